@@ -1,0 +1,48 @@
+# Salus. `make demo` and `make test` need only Python 3.11+, make and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SUITES ?= ../shared/testsuites
+DEMO ?=
+
+.PHONY: demo test check lint types contracts bench scoreboard lock tables clean
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@test -d $(VENV) || $(PYTHON) -c "import sys; sys.exit('Salus needs Python 3.11 or newer; try: make PYTHON=python3.12 ...') if sys.version_info < (3, 11) else None"
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: $(VENV)/.ready  ## Start three nodes on loopback and play the story
+	$(BIN)/salus demo $(DEMO)
+
+test: $(VENV)/.ready  ## Run every test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.ready
+	$(BIN)/mypy
+
+contracts: $(VENV)/.ready
+	$(BIN)/lint-imports
+
+check: lint types contracts test scoreboard  ## Everything CI checks
+
+bench: $(VENV)/.ready  ## Print one JSON line per figure
+	$(BIN)/python -m bench
+
+scoreboard: $(VENV)/.ready  ## Run the public suites found in SUITES
+	$(BIN)/python -m conformance.scoreboard $(SUITES)
+
+lock: $(VENV)/.ready  ## Resolve requirements.lock anew
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group check --group bench pyproject.toml -o requirements.lock
+
+tables: $(VENV)/.ready  ## Derive the shipped FHIR tables from the pinned core package
+	$(BIN)/python -m tools.r4_tables
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache scoreboard

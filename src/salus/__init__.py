@@ -1,0 +1,1 @@
+"""Salus, an open health-data node for Europe."""

@@ -1,0 +1,1 @@
+"""The node's own words: values without input or output."""

@@ -1,0 +1,143 @@
+"""Who asks, for what, and the Grant without which no personal data leaves the store.
+
+Purposes of use: HL7 v3 PurposeOfUse (http://terminology.hl7.org/CodeSystem/v3-ActReason).
+Only `salus.trust.gate` makes a `Grant`; `tests/unit/test_architecture.py` enforces it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Purpose(StrEnum):
+    """Purpose of use, spelled as HL7 v3 ActReason spells it."""
+
+    TREATMENT = "TREAT"
+    EMERGENCY = "ETREAT"
+    PATIENT_REQUEST = "PATRQT"
+    OPERATIONS = "HOPERAT"
+    PUBLIC_HEALTH = "PUBHLTH"
+    RESEARCH = "HRESCH"
+
+
+class Role(StrEnum):
+    """What the caller is to the person whose data it is."""
+
+    CITIZEN = "citizen"
+    CLINICIAN = "clinician"
+    PHARMACIST = "pharmacist"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+    APP = "app"
+    NODE = "node"
+
+
+class Action(StrEnum):
+    """What is done to the data; reads are written down at the gate, writes with the data."""
+
+    READ = "read"
+    SEARCH = "search"
+    HISTORY = "history"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    LOAD = "load"
+    EXPORT = "export"
+    OPEN_QUARANTINE = "open-quarantine"
+    AUDIT = "audit"
+
+
+READS = frozenset(
+    {Action.READ, Action.SEARCH, Action.HISTORY, Action.EXPORT, Action.OPEN_QUARANTINE, Action.AUDIT}
+)
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """The authenticated party behind a request.
+
+    Args:
+        subject: stable identifier of the person or system, unique at `issuer`.
+        name: for the access log, as the citizen will read it.
+        role: the role that the token vouches for.
+        organisation: name of the health-care organisation, "" for a citizen.
+        issuer: the node or provider that vouches for the caller.
+        purpose: the purpose stated for this request.
+        patient: logical id of the caller's own Patient, for a citizen; else None.
+        scopes: SMART v2 scopes of the token, empty when unrestricted by scope.
+        node: the member node that asks on the caller's behalf, None for a local caller.
+        token_id: the token's jti.
+    """
+
+    subject: str
+    name: str
+    role: Role
+    organisation: str
+    issuer: str
+    purpose: Purpose
+    patient: str | None = None
+    scopes: tuple[str, ...] = ()
+    node: str | None = None
+    token_id: str = ""
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """Leave to touch personal data, once, for one request.
+
+    Args:
+        request: id of the request, also in the log and the leaf.
+        caller: who asks.
+        action: what is allowed.
+        patients: logical ids of the patients whose compartments are open; None opens all
+            of them (a clinician's or operator's search over the node).
+        rule: id of the policy rule that decided.
+        opened_at: when the gate opened.
+    """
+
+    request: str
+    caller: Caller
+    action: Action
+    patients: frozenset[str] | None
+    rule: str
+    opened_at: datetime
+
+
+class Outcome(StrEnum):
+    """How an access ended."""
+
+    SERVED = "served"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class Leaf(msgspec.Struct, frozen=True):
+    """One line of the audit: one patient whose data left or changed in one request.
+
+    Args:
+        at: when.
+        request: id of the request.
+        patient: logical id of the patient; "" where none is known (a refused login).
+        subject, name, role, organisation, node, purpose: the caller's, as in `Caller`.
+        action: what was done.
+        what: resource type and id, or the search without its values, e.g. "Observation?patient,code".
+        resources: how many resources of this patient left or changed.
+        outcome: served, refused or failed.
+        rule: id of the policy rule that decided.
+    """
+
+    at: datetime
+    request: str
+    patient: str
+    subject: str
+    name: str
+    role: str
+    organisation: str
+    node: str
+    purpose: str
+    action: str
+    what: str
+    resources: int
+    outcome: Outcome
+    rule: str

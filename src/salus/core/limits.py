@@ -1,0 +1,40 @@
+"""Every limit of the node with its default; `settings.py` lets an operator change them."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Bounds on what the node takes, does and answers.
+
+    Args:
+        body_bytes_max: largest HTTP request body.
+        resource_bytes_max: largest single resource, by HTTP or from a file.
+        depth_max: deepest nesting of JSON or XML.
+        bundle_entries_max: most entries of a Bundle sent over HTTP.
+        page_count_default, page_count_max: resources on a page of search results.
+        include_count_max: most resources that _include and _revinclude add to a page.
+        search_candidates_max: most resources a chain, _has or free sort may pass through.
+        search_values_max: most comma-separated values, and most parameters, of one search.
+        statement_timeout_ms: longest single SQL statement of a request.
+        peer_deadline_ms: how long a federated question waits for a peer.
+        token_seconds: life of an access token.
+        clock_skew_seconds: tolerated difference between two nodes' clocks.
+        quarantine_days: how long rejected input is kept.
+    """
+
+    body_bytes_max: int = 16 * 1024 * 1024
+    resource_bytes_max: int = 8 * 1024 * 1024
+    depth_max: int = 64
+    bundle_entries_max: int = 5_000
+    page_count_default: int = 50
+    page_count_max: int = 1_000
+    include_count_max: int = 5_000
+    search_candidates_max: int = 20_000
+    search_values_max: int = 200
+    statement_timeout_ms: int = 10_000
+    peer_deadline_ms: int = 5_000
+    token_seconds: int = 300
+    clock_skew_seconds: int = 60
+    quarantine_days: int = 90

@@ -1,0 +1,1 @@
+"""Membership, signed calls between nodes, fan-out and merge."""

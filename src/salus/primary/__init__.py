@@ -1,0 +1,1 @@
+"""EHDS chapter II: the record in care."""

@@ -1,0 +1,32 @@
+-- The audit. A request inserts unsequenced leaves; one sequencer gives each its index in the Merkle tree
+-- (RFC 9162) and signs a checkpoint (C2SP tlog-checkpoint) within a second. Nothing is ever updated or deleted.
+
+CREATE TABLE leaf (
+    patient     text        NOT NULL,                 -- distribution column; '' where no patient is known
+    arrival     bigint      GENERATED ALWAYS AS IDENTITY,
+    at          timestamptz NOT NULL,
+    entry       bytea       NOT NULL,                 -- the leaf's bytes, hashed into the tree as they are
+    PRIMARY KEY (patient, arrival)
+);
+CREATE INDEX leaf_arrival ON leaf (arrival);
+
+CREATE TABLE leaf_index (
+    index       bigint      PRIMARY KEY,              -- position in the Merkle tree, from 0
+    patient     text        NOT NULL,
+    arrival     bigint      NOT NULL UNIQUE,
+    hash        bytea       NOT NULL                  -- SHA-256(0x00 || entry)
+);
+
+CREATE TABLE tree_node (                              -- full subtrees only: level 0 are leaf hashes, kept in leaf_index
+    level       smallint    NOT NULL,
+    position    bigint      NOT NULL,
+    hash        bytea       NOT NULL,
+    PRIMARY KEY (level, position)
+);
+
+CREATE TABLE checkpoint (
+    size        bigint      PRIMARY KEY,
+    root        bytea       NOT NULL,
+    signed_at   timestamptz NOT NULL,
+    note        text        NOT NULL                  -- the signed note
+);

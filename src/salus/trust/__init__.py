@@ -1,0 +1,1 @@
+"""Who, may they, let through, write down."""

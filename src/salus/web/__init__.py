@@ -1,0 +1,1 @@
+"""HTTP faces: one module per standard."""
