@@ -1,0 +1,28 @@
+"""The search values of one resource, in the shape the store keeps them (docs/decisions/0001)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class IndexRow(msgspec.Struct, frozen=True):
+    """What can be searched of one resource.
+
+    Args:
+        compartments: logical ids of the patients it is about (CompartmentDefinition/patient), the subject
+            first, without repeats; empty for a resource about no patient.
+        date: start of the type's clinical date (UTC), None when there is none.
+        tokens: keyed 64-bit hashes, sorted, without repeats (signed, as PostgreSQL's bigint).
+        ranges: (key, low, high) of dates (seconds since 1970 UTC), numbers and quantities, [low, high).
+        strings: (key, folded text, trigram hashes).
+        references: literal references as written ("Type/id", "urn:uuid:...", absolute), for integrity.
+    """
+
+    compartments: tuple[str, ...]
+    date: datetime | None
+    tokens: list[int]
+    ranges: list[tuple[int, float, float]]
+    strings: list[tuple[int, str, list[int]]]
+    references: list[str]
