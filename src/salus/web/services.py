@@ -1,0 +1,89 @@
+"""What the node hands to every web face: one frozen value, made once by `salus.node`.
+
+A face is a module of `salus.web` with a function ``face(services: Services) -> Face``;
+`salus.web.application` asks each and sends a request to the one with the longest matching prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from salus.core.clock import Clock
+from salus.core.limits import Limits
+
+if TYPE_CHECKING:
+    import httpx
+
+    from salus.federation.membership import Membership
+    from salus.store.ledger import Journal
+    from salus.store.postgres import Database
+    from salus.trust.gate import Gatehouse
+    from salus.trust.keys import NodeKeys
+
+Scope = MutableMapping[str, Any]  # ASGI's own shapes (asgiref), hence Any
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Services(msgspec.Struct, frozen=True):
+    """The node as its faces see it.
+
+    Args:
+        node: the node's id in its federation, e.g. "ee-1".
+        name: for people, e.g. "Estonia, national node".
+        country: ISO 3166-1 alpha-2, upper case.
+        base_url: address of the node without a trailing slash; its FHIR base is `base_url` + "/fhir".
+        languages: BCP 47 codes the portal offers, the first is the default.
+        demo: whether test logins are offered.
+        referential_integrity: whether a write that refers to a missing local resource is refused.
+        subscription_targets: prefixes of the URLs that subscriptions may notify; empty allows none.
+        limits: what is taken, done and answered at most.
+        clock: the present.
+        database: the node's PostgreSQL.
+        gatehouse: what `trust.gate.enter` needs: policy, journal, clock.
+        journal: writes audit leaves, many per flush.
+        keys: the node's signing keys and its secret key of search hashes.
+        membership: who belongs to the federation, as last verified.
+        client: the one HTTP client for calls to other nodes.
+    """
+
+    node: str
+    name: str
+    country: str
+    base_url: str
+    languages: tuple[str, ...]
+    demo: bool
+    referential_integrity: bool
+    subscription_targets: tuple[str, ...]
+    limits: Limits
+    clock: Clock
+    database: Database
+    gatehouse: Gatehouse
+    journal: Journal
+    keys: NodeKeys
+    membership: Membership
+    client: httpx.AsyncClient
+
+    @property
+    def fhir_base(self) -> str:
+        """Return the FHIR base address, without a trailing slash."""
+        return f"{self.base_url}/fhir"
+
+
+class Face(msgspec.Struct, frozen=True):
+    """One standard's door.
+
+    Args:
+        prefixes: paths it answers: each itself and everything below it ("/fhir" answers "/fhir"
+            and "/fhir/Patient/1"). The longest prefix among all faces wins.
+        application: an ASGI application; it sees the whole path. `scope["request_id"]` is set, the
+            body is already limited (`receive` raises `TooLarge`), a `SalusError` that it lets out
+            becomes an OperationOutcome, security headers are added to what it answers.
+    """
+
+    prefixes: tuple[str, ...]
+    application: Application
