@@ -1,0 +1,162 @@
+"""The node's settings: `DIR/salus.toml`, read once at start. `docs/settings.md` explains each.
+
+Nothing else configures a node; the environment only names the folder (SALUS_DATA).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import types
+import typing
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from salus.core.errors import SettingsInvalid
+from salus.core.limits import Limits
+
+FILE_NAME = "salus.toml"
+EMBEDDED = "embedded"
+
+Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$", description="two capital letters (ISO 3166-1)")]
+NodeId = Annotated[
+    str,
+    msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$", description="lower-case letters, digits and hyphens"),
+]
+Url = Annotated[
+    str,
+    msgspec.Meta(pattern="^https?://[^/?#]+(/[^?#]*[^/?#])?$", description="an address without final slash"),
+]
+DatabaseUrl = Annotated[
+    str,
+    msgspec.Meta(
+        pattern="^(embedded|postgres(ql)?://.+)$",
+        description='"embedded" or "postgresql://USER@HOST/DATABASE"',
+    ),
+]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535, description="a port from 1 to 65535")]
+Workers = Annotated[int, msgspec.Meta(ge=1, le=64, description="a whole number from 1 to 64")]
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How one node is set up.
+
+    Args:
+        node: the node's id in its federation.
+        name: for people.
+        country: ISO 3166-1 alpha-2.
+        base_url: the address other nodes and browsers use.
+        host: where the server listens.
+        port: where the server listens.
+        workers: server processes.
+        database: "embedded" or a PostgreSQL URL.
+        languages: of the portal; the first is the default.
+        demo: offer test logins. Never on a node with real data.
+        referential_integrity: refuse a write that refers to a missing local resource.
+        subscription_targets: prefixes of URLs that subscriptions may notify.
+        limits: see `Limits`.
+    """
+
+    node: NodeId
+    name: str
+    country: Country
+    base_url: Url
+    host: str = "127.0.0.1"
+    port: Port
+    workers: Workers = 1
+    database: DatabaseUrl = EMBEDDED
+    languages: tuple[str, ...] = ("en",)
+    demo: bool = False
+    referential_integrity: bool = False
+    subscription_targets: tuple[str, ...] = ()
+    limits: Limits = Limits()
+
+
+def read_settings(data: Path) -> Settings:
+    """Read the settings of the node in folder `data`.
+
+    Raises:
+        SettingsInvalid: naming the file, the key and what is allowed there.
+    """
+    path = data / FILE_NAME
+    try:
+        body = path.read_bytes()
+    except FileNotFoundError:
+        raise SettingsInvalid(
+            f"{path} does not exist; make a node there with: salus node init --data {data}"
+        ) from None
+    except OSError as error:
+        raise SettingsInvalid(f"{path} cannot be read: {error.strerror}") from error
+    return parse_settings(body, str(path))
+
+
+def parse_settings(body: bytes, file: str) -> Settings:
+    """Read settings from the bytes of `file`, whose name is only used in errors."""
+    try:
+        settings = msgspec.toml.decode(body, type=Settings)
+    except msgspec.ValidationError as error:
+        raise SettingsInvalid(f"{file}: {_explain(str(error))}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise SettingsInvalid(f"{file} is not TOML: {error}") from error
+    for name, limit in msgspec.structs.asdict(settings.limits).items():
+        if limit < 1:
+            raise SettingsInvalid(f"{file}: limits.{name}: {limit} is not allowed; it is 1 or more")
+    if not settings.languages:
+        raise SettingsInvalid(f'{file}: languages: name at least one, e.g. ["en"]')
+    return settings
+
+
+def write_settings(data: Path, settings: Settings) -> Path:
+    """Write `settings` as `DIR/salus.toml`, leaving out what equals its default."""
+    lines = ["# Settings of this Salus node; docs/settings.md explains each.", *_lines(settings)]
+    limits = [*_lines(settings.limits)]
+    if limits:
+        lines += ["", "[limits]", *limits]
+    path = data / FILE_NAME
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _lines(settings: msgspec.Struct) -> list[str]:
+    """Return `key = value` for each field that differs from its default (JSON's scalars are TOML's)."""
+    found = []
+    for field in msgspec.structs.fields(settings):
+        here = getattr(settings, field.name)
+        if here != field.default and not isinstance(here, msgspec.Struct):
+            text = json.dumps(list(here) if isinstance(here, tuple) else here, ensure_ascii=False)
+            found.append(f"{field.name} = {text}")
+    return found
+
+
+def _explain(problem: str) -> str:
+    """Turn msgspec's message into key, problem and what is allowed."""
+    problem, _, where = problem.partition(" - at `$")
+    path = [part for part in where.rstrip("`").split(".") if part]
+    if match := re.search(r"(unknown field|missing required field) `(\w+)`", problem):
+        kind, key = match.groups()
+        allowed = ", ".join(_struct_at(path).__struct_fields__)
+        if kind.startswith("missing"):
+            return f"{'.'.join([*path, key])}: is missing; {_allowed_at([*path, key])}"
+        return f"{'.'.join([*path, key])}: there is no such setting; allowed are {allowed}"
+    return f"{'.'.join(path) or 'file'}: {problem[:1].lower()}{problem[1:]}; {_allowed_at(path)}"
+
+
+def _struct_at(path: list[str]) -> type[msgspec.Struct]:
+    return Limits if path[:1] == ["limits"] else Settings
+
+
+def _allowed_at(path: list[str]) -> str:
+    """Say in words what the setting at `path` may be."""
+    key = re.sub(r"\[.*", "", path[-1]) if path else ""
+    hints: dict[str, Any] = typing.get_type_hints(  # Any: a type, of which there is no common type
+        _struct_at(path[:-1]), include_extras=True
+    )
+    hint = hints.get(key)
+    for meta in getattr(hint, "__metadata__", ()):
+        return f"allowed is {meta.description}"
+    words: dict[Any, str] = {str: "a text", int: "a whole number of 1 or more", bool: "true or false"}
+    if isinstance(hint, types.GenericAlias) or typing.get_origin(hint) is tuple:
+        return "allowed is a list of texts"
+    return f"allowed is {words.get(hint, 'a table')}"

@@ -1,0 +1,107 @@
+"""Settings: what is read, what is refused and how the refusal reads."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from salus.core.errors import SettingsInvalid
+from salus.core.limits import Limits
+from salus.settings import Settings, parse_settings, read_settings, write_settings
+
+MINIMUM = """
+node = "ee-1"
+name = "Estonia"
+country = "EE"
+base_url = "http://127.0.0.1:8101"
+port = 8101
+"""
+
+
+def test_the_least_that_must_be_set_is_enough():
+    settings = parse_settings(MINIMUM.encode(), "salus.toml")
+    assert (settings.node, settings.country, settings.port, settings.database) == (
+        "ee-1",
+        "EE",
+        8101,
+        "embedded",
+    )
+    assert settings.limits == Limits()
+    assert settings.demo is False
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("colour = 1", "salus.toml: colour: there is no such setting; allowed are node, name,"),
+        ("workers = 0", "workers: expected `int` >= 1; allowed is a whole number from 1 to 64"),
+        (
+            'workers = "two"',
+            "workers: expected `int`, got `str`; allowed is a whole number from 1 to 64",
+        ),
+        ('demo = "yes"', "salus.toml: demo: expected `bool`, got `str`; allowed is true or false"),
+        ('database = "mysql://x"', 'allowed is "embedded" or "postgresql://USER@HOST/DATABASE"'),
+        (
+            'languages = "en"',
+            "languages: expected `array`, got `str`; allowed is a list of texts",
+        ),
+        ("languages = []", "salus.toml: languages: name at least one"),
+        (
+            "[limits]\nbody_max = 5",
+            "limits.body_max: there is no such setting; allowed are body_bytes_max",
+        ),
+        (
+            "[limits]\ndepth_max = 0",
+            "limits.depth_max: 0 is not allowed; it is 1 or more",
+        ),
+        (
+            "[limits]\ndepth_max = 'a'",
+            "limits.depth_max: expected `int`, got `str`; allowed is a whole",
+        ),
+        ("demo = maybe", "salus.toml is not TOML"),
+    ],
+)
+def test_a_refusal_names_file_key_and_what_is_allowed(line, problem):
+    with pytest.raises(SettingsInvalid) as raised:
+        parse_settings((MINIMUM + line).encode(), "salus.toml")
+    assert problem in raised.value.message
+
+
+def test_a_missing_setting_is_named():
+    with pytest.raises(SettingsInvalid) as raised:
+        parse_settings(MINIMUM.replace('country = "EE"', "").encode(), "salus.toml")
+    assert "salus.toml: country: is missing; allowed is two capital letters" in raised.value.message
+
+
+def test_a_folder_without_settings_says_how_to_make_a_node(tmp_path):
+    with pytest.raises(SettingsInvalid, match="salus node init --data"):
+        read_settings(tmp_path)
+
+
+def test_settings_survive_being_written_and_read(tmp_path):
+    settings = Settings(
+        node="pt-1",
+        name='Portugal "south" – Évora\\',
+        country="PT",
+        base_url="https://node.example.pt",
+        port=8102,
+        languages=("pt", "en"),
+        demo=True,
+        subscription_targets=("https://hooks.example.pt/",),
+        limits=Limits(page_count_max=77),
+    )
+    write_settings(tmp_path, settings)
+    assert read_settings(tmp_path) == settings
+
+
+def test_every_setting_is_documented_with_its_default():
+    text = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+    rows = {
+        line.split("|")[1].strip(): line.split("|")[2].strip() for line in text.splitlines() if "| `" in line
+    }
+    fields = [*msgspec.structs.fields(Settings), *msgspec.structs.fields(Limits)]
+    for field in fields:
+        assert f"`{field.name}`" in rows, f"docs/settings.md does not explain {field.name}"
+        if isinstance(field.default, int) and not isinstance(field.default, bool):
+            assert rows[f"`{field.name}`"] == str(field.default), field.name
+    assert set(rows) == {f"`{field.name}`" for field in fields}
