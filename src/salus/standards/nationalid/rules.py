@@ -24,8 +24,8 @@ _IRISH_LETTERS = "WABCDEFGHIJKLMNOPQRSTUV"
 _ITALIAN_ODD = dict(
     zip(
         "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-        (1, 0, 5, 7, 9, 13, 15, 17, 19, 21) + (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20)
-        + (11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23),
+        (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12,
+         14, 16, 10, 22, 25, 24, 23),
         strict=True,
     )
 )  # fmt: skip
@@ -127,7 +127,7 @@ def dutch_bsn(text: str) -> bool:
 
 
 def finnish_hetu(text: str) -> bool:
-    """Date, century sign (none: the hyphen of 19xx; also the signs of 2023), serial, and the sign of the remainder by 31."""
+    """Date, century sign (none: the hyphen of 19xx), serial, and the sign of the remainder by 31."""
     found = re.fullmatch(r"(\d\d)(\d\d)(\d\d)([+A-FU-Y]?)(\d{3})([0-9A-Y])", text, re.ASCII)
     if found is None:
         return False
@@ -164,7 +164,7 @@ def polish_pesel(text: str) -> bool:
 
 
 def czech_rodne_cislo(text: str) -> bool:
-    """Date (month + 50 for women, + 20 when serials ran out), and a multiple of 11; nine digits before 1954."""
+    """Date (month + 50 for women, + 20 when serials ran out), modulo 11; nine digits before 1954."""
     if not (_digits(text, 9) or _digits(text, 10)):
         return False
     month = int(text[2:4]) % 50
