@@ -137,3 +137,13 @@ class SettingsInvalid(SalusError):
     """The node's settings or folder cannot be used as they are."""
 
     issue, status = "invalid", 500
+
+
+class InvalidExpression(SalusError):
+    """A FHIRPath expression cannot be parsed or evaluated; `position` counts characters from 0."""
+
+    issue, status = "invalid", 400
+
+    def __init__(self, message: str, *, position: int | None = None) -> None:
+        super().__init__(message if position is None else f"{message} (at character {position})")
+        self.position = position
