@@ -1,0 +1,368 @@
+"""What a transaction or batch Bundle asks for, and in which order (http://hl7.org/fhir/R4/http.html#transaction).
+
+Pure: nothing is looked up and nothing is stored here. `plan_bundle` reads the entries, `splice_references`
+rewrites links between them in the bytes as received, so that decimals, spacing and signatures of all
+other content stay as they came.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from salus.core.errors import InvalidResource, MalformedContent, NotSupported, TooLarge
+from salus.core.identifiers import is_fhir_id
+
+Resource = dict[str, Any]  # FHIR content is open JSON
+Lookup = Callable[[str], str | None]
+
+METHODS = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
+LINK_KEYS = frozenset({"reference", "url", "uri", "valueUri", "valueUrl", "valueOid", "valueUuid"})
+LINK = re.compile(
+    rb'("(?:reference|url|uri|valueUri|valueUrl|valueOid|valueUuid)"\s*:\s*)"((?:[^"\\]|\\.)*)"'
+)
+NARRATIVE_LINK = re.compile(r"""((?:href|src)\s*=\s*)("|')([^"'<>]*)\2""")
+TYPE_NAME = re.compile(r"[A-Z][A-Za-z]{1,63}", re.ASCII)
+RESTFUL = re.compile(r"(https?://[^?#\s]+?)/([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})", re.ASCII)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One entry of a transaction or batch.
+
+    Args:
+        index: its place in the Bundle, from 0.
+        full_url: how other entries refer to it, "" when absent.
+        method: DELETE, POST, PUT, PATCH, GET or HEAD.
+        url: the request's address, relative to the FHIR base.
+        type: resource type of the address, "" for a system-level request.
+        id: logical id of the address, "" when it has none.
+        condition: the query that selects the resource (conditional update, patch or delete, or
+            ifNoneExist), None when there is none.
+        if_match, if_none_match, if_modified_since: the request's fields, "" when absent.
+        resource: the parsed resource, None when the entry has none.
+        content: the resource's bytes as received, b"" when the entry has none.
+    """
+
+    index: int
+    full_url: str
+    method: str
+    url: str
+    type: str
+    id: str
+    condition: str | None
+    if_match: str
+    if_none_match: str
+    if_modified_since: str
+    resource: Resource | None
+    content: bytes
+
+    @property
+    def path(self) -> str:
+        """Return the FHIRPath expression of the entry, for messages."""
+        return f"Bundle.entry[{self.index}]"
+
+    @property
+    def is_interaction(self) -> bool:
+        """Return whether the address is that of a type or an instance, not of an operation or search."""
+        return "$" not in self.url and "/_" not in self.url and bool(self.type)
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The entries of a Bundle as they came; `kind` is transaction or batch."""
+
+    kind: str
+    entries: tuple[Entry, ...]
+
+    def ordered(self) -> list[Entry]:
+        """Return the entries in processing order: DELETE, POST, PUT and PATCH, GET and HEAD."""
+        return sorted(self.entries, key=lambda entry: METHODS[entry.method])
+
+
+class RawEntry(msgspec.Struct):
+    """An entry of which only the resource's bytes are taken."""
+
+    resource: msgspec.Raw = msgspec.Raw(b"")
+
+
+class RawBundle(msgspec.Struct):
+    """A Bundle of which only the resources' bytes are taken."""
+
+    entry: list[RawEntry] = []
+
+
+RAW_BUNDLE = msgspec.json.Decoder(RawBundle)
+
+
+def entry_contents(body: bytes) -> list[bytes]:
+    """Return the bytes of each entry's resource, b"" for an entry without one.
+
+    Raises:
+        MalformedContent: `entry` is no array of objects.
+    """
+    try:
+        return [bytes(entry.resource) for entry in RAW_BUNDLE.decode(body).entry]
+    except msgspec.ValidationError as error:
+        raise MalformedContent("Bundle.entry must be an array of objects.") from error
+
+
+def split_address(url: str, fhir_base: str, where: str) -> tuple[str, str, str, str | None]:
+    """Return the relative address, type, id and query of an entry's request.url.
+
+    Raises:
+        InvalidResource: it points outside the FHIR base, or is no FHIR address.
+    """
+    relative = url.removeprefix(fhir_base + "/") if url.startswith(fhir_base + "/") else url
+    path, mark, query = relative.partition("?")
+    segments = path.split("/") if path else []
+    dangerous = "\\" in path or "%" in path or ":" in path or not relative.isprintable()
+    if not path or dangerous or any(part in ("", ".", "..") for part in segments) or len(segments) > 4:
+        raise refused(where, "request.url must be an address below the node's FHIR base, such as Patient/1")
+    kind = segments[0] if segments and TYPE_NAME.fullmatch(segments[0]) else ""
+    if segments and not kind and segments[0][0] not in "$_" and segments[0] != "metadata":
+        raise refused(where, "request.url does not start with a resource type")
+    has_id = bool(kind) and len(segments) > 1 and segments[1][0] not in "$_"
+    if has_id and not is_fhir_id(segments[1]):
+        raise refused(where, "request.url holds an id that FHIR does not allow")
+    return relative, kind, segments[1] if has_id else "", query if mark else None
+
+
+def refused(where: str, message: str) -> InvalidResource:
+    """Return the error for a Bundle whose entry at `where` breaks a rule."""
+    return InvalidResource(f"{where}: {message}.")
+
+
+def text_of(holder: Mapping[str, Any], name: str, where: str) -> str:
+    """Return a string field, "" when it is absent.
+
+    Raises:
+        InvalidResource: it is no string.
+    """
+    found = holder.get(name, "")
+    if not isinstance(found, str):
+        raise refused(where, f"{name} must be a string")
+    return found
+
+
+def read_entry(index: int, entry: object, content: bytes, fhir_base: str) -> Entry:
+    """Return one planned entry.
+
+    Raises:
+        InvalidResource: its request is missing, has no known method, or points outside the base.
+    """
+    where = f"Bundle.entry[{index}]"
+    request = entry.get("request") if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or not isinstance(request, dict):
+        raise refused(where, "an entry of a transaction or batch needs a request with method and url")
+    method, url = text_of(request, "method", where), text_of(request, "url", where)
+    if method not in METHODS:
+        raise refused(where, "request.method must be one of " + ", ".join(METHODS))
+    relative, kind, identity, query = split_address(url, fhir_base, where)
+    resource = entry.get("resource")
+    if resource is not None and not isinstance(resource, dict):
+        raise refused(where, "resource must be an object")
+    check_shape(where, method, kind, identity, query, resource)
+    condition = text_of(request, "ifNoneExist", where) or None if method == "POST" else query
+    if condition is not None:
+        condition = condition.removeprefix(kind).removeprefix("?")
+    return Entry(
+        index=index,
+        full_url=text_of(entry, "fullUrl", where),
+        method=method,
+        url=relative,
+        type=kind,
+        id=identity,
+        condition=condition if method in ("POST", "PUT", "PATCH", "DELETE") and not identity else None,
+        if_match=text_of(request, "ifMatch", where),
+        if_none_match=text_of(request, "ifNoneMatch", where),
+        if_modified_since=text_of(request, "ifModifiedSince", where),
+        resource=resource,
+        content=content,
+    )
+
+
+def check_shape(
+    where: str, method: str, kind: str, identity: str, query: str | None, resource: Resource | None
+) -> None:
+    """Refuse an entry whose method, address and resource do not belong together.
+
+    Raises:
+        InvalidResource: with the rule that is broken.
+    """
+    writes = method in ("POST", "PUT", "PATCH")
+    if writes and resource is None:
+        raise refused(where, f"a {method} entry needs a resource")
+    if method in ("PUT", "PATCH", "DELETE") and not kind:
+        raise refused(where, f"a {method} entry needs a resource type in its url")
+    if method in ("PUT", "PATCH", "DELETE") and not identity and not query:
+        raise refused(where, f"a {method} entry needs an id or a condition in its url, such as {kind}/1")
+    if method == "PUT" and resource is not None:
+        if resource.get("resourceType") != kind:
+            raise refused(where, "the resource is of another type than request.url")
+        if identity and resource.get("id", identity) != identity:
+            raise refused(where, "the resource's id is another than that in request.url")
+
+
+def plan_bundle(bundle: Resource, contents: list[bytes], *, fhir_base: str, entries_max: int) -> Plan:
+    """Return what a parsed Bundle asks for.
+
+    Args:
+        bundle: the parsed Bundle.
+        contents: the bytes of each entry's resource (`entry_contents`).
+        fhir_base: the node's FHIR base; absolute addresses must start with it.
+        entries_max: most entries.
+
+    Raises:
+        TooLarge: it has more entries.
+        NotSupported: it is no transaction and no batch.
+        InvalidResource, MalformedContent: an entry is wrong, or two say what contradicts each other.
+    """
+    if bundle.get("resourceType") != "Bundle":
+        raise MalformedContent("Only a Bundle is taken at the FHIR base: send a transaction or batch Bundle.")
+    kind = bundle.get("type")
+    if kind not in ("transaction", "batch"):
+        raise NotSupported("The node processes Bundles of type transaction and batch at this address.")
+    entries = bundle.get("entry", [])
+    if not isinstance(entries, list):
+        raise MalformedContent("Bundle.entry must be an array.")
+    if len(entries) > entries_max:
+        raise TooLarge(f"The Bundle has more than {entries_max} entries: split it.")
+    planned = tuple(
+        read_entry(index, entry, content, fhir_base)
+        for index, (entry, content) in enumerate(zip(entries, contents, strict=True))
+    )
+    if kind == "transaction":
+        refuse_duplicates(planned)
+    return Plan(str(kind), planned)
+
+
+def refuse_duplicates(entries: tuple[Entry, ...]) -> None:
+    """Refuse two entries with the same fullUrl, or that change the same resource.
+
+    Raises:
+        InvalidResource: naming both entries.
+    """
+    seen: dict[tuple[str, str], int] = {}
+    for entry in entries:
+        keys = []
+        if entry.full_url and entry.resource is not None:
+            keys.append(("fullUrl", entry.full_url))
+        if entry.method in ("PUT", "PATCH", "DELETE") and entry.id:
+            keys.append(("resource", f"{entry.type}/{entry.id}"))
+        elif entry.condition:
+            keys.append(("condition", f"{entry.type}?{entry.condition}"))
+        for key in keys:
+            if key in seen:
+                raise refused(entry.path, f"it names the same {key[0]} as entry[{seen[key]}]")
+            seen[key] = entry.index
+
+
+def links(node: object) -> Iterator[str]:
+    """Yield every literal `reference` in a resource, in document order."""
+    if isinstance(node, dict):
+        for key, member in node.items():
+            if key == "reference" and isinstance(member, str):
+                yield member
+            elif isinstance(member, (dict, list)):
+                yield from links(member)
+    elif isinstance(node, list):
+        for member in node:
+            if isinstance(member, (dict, list)):
+                yield from links(member)
+
+
+def conditional_references(resource: Resource) -> list[str]:
+    """Return the references that are searches, such as ``Patient?identifier=system|1``."""
+    return [text for text in links(resource) if is_conditional(text)]
+
+
+def is_conditional(reference: str) -> bool:
+    """Return whether a reference is a search to be replaced by its one match."""
+    kind, mark, _ = reference.partition("?")
+    return bool(mark) and TYPE_NAME.fullmatch(kind) is not None
+
+
+def lookup_for(entry: Entry, targets: Mapping[str, str]) -> Lookup:
+    """Return the function that gives the new form of a link of this entry, None to leave it.
+
+    A relative link of an entry whose fullUrl is ``root/Type/id`` is looked up below that root
+    (http://hl7.org/fhir/R4/bundle.html#references).
+    """
+    rooted = RESTFUL.fullmatch(entry.full_url)
+    if rooted is None:
+        return targets.get
+    root = rooted[1]
+
+    def lookup(link: str) -> str | None:
+        return targets.get(link) or targets.get(f"{root}/{link}")
+
+    return lookup
+
+
+def rewrite_links(node: object, lookup: Lookup) -> int:
+    """Replace links of a parsed resource in place; return how many were replaced."""
+    replaced = 0
+    if isinstance(node, dict):
+        for key, member in node.items():
+            if isinstance(member, (dict, list)):
+                replaced += rewrite_links(member, lookup)
+            elif isinstance(member, str):
+                if key in LINK_KEYS:
+                    target = lookup(member)
+                    if target is not None:
+                        node[key] = target
+                        replaced += 1
+                elif key == "div" and ("href" in member or "src" in member):
+                    node[key] = rewrite_narrative(member, lookup)
+                    replaced += node[key] != member
+    elif isinstance(node, list):
+        for member in node:
+            if isinstance(member, (dict, list)):
+                replaced += rewrite_links(member, lookup)
+    return replaced
+
+
+def rewrite_narrative(div: str, lookup: Lookup) -> str:
+    """Return a narrative with its href and src replaced."""
+    return NARRATIVE_LINK.sub(
+        lambda found: f"{found[1]}{found[2]}{lookup(found[3]) or found[3]}{found[2]}", div
+    )
+
+
+def splice_links(content: bytes, lookup: Lookup) -> tuple[bytes, int]:
+    """Replace links in a resource's bytes; return the bytes and how many were replaced."""
+    replaced = 0
+
+    def replacement(found: re.Match[bytes]) -> bytes:
+        nonlocal replaced
+        text = found[2]
+        link = json.loads(b'"' + text + b'"') if b"\\" in text else text.decode("utf-8")
+        target = lookup(link)
+        if target is None:
+            return found[0]
+        replaced += 1
+        return found[1] + b'"' + target.encode("utf-8") + b'"'
+
+    return LINK.sub(replacement, content), replaced
+
+
+def splice_references(
+    content: bytes, resource: Resource, lookup: Lookup, write: Callable[[Resource], bytes]
+) -> bytes:
+    """Rewrite the links of a resource: in place in the parsed form, spliced in the bytes.
+
+    Args:
+        content: the bytes as received.
+        resource: the same, parsed; it is changed.
+        lookup: new form of a link, None to leave it (`lookup_for`).
+        write: writes the parsed form, for the rare content whose links cannot be spliced
+            (a key written with an escape, a link in the narrative).
+    """
+    expected = rewrite_links(resource, lookup)
+    if not expected:
+        return content
+    spliced, replaced = splice_links(content, lookup)
+    return spliced if replaced == expected else write(resource)
