@@ -1,0 +1,265 @@
+"""What may still be dispensed on a prescription: pure rules over FHIR R4 resources.
+
+Source: R4 MedicationRequest and MedicationDispense; HL7 Europe Medication Prescription and Dispense 1.0.0
+(prescribedQuantity: the overall amount, whatever the repeats); Regulation (EU) 2025/327, Art. 14(1)(b),(c).
+A dispensation is known by its identifier, the dispense id: the same id is the same hand-over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from salus.core.errors import Conflict, InvalidResource
+
+PRESCRIBED_QUANTITY = (
+    "https://profiles.ihe.net/PHARM/MPD/StructureDefinition/ihe-ext-medicationrequest-prescribedQuantity"
+)
+NOT_HANDED_OVER = frozenset({"cancelled", "entered-in-error", "declined"})
+HANDED_OVER = frozenset({"completed", "in-progress"})
+Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
+
+
+class Amount(msgspec.Struct, frozen=True):
+    """A quantity of a product; two amounts can be compared when their units are the same."""
+
+    value: Decimal
+    system: str
+    code: str
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{self.value.normalize():f} {self.unit or self.code}".strip()
+
+    def same_unit(self, other: Amount) -> bool:
+        """Return whether both count in the same unit."""
+        if self.code and other.code:
+            return (self.system, self.code) == (other.system, other.code)
+        return self.unit == other.unit
+
+
+class Prescription(msgspec.Struct, frozen=True):
+    """One prescribed item.
+
+    Args:
+        id: logical id at home.
+        status: R4 MedicationRequest.status.
+        valid_from, valid_until: the validity period as written, "" when open.
+        each: most that one dispensation may hand over, None when not limited.
+        total: all that may ever be handed over, None when only hand-overs are counted.
+        fills: how many hand-overs, when no amount is given: the first and the repeats.
+        substitution: whether another product may be given instead.
+    """
+
+    id: str
+    status: str
+    valid_from: str
+    valid_until: str
+    each: Amount | None
+    total: Amount | None
+    fills: int
+    substitution: bool
+
+
+class Dispensation(msgspec.Struct, frozen=True):
+    """One hand-over; `identifier` is the dispense id as "system|value"."""
+
+    identifier: str
+    prescription: str
+    status: str
+    amount: Amount | None
+    substituted: bool
+    handed_over: str
+
+    @property
+    def counts(self) -> bool:
+        """Return whether the product was handed over."""
+        return self.status not in NOT_HANDED_OVER
+
+
+class Remaining(msgspec.Struct, frozen=True):
+    """What is left: an amount where the prescription names one, else hand-overs."""
+
+    amount: Amount | None
+    fills: int
+
+    @property
+    def none(self) -> bool:
+        """Return whether nothing is left."""
+        return self.amount.value <= 0 if self.amount is not None else self.fills <= 0
+
+
+def read_prescription(resource: Resource) -> Prescription:
+    """Return the item that a MedicationRequest prescribes."""
+    request = resource.get("dispenseRequest", {})
+    fills = 1 + int(request.get("numberOfRepeatsAllowed", 0))
+    each = read_amount(request.get("quantity"))
+    overall: Resource = next(
+        (found for found in request.get("extension", ()) if found.get("url") == PRESCRIBED_QUANTITY), {}
+    )
+    total = read_amount(overall.get("valueQuantity"))
+    if total is None and each is not None:
+        total = msgspec.structs.replace(each, value=each.value * fills)
+    period = request.get("validityPeriod", {})
+    return Prescription(
+        id=str(resource.get("id", "")),
+        status=str(resource.get("status", "")),
+        valid_from=str(period.get("start", "")),
+        valid_until=str(period.get("end", "")),
+        each=each,
+        total=total,
+        fills=fills,
+        substitution=_substitution_allowed(resource.get("substitution")),
+    )
+
+
+def read_dispensation(resource: Resource) -> Dispensation:
+    """Return the hand-over that a MedicationDispense records.
+
+    Raises:
+        InvalidResource: no single dispense id with a system, or not exactly one prescription.
+    """
+    identifiers = resource.get("identifier", ())
+    if len(identifiers) != 1 or not identifiers[0].get("system") or not identifiers[0].get("value"):
+        raise InvalidResource("a dispensation needs exactly one identifier, the dispense id, with a system")
+    prescriptions = [
+        str(reference.get("reference", "")) for reference in resource.get("authorizingPrescription", ())
+    ]
+    if len(prescriptions) != 1 or "MedicationRequest/" not in prescriptions[0]:
+        raise InvalidResource(
+            "a dispensation must name exactly one authorizingPrescription (MedicationRequest/id); "
+            "send one dispensation for each prescribed item"
+        )
+    return Dispensation(
+        identifier=f"{identifiers[0]['system']}|{identifiers[0]['value']}",
+        prescription=prescriptions[0].split("/_history/")[0].rpartition("MedicationRequest/")[2],
+        status=str(resource.get("status", "")),
+        amount=read_amount(resource.get("quantity")),
+        substituted=bool(resource.get("substitution", {}).get("wasSubstituted", False)),
+        handed_over=str(resource.get("whenHandedOver", "")),
+    )
+
+
+def read_amount(quantity: Resource | None) -> Amount | None:
+    """Return the FHIR quantity as an amount, None when it has no value."""
+    if quantity is None or "value" not in quantity:
+        return None
+    try:
+        value = Decimal(str(quantity["value"]))
+    except InvalidOperation:
+        raise InvalidResource("the quantity's value is not a number") from None
+    return Amount(
+        value, str(quantity.get("system", "")), str(quantity.get("code", "")), str(quantity.get("unit", ""))
+    )
+
+
+def remaining(prescription: Prescription, dispensations: Iterable[Dispensation]) -> Remaining:
+    """Return what is left after the given hand-overs; those discarded or declined count nothing."""
+    counted = [each for each in dispensations if each.counts]
+    fills = prescription.fills - len(counted)
+    if prescription.total is None:
+        return Remaining(None, fills)
+    total = prescription.total
+    used = sum((each.amount.value for each in counted if each.amount is not None), Decimal(0))
+    return Remaining(msgspec.structs.replace(total, value=total.value - used), fills)
+
+
+def is_repeat(known: Iterable[Dispensation], offered: Dispensation) -> bool:
+    """Return whether the offered dispensation, or its discard, is recorded already.
+
+    Raises:
+        Conflict: its dispense id stands for another hand-over, or for one that was discarded.
+    """
+    same = next((each for each in known if each.identifier == offered.identifier), None)
+    if same is None:
+        return False
+    if not offered.counts:
+        return not same.counts
+    if not same.counts:
+        raise Conflict("this dispense id was discarded; a new hand-over needs a new dispense id")
+    if (same.prescription, same.amount, same.substituted) != (
+        offered.prescription,
+        offered.amount,
+        offered.substituted,
+    ):
+        raise Conflict(
+            "this dispense id stands for another hand-over; a new hand-over needs a new dispense id"
+        )
+    return True
+
+
+def check_dispensable(
+    prescription: Prescription, known: Iterable[Dispensation], offered: Dispensation, *, now: datetime
+) -> None:
+    """Check that a new hand-over may be recorded.
+
+    Raises:
+        Conflict: naming the rule that forbids it and what is left.
+    """
+    known = list(known)
+    if offered.status not in HANDED_OVER:
+        raise Conflict(f"a hand-over has status completed or in-progress, not {offered.status[:40]}")
+    left = remaining(prescription, known)
+    if left.none:
+        raise Conflict("nothing is left on this prescription")
+    if prescription.status != "active":
+        raise Conflict(f"the prescription is {prescription.status}; nothing may be dispensed on it")
+    if not is_valid_at(prescription, now):
+        raise Conflict("the prescription is outside its validity period")
+    if offered.substituted and not prescription.substitution:
+        raise Conflict("the prescriber excluded substitution")
+    if left.amount is not None:
+        _check_amount(prescription, offered, left.amount)
+
+
+def _check_amount(prescription: Prescription, offered: Dispensation, left: Amount) -> None:
+    if offered.amount is None or offered.amount.value <= 0:
+        raise Conflict("the dispensation must give the quantity handed over, greater than zero")
+    if not offered.amount.same_unit(left):
+        raise Conflict(f"the quantity must be given in the prescription's unit ({left.unit or left.code})")
+    if offered.amount.value > left.value:
+        raise Conflict(f"only {left} is left on this prescription")
+    if prescription.each is not None and offered.amount.value > prescription.each.value:
+        raise Conflict(f"at most {prescription.each} may be handed over at once")
+
+
+def status_after(prescription: Prescription, dispensations: Iterable[Dispensation]) -> str:
+    """Return the prescription's status once these hand-overs are recorded.
+
+    An active prescription with nothing left is completed; a completed one with something left (a
+    hand-over was discarded) is active again. Every other status was set by its prescriber and stays.
+    """
+    if prescription.status not in {"active", "completed"}:
+        return prescription.status
+    return "completed" if remaining(prescription, dispensations).none else "active"
+
+
+def is_valid_at(prescription: Prescription, now: datetime) -> bool:
+    """Return whether the moment lies in the validity period; a bare date lasts its whole day (UTC)."""
+    start, end = prescription.valid_from, prescription.valid_until
+    return not (start and _before(now, start)) and not (end and _after(now, end))
+
+
+def _before(now: datetime, start: str) -> bool:
+    if "T" in start:
+        return now < datetime.fromisoformat(start)
+    return now.astimezone(UTC).date().isoformat()[: len(start)] < start
+
+
+def _after(now: datetime, end: str) -> bool:
+    if "T" in end:
+        return now > datetime.fromisoformat(end)
+    return now.astimezone(UTC).date().isoformat()[: len(end)] > end
+
+
+def _substitution_allowed(substitution: Resource | None) -> bool:
+    if substitution is None:
+        return True
+    if "allowedBoolean" in substitution:
+        return bool(substitution["allowedBoolean"])
+    codings = substitution.get("allowedCodeableConcept", {}).get("coding", ())
+    return all(coding.get("code") != "N" for coding in codings)

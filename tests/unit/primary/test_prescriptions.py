@@ -1,0 +1,154 @@
+"""The rules of dispensing, next to the resources they read."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from salus.core.errors import Conflict, InvalidResource
+from salus.primary.prescriptions import (
+    PRESCRIBED_QUANTITY,
+    check_dispensable,
+    is_repeat,
+    is_valid_at,
+    read_dispensation,
+    read_prescription,
+    remaining,
+    status_after,
+)
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+TABLETS = {"system": "http://unitsofmeasure.org", "code": "{tbl}", "unit": "tablet"}
+
+
+def prescription(status="active", **request):
+    fields = {"quantity": {"value": 30, **TABLETS}, "numberOfRepeatsAllowed": 1} | request
+    return {"resourceType": "MedicationRequest", "id": "rx", "status": status, "dispenseRequest": fields}
+
+
+def dispensation(value=30, name="d1", status="completed", **members):
+    return {
+        "resourceType": "MedicationDispense",
+        "identifier": [{"system": "urn:oid:1.2.3", "value": name}],
+        "status": status,
+        "authorizingPrescription": [{"reference": "MedicationRequest/rx"}],
+        "quantity": {"value": value, **TABLETS},
+    } | members
+
+
+def left(request, *dispensations):
+    return str(remaining(read_prescription(request), map(read_dispensation, dispensations)).amount)
+
+
+@pytest.mark.parametrize(
+    ("request_", "dispensations", "expected"),
+    [
+        (prescription(), [], "60 tablet"),
+        (prescription(), [dispensation(20)], "40 tablet"),
+        (prescription(), [dispensation(), dispensation(name="d2")], "0 tablet"),
+        (prescription(), [dispensation(status="entered-in-error")], "60 tablet"),
+        (prescription(), [dispensation(status="declined")], "60 tablet"),
+        (prescription(), [dispensation("12.50")], "47.5 tablet"),
+        (
+            prescription(extension=[{"url": PRESCRIBED_QUANTITY, "valueQuantity": {"value": 50, **TABLETS}}]),
+            [dispensation(20)],
+            "30 tablet",
+        ),
+    ],
+)
+def test_what_is_left_is_the_prescribed_amount_less_what_was_handed_over(request_, dispensations, expected):
+    assert left(request_, *dispensations) == expected
+
+
+@pytest.mark.parametrize(
+    ("request_", "known", "offered", "reason"),
+    [
+        (prescription("cancelled"), [], dispensation(), "cancelled"),
+        (prescription("on-hold"), [], dispensation(), "on-hold"),
+        (prescription(), [dispensation(), dispensation(20, "d2")], dispensation(11, "d3"), "only 10 tablet"),
+        (prescription(), [dispensation(), dispensation(name="d2")], dispensation(1, "d3"), "nothing is left"),
+        (prescription(), [], dispensation(31), "at most 30 tablet"),
+        (prescription(), [], dispensation(0), "greater than zero"),
+        (prescription(), [], dispensation(-5), "greater than zero"),
+        (prescription(), [], dispensation(quantity={"value": 1, "code": "mg"}), "unit"),
+        (prescription(), [], dispensation(status="preparation"), "completed or in-progress"),
+        (prescription(validityPeriod={"end": "2026-11-23"}), [], dispensation(), "validity"),
+        (prescription(validityPeriod={"start": "2026-11-25"}), [], dispensation(), "validity"),
+        (
+            prescription() | {"substitution": {"allowedBoolean": False}},
+            [],
+            dispensation(substitution={"wasSubstituted": True}),
+            "substitution",
+        ),
+    ],
+)
+def test_a_hand_over_that_breaks_a_rule_is_refused_by_name(request_, known, offered, reason):
+    with pytest.raises(Conflict, match=reason):
+        check_dispensable(
+            read_prescription(request_),
+            map(read_dispensation, known),
+            read_dispensation(offered),
+            now=NOW,
+        )
+
+
+def test_a_substitution_is_recorded_where_the_prescriber_did_not_exclude_it():
+    offered = read_dispensation(dispensation(substitution={"wasSubstituted": True}))
+    check_dispensable(read_prescription(prescription()), [], offered, now=NOW)
+
+
+@pytest.mark.parametrize("end", ["2026-11-24", "2026-11", "2026", "2026-11-24T12:00:00Z"])
+def test_the_last_day_of_validity_is_still_valid(end):
+    assert is_valid_at(read_prescription(prescription(validityPeriod={"end": end})), NOW)
+
+
+@pytest.mark.parametrize(
+    ("status", "known", "after"),
+    [
+        ("active", [dispensation(), dispensation(name="d2")], "completed"),
+        ("active", [dispensation()], "active"),
+        ("completed", [dispensation(), dispensation(name="d2", status="entered-in-error")], "active"),
+        ("cancelled", [], "cancelled"),
+    ],
+)
+def test_the_status_follows_what_is_left_unless_the_prescriber_ended_it(status, known, after):
+    assert status_after(read_prescription(prescription(status)), map(read_dispensation, known)) == after
+
+
+@pytest.mark.parametrize(
+    ("known", "offered", "repeat"),
+    [
+        ([], dispensation(), False),
+        ([dispensation()], dispensation(), True),
+        ([dispensation()], dispensation(status="entered-in-error"), False),
+        ([dispensation(status="entered-in-error")], dispensation(status="cancelled"), True),
+        ([dispensation()], dispensation(29), Conflict),
+        ([dispensation(status="cancelled")], dispensation(), Conflict),
+    ],
+)
+def test_the_same_dispense_id_is_the_same_hand_over(known, offered, repeat):
+    found = [read_dispensation(each) for each in known]
+    if repeat is Conflict:
+        with pytest.raises(Conflict, match="dispense id"):
+            is_repeat(found, read_dispensation(offered))
+    else:
+        assert is_repeat(found, read_dispensation(offered)) is repeat
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"identifier": []},
+        {"identifier": [{"value": "no-system"}]},
+        {"authorizingPrescription": []},
+        {"authorizingPrescription": [{"reference": "ServiceRequest/1"}]},
+        {
+            "authorizingPrescription": [
+                {"reference": "MedicationRequest/1"},
+                {"reference": "MedicationRequest/2"},
+            ]
+        },
+    ],
+)
+def test_a_dispensation_without_id_or_prescription_is_refused(members):
+    with pytest.raises(InvalidResource):
+        read_dispensation(dispensation(**members))
