@@ -1,0 +1,127 @@
+"""Give stored bytes the id and meta of a read, without touching any other byte.
+
+The stored truth is what was received; logical id, version and time belong to the node (R4, Resource.meta).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+
+from salus.core.errors import MalformedContent
+from salus.standards.fhir.codec.json import write_json
+
+ORIGINAL_ID = "urn:salus:original-id"
+"""System of the tag that keeps the id which a loaded resource had at its source."""
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_meta = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode  # Any: the elements of Meta
+
+_BEFORE_VALUE = re.compile(rb'[ \t\r\n]*[{,][ \t\r\n]*"(?:[^"\\]|\\.)*"[ \t\r\n]*:[ \t\r\n]*')
+_END = re.compile(rb"[ \t\r\n]*\}[ \t\r\n]*")
+
+
+class Span(NamedTuple):
+    """Where a top-level value stands in the bytes: [start, end)."""
+
+    start: int
+    end: int
+
+
+def top_level_spans(content: bytes) -> dict[str, Span]:
+    """Return where the value of each top-level key stands; the values themselves are only skipped.
+
+    Raises:
+        MalformedContent: the content is not a JSON object, or has a key twice.
+    """
+    try:
+        members = _members(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedContent("The stored content is not a JSON object.") from error
+    spans: dict[str, Span] = {}
+    position = 0
+    for key, raw in members.items():
+        head = _BEFORE_VALUE.match(content, position)
+        if head is None:
+            raise MalformedContent("The stored content has a key twice.")
+        start = head.end()
+        position = start + memoryview(raw).nbytes
+        spans[key] = Span(start, position)
+    if members and _END.fullmatch(content, position) is None:
+        raise MalformedContent("The stored content has a key twice.")
+    return spans
+
+
+def splice_meta(
+    content: bytes,
+    *,
+    id: str,
+    version: int,
+    updated: datetime,
+    source: str | None = None,
+    original_id: str | None = None,
+) -> bytes:
+    """Return the content with its id, meta.versionId and meta.lastUpdated replaced by these.
+
+    Args:
+        content: a resource as JSON, as received; it has passed `parse_json` and validation.
+        id: the logical id.
+        version: counted from 1.
+        updated: timezone-aware; written in UTC to the millisecond.
+        source: meta.source; None keeps what the content says.
+        original_id: the id that the resource had at its source, added as a tag.
+
+    Returns:
+        The same bytes but for these values; profile, security, tags and extensions of meta are kept.
+
+    Raises:
+        MalformedContent: the content is not a JSON object.
+    """
+    spans = top_level_spans(content)
+    given = _meta(content[slice(*spans["meta"])]) if "meta" in spans else {}
+    meta = write_json(_merged(given, version, updated, source, original_id))
+    edits = []
+    fresh = b""
+    for key, value in (("id", write_json(id)), ("meta", meta)):
+        if key in spans:
+            edits.append((*spans[key], value))
+        else:
+            fresh += b',"' + key.encode() + b'":' + value
+    if fresh and "resourceType" in spans:
+        end = spans["resourceType"].end
+        edits.append((end, end, fresh))
+    elif fresh:
+        start = content.index(b"{") + 1
+        edits.append((start, start, fresh[1:] + (b"," if spans else b"")))
+    return _replaced(content, edits)
+
+
+def _merged(
+    given: dict[str, Any],  # Any: the elements of Meta
+    version: int,
+    updated: datetime,
+    source: str | None,
+    original_id: str | None,
+) -> dict[str, Any]:
+    moment = updated.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    meta = given | {"versionId": str(version), "lastUpdated": moment}
+    if source is not None:
+        meta["source"] = source
+    tags = [tag for tag in given.get("tag", ()) if tag.get("system") != ORIGINAL_ID]
+    if original_id is not None:
+        tags.append({"system": ORIGINAL_ID, "code": original_id})
+    meta.pop("tag", None)
+    return meta | {"tag": tags} if tags else meta
+
+
+def _replaced(content: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+    parts = []
+    position = 0
+    for start, end, value in sorted(edits):
+        parts += [content[position:start], value]
+        position = end
+    return b"".join([*parts, content[position:]])

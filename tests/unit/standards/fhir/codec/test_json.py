@@ -1,0 +1,102 @@
+"""What the JSON door takes and what it refuses."""
+
+import base64
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from salus.core.errors import MalformedContent, TooLarge
+from salus.core.limits import Limits
+from salus.standards.fhir.codec.json import parse_json, parse_json_value, write_json
+
+LIMITS = Limits()
+SUITE = Path(__file__).parents[6] / "shared/testvectors/json-parsing/jsontestsuite.jsonl"
+REFUSED_ON_PURPOSE = {"y_object_duplicated_key.json", "y_object_duplicated_key_and_value.json"}
+
+
+@pytest.mark.skipif(not SUITE.exists(), reason="needs ../shared (testvectors/json-parsing)")
+def test_the_json_test_suite_is_accepted_and_refused_as_it_says():
+    wrong = []
+    for line in SUITE.read_text().splitlines():
+        case = json.loads(line)
+        try:
+            parse_json_value(base64.b64decode(case["b64"]), LIMITS)
+            outcome = "accept"
+        except MalformedContent:
+            outcome = "refuse"
+        expected = "refuse" if case["name"] in REFUSED_ON_PURPOSE else case["expect"]
+        if expected not in (outcome, "either"):
+            wrong.append((case["name"], outcome))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("body", [b"42", b"null", b'"x"', b'[{"resourceType":"Patient"}]'])
+def test_what_is_no_object_parses_but_is_no_resource(body):
+    parse_json_value(body, LIMITS)
+    with pytest.raises(MalformedContent, match="resourceType"):
+        parse_json(body, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        (b'{"a":1,"a":2}', "'a' twice"),
+        (b'{"a":{"b":1,"\\u0062":2}}', "'b' twice"),
+        (b'{"a" :1,"a":2,"x":":"}', "'a' twice"),
+        (b'{"a":1,"a":2,"x":"\\u0022:"}', "'a' twice"),
+        (b'{"a":1,"a":2,"x":"\\u003a"}', "'a' twice"),
+        (b'{"a":"":"b"}', "not JSON"),
+        (b'{"a":NaN}', "not JSON"),
+        (b'{"a":-Infinity}', "not JSON"),
+        (b'{"a":1e99999999999999999999999}', "exponent"),
+        (b'{"a":"\\ud800"}', "not JSON"),
+        (b'{"a":"\xc0\xaf"}', "UTF-8"),
+        (b'\xef\xbb\xbf{"a":1}', "byte order mark"),
+        ('{"a":1}'.encode("utf-16"), "byte order mark"),
+        (b'{"a":1}{"b":1}', "not JSON"),
+        (b'{"a":0x10}', "not JSON"),
+        (b'{"a":1,}', "not JSON"),
+        (b"", "empty"),
+        (b" \n", "empty"),
+        (b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}", "levels deep"),
+        (b'{"a":' * 65 + b"1" + b"}" * 65, "levels deep"),
+        (b"[" * 200 + b"]" * 200, "levels deep"),
+    ],
+)
+def test_bad_input_is_refused_with_a_reason(body, hint):
+    with pytest.raises(MalformedContent, match=hint.replace("+", r"\+")):
+        parse_json(body, LIMITS)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":"\\\\u0000"}',
+        b'{"a" : 1, "b"\n:2, "c":" :", "d":"say \\":", "e":":"}',
+        b'{"a":{"x":1},"b":{"x":1}}',
+        b'{"a":' * 64 + b"1" + b"}" * 64,
+        b'{"a":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["}',
+    ],
+)
+def test_unusual_but_legal_input_is_taken(body):
+    assert parse_json(body, LIMITS) == json.loads(body)
+
+
+def test_a_body_over_the_limit_is_refused_before_it_is_parsed():
+    with pytest.raises(TooLarge, match="at most 10"):
+        parse_json(b'{"a":"not even json', msgspec.structs.replace(LIMITS, body_bytes_max=10))
+
+
+@pytest.mark.parametrize("digits", ["72.50", "0.0", "-1.230E+5", "1E+3", "100.000", "1E+999999999"])
+def test_decimals_keep_their_digits(digits):
+    value = parse_json(b'{"value":%b}' % digits.encode(), LIMITS)
+    assert isinstance(value["value"], Decimal)
+    assert write_json(value) == b'{"value":%b}' % digits.encode()
+
+
+def test_a_huge_exponent_is_never_expanded():
+    value = parse_json(b'{"value":1e999999999}', LIMITS)
+    assert write_json(value) == b'{"value":1E+999999999}'
