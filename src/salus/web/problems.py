@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 
 from salus.core.errors import InvalidResource, NotAuthenticated, SalusError, Throttled
-from salus.standards.fhir.codec import json as fhir_json
-from salus.standards.fhir.codec import xml as fhir_xml
+from salus.standards.fhir.codec.json import write_json
 
 JSON_TYPE = b"application/fhir+json; charset=utf-8"
 XML_TYPE = b"application/fhir+xml; charset=utf-8"
@@ -74,8 +73,10 @@ def outcome_of(error: SalusError) -> dict[str, Any]:
 def encode_outcome(resource: dict[str, Any], *, xml: bool) -> bytes:
     """Return an OperationOutcome's bytes; in JSON, "<" is escaped so that no answer carries markup."""
     if xml:
-        return fhir_xml.write_xml(resource)
-    return fhir_json.write_json(resource).replace(b"<", b"\\u003c")
+        from salus.standards.fhir.codec.xml import write_xml  # lxml is loaded only where XML is asked for
+
+        return write_xml(resource)
+    return write_json(resource).replace(b"<", b"\\u003c")
 
 
 def problem(error: SalusError, *, xml: bool = False, extra: tuple[tuple[bytes, bytes], ...] = ()) -> Problem:

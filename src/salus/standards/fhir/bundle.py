@@ -202,8 +202,8 @@ def check_shape(
     if method == "PUT" and resource is not None:
         if resource.get("resourceType") != kind:
             raise refused(where, "the resource is of another type than request.url")
-        if identity and resource.get("id", identity) != identity:
-            raise refused(where, "the resource's id is another than that in request.url")
+        if identity and resource.get("id") != identity:
+            raise refused(where, "the resource needs the id that is in request.url")
 
 
 def plan_bundle(bundle: Resource, contents: list[bytes], *, fhir_base: str, entries_max: int) -> Plan:
@@ -366,3 +366,12 @@ def splice_references(
         return content
     spliced, replaced = splice_links(content, lookup)
     return spliced if replaced == expected else write(resource)
+
+
+def version_of_etag(text: str) -> int | None:
+    """Return the version of ``W/"3"``, None for ``*`` or no header, -1 for a tag no version has."""
+    tag = text.strip()
+    if tag in ("", "*"):
+        return None
+    number = tag.removeprefix("W/").strip('"')
+    return int(number) if number.isascii() and number.isdecimal() and len(number) <= 9 else -1

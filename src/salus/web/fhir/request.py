@@ -262,12 +262,3 @@ def parse_http_date(text: str) -> datetime | None:
     except (ValueError, TypeError, IndexError):
         return None
     return moment if moment.tzinfo is not None else None
-
-
-def parse_etag(text: str) -> int | None:
-    """Return the version of ``W/"3"``, None for ``*`` or no header, -1 for a tag no version has."""
-    tag = text.strip()
-    if tag in ("", "*"):
-        return None
-    number = tag.removeprefix("W/").strip('"')
-    return int(number) if number.isascii() and number.isdecimal() and len(number) <= 9 else -1

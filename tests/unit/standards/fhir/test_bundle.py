@@ -12,6 +12,7 @@ from salus.standards.fhir.bundle import (
     lookup_for,
     plan_bundle,
     splice_references,
+    version_of_etag,
 )
 
 BASE = "https://node.example/fhir"
@@ -188,3 +189,10 @@ def test_a_relative_link_is_resolved_at_the_root_of_its_own_full_url():
 def test_conditional_references_are_found_at_any_depth():
     resource = {"a": [{"b": {"reference": "Patient?identifier=s|1"}}], "c": {"reference": "Patient/1"}}
     assert conditional_references(resource) == ["Patient?identifier=s|1"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "version"), [('W/"3"', 3), ('"3"', 3), ("*", None), ("", None), ('W/"x"', -1)]
+)
+def test_etags(tag, version):
+    assert version_of_etag(tag) == version

@@ -5,7 +5,6 @@ import pytest
 from salus.core.errors import MalformedContent, NotFound, NotSupported, TooLarge
 from salus.web.fhir.request import (
     collect_headers,
-    parse_etag,
     parse_instant,
     parse_pairs,
     parse_preference,
@@ -79,13 +78,6 @@ def test_preferences():
     wish = parse_preference("respond-async, return=minimal; handling=strict")
     assert (wish.returned, wish.strict, wish.asynchronous) == ("minimal", True, True)
     assert parse_preference("return=everything").returned == "representation"
-
-
-@pytest.mark.parametrize(
-    ("tag", "version"), [('W/"3"', 3), ('"3"', 3), ("*", None), ("", None), ('W/"x"', -1)]
-)
-def test_etags(tag, version):
-    assert parse_etag(tag) == version
 
 
 @pytest.mark.parametrize("text", ["foo", "2026-01-01T00:00:00", "2026-13-01T00:00:00Z"])

@@ -1,0 +1,141 @@
+"""What an interaction answers, and how it is put on the wire."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+
+import msgspec
+
+from salus.core.limits import Limits
+from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.standards.fhir.codec.splice import splice_meta
+from salus.store.rows import StoredResource
+from salus.web.fhir.negotiation import Format
+from salus.web.fhir.request import FhirRequest
+from salus.web.problems import issue, outcome
+from salus.web.services import Send
+
+UNLIMITED = Limits(body_bytes_max=2**40, depth_max=1_000)
+"""For our own bytes, which were within the limits when they came."""
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An HTTP answer.
+
+    Args:
+        status: the HTTP status.
+        body: FHIR JSON unless `headers` say otherwise; b"" for none.
+        headers: beyond Content-Type and Content-Length of a FHIR answer.
+        raw: the body is not FHIR JSON: `headers` hold its Content-Type and it is sent as it is.
+    """
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    raw: bool = False
+
+
+def resource_bytes(resource: StoredResource) -> bytes:
+    """Return a stored resource as a read returns it: the bytes received with id and meta spliced in."""
+    return splice_meta(
+        resource.content,
+        id=resource.id,
+        version=resource.version,
+        updated=resource.updated,
+        source=resource.source or None,
+        original_id=original_id(resource),
+    )
+
+
+def original_id(resource: StoredResource) -> str | None:
+    """Return the id the resource had at its source, None where it is the node's own."""
+    return resource.source_id.rpartition("/")[2].removeprefix("urn:uuid:") or None
+
+
+def http_date(moment: datetime) -> bytes:
+    """Return a moment as HTTP writes it (RFC 9110, 5.6.7)."""
+    return format_datetime(moment.astimezone(UTC).replace(microsecond=0), usegmt=True).encode("ascii")
+
+
+def version_headers(resource: StoredResource) -> Headers:
+    """Return ETag and Last-Modified of a version."""
+    return [
+        (b"etag", b'W/"%d"' % resource.version),
+        (b"last-modified", http_date(resource.updated)),
+    ]
+
+
+def location(base: str, resource: StoredResource) -> bytes:
+    """Return the address of a version."""
+    return f"{base}/{resource.type}/{resource.id}/_history/{resource.version}".encode("ascii")
+
+
+def written(request: FhirRequest, resource: StoredResource, base: str, *, status: int, note: str) -> Answer:
+    """Return the answer to a write, with as much body as the Prefer header wants."""
+    headers = version_headers(resource)
+    if status == 201:
+        headers.append((b"location", location(base, resource)))
+    if request.preference.returned == "minimal":
+        return Answer(status, b"", tuple(headers))
+    if request.preference.returned == "OperationOutcome":
+        body = write_json(outcome([issue("information", "informational", note)]))
+    else:
+        body = resource_bytes(resource)
+    return Answer(status, body, tuple(headers))
+
+
+def join_bundle(head: dict[str, Any], entries: Iterable[bytes]) -> bytes:  # Any: FHIR content is open JSON
+    """Return a Bundle of these fields and of entries that are bytes already."""
+    start = write_json(head)
+    listed = b",".join(entries)
+    return start[:-1] + (b',"entry":[' + listed + b"]}" if listed else b"}")
+
+
+def text_bytes(text: str) -> bytes:
+    """Return a string as a JSON value."""
+    return msgspec.json.encode(text)
+
+
+def encode(answer: Answer, request: FhirRequest) -> tuple[bytes, bytes]:
+    """Return the body in the format that was asked for, and its Content-Type."""
+    if request.format is Format.XML:
+        from salus.standards.fhir.codec.xml import write_xml  # lxml is loaded only where XML is asked for
+
+        return write_xml(parse_json(answer.body, UNLIMITED)), Format.XML.content_type
+    if request.pretty:
+        return msgspec.json.format(answer.body, indent=2), Format.JSON.content_type
+    return answer.body, Format.JSON.content_type
+
+
+async def send_answer(answer: Answer, request: FhirRequest, send: Send) -> None:
+    """Send an answer; HEAD gets the headers only."""
+    headers = list(answer.headers)
+    body = answer.body
+    if body and not answer.raw:
+        body, content_type = encode(answer, request)
+        headers.append((b"content-type", content_type))
+    if answer.status != 204 and answer.status != 304:
+        headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
+
+
+def json_answer(status: int, resource: dict[str, Any], headers: Headers | None = None) -> Answer:
+    """Return an answer with a resource made here."""
+    return Answer(status, write_json(resource), tuple(headers or ()))
+
+
+def plain_json(status: int, body: Any, headers: Headers | None = None) -> Answer:  # Any: JSON that is no FHIR
+    """Return an answer of JSON that is no FHIR resource."""
+    return Answer(
+        status,
+        json.dumps(body).encode(),
+        ((b"content-type", b"application/json"), *(headers or ())),
+        raw=True,
+    )
