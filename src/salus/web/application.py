@@ -1,0 +1,138 @@
+"""All faces as one ASGI application: request ids, body limit, security headers, errors.
+
+A middleware chain would cost the hot path a coroutine a layer; here one function does it all.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import traceback
+from collections.abc import MutableMapping, Sequence
+from typing import Any
+
+from salus.core.errors import NotFound, SalusError, TooLarge
+from salus.web.problems import Problem, problem, unexpected
+from salus.web.services import Application, Face, Receive, Scope, Send
+
+LOG = logging.getLogger("salus.web")
+
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+# What a face may say itself; else this is said for it.
+DEFAULT_HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+
+
+def assemble(faces: Sequence[Face], *, body_bytes_max: int, secure: bool) -> Application:
+    """Return one application that sends each request to the face with the longest matching prefix.
+
+    Args:
+        faces: none may claim the same prefix as another.
+        body_bytes_max: a larger request body is refused before it is read.
+        secure: whether the node is reached by https, so that browsers must insist on it.
+    """
+    by_prefix: dict[str, Application] = {}
+    for face in faces:
+        for prefix in face.prefixes:
+            assert prefix not in by_prefix, f"two faces claim {prefix}"
+            by_prefix[prefix] = face.application
+    headers = (*SECURITY_HEADERS, TRANSPORT_SECURITY) if secure else SECURITY_HEADERS
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request_id = scope["request_id"] = secrets.token_hex(10)
+        started = False
+
+        async def send_safely(message: MutableMapping[str, Any]) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = _completed(message.get("headers", ()), headers, request_id)
+            await send(message)
+
+        try:
+            if scope["method"] not in ("GET", "HEAD"):
+                receive = _limited(scope, receive, body_bytes_max)
+            chosen = _choose(by_prefix, scope["path"])
+            await chosen(scope, receive, send_safely)
+        except SalusError as error:
+            if started:
+                raise
+            await _answer(problem(error), send_safely)
+        except Exception as error:  # noqa: BLE001  the outermost loop: answer, write down where, go on
+            _log_failure(request_id, error)
+            if not started:
+                await _answer(unexpected(request_id), send_safely)
+
+    return application
+
+
+def _choose(by_prefix: dict[str, Application], path: str) -> Application:
+    """Return the application of the longest prefix of `path`.
+
+    Raises:
+        NotFound: no face answers there.
+    """
+    prefix = path.rstrip("/")
+    while prefix and prefix not in by_prefix:
+        prefix = prefix.rpartition("/")[0]
+    if prefix not in by_prefix:
+        raise NotFound("There is nothing at this address; the FHIR interface starts at /fhir/metadata.")
+    return by_prefix[prefix]
+
+
+async def _answer(answer: Problem, send: Send) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _completed(
+    headers: Any,  # Any: an iterable of pairs of bytes, as ASGI has it
+    security: tuple[tuple[bytes, bytes], ...],
+    request_id: str,
+) -> list[tuple[bytes, bytes]]:
+    """Return a response's headers with ours added."""
+    completed = list(headers)
+    present = {name.lower() for name, _ in completed}
+    completed += [pair for pair in DEFAULT_HEADERS if pair[0] not in present]
+    completed += security
+    completed.append((b"x-request-id", request_id.encode()))
+    return completed
+
+
+def _limited(scope: Scope, receive: Receive, body_bytes_max: int) -> Receive:
+    """Refuse a body that is too long: by its Content-Length at once, else while it arrives."""
+    too_large = TooLarge(f"The body is over this node's limit of {body_bytes_max} bytes; send it in parts.")
+    for name, text in scope["headers"]:
+        if name == b"content-length" and text.isdigit() and int(text) > body_bytes_max:
+            raise too_large
+    received = 0
+
+    async def receive_limited() -> MutableMapping[str, Any]:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > body_bytes_max:
+            raise too_large
+        return message
+
+    return receive_limited
+
+
+def _log_failure(request_id: str, error: BaseException) -> None:
+    """Write down where the code failed; not the error's text, which may quote health data."""
+    places = traceback.extract_tb(error.__traceback__)[-6:]
+    trail = " < ".join(
+        f"{place.filename.rpartition('salus/')[2]}:{place.lineno}" for place in reversed(places)
+    )
+    LOG.error("request %s failed with %s at %s", request_id, type(error).__name__, trail)

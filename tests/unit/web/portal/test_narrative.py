@@ -1,0 +1,37 @@
+"""A narrative shown on a page holds what the allow list names and nothing else."""
+
+import pytest
+
+from salus.web.portal.narrative import sanitise
+
+NAMESPACE = 'xmlns="http://www.w3.org/1999/xhtml"'
+
+
+@pytest.mark.parametrize(
+    ("inside", "shown"),
+    [
+        ("<p>Asthma &amp; more</p>", "<p>Asthma &amp; more</p>"),
+        ("<table><tr><td colspan='2'>x</td></tr></table>", '<table><tr><td colspan="2">x</td></tr></table>'),
+        ("<p onclick='steal()'>x</p>", "<p>x</p>"),
+        ("<script>steal()</script>after", "after"),
+        ("<style>p{}</style><p style='position:fixed'>x</p>", "<p>x</p>"),
+        ("<a href='javascript:steal()'>x</a>", "<a>x</a>"),
+        ("<img src='http://spy.example/x.png' alt='a &lt;scan&gt;'/>", "a &lt;scan&gt;"),
+        ("<form action='/logout'><p>x</p></form>", "<p>x</p>"),
+        ("<h1>Title</h1>", "<h4>Title</h4>"),
+        ("one<br/>two<!-- hidden -->", "one<br>two"),
+        ("<svg><desc>&lt;b&gt;</desc></svg>", "&lt;b&gt;"),
+    ],
+)
+def test_only_what_is_allowed_survives(inside, shown):
+    assert sanitise(f"<div {NAMESPACE}>{inside}</div>") == f"<div>{shown}</div>"
+
+
+@pytest.mark.parametrize("broken", ["", "<div>", "<div>&undefined;</div>", "<div><p></div></p>"])
+def test_what_cannot_be_read_is_not_shown(broken):
+    assert sanitise(broken) == ""
+
+
+def test_an_external_entity_is_not_fetched():
+    doctype = '<!DOCTYPE div [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
+    assert "root" not in sanitise(f"{doctype}<div {NAMESPACE}>&x;</div>")

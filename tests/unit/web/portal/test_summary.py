@@ -1,0 +1,82 @@
+"""A summary document in the reader's language, with the source's words beside ours."""
+
+import pytest
+
+from salus.web.portal.summary import read_summary
+from salus.web.portal.words import LANGUAGES, TERM_COLUMNS, terms, words
+
+ASTHMA = {"system": "http://hl7.org/fhir/sid/icd-10", "code": "J45.9"}
+PATIENT = {"resourceType": "Patient", "id": "p", "name": [{"family": "Silva", "given": ["Ana"]}]}
+DOCUMENT = {
+    "resourceType": "Bundle",
+    "type": "document",
+    "entry": [
+        {
+            "fullUrl": "urn:uuid:1",
+            "resource": {
+                "resourceType": "Composition",
+                "title": "Resumo",
+                "date": "2026-05-01",
+                "subject": {"reference": "urn:uuid:2"},
+                "author": [{"display": "Hospital de Lisboa"}],
+                "section": [
+                    {
+                        "title": "Problemas do doente",
+                        "code": {"coding": [{"system": "http://loinc.org", "code": "11450-4"}]},
+                        "text": {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">Asma</div>'},
+                        "entry": [{"reference": "Condition/c"}, {"reference": "urn:uuid:gone"}],
+                    },
+                    {"title": "Alergias", "code": {"coding": [{"code": "48765-2"}]}},
+                    {
+                        "title": "Dispositivos",
+                        "code": {"coding": [{"code": "46264-8"}]},
+                        "emptyReason": {"coding": [{"code": "notasked"}]},
+                    },
+                    {"title": "Notas", "code": {"coding": [{"code": "0-0"}]}},
+                ],
+            },
+        },
+        {
+            "fullUrl": "urn:uuid:2",
+            "resource": PATIENT,
+        },
+        {
+            "fullUrl": "urn:uuid:3",
+            "resource": {
+                "resourceType": "Condition",
+                "id": "c",
+                "code": {"text": "Asma", "coding": [ASTHMA]},
+            },
+        },
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "wording"), [("et", "Terviseprobleemid", "Astma"), ("en", "Problems", "")]
+)
+def test_sections_read_in_the_chosen_language_beside_the_original(language, title, wording):
+    summary = read_summary(DOCUMENT, language)
+    section = summary.sections[0]
+    assert (section.title, section.original) == (title, "Problemas do doente")
+    assert [(entry.line.what, entry.wording) for entry in section.entries] == [("Asma", wording)]
+    assert section.narrative == "<div>Asma</div>"
+    assert (summary.patient, summary.authors) == ("Ana Silva", ("Hospital de Lisboa",))
+    assert (summary.coded, summary.translated) == (1, 1 if wording else 0)
+
+
+def test_an_empty_section_says_why_and_never_none_known_by_itself():
+    missing = [section.missing for section in read_summary(DOCUMENT, "en").sections]
+    assert missing == ["", "Nothing recorded", "Not asked", "Nothing recorded"]
+
+
+def test_a_section_the_table_does_not_know_keeps_its_own_title():
+    assert read_summary(DOCUMENT, "et").sections[3].title == "Notas"
+
+
+def test_every_phrase_section_and_category_has_every_language():
+    table = words()
+    for texts in [*table.section.values(), *table.phrase.values()]:
+        assert set(texts) == set(LANGUAGES)
+    assert all(category.title(language) for category in table.category for language in LANGUAGES)
+    assert all(len(texts) == len(TERM_COLUMNS) and all(texts) for texts in terms().values())

@@ -1,0 +1,130 @@
+"""The one application: where a request goes, what is added to every answer, what a failure looks like."""
+
+import json
+
+import httpx
+import pytest
+
+from salus.core.errors import NotFound
+from salus.web.application import assemble
+from salus.web.services import Face
+
+
+def answering(text, headers=()):
+    async def application(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": list(headers)})
+        await send({"type": "http.response.body", "body": f"{text} {scope['path']}".encode()})
+
+    return application
+
+
+async def reading(scope, receive, send):
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message["body"]
+        more = message.get("more_body", False)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": str(len(body)).encode()})
+
+
+async def refusing(scope, receive, send):
+    raise NotFound("There is no Patient/1.")
+
+
+async def failing(scope, receive, send):
+    raise ZeroDivisionError("the secret diagnosis of Ana")
+
+
+POLICY = (b"content-security-policy", b"script-src 'self'")
+FACES = (
+    Face(prefixes=("/fhir",), application=answering("fhir")),
+    Face(prefixes=("/fhir/$special", "/token"), application=answering("special")),
+    Face(
+        prefixes=("/page",),
+        application=answering("page", [POLICY]),
+    ),
+    Face(prefixes=("/read",), application=reading),
+    Face(prefixes=("/refuse",), application=refusing),
+    Face(prefixes=("/fail",), application=failing),
+)
+
+
+@pytest.fixture
+async def client():
+    transport = httpx.ASGITransport(assemble(FACES, body_bytes_max=100, secure=False))
+    async with httpx.AsyncClient(transport=transport, base_url="http://node.test") as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/fhir", "fhir /fhir"),
+        ("/fhir/", "fhir /fhir/"),
+        ("/fhir/Patient/1", "fhir /fhir/Patient/1"),
+        ("/fhir/$special/x", "special /fhir/$special/x"),
+        ("/token", "special /token"),
+    ],
+)
+async def test_the_longest_prefix_answers(client, path, answer):
+    assert (await client.get(path)).text == answer
+
+
+@pytest.mark.parametrize("path", ["/", "/fhirs", "/tokens", "/unknown/fhir"])
+async def test_what_no_face_claims_is_not_found(client, path):
+    answer = await client.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["resourceType"] == "OperationOutcome"
+
+
+async def test_every_answer_carries_security_headers_and_a_request_id(client):
+    for path in ("/fhir", "/refuse", "/fail", "/nothing"):
+        headers = (await client.get(path)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == "no-store"
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "strict-transport-security" not in headers
+        assert len(headers["x-request-id"]) == 20
+
+
+async def test_browsers_must_insist_on_https_when_the_node_is_reached_by_it():
+    transport = httpx.ASGITransport(assemble(FACES, body_bytes_max=100, secure=True))
+    async with httpx.AsyncClient(transport=transport, base_url="https://node.test") as client:
+        assert "max-age" in (await client.get("/fhir")).headers["strict-transport-security"]
+
+
+async def test_a_face_may_state_its_own_content_policy(client):
+    headers = (await client.get("/page")).headers
+    assert headers.get_list("content-security-policy") == ["script-src 'self'"]
+
+
+async def test_a_body_over_the_limit_is_refused_by_its_announced_length(client):
+    answer = await client.post("/fhir", content=b"x" * 101)
+    assert answer.status_code == 413
+    assert answer.json()["issue"][0]["code"] == "too-long"
+    assert (await client.post("/read", content=b"x" * 100)).text == "100"
+
+
+async def test_a_body_over_the_limit_is_refused_while_it_arrives(client):
+    async def parts():
+        for _ in range(11):
+            yield b"x" * 10
+
+    assert (await client.post("/read", content=parts())).status_code == 413
+
+
+async def test_an_expected_failure_is_an_operation_outcome(client):
+    answer = await client.get("/refuse")
+    assert answer.status_code == 404
+    assert answer.json()["issue"][0]["diagnostics"] == "There is no Patient/1."
+
+
+async def test_an_unexpected_failure_shows_and_logs_the_request_but_not_the_error(client, caplog):
+    answer = await client.get("/fail")
+    assert answer.status_code == 500
+    assert answer.headers["x-request-id"] in json.dumps(answer.json())
+    assert "diagnosis" not in answer.text
+    assert answer.headers["x-request-id"] in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+    assert "diagnosis" not in caplog.text
