@@ -1,0 +1,212 @@
+"""From a resource to its search values: one compiled walk per resource type.
+
+All parameters of a type share one tree of JSON keys, so that a resource is walked once however many
+parameters there are, and a place that several parameters read is emitted once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from salus.core.identifiers import is_fhir_id
+from salus.standards.fhir.model import compartments
+from salus.standards.fhir.search.emitters import Collected, Emitter, emitter_for
+from salus.standards.fhir.search.hashing import Hasher, compile_hasher
+from salus.standards.fhir.search.index_row import IndexRow
+from salus.standards.fhir.search.parameters import (
+    Registry,
+    SearchParameter,
+    clinical_date,
+    parameters_of,
+)
+from salus.standards.fhir.search.paths import Step, TypedPath, values_at
+from salus.standards.fhir.search.references import literals_in, parse_literal
+from salus.standards.fhir.search.values import date_values
+
+Indexer = Callable[[dict[str, Any]], IndexRow]  # Any: a resource as parsed
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SUBJECTS = ("subject", "patient", "individual", "beneficiary")
+_NOT_INDEXED = ("_id", "_lastUpdated")  # columns of their own
+
+
+def compile_indexer(type_name: str, key: bytes, registry: Registry | None = None) -> Indexer:
+    """Compile the function that reads the search values of a type's resources.
+
+    Args:
+        type_name: a resource type of R4.
+        key: the node's secret for hashes, 16 to 64 bytes.
+        registry: the node's parameters; None stands for those of R4.
+
+    Returns:
+        A function that expects a resource of that type. Values that break their type's rules are passed over.
+    """
+    hash_of = compile_hasher(key)
+    known = parameters_of(type_name, registry)
+    used = [
+        parameter for code, parameter in known.items() if code not in _NOT_INDEXED and not parameter.refused
+    ]
+    walk = _compile_walk(used, hash_of)
+    general = [_general_emitter(parameter, hash_of) for parameter in used if parameter.general]
+    clinical = clinical_date(type_name, registry)
+    patient_paths = compartment_paths(type_name)
+
+    def index(resource: dict[str, Any]) -> IndexRow:
+        out = Collected(resource)
+        walk(resource, out)
+        for emit in general:
+            emit(resource, out)
+        return IndexRow(
+            compartments=_compartments_of(resource, type_name, patient_paths),
+            date=None if clinical is None else _clinical_start(clinical.paths, resource),
+            tokens=sorted(set(out.tokens)),
+            ranges=out.ranges,
+            strings=out.strings,
+            references=list(dict.fromkeys(literals_in(resource))),
+        )
+
+    return index
+
+
+def compartment_paths(type_name: str) -> tuple[TypedPath, ...]:
+    """Return where a type's resources name the patients they are about, the subject first."""
+    known = parameters_of(type_name)
+    codes = compartments()["Patient"].get(type_name, ())
+    order = sorted(codes, key=lambda code: _SUBJECTS.index(code) if code in _SUBJECTS else len(_SUBJECTS))
+    paths = (path for code in order if code in known for path in known[code].paths)
+    return tuple({path.slot: path for path in paths if path.type == "Reference"}.values())
+
+
+def _compartments_of(resource: dict[str, Any], type_name: str, paths: Sequence[TypedPath]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    identity = resource.get("id")
+    if type_name == "Patient" and isinstance(identity, str) and is_fhir_id(identity):
+        found[identity] = None
+    for path in paths:
+        for reference in values_at(path, resource):
+            literal = reference.get("reference") if isinstance(reference, dict) else None
+            if isinstance(literal, str):
+                parsed = parse_literal(literal)
+                if parsed.type == "Patient" and not parsed.address:
+                    found[parsed.id] = None
+    return tuple(found)
+
+
+def _clinical_start(paths: Sequence[TypedPath], resource: dict[str, Any]) -> datetime | None:
+    starts = []
+    for path in paths:
+        if path.steps[0].key not in resource:
+            continue
+        for value in values_at(path, resource):
+            interval = date_values(path.type, value)
+            if interval is not None:
+                starts.append(interval[0] if math.isfinite(interval[0]) else interval[1])
+    return _EPOCH + timedelta(seconds=min(starts)) if starts else None
+
+
+class _Node:
+    """A JSON key's place in the tree: what is emitted there and which keys follow."""
+
+    __slots__ = ("children", "emitters")
+
+    def __init__(self) -> None:
+        self.emitters: dict[object, Emitter] = {}
+        self.children: dict[Step, _Node] = {}
+
+
+def _compile_walk(parameters: Sequence[SearchParameter], hash_of: Hasher) -> Emitter:
+    root = _Node()
+    for parameter in parameters:
+        for kind, path in _places(parameter):
+            node = root
+            for step in path.steps:
+                node = node.children.setdefault(step, _Node())
+            if (kind, path.slot) not in node.emitters:
+                node.emitters[kind, path.slot] = emitter_for(kind, path, hash_of)
+    return _compile_node(root)
+
+
+def _places(parameter: SearchParameter) -> list[tuple[str, TypedPath]]:
+    """Return where a parameter's values stand, a composite's components included."""
+    found = [(parameter.type, path) for path in parameter.paths]
+    for composite in parameter.composites:
+        found.extend((part.type, path) for part in composite.parts for path in part.paths)
+    return found
+
+
+def _compile_node(node: _Node) -> Emitter:
+    emitters = tuple(node.emitters.values())
+    followers: dict[str, Emitter] = {}
+    for step, child in node.children.items():
+        follow = _compile_step(step, _compile_node(child))
+        before = followers.get(step.key)
+        followers[step.key] = follow if before is None else _both(before, follow)
+    if not followers:
+        return emitters[0] if len(emitters) == 1 else _each(emitters)
+
+    def walk(value: Any, out: Collected) -> None:
+        for emit in emitters:
+            emit(value, out)
+        if type(value) is dict:
+            for key, inner in value.items():
+                follow = followers.get(key)
+                if follow is not None:
+                    follow(inner, out)
+
+    return walk
+
+
+def _each(emitters: tuple[Emitter, ...]) -> Emitter:
+    def emit_each(value: Any, out: Collected) -> None:
+        for emit in emitters:
+            emit(value, out)
+
+    return emit_each
+
+
+def _both(first: Emitter, second: Emitter) -> Emitter:
+    return _each((first, second))
+
+
+def _compile_step(step: Step, inner: Emitter) -> Emitter:
+    """Apply `inner` to the value, or to each item of an array, that the step's filter and index admit."""
+    if step.filter is None and step.index is None:
+
+        def follow(value: Any, out: Collected) -> None:
+            if type(value) is list:
+                for item in value:
+                    inner(item, out)
+            else:
+                inner(value, out)
+
+        return follow
+
+    def follow_some(value: Any, out: Collected) -> None:
+        items = value if isinstance(value, list) else [value]
+        if step.index is not None:
+            items = items[step.index : step.index + 1]
+        for item in items:
+            if step.filter is None or step.filter.admits(item):
+                inner(item, out)
+
+    return follow_some
+
+
+def _general_emitter(parameter: SearchParameter, hash_of: Hasher) -> Emitter:
+    try:
+        from salus.standards.fhir.search.general import typed_values
+    except ImportError:  # the engine has not landed yet
+        return lambda resource, out: None
+    emitters: dict[str, Emitter] = {}
+
+    def emit_general(resource: Any, out: Collected) -> None:
+        for type_name, value in typed_values(parameter, resource):
+            emit = emitters.get(type_name)
+            if emit is None:
+                path = TypedPath(parameter.general_slot, (), type_name)
+                emit = emitters[type_name] = emitter_for(parameter.type, path, hash_of)
+            emit(value, out)
+
+    return emit_general

@@ -1,0 +1,15 @@
+"""Values of a search expression that is more than a union of plain paths, by the FHIRPath engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from salus.standards.fhir.fhirpath.expression import compile_expression
+from salus.standards.fhir.search.parameters import VALUE_TYPES, SearchParameter
+
+
+def typed_values(parameter: SearchParameter, resource: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return (type, value) of what the expression yields and the search type can read."""
+    expression = compile_expression(parameter.expression, parameter.resource)
+    readable = VALUE_TYPES[parameter.type]
+    return [(name, value) for name, value in expression.typed(resource) if name in readable]

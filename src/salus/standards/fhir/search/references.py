@@ -1,0 +1,66 @@
+"""Literal references, as search reads them (FHIR R4 references.html, 2.3.0.1; search.html, 3.1.1.4.12)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from salus.standards.fhir.model import resource_types
+
+_RELATIVE = re.compile(
+    r"(?:(https?://.+)/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?", re.ASCII
+)
+TARGETS_LISTED_MAX = 8
+
+
+class Literal(msgspec.Struct, frozen=True):
+    """A literal reference taken apart.
+
+    Args:
+        type, id: of what is referred to; "" where the text does not say (a urn, a fragment).
+        address: the absolute address without version, "" for a relative reference.
+    """
+
+    type: str
+    id: str
+    address: str
+
+
+def parse_literal(text: str) -> Literal:
+    """Take a literal reference apart; a text that names no resource type is an address."""
+    match = _RELATIVE.fullmatch(text)
+    if match is None or match[2] not in resource_types():
+        return Literal("", "", text)
+    base, type_name, identity = match.groups()
+    return Literal(type_name, identity, f"{base}/{type_name}/{identity}" if base else "")
+
+
+def contained_type(root: Any, fragment: str) -> str:  # Any: a resource as parsed
+    """Return the type of the contained resource that "#id" means, "" for none."""
+    for inner in root.get("contained", ()) if isinstance(root, dict) else ():
+        if isinstance(inner, dict) and inner.get("id") == fragment[1:]:
+            kind = inner.get("resourceType")
+            return kind if isinstance(kind, str) else ""
+    return ""
+
+
+def listed_targets(targets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the types a bare id may stand for, () when they are too many to try each."""
+    return targets if len(targets) <= TARGETS_LISTED_MAX and "Resource" not in targets else ()
+
+
+def literals_in(value: Any) -> Iterator[str]:  # Any: JSON as parsed
+    """Yield every `reference` text inside a value, fragments left out."""
+    stack = [value]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, dict):
+            literal = current.get("reference")
+            if isinstance(literal, str) and literal[:1] != "#":
+                yield literal
+            stack.extend(inner for inner in current.values() if isinstance(inner, dict | list))
+        elif isinstance(current, list):
+            stack.extend(current)
