@@ -82,7 +82,7 @@ def test_a_resource_with_nothing_to_say_is_named_by_its_type():
 @pytest.mark.parametrize(
     ("names", "shown"),
     [
-        ([{"use": "nickname", "given": ["Mi"]}, {"use": "official", "given": ["Ana", "Rita"], "family": "Sá"}],
+        ([{"given": ["Mi"]}, {"use": "official", "given": ["Ana", "Rita"], "family": "Sá"}],
          "Ana Rita Sá"),
         ([{"text": "Dr Tamm"}], "Dr Tamm"),
         ([], ""),
