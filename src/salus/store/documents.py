@@ -1,0 +1,81 @@
+"""Received documents, byte for byte (MHD ITI-105 in, ITI-68 out)."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+import msgspec
+
+from salus.core.access import Grant
+from salus.core.errors import NotFound
+from salus.store.postgres import Connection, Database
+
+_INSERT = """
+INSERT INTO document (patient, id, reference, media_type, digest, received_at, source, content)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (patient, id) DO NOTHING
+"""
+_COLUMNS = "patient, id, reference, media_type, digest, received_at, source"
+_GET = f"SELECT {_COLUMNS}, content FROM document WHERE id = $1"  # noqa: S608  (constants only)
+_SAME = f"SELECT {_COLUMNS} FROM document WHERE patient = $1 AND digest = $2 ORDER BY received_at LIMIT 1"  # noqa: S608
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A document as received.
+
+    Args:
+        patient: logical id of its patient.
+        id: also in the attachment's url, `Binary/{id}`.
+        reference: id of its DocumentReference.
+        media_type: as declared by its sender.
+        digest: SHA-256 of `content`.
+        received_at: when it was first received.
+        source: the system it came from.
+        content: the bytes; b"" where only the description was asked for.
+    """
+
+    patient: str
+    id: str
+    reference: str
+    media_type: str
+    digest: bytes
+    received_at: datetime
+    source: str
+    content: bytes = b""
+
+
+async def keep(grant: Grant, connection: Connection, document: Document) -> None:
+    """Keep a document in the caller's transaction; the same id again changes nothing.
+
+    The caller writes the audit leaf with the DocumentReference (`resources.apply`).
+    """
+    assert grant.patients is None or document.patient in grant.patients
+    await connection.execute(
+        _INSERT, document.patient, document.id, document.reference, document.media_type, document.digest,
+        document.received_at, document.source, document.content,
+    )  # fmt: skip
+
+
+async def same_document(
+    grant: Grant, connection: Connection, patient: str, content: bytes
+) -> Document | None:
+    """Return the description of an earlier document of this patient with the same bytes, if any."""
+    assert grant.patients is None or patient in grant.patients
+    row = await connection.fetchrow(_SAME, patient, hashlib.sha256(content).digest())
+    return None if row is None else Document(*row)
+
+
+async def retrieve(grant: Grant, database: Database, document_id: str) -> Document:
+    """Return a document byte for byte; the gate writes the read's leaf for `Document.patient`.
+
+    Args:
+        document_id: the id in the attachment's url, without `Binary/`.
+
+    Raises:
+        NotFound: there is none, or the grant may not know of it.
+    """
+    async with database.reading(grant) as connection:
+        row = await connection.fetchrow(_GET, document_id)
+    if row is None:
+        raise NotFound(f"There is no document Binary/{document_id} that this access may see.")
+    return Document(*row)
