@@ -30,3 +30,22 @@ CREATE TABLE checkpoint (
     signed_at   timestamptz NOT NULL,
     note        text        NOT NULL                  -- the signed note
 );
+
+-- Nothing is changed or removed: the roles have no right to, and for the owner a trigger refuses.
+REVOKE UPDATE, DELETE, TRUNCATE ON leaf, leaf_index, tree_node, checkpoint FROM salus_wide;
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN RAISE EXCEPTION 'the ledger is append-only (%)', TG_TABLE_NAME; END $$;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON leaf
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON leaf_index
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tree_node
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON checkpoint
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+ALTER TABLE leaf ENABLE ROW LEVEL SECURITY;
+GRANT SELECT, INSERT ON leaf TO salus_bound;
+CREATE POLICY wide ON leaf TO salus_wide USING (true);
+CREATE POLICY bound_reads ON leaf FOR SELECT TO salus_bound USING (patient = ANY ((SELECT salus_patients())::text[]));
+CREATE POLICY bound_writes ON leaf FOR INSERT TO salus_bound WITH CHECK (true);

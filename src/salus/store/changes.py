@@ -1,0 +1,164 @@
+"""What a write does to one resource, decided before anything is written."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from salus.core.access import Grant
+from salus.core.errors import NotFound, VersionConflict
+from salus.store.postgres import sees_hidden
+from salus.store.rows import Row, StoredResource, patients_of
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One write.
+
+    Args:
+        kind: "create" takes a fresh id (`core.identifiers.new_id`) and looks nothing up.
+        row: the new content, None for a deletion.
+        if_match: the version the caller believes current, None for any.
+        may_create: an update may create.
+    """
+
+    kind: Literal["create", "update", "delete"]
+    type: str
+    id: str
+    row: Row | None = None
+    if_match: int | None = None
+    may_create: bool = False
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What became of an operation.
+
+    Args:
+        resource: the version that is current now.
+        patients: those whose record changed: of the version before as well as of the new one.
+    """
+
+    outcome: Literal["created", "updated", "deleted", "unchanged"]
+    resource: StoredResource
+    patients: tuple[str, ...]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """An operation worked out: the row to write, and the key (compartment, type, id) it supersedes."""
+
+    written: Written
+    compartment: str
+    others: tuple[str, ...]
+    hidden: bool
+    digest: bytes
+    row: Row | None = None
+    superseded: tuple[str, str, str] | None = None
+
+    def columns(self) -> tuple[object, ...]:
+        """Return the values of `resource`, in the order of the insert statement."""
+        new = self.written.resource
+        tokens = [] if self.row is None else self.row.index.tokens
+        return (
+            self.compartment,
+            new.type,
+            new.id,
+            new.version,
+            new.updated,
+            new.deleted,
+            self.hidden,
+            "{" + ",".join(f'"{other}"' for other in self.others) + "}",
+            new.source,
+            new.source_id,
+            self.digest,
+            None if self.row is None else self.row.index.date,
+            "{" + ",".join(map(str, tokens)) + "}",
+            new.content,
+        )
+
+
+def plan(grant: Grant, operation: Operation, current: Any) -> Change:  # Any: an asyncpg record, or None
+    """Return what the operation does, given the current version (a row of `resource`) or None.
+
+    Raises:
+        NotFound: nothing to change, or nothing that this grant may know of.
+        VersionConflict: `if_match` names another version.
+    """
+    if current is not None and current["hidden"] and not sees_hidden(grant):
+        raise _absent(operation)
+    if operation.if_match is not None and (current is None or current["version"] != operation.if_match):
+        raise VersionConflict(
+            f"If-Match names version {operation.if_match} of {operation.type}/{operation.id}, "
+            "which is not the current one; read it again and repeat the change."
+        )
+    if current is None and operation.kind != "create":
+        if operation.kind == "delete" or not operation.may_create or grant.patients is not None:
+            raise _absent(operation)
+    if operation.row is None:
+        return _deletion(grant, operation, current)
+    return _version(grant, operation.row, current)
+
+
+def _absent(operation: Operation) -> NotFound:
+    return NotFound(f"There is no {operation.type}/{operation.id} that this access may change.")
+
+
+def _later(grant: Grant, current: Any) -> datetime:  # Any: an asyncpg record, or None
+    """Versions of one resource never go back in time, even when two nodes' clocks differ."""
+    at = grant.opened_at
+    return at if current is None else max(at, current["updated"])
+
+
+def _deletion(grant: Grant, operation: Operation, current: Any) -> Change:  # Any: an asyncpg record
+    patients = patients_of(current["compartment"], current["others"])
+    if current["deleted"]:
+        version, updated, outcome = current["version"], current["updated"], "unchanged"
+    else:
+        version, updated, outcome = current["version"] + 1, _later(grant, current), "deleted"
+    resource = StoredResource(
+        operation.type,
+        operation.id,
+        version,
+        updated,
+        True,
+        current["source"],
+        current["source_id"],
+        patients,
+        b"",
+    )
+    return Change(
+        Written(outcome, resource, patients),
+        compartment=current["compartment"],
+        others=tuple(current["others"]),
+        hidden=current["hidden"],
+        digest=b"",
+        superseded=(current["compartment"], operation.type, operation.id),
+    )
+
+
+def _version(grant: Grant, row: Row, current: Any) -> Change:  # Any: an asyncpg record, or None
+    patients = patients_of(row.compartment, row.others)
+    if current is not None:
+        before = patients_of(current["compartment"], current["others"])
+        unchanged = not current["deleted"] and current["digest"] == row.digest
+    else:
+        before, unchanged = (), False
+    if unchanged:
+        version, updated, outcome = current["version"], current["updated"], "unchanged"
+    else:
+        version = 1 if current is None else current["version"] + 1
+        updated = _later(grant, current)
+        outcome = "created" if current is None or current["deleted"] else "updated"
+    resource = StoredResource(
+        row.type, row.id, version, updated, False, row.source, row.source_id, patients, row.content
+    )
+    touched = tuple(dict.fromkeys((*before, *patients)))
+    return Change(
+        Written(outcome, resource, touched),
+        compartment=row.compartment,
+        others=row.others,
+        hidden=current is not None and current["hidden"],
+        digest=row.digest,
+        row=row,
+        superseded=None if current is None else (current["compartment"], row.type, row.id),
+    )

@@ -1,0 +1,103 @@
+"""Group commit of read leaves: many concurrent requests' leaves in one INSERT, one flush to disk.
+
+While one batch is on its way to the disk the next one gathers. A request waits until its own leaves are
+durable; when they cannot be, it fails, so that no data leaves unrecorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from salus.core.access import Leaf
+from salus.core.errors import SalusError, StorageUnavailable
+from salus.store.ledger import append
+from salus.store.postgres import Database
+
+
+class _Batch:
+    """Leaves that share one INSERT, and the future that tells all who wait."""
+
+    __slots__ = ("done", "leaves")
+
+    def __init__(self) -> None:
+        self.leaves: list[Leaf] = []
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+class Journal:
+    """Writes leaves durably. Made by `open_journal`; belongs to one event loop."""
+
+    def __init__(self, database: Database, *, leaves_max: int) -> None:
+        self._database = database
+        self._leaves_max = leaves_max
+        self._next: _Batch | None = None
+        self._wake = asyncio.Event()
+        self._closing = False
+
+    async def write(self, leaves: Sequence[Leaf]) -> None:
+        """Return when the leaves are on disk.
+
+        Raises:
+            StorageUnavailable: they are not, or too many already wait; the caller must not answer with data.
+        """
+        if not leaves:
+            return
+        await asyncio.shield(self._post(leaves))
+
+    def post(self, leaves: Sequence[Leaf]) -> None:
+        """Write the leaves soon, without waiting: for a request that was cancelled and answers nothing."""
+        self._post(leaves)
+
+    def _post(self, leaves: Sequence[Leaf]) -> asyncio.Future[None]:
+        batch = self._next
+        if batch is None:
+            batch = self._next = _Batch()
+            self._wake.set()
+        if self._closing or len(batch.leaves) + len(leaves) > self._leaves_max:
+            raise StorageUnavailable("The audit cannot keep up; send the request again in a moment.")
+        batch.leaves.extend(leaves)
+        return batch.done
+
+    async def run(self) -> None:
+        """Write batch after batch until `close`."""
+        while not (self._closing and self._next is None):
+            await self._wake.wait()
+            self._wake.clear()
+            batch, self._next = self._next, None
+            if batch is not None:
+                await self._commit(batch)
+
+    async def _commit(self, batch: _Batch) -> None:
+        try:
+            async with self._database.system() as connection:
+                await append(connection, batch.leaves)
+        except SalusError as error:
+            batch.done.set_exception(error)
+            # Retrieved here too, so that a batch nobody waits for is no unhandled failure.
+            batch.done.exception()
+        else:
+            batch.done.set_result(None)
+
+    def close(self) -> None:
+        """Refuse new leaves; `run` ends after the last batch."""
+        self._closing = True
+        self._wake.set()
+
+
+@asynccontextmanager
+async def open_journal(database: Database, *, leaves_max: int = 20_000) -> AsyncIterator[Journal]:
+    """Run a journal; on leaving, what was accepted is written first.
+
+    Args:
+        leaves_max: most leaves that may wait for one flush.
+    """
+    journal = Journal(database, leaves_max=leaves_max)
+    task = asyncio.create_task(journal.run(), name="journal")
+    try:
+        yield journal
+    finally:
+        journal.close()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,72 @@
+"""The audit's leaves: how one is written, by whom, and how they are read back.
+
+An entry is the leaf as JSON with a random salt before it, so that its hash in the tree tells nothing to
+those who do not have the entry. Data and leaf are one transaction for a write; `Journal` makes the leaf of
+a read durable before the answer leaves.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Sequence
+
+import msgspec
+
+from salus.core.access import Grant, Leaf, Outcome
+from salus.store.postgres import Connection
+
+_INSERT = """
+INSERT INTO leaf (patient, at, entry) SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::bytea[])
+"""
+_SALT_BYTES = 16
+_encoder = msgspec.json.Encoder()
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """The bytes that are hashed: JSON of these two fields in this order. `salt` is base64 of 16 random bytes."""
+
+    salt: str
+    leaf: Leaf
+
+
+def encode_entry(leaf: Leaf) -> bytes:
+    """Return the leaf's entry with a fresh salt."""
+    return _encoder.encode(Entry(base64.b64encode(os.urandom(_SALT_BYTES)).decode(), leaf))
+
+
+def decode_entry(entry: bytes) -> Leaf:
+    """Return the leaf of an entry."""
+    return msgspec.json.decode(entry, type=Entry).leaf
+
+
+def leaf_of(grant: Grant, patient: str, *, what: str, resources: int, outcome: Outcome) -> Leaf:
+    """Return the leaf for one patient of what was done under the grant."""
+    caller = grant.caller
+    return Leaf(
+        at=grant.opened_at,
+        request=grant.request,
+        patient=patient,
+        subject=caller.subject,
+        name=caller.name,
+        role=caller.role,
+        organisation=caller.organisation,
+        node=caller.node or "",
+        purpose=caller.purpose,
+        action=grant.action,
+        what=what,
+        resources=resources,
+        outcome=outcome,
+        rule=grant.rule,
+    )
+
+
+async def append(connection: Connection, leaves: Sequence[Leaf]) -> None:
+    """Insert the leaves, unsequenced, in the caller's transaction."""
+    if leaves:
+        await connection.execute(
+            _INSERT,
+            [leaf.patient for leaf in leaves],
+            [leaf.at for leaf in leaves],
+            [encode_entry(leaf) for leaf in leaves],
+        )

@@ -1,0 +1,194 @@
+"""The database of a node: PostgreSQL 15 or newer, embedded in the node's folder or named by a URL.
+
+Connections belong to one of two roles (schema 0001): `salus_wide` for grants over the whole node,
+`salus_bound` for grants bound to named patients, which row-level security confines to them.
+A connection given back is not reset: every taker of a bound connection sets the patients itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import asyncpg
+
+from salus.core.access import Grant, Role
+from salus.core.errors import SettingsInvalid, StorageUnavailable, TooCostly
+from salus.core.limits import Limits
+from salus.store.embedded import embedded_server
+from salus.store.migrations import migrate, migrations
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+WIDE, BOUND = "salus_wide", "salus_bound"
+_VERSION_MIN = 150_000
+_SEES_HIDDEN = frozenset({Role.CITIZEN, Role.OPERATOR})
+_SET_BOUND = "SELECT set_config('salus.patients', $1, false), set_config('salus.sees_hidden', $2, false)"
+
+
+def patients_setting(grant: Grant) -> str:
+    """Return the grant's patients as the policies of schema 0001 read them ("" for a node-wide grant)."""
+    return ",".join(sorted(grant.patients)) if grant.patients else ""
+
+
+def sees_hidden(grant: Grant) -> bool:
+    """Return whether what a citizen restricts (EHDS 8) is visible: to themselves and to the operator only."""
+    return grant.caller.role in _SEES_HIDDEN
+
+
+def hidden_setting(grant: Grant) -> str:
+    """Return `sees_hidden` as the policies of schema 0001 read it."""
+    return "yes" if sees_hidden(grant) else "no"
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn what the database cannot do into errors a caller can act on.
+
+    Raises:
+        TooCostly: the statement timeout struck.
+        StorageUnavailable: the connection is lost, the server stops, or disk or memory is full.
+    """
+    try:
+        yield
+    except asyncpg.QueryCanceledError as error:
+        raise TooCostly(
+            "The database took too long for this request; narrow it, for example by patient, code or date."
+        ) from error
+    except asyncpg.InsufficientResourcesError as error:
+        raise StorageUnavailable(
+            "The database has no room left (disk, memory or connections); nothing was changed. "
+            "Free some space and send the request again."
+        ) from error
+    except (
+        asyncpg.PostgresConnectionError,
+        asyncpg.OperatorInterventionError,
+        asyncpg.PostgresIOError,
+        asyncpg.InterfaceError,
+        ConnectionError,
+        TimeoutError,
+    ) as error:
+        raise StorageUnavailable(
+            "The database cannot be reached; nothing was changed. Send the request again in a moment."
+        ) from error
+
+
+class Database:
+    """Open pools of connections, one for each role. Made by `open_database`."""
+
+    def __init__(self, url: str, limits: Limits, pools: dict[str, asyncpg.Pool[asyncpg.Record]]) -> None:
+        self.url = url
+        self.limits = limits
+        self._pools = pools
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[Connection]:
+        """Lend a node-wide connection for what is no personal data: jobs, ledger, peers, counts."""
+        with storage_errors():
+            async with self._pools[WIDE].acquire() as connection:
+                yield connection
+
+    async def fetchrow(self, grant: Grant, statement: str, *arguments: object) -> asyncpg.Record | None:
+        """Run one statement that sets the grant's patients itself, such as `read_resource`."""
+        with storage_errors():
+            async with self._pools[WIDE if grant.patients is None else BOUND].acquire() as connection:
+                return await connection.fetchrow(statement, *arguments)
+
+    @asynccontextmanager
+    async def reading(self, grant: Grant) -> AsyncIterator[Connection]:
+        """Lend a connection that sees what the grant opens. Each statement is its own transaction."""
+        with storage_errors():
+            role = WIDE if grant.patients is None else BOUND
+            async with self._pools[role].acquire() as connection:
+                if role is BOUND:
+                    await connection.fetchrow(_SET_BOUND, patients_setting(grant), hidden_setting(grant))
+                yield connection
+
+    @asynccontextmanager
+    async def writing(self, grant: Grant) -> AsyncIterator[Connection]:
+        """Lend a connection in one transaction: committed on leaving, rolled back on an exception."""
+        async with self.reading(grant) as connection, connection.transaction():
+            yield connection
+
+
+async def _keep(_connection: Connection) -> None:
+    """Give a connection back as it is: the default reset costs a round trip per request."""
+
+
+@asynccontextmanager
+async def open_database(
+    place: Path | str,
+    *,
+    limits: Limits | None = None,
+    connections_max: int = 16,
+    migrated: bool = True,
+) -> AsyncIterator[Database]:
+    """Open the node's database and bring its schema up to date.
+
+    Args:
+        place: the node's folder (embedded server under `place`/postgres, started when it does not run and
+            stopped when its last user leaves) or a URL `postgresql://...` of PostgreSQL 15 or newer.
+        limits: `statement_timeout_ms` is used.
+        connections_max: most connections of each role.
+        migrated: bring the schema up to date first.
+
+    Raises:
+        SettingsInvalid: the server is too old, or its schema newer than this Salus.
+        StorageUnavailable: the server cannot be started or reached.
+    """
+    limits = limits or Limits()
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(_server(place))
+        with storage_errors():
+            if migrated:
+                await _prepare(url)
+            pools = {
+                role: await stack.enter_async_context(
+                    asyncpg.create_pool(
+                        url,
+                        min_size=0,
+                        max_size=connections_max,
+                        max_queries=2**62,
+                        max_inactive_connection_lifetime=300.0,
+                        reset=_keep,
+                        server_settings={
+                            "role": role,
+                            "statement_timeout": str(limits.statement_timeout_ms),
+                            "application_name": "salus",
+                            "timezone": "UTC",
+                        },
+                    )
+                )
+                for role in (WIDE, BOUND)
+            }
+        yield Database(url, limits, pools)
+
+
+@asynccontextmanager
+async def _server(place: Path | str) -> AsyncIterator[str]:
+    if isinstance(place, str) and place.startswith(("postgresql://", "postgres://")):
+        yield place
+        return
+    server = embedded_server(Path(place))
+    url = await asyncio.to_thread(server.__enter__)
+    try:
+        yield url
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)
+
+
+async def _prepare(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        version = int(await connection.fetchval("SHOW server_version_num"))
+        if version < _VERSION_MIN:
+            raise SettingsInvalid(
+                f"PostgreSQL {version // 10_000} is too old: Salus needs 15 or newer. Upgrade the server, "
+                "or leave the URL away to use the embedded one."
+            )
+        await migrate(connection, migrations())
+    finally:
+        await connection.close()

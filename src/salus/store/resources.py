@@ -1,0 +1,264 @@
+"""Versioned resources: read, vread, create, update, delete (http://hl7.org/fhir/R4/http.html).
+
+Every change is written with its audit leaves in one transaction. Two writers of one resource queue on an
+advisory lock of its type and id, so that (type, id) is one resource whatever patient it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+
+from salus.core.access import Grant, Outcome
+from salus.core.errors import AccessRefused, Conflict, Gone, NotFound
+from salus.store import ledger
+from salus.store.changes import Change, Operation, Written, plan
+from salus.store.postgres import Connection, Database, hidden_setting, patients_setting, sees_hidden
+from salus.store.rows import Row, StoredResource, patients_of
+
+T = TypeVar("T")
+
+_READ = "SELECT * FROM read_resource($1, $2, $3, $4)"
+_COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
+_VREAD = f"""
+SELECT {_COLUMNS} FROM resource
+WHERE type = $1 AND id = $2 AND version = $3 AND (NOT hidden OR $4)
+UNION ALL
+SELECT {_COLUMNS} FROM resource_version
+WHERE type = $1 AND id = $2 AND version = $3 AND (NOT hidden OR $4)
+"""  # noqa: S608  (constants only)
+
+# Locks in the order of their hash, so that two transactions over the same resources do not deadlock.
+LOCK = """
+SELECT pg_advisory_xact_lock(hash)
+FROM (SELECT DISTINCT hashtextextended(key, 0) AS hash FROM unnest($1::text[]) AS key ORDER BY hash) AS wanted
+"""
+_CURRENT = """
+SELECT compartment, type, id, version, updated, deleted, hidden, others, source, source_id, digest, content
+FROM resource WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+"""
+_SUPERSEDE = """
+WITH old AS (
+    DELETE FROM resource USING unnest($1::text[], $2::text[], $3::text[]) AS gone (compartment, type, id)
+    WHERE (resource.compartment, resource.type, resource.id) = (gone.compartment, gone.type, gone.id)
+    RETURNING resource.*
+), ranges AS (
+    DELETE FROM resource_range WHERE (compartment, type, id) IN (SELECT compartment, type, id FROM old)
+), strings AS (
+    DELETE FROM resource_string WHERE (compartment, type, id) IN (SELECT compartment, type, id FROM old)
+)
+INSERT INTO resource_version
+    (compartment, type, id, version, updated, deleted, hidden, others, source, source_id, content)
+SELECT compartment, type, id, version, updated, deleted, hidden, others, source, source_id, content FROM old
+"""
+# Arrays of arrays cannot be ragged in PostgreSQL, so the inner ones travel as their text form.
+_INSERT = """
+INSERT INTO resource (compartment, type, id, version, updated, deleted, hidden, others, source, source_id,
+                      digest, date, tokens, content)
+SELECT compartment, type, id, version, updated, deleted, hidden, others::text[], source, source_id,
+       digest, date, tokens::bigint[], content
+FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::boolean[], $7::boolean[],
+            $8::text[], $9::text[], $10::text[], $11::bytea[], $12::timestamptz[], $13::text[], $14::bytea[])
+    AS new (compartment, type, id, version, updated, deleted, hidden, others, source, source_id,
+            digest, date, tokens, content)
+"""
+_INSERT_RANGES = """
+INSERT INTO resource_range (compartment, type, id, key, low, high)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::float8[], $6::float8[])
+"""
+_INSERT_STRINGS = """
+INSERT INTO resource_string (compartment, type, id, key, value, trigrams)
+SELECT compartment, type, id, key, value, trigrams::integer[]
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[])
+    AS new (compartment, type, id, key, value, trigrams)
+"""
+_MISSING = """
+SELECT wanted.type || '/' || wanted.id FROM unnest($1::text[], $2::text[]) AS wanted (type, id)
+WHERE NOT EXISTS (
+    SELECT FROM resource WHERE resource.type = wanted.type AND resource.id = wanted.id AND NOT deleted
+)
+"""
+_ATTEMPTS_MAX = 4
+
+
+async def read(grant: Grant, database: Database, resource_type: str, resource_id: str) -> StoredResource:
+    """Return the current version, in one round trip.
+
+    Raises:
+        NotFound: there is none, or the grant may not know of it.
+        Gone: it was deleted.
+    """
+    row = await database.fetchrow(
+        grant, _READ, patients_setting(grant), hidden_setting(grant), resource_type, resource_id
+    )
+    if row is None:
+        raise _absent(resource_type, resource_id)
+    if row[3]:
+        raise Gone(f"{resource_type}/{resource_id} was deleted; its history is kept.")
+    return StoredResource(
+        resource_type, resource_id, row[1], row[2], False, row[5], row[6], patients_of(row[0], row[4]), row[7]
+    )
+
+
+async def vread(
+    grant: Grant, database: Database, resource_type: str, resource_id: str, version: int
+) -> StoredResource:
+    """Return one version. Raises NotFound or Gone (the version is a deletion)."""
+    async with database.reading(grant) as connection:
+        row = await connection.fetchrow(_VREAD, resource_type, resource_id, version, sees_hidden(grant))
+    if row is None:
+        raise _absent(resource_type, f"{resource_id}/_history/{version}")
+    if row["deleted"]:
+        raise Gone(f"Version {version} of {resource_type}/{resource_id} is its deletion.")
+    return stored(row)
+
+
+def stored(row: Any) -> StoredResource:  # Any: an asyncpg record of this module's columns
+    """Return the resource of a database row with the columns of `resource_version`."""
+    return StoredResource(
+        row["type"], row["id"], row["version"], row["updated"], row["deleted"], row["source"], row["source_id"],
+        patients_of(row["compartment"], row["others"]), row["content"],
+    )  # fmt: skip
+
+
+async def create(grant: Grant, database: Database, row: Row) -> Written:
+    """Store a resource under the fresh id of its row (`core.identifiers.new_id`)."""
+    return await _one(grant, database, Operation("create", row.type, row.id, row))
+
+
+async def update(
+    grant: Grant, database: Database, row: Row, *, if_match: int | None = None, may_create: bool = False
+) -> Written:
+    """Store a new version; the same bytes again change nothing.
+
+    Args:
+        if_match: the version the caller believes current.
+        may_create: store it when there is none yet (update as create). Never for a patient-bound grant: its
+            answer would tell whether the id is taken in another patient's record.
+
+    Raises:
+        NotFound, VersionConflict, AccessRefused.
+    """
+    return await _one(grant, database, Operation("update", row.type, row.id, row, if_match, may_create))
+
+
+async def delete(
+    grant: Grant, database: Database, resource_type: str, resource_id: str, *, if_match: int | None = None
+) -> Written:
+    """Mark the resource deleted; deleting it again changes nothing. Raises NotFound, VersionConflict."""
+    return await _one(grant, database, Operation("delete", resource_type, resource_id, None, if_match))
+
+
+async def _one(grant: Grant, database: Database, operation: Operation) -> Written:
+    async def work(connection: Connection) -> Written:
+        return (await apply(grant, connection, [operation]))[0]
+
+    return await transact(grant, database, work)
+
+
+async def transact(grant: Grant, database: Database, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Run `work` in one transaction, again when PostgreSQL breaks a deadlock or a serialization conflict."""
+    for attempt in range(1, _ATTEMPTS_MAX + 1):
+        try:
+            async with database.writing(grant) as connection:
+                return await work(connection)
+        except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
+            if attempt == _ATTEMPTS_MAX:
+                raise Conflict(
+                    "Other writers kept changing the same resources; send the request again."
+                ) from error
+    raise AssertionError("unreachable")
+
+
+async def apply(
+    grant: Grant, connection: Connection, operations: Sequence[Operation], *, what: str | None = None
+) -> list[Written]:
+    """Do the operations in order of the list, in the caller's transaction, with their audit leaves.
+
+    Call it once per request, so that each patient gets one leaf. A resource may occur once.
+
+    Args:
+        what: what the leaves say was done; by default the only resource's "Type/id".
+    """
+    written = await change(grant, connection, operations)
+    if what is None:
+        what = f"{operations[0].type}/{operations[0].id}" if len(operations) == 1 else "Bundle"
+    counts: dict[str, int] = {}
+    for one in written:
+        for patient in one.patients or ("",):
+            counts[patient] = counts.get(patient, 0) + 1
+    await ledger.append(
+        connection,
+        [
+            ledger.leaf_of(grant, patient, what=what, resources=count, outcome=Outcome.SERVED)
+            for patient, count in counts.items()
+        ],
+    )
+    return written
+
+
+async def change(grant: Grant, connection: Connection, operations: Sequence[Operation]) -> list[Written]:
+    """Do the operations without leaves: only for a caller that appends them in the same transaction."""
+    known = await _lock_and_read(connection, operations)
+    changes = [plan(grant, operation, known.get((operation.type, operation.id))) for operation in operations]
+    _confine(grant, changes)
+    await _store(connection, [one for one in changes if one.written.outcome != "unchanged"])
+    return [one.written for one in changes]
+
+
+async def _lock_and_read(
+    connection: Connection, operations: Sequence[Operation]
+) -> dict[tuple[str, str], asyncpg.Record]:
+    """Lock what may exist already and return its current versions; a fresh id needs neither."""
+    named = [operation for operation in operations if operation.kind != "create"]
+    if not named:
+        return {}
+    await connection.execute(LOCK, [f"{one.type}/{one.id}" for one in named])
+    rows = await connection.fetch(_CURRENT, [one.type for one in named], [one.id for one in named])
+    return {(row["type"], row["id"]): row for row in rows}
+
+
+def _confine(grant: Grant, changes: list[Change]) -> None:
+    if grant.patients is None:
+        return
+    if any(one.row is not None and one.row.compartment not in grant.patients for one in changes):
+        raise AccessRefused(
+            "This access is for one patient's record; what it writes must be about that patient."
+        )
+
+
+async def _store(connection: Connection, changes: list[Change]) -> None:
+    superseded = [one.superseded for one in changes if one.superseded is not None]
+    if superseded:
+        await connection.execute(_SUPERSEDE, *([list(column) for column in zip(*superseded, strict=True)]))
+    if not changes:
+        return
+    columns = zip(*(one.columns() for one in changes), strict=True)
+    await connection.execute(_INSERT, *[list(column) for column in columns])
+    rows = [one.row for one in changes if one.row is not None]
+    ranges = [(r.compartment, r.type, r.id, *entry) for r in rows for entry in r.index.ranges]
+    if ranges:
+        await connection.execute(_INSERT_RANGES, *[list(column) for column in zip(*ranges, strict=True)])
+    strings = [
+        (r.compartment, r.type, r.id, key, folded, "{" + ",".join(map(str, trigrams)) + "}")
+        for r in rows
+        for key, folded, trigrams in r.index.strings
+    ]
+    if strings:
+        await connection.execute(_INSERT_STRINGS, *[list(column) for column in zip(*strings, strict=True)])
+
+
+async def missing_references(connection: Connection, references: Sequence[str]) -> list[str]:
+    """Return those of the literal references "Type/id" that lead to no current resource."""
+    pairs = [reference.split("/") for reference in references if reference.count("/") == 1]
+    pairs = [pair for pair in pairs if not pair[0].startswith(("urn:", "#"))]
+    if not pairs:
+        return []
+    rows = await connection.fetch(_MISSING, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    return [row[0] for row in rows]
+
+
+def _absent(resource_type: str, rest: str) -> NotFound:
+    return NotFound(f"There is no {resource_type}/{rest} that this access may see.")

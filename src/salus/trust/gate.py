@@ -1,0 +1,142 @@
+"""The only door to personal data: decide, let through, write down.
+
+Nobody else makes a `Grant`. A read's leaves are durable before its answer leaves; a write's leaves are in the
+data's own transaction (`store.resources.apply`); a refusal and a failure are leaves too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from types import TracebackType
+
+import msgspec
+
+from salus.core.access import READS, Caller, Grant, Leaf, Outcome
+from salus.core.clock import Clock
+from salus.core.errors import AccessRefused
+from salus.core.identifiers import new_id
+from salus.store.journal import Journal
+from salus.store.ledger import leaf_of
+from salus.trust.policy import AccessRequest, Decision, decide
+
+
+class Gatehouse(msgspec.Struct, frozen=True):
+    """What the gate needs: where leaves are written, the clock, and a maker of request ids."""
+
+    journal: Journal
+    clock: Clock
+    new_request: Callable[[], str] = new_id
+
+
+class Access:
+    """A request that was let in. `grant` opens the store; `record` says whose data leaves."""
+
+    __slots__ = ("_counts", "_gatehouse", "_settled", "grant", "what")
+
+    def __init__(self, gatehouse: Gatehouse, grant: Grant, what: str) -> None:
+        self._gatehouse = gatehouse
+        self._counts: dict[tuple[str, str], int] = {}
+        self._settled = False
+        self.grant = grant
+        self.what = what
+
+    def record(self, patients: Iterable[str], what: str | None = None, count: int = 1) -> None:
+        """Note that `count` resources of each of the patients leave; () for one about no patient."""
+        name = what or self.what
+        for patient in tuple(patients) or ("",):
+            key = (patient, name)
+            self._counts[key] = self._counts.get(key, 0) + count
+
+    async def settle(self) -> None:
+        """Make what was recorded so far durable now: for an answer that leaves in pieces."""
+        leaves = self._take()
+        if leaves:
+            self._settled = True
+            await self._gatehouse.journal.write(leaves)
+
+    def _take(self) -> list[Leaf]:
+        counts, self._counts = self._counts, {}
+        return [
+            leaf_of(self.grant, patient, what=what, resources=count, outcome=Outcome.SERVED)
+            for (patient, what), count in counts.items()
+        ]
+
+    def _closing(self) -> list[Leaf]:
+        """Return the leaves to write on leaving: a read that found nothing is an access as well."""
+        leaves = self._take()
+        if not leaves and not self._settled and self.grant.action in READS:
+            return self._empty(Outcome.SERVED)
+        return leaves
+
+    def _empty(self, outcome: Outcome) -> list[Leaf]:
+        patients = sorted(self.grant.patients) if self.grant.patients else [""]
+        return [
+            leaf_of(self.grant, patient, what=self.what, resources=0, outcome=outcome) for patient in patients
+        ]
+
+
+class _Passage:
+    """The context manager of `enter`."""
+
+    __slots__ = ("_access", "_caller", "_gatehouse", "_request")
+
+    def __init__(self, gatehouse: Gatehouse, caller: Caller, request: AccessRequest) -> None:
+        self._gatehouse = gatehouse
+        self._caller = caller
+        self._request = request
+        self._access: Access | None = None
+
+    async def __aenter__(self) -> Access:
+        decision = decide(self._caller, self._request)
+        grant = self._grant(decision)
+        access = Access(self._gatehouse, grant, self._request.what)
+        if not decision.permitted:
+            named = sorted(self._request.patients or ()) or [""]
+            await self._gatehouse.journal.write(
+                [
+                    leaf_of(grant, patient, what=access.what, resources=0, outcome=Outcome.REFUSED)
+                    for patient in named
+                ]
+            )
+            raise AccessRefused(
+                f"This access is not permitted (rule {decision.rule}, request {grant.request})."
+            )
+        self._access = access
+        return access
+
+    def _grant(self, decision: Decision) -> Grant:
+        # A refused request gets a grant over nobody: it only names the leaf's content.
+        return Grant(
+            request=self._gatehouse.new_request(),
+            caller=self._caller,
+            action=self._request.action,
+            patients=decision.patients if decision.permitted else frozenset(),
+            rule=decision.rule,
+            opened_at=self._gatehouse.clock(),
+        )
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        access = self._access
+        assert access is not None
+        journal = self._gatehouse.journal
+        if kind is None:
+            leaves = access._closing()
+            if leaves:
+                await journal.write(leaves)
+        elif issubclass(kind, asyncio.CancelledError | GeneratorExit):
+            journal.post(access._empty(Outcome.FAILED))
+        else:
+            await journal.write(access._empty(Outcome.FAILED))
+
+
+def enter(gatehouse: Gatehouse, caller: Caller, request: AccessRequest) -> _Passage:
+    """Return the way in, as an async context manager that yields an `Access`.
+
+    Raises:
+        AccessRefused: on entering; the refusal is written down first.
+        StorageUnavailable: on entering or leaving, when the audit cannot be written: do not answer with data.
+    """
+    return _Passage(gatehouse, caller, request)

@@ -1,0 +1,128 @@
+"""May they? A pure decision over the caller and the request, by the rules of `policy.toml`."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+import msgspec
+
+from salus.core.access import Action, Caller, Purpose, Role
+from salus.trust.scopes import permitting
+
+
+class AccessRequest(msgspec.Struct, frozen=True):
+    """What is asked of the gate.
+
+    Args:
+        action: what is to be done.
+        type: the resource type, "" when the request is about no single one (system search, Bundle).
+        what: what the leaf will say, without values: "Observation/123", "Observation?patient,code".
+        patients: logical ids of the patients the request names; None when it names none. Naming one confines
+            the grant to them, so leave it away for a write whose patient is not known yet.
+        many: whether a condition may hit several resources (a conditional delete of many).
+    """
+
+    action: Action
+    type: str
+    what: str
+    patients: frozenset[str] | None = None
+    many: bool = False
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """The answer: whether, by which rule, and whose compartments open (None: all)."""
+
+    permitted: bool
+    rule: str
+    patients: frozenset[str] | None = None
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row of the table; its head says what the columns mean."""
+
+    id: str
+    roles: frozenset[str]
+    purposes: frozenset[str]
+    actions: frozenset[str]
+    types: frozenset[str]
+    effect: Literal["permit", "refuse"] = "permit"
+    reach: Literal["own", "named", "node", "scope"] = "own"
+    origin: Literal["anywhere", "here", "abroad"] = msgspec.field(default="anywhere", name="from")
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    groups: dict[str, frozenset[str]]
+    rule: list[Rule]
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """Return the rules in their order, groups of types expanded."""
+    text = resources.files("salus.trust").joinpath("policy.toml").read_bytes()
+    table = msgspec.toml.decode(text, type=_Table)
+    return tuple(
+        msgspec.structs.replace(rule, types=_expand(rule.types, table.groups)) for rule in table.rule
+    )
+
+
+def _expand(types: frozenset[str], groups: dict[str, frozenset[str]]) -> frozenset[str]:
+    names: set[str] = set()
+    for name in types:
+        names |= groups[name[1:]] if name.startswith("@") else {name}
+    return frozenset(names)
+
+
+def decide(caller: Caller, request: AccessRequest) -> Decision:
+    """Return the decision of the first rule that fits; without one the answer is no."""
+    abroad = caller.node is not None
+    for rule in _candidates(caller.role, caller.purpose, request.action):
+        if not ("*" in rule.types or request.type in rule.types):
+            continue
+        if rule.origin != "anywhere" and (rule.origin == "abroad") != abroad:
+            continue
+        if rule.effect == "refuse":
+            return Decision(False, rule.id)
+        return _permit(rule, caller, request)
+    return Decision(False, "no-rule-permits-this")
+
+
+@cache
+def _candidates(role: Role, purpose: Purpose, action: Action) -> tuple[Rule, ...]:
+    return tuple(
+        rule
+        for rule in rules()
+        if _names(rule.roles, role) and _names(rule.purposes, purpose) and _names(rule.actions, action)
+    )
+
+
+def _names(column: frozenset[str], value: str) -> bool:
+    return "*" in column or value in column
+
+
+def _permit(rule: Rule, caller: Caller, request: AccessRequest) -> Decision:
+    """Return the permission with its reach: never wider than the rule, the scopes and the request together."""
+    reach = rule.reach
+    if caller.scopes or reach == "scope":
+        scope = permitting(caller.scopes, request.action, request.type)
+        if scope is None:
+            return Decision(False, "scope-does-not-permit-this")
+        if scope.context == "patient":
+            reach = "own"
+        elif reach == "scope":
+            reach = "node"
+    if reach == "own":
+        return _own(rule, caller, request)
+    if reach == "named" and not request.patients:
+        return Decision(False, "a-patient-must-be-named")
+    return Decision(True, rule.id, request.patients)
+
+
+def _own(rule: Rule, caller: Caller, request: AccessRequest) -> Decision:
+    if not caller.patient:
+        return Decision(False, "caller-has-no-record-here")
+    if request.many and request.action is Action.DELETE:
+        return Decision(False, "no-deletion-of-many")
+    # Another patient's record is not refused but absent: the grant simply does not reach it.
+    return Decision(True, rule.id, frozenset((caller.patient,)))

@@ -1,0 +1,111 @@
+"""Fixtures for all tests: one embedded PostgreSQL for the session, a fresh migrated database for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from salus.core.access import Action, Caller, Grant, Purpose, Role
+from salus.store.embedded import embedded_server
+from salus.store.migrations import migrate, migrations
+from salus.store.postgres import Database, open_database
+
+_NAMES = itertools.count()
+_TEMPLATE = "salus_template"
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the URL of an embedded server that lives as long as the session."""
+    with embedded_server(tmp_path_factory.mktemp("server")) as url:
+        asyncio.run(_make_template(url))
+        yield url
+
+
+async def _make_template(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    # Nothing here must survive a crash of the machine, and an ordinary disk flushes slowly.
+    await connection.execute("ALTER SYSTEM SET fsync = off")
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.execute(f"CREATE DATABASE {_TEMPLATE}")
+    await connection.close()
+    template = await asyncpg.connect(url, database=_TEMPLATE)
+    await migrate(template, migrations())
+    await template.close()
+
+
+@pytest.fixture
+async def database_url(server: str) -> AsyncIterator[str]:
+    """Yield the URL of a fresh migrated database."""
+    name = f"test_{os.getpid()}_{next(_NAMES)}"
+    connection = await asyncpg.connect(server)
+    try:
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        yield server.replace("/postgres?", f"/{name}?")
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Yield a fresh migrated database."""
+    async with open_database(database_url, migrated=False) as opened:
+        yield opened
+
+
+MakeCaller = Callable[..., Caller]
+MakeGrant = Callable[..., Grant]
+
+
+@pytest.fixture
+def caller() -> MakeCaller:
+    """Return a maker of callers: a clinician unless told otherwise."""
+
+    def make(role: Role = Role.CLINICIAN, **fields: object) -> Caller:
+        purposes = {
+            Role.CITIZEN: Purpose.PATIENT_REQUEST,
+            Role.OPERATOR: Purpose.OPERATIONS,
+            Role.AUDITOR: Purpose.OPERATIONS,
+        }
+        values: dict[str, object] = {
+            "subject": "s-1",
+            "name": "Mari Tamm",
+            "organisation": "Tartu Hospital",
+            "issuer": "https://node.test",
+            "purpose": purposes.get(role, Purpose.TREATMENT),
+        }
+        return Caller(role=role, **(values | fields))  # type: ignore[arg-type]  # a test's own words
+
+    return make
+
+
+@pytest.fixture
+def grant(caller: MakeCaller) -> MakeGrant:
+    """Return a maker of grants for tests of the store; the node itself has only the gate."""
+
+    def make(
+        *patients: str, role: Role = Role.OPERATOR, action: Action = Action.READ, request: str = "request-1"
+    ) -> Grant:
+        who = caller(role, patient=patients[0] if patients and role is Role.CITIZEN else None)
+        opened = frozenset(patients) if patients else None
+        return Grant(request, who, action, opened, "test", NOW)
+
+    return make
+
+
+@pytest.fixture
+def shared() -> Path:
+    """Return the folder of shared data and suites; skip where it is not."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared (real data and public suites), which is not here")
+    return folder
