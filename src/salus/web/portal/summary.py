@@ -1,27 +1,46 @@
-"""A summary document (R4 document Bundle) as a page shows it: sections, lines, the source's own words."""
+"""Records and summary documents (R4 document Bundle) as pages show them: our words, the source's beside them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from salus.web.portal.describe import Line, Resource, date_of, describe, person_name
+from salus.primary import language as tables
+from salus.primary.narrative import line
 from salus.web.portal.narrative import sanitise
-from salus.web.portal.words import phrase, section_title, term
+from salus.web.portal.words import phrase
 
+Resource = Mapping[str, Any]  # FHIR content is open JSON, hence Any
 EMPTY_REASONS = {"nilknown": "nil-known", "notasked": "not-asked", "unavailable": "not-available"}
+ORIGINAL = "und"  # no table has this language, so that a text comes out as the source wrote it
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A line of a section. `wording` is the table's translation of its code, "" when there is none."""
+    """One resource in words.
 
-    line: Line
-    wording: str
+    Args:
+        reference: "Type/id", "" when it has no id.
+        what: what it is about, in the reader's language where a wording is known.
+        translated: whether `what` is in the reader's language.
+        original: the source's own words.
+        details: value, dose, status and the like, each a phrase.
+        when: the clinical date as written, "" when there is none.
+        source: the system it came from, "" when unknown.
+    """
+
+    reference: str
+    what: str
+    translated: bool
+    original: str
+    details: tuple[str, ...]
+    when: str
+    source: str
 
 
 class Section(msgspec.Struct, frozen=True):
-    """One section.
+    """One section of a document.
 
     Args:
         code: its LOINC code.
@@ -41,7 +60,7 @@ class Section(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """A document. `translated` of `coded` lines have a wording in the reader's language."""
+    """A document; `title` in the reader's language, `original` as the document has it."""
 
     title: str
     original: str
@@ -50,80 +69,96 @@ class Summary(msgspec.Struct, frozen=True):
     gender: str
     issued: str
     authors: tuple[str, ...]
-    custodian: str
     sections: tuple[Section, ...]
-    coded: int
-    translated: int
+
+    @property
+    def entries(self) -> int:
+        """Return how many coded entries the document shows."""
+        return sum(len(section.entries) for section in self.sections)
+
+    @property
+    def translated(self) -> int:
+        """Return how many of them have a wording in the reader's language."""
+        return sum(entry.translated for section in self.sections for entry in section.entries)
+
+
+def read_entry(resource: Resource, others: Mapping[str, Resource], language: str) -> Entry:
+    """Return the resource in words; `others` are resources it may refer to, by reference."""
+    shown = line(resource, others, language)
+    kind, own_id = resource.get("resourceType", ""), resource.get("id", "")
+    return Entry(
+        reference=f"{kind}/{own_id}" if own_id else "",
+        what=shown.what.text,
+        translated=shown.what.translated,
+        original=line(resource, others, ORIGINAL).what.text,
+        details=tuple(detail.text for detail in shown.details),
+        when=shown.when,
+        source=str(resource.get("meta", {}).get("source", "")).partition("#")[0],
+    )
 
 
 def read_summary(bundle: Resource, language: str) -> Summary:
-    """Return the document in `language`; the Bundle has been validated, yet nothing is taken for granted."""
-    resources = [entry.get("resource", {}) for entry in bundle.get("entry", []) if isinstance(entry, dict)]
+    """Return the document in `language`; it has been validated, yet nothing is taken for granted."""
     index: dict[str, Resource] = {}
     for entry in bundle.get("entry", []):
         resource = entry.get("resource", {})
-        index[str(entry.get("fullUrl", ""))] = resource
         index[f"{resource.get('resourceType')}/{resource.get('id')}"] = resource
-    composition: Resource = next(
-        (each for each in resources if each.get("resourceType") == "Composition"), {}
-    )
-    patient = _resolve(composition.get("subject"), index) or next(
-        (each for each in resources if each.get("resourceType") == "Patient"), {}
-    )
-    sections = tuple(_section(each, index, language) for each in composition.get("section", []))
-    entries = [entry for section in sections for entry in section.entries]
+        index[str(entry.get("fullUrl", ""))] = resource
+    composition = _first(index.values(), "Composition")
+    patient = _resolve(composition.get("subject"), index) or _first(index.values(), "Patient")
     authors = [_party(reference, index) for reference in composition.get("author", [])]
     return Summary(
-        title=phrase("patient-summary", language),
+        title=tables.word("title", language),
         original=str(composition.get("title", "")),
         patient=person_name(patient),
         birth_date=str(patient.get("birthDate", "")),
         gender=str(patient.get("gender", "")),
-        issued=date_of(composition),
+        issued=str(composition.get("date", "")),
         authors=tuple(author for author in authors if author),
-        custodian=_party(composition.get("custodian"), index),
-        sections=sections,
-        coded=sum(1 for entry in entries if entry.line.code),
-        translated=sum(1 for entry in entries if entry.wording),
+        sections=tuple(_section(each, index, language) for each in composition.get("section", [])),
     )
 
 
-def _section(section: Resource, index: dict[str, Resource], language: str) -> Section:
-    code = next((str(c.get("code", "")) for c in section.get("code", {}).get("coding", [])), "")
-    entries = []
-    for reference in section.get("entry", []):
-        resource = _resolve(reference, index)
-        line = describe(resource, language) if resource else None
-        if line:
-            entries.append(Entry(line, term(line.code.rpartition("|")[2], language)))
+def person_name(resource: Resource) -> str:
+    """Return the official (else the first) name of a Patient or Practitioner, or an Organization's."""
+    names = resource.get("name")
+    if not names or isinstance(names, str):
+        return names or ""
+    name = next((each for each in names if each.get("use") == "official"), names[0])
+    return str(name.get("text") or " ".join([*name.get("given", []), name.get("family", "")]).strip())
+
+
+def _section(section: Resource, index: Mapping[str, Resource], language: str) -> Section:
+    code = _code(section.get("code"))
+    known = next((each for each in tables.sections().values() if each.loinc == code), None)
+    held = [_resolve(reference, index) for reference in section.get("entry", [])]
+    entries = tuple(read_entry(resource, index, language) for resource in held if resource)
     narrative = sanitise(str(section.get("text", {}).get("div", "")))
+    missing = phrase(EMPTY_REASONS.get(_code(section.get("emptyReason")), "none-recorded"), language)
+    original = str(section.get("title", ""))
     return Section(
         code=code,
-        title=section_title(code, language) or str(section.get("title", code)),
-        original=str(section.get("title", "")),
+        title=tables.title(known, language) if known else original,
+        original=original,
         narrative=narrative,
-        entries=tuple(entries),
-        missing="" if entries or narrative else _why_empty(section, language),
+        entries=entries,
+        missing="" if entries or (narrative and "emptyReason" not in section) else missing,
     )
 
 
-def _why_empty(section: Resource, language: str) -> str:
-    """Say why a section is empty (R4 list-empty-reason); nothing said is nothing recorded, not none known."""
-    codings = section.get("emptyReason", {}).get("coding", [])
-    code = next((str(coding.get("code", "")) for coding in codings), "")
-    return phrase(EMPTY_REASONS.get(code, "none-recorded"), language)
+def _code(concept: Resource | None) -> str:
+    return next((str(coding.get("code", "")) for coding in (concept or {}).get("coding", [])), "")
 
 
-def _resolve(reference: Any, index: dict[str, Resource]) -> Resource:  # Any: FHIR content is open JSON
+def _first(resources: Iterable[Resource], kind: str) -> Resource:
+    return next((each for each in resources if each.get("resourceType") == kind), {})
+
+
+def _resolve(reference: Resource | None, index: Mapping[str, Resource]) -> Resource:
     """Return what the reference points at within the document, {} when it is not there."""
-    target = str(reference.get("reference", "")) if isinstance(reference, dict) else ""
-    found = index.get(target)
-    if found is None and target:
-        found = index.get("/".join(target.split("/")[-2:]), {})
-    return found or {}
+    target = str((reference or {}).get("reference", ""))
+    return index.get(target) or index.get("/".join(target.split("/")[-2:])) or {}
 
 
-def _party(reference: Any, index: dict[str, Resource]) -> str:  # Any: FHIR content is open JSON
-    resource = _resolve(reference, index)
-    shown = str(reference.get("display", "")) if isinstance(reference, dict) else ""
-    return person_name(resource) or shown
+def _party(reference: Resource, index: Mapping[str, Resource]) -> str:
+    return person_name(_resolve(reference, index)) or str(reference.get("display", ""))

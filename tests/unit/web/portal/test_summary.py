@@ -1,9 +1,10 @@
 """A summary document in the reader's language, with the source's words beside ours."""
 
+import msgspec
 import pytest
 
-from salus.web.portal.summary import read_summary
-from salus.web.portal.words import LANGUAGES, TERM_COLUMNS, terms, words
+from salus.web.portal.summary import person_name, read_summary
+from salus.web.portal.words import LANGUAGES, words
 
 ASTHMA = {"system": "http://hl7.org/fhir/sid/icd-10", "code": "J45.9"}
 PATIENT = {"resourceType": "Patient", "id": "p", "name": [{"family": "Silva", "given": ["Ana"]}]}
@@ -53,16 +54,24 @@ DOCUMENT = {
 
 
 @pytest.mark.parametrize(
-    ("language", "title", "wording"), [("et", "Terviseprobleemid", "Astma"), ("en", "Problems", "")]
+    ("language", "title", "what"), [("et", "Terviseprobleemid", "Astma"), ("en", "Problems", "Asthma")]
 )
-def test_sections_read_in_the_chosen_language_beside_the_original(language, title, wording):
+def test_sections_read_in_the_chosen_language_beside_the_original(language, title, what):
     summary = read_summary(DOCUMENT, language)
     section = summary.sections[0]
     assert (section.title, section.original) == (title, "Problemas do doente")
-    assert [(entry.line.what, entry.wording) for entry in section.entries] == [("Asma", wording)]
+    assert [(entry.original, entry.translated) for entry in section.entries] == [("Asma", True)]
+    assert what in section.entries[0].what.title()
     assert section.narrative == "<div>Asma</div>"
     assert (summary.patient, summary.authors) == ("Ana Silva", ("Hospital de Lisboa",))
-    assert (summary.coded, summary.translated) == (1, 1 if wording else 0)
+    assert (summary.entries, summary.translated) == (1, 1)
+
+
+def test_a_term_without_a_wording_stays_as_written_and_is_marked():
+    document = msgspec.json.decode(msgspec.json.encode(DOCUMENT).replace(b"J45.9", b"Z99.9"))
+    summary = read_summary(document, "et")
+    assert [(e.what, e.translated) for e in summary.sections[0].entries] == [("Asma", False)]
+    assert (summary.entries, summary.translated) == (1, 0)
 
 
 def test_an_empty_section_says_why_and_never_none_known_by_itself():
@@ -74,9 +83,19 @@ def test_a_section_the_table_does_not_know_keeps_its_own_title():
     assert read_summary(DOCUMENT, "et").sections[3].title == "Notas"
 
 
-def test_every_phrase_section_and_category_has_every_language():
-    table = words()
-    for texts in [*table.section.values(), *table.phrase.values()]:
-        assert set(texts) == set(LANGUAGES)
-    assert all(category.title(language) for category in table.category for language in LANGUAGES)
-    assert all(len(texts) == len(TERM_COLUMNS) and all(texts) for texts in terms().values())
+def test_every_phrase_and_category_has_every_language():
+    assert all(set(texts) == set(LANGUAGES) for texts in words().phrase.values())
+    assert all(category.title(language) for category in words().category for language in LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        ([{"given": ["Mi"]}, {"use": "official", "given": ["Ana", "Rita"], "family": "Sá"}], "Ana Rita Sá"),
+        ([{"text": "Dr Tamm"}], "Dr Tamm"),
+        ("Hospital de Lisboa", "Hospital de Lisboa"),
+        ([], ""),
+    ],
+)
+def test_a_person_is_called_by_the_official_name(names, shown):
+    assert person_name({"name": names}) == shown
