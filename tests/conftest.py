@@ -1,4 +1,4 @@
-"""Fixtures for all tests: one embedded PostgreSQL for the session, a fresh migrated database for each test."""
+"""Fixtures for all tests: one embedded PostgreSQL for the session, a fresh migrated database for a test."""
 
 from __future__ import annotations
 

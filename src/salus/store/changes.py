@@ -12,6 +12,8 @@ from salus.core.errors import NotFound, VersionConflict
 from salus.store.postgres import sees_hidden
 from salus.store.rows import Row, StoredResource, patients_of
 
+Outcome = Literal["created", "updated", "deleted", "unchanged"]
+
 
 class Operation(msgspec.Struct, frozen=True):
     """One write.
@@ -39,7 +41,7 @@ class Written(msgspec.Struct, frozen=True):
         patients: those whose record changed: of the version before as well as of the new one.
     """
 
-    outcome: Literal["created", "updated", "deleted", "unchanged"]
+    outcome: Outcome
     resource: StoredResource
     patients: tuple[str, ...]
 
@@ -91,9 +93,9 @@ def plan(grant: Grant, operation: Operation, current: Any) -> Change:  # Any: an
             f"If-Match names version {operation.if_match} of {operation.type}/{operation.id}, "
             "which is not the current one; read it again and repeat the change."
         )
-    if current is None and operation.kind != "create":
-        if operation.kind == "delete" or not operation.may_create or grant.patients is not None:
-            raise _absent(operation)
+    may_create = operation.kind == "create" or (operation.may_create and grant.patients is None)
+    if current is None and not (may_create and operation.row is not None):
+        raise _absent(operation)
     if operation.row is None:
         return _deletion(grant, operation, current)
     return _version(grant, operation.row, current)
@@ -111,6 +113,7 @@ def _later(grant: Grant, current: Any) -> datetime:  # Any: an asyncpg record, o
 
 def _deletion(grant: Grant, operation: Operation, current: Any) -> Change:  # Any: an asyncpg record
     patients = patients_of(current["compartment"], current["others"])
+    outcome: Outcome
     if current["deleted"]:
         version, updated, outcome = current["version"], current["updated"], "unchanged"
     else:
@@ -143,6 +146,7 @@ def _version(grant: Grant, row: Row, current: Any) -> Change:  # Any: an asyncpg
         unchanged = not current["deleted"] and current["digest"] == row.digest
     else:
         before, unchanged = (), False
+    outcome: Outcome
     if unchanged:
         version, updated, outcome = current["version"], current["updated"], "unchanged"
     else:

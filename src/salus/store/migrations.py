@@ -72,7 +72,8 @@ def _check(done: dict[str, str], wanted: list[Migration]) -> None:
     newer = sorted(set(done) - set(known))
     if newer:
         raise SettingsInvalid(
-            f"The database was made by a newer Salus (it has {newer[-1]}); start that version, or restore a backup."
+            f"The database was made by a newer Salus (it has {newer[-1]}); "
+            "start that version, or restore a backup."
         )
     edited = sorted(name for name, sha256 in done.items() if known[name] != sha256)
     if edited:

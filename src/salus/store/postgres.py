@@ -1,7 +1,8 @@
 """The database of a node: PostgreSQL 15 or newer, embedded in the node's folder or named by a URL.
 
-Connections belong to one of two roles (schema 0001): `salus_wide` for grants over the whole node,
-`salus_bound` for grants bound to named patients, which row-level security confines to them.
+Connections take one of two roles (schema 0001): `salus_wide` for grants over the whole node,
+`salus_bound` for grants bound to named patients, which row-level security confines to them. Only loading
+by COPY uses the owner's own role ("none").
 A connection given back is not reset: every taker of a bound connection sets the patients itself.
 """
 
@@ -15,7 +16,7 @@ from typing import TypeAlias
 
 import asyncpg
 
-from salus.core.access import Grant, Role
+from salus.core.access import Action, Grant, Role
 from salus.core.errors import SettingsInvalid, StorageUnavailable, TooCostly
 from salus.core.limits import Limits
 from salus.store.embedded import embedded_server
@@ -23,8 +24,9 @@ from salus.store.migrations import migrate, migrations
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-WIDE, BOUND = "salus_wide", "salus_bound"
+WIDE, BOUND, OWNER = "salus_wide", "salus_bound", "none"
 _VERSION_MIN = 150_000
+_LOADING_TIMEOUT_MS = 600_000
 _SEES_HIDDEN = frozenset({Role.CITIZEN, Role.OPERATOR})
 _SET_BOUND = "SELECT set_config('salus.patients', $1, false), set_config('salus.sees_hidden', $2, false)"
 
@@ -108,6 +110,18 @@ class Database:
                 yield connection
 
     @asynccontextmanager
+    async def loading(self, grant: Grant) -> AsyncIterator[Connection]:
+        """Lend the owner's connection for COPY, which PostgreSQL refuses under row-level security.
+
+        Only for `Action.LOAD`, which is node-wide by its nature.
+        """
+        assert grant.action is Action.LOAD
+        assert grant.patients is None
+        with storage_errors():
+            async with self._pools[OWNER].acquire() as connection:
+                yield connection
+
+    @asynccontextmanager
     async def writing(self, grant: Grant) -> AsyncIterator[Connection]:
         """Lend a connection in one transaction: committed on leaving, rolled back on an exception."""
         async with self.reading(grant) as connection, connection.transaction():
@@ -156,21 +170,23 @@ async def open_database(
                         reset=_keep,
                         server_settings={
                             "role": role,
-                            "statement_timeout": str(limits.statement_timeout_ms),
+                            "statement_timeout": str(
+                                _LOADING_TIMEOUT_MS if role == OWNER else limits.statement_timeout_ms
+                            ),
                             "application_name": "salus",
                             "timezone": "UTC",
                         },
                     )
                 )
-                for role in (WIDE, BOUND)
+                for role in (WIDE, BOUND, OWNER)
             }
         yield Database(url, limits, pools)
 
 
 @asynccontextmanager
 async def _server(place: Path | str) -> AsyncIterator[str]:
-    if isinstance(place, str) and place.startswith(("postgresql://", "postgres://")):
-        yield place
+    if str(place).startswith(("postgresql://", "postgres://")):
+        yield str(place)
         return
     server = embedded_server(Path(place))
     url = await asyncio.to_thread(server.__enter__)

@@ -59,8 +59,9 @@ INSERT INTO resource (compartment, type, id, version, updated, deleted, hidden, 
                       digest, date, tokens, content)
 SELECT compartment, type, id, version, updated, deleted, hidden, others::text[], source, source_id,
        digest, date, tokens::bigint[], content
-FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::boolean[], $7::boolean[],
-            $8::text[], $9::text[], $10::text[], $11::bytea[], $12::timestamptz[], $13::text[], $14::bytea[])
+FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::boolean[],
+            $7::boolean[], $8::text[], $9::text[], $10::text[], $11::bytea[], $12::timestamptz[],
+            $13::text[], $14::bytea[])
     AS new (compartment, type, id, version, updated, deleted, hidden, others, source, source_id,
             digest, date, tokens, content)
 """
@@ -118,9 +119,16 @@ async def vread(
 def stored(row: Any) -> StoredResource:  # Any: an asyncpg record of this module's columns
     """Return the resource of a database row with the columns of `resource_version`."""
     return StoredResource(
-        row["type"], row["id"], row["version"], row["updated"], row["deleted"], row["source"], row["source_id"],
-        patients_of(row["compartment"], row["others"]), row["content"],
-    )  # fmt: skip
+        type=row["type"],
+        id=row["id"],
+        version=row["version"],
+        updated=row["updated"],
+        deleted=row["deleted"],
+        source=row["source"],
+        source_id=row["source_id"],
+        patients=patients_of(row["compartment"], row["others"]),
+        content=row["content"],
+    )
 
 
 async def create(grant: Grant, database: Database, row: Row) -> Written:
@@ -133,10 +141,9 @@ async def update(
 ) -> Written:
     """Store a new version; the same bytes again change nothing.
 
-    Args:
-        if_match: the version the caller believes current.
-        may_create: store it when there is none yet (update as create). Never for a patient-bound grant: its
-            answer would tell whether the id is taken in another patient's record.
+    `if_match` is the version the caller believes current. With `may_create` it is stored when there is none
+    yet (update as create), but never for a patient-bound grant: its answer would tell whether the id is
+    taken in another patient's record.
 
     Raises:
         NotFound, VersionConflict, AccessRefused.
@@ -177,10 +184,8 @@ async def apply(
 ) -> list[Written]:
     """Do the operations in order of the list, in the caller's transaction, with their audit leaves.
 
-    Call it once per request, so that each patient gets one leaf. A resource may occur once.
-
-    Args:
-        what: what the leaves say was done; by default the only resource's "Type/id".
+    Call it once per request, so that each patient gets one leaf. A resource may occur once. `what` is what
+    the leaves say was done; by default the only resource's "Type/id".
     """
     written = await change(grant, connection, operations)
     if what is None:

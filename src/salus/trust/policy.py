@@ -102,7 +102,7 @@ def _names(column: frozenset[str], value: str) -> bool:
 
 
 def _permit(rule: Rule, caller: Caller, request: AccessRequest) -> Decision:
-    """Return the permission with its reach: never wider than the rule, the scopes and the request together."""
+    """Return the permission with its reach: never wider than rule, scopes and request together."""
     reach = rule.reach
     if caller.scopes or reach == "scope":
         scope = permitting(caller.scopes, request.action, request.type)
