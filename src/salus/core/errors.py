@@ -103,6 +103,12 @@ class MultipleMatches(SalusError):
     issue, status = "multiple-matches", 412
 
 
+class InvalidSearch(SalusError):
+    """A search says what cannot be understood; the message names the parameter and what is allowed."""
+
+    issue, status = "invalid", 400
+
+
 class TooLarge(SalusError):
     """A body, a Bundle or an answer is over its limit."""
 
