@@ -11,6 +11,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Args:
         body_bytes_max: largest HTTP request body.
         resource_bytes_max: largest single resource, by HTTP or from a file.
+        document_bytes_max: largest whole document, Bundle or line of a file that is held in memory at once.
         depth_max: deepest nesting of JSON or XML.
         bundle_entries_max: most entries of a Bundle sent over HTTP.
         page_count_default, page_count_max: resources on a page of search results.
@@ -26,6 +27,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     body_bytes_max: int = 16 * 1024 * 1024
     resource_bytes_max: int = 8 * 1024 * 1024
+    document_bytes_max: int = 32 * 1024 * 1024
     depth_max: int = 64
     bundle_entries_max: int = 5_000
     page_count_default: int = 50
