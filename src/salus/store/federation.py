@@ -1,0 +1,123 @@
+"""What the node keeps of those who ask it: the signed membership list, local clients, used assertions.
+
+The list is a file of the node's folder, replaced in one step, so that every process of the node sees a
+revocation at its next look, and the command line needs no running database to install one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from salus.core.errors import StorageUnavailable
+from salus.store.postgres import Database
+
+FOLDER = "federation"
+LIST_FILE, ANCHOR_FILE, ANCHOR_KEY_FILE = "members.jws", "anchor.json", "anchor-key.pem"
+FORGOTTEN_AT_ONCE_MAX = 500
+
+_REMEMBER = """
+INSERT INTO assertion_seen (client, jti, forget_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING true
+"""
+_FORGET = """
+DELETE FROM assertion_seen WHERE (client, jti) IN (
+    SELECT client, jti FROM assertion_seen WHERE forget_at < $1 ORDER BY forget_at LIMIT $2
+)
+"""
+_CLIENT = "SELECT id, name, keys, scopes FROM client WHERE id = $1 AND active"
+_REGISTER = """
+INSERT INTO client (id, name, keys, scopes, registered) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (id) DO UPDATE SET name = $2, keys = $3, scopes = $4, active = true
+"""
+
+
+class Client(msgspec.Struct, frozen=True):
+    """A registered local system: its public keys, and the scopes it may be given."""
+
+    id: str
+    name: str
+    keys: list[dict[str, Any]]
+    scopes: tuple[str, ...]
+
+
+async def is_first_use(
+    database: Database, client: str, jti: str, *, forget_at: datetime, now: datetime
+) -> bool:
+    """Remember the assertion durably and return whether it had not been seen before."""
+    async with database.system() as connection:
+        first = await connection.fetchval(_REMEMBER, client, jti, forget_at)
+        await connection.execute(_FORGET, now, FORGOTTEN_AT_ONCE_MAX)
+    return bool(first)
+
+
+async def find_client(database: Database, client: str) -> Client | None:
+    """Return the registered client, None when there is none or it was switched off."""
+    async with database.system() as connection:
+        row = await connection.fetchrow(_CLIENT, client)
+    if row is None:
+        return None
+    return Client(row["id"], row["name"], json.loads(row["keys"]), tuple(row["scopes"].split()))
+
+
+async def register_client(database: Database, client: Client, *, now: datetime) -> None:
+    """Register the client, or replace its name, keys and scopes."""
+    keys, scopes = json.dumps(client.keys), " ".join(client.scopes)
+    async with database.system() as connection:
+        await connection.execute(_REGISTER, client.id, client.name, keys, scopes, now)
+
+
+def read_file(data: Path, name: str) -> str | None:
+    """Return the text of a file of the node's federation folder, None when there is none."""
+    try:
+        return (data / FOLDER / name).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageUnavailable(f"{data / FOLDER / name} cannot be read: {error.strerror}") from error
+
+
+def write_file(data: Path, name: str, text: str) -> None:
+    """Replace the file in one step; only the owner may read it."""
+    folder = data / FOLDER
+    path = folder / name
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = path.with_name(f"{name}.{os.getpid()}.new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError as error:
+        raise StorageUnavailable(f"{path} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def folder_lock(data: Path) -> Iterator[None]:
+    """Let one process at a time read, compare and replace a file of the folder."""
+    folder = data / FOLDER
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def stamp(data: Path, name: str) -> tuple[int, int]:
+    """Return what changes when the file is replaced (inode and time of change), (0, 0) without one."""
+    try:
+        found = (data / FOLDER / name).stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_ino, found.st_mtime_ns
