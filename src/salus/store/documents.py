@@ -68,8 +68,7 @@ async def same_document(
 async def retrieve(grant: Grant, database: Database, document_id: str) -> Document:
     """Return a document byte for byte; the gate writes the read's leaf for `Document.patient`.
 
-    Args:
-        document_id: the id in the attachment's url, without `Binary/`.
+    `document_id` is the one in the attachment's url, without `Binary/`.
 
     Raises:
         NotFound: there is none, or the grant may not know of it.

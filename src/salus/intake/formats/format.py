@@ -1,0 +1,53 @@
+"""What a format is, and the units it yields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+import msgspec
+
+from salus.core.limits import Limits
+from salus.intake.identity import EntryTypes
+
+
+class Unit(msgspec.Struct, frozen=True):
+    """One piece of a file that stands or falls by itself.
+
+    Args:
+        number: its position in the file, from 0; a load that goes on skips by it.
+        line: where it begins, from 1.
+        entry: its position in a Bundle that is read entry by entry, else -1.
+        content: the bytes as they stand in the file.
+        is_entry: `content` is one Bundle.entry (with fullUrl, resource, request), not a resource.
+        media: "json" or "xml".
+        problem: why the bytes cannot even be cut out; "" when they can.
+        group: "" or the kind of Bundle ("transaction", "document") that this entry stands or falls with.
+        types: for `is_entry`, the types of the Bundle's entries by fullUrl.
+    """
+
+    number: int
+    line: int
+    content: bytes
+    entry: int = -1
+    is_entry: bool = False
+    media: str = "json"
+    problem: str = ""
+    group: str = ""
+    types: EntryTypes | None = None
+
+
+class Format(msgspec.Struct, frozen=True):
+    """A format of files.
+
+    Args:
+        name: for messages.
+        suffixes: endings of file names, lower case, without ".gz".
+        recognises: whether the first bytes of a file of unknown name look like it.
+        read: yields the units of an open file, with bounded memory.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    recognises: Callable[[bytes], bool]
+    read: Callable[[BinaryIO, Limits], Iterator[Unit]]
