@@ -7,21 +7,22 @@ A face is a module of `salus.web` with a function ``face(services: Services) -> 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import httpx
 import msgspec
 
 from salus.core.clock import Clock
 from salus.core.limits import Limits
-
-if TYPE_CHECKING:
-    import httpx
-
-    from salus.federation.membership import Membership
-    from salus.store.ledger import Journal
-    from salus.store.postgres import Database
-    from salus.trust.gate import Gatehouse
-    from salus.trust.keys import NodeKeys
+from salus.federation.membership import Membership
+from salus.federation.peers import Peers
+from salus.store.journal import Journal
+from salus.store.postgres import Database
+from salus.trust.gate import Gatehouse
+from salus.trust.identity import Doorkeeper
+from salus.trust.keys import NodeKeys
+from salus.trust.tokens import TokenTerms
 
 Scope = MutableMapping[str, Any]  # ASGI's own shapes (asgiref), hence Any
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -43,12 +44,16 @@ class Services(msgspec.Struct, frozen=True):
         subscription_targets: prefixes of the URLs that subscriptions may notify; empty allows none.
         limits: what is taken, done and answered at most.
         clock: the present.
+        data: the node's folder.
         database: the node's PostgreSQL.
-        gatehouse: what `trust.gate.enter` needs: policy, journal, clock.
+        gatehouse: what `trust.gate.enter` needs.
         journal: writes audit leaves, many per flush.
+        doorkeeper: what `trust.identity.authenticate` needs.
+        terms: what the node's access tokens say (`trust.tokens.issue`).
         keys: the node's signing keys and its secret key of search hashes.
         membership: who belongs to the federation, as last verified.
-        client: the one HTTP client for calls to other nodes.
+        peers: signed calls to other nodes.
+        client: the one HTTP client for calls to elsewhere.
     """
 
     node: str
@@ -61,11 +66,15 @@ class Services(msgspec.Struct, frozen=True):
     subscription_targets: tuple[str, ...]
     limits: Limits
     clock: Clock
+    data: Path
     database: Database
     gatehouse: Gatehouse
     journal: Journal
+    doorkeeper: Doorkeeper
+    terms: TokenTerms
     keys: NodeKeys
     membership: Membership
+    peers: Peers
     client: httpx.AsyncClient
 
     @property
