@@ -1,4 +1,4 @@
-"""Records and summary documents (R4 document Bundle) as pages show them: our words, the source's beside them."""
+"""Records and summary documents (R4 document Bundle) as pages show them: our words beside the source's."""
 
 from __future__ import annotations
 
