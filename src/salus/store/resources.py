@@ -39,7 +39,8 @@ _CURRENT = """
 SELECT compartment, type, id, version, updated, deleted, hidden, others, source, source_id, digest, content
 FROM resource WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
-_SUPERSEDE = """
+# Moves current versions to the history and forgets their search values; used by `store.bulk` too.
+SUPERSEDE = """
 WITH old AS (
     DELETE FROM resource USING unnest($1::text[], $2::text[], $3::text[]) AS gone (compartment, type, id)
     WHERE (resource.compartment, resource.type, resource.id) = (gone.compartment, gone.type, gone.id)
@@ -237,7 +238,7 @@ def _confine(grant: Grant, changes: list[Change]) -> None:
 async def _store(connection: Connection, changes: list[Change]) -> None:
     superseded = [one.superseded for one in changes if one.superseded is not None]
     if superseded:
-        await connection.execute(_SUPERSEDE, *([list(column) for column in zip(*superseded, strict=True)]))
+        await connection.execute(SUPERSEDE, *([list(column) for column in zip(*superseded, strict=True)]))
     if not changes:
         return
     columns = zip(*(one.columns() for one in changes), strict=True)
