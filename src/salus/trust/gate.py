@@ -12,7 +12,7 @@ from types import TracebackType
 
 import msgspec
 
-from salus.core.access import READS, Caller, Grant, Leaf, Outcome
+from salus.core.access import READS, Action, Caller, Grant, Leaf, Outcome
 from salus.core.clock import Clock
 from salus.core.errors import AccessRefused
 from salus.core.identifiers import new_id
@@ -47,6 +47,24 @@ class Access:
         for patient in tuple(patients) or ("",):
             key = (patient, name)
             self._counts[key] = self._counts.get(key, 0) + count
+
+    def require(self, action: Action, resource_type: str) -> None:
+        """Decide one entry of a Bundle that was let in as a whole.
+
+        Raises:
+            AccessRefused: the policy does not permit it, or only for fewer patients than the grant opens.
+        """
+        decision = decide(
+            self.grant.caller, AccessRequest(action, resource_type, self.what, self.grant.patients)
+        )
+        within = decision.patients is None or (
+            self.grant.patients is not None and self.grant.patients <= decision.patients
+        )
+        if not (decision.permitted and within):
+            raise AccessRefused(
+                f"The entry may not {action} a {resource_type} "
+                f"(rule {decision.rule}, request {self.grant.request})."
+            )
 
     async def settle(self) -> None:
         """Make what was recorded so far durable now: for an answer that leaves in pieces."""

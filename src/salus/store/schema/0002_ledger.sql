@@ -49,3 +49,9 @@ GRANT SELECT, INSERT ON leaf TO salus_bound;
 CREATE POLICY wide ON leaf TO salus_wide USING (true);
 CREATE POLICY bound_reads ON leaf FOR SELECT TO salus_bound USING (patient = ANY ((SELECT salus_patients())::text[]));
 CREATE POLICY bound_writes ON leaf FOR INSERT TO salus_bound WITH CHECK (true);
+
+-- Access tokens that are refused before they expire.
+CREATE TABLE revoked_token (
+    token_id    text        PRIMARY KEY,
+    expires_at  timestamptz NOT NULL
+);

@@ -1,0 +1,68 @@
+"""Who asks: the Authorization header and nothing else, verified once and remembered until it expires.
+
+A revoked token is refused at once: revocations are held in memory, and other processes of the node hear of
+them from the database (`store.revocations`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from joserfc.jwk import ECKey
+
+from salus.core.access import Caller
+from salus.core.clock import Clock
+from salus.core.errors import NotAuthenticated
+from salus.trust.tokens import AccessToken, TokenTerms, verify
+
+_REMEMBERED_MAX = 10_000
+
+
+class Doorkeeper:
+    """Knows the tokens it has seen and those that were revoked."""
+
+    __slots__ = ("_clock", "_key", "_remembered", "_terms", "revoked")
+
+    def __init__(self, key: ECKey, terms: TokenTerms, clock: Clock, revoked: dict[str, datetime]) -> None:
+        """Take the token key, the terms, and the revoked token ids with their expiry (shared, may grow)."""
+        self._key = key
+        self._terms = terms
+        self._clock = clock
+        self._remembered: dict[str, AccessToken] = {}
+        self.revoked = revoked
+
+    def identify(self, token: str) -> Caller:
+        """Return the caller of a token. Raises NotAuthenticated."""
+        now = self._clock()
+        known = self._remembered.get(token)
+        if known is None:
+            known = verify(self._key, token, self._terms, now=now)
+            self._remember(token, known, now)
+        elif now >= known.expires_at:
+            del self._remembered[token]
+            raise NotAuthenticated("The access token has expired; get a new one.")
+        if known.caller.token_id in self.revoked:
+            raise NotAuthenticated("The access token was revoked; get a new one.")
+        return known.caller
+
+    def _remember(self, token: str, verified: AccessToken, now: datetime) -> None:
+        if len(self._remembered) >= _REMEMBERED_MAX:
+            live = {known: value for known, value in self._remembered.items() if value.expires_at > now}
+            self._remembered = live if len(live) < _REMEMBERED_MAX else {}
+        self._remembered[token] = verified
+
+
+def authenticate(doorkeeper: Doorkeeper, authorization: str | None) -> Caller:
+    """Return the caller named by an Authorization header.
+
+    A token anywhere else (query, cookie, body, other headers) is no token.
+
+    Raises:
+        NotAuthenticated: there is no bearer token, or it cannot be trusted.
+    """
+    if not authorization:
+        raise NotAuthenticated("Send an access token in the header `Authorization: Bearer ...`.")
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise NotAuthenticated("The Authorization header must be `Bearer` and an access token.")
+    return doorkeeper.identify(token)

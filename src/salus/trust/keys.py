@@ -1,0 +1,151 @@
+"""The node's keys, in files that nobody but the node's account may read.
+
+ES384 signs what goes to other nodes (EU Health Data API guide), ES256 the node's own access tokens (it is
+verified six times faster), Ed25519 the ledger's checkpoints (C2SP signed-note), and 32 random bytes key the
+hashes of search values, so that they mean nothing outside this node.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey
+
+from salus.core.errors import SettingsInvalid
+
+_SEARCH_KEY_BYTES = 32
+
+
+class NodeKeys(msgspec.Struct, frozen=True):
+    """The private keys of a node.
+
+    Args:
+        federation: ES384 (P-384), signs client assertions and the membership list.
+        token: ES256 (P-256), signs access tokens.
+        ledger: Ed25519, signs checkpoints.
+        search: keys the hashes of search values; changing it means indexing everything again.
+    """
+
+    federation: ECKey
+    token: ECKey
+    ledger: OKPKey
+    search: bytes
+
+
+def make_keys(folder: Path) -> NodeKeys:
+    """Create under `folder` the keys that are not there yet, and return all. Two makers at once agree."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _write_new(folder / "federation.jwk", _jwk_bytes(ECKey.generate_key("P-384", auto_kid=True)))
+    _write_new(folder / "token.jwk", _jwk_bytes(ECKey.generate_key("P-256", auto_kid=True)))
+    _write_new(folder / "ledger.jwk", _jwk_bytes(OKPKey.generate_key("Ed25519", auto_kid=True)))
+    _write_new(folder / "search.key", secrets.token_bytes(_SEARCH_KEY_BYTES))
+    return load_keys(folder)
+
+
+def load_keys(folder: Path) -> NodeKeys:
+    """Return the node's keys.
+
+    Raises:
+        SettingsInvalid: one is missing, unreadable, of the wrong kind or readable by others.
+    """
+    search = _read(folder / "search.key")
+    if len(search) != _SEARCH_KEY_BYTES:
+        raise SettingsInvalid(f"{folder / 'search.key'} must hold {_SEARCH_KEY_BYTES} bytes; restore it.")
+    return NodeKeys(
+        federation=_ec_key(folder / "federation.jwk", "P-384"),
+        token=_ec_key(folder / "token.jwk", "P-256"),
+        ledger=_okp_key(folder / "ledger.jwk"),
+        search=search,
+    )
+
+
+def public_jwks(keys: NodeKeys) -> dict[str, Any]:  # Any: JWK members (RFC 7517)
+    """Return the JWK Set that other nodes verify this node with."""
+    members = ((keys.federation, "ES384"), (keys.token, "ES256"), (keys.ledger, "EdDSA"))
+    return {
+        "keys": [{**key.as_dict(private=False), "use": "sig", "alg": algorithm} for key, algorithm in members]
+    }
+
+
+def _jwk_bytes(key: ECKey | OKPKey) -> bytes:
+    return msgspec.json.encode(key.as_dict(private=True))
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Write the file unless it exists; it appears whole or not at all."""
+    if path.exists():
+        return
+    making = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(making, path)
+        except FileExistsError:
+            return
+    finally:
+        making.unlink()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        content = path.read_bytes()
+    except OSError as error:
+        raise SettingsInvalid(
+            f"The key {path} cannot be read ({error.strerror}); run `salus node init`, or restore it."
+        ) from error
+    if mode & 0o077:
+        raise SettingsInvalid(f"The key {path} can be read by others; run `chmod 600 {path}`.")
+    return content
+
+
+class _Jwk(msgspec.Struct, frozen=True):
+    """What every private key here has (RFC 7518 section 6.2, RFC 8037); `y` is an EC key's."""
+
+    kty: str
+    crv: str
+    x: str
+    d: str
+    kid: str
+    y: str = ""
+
+
+def _ec_key(path: Path, curve: str) -> ECKey:
+    members = _members(path, "EC", curve)
+    try:
+        return ECKey.import_key(members)
+    except (JoseError, ValueError) as error:
+        raise _unusable(path, curve) from error
+
+
+def _okp_key(path: Path) -> OKPKey:
+    members = _members(path, "OKP", "Ed25519")
+    try:
+        return OKPKey.import_key(members)
+    except (JoseError, ValueError) as error:
+        raise _unusable(path, "Ed25519") from error
+
+
+def _members(path: Path, kind: str, curve: str) -> dict[str, str | list[str]]:
+    try:
+        members = msgspec.json.decode(_read(path), type=_Jwk)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise _unusable(path, curve) from error
+    if (members.kty, members.crv) != (kind, curve):
+        raise _unusable(path, curve)
+    present = msgspec.structs.asdict(members)
+    return {name: value for name, value in present.items() if value}
+
+
+def _unusable(path: Path, curve: str) -> SettingsInvalid:
+    return SettingsInvalid(f"{path} must hold a private {curve} key; restore it from a backup.")

@@ -1,0 +1,99 @@
+"""The gate writes every access down, whatever becomes of it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from salus.core.access import Action, Role
+from salus.core.errors import AccessRefused, NotFound, StorageUnavailable
+from salus.store.journal import open_journal
+from salus.store.ledger import decode_entry
+from salus.trust.gate import Gatehouse, enter
+from salus.trust.policy import AccessRequest
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+
+
+async def leaves(database):
+    async with database.system() as connection:
+        rows = await connection.fetch("SELECT entry FROM leaf ORDER BY arrival")
+    return [decode_entry(row["entry"]) for row in rows]
+
+
+@pytest.fixture
+async def gatehouse(database):
+    async with open_journal(database) as journal:
+        yield Gatehouse(journal, lambda: NOW, lambda: "request-1")
+
+
+async def test_a_read_leaves_one_leaf_per_patient_with_counts(database, gatehouse, caller):
+    request = AccessRequest(Action.SEARCH, "Observation", "Observation?code")
+    async with enter(gatehouse, caller(), request) as access:
+        access.record(("ana",))
+        access.record(("ana", "rui"))
+        assert await leaves(database) == []
+    found = await leaves(database)
+    assert [(leaf.patient, leaf.resources, leaf.outcome) for leaf in found] == [
+        ("ana", 2, "served"), ("rui", 1, "served"),
+    ]  # fmt: skip
+    first = found[0]
+    assert (first.what, first.name, first.purpose, first.rule) == (
+        "Observation?code", "Mari Tamm", "TREAT", "clinician-treats",
+    )  # fmt: skip
+    assert first.request == "request-1"
+
+
+async def test_a_search_that_finds_nothing_is_an_access_to_the_patient_named(database, gatehouse, caller):
+    request = AccessRequest(Action.SEARCH, "Observation", "Observation?patient", frozenset({"ana"}))
+    async with enter(gatehouse, caller(), request):
+        pass
+    assert [(leaf.patient, leaf.resources) for leaf in await leaves(database)] == [("ana", 0)]
+
+
+async def test_a_refusal_is_written_before_it_is_told(database, gatehouse, caller):
+    request = AccessRequest(Action.EXPORT, "", "$export", frozenset({"ana"}))
+    with pytest.raises(AccessRefused, match="no-rule-permits-this"):
+        async with enter(gatehouse, caller(), request):
+            pytest.fail("let in")
+    assert [(leaf.patient, leaf.outcome) for leaf in await leaves(database)] == [("ana", "refused")]
+
+
+async def test_a_failure_is_written_and_passes_on(database, gatehouse, caller):
+    request = AccessRequest(Action.READ, "Observation", "Observation/1")
+    passage = enter(gatehouse, caller(Role.CITIZEN, patient="ana"), request)
+
+    async def fail():
+        async with passage as access:
+            access.record(("ana",))
+            raise NotFound("no such thing")
+
+    with pytest.raises(NotFound):
+        await fail()
+    assert [(leaf.patient, leaf.resources, leaf.outcome) for leaf in await leaves(database)] == [
+        ("ana", 0, "failed")
+    ]
+
+
+async def test_no_answer_leaves_when_the_audit_cannot_be_written(database, caller):
+    async with open_journal(database, leaves_max=0) as journal:
+        gatehouse = Gatehouse(journal, lambda: NOW)
+        with pytest.raises(StorageUnavailable):
+            async with enter(gatehouse, caller(), AccessRequest(Action.READ, "Observation", "x")) as access:
+                access.record(("ana",))
+
+
+async def test_what_was_settled_is_not_written_twice(database, gatehouse, caller):
+    async with enter(gatehouse, caller(), AccessRequest(Action.SEARCH, "Observation", "x")) as access:
+        access.record(("ana",), count=50)
+        await access.settle()
+        assert len(await leaves(database)) == 1
+    assert [leaf.resources for leaf in await leaves(database)] == [50]
+
+
+async def test_an_entry_of_a_bundle_is_decided_by_itself(gatehouse, caller):
+    citizen = caller(Role.CITIZEN, patient="ana")
+    async with enter(gatehouse, citizen, AccessRequest(Action.CREATE, "", "Bundle")) as access:
+        access.require(Action.CREATE, "Observation")
+        for action, kind in ((Action.CREATE, "MedicationRequest"), (Action.UPDATE, "AuditEvent")):
+            with pytest.raises(AccessRefused):
+                access.require(action, kind)
