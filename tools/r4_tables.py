@@ -155,7 +155,6 @@ def element_row(element: Json, definition: Json, parents: set[str], invariants: 
     types = type_rows(element, path, has_children=path in parents, is_resource=is_resource)
     inherited = set().union(*(invariants.get(row["code"], set()) for row in types))
     own = [] if path in parents else constraint_rows(element, inherited | {"ele-1"})
-    bounds = [element.get("minValueInteger"), element.get("maxValueInteger"), element.get("maxLength")]
     return without_empty(
         {
             "name": name.removesuffix("[x]"),
@@ -168,8 +167,6 @@ def element_row(element: Json, definition: Json, parents: set[str], invariants: 
             "is_modifier": element.get("isModifier"),
             "is_summary": element.get("isSummary"),
             "xml_attribute": "xmlAttr" in element.get("representation", ()),
-            "value_max": bounds[1],
-            "length_max": bounds[2],
             "invariants": own,
         }
     )

@@ -55,7 +55,6 @@ class Element(msgspec.Struct, frozen=True):
         min, max: cardinality; max None stands for *.
         content_reference: path of the element whose content this one shares, "" for none.
         xml_attribute: written as an attribute in XML.
-        value_max: largest integer allowed; length_max: longest string (characters).
         invariants: rules that this element states beyond those of its type.
     """
 
@@ -69,8 +68,6 @@ class Element(msgspec.Struct, frozen=True):
     is_modifier: bool = False
     is_summary: bool = False
     xml_attribute: bool = False
-    value_max: int | None = None
-    length_max: int | None = None
     invariants: tuple[Invariant, ...] = ()
 
 
