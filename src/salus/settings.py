@@ -108,15 +108,13 @@ def parse_settings(body: bytes, file: str) -> Settings:
     return settings
 
 
-def write_settings(data: Path, settings: Settings) -> Path:
-    """Write `settings` as `DIR/salus.toml`, leaving out what equals its default."""
+def render_settings(settings: Settings) -> str:
+    """Return the text of a settings file that says `settings`, leaving out what equals its default."""
     lines = ["# Settings of this Salus node; docs/settings.md explains each.", *_lines(settings)]
-    limits = [*_lines(settings.limits)]
+    limits = _lines(settings.limits)
     if limits:
         lines += ["", "[limits]", *limits]
-    path = data / FILE_NAME
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
+    return "\n".join(lines) + "\n"
 
 
 def _lines(settings: msgspec.Struct) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from salus.core.errors import SettingsInvalid
 from salus.core.limits import Limits
-from salus.settings import Settings, parse_settings, read_settings, write_settings
+from salus.settings import Settings, parse_settings, read_settings, render_settings
 
 MINIMUM = """
 node = "ee-1"
@@ -90,7 +90,7 @@ def test_settings_survive_being_written_and_read(tmp_path):
         subscription_targets=("https://hooks.example.pt/",),
         limits=Limits(page_count_max=77),
     )
-    write_settings(tmp_path, settings)
+    (tmp_path / "salus.toml").write_text(render_settings(settings), encoding="utf-8")
     assert read_settings(tmp_path) == settings
 
 

@@ -1,0 +1,74 @@
+"""`salus node init`: makes a node's folder: settings and keys. The database is made at its first start."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from salus.cli.command import Command
+from salus.core.errors import SettingsInvalid
+from salus.node import KEYS_FOLDER
+from salus.settings import EMBEDDED, FILE_NAME, Settings, parse_settings, render_settings
+from salus.trust.keys import make_keys
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("action", choices=["init"], help="init: make the folder, its settings and keys")
+    parser.add_argument("--country", required=True, metavar="XX", help="ISO 3166-1 alpha-2")
+    parser.add_argument("--name", required=True, help="the node's name, for people")
+    parser.add_argument(
+        "--node", metavar="ID", help="its id in the federation (default: country-1, e.g. pt-1)"
+    )
+    parser.add_argument("--port", type=int, required=True, help="where it listens")
+    parser.add_argument("--host", default="127.0.0.1", help="where it listens (default 127.0.0.1)")
+    parser.add_argument("--base-url", metavar="URL", help="its address for others (default http://HOST:PORT)")
+    parser.add_argument("--database", default=EMBEDDED, metavar="URL", help='default "embedded"')
+    parser.add_argument(
+        "--languages", default="en", metavar="LIST", help="e.g. pt,en; the first is the default"
+    )
+    parser.add_argument("--demo", action="store_true", help="offer test logins; never with real data")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make the node and say what to do next."""
+    country = options.country.upper()
+    settings = Settings(
+        node=options.node or f"{country.lower()}-1",
+        name=options.name,
+        country=country,
+        base_url=options.base_url or f"http://{options.host}:{options.port}",
+        host=options.host,
+        port=options.port,
+        database=options.database,
+        languages=tuple(options.languages.split(",")),
+        demo=options.demo,
+    )
+    make_node(options.data, settings)
+    print(f"Node {settings.node} is made in {options.data}. Start it with: salus serve --data {options.data}")
+    return 0
+
+
+def make_node(data: Path, settings: Settings) -> None:
+    """Make the folder of a node.
+
+    Raises:
+        SettingsInvalid: there is a node already, the settings break a rule, or the folder cannot be written.
+    """
+    path = data / FILE_NAME
+    text = render_settings(settings)
+    parse_settings(text.encode(), str(path))
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            raise FileExistsError
+        make_keys(data / KEYS_FOLDER)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise SettingsInvalid(f"{data} holds a node already; choose another folder with --data") from None
+    except OSError as error:
+        raise SettingsInvalid(f"{data} cannot be written: {error.strerror}") from error
+
+
+COMMAND = Command("node", "Make a node's folder (init).", arguments, run)

@@ -1,0 +1,170 @@
+"""The only place where the parts of a node meet: folder, settings, keys, database, faces, background work."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from salus.core.clock import Clock, utc_now
+from salus.federation.membership import Membership
+from salus.federation.membership_list import key_id
+from salus.federation.peers import Peers
+from salus.settings import EMBEDDED, Settings, read_settings
+from salus.standards.jose import compact
+from salus.store.journal import open_journal
+from salus.store.postgres import Database, open_database
+from salus.store.revocations import follow_revocations, forget_expired
+from salus.trust.gate import Gatehouse
+from salus.trust.identity import Doorkeeper
+from salus.trust.keys import NodeKeys, load_keys
+from salus.trust.tokens import TokenTerms
+from salus.web import health
+from salus.web.application import assemble
+from salus.web.services import Application, Face, Services
+
+LOG = logging.getLogger("salus.node")
+KEYS_FOLDER = "keys"
+SWEEP_SECONDS = 3600.0
+SEQUENCE_SECONDS = 0.5
+
+
+class Node(msgspec.Struct, frozen=True):
+    """An open node: what its faces are handed, and all faces as one application."""
+
+    settings: Settings
+    services: Services
+    application: Application
+
+
+def place_of(data: Path, settings: Settings) -> Path | str:
+    """Return what `store.postgres.open_database` opens: the folder, or the URL of the settings."""
+    return data if settings.database == EMBEDDED else settings.database
+
+
+def terms_of(settings: Settings) -> TokenTerms:
+    """Return what this node's access tokens say."""
+    return TokenTerms(settings.base_url, settings.limits.token_seconds, settings.limits.clock_skew_seconds)
+
+
+def load_node_keys(data: Path) -> NodeKeys:
+    """Return the keys in the node's folder."""
+    return load_keys(data / KEYS_FOLDER)
+
+
+@asynccontextmanager
+async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tuple[Settings, Services]]:
+    """Open the node in folder `data` for a command: everything but its faces and background work.
+
+    Raises:
+        SettingsInvalid: the folder, its settings or its keys cannot be used as they are.
+        StorageUnavailable: the database cannot be started or reached.
+    """
+    settings = read_settings(data)
+    keys = load_node_keys(data)
+    limits, terms = settings.limits, terms_of(settings)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(place_of(data, settings), limits=limits))
+        journal = await stack.enter_async_context(open_journal(database))
+        revoked = await stack.enter_async_context(follow_revocations(database))
+        client = await stack.enter_async_context(_client(limits.peer_deadline_ms))
+        membership = Membership(data)
+        kid = key_id(keys.federation.as_dict(private=False))
+        sign = partial(compact.sign, key=keys.federation, kid=kid)
+        yield (
+            settings,
+            Services(
+                node=settings.node,
+                name=settings.name,
+                country=settings.country,
+                base_url=settings.base_url,
+                languages=settings.languages,
+                demo=settings.demo,
+                referential_integrity=settings.referential_integrity,
+                subscription_targets=settings.subscription_targets,
+                limits=limits,
+                clock=clock,
+                data=data,
+                database=database,
+                gatehouse=Gatehouse(journal, clock),
+                journal=journal,
+                doorkeeper=Doorkeeper(keys.token, terms, clock, revoked),
+                terms=terms,
+                keys=keys,
+                membership=membership,
+                peers=Peers(
+                    node=settings.node,
+                    membership=membership,
+                    client=client,
+                    sign=sign,
+                    clock=clock,
+                    limits=limits,
+                ),
+                client=client,
+            ),
+        )
+
+
+@asynccontextmanager
+async def open_node(data: Path, clock: Clock = utc_now) -> AsyncIterator[Node]:
+    """Open the node in folder `data` to serve, with its background work running.
+
+    Any number of processes may serve one node; where only one may work at a time, the database decides.
+    """
+    async with open_services(data, clock) as (settings, services), _background(services):
+        secure = settings.base_url.startswith("https:")
+        application = assemble(faces(services), body_bytes_max=settings.limits.body_bytes_max, secure=secure)
+        yield Node(settings, services, application)
+
+
+def faces(services: Services) -> list[Face]:
+    """Return every face of the node."""
+    return [health.face(services)]
+
+
+@asynccontextmanager
+async def _background(services: Services) -> AsyncIterator[None]:
+    """Run the node's recurring work while the context is open."""
+    database, clock = services.database, services.clock
+    work: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
+        ("sweep", SWEEP_SECONDS, lambda: _sweep(database, clock)),
+    ]
+    tasks = [asyncio.create_task(_forever(*each), name=each[0]) for each in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _forever(name: str, every_seconds: float, step: Callable[[], Awaitable[object]]) -> None:
+    """Do the step again and again; a failing step is written down and tried again."""
+    while True:
+        try:
+            await step()
+        except Exception as error:  # noqa: BLE001  an outermost loop: the work must go on
+            LOG.error("%s failed with %s; trying again in %.1f s", name, type(error).__name__, every_seconds)
+        await asyncio.sleep(every_seconds)
+
+
+async def _sweep(database: Database, clock: Clock) -> None:
+    """Remove what has expired."""
+    await forget_expired(database, clock() - timedelta(hours=1))
+
+
+def _client(deadline_ms: int) -> httpx.AsyncClient:
+    """Return the HTTP client: no proxy or other setting of the environment, no redirect, bounded waiting."""
+    return httpx.AsyncClient(
+        timeout=deadline_ms / 1000,
+        follow_redirects=False,
+        trust_env=False,
+        limits=httpx.Limits(max_connections=100, max_keepalive_connections=20),
+    )

@@ -1,0 +1,113 @@
+"""Sessions of the portal: a signed cookie, and a form token that other sites cannot know.
+
+The cookie holds a token whose audience is the portal, so that it opens no interface for software and no
+access token opens the portal. It is HttpOnly and SameSite=Strict.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from datetime import timedelta
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from salus.core.access import Caller
+from salus.core.errors import AccessRefused, NotAuthenticated
+from salus.store.revocations import revoke
+from salus.trust.identity import Doorkeeper
+from salus.trust.tokens import TokenTerms, issue
+from salus.web.services import Services
+
+SESSION, FORM = "salus_session", "salus_form"
+SESSION_SECONDS = 30 * 60
+
+
+class Sessions(msgspec.Struct, frozen=True):
+    """What the portal needs to know its visitors."""
+
+    services: Services
+    terms: TokenTerms
+    doorkeeper: Doorkeeper
+    form_key: bytes
+
+
+def open_sessions(services: Services) -> Sessions:
+    """Return the portal's sessions."""
+    terms = TokenTerms(f"{services.base_url}/portal", SESSION_SECONDS, services.limits.clock_skew_seconds)
+    doorkeeper = Doorkeeper(services.keys.token, terms, services.clock, services.doorkeeper.revoked)
+    form_key = hmac.digest(services.keys.search, b"salus portal forms", "sha256")
+    return Sessions(services, terms, doorkeeper, form_key)
+
+
+def visitor(sessions: Sessions, request: Request) -> Caller | None:
+    """Return who is logged in, None when nobody is or the session has ended."""
+    cookie = request.cookies.get(SESSION)
+    if not cookie:
+        return None
+    try:
+        return sessions.doorkeeper.identify(cookie)
+    except NotAuthenticated:
+        return None
+
+
+def log_in(sessions: Sessions, response: Response, caller: Caller) -> None:
+    """Give the visitor a session."""
+    services = sessions.services
+    token = issue(services.keys.token, caller, sessions.terms, now=services.clock())
+    _set_cookie(sessions, response, SESSION, token)
+
+
+async def log_out(sessions: Sessions, response: Response, caller: Caller) -> None:
+    """End the session here and in every process of the node."""
+    services = sessions.services
+    expires_at = services.clock() + timedelta(seconds=SESSION_SECONDS)
+    await revoke(services.database, caller.token_id, expires_at)
+    response.delete_cookie(SESSION, path="/", httponly=True, samesite="strict")
+
+
+def form_token(sessions: Sessions, request: Request) -> str:
+    """Return the token that the visitor's forms must carry; `keep_form_cookie` makes it last."""
+    secret = request.cookies.get(SESSION) or request.cookies.get(FORM) or _fresh(request)
+    return hmac.digest(sessions.form_key, secret.encode(), hashlib.sha256).hex()
+
+
+def keep_form_cookie(sessions: Sessions, request: Request, response: Response) -> None:
+    """Set the cookie that a first visitor's form token is made of."""
+    fresh = getattr(request.state, "form_secret", "")
+    if fresh:
+        _set_cookie(sessions, response, FORM, fresh)
+
+
+def check_form(sessions: Sessions, request: Request, sent: str) -> None:
+    """Refuse a form that this portal did not give to this visitor.
+
+    Raises:
+        AccessRefused: its token is missing, old or another visitor's.
+    """
+    known = request.cookies.get(SESSION) or request.cookies.get(FORM)
+    if not known or not hmac.compare_digest(form_token(sessions, request), sent):
+        raise AccessRefused(
+            "The form is too old or from elsewhere. Go back, load the page again, and send it again."
+        )
+
+
+def _fresh(request: Request) -> str:
+    secret: str = getattr(request.state, "form_secret", "") or secrets.token_urlsafe(24)
+    request.state.form_secret = secret
+    return secret
+
+
+def _set_cookie(sessions: Sessions, response: Response, name: str, value: str) -> None:
+    response.set_cookie(
+        name,
+        value,
+        max_age=SESSION_SECONDS,
+        path="/",
+        secure=sessions.services.base_url.startswith("https:"),
+        httponly=True,
+        samesite="strict",
+    )
