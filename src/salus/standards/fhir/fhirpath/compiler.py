@@ -1,0 +1,527 @@
+"""From a tree to closures: one small closure for each node of the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from salus.core.errors import InvalidExpression
+from salus.standards.fhir.fhirpath import arithmetic, navigate, shape, types
+from salus.standards.fhir.fhirpath.environment import Context, single
+from salus.standards.fhir.fhirpath.equality import distinct, equal, equivalent, key_of
+from salus.standards.fhir.fhirpath.functions.conversion import text_of
+from salus.standards.fhir.fhirpath.functions.filtering import sort_by
+from salus.standards.fhir.fhirpath.functions.function import SAME, Evaluate, Function
+from salus.standards.fhir.fhirpath.functions.table import functions
+from salus.standards.fhir.fhirpath.shape import Shape
+from salus.standards.fhir.fhirpath.syntax import (
+    Binary,
+    Call,
+    Chain,
+    Constant,
+    Descending,
+    Index,
+    Literal,
+    Member,
+    Nothing,
+    Sign,
+    Syntax,
+    TypeTest,
+    Variable,
+    children_of,
+)
+from salus.standards.fhir.fhirpath.truth import both, either, follows, one_of, truth
+from salus.standards.fhir.fhirpath.values import Collection, Node, system_type, system_value
+
+Invoke = Callable[[Context, Collection], Collection]
+"""A compiled step: from a context and its input to a collection."""
+
+_CONSTANTS = {
+    "sct": "http://snomed.info/sct",
+    "loinc": "http://loinc.org",
+    "ucum": "http://unitsofmeasure.org",
+}
+_VALUE_SET = "http://hl7.org/fhir/ValueSet/"
+_EXTENSION = "http://hl7.org/fhir/StructureDefinition/"
+_TYPE_FUNCTIONS = frozenset({"is", "as", "ofType"})
+_BOOLEAN = {"and": both, "or": either, "xor": one_of, "implies": follows}
+_ORDER: dict[str, Callable[[int], bool]] = {
+    "<": lambda sign: sign < 0,
+    ">": lambda sign: sign > 0,
+    "<=": lambda sign: sign <= 0,
+    ">=": lambda sign: sign >= 0,
+}
+
+
+class Options(msgspec.Struct, frozen=True):
+    """How strictly to compile.
+
+    Args:
+        strict: refuse paths and casts that can never select anything, and order where there is none.
+        filtering_as: `as` keeps the items of the type instead of demanding a single item, which the
+            R4 search parameters rely on.
+    """
+
+    strict: bool = False
+    filtering_as: bool = False
+
+
+class Compiled(msgspec.Struct, frozen=True):
+    """A closure with what is known of its answer."""
+
+    run: Evaluate
+    shape: Shape
+
+
+def type_argument(tree: Syntax, position: int) -> str:
+    """Return the type name that an argument spells.
+
+    Raises:
+        InvalidExpression: it is no name.
+    """
+    match tree:
+        case Member(name=name):
+            return name
+        case Chain(left=Member(name=namespace), right=Member(name=name)):
+            return f"{namespace}.{name}"
+        case _:
+            raise InvalidExpression("Expected the name of a type", position=position)
+
+
+def _defines_variable(tree: Syntax) -> bool:
+    level = [tree]
+    while level:
+        if any(isinstance(one, Call) and one.name == "defineVariable" for one in level):
+            return True
+        level = [child for one in level for child in children_of(one)]
+    return False
+
+
+class Compiler:
+    """Compiles a tree; `here` is the shape of `$this` at the place that is being compiled."""
+
+    def __init__(self, root: Shape, options: Options) -> None:
+        self.root = root
+        self.here = root
+        self.options = options
+
+    def expression(self, tree: Syntax) -> Compiled:
+        """Compile an expression."""
+        match tree:
+            case Literal():
+                return _constant([tree.value], shape.system(system_type(tree.value)))
+            case Nothing():
+                return _constant([], Shape(frozenset(), many=False))
+            case Variable():
+                return self.variable(tree)
+            case Constant():
+                return self.constant(tree)
+            case Member():
+                return self.head(tree)
+            case Call():
+                return self.call(tree, Compiled(lambda context: context.focus, self.here))
+            case Chain():
+                return self.chain(tree)
+            case Index():
+                return self.index(tree)
+            case Sign():
+                return self.sign(tree)
+            case Binary():
+                return self.binary(tree)
+            case TypeTest():
+                left = self.scoped(tree.operand)
+                return self.type_test(tree.operator, left, tree.type_name, tree.position)
+            case Descending():
+                raise InvalidExpression("desc stands only in sort()")
+
+    def scoped(self, tree: Syntax) -> Compiled:
+        """Compile an operand or argument whose variables end with it."""
+        compiled = self.expression(tree)
+        if not _defines_variable(tree):
+            return compiled
+        inner = compiled.run
+
+        def run(context: Context) -> Collection:
+            before = context.variables
+            try:
+                return inner(context)
+            finally:
+                context.variables = before
+
+        return Compiled(run, compiled.shape)
+
+    def variable(self, tree: Variable) -> Compiled:
+        """`$this`, `$index`, `$total`."""
+        if tree.name == "$this":
+            return Compiled(lambda context: context.focus, self.here)
+        if tree.name == "$index":
+            return Compiled(
+                lambda context: [] if context.index is None else [context.index], shape.system("Integer")
+            )
+        return Compiled(lambda context: context.total or [], shape.UNKNOWN)
+
+    def constant(self, tree: Constant) -> Compiled:
+        """`%name`."""
+        name = tree.name
+        if name in _CONSTANTS:
+            return _constant([_CONSTANTS[name]], shape.system("String"))
+        if name.startswith("vs-"):
+            return _constant([_VALUE_SET + name[3:]], shape.system("String"))
+        if name.startswith("ext-"):
+            return _constant([_EXTENSION + name[4:]], shape.system("String"))
+        match name:
+            case "context":
+                return Compiled(lambda context: context.root, self.root)
+            case "resource":
+                return Compiled(lambda context: _optional(context.resource()), Shape(None, many=False))
+            case "rootResource":
+                return Compiled(lambda context: _optional(context.root_resource()), Shape(None, many=False))
+        return Compiled(lambda context: _supplied(context, name, tree.position), shape.UNKNOWN)
+
+    def head(self, tree: Member) -> Compiled:
+        """A name at the start of a path: the type of the input, or a child of it."""
+        here, name = self.here, tree.name
+        if shape.is_type_name(here, name):
+            found = (
+                here if here.types is not None and not here.types & shape.ABSTRACT else shape.of_type(name)
+            )
+
+            def run(context: Context) -> Collection:
+                return [item for item in context.focus if types.is_of(item, (name,))]
+
+            return Compiled(run, found)
+        return self.member(Compiled(lambda context: context.focus, here), tree)
+
+    def member(self, left: Compiled, tree: Member) -> Compiled:
+        """A step to the children of a name."""
+        name, inner = tree.name, left.run
+        found = shape.step(left.shape, name)
+        if found is None and self.options.strict:
+            owners = " or ".join(sorted(left.shape.types or ()))
+            raise InvalidExpression(f"{owners} has no element {name!r}", position=tree.position)
+        follow = navigate.member
+
+        def run(context: Context) -> Collection:
+            items = inner(context)
+            if len(items) == 1:
+                item = items[0]
+                return follow(item, name) if isinstance(item, Node) else []
+            reached: Collection = []
+            for item in items:
+                if isinstance(item, Node):
+                    reached += follow(item, name)
+            context.budget.spend(len(reached))
+            return reached
+
+        return Compiled(run, found or Shape(frozenset(), many=False))
+
+    def chain(self, tree: Chain) -> Compiled:
+        """`left.right`."""
+        left = self.expression(tree.left)
+        match tree.right:
+            case Member():
+                return self.member(left, tree.right)
+            case Call():
+                return self.call(tree.right, left)
+            case Variable(name="$this"):
+                return left
+            case _:
+                raise InvalidExpression("Expected a name or a function after '.'")
+
+    def index(self, tree: Index) -> Compiled:
+        """`left[index]`."""
+        left, index = self.expression(tree.left), self.scoped(tree.index)
+        self.need_order(left, "[]", tree.position)
+        items, at = left.run, index.run
+
+        def run(context: Context) -> Collection:
+            value = system_value(single(at(context), "[]"))
+            if value is None:
+                return []
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise InvalidExpression("[] takes an integer", position=tree.position)
+            found = items(context)
+            return found[value : value + 1] if value >= 0 else []
+
+        return Compiled(run, Shape(left.shape.types, many=False))
+
+    def need_order(self, left: Compiled, what: str, position: int) -> None:
+        """Refuse, when strict, what counts items that have no order."""
+        if self.options.strict and not left.shape.ordered:
+            raise InvalidExpression(f"{what} has no meaning where items have no order", position=position)
+
+    def sign(self, tree: Sign) -> Compiled:
+        """Unary plus and minus."""
+        operand = self.scoped(tree.operand)
+        inner, is_minus = operand.run, tree.operator == "-"
+
+        def run(context: Context) -> Collection:
+            value = system_value(single(inner(context), "a sign"))
+            if value is None:
+                return []
+            turned = arithmetic.negative(value)
+            return [turned if is_minus else value]
+
+        if isinstance(tree.operand, Literal):
+            return _constant(run(Context.__new__(Context)), operand.shape)
+        return Compiled(run, operand.shape)
+
+    def type_test(self, operator: str, left: Compiled, name: str, position: int) -> Compiled:
+        """`is`, `as` and `ofType`, as operator or function."""
+        names = types.resolve_type(name, position)
+        inner = left.run
+        if operator == "is":
+
+            def run_is(context: Context) -> Collection:
+                item = single(inner(context), "is")
+                return [] if item is None else [types.is_of(item, names)]
+
+            return Compiled(run_is, shape.system("Boolean"))
+        if self.options.strict and operator == "as" and not shape.may_be(left.shape, names):
+            raise InvalidExpression(f"No value here can be a {name}", position=position)
+        one = operator != "ofType" and not self.options.filtering_as
+
+        def run(context: Context) -> Collection:
+            items = inner(context)
+            if one:
+                single(items, "as")
+            return [item for item in items if types.is_cast(item, names)]
+
+        return Compiled(run, Shape(frozenset(names), left.shape.many, left.shape.ordered))
+
+    def call(self, tree: Call, left: Compiled) -> Compiled:
+        """Compile a function on its input."""
+        if tree.name in _TYPE_FUNCTIONS:
+            if len(tree.arguments) != 1:
+                raise InvalidExpression(f"{tree.name}() takes a type", position=tree.position)
+            name = type_argument(tree.arguments[0], tree.position)
+            return self.type_test(tree.name, left, name, tree.position)
+        if tree.name == "sort":
+            return self.sort(tree, left)
+        function = functions().get(tree.name)
+        if function is None:
+            raise InvalidExpression(f"There is no function {tree.name}()", position=tree.position)
+        if not function.arguments_min <= len(tree.arguments) <= function.arguments_max:
+            raise InvalidExpression(
+                f"{tree.name}() does not take {len(tree.arguments)} arguments", position=tree.position
+            )
+        if function.ordered_input:
+            self.need_order(left, f"{tree.name}()", tree.position)
+        return self.lazy(tree, function, left) if function.lazy else self.eager(tree, function, left)
+
+    def eager(self, tree: Call, function: Function, left: Compiled) -> Compiled:
+        """A function whose arguments are evaluated where it stands."""
+        inner, apply = left.run, function.run
+        arguments = [self.scoped(argument).run for argument in tree.arguments]
+        match arguments:
+            case []:
+
+                def run(context: Context) -> Collection:
+                    return apply(context, inner(context))
+            case [only]:
+
+                def run(context: Context) -> Collection:
+                    return apply(context, inner(context), only(context))
+            case _:
+
+                def run(context: Context) -> Collection:
+                    return apply(context, inner(context), *(argument(context) for argument in arguments))
+
+        return Compiled(_placed(run, tree), self.result(tree, function, left))
+
+    def lazy(self, tree: Call, function: Function, left: Compiled) -> Compiled:
+        """A function that evaluates its arguments for each item of its input."""
+        inner, apply = left.run, function.run
+        outer, self.here = (
+            self.here,
+            Shape(left.shape.types, many=tree.name == "iif", ordered=left.shape.ordered),
+        )
+        if tree.name in ("repeat", "repeatAll"):
+            self.here = Shape(None, many=False)
+        try:
+            compiled = [self.scoped(argument) for argument in tree.arguments]
+        finally:
+            self.here = outer
+        if tree.name == "iif" and (compiled[0].shape.types or frozenset()) & {
+            "System.Integer",
+            "System.String",
+        }:
+            raise InvalidExpression("iif() needs a Boolean criterion", position=tree.position)
+        arguments = [one.run for one in compiled]
+
+        def run(context: Context) -> Collection:
+            return apply(context, inner(context), *arguments)
+
+        if tree.name == "select":
+            return Compiled(_placed(run, tree), Shape(compiled[0].shape.types, ordered=left.shape.ordered))
+        return Compiled(_placed(run, tree), self.result(tree, function, left))
+
+    def result(self, tree: Call, function: Function, left: Compiled) -> Shape:
+        """Return the shape of a function's answer."""
+        if function.result == SAME:
+            many = left.shape.many and tree.name not in ("first", "last", "single")
+            return Shape(left.shape.types, many, left.shape.ordered)
+        if function.result == "Extension":
+            return shape.of_type("Extension", many=True)
+        if function.result:
+            return Shape(frozenset({f"System.{function.result}"}), function.many)
+        return Shape(None, True, ordered=tree.name not in ("children", "descendants"))
+
+    def sort(self, tree: Call, left: Compiled) -> Compiled:
+        """Sort by criteria; a minus sign before a criterion, or `desc` after it, turns the order."""
+        outer, self.here = self.here, Shape(left.shape.types, many=False)
+        criteria: list[tuple[Evaluate, bool]] = []
+        try:
+            for argument in tree.arguments:
+                match argument:
+                    case Descending(operand=operand) | Sign(operator="-", operand=operand):
+                        criteria.append((self.scoped(operand).run, True))
+                    case _:
+                        criteria.append((self.scoped(argument).run, False))
+        finally:
+            self.here = outer
+        criteria = criteria or [(lambda context: context.focus, False)]
+        inner = left.run
+        return Compiled(
+            _placed(lambda context: sort_by(context, inner(context), criteria), tree),
+            Shape(left.shape.types, left.shape.many),
+        )
+
+    def binary(self, tree: Binary) -> Compiled:
+        """Compile an operator of two operands."""
+        left, right = self.scoped(tree.left), self.scoped(tree.right)
+        match tree.operator:
+            case "and" | "or" | "xor" | "implies":
+                return Compiled(_logic(tree.operator, left.run, right.run), shape.system("Boolean"))
+            case "=" | "!=" | "~" | "!~":
+                return Compiled(_equality(tree.operator, left.run, right.run), shape.system("Boolean"))
+            case "<" | ">" | "<=" | ">=":
+                run = _placed(_inequality(tree.operator, left.run, right.run), tree)
+                return Compiled(run, shape.system("Boolean"))
+            case "in" | "contains":
+                inner, outer = (left, right) if tree.operator == "in" else (right, left)
+                return Compiled(_membership(inner.run, outer.run), shape.system("Boolean"))
+            case "|":
+                known = left.shape.types is not None and right.shape.types is not None
+                both_types = (left.shape.types or frozenset()) | (right.shape.types or frozenset())
+                return Compiled(_union(left.run, right.run), Shape(both_types if known else None))
+            case "&":
+                return Compiled(_concatenation(left.run, right.run), shape.system("String"))
+            case _:
+                run = _placed(_arithmetic(tree.operator, left.run, right.run), tree)
+                return Compiled(run, Shape(None, many=False))
+
+
+def _constant(items: Collection, known: Shape) -> Compiled:
+    return Compiled(lambda context: items, known)
+
+
+def _optional(node: Node | None) -> Collection:
+    return [] if node is None else [node]
+
+
+def _supplied(context: Context, name: str, position: int) -> Collection:
+    if name in context.variables:
+        return context.variables[name]
+    if name not in context.environment.variables:
+        raise InvalidExpression(f"There is no constant %{name}", position=position)
+    value = context.environment.variables[name]
+    values = value if isinstance(value, list) else [value]
+    return [Node(one, str(one.get("resourceType", ""))) if isinstance(one, dict) else one for one in values]
+
+
+def _placed(run: Evaluate, tree: Call | Binary) -> Evaluate:
+    """Give an error of a function or operator its position in the text."""
+
+    def placed(context: Context) -> Collection:
+        try:
+            return run(context)
+        except InvalidExpression as error:
+            if error.position is None:
+                raise InvalidExpression(error.message, position=tree.position) from error
+            raise
+
+    return placed
+
+
+def _logic(operator: str, left: Evaluate, right: Evaluate) -> Evaluate:
+    join = _BOOLEAN[operator]
+    decides = {"and": False, "or": True, "implies": False}.get(operator)
+    shortcut = operator != "and"
+
+    def run(context: Context) -> Collection:
+        first = truth(left(context))
+        if decides is not None and first is decides:
+            return [shortcut]
+        answer = join(first, truth(right(context)))
+        return [] if answer is None else [answer]
+
+    return run
+
+
+def _equality(operator: str, left: Evaluate, right: Evaluate) -> Evaluate:
+    negated = operator[0] == "!"
+    if operator in ("~", "!~"):
+        return lambda context: [equivalent(left(context), right(context)) is not negated]
+
+    def run(context: Context) -> Collection:
+        answer = equal(left(context), right(context))
+        return [] if answer is None else [answer is not negated]
+
+    return run
+
+
+def _inequality(operator: str, left: Evaluate, right: Evaluate) -> Evaluate:
+    holds = _ORDER[operator]
+
+    def run(context: Context) -> Collection:
+        a, b = single(left(context), operator), single(right(context), operator)
+        a, b = system_value(a), system_value(b)
+        if a is None or b is None:
+            return []
+        sign = arithmetic.order(operator, a, b)
+        return [] if sign is None else [holds(sign)]
+
+    return run
+
+
+def _membership(inner: Evaluate, outer: Evaluate) -> Evaluate:
+    def run(context: Context) -> Collection:
+        item = single(inner(context), "in")
+        if item is None:
+            return []
+        key = key_of(item)
+        return [any(key_of(other) == key for other in outer(context))]
+
+    return run
+
+
+def _union(left: Evaluate, right: Evaluate) -> Evaluate:
+    return lambda context: context.bounded(distinct(left(context) + right(context)))
+
+
+def _concatenation(left: Evaluate, right: Evaluate) -> Evaluate:
+    def run(context: Context) -> Collection:
+        parts = []
+        for side in (left, right):
+            value = system_value(single(side(context), "&"))
+            text = "" if value is None else text_of(value)
+            if text is None:
+                raise InvalidExpression("& joins strings, not elements")
+            parts.append(text)
+        return ["".join(parts)]
+
+    return run
+
+
+def _arithmetic(operator: str, left: Evaluate, right: Evaluate) -> Evaluate:
+    def run(context: Context) -> Collection:
+        a, b = single(left(context), operator), single(right(context), operator)
+        if a is None or b is None:
+            return []
+        value: Any = arithmetic.compute(operator, a, b)
+        return [] if value is None else [value]
+
+    return run

@@ -1,0 +1,91 @@
+"""Compiled expressions: the door of this package."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from salus.core.errors import TooCostly
+from salus.standards.fhir.fhirpath.compiler import Compiled, Compiler, Options
+from salus.standards.fhir.fhirpath.environment import NOTHING_SUPPLIED, Context, Environment
+from salus.standards.fhir.fhirpath.grammar import parse
+from salus.standards.fhir.fhirpath.shape import Shape, of_type
+from salus.standards.fhir.fhirpath.truth import truth
+from salus.standards.fhir.fhirpath.values import Collection, Node, json_value, system_type
+
+__all__ = ["Environment", "Expression", "Node", "Options", "compile_expression"]
+
+
+class Expression(msgspec.Struct, frozen=True):
+    """A compiled expression.
+
+    Args:
+        text: as it was written.
+        root_type: type of its input, "" when only the input tells.
+        compiled: the closure over contexts.
+    """
+
+    text: str
+    root_type: str
+    compiled: Compiled
+
+    def collection(self, item: Any, environment: Environment = NOTHING_SUPPLIED) -> Collection:
+        """Evaluate on JSON or a `Node`; return nodes and System values.
+
+        Raises:
+            InvalidExpression: it cannot be evaluated on this input.
+            TooCostly: it visits more than the limit.
+        """
+        root = item if isinstance(item, Node) else Node(item, self.root_type or _type_of(item))
+        try:
+            return self.compiled.run(Context(environment, [root]))
+        except RecursionError as error:
+            raise TooCostly("The expression is nested too deep to evaluate") from error
+
+    def __call__(self, item: Any, environment: Environment = NOTHING_SUPPLIED) -> list[Any]:
+        """Evaluate; return plain values: JSON of elements, System values otherwise."""
+        return [json_value(found) for found in self.collection(item, environment)]
+
+    def nodes(self, item: Any, environment: Environment = NOTHING_SUPPLIED) -> list[Node]:
+        """Evaluate; return the nodes with type and location, leaving out System values."""
+        return [found for found in self.collection(item, environment) if isinstance(found, Node)]
+
+    def typed(self, item: Any, environment: Environment = NOTHING_SUPPLIED) -> list[tuple[str, Any]]:
+        """Evaluate; return pairs of a type's name ("code", "System.String") and the plain value."""
+        return [
+            (found.type, found.value) if isinstance(found, Node) else (f"System.{system_type(found)}", found)
+            for found in self.collection(item, environment)
+        ]
+
+    def test(self, item: Any, environment: Environment = NOTHING_SUPPLIED) -> bool:
+        """Return whether a rule holds; an empty answer counts as true (nothing contradicts the rule)."""
+        return truth(self.collection(item, environment)) is not False
+
+
+def _type_of(item: Any) -> str:  # JSON or a System value
+    if isinstance(item, dict):
+        return str(item.get("resourceType", ""))
+    return ""
+
+
+@lru_cache(maxsize=8192)
+def compile_expression(
+    text: str, root_type: str = "", *, strict: bool = False, filtering_as: bool = False
+) -> Expression:
+    """Compile an expression.
+
+    Args:
+        text: FHIRPath.
+        root_type: type of the input, as `salus.standards.fhir.model` names it; "" when unknown.
+        strict: as in `Options`.
+        filtering_as: as in `Options`.
+
+    Raises:
+        InvalidExpression: a syntax error, an unknown function or type, or with `strict` a path
+            that cannot select anything.
+    """
+    root = of_type(root_type) if root_type else Shape(None, many=False)
+    compiled = Compiler(root, Options(strict=strict, filtering_as=filtering_as)).expression(parse(text))
+    return Expression(text, root_type, compiled)
