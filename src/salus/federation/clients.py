@@ -1,0 +1,188 @@
+"""Who may have a token, and what it opens: member nodes and registered local systems.
+
+A member node always asks for a person and for one patient; its token is confined to that patient. Before
+the patient is known it may only look one up (PDQm ITI-78), by a token that opens nothing else.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from salus.core.access import Caller, Leaf, Outcome, Purpose, Role
+from salus.core.errors import AccessRefused, MalformedContent, NotAuthenticated
+from salus.core.identifiers import is_fhir_id
+from salus.core.limits import Limits
+from salus.federation.membership import Membership
+from salus.standards.jose import compact
+from salus.standards.smart.asker import Asker
+from salus.standards.smart.assertion import ALGORITHMS, Assertion, check_claims
+from salus.store.federation import Client, find_client, is_first_use
+from salus.store.postgres import Database
+
+LOOKUP = "lookup"
+SCOPES_MAX = 50
+# What a professional abroad may be given, as letters of SMART v2 (create read update delete search).
+READ_ONLY = {"*": "rs"}
+DISPENSING = {"*": "rs", "MedicationDispense": "cru"}
+ABROAD = {Role.CLINICIAN: DISPENSING, Role.PHARMACIST: DISPENSING}
+TIES = {
+    Purpose.TREATMENT: frozenset({"present", "in-care"}),
+    Purpose.EMERGENCY: frozenset({"emergency", "present"}),
+}
+
+
+class Applicant(msgspec.Struct, frozen=True):
+    """An authenticated client.
+
+    Args:
+        client: its client id.
+        name: for the access log.
+        node: its node id if it is a member of the federation, else None.
+        scopes: the scopes it was registered with; empty for a member, whose role decides.
+        assertion: what it said.
+    """
+
+    client: str
+    name: str
+    node: str | None
+    scopes: tuple[str, ...]
+    assertion: Assertion
+
+
+async def authenticate_client(
+    token: str,
+    *,
+    endpoint: str,
+    membership: Membership,
+    database: Database,
+    now: datetime,
+    limits: Limits,
+) -> Applicant:
+    """Return who signed the client assertion, once everything about it holds and it is used the first time.
+
+    Raises:
+        NotAuthenticated: the assertion is wrong, stale, used already, or its client is unknown.
+        AccessRefused: the client is a node whose membership has expired or was revoked.
+    """
+    client = compact.unverified(token).claims.get("iss")
+    if not isinstance(client, str):
+        raise NotAuthenticated("iss must be the client id")
+    node: str | None
+    current = membership.current
+    if current is not None and current.state(client, now) != "unknown":
+        member = current.admitted(client, now)
+        node, known = member.node, Client(client, member.name, member.keys, ())
+    else:
+        registered = await find_client(database, client[:200])
+        if registered is None:
+            raise NotAuthenticated("the client is neither a member node nor registered here")
+        node, known = None, registered
+    signed = compact.verify(token, known.keys, algorithms=ALGORITHMS)
+    assertion = check_claims(
+        signed.claims, endpoint=endpoint, now=now.timestamp(), skew_seconds=limits.clock_skew_seconds
+    )
+    forget_at = datetime.fromtimestamp(assertion.expires_at + limits.clock_skew_seconds + 1, UTC)
+    if not await is_first_use(database, client, assertion.jti, forget_at=forget_at, now=now):
+        raise NotAuthenticated("the assertion was used already; sign a new one with a new jti")
+    return Applicant(client, known.name, node, known.scopes, assertion)
+
+
+def caller_for(applicant: Applicant, scope: str, *, issuer: str) -> Caller:
+    """Return the caller that the token will speak for.
+
+    Args:
+        applicant: who asks.
+        scope: the scopes asked for, separated by blanks.
+        issuer: this node's address.
+
+    Raises:
+        AccessRefused: the statement about person, purpose and patient permits no access.
+        MalformedContent: the scopes cannot be read.
+    """
+    wanted = scope.split()
+    if len(wanted) > SCOPES_MAX:
+        raise MalformedContent(f"ask for at most {SCOPES_MAX} scopes")
+    asker = applicant.assertion.asker
+    if applicant.node is None:
+        return _local(applicant, asker, wanted, issuer)
+    if asker is None:
+        raise AccessRefused("a member node must say for whom it asks (extensions: ihe_iua or hl7-b2b)")
+    granted = _abroad(asker, wanted)
+    return _speaking_for(asker, applicant, granted, issuer)
+
+
+def refusal(asker: Asker, node: str, *, request: str, now: datetime, rule: str) -> Leaf:
+    """Return the leaf of a token that was refused to a known node for a known person."""
+    return Leaf(
+        at=now, request=request, patient=asker.patient, subject=asker.subject, name=asker.name,
+        role=asker.role.value, organisation=asker.organisation, node=node, purpose=asker.purpose.value,
+        action="token", what="oauth/token", resources=0, outcome=Outcome.REFUSED, rule=rule,
+    )  # fmt: skip
+
+
+def _abroad(asker: Asker, wanted: list[str]) -> tuple[str, ...]:
+    letters = ABROAD.get(asker.role)
+    if letters is None:
+        raise AccessRefused("citizens use their home node; other nodes ask for professionals only")
+    ties = TIES.get(asker.purpose)
+    if ties is None:
+        raise AccessRefused(f"purpose {asker.purpose.value} is not answered across borders")
+    if not asker.patient:
+        return (LOOKUP,)
+    if not is_fhir_id(asker.patient):
+        raise AccessRefused("person_id must be the patient's logical id at this node")
+    if asker.relationship not in ties:
+        raise AccessRefused(
+            f"purpose {asker.purpose.value} needs a relationship to the patient: {' or '.join(sorted(ties))}"
+        )
+    granted = tuple(narrowed for each in wanted if (narrowed := _narrow(each, letters)))
+    if not granted:
+        raise AccessRefused("none of the scopes asked for is given to this role")
+    return granted
+
+
+def _narrow(scope: str, letters: dict[str, str]) -> str:
+    """Return the scope confined to the patient and to the letters of the role, "" if nothing is left."""
+    context, slash, rest = scope.partition("/")
+    resource_type, dot, asked = rest.rpartition(".")
+    if context not in {"system", "patient", "user"} or not slash or not dot:
+        return ""
+    asked = {"read": "rs", "search": "s", "create": "c", "update": "u", "write": "cud", "*": "cruds"}.get(
+        asked, asked
+    )
+    allowed = letters.get(resource_type, letters["*"])
+    left = "".join(letter for letter in "cruds" if letter in asked and letter in allowed)
+    return f"patient/{resource_type}.{left}" if left else ""
+
+
+def _local(applicant: Applicant, asker: Asker | None, wanted: list[str], issuer: str) -> Caller:
+    granted = tuple(scope for scope in (wanted or applicant.scopes) if scope in applicant.scopes)
+    if not granted:
+        raise AccessRefused("none of the scopes asked for is registered for this client")
+    if asker is not None:
+        return _speaking_for(asker, applicant, granted, issuer)
+    return Caller(
+        subject=applicant.client,
+        name=applicant.name,
+        role=Role.APP,
+        organisation=applicant.name,
+        issuer=issuer,
+        purpose=Purpose.OPERATIONS,
+        scopes=granted,
+    )
+
+
+def _speaking_for(asker: Asker, applicant: Applicant, scopes: tuple[str, ...], issuer: str) -> Caller:
+    return Caller(
+        subject=f"{applicant.client}/{asker.subject}",
+        name=asker.name,
+        role=asker.role,
+        organisation=asker.organisation,
+        issuer=issuer,
+        purpose=asker.purpose,
+        patient=asker.patient or None,
+        scopes=scopes,
+        node=applicant.node,
+    )

@@ -1,0 +1,283 @@
+"""Signed calls to other nodes, one at a time (SMART Backend Services over HTTPS).
+
+A call goes to a member's own address and nowhere else: redirects are not followed, links that a peer sends
+must lie under its base address, plain http is for the loopback interface. A peer that is late, unreachable,
+too talkative or unreadable raises `PeerUnavailable` and says which it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import msgspec
+
+from salus.core.clock import Clock
+from salus.core.errors import (
+    AccessRefused,
+    Conflict,
+    InvalidResource,
+    MalformedContent,
+    NotAuthenticated,
+    NotFound,
+    PeerUnavailable,
+    SalusError,
+    TooLarge,
+)
+from salus.core.identifiers import new_id
+from salus.core.limits import Limits
+from salus.federation.membership import Membership
+from salus.federation.membership_list import Member
+from salus.standards.fhir.codec.json import parse_json
+from salus.standards.smart.asker import Asker
+from salus.standards.smart.assertion import ASSERTION_TYPE, claims_for
+
+TOKEN_BYTES_MAX = 16 * 1024
+TOKENS_MAX = 1_000
+RENEW_SECONDS = 15
+DIAGNOSTICS_LENGTH_MAX = 200
+FORM = "application/x-www-form-urlencoded"
+FHIR_JSON = "application/fhir+json"
+PATH = re.compile(r"(/[A-Za-z0-9$._~-]+)*", re.ASCII)
+REFUSALS: Mapping[int, type[SalusError]] = {
+    401: NotAuthenticated, 403: AccessRefused, 404: NotFound, 410: NotFound, 409: Conflict, 412: Conflict,
+    422: InvalidResource,
+}  # fmt: skip
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a peer answered, as bytes: 2xx, or 304 where it was asked for."""
+
+    status: int
+    body: bytes
+    content_type: str
+    location: str = ""
+
+
+class _Token(msgspec.Struct, frozen=True):
+    text: str
+    expires_at: float
+
+
+class Peers:
+    """The node's way to other nodes: its client, its signature, and the tokens it holds until they expire.
+
+    Args:
+        node: this node's id.
+        sign: signs the claims of an assertion with the node's ES384 key.
+    """
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        membership: Membership,
+        client: httpx.AsyncClient,
+        sign: Callable[[Mapping[str, Any]], str],
+        clock: Clock,
+        limits: Limits,
+    ) -> None:
+        self.node = node
+        self.membership = membership
+        self.clock = clock
+        self.limits = limits
+        self._client = client
+        self._sign = sign
+        self._tokens: dict[tuple[str, Asker, str], _Token] = {}
+
+    async def call(
+        self,
+        member: Member,
+        asker: Asker,
+        method: str,
+        path: str,
+        *,
+        scope: str,
+        body: bytes = b"",
+        content_type: str = FHIR_JSON,
+        accept: str = FHIR_JSON,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request to a member under a token for this asker, within the deadline.
+
+        Args:
+            member: whom to ask.
+            asker: for whom.
+            method: of HTTP.
+            path: below the member's base address, e.g. "/fhir/Patient/_search"; never a query.
+            scope: SMART scopes to ask for, the same for all calls about one patient.
+            body: what is sent.
+            content_type: of the body.
+            accept: what may be answered.
+            headers: further ones, e.g. If-None-Exist.
+
+        Raises:
+            PeerUnavailable: no readable answer in time.
+            AccessRefused, NotFound, Conflict, InvalidResource, NotAuthenticated: the peer refused.
+        """
+        assert PATH.fullmatch(path), "a path is built from checked parts, without a query"
+        self.membership.admitted(member.node, self.clock())
+        sent = {"accept": accept, "content-type": content_type, **(headers or {})}
+        async with _deadline(member, self.limits.peer_deadline_ms):
+            for attempt in (1, 2):
+                sent["authorization"] = f"Bearer {await self._token(member, asker, scope)}"
+                answer = await self._send(
+                    member, method, f"{member.base_url}{path}", sent, body, self.limits.body_bytes_max
+                )
+                if answer.status == 401 and attempt == 1:
+                    self._tokens.pop((member.node, asker, scope), None)
+                    continue
+                break
+        return _accepted(member, answer)
+
+    async def _token(self, member: Member, asker: Asker, scope: str) -> str:
+        key = (member.node, asker, scope)
+        now = self.clock().timestamp()
+        held = self._tokens.get(key)
+        if held is not None and now < held.expires_at - RENEW_SECONDS:
+            return held.text
+        assertion = self._sign(
+            claims_for(self.node, member.token_endpoint, jti=new_id(), now=now, asker=asker)
+        )
+        form = {
+            "grant_type": "client_credentials",
+            "scope": scope,
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": assertion,
+        }
+        headers = {"accept": "application/json", "content-type": FORM}
+        body = str(httpx.QueryParams(form)).encode()
+        answer = await self._send(member, "POST", member.token_endpoint, headers, body, TOKEN_BYTES_MAX)
+        if answer.status in (400, 401, 403):
+            raise AccessRefused(f"node {member.node} gave no token: {_description(answer.body)}")
+        if answer.status != 200:
+            raise PeerUnavailable(f"node {member.node} answered {answer.status} when asked for a token")
+        token = _read_token(member, answer.body, now)
+        self._keep(key, token, now)
+        return token.text
+
+    def _keep(self, key: tuple[str, Asker, str], token: _Token, now: float) -> None:
+        if len(self._tokens) >= TOKENS_MAX:
+            self._tokens = {each: held for each, held in self._tokens.items() if held.expires_at > now}
+        while len(self._tokens) >= TOKENS_MAX:
+            self._tokens.pop(next(iter(self._tokens)))
+        self._tokens[key] = token
+
+    async def _send(
+        self, member: Member, method: str, url: str, headers: Mapping[str, str], body: bytes, bytes_max: int
+    ) -> Answer:
+        request = self._client.build_request(
+            method, url, headers={"accept-encoding": "identity", **headers}, content=body or None
+        )
+        try:
+            response = await self._client.send(request, stream=True, follow_redirects=False)
+            try:
+                content = await _read(member, response, bytes_max)
+            finally:
+                await response.aclose()
+        except httpx.TimeoutException as error:
+            raise PeerUnavailable(f"node {member.node} did not answer in time") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise PeerUnavailable(f"node {member.node} cannot be reached") from error
+        return Answer(
+            response.status_code,
+            content,
+            response.headers.get("content-type", ""),
+            response.headers.get("location", ""),
+        )
+
+
+@asynccontextmanager
+async def _deadline(member: Member, deadline_ms: int) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(deadline_ms / 1000):
+            yield
+    except TimeoutError as error:
+        raise PeerUnavailable(f"node {member.node} did not answer within {deadline_ms} ms") from error
+
+
+async def _read(member: Member, response: httpx.Response, bytes_max: int) -> bytes:
+    """Return the body; compressed ones are refused, for a small one may unfold without end."""
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise PeerUnavailable(f"node {member.node} sent a compressed answer that was not asked for")
+    content = bytearray()
+    async for part in response.aiter_raw():
+        content += part
+        if len(content) > bytes_max:
+            raise PeerUnavailable(f"node {member.node} answered more than {bytes_max} bytes")
+    return bytes(content)
+
+
+def _accepted(member: Member, answer: Answer) -> Answer:
+    if 200 <= answer.status < 300:
+        return answer
+    if answer.status in REFUSALS:
+        raise REFUSALS[answer.status](f"node {member.node} refused: {_description(answer.body)}")
+    if 300 <= answer.status < 400:
+        raise PeerUnavailable(f"node {member.node} answered with a redirect, which is not followed")
+    raise PeerUnavailable(f"node {member.node} answered with status {answer.status}")
+
+
+def _read_token(member: Member, body: bytes, now: float) -> _Token:
+    try:
+        found = msgspec.json.decode(body)
+        text, seconds, kind = found["access_token"], found.get("expires_in", 0), found["token_type"]
+        if not (isinstance(text, str) and re.fullmatch(r"[\x21-\x7e]{1,8192}", text)):
+            raise ValueError("access_token")
+        if str(kind).lower() != "bearer" or not isinstance(seconds, int | float):
+            raise ValueError("token_type")
+    except (msgspec.DecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise PeerUnavailable(f"node {member.node} answered no readable token") from error
+    return _Token(text, now + min(float(seconds), 3600.0))
+
+
+def _description(body: bytes) -> str:
+    """Return what the peer says was wrong, shortened; it is shown as text only."""
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "no reason given"
+    if not isinstance(found, dict):
+        return "no reason given"
+    issues = found.get("issue")
+    first = issues[0] if isinstance(issues, list) and issues and isinstance(issues[0], dict) else {}
+    details = first.get("details")
+    texts = (
+        first.get("diagnostics"),
+        details.get("text") if isinstance(details, dict) else None,
+        found.get("error_description"),
+        found.get("error"),
+    )
+    text = next((each for each in texts if isinstance(each, str) and each), "no reason given")
+    return "".join(char for char in text if char.isprintable())[:DIAGNOSTICS_LENGTH_MAX]
+
+
+def read_json(member: Member, answer: Answer, resource_type: str, limits: Limits) -> dict[str, Any]:
+    """Return the answer as a resource of the type, decimals as Decimal.
+
+    Raises:
+        PeerUnavailable: it is something else.
+    """
+    try:
+        found = parse_json(answer.body, limits)
+    except (MalformedContent, TooLarge) as error:
+        raise PeerUnavailable(f"node {member.node} answered something that is not FHIR JSON") from error
+    if found.get("resourceType") != resource_type:
+        raise PeerUnavailable(f"node {member.node} answered something other than a {resource_type}")
+    return found
+
+
+def path_of(member: Member, link: str) -> str:
+    """Return the path of a link that the member sent, below its base address.
+
+    Raises:
+        PeerUnavailable: the link leads elsewhere; it is not followed.
+    """
+    path = link.removeprefix(member.base_url) if link.startswith(member.base_url + "/") else f"/fhir/{link}"
+    if not PATH.fullmatch(path) or "/../" in f"{path}/" or "/./" in f"{path}/":
+        raise PeerUnavailable(f"node {member.node} sent a link that leads away from it")
+    return path

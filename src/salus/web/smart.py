@@ -1,0 +1,209 @@
+"""SMART Backend Services (SMART App Launch 2.2): discovery, the token endpoint, revocation, introspection.
+
+Errors of the token endpoint are RFC 6749's; those of everything else are OperationOutcomes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from salus.core.errors import AccessRefused, MalformedContent, MethodNotAllowed, NotAuthenticated, SalusError
+from salus.federation.clients import LOOKUP, Applicant, authenticate_client, caller_for, refusal
+from salus.standards.smart.assertion import ASSERTION_TYPE
+from salus.store.revocations import revoke
+from salus.trust.keys import public_jwks
+from salus.trust.tokens import AccessToken, issue, verify
+from salus.web.services import Face, Receive, Scope, Send, Services
+
+FORM = "application/x-www-form-urlencoded"
+FORM_BYTES_MAX = 32 * 1024
+FIELDS_MAX = 20
+CAPABILITIES = ["client-confidential-asymmetric", "permission-v1", "permission-v2"]
+
+
+class OAuthError(msgspec.Struct, frozen=True):
+    """An error of RFC 6749, 5.2."""
+
+    error: str
+    error_description: str
+
+
+def face(services: Services) -> Face:
+    """Return the door of OAuth and of SMART discovery."""
+    routes = {
+        "/.well-known/smart-configuration": _configuration,
+        "/fhir/.well-known/smart-configuration": _configuration,
+        "/.well-known/jwks.json": _jwks,
+        "/oauth/token": _token,
+        "/oauth/revoke": _revoke,
+        "/oauth/introspect": _introspect,
+    }
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await routes[scope["path"].rstrip("/")](services, Request(scope, receive))
+        await answer(scope, receive, send)
+
+    return Face(tuple(routes), application)
+
+
+def configuration(base_url: str) -> dict[str, Any]:
+    """Return what the node's SMART configuration says; F's CapabilityStatement repeats the addresses."""
+    return {
+        "token_endpoint": f"{base_url}/oauth/token",
+        "revocation_endpoint": f"{base_url}/oauth/revoke",
+        "introspection_endpoint": f"{base_url}/oauth/introspect",
+        "jwks_uri": f"{base_url}/.well-known/jwks.json",
+        "grant_types_supported": ["client_credentials"],
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ["ES384", "RS384"],
+        "scopes_supported": ["system/*.rs", "system/*.read", "system/MedicationDispense.cru"],
+        "code_challenge_methods_supported": ["S256"],
+        "capabilities": CAPABILITIES,
+    }
+
+
+async def _configuration(services: Services, request: Request) -> Response:
+    _only(request, "GET")
+    return JSONResponse(configuration(services.base_url), headers={"cache-control": "max-age=3600"})
+
+
+async def _jwks(services: Services, request: Request) -> Response:
+    _only(request, "GET")
+    return JSONResponse(public_jwks(services.keys), headers={"cache-control": "max-age=3600"})
+
+
+async def _token(services: Services, request: Request) -> Response:
+    _only(request, "POST")
+    try:
+        fields = await _form(request)
+        if fields.get("grant_type") != "client_credentials":
+            return _error("unsupported_grant_type", "grant_type must be client_credentials", 400)
+        applicant = await _applicant(services, request, fields)
+    except MalformedContent as error:
+        return _error("invalid_request", error.message, 400)
+    except (NotAuthenticated, AccessRefused) as error:
+        return _error("invalid_client", error.message, 401)
+    try:
+        caller = caller_for(applicant, fields.get("scope", ""), issuer=services.terms.issuer)
+    except SalusError as error:
+        await _write_down(services, request, applicant)
+        return _error("invalid_scope", error.message, 400)
+    token = issue(services.keys.token, caller, services.terms, now=services.clock())
+    granted = "system/Patient.s" if caller.scopes == (LOOKUP,) else " ".join(caller.scopes)
+    answer = {
+        "access_token": token,
+        "token_type": "bearer",
+        "expires_in": services.terms.seconds,
+        "scope": granted,
+    }
+    return JSONResponse(answer, headers={"cache-control": "no-store", "pragma": "no-cache"})
+
+
+async def _revoke(services: Services, request: Request) -> Response:
+    """RFC 7009: a client gives back a token of its own; what is no token of this node needs no revoking."""
+    found = await _own_token(services, request)
+    if isinstance(found, Response):
+        return found
+    if found is not None:
+        await revoke(services.database, found.caller.token_id, found.expires_at)
+    return Response(status_code=200)
+
+
+async def _introspect(services: Services, request: Request) -> Response:
+    """RFC 7662: a client asks whether a token of its own is still good."""
+    found = await _own_token(services, request)
+    if isinstance(found, Response):
+        return found
+    if found is None or found.caller.token_id in services.doorkeeper.revoked:
+        return JSONResponse({"active": False})
+    caller = found.caller
+    described = {
+        "active": True,
+        "scope": " ".join(caller.scopes),
+        "sub": caller.subject,
+        "iss": caller.issuer,
+    }
+    described |= {"exp": int(found.expires_at.timestamp()), "patient": caller.patient, "jti": caller.token_id}
+    return JSONResponse({name: value for name, value in described.items() if value is not None})
+
+
+async def _own_token(services: Services, request: Request) -> AccessToken | Response | None:
+    """Return the token of the form, if it is a good one that was issued to the authenticated client."""
+    _only(request, "POST")
+    try:
+        fields = await _form(request)
+        applicant = await _applicant(services, request, fields)
+    except MalformedContent as error:
+        return _error("invalid_request", error.message, 400)
+    except (NotAuthenticated, AccessRefused) as error:
+        return _error("invalid_client", error.message, 401)
+    try:
+        found = verify(services.keys.token, fields.get("token", ""), services.terms, now=services.clock())
+    except NotAuthenticated:
+        return None
+    return found if found.caller.subject.split("/")[0] == applicant.client else None
+
+
+async def _applicant(services: Services, request: Request, fields: dict[str, str]) -> Applicant:
+    if fields.get("client_assertion_type") != ASSERTION_TYPE or not fields.get("client_assertion"):
+        raise NotAuthenticated(f"send client_assertion with client_assertion_type {ASSERTION_TYPE}")
+    applicant = await authenticate_client(
+        fields["client_assertion"],
+        endpoint=f"{services.base_url}{request.url.path}",
+        membership=services.membership,
+        database=services.database,
+        now=services.clock(),
+        limits=services.limits,
+    )
+    if fields.get("client_id", applicant.client) != applicant.client:
+        raise NotAuthenticated("client_id is not the one that signed the assertion")
+    return applicant
+
+
+async def _form(request: Request) -> dict[str, str]:
+    if request.url.query:
+        raise MalformedContent("send the parameters in the body; a query may end up in a log")
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != FORM:
+        raise MalformedContent(f"send a form ({FORM})")
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > FORM_BYTES_MAX:
+            raise MalformedContent(f"the form is longer than {FORM_BYTES_MAX} bytes")
+    try:
+        pairs = parse_qsl(
+            body.decode("utf-8"), keep_blank_values=True, max_num_fields=FIELDS_MAX, strict_parsing=True
+        )
+    except ValueError as error:
+        raise MalformedContent("the form cannot be read") from error
+    if len(dict(pairs)) != len(pairs):
+        raise MalformedContent("a parameter is given twice")
+    return dict(pairs)
+
+
+async def _write_down(services: Services, request: Request, applicant: Applicant) -> None:
+    asker = applicant.assertion.asker
+    if asker is not None and applicant.node is not None:
+        leaf = refusal(
+            asker,
+            applicant.node,
+            request=str(request.scope.get("request_id", "")),
+            now=services.clock(),
+            rule="token-refused",
+        )
+        await services.journal.write([leaf])
+
+
+def _error(error: str, description: str, status: int) -> Response:
+    headers = {"cache-control": "no-store", "pragma": "no-cache"}
+    return JSONResponse(msgspec.structs.asdict(OAuthError(error, description)), status, headers=headers)
+
+
+def _only(request: Request, method: str) -> None:
+    if request.method not in {method, "HEAD" if method == "GET" else method}:
+        raise MethodNotAllowed(f"This address takes {method} only.")
