@@ -1,1 +1,1 @@
-"""The demonstration: three nodes as three processes, and the story of one citizen by their HTTP interfaces."""
+"""The demonstration: three nodes as three processes, and the story of a citizen by their HTTP interfaces."""
