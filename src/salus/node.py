@@ -95,7 +95,9 @@ async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tup
                 database=database,
                 gatehouse=Gatehouse(journal, clock),
                 journal=journal,
-                doorkeeper=Doorkeeper(keys.token, terms, clock, revoked),
+                doorkeeper=Doorkeeper(
+                    keys.token, terms, clock, revoked, lambda node: membership.is_active(node, clock())
+                ),
                 terms=terms,
                 keys=keys,
                 membership=membership,

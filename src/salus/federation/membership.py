@@ -40,6 +40,11 @@ class Membership:
             raise AccessRefused("this node has joined no federation; see `salus federation join`")
         return current.admitted(node, now)
 
+    def is_active(self, node: str, now: datetime) -> bool:
+        """Return whether the node is a member at this moment."""
+        current = self.current
+        return current is not None and current.state(node, now) == "active"
+
     def others(self, node: str, now: datetime) -> list[Member]:
         """Return every active member but the given node, in the order of the list."""
         current = self.current

@@ -6,6 +6,7 @@ them from the database (`store.revocations`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from joserfc.jwk import ECKey
@@ -21,13 +22,25 @@ _REMEMBERED_MAX = 10_000
 class Doorkeeper:
     """Knows the tokens it has seen and those that were revoked."""
 
-    __slots__ = ("_clock", "_key", "_remembered", "_terms", "revoked")
+    __slots__ = ("_clock", "_is_member", "_key", "_remembered", "_terms", "revoked")
 
-    def __init__(self, key: ECKey, terms: TokenTerms, clock: Clock, revoked: dict[str, datetime]) -> None:
-        """Take the token key, the terms, and the revoked token ids with their expiry (shared, may grow)."""
+    def __init__(
+        self,
+        key: ECKey,
+        terms: TokenTerms,
+        clock: Clock,
+        revoked: dict[str, datetime],
+        is_member: Callable[[str], bool] = lambda _node: True,
+    ) -> None:
+        """Take the token key, the terms, and the revoked token ids with their expiry (shared, may grow).
+
+        `is_member` says of a node whether it belongs to the federation now: a token that it was given dies
+        with its membership.
+        """
         self._key = key
         self._terms = terms
         self._clock = clock
+        self._is_member = is_member
         self._remembered: dict[str, AccessToken] = {}
         self.revoked = revoked
 
@@ -43,6 +56,8 @@ class Doorkeeper:
             raise NotAuthenticated("The access token has expired; get a new one.")
         if known.caller.token_id in self.revoked:
             raise NotAuthenticated("The access token was revoked; get a new one.")
+        if known.caller.node is not None and not self._is_member(known.caller.node):
+            raise NotAuthenticated("The node that this token was given to is no member any more.")
         return known.caller
 
     def _remember(self, token: str, verified: AccessToken, now: datetime) -> None:
