@@ -1,0 +1,169 @@
+"""Two real nodes on loopback, each with its own database, keys, server and port, in one federation."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from joserfc.jwk import ECKey
+
+from salus.cli.node import make_node
+from salus.core.clock import utc_now
+from salus.federation.membership import install_list
+from salus.federation.membership_list import Member, MembershipList, key_id, sign_list
+from salus.node import faces, open_services
+from salus.settings import Settings
+from salus.trust.keys import load_keys
+from salus.web import membership, smart
+from salus.web.application import assemble
+from salus.web.services import Application, Face, Services
+
+_NAMES = itertools.count()
+DAY = timedelta(days=1)
+
+
+class Clock:
+    """The present, with a difference that a test chooses."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> Any:
+        return utc_now() + self.ahead
+
+
+class Node(msgspec.Struct):
+    """A running node."""
+
+    name: str
+    folder: Path
+    url: str
+    services: Services
+    clock: Clock
+
+
+class Federation(msgspec.Struct):
+    """The anchor's side: keys, the current list and the nodes that hear of it."""
+
+    anchor: ECKey
+    current: MembershipList
+    nodes: dict[str, Node]
+
+    def publish(self, *members: Member, expires_in: timedelta = DAY) -> None:
+        """Sign the next list and bring it to every node."""
+        now = utc_now().replace(microsecond=0)
+        version = self.current.version + 1
+        self.current = MembershipList("test", version, now, now + expires_in, tuple(members))
+        token = sign_list(self.current, self.anchor)
+        for node in self.nodes.values():
+            install_list(node.folder, token, anchor=self.anchor.as_dict(private=False))
+
+    def member(self, node: str) -> Member:
+        return next(each for each in self.current.members if each.node == node)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@asynccontextmanager
+async def serving(application: Application, port: int) -> AsyncIterator[None]:
+    """Serve the application on loopback until the context closes."""
+    server = Server(
+        application, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, log_enabled=False
+    )
+    task = asyncio.create_task(server.serve())
+    try:
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                break
+            except OSError:
+                await asyncio.sleep(0.01)
+        yield
+    finally:
+        server.stop()
+        await task
+
+
+def as_member(node: Node, country: str) -> Member:
+    key = load_keys(node.folder / "keys").federation.as_dict(private=False)
+    public = {name: key[name] for name in ("kty", "crv", "x", "y")} | {"kid": key_id(key)}
+    until = (utc_now() + DAY).replace(microsecond=0)
+    return Member(node.name, country, f"Node {node.name}", node.url, [public], until)
+
+
+def all_faces(services: Services) -> list[Face]:
+    found = faces(services)
+    claimed = {prefix for each in found for prefix in each.prefixes}
+    own = [module.face(services) for module in (smart, membership)]
+    return found + [each for each in own if not claimed & set(each.prefixes)]
+
+
+@asynccontextmanager
+async def running(folder: Path, database_url: str, name: str) -> AsyncIterator[Node]:
+    port = free_port()
+    country = name[:2].upper()
+    url = f"http://127.0.0.1:{port}"
+    make_node(
+        folder,
+        Settings(
+            node=name, name=f"Node {name}", country=country, base_url=url, port=port, database=database_url
+        ),
+    )
+    clock = Clock()
+    async with open_services(folder, clock) as (settings, services):
+        application = assemble(
+            all_faces(services), body_bytes_max=settings.limits.body_bytes_max, secure=False
+        )
+        async with serving(application, port):
+            yield Node(name, folder, url, services, clock)
+
+
+@pytest.fixture
+async def databases(server: str) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+    """Return a maker of fresh migrated databases."""
+    connection = await asyncpg.connect(server)
+    made = []
+
+    async def make() -> str:
+        name = f"federation_{os.getpid()}_{next(_NAMES)}"
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE salus_template")
+        made.append(name)
+        return server.replace("/postgres?", f"/{name}?")
+
+    try:
+        yield make
+        for name in made:
+            await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def federation(tmp_path: Path, databases: Callable[[], Awaitable[str]]) -> AsyncIterator[Federation]:
+    """Yield a federation of two running nodes, pt-1 (home) and ee-1 (abroad)."""
+    async with AsyncExitStack() as stack:
+        nodes = {
+            name: await stack.enter_async_context(running(tmp_path / name, await databases(), name))
+            for name in ("pt-1", "ee-1")
+        }
+        now = utc_now().replace(microsecond=0)
+        found = Federation(ECKey.generate_key("P-384"), MembershipList("test", 0, now, now, ()), nodes)
+        found.publish(*(as_member(node, node.name[:2].upper()) for node in nodes.values()))
+        yield found

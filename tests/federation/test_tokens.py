@@ -1,0 +1,210 @@
+"""The token endpoint between two running nodes: who gets one, and what it opens."""
+
+import asyncio
+from datetime import timedelta
+
+import httpx
+import msgspec
+import pytest
+from joserfc import jws
+from joserfc.jwk import RSAKey
+
+from salus.core.access import Purpose, Role
+from salus.core.errors import AccessRefused, NotAuthenticated
+from salus.standards.smart.asker import Asker
+from salus.standards.smart.assertion import ASSERTION_TYPE, claims_for
+from salus.store.federation import Client, register_client
+
+MARI = Asker("ee-d-17", "Dr Mari Tamm", Role.CLINICIAN, "Tartu Hospital", Purpose.TREATMENT, "ana", "present")
+SCOPE = "system/*.rs"
+
+
+async def ask(
+    federation, *, asker=MARI, scope=SCOPE, to="pt-1", aud=None, jti="j1", sender="ee-1", form=None
+):
+    node, asking = federation.nodes[to], federation.nodes[sender]
+    endpoint = aud or f"{node.url}/oauth/token"
+    now = asking.clock().timestamp()
+    claims = claims_for(sender, endpoint, jti=jti, now=now, asker=asker)
+    fields = {
+        "grant_type": "client_credentials",
+        "scope": scope,
+        "client_assertion_type": ASSERTION_TYPE,
+        "client_assertion": asking.services.peers._sign(claims),
+    } | (form or {})
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return await client.post(f"{node.url}/oauth/token", data=fields)
+
+
+async def test_a_member_gets_a_short_token_bound_to_person_purpose_and_patient(federation):
+    answer = await ask(federation)
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    body = answer.json()
+    assert body["token_type"] == "bearer"
+    assert body["expires_in"] == federation.nodes["pt-1"].services.limits.token_seconds
+    caller = federation.nodes["pt-1"].services.doorkeeper.identify(body["access_token"])
+    assert (caller.node, caller.patient, caller.purpose) == ("ee-1", "ana", Purpose.TREATMENT)
+    assert (caller.name, caller.organisation) == ("Dr Mari Tamm", "Tartu Hospital")
+    assert caller.scopes == ("patient/*.rs",)
+
+
+async def test_a_token_of_one_node_opens_nothing_at_another(federation):
+    token = (await ask(federation)).json()["access_token"]
+    with pytest.raises(NotAuthenticated):
+        federation.nodes["ee-1"].services.doorkeeper.identify(token)
+
+
+async def test_an_assertion_is_good_once_whoever_presents_it_and_however_fast(federation):
+    answers = await asyncio.gather(*(ask(federation) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
+    assert (await ask(federation)).json()["error"] == "invalid_client"
+    assert (await ask(federation, jti="j2")).status_code == 200
+
+
+async def test_an_assertion_for_another_node_is_refused(federation):
+    answer = await ask(federation, aud=f"{federation.nodes['ee-1'].url}/oauth/token")
+    assert answer.status_code == 401
+    assert "aud" in answer.json()["error_description"]
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(-3, 401), (-0.5, 200), (0.5, 200), (7, 401)])
+async def test_the_clocks_of_two_nodes_may_differ_by_a_minute(federation, minutes, status):
+    federation.nodes["ee-1"].clock.ahead = timedelta(minutes=minutes)
+    assert (await ask(federation)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("asker", "scope", "error"),
+    [
+        (None, SCOPE, "invalid_scope"),
+        (msgspec.structs.replace(MARI, relationship="none"), SCOPE, "invalid_scope"),
+        (msgspec.structs.replace(MARI, purpose=Purpose.RESEARCH), SCOPE, "invalid_scope"),
+        (msgspec.structs.replace(MARI, role=Role.CITIZEN), SCOPE, "invalid_scope"),
+        (MARI, "system/Patient.d openid", "invalid_scope"),
+        (MARI, "", "invalid_scope"),
+    ],
+)
+async def test_a_statement_that_permits_nothing_is_refused_and_written_down(federation, asker, scope, error):
+    answer = await ask(federation, asker=asker, scope=scope)
+    assert answer.status_code == 400
+    assert answer.json()["error"] == error
+    async with federation.nodes["pt-1"].services.database.system() as connection:
+        entries = await connection.fetchval("SELECT count(*) FROM leaf WHERE patient = 'ana'")
+    assert entries == (1 if asker else 0)
+
+
+async def test_before_the_patient_is_known_a_token_only_looks_one_up(federation):
+    answer = await ask(federation, asker=msgspec.structs.replace(MARI, patient="", relationship="none"))
+    assert answer.json()["scope"] == "system/Patient.s"
+    caller = federation.nodes["pt-1"].services.doorkeeper.identify(answer.json()["access_token"])
+    assert caller.scopes == ("lookup",)
+    assert caller.patient is None
+
+
+async def test_a_revoked_member_gets_nothing_and_its_tokens_are_dead(federation):
+    pt, ee = federation.member("pt-1"), federation.member("ee-1")
+    token = (await ask(federation)).json()["access_token"]
+    federation.publish(pt, msgspec.structs.replace(ee, status="revoked"))
+    assert (await ask(federation, jti="j2")).status_code == 401
+    with pytest.raises(NotAuthenticated):
+        federation.nodes["pt-1"].services.doorkeeper.identify(token)
+
+
+async def test_an_expired_list_admits_nobody(federation):
+    federation.publish(*federation.current.members, expires_in=timedelta(seconds=-1))
+    answer = await ask(federation)
+    assert answer.status_code == 401
+    assert "expired" in answer.json()["error_description"]
+    with pytest.raises(AccessRefused):
+        federation.nodes["ee-1"].services.membership.admitted("pt-1", federation.nodes["ee-1"].clock())
+
+
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [
+        ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({"client_assertion_type": "x"}, "invalid_client"),
+        ({"client_assertion": "x.y.z"}, "invalid_client"),
+        ({"client_assertion": ""}, "invalid_client"),
+        ({"client_id": "pt-1"}, "invalid_client"),
+        ({"padding": "x" * 40_000}, "invalid_request"),
+    ],
+)
+async def test_a_malformed_request_gets_the_error_of_rfc_6749(federation, form, error):
+    assert (await ask(federation, form=form)).json()["error"] == error
+
+
+async def test_parameters_in_the_query_are_refused(federation):
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.post(f"{federation.nodes['pt-1'].url}/oauth/token?scope=x", data={"a": "b"})
+    assert answer.json()["error"] == "invalid_request"
+
+
+async def test_a_registered_local_system_is_given_its_scopes_and_no_more(federation):
+    home = federation.nodes["pt-1"]
+    key = RSAKey.generate_key(2048, {"kid": "r1"})
+    client = Client("lab", "Laboratory", [key.as_dict(private=False)], ("system/Observation.rs",))
+    await register_client(home.services.database, client, now=home.clock())
+    endpoint = f"{home.url}/oauth/token"
+
+    async def asking(scope, jti):
+        claims = claims_for("lab", endpoint, jti=jti, now=home.clock().timestamp(), asker=None)
+        header = {"alg": "RS384", "kid": "r1", "typ": "JWT"}
+        assertion = jws.serialize_compact(header, msgspec.json.encode(claims), key, algorithms=["RS384"])
+        fields = {
+            "grant_type": "client_credentials",
+            "scope": scope,
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": assertion,
+        }
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return (await http.post(endpoint, data=fields)).json()
+
+    assert (await asking("system/Observation.rs system/Patient.rs", "1"))["scope"] == "system/Observation.rs"
+    assert (await asking("system/Patient.rs", "2"))["error"] == "invalid_scope"
+
+
+async def test_discovery_says_what_the_node_does(federation):
+    home = federation.nodes["pt-1"]
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for path in ("/.well-known/smart-configuration", "/fhir/.well-known/smart-configuration"):
+            found = (await client.get(home.url + path)).json()
+            assert found["token_endpoint"] == f"{home.url}/oauth/token"
+            assert found["token_endpoint_auth_signing_alg_values_supported"] == ["ES384", "RS384"]
+        keys = (await client.get(found["jwks_uri"])).json()["keys"]
+    assert not any("d" in key for key in keys)
+
+
+async def test_a_client_can_look_at_and_give_back_its_own_token(federation):
+    home, abroad = federation.nodes["pt-1"], federation.nodes["ee-1"]
+    token = (await ask(federation)).json()["access_token"]
+
+    async def about(path, jti):
+        now = abroad.clock().timestamp()
+        claims = claims_for("ee-1", f"{home.url}{path}", jti=jti, now=now, asker=None)
+        fields = {
+            "token": token,
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": abroad.services.peers._sign(claims),
+        }
+        async with httpx.AsyncClient(trust_env=False) as client:
+            return await client.post(f"{home.url}{path}", data=fields)
+
+    assert (await about("/oauth/introspect", "a")).json()["active"] is True
+    assert (await about("/oauth/revoke", "b")).status_code == 200
+    async with home.services.database.system() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM revoked_token") == 1
+
+
+async def test_a_newer_list_is_taken_from_anyone_and_an_older_one_from_nobody(federation):
+    home = federation.nodes["pt-1"]
+    path = home.folder / "federation" / "members.jws"
+    old = path.read_text()
+    federation.publish(federation.member("pt-1"))
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(f"{home.url}/federation/members")).text == path.read_text()
+        refused = await client.post(f"{home.url}/federation/members", content=old)
+        assert refused.status_code == 409
+        forged = await client.post(f"{home.url}/federation/members", content=old[:-20] + "A" * 20)
+        assert forged.status_code == 401
