@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from salus.core.identifiers import is_fhir_id
 from salus.standards.fhir.model import compartments
 from salus.standards.fhir.search.emitters import Collected, Emitter, emitter_for
+from salus.standards.fhir.search.general import typed_values
 from salus.standards.fhir.search.hashing import Hasher, compile_hasher
 from salus.standards.fhir.search.index_row import IndexRow
 from salus.standards.fhir.search.parameters import (
@@ -70,6 +72,7 @@ def compile_indexer(type_name: str, key: bytes, registry: Registry | None = None
     return index
 
 
+@cache
 def compartment_paths(type_name: str) -> tuple[TypedPath, ...]:
     """Return where a type's resources name the patients they are about, the subject first."""
     known = parameters_of(type_name)
@@ -195,10 +198,6 @@ def _compile_step(step: Step, inner: Emitter) -> Emitter:
 
 
 def _general_emitter(parameter: SearchParameter, hash_of: Hasher) -> Emitter:
-    try:
-        from salus.standards.fhir.search.general import typed_values
-    except ImportError:  # the engine has not landed yet
-        return lambda resource, out: None
     emitters: dict[str, Emitter] = {}
 
     def emit_general(resource: Any, out: Collected) -> None:

@@ -109,7 +109,7 @@ def parse_query(
         now: the present, for the prefix `ap` of dates.
 
     Raises:
-        InvalidSearch: a value, modifier or control parameter cannot be read, or `strict` and a name is unknown.
+        InvalidSearch: something cannot be read, or a name is unknown and `strict`.
         NotSupported: what is asked for is part of FHIR and the node does not do it.
     """
     if not operands.is_type(type_name):

@@ -378,7 +378,7 @@ def _uri(modifier: str, value: str, wanted: str) -> bool:
 
 
 def sort_value(parameter: SearchParameter, resource: Resource, *, descending: bool) -> tuple[int, Any]:
-    """Return what a resource is sorted by: (0, its least or, descending, greatest value), (1, ...) for none."""
+    """Return what a resource is sorted by: (0, its least or greatest value), (1, ...) for none."""
     found: list[Any] = []
     for path, value in found_values(parameter, resource):
         if parameter.type in ("date", "number", "quantity"):

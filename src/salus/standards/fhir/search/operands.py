@@ -80,7 +80,8 @@ def reference_value(name: str, text: str, *, base: str, type_name: str = "") -> 
     """Read `id`, `Type/id` or an absolute address; one under `base` is the node's own.
 
     Args:
-        name, text: the parameter as written, and its value.
+        name: the parameter as written.
+        text: its value.
         base: the node's own FHIR address, "" when it is not known.
         type_name: the type of :[type].
     """

@@ -75,7 +75,7 @@ Value = TokenValue | OfTypeValue | ReferenceValue | TextValue | RangeValue | Com
 
 
 class Condition(msgspec.Struct, frozen=True, tag=True):
-    """A parameter with a modifier ("" for none) and values, of which one must match (for :not and :not-in none).
+    """A parameter with a modifier ("" for none) and values: one must match, for :not and :not-in none.
 
     Args:
         modifier: "exact", "missing", ... ; "type" for :[type], whose type is then in the values.

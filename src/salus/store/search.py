@@ -1,0 +1,313 @@
+"""Search over the stored resources: a page at a time, confined to what the grant opens.
+
+A page is read by key, never by offset, so that it is stable under writes. Order: by `_id` unless `_sort` says
+otherwise; `_sort` by time of change, id or the type's clinical date follows an index, every other sort first
+collects at most `limits.search_candidates_max` rows. Chains and _has are answered in steps of so many ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from salus.core.access import Grant
+from salus.core.errors import TooCostly
+from salus.standards.fhir.search.hashing import compile_hasher
+from salus.standards.fhir.search.match import sort_value
+from salus.standards.fhir.search.parameters import Registry, clinical_date
+from salus.standards.fhir.search.query import Query, SortKey
+from salus.store.postgres import Connection, Database
+from salus.store.rows import StoredResource, patients_of
+from salus.store.search_check import confirmed, resource_of
+from salus.store.search_cursor import Place, seal, unseal
+from salus.store.search_plan import COLUMNS, Finder, Selection, too_many
+
+ESTIMATE_FROM = 1_000
+COST_MAX = 5_000_000.0
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of what a search found.
+
+    Args:
+        resources: the matches, in order.
+        included: what _include and _revinclude add, without repeats.
+        next_cursor: value of `_cursor` for the next page, "" on the last.
+        total: how many match in all, None when it was not asked for and is not known.
+        is_estimate: `total` is the planner's estimate.
+    """
+
+    resources: tuple[StoredResource, ...]
+    included: tuple[StoredResource, ...]
+    next_cursor: str
+    total: int | None
+    is_estimate: bool = False
+
+    @property
+    def patients(self) -> dict[str, int]:
+        """Patients whose data is on the page, with the number of their resources; "" for none's."""
+        counts: dict[str, int] = {}
+        for resource in (*self.resources, *self.included):
+            for patient in resource.patients or ("",):
+                counts[patient] = counts.get(patient, 0) + 1
+        return counts
+
+
+async def search(
+    grant: Grant, database: Database, query: Query, *, key: bytes, registry: Registry | None = None
+) -> Page:
+    """Carry out a search.
+
+    Args:
+        grant: opens all patients, or confines the search to the compartments of those it names.
+        database: where to search; its limits apply.
+        query: made by `grammar.parse_query`.
+        key: the node's secret of search hashes, also that of cursors.
+        registry: the node's parameters, for _include; None stands for those of R4.
+
+    Raises:
+        InvalidSearch: the cursor belongs to another search or caller.
+        TooCostly: a chain, _has, sort or include passes its limit, or the database took too long.
+    """
+    finder = Finder(grant, compile_hasher(key), database.limits, registry)
+    async with database.reading(grant) as connection:
+        selection = await finder.selection(connection, query.type, query.criteria, query.compartment)
+        rows: list[asyncpg.Record] = []
+        place: Place | None = None
+        if query.count:
+            after = unseal(key, grant, query) if query.cursor else None
+            rows, place = await _page(connection, finder, selection, query, after)
+        total, is_estimate = await _total(connection, finder, selection, query, rows, place)
+        included = await finder.included(connection, query, rows) if query.includes and rows else []
+    return Page(
+        resources=tuple(stored(row) for row in rows),
+        included=tuple(stored(row) for row in included),
+        next_cursor="" if place is None else seal(key, grant, query, place),
+        total=total,
+        is_estimate=is_estimate,
+    )
+
+
+async def find_ids(
+    grant: Grant,
+    connection: Connection,
+    query: Query,
+    *,
+    key: bytes,
+    database: Database,
+    count_max: int = 2,
+) -> list[str]:
+    """Return the ids of at most `count_max` matches, on the caller's connection and in its transaction."""
+    finder = Finder(grant, compile_hasher(key), database.limits, None)
+    selection = await finder.selection(connection, query.type, query.criteria, query.compartment)
+    rows = await finder.candidates(connection, selection, count_max=count_max, refuse_more=False)
+    return [row["id"] for row in rows]
+
+
+def stored(row: Any) -> StoredResource:  # Any: a database row
+    """Return a row as the store hands it out."""
+    return StoredResource(
+        type=row["type"],
+        id=row["id"],
+        version=row["version"],
+        updated=row["updated"],
+        deleted=False,
+        source=row["source"],
+        source_id=row["source_id"],
+        patients=patients_of(row["compartment"], row["others"]),
+        content=row["content"],
+    )
+
+
+async def _page(
+    connection: Connection, finder: Finder, selection: Selection, query: Query, after: Place | None
+) -> tuple[list[asyncpg.Record], Place | None]:
+    """Return the rows of a page and, when more follow, the place where it ends."""
+    column = _column(query)
+    if column is None:
+        return await _collected_page(connection, finder, selection, query, after)
+    descending = bool(query.sort) and query.sort[0].descending
+    phases = (0, 1) if column == "date" else (0,)
+    rows: list[asyncpg.Record] = []
+    ends: list[Place] = []
+    scanned = 0
+    for phase in phases:
+        if after is not None and after.phase > phase:
+            continue
+        here = after if after is not None and after.phase == phase else None
+        more = True
+        while more and len(rows) <= query.count:
+            size = query.count + 1 - len(rows) if not selection.checker.parses else max(query.count + 1, 200)
+            batch = await _batch(connection, finder, selection, column, descending, phase, here, size)
+            more = len(batch) == size
+            scanned += len(batch)
+            good = confirmed(batch, selection.checker)
+            rows.extend(good)
+            ends.extend(_place(phase, column, row) for row in good)
+            if batch:
+                here = _place(phase, column, batch[-1])
+            if more and len(rows) <= query.count and scanned > finder.limits.search_candidates_max:
+                raise too_many(query.type, finder.limits)
+    if len(rows) > query.count:
+        return rows[: query.count], ends[query.count - 1]
+    return rows, None
+
+
+def _column(query: Query) -> str | None:
+    """Return the column that the order follows by an index, None when rows must be collected first."""
+    if not query.sort:
+        return "id"
+    if len(query.sort) > 1:
+        return None
+    parameter = query.sort[0].parameter
+    if parameter.code == "_id":
+        return "id"
+    if parameter.code == "_lastUpdated":
+        return "updated"
+    clinical = clinical_date(query.type)
+    return "date" if clinical is not None and clinical.code == parameter.code else None
+
+
+def _place(phase: int, column: str, row: asyncpg.Record) -> Place:
+    values = [] if column == "id" or phase else [row[column].isoformat()]
+    return Place(phase, values, row["id"])
+
+
+async def _batch(
+    connection: Connection,
+    finder: Finder,
+    selection: Selection,
+    column: str,
+    descending: bool,
+    phase: int,
+    after: Place | None,
+    size: int,
+) -> list[asyncpg.Record]:
+    """Fetch the next rows of one phase; the id breaks ties in the direction the index has."""
+    statement, where = selection.render(finder.hash_of)
+    forward = descending != (column == "id")
+    id_order, id_after = ("ASC", ">") if forward else ("DESC", "<")
+    if column == "id":
+        id_order, id_after = ("DESC", "<") if descending else ("ASC", ">")
+    tests = [where]
+    keys = f"r.id {id_order}"
+    if column == "date":
+        tests.append("r.date IS NULL" if phase else "r.date IS NOT NULL")
+    if column != "id" and not phase:
+        keys = f"r.{column} {'DESC' if descending else 'ASC'}, {keys}"
+    if after is not None:
+        identity = f"r.id {id_after} {statement.bind(after.id)}"
+        if column == "id" or phase:
+            tests.append(identity)
+        else:
+            bound = f"{statement.bind(after.values[0])}::text::timestamptz"
+            sign = "<" if descending else ">"
+            tests.append(f"r.{column} {sign}= {bound} AND (r.{column} {sign} {bound} OR {identity})")
+    text = statement.select(COLUMNS, " AND ".join(tests), order=keys, limit=size)
+    if not selection.narrow:
+        await _refuse_costly(connection, selection.type, text, statement.arguments)
+    return list(await connection.fetch(text, *statement.arguments))
+
+
+async def _refuse_costly(
+    connection: Connection, type_name: str, text: str, arguments: Sequence[object]
+) -> None:
+    """Ask the planner before a search of all patients.
+
+    Raises:
+        TooCostly: it would read too much.
+    """
+    plan = await _plan(connection, text, arguments)
+    if plan["Total Cost"] > COST_MAX:
+        raise TooCostly(
+            f"This search would read too many {type_name} resources; name a patient, a code or a date."
+        )
+
+
+async def _plan(connection: Connection, text: str, arguments: Sequence[object]) -> dict[str, Any]:
+    found = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {text}", *arguments)
+    plan: dict[str, Any] = msgspec.json.decode(found)[0]["Plan"]
+    return plan
+
+
+async def _collected_page(
+    connection: Connection, finder: Finder, selection: Selection, query: Query, after: Place | None
+) -> tuple[list[asyncpg.Record], Place | None]:
+    """Sort at most `search_candidates_max` rows in memory; without a value they come last."""
+    rows = await finder.candidates(connection, selection, content=True)
+    known = await asyncio.to_thread(_sorted, query.sort, rows)
+    start = 0
+    if after is not None:
+        place = [_comparable(query.sort, after.values), after.id]
+        start = next((n for n, (key, row) in enumerate(known) if [key, row["id"]] > place), len(known))
+    shown = known[start : start + query.count]
+    if start + query.count >= len(known) or not shown:
+        return [row for _, row in shown], None
+    last = shown[-1][1]
+    return [row for _, row in shown], Place(0, _sort_values(query.sort, last), last["id"])
+
+
+class _Descending:
+    """A value that sorts the other way round."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:  # Any: text or number
+        self.value = value
+
+    def __lt__(self, other: _Descending) -> bool:
+        return bool(other.value < self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Descending) and bool(self.value == other.value)
+
+    __hash__ = None  # type: ignore[assignment]  # only compared
+
+
+def _sort_values(sort: Sequence[SortKey], row: asyncpg.Record) -> list[Any]:
+    resource = resource_of(row)
+    found = (sort_value(one.parameter, resource, descending=one.descending) for one in sort)
+    return [None if absent else value for absent, value in found]
+
+
+def _comparable(sort: Sequence[SortKey], values: Sequence[Any]) -> list[tuple[int, Any]]:
+    return [
+        (1, 0) if value is None else (0, _Descending(value) if one.descending else value)
+        for one, value in zip(sort, values, strict=True)
+    ]
+
+
+def _sorted(
+    sort: Sequence[SortKey], rows: Sequence[asyncpg.Record]
+) -> list[tuple[list[tuple[int, Any]], asyncpg.Record]]:
+    keyed = [(_comparable(sort, _sort_values(sort, row)), row) for row in rows]
+    return sorted(keyed, key=lambda one: (one[0], one[1]["id"]))
+
+
+async def _total(
+    connection: Connection,
+    finder: Finder,
+    selection: Selection,
+    query: Query,
+    rows: Sequence[asyncpg.Record],
+    place: Place | None,
+) -> tuple[int | None, bool]:
+    """Return how many match, and whether that is an estimate."""
+    if query.count and not query.cursor and place is None:
+        return len(rows), False
+    wanted = "accurate" if not query.count and query.total == "none" else query.total
+    if wanted == "none":
+        return None, False
+    if selection.checker.parses:
+        found = await finder.candidates(connection, selection)
+        return len(found), False
+    statement, where = selection.render(finder.hash_of)
+    if wanted == "estimate":
+        plan = await _plan(connection, statement.select("1", where), statement.arguments)
+        if plan["Plan Rows"] >= ESTIMATE_FROM:
+            return int(plan["Plan Rows"]), True
+    return int(await connection.fetchval(statement.select("count(*)", where), *statement.arguments)), False

@@ -1,0 +1,94 @@
+"""The last look at a row that SQL found: does its content truly match?
+
+A hash may collide and some predicates find more than they should, so each hit is confirmed on its bytes:
+by a value that must occur in them, or by parsing and matching in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from salus.standards.fhir.search.match import condition_holds
+from salus.standards.fhir.search.query import Condition
+from salus.store.search_sql import Check
+
+_decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
+ORIGINAL_ID = "urn:salus:original-id"
+Test = Callable[[dict[str, Any]], bool]  # Any: a resource as parsed
+
+
+def resource_of(row: Mapping[str, Any]) -> dict[str, Any]:  # Any: a database row; JSON as parsed
+    """Return a row's resource as a read gives it: logical id, time, source and original id in place."""
+    resource = _decode(row["content"])
+    resource["id"] = row["id"]
+    given = resource.get("meta")
+    meta = dict(given) if isinstance(given, dict) else {}
+    updated: datetime = row["updated"]
+    meta["lastUpdated"] = updated.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if row["source"]:
+        meta["source"] = row["source"]
+    if row["source_id"]:
+        original = row["source_id"].removeprefix(f"{row['type']}/")
+        meta["tag"] = [*meta.get("tag", ()), {"system": ORIGINAL_ID, "code": original}]
+    resource["meta"] = meta
+    return resource
+
+
+class Checker:
+    """Confirms rows against the conditions whose SQL says it may find too much."""
+
+    def __init__(self) -> None:
+        """Start with nothing to check."""
+        self._needles: list[tuple[Check, Condition]] = []
+        self._tests: list[Test] = []
+
+    @property
+    def parses(self) -> bool:
+        """Whether each row must be parsed: what SQL finds may be much more than what matches."""
+        return bool(self._tests)
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to check."""
+        return not self._tests and not self._needles
+
+    def add(self, condition: Condition, check: Check) -> None:
+        """Check a condition's rows as its predicate asks for."""
+        if check.exact:
+            return
+        if check.needles:
+            self._needles.append((check, condition))
+        else:
+            self.require(lambda resource: condition_holds(condition, resource))
+
+    def require(self, test: Test) -> None:
+        """Check every row by a test on its resource."""
+        self._tests.append(test)
+
+    def confirms(self, row: Mapping[str, Any]) -> bool:  # Any: a database row
+        """Return whether the row's content matches."""
+        content: bytes = row["content"]
+        doubted = [condition for check, condition in self._needles if not _plausible(check, content)]
+        if not doubted and not self._tests:
+            return True
+        resource = resource_of(row)
+        return all(condition_holds(condition, resource) for condition in doubted) and all(
+            test(resource) for test in self._tests
+        )
+
+
+def _plausible(check: Check, content: bytes) -> bool:
+    """Return whether the bytes alone confirm the hit; an escape sequence may hide a value from sight."""
+    if check.absent:
+        return b"\\" not in content and not any(one in content for one in check.needles)
+    return any(one in content for one in check.needles)
+
+
+def confirmed(rows: Sequence[Any], checker: Checker) -> list[Any]:  # Any: database rows
+    """Return the rows that the checker confirms, in their order."""
+    return list(rows) if checker.idle else [row for row in rows if checker.confirms(row)]

@@ -1,0 +1,294 @@
+"""A search in steps: chains and _has become bounded lists of ids, the rest one WHERE clause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from salus.core.access import Grant
+from salus.core.errors import TooCostly
+from salus.core.limits import Limits
+from salus.standards.fhir.search import hashing
+from salus.standards.fhir.search.hashing import Hasher
+from salus.standards.fhir.search.match import found_values
+from salus.standards.fhir.search.parameters import Registry, SearchParameter, parameters_of
+from salus.standards.fhir.search.query import Chain, Condition, Criterion, Has, Include, Query
+from salus.standards.fhir.search.references import parse_literal
+from salus.store.postgres import Connection, sees_hidden
+from salus.store.search_check import Checker, confirmed, resource_of
+from salus.store.search_sql import Statement, bound_patients, leads_compartment, predicate
+
+COLUMNS = (
+    "r.compartment, r.type, r.id, r.version, r.updated, r.others, r.source, r.source_id, r.date, r.content"
+)
+SHARED_TYPES = frozenset(
+    {
+        *("Practitioner", "PractitionerRole", "Organization", "Location", "HealthcareService", "Endpoint"),
+        *("Medication", "MedicationKnowledge", "Substance", "Questionnaire", "CodeSystem", "ValueSet"),
+        *("ConceptMap", "StructureDefinition", "SearchParameter", "ActivityDefinition", "PlanDefinition"),
+    }
+)
+Clause = Callable[[Statement], str]
+
+
+def too_many(type_name: str, limits: Limits, step: str = "") -> TooCostly:
+    """Return the refusal of a step that would pass through too many resources, naming what is missing."""
+    where = f" ({step})" if step else ""
+    bound = limits.search_candidates_max
+    return TooCostly(
+        f"This search would pass through more than {bound} {type_name} resources{where}; "
+        f"add a filter on {type_name}, such as a patient, an identifier, a code or a date."
+    )
+
+
+class Selection(msgspec.Struct):
+    """The rows of one type that satisfy all criteria, ready to be put into statements.
+
+    Args:
+        type: the resource type.
+        clauses: each writes one condition with its arguments into a statement.
+        checker: confirms the rows.
+        narrow: one of the clauses confines the rows to few: a patient, ids.
+    """
+
+    type: str
+    clauses: list[Clause]
+    checker: Checker
+    narrow: bool = False
+
+    def render(self, hash_of: Hasher) -> tuple[Statement, str]:
+        """Return a fresh statement and the text of its WHERE clause."""
+        statement = Statement(hash_of)
+        return statement, " AND ".join(clause(statement) for clause in self.clauses)
+
+
+class Finder:
+    """Carries out the steps of one search for one grant."""
+
+    def __init__(self, grant: Grant, hash_of: Hasher, limits: Limits, registry: Registry | None) -> None:
+        """Take what all steps share."""
+        self.grant = grant
+        self.hash_of = hash_of
+        self.limits = limits
+        self.registry = registry
+
+    def confined(self, type_name: str) -> list[Clause]:
+        """Return what the grant lets be seen of a type; row-level security says the same a second time."""
+        clauses: list[Clause] = [lambda s: f"r.type = {s.bind(type_name)} AND NOT r.deleted"]
+        if not sees_hidden(self.grant):
+            clauses.append(lambda _: "NOT r.hidden")
+        if self.grant.patients is not None:
+            patients = sorted(self.grant.patients)
+            if type_name in SHARED_TYPES:
+                own = "r.compartment = r.type || '/' || r.id"
+                clauses.append(lambda s: f"(r.compartment = ANY({s.bind(patients)}::text[]) OR {own})")
+            else:
+                clauses.append(lambda s: f"r.compartment = ANY({s.bind(patients)}::text[])")
+        return clauses
+
+    async def selection(
+        self, connection: Connection, type_name: str, criteria: Sequence[Criterion], compartment: str = ""
+    ) -> Selection:
+        """Prepare the rows of a type that satisfy the criteria; chains are followed now."""
+        chosen = Selection(type_name, self.confined(type_name), Checker())
+        chosen.narrow = self.grant.patients is not None or bool(compartment)
+        if compartment:
+            chosen.clauses.append(lambda s: f"r.compartment = {s.bind(compartment)}")
+        for criterion in criteria:
+            if isinstance(criterion, Condition):
+                self._add_condition(chosen, criterion)
+            elif isinstance(criterion, Chain):
+                await self._add_chain(connection, chosen, criterion)
+            else:
+                await self._add_has(connection, chosen, criterion)
+        return chosen
+
+    def _add_condition(self, chosen: Selection, condition: Condition) -> None:
+        probe = predicate(Statement(self.hash_of), condition)
+        chosen.checker.add(condition, probe.check)
+        chosen.clauses.append(lambda s: predicate(s, condition).sql)
+        if condition.modifier == "" and (
+            condition.parameter.code == "_id"
+            or (condition.parameter.type == "reference" and bound_patients(condition))
+        ):
+            chosen.narrow = True
+
+    async def candidates(
+        self,
+        connection: Connection,
+        chosen: Selection,
+        *,
+        count_max: int | None = None,
+        content: bool = False,
+        refuse_more: bool = True,
+        step: str = "",
+    ) -> list[asyncpg.Record]:
+        """Return all rows of a selection, confirmed.
+
+        Raises:
+            TooCostly: there are more than `count_max` (default: `limits.search_candidates_max`) before the
+                check, unless `refuse_more` is False.
+        """
+        bound = self.limits.search_candidates_max if count_max is None else count_max
+        lean = chosen.checker.idle and not content
+        columns = "r.compartment, r.id" if lean else COLUMNS
+        statement, where = chosen.render(self.hash_of)
+        fetched = bound + 1 if refuse_more else self.limits.search_candidates_max
+        if not refuse_more and lean:
+            fetched = bound
+        text = statement.select(columns, where, limit=fetched)
+        rows = await connection.fetch(text, *statement.arguments)
+        if refuse_more and len(rows) > bound:
+            raise too_many(chosen.type, self.limits, step)
+        return confirmed(rows, chosen.checker)[:bound]
+
+    async def _add_chain(self, connection: Connection, chosen: Selection, chain: Chain) -> None:
+        """Find the resources referred to first, then those that refer to one of them."""
+        wanted: set[str] = set()
+        step = f"in the chain '{chain.parameter.code}'"
+        for target, inner in chain.targets:
+            found = await self.selection(connection, target, [inner])
+            rows = await self.candidates(connection, found, step=step)
+            wanted.update(f"{target}/{row['id']}" for row in rows)
+            if len(wanted) > self.limits.search_candidates_max:
+                raise too_many(target, self.limits, step)
+        hashes = [
+            self.hash_of(hashing.REFERENCE, path.slot, key)
+            for path in chain.parameter.paths
+            for key in wanted
+            if path.target in ("", key.partition("/")[0])
+        ]
+        chosen.clauses.append(lambda s: s.has_token(hashes))
+        patients = sorted(key.removeprefix("Patient/") for key in wanted if key.startswith("Patient/"))
+        if len(patients) == len(wanted) and leads_compartment(chain.parameter):
+            chosen.clauses.append(lambda s: f"r.compartment = ANY({s.bind(patients)}::text[])")
+        chosen.checker.require(lambda resource: not wanted.isdisjoint(referred(chain.parameter, resource)))
+
+    async def _add_has(self, connection: Connection, chosen: Selection, has: Has) -> None:
+        """Find the resources that refer first, and whom they refer to."""
+        step = f"in _has:{has.type}:{has.parameter.code}"
+        found = await self.selection(connection, has.type, [has.criterion])
+        if chosen.type == "Patient" and leads_compartment(has.parameter) and found.checker.idle:
+            ids = await self._compartments(connection, found, has, step)
+        else:
+            rows = await self.candidates(connection, found, content=True, step=step)
+            prefix = f"{chosen.type}/"
+            keys = {key for row in rows for key in referred(has.parameter, resource_of(row))}
+            ids = sorted(key.removeprefix(prefix) for key in keys if key.startswith(prefix))
+        chosen.narrow = True
+        chosen.clauses.append(lambda s: f"r.id = ANY({s.bind(ids)}::text[])")
+
+    async def _compartments(self, connection: Connection, found: Selection, has: Has, step: str) -> list[str]:
+        """Return the patients of the referring rows without reading these: they are their compartments."""
+        hashes = [self.hash_of(hashing.REFERENCE_TYPE, path.slot, "Patient") for path in has.parameter.paths]
+        statement, where = found.render(self.hash_of)
+        bound = self.limits.search_candidates_max
+        where = f"{where} AND {statement.has_token(hashes)}"
+        text = statement.select("DISTINCT r.compartment", where, limit=bound + 1)
+        rows = await connection.fetch(text, *statement.arguments)
+        if len(rows) > bound:
+            raise too_many(has.type, self.limits, step)
+        return [row["compartment"] for row in rows]
+
+    async def included(
+        self, connection: Connection, query: Query, rows: Sequence[asyncpg.Record]
+    ) -> list[asyncpg.Record]:
+        """Return what the query's includes add to a page, each resource once.
+
+        Raises:
+            TooCostly: they add more than `limits.include_count_max`.
+        """
+        known = {f"{row['type']}/{row['id']}": row for row in rows}
+        matched = set(known)
+        fresh = list(rows)
+        first = True
+        while fresh:
+            added: dict[str, asyncpg.Record] = {}
+            for include in query.includes:
+                if first or include.iterate:
+                    for row in await self._include(connection, include, fresh, known):
+                        added[f"{row['type']}/{row['id']}"] = row
+            fresh = [row for key, row in added.items() if key not in known]
+            known |= added
+            if len(known) - len(matched) > self.limits.include_count_max:
+                raise TooCostly(
+                    "_include and _revinclude would add more than "
+                    f"{self.limits.include_count_max} resources; lower _count or name fewer of them."
+                )
+            first = False
+        return [row for key, row in known.items() if key not in matched]
+
+    async def _include(
+        self,
+        connection: Connection,
+        include: Include,
+        rows: Sequence[asyncpg.Record],
+        known: dict[str, asyncpg.Record],
+    ) -> list[asyncpg.Record]:
+        if include.reverse:
+            return await self._referring(connection, include, rows)
+        wanted: dict[str, set[str]] = {}
+        for row in rows:
+            if include.type in ("", row["type"]):
+                resource = resource_of(row)
+                for parameter in self._references(row["type"], include.parameter):
+                    for key in referred(parameter, resource):
+                        kind, _, identity = key.partition("/")
+                        if key not in known and include.target in ("", kind):
+                            wanted.setdefault(kind, set()).add(identity)
+        found: list[asyncpg.Record] = []
+        for kind, ids in wanted.items():
+            found.extend(await self._by_ids(connection, kind, sorted(ids)))
+        return found
+
+    async def _by_ids(self, connection: Connection, kind: str, ids: list[str]) -> list[asyncpg.Record]:
+        chosen = Selection(kind, self.confined(kind), Checker())
+        chosen.clauses.append(lambda s: f"r.id = ANY({s.bind(ids)}::text[])")
+        return await self._fetch(connection, chosen)
+
+    async def _referring(
+        self, connection: Connection, include: Include, rows: Sequence[asyncpg.Record]
+    ) -> list[asyncpg.Record]:
+        keys = {f"{row['type']}/{row['id']}" for row in rows if include.target in ("", row["type"])}
+        parameters = self._references(include.type, include.parameter)
+        hashes = [
+            self.hash_of(hashing.REFERENCE, path.slot, key)
+            for parameter in parameters
+            for path in parameter.paths
+            for key in keys
+            if path.target in ("", key.partition("/")[0])
+        ]
+        chosen = Selection(include.type, self.confined(include.type), Checker())
+        chosen.clauses.append(lambda s: s.has_token(hashes))
+        found = await self._fetch(connection, chosen)
+        return [
+            row
+            for row in found
+            if any(not keys.isdisjoint(referred(one, resource_of(row))) for one in parameters)
+        ]
+
+    async def _fetch(self, connection: Connection, chosen: Selection) -> list[asyncpg.Record]:
+        statement, where = chosen.render(self.hash_of)
+        text = statement.select(COLUMNS, where, limit=self.limits.include_count_max + 1)
+        return list(await connection.fetch(text, *statement.arguments))
+
+    def _references(self, type_name: str, code: str) -> list[SearchParameter]:
+        known = parameters_of(type_name, self.registry)
+        if code != "*":
+            return [known[code]] if code in known else []
+        return [one for one in known.values() if one.type == "reference" and not one.refused]
+
+
+def referred(parameter: SearchParameter, resource: dict[str, Any]) -> set[str]:  # Any: JSON as parsed
+    """Return the "Type/id" of what a resource refers to by a parameter."""
+    found = set()
+    for path, value in found_values(parameter, resource):
+        literal = value.get("reference") if path.type == "Reference" and isinstance(value, dict) else None
+        if isinstance(literal, str):
+            parsed = parse_literal(literal)
+            if parsed.type and not parsed.address:
+                found.add(f"{parsed.type}/{parsed.id}")
+    return found

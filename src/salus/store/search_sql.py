@@ -1,0 +1,543 @@
+"""Search criteria as SQL over `resource`, `resource_range` and `resource_string` (schema 0001).
+
+Each predicate finds at least the rows that match; what more it may find is said by its `Check`, and
+`search_check` sorts it out on the bytes. A negative predicate never loses a row to a hash collision: a row
+whose bytes do not hold the value is kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from salus.standards.fhir.model import value_set_codes
+from salus.standards.fhir.search import hashing
+from salus.standards.fhir.search.emitters import PROFILE_SLOT
+from salus.standards.fhir.search.extract import compartment_paths
+from salus.standards.fhir.search.hashing import Hasher, prefixes
+from salus.standards.fhir.search.parameters import Composite, Part, SearchParameter, clinical_date
+from salus.standards.fhir.search.paths import TypedPath
+from salus.standards.fhir.search.query import (
+    CompositeValue,
+    Condition,
+    MissingValue,
+    OfTypeValue,
+    RangeValue,
+    ReferenceValue,
+    TextValue,
+    TokenValue,
+    Value,
+)
+from salus.standards.fhir.search.references import listed_targets
+from salus.standards.fhir.search.values import STRING_CHUNK, STRING_OVERLAP, trigrams
+
+_CODED = frozenset({"Coding", "CodeableConcept", "Identifier"})
+_NEEDLES_MAX = 200
+_ORIGINAL_ID = "urn:salus:original-id"
+
+
+class Check(msgspec.Struct, frozen=True):
+    """What a hit of a predicate needs before it is shown.
+
+    Args:
+        exact: nothing, the SQL is exact.
+        needles: byte strings of which one must occur in the content; () asks for parsing.
+        absent: the needles must not occur (a negative condition).
+    """
+
+    exact: bool = False
+    needles: tuple[bytes, ...] = ()
+    absent: bool = False
+
+
+EXACT = Check(exact=True)
+PARSE = Check()
+
+
+class Predicate(msgspec.Struct, frozen=True):
+    """A condition on the alias `r` of `resource`, and how to check its hits."""
+
+    sql: str
+    check: Check
+
+
+class Statement:
+    """Collects the arguments of one statement; the texts it makes hold `$n`, never a value."""
+
+    def __init__(self, hash_of: Hasher) -> None:
+        """Start without arguments."""
+        self.hash_of = hash_of
+        self.arguments: list[object] = []
+
+    def bind(self, value: object) -> str:
+        """Return the placeholder of a value."""
+        self.arguments.append(value)
+        return f"${len(self.arguments)}"
+
+    def select(self, columns: str, where: str, *, order: str = "", limit: int | None = None) -> str:
+        """Return a query of `resource` (alias `r`); all its parts are texts made here, with placeholders."""
+        parts = ["SELECT", columns, "FROM resource r WHERE", where, order and f"ORDER BY {order}"]
+        if limit is not None:
+            parts.append(f"LIMIT {self.bind(limit)}")
+        return " ".join(part for part in parts if part)
+
+    def has_token(self, hashes: Iterable[int]) -> str:
+        """Return the text for: the row has one of the tokens."""
+        known = sorted(set(hashes))
+        if not known:
+            return "false"
+        operator = "@>" if len(known) == 1 else "&&"
+        return f"r.tokens {operator} {self.bind(known)}::bigint[]"
+
+
+def needle(text: str) -> bytes:
+    """Return a text as JSON writes it inside quotes."""
+    return msgspec.json.encode(text)[1:-1]
+
+
+def predicate(statement: Statement, condition: Condition) -> Predicate:
+    """Return the predicate of a condition on resources of its parameter's type."""
+    parameter = condition.parameter
+    if parameter.code == "_id" and condition.modifier != "missing":
+        return _id(statement, condition)
+    if parameter.code == "_lastUpdated" and condition.modifier != "missing":
+        return _any(statement, condition.values, _updated)
+    if condition.modifier == "missing":
+        return _missing(statement, condition)
+    match parameter.type:
+        case "token":
+            return _token(statement, condition)
+        case "reference":
+            return _reference(statement, condition)
+        case "uri":
+            return _uri(statement, condition)
+        case "composite":
+            return Predicate(_composite(statement, condition), PARSE)
+        case "string":
+            return _string(statement, condition)
+    return _range(statement, condition)
+
+
+def _any(statement: Statement, values: Sequence[Value], one: Callable[[Statement, Value], str]) -> Predicate:
+    return Predicate("(" + " OR ".join(one(statement, value) for value in values) + ")", EXACT)
+
+
+def _places(parameter: SearchParameter) -> tuple[TypedPath, ...]:
+    """Return the typed places of a parameter; a general expression has one, of any type."""
+    return (TypedPath(parameter.general_slot, (), ""),) if parameter.general else parameter.paths
+
+
+# Tokens
+
+
+def _id(statement: Statement, condition: Condition) -> Predicate:
+    codes = [value.code for value in condition.values if isinstance(value, TokenValue) and not value.system]
+    test = f"r.id = ANY({statement.bind(codes)}::text[])"
+    return Predicate(f"NOT ({test})" if condition.modifier in ("not", "not-in") else test, EXACT)
+
+
+def _token(statement: Statement, condition: Condition) -> Predicate:
+    hash_of, modifier = statement.hash_of, condition.modifier
+    paths = _places(condition.parameter)
+    if modifier == "text":
+        return Predicate(_text(statement, condition, paths), PARSE)
+    hashes = [
+        hashed
+        for path in paths
+        for value in condition.values
+        for hashed in token_hashes(hash_of, path, value)
+    ]
+    test = statement.has_token(hashes)
+    needles = _token_needles(condition.values)
+    if modifier in ("not", "not-in"):
+        return _negative(statement, test, needles)
+    originals = [
+        value.code
+        for value in condition.values
+        if isinstance(value, TokenValue) and value.system == _ORIGINAL_ID
+    ]
+    if originals and condition.parameter.code == "_tag":
+        bound = statement.bind(
+            [*originals, *(f"{condition.parameter.resource}/{code}" for code in originals)]
+        )
+        return Predicate(f"({test} OR r.source_id = ANY({bound}::text[]))", PARSE)
+    return Predicate(test, Check(needles=needles))
+
+
+def _negative(statement: Statement, test: str, needles: tuple[bytes, ...]) -> Predicate:
+    """Return `NOT test`, but with the rows that only a collision can have made pass the test."""
+    if not needles:
+        return Predicate(f"NOT ({test})", PARSE)
+    inside = " OR ".join(f"position({statement.bind(one)}::bytea in r.content) > 0" for one in needles)
+    return Predicate(f"(NOT ({test}) OR NOT ({inside}))", Check(needles=needles, absent=True))
+
+
+def _token_needles(values: Sequence[Value]) -> tuple[bytes, ...]:
+    texts = set()
+    for value in values:
+        if isinstance(value, OfTypeValue):
+            texts.add(value.value)
+        elif isinstance(value, TokenValue):
+            texts.add(value.code or value.system or "")
+    return tuple(sorted(needle(text) for text in texts)) if len(texts) <= _NEEDLES_MAX else ()
+
+
+def token_hashes(hash_of: Hasher, path: TypedPath, value: Value) -> list[int]:
+    """Return the tokens of which one stands for the value at a place."""
+    slot = path.slot
+    if isinstance(value, OfTypeValue):
+        return [hash_of(hashing.OF_TYPE, slot, f"{value.system}|{value.code}|{value.value}")]
+    assert isinstance(value, TokenValue)
+    found = []
+    if not value.system and path.type not in _CODED and value.code is not None:
+        found.append(hash_of(hashing.CODE, slot, value.code))
+    if value.system and path.type == "code":
+        known = (
+            (value_set_codes(path.value_set) or {}).get(value.system, frozenset())
+            if path.value_set
+            else frozenset()
+        )
+        codes = sorted(known) if value.code is None else [value.code] if value.code in known else []
+        found.extend(hash_of(hashing.CODE, slot, code) for code in codes)
+    if path.type in _CODED or not path.type:
+        found.append(_coded_hash(hash_of, slot, value))
+    return found
+
+
+def _coded_hash(hash_of: Hasher, slot: str, value: TokenValue) -> int:
+    if value.code is None:
+        return hash_of(hashing.SYSTEM, slot, value.system or "")
+    if value.system is None:
+        return hash_of(hashing.CODE, slot, value.code)
+    if value.system == "":
+        return hash_of(hashing.NO_SYSTEM, slot, value.code)
+    return hash_of(hashing.SYSTEM_CODE, slot, f"{value.system}|{value.code}")
+
+
+def _text(statement: Statement, condition: Condition, paths: Sequence[TypedPath]) -> str:
+    tests = []
+    for value in condition.values:
+        assert isinstance(value, TextValue)
+        word = value.folded.split(" ")[0]
+        if len(word) < hashing.TEXT_PREFIX:
+            return "true"
+        beginning = word[: hashing.TEXT_PREFIX]
+        hashes = [statement.hash_of(hashing.TEXT, path.slot, beginning) for path in paths]
+        tests.append(statement.has_token(hashes))
+    return "(" + " OR ".join(tests) + ")"
+
+
+# References and addresses
+
+
+def _reference(statement: Statement, condition: Condition) -> Predicate:
+    hash_of = statement.hash_of
+    paths = _places(condition.parameter)
+    if condition.modifier == "identifier":
+        inner = [TypedPath(f"{path.slot}.identifier", (), "Identifier") for path in paths]
+        hashes = [
+            one for path in inner for value in condition.values for one in token_hashes(hash_of, path, value)
+        ]
+        return Predicate(statement.has_token(hashes), PARSE)
+    values = [value for value in condition.values if isinstance(value, ReferenceValue)]
+    hashes = [one for path in paths for value in values for one in reference_hashes(hash_of, path, value)]
+    test = statement.has_token(hashes)
+    patients = bound_patients(condition)
+    if patients:
+        test = f"r.compartment = ANY({statement.bind(patients)}::text[]) AND {test}"
+    parse = any(path.target for path in paths) and any(value.address for value in values)
+    needles = tuple(needle(value.id or value.address) for value in values)
+    return Predicate(test, PARSE if parse else Check(needles=needles))
+
+
+def reference_hashes(hash_of: Hasher, path: TypedPath, value: ReferenceValue) -> list[int]:
+    """Return the tokens of which one stands for the reference at a place."""
+    slot = path.slot
+    found = []
+    if path.type in ("canonical", "uri", ""):
+        text = value.address or (f"{value.type}/{value.id}" if value.type else value.id)
+        found.append(hash_of(hashing.ADDRESS, slot, text))
+    if path.type in ("canonical", "uri"):
+        return found
+    if value.address:
+        return [*found, hash_of(hashing.ADDRESS, slot, value.address)]
+    if value.type:
+        if path.target in ("", value.type):
+            found.append(hash_of(hashing.REFERENCE, slot, f"{value.type}/{value.id}"))
+        return found
+    types = (path.target,) if path.target else listed_targets(path.targets)
+    if not types:
+        return [*found, hash_of(hashing.REFERENCE_ID, slot, value.id)]
+    return [*found, *(hash_of(hashing.REFERENCE, slot, f"{name}/{value.id}") for name in types)]
+
+
+def leads_compartment(parameter: SearchParameter) -> bool:
+    """Return whether a resource's compartment comes from this reference to a patient."""
+    first = compartment_paths(parameter.resource)[:1]
+    return bool(parameter.paths) and all(
+        path.single and first and path.slot == first[0].slot for path in parameter.paths
+    )
+
+
+def bound_patients(condition: Condition) -> list[str]:
+    """Return the patients whose compartments hold all rows of the condition, [] when it does not say."""
+    if not leads_compartment(condition.parameter):
+        return []
+    only_patients = all(path.target == "Patient" for path in condition.parameter.paths)
+    found = []
+    for value in condition.values:
+        assert isinstance(value, ReferenceValue)
+        if value.address or not (value.type == "Patient" or (only_patients and not value.type)):
+            return []
+        found.append(value.id)
+    return found
+
+
+def _uri(statement: Statement, condition: Condition) -> Predicate:
+    hash_of, modifier = statement.hash_of, condition.modifier
+    hashes: list[int] = []
+    texts = []
+    for path in _places(condition.parameter):
+        for value in condition.values:
+            assert isinstance(value, TextValue)
+            texts.append(value.text)
+            if modifier == "below" and path.slot.endswith(PROFILE_SLOT):
+                hashes.append(hash_of(hashing.PRESENT, path.slot, ""))
+            elif modifier == "below":
+                hashes.append(hash_of(hashing.BELOW, path.slot, value.text.rstrip("/")))
+            elif modifier == "above":
+                above = [value.text, *(part + end for part in prefixes(value.text) for end in ("", "/"))]
+                hashes.extend(hash_of(hashing.ADDRESS, path.slot, part) for part in above)
+            else:
+                hashes.append(hash_of(hashing.ADDRESS, path.slot, value.text))
+    test = statement.has_token(hashes)
+    if condition.parameter.code == "_source":
+        return Predicate(f"({test} OR {_source(statement, texts, modifier)})", PARSE)
+    return Predicate(test, PARSE if modifier else Check(needles=tuple(needle(text) for text in texts)))
+
+
+def _source(statement: Statement, texts: Sequence[str], modifier: str) -> str:
+    if modifier:
+        return "r.source <> ''"
+    return f"r.source = ANY({statement.bind(list(texts))}::text[])"
+
+
+# Ranges
+
+
+def _updated(statement: Statement, value: Value) -> str:
+    """Compare `updated`, an instant of a millisecond, as the prefix says."""
+    assert isinstance(value, RangeValue)
+    low, high = (f"to_timestamp({statement.bind(end)}::float8)" for end in (value.low, value.high))
+    inside = f"(r.updated >= {low} AND r.updated < {high})"
+    tests = {
+        "eq": inside,
+        "ap": inside,
+        "ne": f"NOT {inside}",
+        "gt": f"r.updated >= {high}",
+        "sa": f"r.updated >= {high}",
+        "ge": f"r.updated >= {low}",
+        "lt": f"r.updated < {low}",
+        "eb": f"r.updated < {low}",
+        "le": f"r.updated < {high}",
+    }
+    return tests[value.prefix]
+
+
+def _range(statement: Statement, condition: Condition) -> Predicate:
+    parameter = condition.parameter
+    paths = _places(parameter)
+    tests, exact = [], True
+    for value in condition.values:
+        assert isinstance(value, RangeValue)
+        test = _in_ranges(statement, parameter.type, paths, value)
+        if parameter.type == "date" and _is_clinical(parameter):
+            test = f"({_clinical(statement, value)}{test})"
+        tests.append(test)
+        exact = exact and not value.code
+    return Predicate("(" + " OR ".join(tests) + ")", EXACT if exact else PARSE)
+
+
+def _is_clinical(parameter: SearchParameter) -> bool:
+    """Return whether column `date` is the start of the parameter's only value."""
+    clinical = clinical_date(parameter.resource)
+    if (
+        clinical is None
+        or clinical.code != parameter.code
+        or not all(path.single for path in parameter.paths)
+    ):
+        return False
+    return (
+        len({path.slot.removesuffix(path.type[0].upper() + path.type[1:]) for path in parameter.paths}) == 1
+    )
+
+
+def _clinical(statement: Statement, value: RangeValue) -> str:
+    """Return what column `date` must satisfy, where that follows from the prefix, with a closing AND."""
+    if value.prefix == "eq":
+        low, high = statement.bind(value.low), statement.bind(value.high)
+        return f"r.date >= to_timestamp({low}::float8) AND r.date < to_timestamp({high}::float8) AND "
+    if value.prefix == "sa":
+        return f"r.date >= to_timestamp({statement.bind(value.high)}::float8) AND "
+    return ""
+
+
+def _in_ranges(statement: Statement, kind: str, paths: Sequence[TypedPath], value: RangeValue) -> str:
+    keys = statement.bind([statement.hash_of("", path.slot, "") for path in paths])
+    compared = _date_test(statement, value) if kind == "date" else _number_test(statement, value)
+    test = (
+        "EXISTS (SELECT FROM resource_range v WHERE v.compartment = r.compartment AND v.type = r.type "
+        f"AND v.id = r.id AND v.key = ANY({keys}::bigint[]) AND {compared})"
+    )
+    if kind != "quantity" or not value.code:
+        return test
+    hashed = (
+        statement.hash_of(hashing.UNIT, path.slot, value.code)
+        if value.system is None
+        else statement.hash_of(hashing.SYSTEM_UNIT, path.slot, f"{value.system}|{value.code}")
+        for path in paths
+    )
+    return f"({statement.has_token(hashed)} AND {test})"
+
+
+def _date_test(statement: Statement, value: RangeValue) -> str:
+    low, high = (f"{statement.bind(end)}::float8" for end in (value.low, value.high))
+    inside = f"(v.low >= {low} AND v.high <= {high})"
+    tests = {
+        "eq": inside,
+        "ne": f"NOT {inside}",
+        "gt": f"v.high > {high}",
+        "lt": f"v.low < {low}",
+        "ge": f"(v.high > {high} OR {inside})",
+        "le": f"(v.low < {low} OR {inside})",
+        "sa": f"v.low >= {high}",
+        "eb": f"v.high <= {low}",
+        "ap": f"(v.low < {high} AND v.high > {low})",
+    }
+    return tests[value.prefix]
+
+
+def _number_test(statement: Statement, value: RangeValue) -> str:
+    low, high, exact = (f"{statement.bind(end)}::float8" for end in (value.low, value.high, value.exact))
+    inside = f"(v.low >= {low} AND v.high < {high})"
+    tests = {
+        "eq": inside,
+        "ne": f"NOT {inside}",
+        "gt": f"v.high > {exact}",
+        "lt": f"v.low < {exact}",
+        "ge": f"v.high >= {exact}",
+        "le": f"v.low <= {exact}",
+        "sa": f"v.low > {exact}",
+        "eb": f"v.high < {exact}",
+        "ap": f"(v.low <= {high} AND v.high >= {low})",
+    }
+    assert math.isfinite(value.exact)
+    return tests[value.prefix]
+
+
+# Strings
+
+
+def _string(statement: Statement, condition: Condition) -> Predicate:
+    paths = _places(condition.parameter)
+    exact = condition.modifier != "exact"
+    tests = []
+    for value in condition.values:
+        assert isinstance(value, TextValue)
+        longest = STRING_OVERLAP if condition.modifier == "contains" else STRING_CHUNK
+        exact = exact and len(value.folded) <= longest
+        tests.append(_in_strings(statement, condition.modifier, paths, value.folded[:longest]))
+    return Predicate("(" + " OR ".join(tests) + ")", EXACT if exact else PARSE)
+
+
+def _in_strings(statement: Statement, modifier: str, paths: Sequence[TypedPath], folded: str) -> str:
+    keys = [statement.hash_of("", path.slot, "") for path in paths]
+    if modifier == "contains":
+        keys += [statement.hash_of("+", path.slot, "") for path in paths]
+        escaped = folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        compared = f"v.value LIKE {statement.bind(f'%{escaped}%')}"
+        parts = trigrams(folded)
+        if parts:
+            compared = f"v.trigrams @> {statement.bind(parts)}::integer[] AND {compared}"
+    elif modifier == "exact" and len(folded) < STRING_CHUNK:
+        compared = f"v.value = {statement.bind(folded)}"
+    else:
+        low, high = statement.bind(folded), statement.bind(folded + "\U0010ffff")
+        compared = f"v.value >= {low} AND v.value < {high}"
+    return (
+        "EXISTS (SELECT FROM resource_string v WHERE v.compartment = r.compartment AND v.type = r.type "
+        f"AND v.id = r.id AND v.key = ANY({statement.bind(keys)}::bigint[]) AND {compared})"
+    )
+
+
+# Presence and composites
+
+
+def _missing(statement: Statement, condition: Condition) -> Predicate:
+    wanted = condition.values[0]
+    assert isinstance(wanted, MissingValue)
+    parameter = condition.parameter
+    if parameter.code in ("_id", "_lastUpdated"):
+        return Predicate("false" if wanted.missing else "true", EXACT)
+    if parameter.code in ("_source", "_tag"):
+        return Predicate("true", PARSE)
+    if parameter.type == "composite":
+        if wanted.missing:
+            return Predicate("true", PARSE)
+        tests = [_parts_present(statement, composite) for composite in parameter.composites]
+        return Predicate("(" + " OR ".join(tests or ["false"]) + ")", PARSE)
+    test = _present(statement, parameter.type, _places(parameter))
+    if not wanted.missing:
+        return Predicate(test, PARSE)
+    keys = {path.steps[-1].key for path in parameter.paths}
+    if parameter.type in ("token", "reference", "uri") and keys:
+        negative = _negative(statement, test, tuple(sorted(f'"{key}"'.encode() for key in keys)))
+        return Predicate(negative.sql, PARSE)
+    return Predicate(f"NOT ({test})", PARSE)
+
+
+def _present(statement: Statement, kind: str, paths: Sequence[TypedPath]) -> str:
+    hash_of = statement.hash_of
+    if kind in ("token", "reference", "uri"):
+        return statement.has_token(
+            hash_of(hashing.REFERENCE_TYPE, path.slot, path.target)
+            if path.target
+            else hash_of(hashing.PRESENT, path.slot, "")
+            for path in paths
+        )
+    table = "resource_string" if kind == "string" else "resource_range"
+    keys = statement.bind([hash_of("", path.slot, "") for path in paths])
+    return (
+        f"EXISTS (SELECT FROM {table} v WHERE v.compartment = r.compartment AND v.type = r.type "
+        f"AND v.id = r.id AND v.key = ANY({keys}::bigint[]))"
+    )
+
+
+def _parts_present(statement: Statement, composite: Composite) -> str:
+    tests = [_present(statement, part.type, part.paths) for part in composite.parts]
+    return "(" + " AND ".join(tests) + ")"
+
+
+def _composite(statement: Statement, condition: Condition) -> str:
+    tests = []
+    for composite in condition.parameter.composites:
+        for value in condition.values:
+            assert isinstance(value, CompositeValue)
+            pairs = zip(composite.parts, value.parts, strict=True)
+            tests.append(" AND ".join(_part(statement, part, one) for part, one in pairs))
+    return "(" + " OR ".join(f"({test})" for test in tests or ["false"]) + ")"
+
+
+def _part(statement: Statement, part: Part, value: Value) -> str:
+    """Return the predicate of one component, anywhere in the resource."""
+    if isinstance(value, RangeValue):
+        return _in_ranges(statement, part.type, part.paths, value)
+    if isinstance(value, TextValue):
+        return _in_strings(statement, "", part.paths, value.folded[:STRING_CHUNK])
+    if isinstance(value, ReferenceValue):
+        hashes = [one for path in part.paths for one in reference_hashes(statement.hash_of, path, value)]
+    else:
+        hashes = [one for path in part.paths for one in token_hashes(statement.hash_of, path, value)]
+    return statement.has_token(hashes)
