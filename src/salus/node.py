@@ -19,6 +19,7 @@ from salus.federation.membership_list import key_id
 from salus.federation.peers import Peers
 from salus.settings import EMBEDDED, Settings, read_settings
 from salus.standards.jose import compact
+from salus.store import exports, quarantine
 from salus.store.journal import open_journal
 from salus.store.postgres import Database, open_database
 from salus.store.revocations import follow_revocations, forget_expired
@@ -26,8 +27,9 @@ from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
 from salus.trust.keys import NodeKeys, load_keys
 from salus.trust.tokens import TokenTerms
-from salus.web import health
+from salus.web import health, smart
 from salus.web.application import assemble
+from salus.web.membership import face as membership_face
 from salus.web.services import Application, Face, Services
 
 LOG = logging.getLogger("salus.node")
@@ -128,7 +130,7 @@ async def open_node(data: Path, clock: Clock = utc_now) -> AsyncIterator[Node]:
 
 def faces(services: Services) -> list[Face]:
     """Return every face of the node."""
-    return [health.face(services)]
+    return [health.face(services), smart.face(services), membership_face(services)]
 
 
 @asynccontextmanager
@@ -157,9 +159,18 @@ async def _forever(name: str, every_seconds: float, step: Callable[[], Awaitable
         await asyncio.sleep(every_seconds)
 
 
+def _is_member(membership: Membership, clock: Clock, node: str) -> bool:
+    """Return whether the node belongs to the federation at this moment."""
+    current = membership.current
+    return current is not None and current.state(node, clock()) == "active"
+
+
 async def _sweep(database: Database, clock: Clock) -> None:
     """Remove what has expired."""
-    await forget_expired(database, clock() - timedelta(hours=1))
+    now = clock()
+    await forget_expired(database, now - timedelta(hours=1))
+    await quarantine.expire(database, now)
+    await exports.expire(database, at=now)
 
 
 def _client(deadline_ms: int) -> httpx.AsyncClient:
