@@ -1,0 +1,43 @@
+"""Contained resources belong to the resource around them (R4, DomainResource, rule dom-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from salus.standards.fhir.validation.issue import Findings, Where, quote
+
+
+def check_contained(node: dict[str, Any], where: Where, run: Findings) -> None:  # Any: FHIR JSON
+    """Report contained resources that nothing refers to and that do not refer to their container.
+
+    dom-3 looks at references, canonicals, uris and urls; here every string that is "#" and an id counts,
+    which is the same but for a text that looks exactly like a reference.
+    """
+    contained = node["contained"]
+    if type(contained) is not list:
+        return
+    mentioned = set(_fragments(node))
+    for index, resource in enumerate(contained):
+        if type(resource) is not dict:
+            continue
+        name = resource.get("id")
+        if type(name) is str and f"#{name}" in mentioned:
+            continue
+        if "#" not in _fragments(resource):
+            shown = quote(name) if type(name) is str else "without id"
+            message = (
+                f"Nothing refers to the contained resource {shown}; refer to it or remove it (rule dom-3)."
+            )
+            run.error("invariant", "dom-3", (where, "contained", index), message)
+
+
+def _fragments(node: dict[str, Any]) -> Iterator[str]:  # Any: FHIR JSON
+    """Yield every string that begins with "#", level by level."""
+    level: list[Any] = [node]
+    while level:
+        children = [child for part in level for child in (part.values() if type(part) is dict else part)]
+        for child in children:
+            if type(child) is str and child[:1] == "#":
+                yield child
+        level = [child for child in children if type(child) is dict or type(child) is list]

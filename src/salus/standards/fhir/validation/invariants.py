@@ -1,0 +1,130 @@
+"""The invariants of R4, written in FHIRPath, as rules over elements.
+
+What the keys alone decide is decided when a plan is made (`presence`). For some of the others a quick test
+recognises the ordinary case; only when it does not is the expression evaluated. A quick test may answer True
+only where the expression holds (a property test compares the two).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from salus.core.errors import SalusError
+from salus.standards.fhir.fhirpath.environment import Environment
+from salus.standards.fhir.fhirpath.expression import compile_expression
+from salus.standards.fhir.fhirpath.grammar import parse
+from salus.standards.fhir.model import Invariant
+from salus.standards.fhir.validation.issue import Findings, Where
+from salus.standards.fhir.validation.presence import FALSE, UNKNOWN, decide
+from salus.standards.fhir.validation.values import Rule
+
+STEPS_MAX = 300_000
+"""Most items that the evaluation of one invariant on one element may visit."""
+
+BUILT_IN = frozenset({"dom-3", "ele-1", "ref-1", "txt-1", "txt-2"})
+"""Checked by code of their own: containment, structure, references, narrative."""
+
+
+@cache
+def _advice() -> Mapping[str, str]:
+    table = resources.files(__package__).joinpath("advice.toml").read_bytes()
+    return msgspec.toml.decode(table, type=dict[str, str])
+
+
+def message_of(invariant: Invariant) -> str:
+    """Return what to tell about a broken invariant."""
+    advice = _advice().get(invariant.key)
+    if advice is not None:
+        return f"{advice} (rule {invariant.key})"
+    return f"Rule {invariant.key} does not hold; make this true: {invariant.expression}"
+
+
+def invariant_rules(
+    invariants: Collection[Invariant], type_name: str, names: Collection[str]
+) -> tuple[list[Rule], list[Rule]]:
+    """Return the rules for elements of which exactly these children exist.
+
+    Args:
+        invariants: those of the type and of the element.
+        type_name: the type's name, also of a backbone element.
+        names: element names that are present.
+
+    Returns:
+        First the rules that are broken by the mere presence or absence of children, then those to evaluate.
+    """
+    broken: list[Rule] = []
+    open_: list[Rule] = []
+    for invariant in invariants:
+        if invariant.key in BUILT_IN:
+            continue
+        answer = decide(parse(invariant.expression), names, type_name)
+        if answer is FALSE:
+            broken.append(_broken(invariant))
+        elif answer is UNKNOWN:
+            open_.append(_evaluated(invariant, type_name))
+    return broken, open_
+
+
+@cache
+def _broken(invariant: Invariant) -> Rule:
+    severity, key, message = invariant.severity, invariant.key, message_of(invariant)
+
+    def rule(node: dict[str, Any], where: Where, run: Findings) -> None:
+        run.add(severity, "invariant", key, where, message)
+
+    return rule
+
+
+@cache
+def _evaluated(invariant: Invariant, type_name: str) -> Rule:
+    severity, key, message = invariant.severity, invariant.key, message_of(invariant)
+    quick = _QUICK.get(key)
+    test = compile_expression(invariant.expression, type_name).test
+
+    def rule(node: dict[str, Any], where: Where, run: Findings) -> None:
+        if quick is not None and quick(node):
+            return
+        environment = Environment(resource=run.resource, root=run.container, steps_max=STEPS_MAX)
+        try:
+            holds = test(node, environment)
+        except SalusError as error:
+            run.add("warning", "processing", f"{key}-not-evaluated", where, f"Rule {key}: {error.message}.")
+            return
+        if not holds:
+            run.add(severity, "invariant", key, where, message)
+
+    return rule
+
+
+def _is_surely_ordered(period: dict[str, Any]) -> bool:
+    """per-1: two moments written alike compare as their text does."""
+    start, end = period.get("start"), period.get("end")
+    return (
+        type(start) is str
+        and type(end) is str
+        and len(start) == len(end)
+        and (len(start) < 20 or start[19:] == end[19:])
+        and start <= end
+    )
+
+
+def _has_no_version_in_address(entry: dict[str, Any]) -> bool:
+    """bdl-8: the address of an entry is not version specific."""
+    address = entry.get("fullUrl")
+    return type(address) is str and "/_history/" not in address
+
+
+_QUICK: Mapping[str, Callable[[dict[str, Any]], bool]] = {
+    "per-1": _is_surely_ordered,
+    "bdl-8": _has_no_version_in_address,
+}
+
+
+def quick_test_of(key: str) -> Callable[[dict[str, Any]], bool] | None:
+    """Return the quick test of an invariant, None where there is none."""
+    return _QUICK.get(key)

@@ -1,0 +1,121 @@
+"""What validation finds, and where (R4, OperationOutcome.issue)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Severity = Literal["error", "warning", "information"]
+
+ISSUES_MAX = 100
+"""Most issues reported for one resource; after as many errors validation stops."""
+
+QUOTED_MAX = 80
+"""Most characters of an offending value or key that a message repeats."""
+
+Where = tuple[Any, str, int | None]
+"""A place: (place of the parent or None, label, index in the array or None). Any: recursive."""
+
+
+class Issue(msgspec.Struct, frozen=True):
+    """One finding.
+
+    Args:
+        severity: an error makes the resource invalid.
+        code: http://hl7.org/fhir/issue-type.
+        message_id: stable name of the rule, the key of an invariant for invariants ("ext-1").
+        expression: FHIRPath to the element, "Patient.name[0].family".
+        message: what is wrong and how to mend it; may quote the offending value.
+    """
+
+    severity: Severity
+    code: str
+    message_id: str
+    expression: str
+    message: str
+
+
+class EnoughIssues(Exception):
+    """So many errors were found that looking further helps nobody; caught by `validate`."""
+
+
+def render(where: Where) -> str:
+    """Return the place as a FHIRPath expression."""
+    steps = []
+    place: Where | None = where
+    while place is not None:
+        place, label, index = place
+        steps.append(label if index is None else f"{label}[{index}]")
+    return ".".join(reversed(steps))
+
+
+def quote(value: object) -> str:
+    """Return a value as it may appear in a message: escaped and at most 80 characters."""
+    shown = value if isinstance(value, str) else str(value)[: QUOTED_MAX + 1]
+    if len(shown) > QUOTED_MAX:
+        shown = shown[:QUOTED_MAX] + "…"
+    return ascii(shown) if not shown.isprintable() else f"'{shown}'"
+
+
+class Findings:
+    """Collects the issues of one validation, and knows which resource is being looked at.
+
+    Attributes:
+        resource: `%resource`, the innermost resource.
+        container: `%rootResource`, the resource that contains it, or the resource itself.
+        entries: resource type by fullUrl, of the Bundle around, if any.
+        errors: number of errors found so far, including those not kept.
+    """
+
+    __slots__ = (
+        "_contained",
+        "_contained_of",
+        "container",
+        "entries",
+        "errors",
+        "issues",
+        "left_out",
+        "resource",
+    )
+
+    def __init__(self, resource: dict[str, Any]) -> None:  # Any: FHIR JSON
+        self.resource = resource
+        self.container = resource
+        self.entries: dict[str, str] = {}
+        self.issues: list[Issue] = []
+        self.errors = 0
+        self.left_out = 0
+        self._contained: dict[str, str] = {}
+        self._contained_of: dict[str, Any] | None = None
+
+    def add(self, severity: Severity, code: str, message_id: str, where: Where, message: str) -> None:
+        """Keep an issue, up to the limit.
+
+        Raises:
+            EnoughIssues: as many errors as the limit were found.
+        """
+        if severity == "error":
+            self.errors += 1
+        if len(self.issues) < ISSUES_MAX:
+            self.issues.append(Issue(severity, code, message_id, render(where), message))
+        else:
+            self.left_out += 1
+            if self.errors >= ISSUES_MAX:
+                raise EnoughIssues
+
+    def error(self, code: str, message_id: str, where: Where, message: str) -> None:
+        """Keep an error."""
+        self.add("error", code, message_id, where, message)
+
+    def contained_types(self) -> dict[str, str]:
+        """Return the resource types of the container's contained resources by id."""
+        if self._contained_of is not self.container:
+            contained = self.container.get("contained")
+            self._contained = {
+                item["id"]: str(item.get("resourceType"))
+                for item in (contained if isinstance(contained, list) else ())
+                if isinstance(item, dict) and isinstance(item.get("id"), str)
+            }
+            self._contained_of = self.container
+        return self._contained

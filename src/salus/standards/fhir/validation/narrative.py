@@ -1,0 +1,111 @@
+"""Narratives are harmless XHTML (R4, narrative.html, rules txt-1 and txt-2).
+
+Allowed are the formatting elements of HTML 4.0 chapters 7-11 (without 9.4) and 15, links, images and style
+attributes. Whatever runs, loads or hides is refused, so that a narrative can be shown as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import msgspec
+from lxml import etree
+
+from salus.standards.fhir.validation.issue import Findings, Where, quote
+
+_XHTML = "{http://www.w3.org/1999/xhtml}"
+_PLAIN = re.compile(r'<div xmlns="http://www\.w3\.org/1999/xhtml">\s*[^\s<>&][^<>&]*</div>').fullmatch
+_DECLARATION = re.compile(r"<!(?!--|\[CDATA\[)|<\?")
+_IGNORED_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\ufeff]")
+_SCHEME = re.compile(r"([a-z][a-z0-9+.\-]*):").match
+_UNSAFE_STYLE = re.compile(r"url\s*\(|expression|@|\\|javascript|behaviou?r|-moz-binding|image-set|/\*", re.I)
+_DEPTH_MAX = 100
+
+
+class _Markup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The table xhtml.toml."""
+
+    elements: frozenset[str]
+    attributes: frozenset[str]
+    attributes_of: Mapping[str, frozenset[str]]
+    link_schemes: frozenset[str]
+    image_schemes: frozenset[str]
+
+
+@cache
+def _markup() -> _Markup:
+    return msgspec.toml.decode(resources.files(__package__).joinpath("xhtml.toml").read_bytes(), type=_Markup)
+
+
+def check_narrative(node: dict[str, Any], where: Where, run: Findings) -> None:  # Any: FHIR JSON
+    """Check the `div` of a Narrative."""
+    text = node["div"]
+    if type(text) is not str or _PLAIN(text):
+        return
+    place = (where, "div", None)
+    for rule, message in problems(text):
+        run.error("invariant", rule, place, message)
+
+
+def problems(text: str) -> list[tuple[str, str]]:
+    """Return what is wrong with a narrative: pairs of a rule ("txt-1") and a sentence; at most one a kind."""
+    if _DECLARATION.search(text):
+        return [
+            ("txt-1", "Document types, entities and processing instructions are not allowed; remove them.")
+        ]
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(text, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        reason = str(error).splitlines()[0][:120]
+        return [
+            ("txt-1", f"The narrative is not well-formed XHTML ({reason}); write &#160; instead of &nbsp;.")
+        ]
+    if root.tag != f"{_XHTML}div":
+        return [("txt-1", 'The narrative must be <div xmlns="http://www.w3.org/1999/xhtml">...</div>.')]
+    found: dict[str, tuple[str, str]] = {}
+    shown = False
+    for element in root.iter():
+        if isinstance(element.tag, str):
+            for message in _element_problems(element):
+                found.setdefault(message, ("txt-1", message))
+            shown = shown or element.tag == f"{_XHTML}img" or bool((element.text or "").strip())
+        shown = shown or (element is not root and bool((element.tail or "").strip()))
+    if not shown:
+        message = "The narrative shows nothing; write text or leave the narrative out."
+        found[message] = ("txt-2", message)
+    return list(found.values())
+
+
+def _element_problems(element: etree._Element) -> list[str]:
+    markup = _markup()
+    name = str(element.tag).removeprefix(_XHTML)
+    if name not in markup.elements:
+        return [f"The element {quote(name)} is not allowed in a narrative; remove it."]
+    own = markup.attributes_of.get(name, frozenset())
+    found = []
+    for attribute, value in element.attrib.items():
+        label, text = str(attribute), str(value)
+        if label not in markup.attributes and label not in own:
+            found.append(f"The attribute {quote(label)} is not allowed on <{name}>; remove it.")
+        elif label == "style" and _UNSAFE_STYLE.search(text):
+            found.append("A style may not load or run anything (url, expression, @, \\); remove that.")
+        elif label in ("href", "src", "cite", "longdesc", "usemap") and not _is_harmless(label, text):
+            found.append(
+                f"The address in {label!r} may run or load something; use http, https or a fragment."
+            )
+    return found
+
+
+def _is_harmless(attribute: str, address: str) -> bool:
+    cleaned = _IGNORED_IN_ADDRESS.sub("", address).lower()
+    match = _SCHEME(cleaned)
+    if match is None:
+        return True
+    if attribute == "src":
+        return match[1] in _markup().image_schemes or cleaned.startswith("data:image/")
+    return match[1] in _markup().link_schemes

@@ -1,0 +1,66 @@
+"""Where references lead: to a type that the element allows, and inside the resource to something that is there.
+
+R4, references.html: literal references, contained resources (ref-1); bundle.html#references for entries.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from salus.standards.fhir.model import resource_types
+from salus.standards.fhir.validation.issue import Findings, Where, quote
+from salus.standards.fhir.validation.values import Rule
+
+_LITERAL = re.compile(
+    r"([A-Za-z]+)(/[A-Za-z0-9\-.]{1,64}(/_history/[A-Za-z0-9\-.]{1,64})?(#.*)?|\?.*)"
+).fullmatch
+
+
+def reference_rule(target_profiles: tuple[str, ...]) -> Rule:
+    """Return the rule for a Reference that has a literal `reference`; no targets means that any may follow."""
+    targets = frozenset(target_profiles)
+    allowed = ", ".join(target_profiles)
+
+    def rule(node: dict[str, Any], where: Where, run: Findings) -> None:
+        text = node["reference"]
+        if type(text) is not str or text.partition("/")[0] in targets:
+            return
+        if text[:1] == "#" and len(text) > 1 and text[1:] not in run.contained_types():
+            message = f"No contained resource has the id {quote(text[1:])}; add it or correct the reference."
+            run.error("invariant", "ref-1", where, message)
+            return
+        if not targets:
+            return
+        found = _target_type(text, run)
+        if found is not None and found not in targets:
+            message = f"A reference to {quote(found)} is not allowed here; refer to one of: {allowed}."
+            run.error("value", "reference-target", where, message)
+
+    return rule
+
+
+def stated_type_rule(target_profiles: tuple[str, ...]) -> Rule:
+    """Return the rule for a Reference that states the `type` of its target."""
+    targets = frozenset(target_profiles)
+    allowed = ", ".join(target_profiles)
+
+    def rule(node: dict[str, Any], where: Where, run: Findings) -> None:
+        stated = node["type"]
+        if type(stated) is str and stated in resource_types() and stated not in targets:
+            message = f"A reference to {stated} is not allowed here; refer to one of: {allowed}."
+            run.error("value", "reference-target", where, message)
+
+    return rule
+
+
+def _target_type(text: str, run: Findings) -> str | None:
+    """Return the type that a reference names, None where it names none."""
+    if text == "#":
+        return str(run.container.get("resourceType"))
+    if text[0] == "#":
+        return run.contained_types().get(text[1:])
+    if text in run.entries:
+        return run.entries[text]
+    match = _LITERAL(text)
+    return match[1] if match and match[1] in resource_types() else None

@@ -1,0 +1,62 @@
+"""Validation of a resource against FHIR R4 itself: the door of this package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from salus.standards.fhir.validation.aspects import ALL, Aspect
+from salus.standards.fhir.validation.issue import EnoughIssues, Findings, Issue, Where
+from salus.standards.fhir.validation.structure import compile_resource
+
+__all__ = ["ALL", "Aspect", "Issue", "validate"]
+
+
+def validate(resource: dict[str, Any], *, checks: Aspect = ALL) -> list[Issue]:  # Any: FHIR JSON
+    """Return what is wrong with a resource; [] if nothing is.
+
+    A Bundle's entries are validated too. At most `ISSUES_MAX` issues are returned; if more were found, the last
+    one says so. Nothing is raised, whatever the JSON is.
+
+    Args:
+        resource: JSON as `codec.json.parse_json` or `codec.xml.parse_xml` returns it.
+        checks: groups of rules to apply; structure and primitive forms always are.
+    """
+    if type(resource) is not dict:
+        message = "A FHIR resource is a JSON object with a resourceType; send one."
+        return [Issue("error", "structure", "wrong-type", "", message)]
+    name = resource.get("resourceType")
+    where: Where = (
+        None,
+        name if type(name) is str and name.isidentifier() and len(name) < 64 else "Resource",
+        None,
+    )
+    run = Findings(resource)
+    if name == "Bundle":
+        run.entries = _entry_types(resource)
+    try:
+        compile_resource(checks)(resource, where, run)
+    except EnoughIssues:
+        run.left_out += 1
+    except RecursionError:
+        run.error("too-long", "too-deep", where, "The resource is nested too deeply; flatten it.")
+    if run.left_out:
+        message = "There are more issues than are listed; mend these first."
+        run.issues.append(Issue("information", "informational", "more-issues", where[1], message))
+    return run.issues
+
+
+def is_valid(issues: list[Issue]) -> bool:
+    """Return whether there is no error among the issues."""
+    return not any(issue.severity == "error" for issue in issues)
+
+
+def _entry_types(bundle: dict[str, Any]) -> dict[str, str]:  # Any: FHIR JSON
+    """Return the resource type of each entry by its fullUrl."""
+    entries = bundle.get("entry")
+    types = {}
+    for entry in entries if type(entries) is list else ():
+        if type(entry) is dict and type(url := entry.get("fullUrl")) is str:
+            resource = entry.get("resource")
+            if type(resource) is dict and type(name := resource.get("resourceType")) is str:
+                types[url] = name
+    return types
