@@ -5,9 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from salus.standards.fhir.model import Property, properties, type_definition
 from salus.standards.fhir.validation.issue import Findings, Where, quote
@@ -16,7 +14,7 @@ UNKNOWN_KEYS_MAX = 20
 """Most unknown keys of one object that are reported one by one."""
 
 
-class Fault(msgspec.Struct, frozen=True):
+class Fault(NamedTuple):
     """Something wrong with an object's set of keys; label is the element's, "" for the object itself."""
 
     code: str
@@ -85,9 +83,7 @@ def _is_known(key: str, name: str, known: Mapping[str, Property]) -> bool:
 def _unknown(name: str, shape: tuple[str, ...], known: Mapping[str, Property]) -> list[Fault]:
     unknown = [key for key in shape if not _is_known(key, name, known)]
     faults = [
-        Fault(
-            "structure", "unknown-element", "", f"{quote(key)} is no element of {name}; {_hint(key, known)}."
-        )
+        Fault("structure", "unknown-element", "", f"{name} has no element {quote(key)}; {_hint(key, known)}.")
         for key in unknown[:UNKNOWN_KEYS_MAX]
     ]
     if len(unknown) > UNKNOWN_KEYS_MAX:
@@ -103,15 +99,15 @@ def _hint(key: str, known: Mapping[str, Property]) -> str:
     if choices:
         return f"name its type, as in {choices[0]}"
     close = difflib.get_close_matches(key, known, n=1) if len(key) <= 40 else []
-    return f"did you mean {close[0]!r}?" if close else "remove it"
+    return f"perhaps {close[0]!r} is meant" if close else "remove it"
 
 
 def extension_address(node: dict[str, Any], where: Where, run: Findings) -> None:  # Any: FHIR JSON
-    """Check that an extension's url is absolute, unless the extension is inside another (R4, extensibility)."""
+    """Check that an extension's url is absolute, unless the extension is inside another."""
     url = node["url"]
     if type(url) is not str or ":" in url:
         return
     parent = where[0]
     if parent is None or parent[1] not in ("extension", "modifierExtension"):
-        message = f"The url of an extension is an absolute address, not {quote(url)}; write it in full."
+        message = f"An extension's url is an absolute address, not {quote(url)}; write it in full."
         run.error("value", "extension-url", (where, "url", None), message)

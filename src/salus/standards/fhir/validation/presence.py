@@ -1,8 +1,8 @@
 """What the presence of keys alone says about an invariant.
 
-Most invariants of R4 ask which elements are there ("code.empty() or system.exists()"). For a given set of keys
-they are decided once; only the others are evaluated on each element. The answers follow FHIRPath's three-valued
-logic (N1, section 6.5), with `UNKNOWN` for what depends on the content.
+Most invariants of R4 ask which elements are there ("code.empty() or system.exists()"). For a given set of
+keys they are decided once; only the others are evaluated on each element. The answers follow FHIRPath's
+three-valued logic (N1, section 6.5), with `UNKNOWN` for what depends on the content.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where references lead: to a type that the element allows, and inside the resource to something that is there.
+"""Where references lead: to a type that the element allows, and inside the resource to what is there.
 
 R4, references.html: literal references, contained resources (ref-1); bundle.html#references for entries.
 """
@@ -18,7 +18,7 @@ _LITERAL = re.compile(
 
 
 def reference_rule(target_profiles: tuple[str, ...]) -> Rule:
-    """Return the rule for a Reference that has a literal `reference`; no targets means that any may follow."""
+    """Return the rule for a Reference that has a literal `reference`; without targets any may follow."""
     targets = frozenset(target_profiles)
     allowed = ", ".join(target_profiles)
 

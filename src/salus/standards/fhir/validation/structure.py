@@ -1,8 +1,8 @@
 """Types compiled to closures: which keys an object may have, how often, and what each must be.
 
-An object's tuple of keys, its shape, decides which elements are missing, unknown or exclusive, and which rules
-apply. So a plan is made for each shape of a type when it is first seen, and an object is checked by following
-the plan of its shape. Plans of shapes with faults are not kept; nor are more than a fixed number.
+An object's tuple of keys, its shape, decides which elements are missing, unknown or exclusive, and which
+rules apply. So a plan is made for each shape of a type when it is first seen, and an object is checked by
+following the plan of its shape. Plans of shapes with faults are not kept; nor are more than a fixed number.
 """
 
 from __future__ import annotations
@@ -74,31 +74,29 @@ class Facets(NamedTuple):
     is_sibling: bool = False
 
 
+NO_FACETS = Facets()
+
+
 @cache
-def compile_type(name: str, aspects: Aspect, facets: Facets = Facets()) -> Check:
-    """Return the check for objects of a type that has elements ("Patient", "HumanName", "Patient.contact")."""
+def compile_type(name: str, aspects: Aspect, facets: Facets = NO_FACETS) -> Check:
+    """Return the check for objects of a type with elements ("Patient", "HumanName", "Patient.contact")."""
     plans: dict[Shape, Plan] = {}
 
     def check(node: Any, where: Where, run: Findings) -> None:  # Any: whatever was sent
         if type(node) is not dict:
             _not_an_object(node, name, where, run)
             return
+        errors = run.errors
         shape = tuple(node)
         plan = plans.get(shape)
         if plan is None:
             plan, faults = make_plan(name, shape, aspects, facets)
             if faults:
-                for fault in faults:
-                    run.error(
-                        fault.code,
-                        fault.message_id,
-                        (where, fault.label, None) if fault.label else where,
-                        fault.message,
-                    )
+                for code, message_id, label, message in faults:
+                    run.error(code, message_id, (where, label, None) if label else where, message)
             elif len(plans) < PLANS_MAX:
                 plans[shape] = plan
         values, singles, lists, rules, invariants = plan
-        errors = run.errors
         for key, is_valid in values:
             if not is_valid(node[key]):
                 explain(value_of(properties(name)[key], aspects), node[key], where, run)
@@ -122,10 +120,8 @@ def _check_list(items: Any, label: str, child: Check, where: Where, run: Finding
     elif not items:
         empty_array((where, label, None), run)
     else:
-        index = 0
-        for item in items:
+        for index, item in enumerate(items):
             child(item, (where, label, index), run)
-            index += 1
 
 
 def _not_an_object(node: Any, name: str, where: Where, run: Findings) -> None:

@@ -14,8 +14,8 @@ __all__ = ["ALL", "Aspect", "Issue", "validate"]
 def validate(resource: dict[str, Any], *, checks: Aspect = ALL) -> list[Issue]:  # Any: FHIR JSON
     """Return what is wrong with a resource; [] if nothing is.
 
-    A Bundle's entries are validated too. At most `ISSUES_MAX` issues are returned; if more were found, the last
-    one says so. Nothing is raised, whatever the JSON is.
+    A Bundle's entries are validated too. At most `ISSUES_MAX` issues are returned; if more were found, one
+    more says so. Nothing is raised, whatever the JSON is.
 
     Args:
         resource: JSON as `codec.json.parse_json` or `codec.xml.parse_xml` returns it.

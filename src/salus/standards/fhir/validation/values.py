@@ -1,4 +1,7 @@
-"""Checks of primitive values: alone, in arrays, and together with their `_key` sibling (R4, json.html#primitive)."""
+"""Checks of primitive values: alone, in arrays, and together with their `_key` sibling.
+
+R4, json.html#primitive.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +103,7 @@ def empty_array(where: Where, run: Findings) -> None:
 def _explain_one(value: Value, found: Any, where: Where, run: Findings) -> None:  # Any: whatever was sent
     primitive = value.primitive
     if found is None:
-        message = "null is no value; leave the key out (in an array, give its place in the '_' sibling an extension)."
+        message = "null is no value; leave the key out, or in an array give its place an extension."
         run.error("structure", "null-value", where, message)
     elif not isinstance(found, primitive.json) or (type(found) is bool and primitive.json is not bool):
         message = f"A {value.type} is expected here, not {_json_type(found)}; write {primitive.form}."
