@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from salus.standards.fhir.fhirpath.environment import Environment
 from salus.standards.fhir.fhirpath.expression import compile_expression
 from salus.standards.fhir.search.parameters import VALUE_TYPES, SearchParameter
 
@@ -12,4 +13,5 @@ def typed_values(parameter: SearchParameter, resource: dict[str, Any]) -> list[t
     """Return (type, value) of what the expression yields and the search type can read."""
     expression = compile_expression(parameter.expression, parameter.resource)
     readable = VALUE_TYPES[parameter.type]
-    return [(name, value) for name, value in expression.typed(resource) if name in readable]
+    found = expression.typed(resource, Environment(reference_stubs=True))
+    return [(name, value) for name, value in found if name in readable]

@@ -11,14 +11,14 @@ from salus.standards.fhir.search.parameters import SearchParameter
 Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
 
 
-class TokenValue(msgspec.Struct, frozen=True, tag=True):
+class TokenValue(msgspec.Struct, frozen=True):
     """`system|code`: None stands for any system or any code, system "" for none."""
 
     system: str | None
     code: str | None
 
 
-class OfTypeValue(msgspec.Struct, frozen=True, tag=True):
+class OfTypeValue(msgspec.Struct, frozen=True):
     """`system|code|value` of :of-type: an identifier's type and value."""
 
     system: str
@@ -26,7 +26,7 @@ class OfTypeValue(msgspec.Struct, frozen=True, tag=True):
     value: str
 
 
-class ReferenceValue(msgspec.Struct, frozen=True, tag=True):
+class ReferenceValue(msgspec.Struct, frozen=True):
     """A reference: type and id, an id alone (type ""), or an address (url, urn or canonical, as written)."""
 
     type: str
@@ -34,14 +34,14 @@ class ReferenceValue(msgspec.Struct, frozen=True, tag=True):
     address: str
 
 
-class TextValue(msgspec.Struct, frozen=True, tag=True):
+class TextValue(msgspec.Struct, frozen=True):
     """A string or uri as written, and a string's folded form."""
 
     text: str
     folded: str
 
 
-class RangeValue(msgspec.Struct, frozen=True, tag=True):
+class RangeValue(msgspec.Struct, frozen=True):
     """A date, number or quantity.
 
     Args:
@@ -59,13 +59,13 @@ class RangeValue(msgspec.Struct, frozen=True, tag=True):
     code: str = ""
 
 
-class CompositeValue(msgspec.Struct, frozen=True, tag=True):
+class CompositeValue(msgspec.Struct, frozen=True):
     """One value for each component."""
 
     parts: tuple[TokenValue | ReferenceValue | TextValue | RangeValue, ...]
 
 
-class MissingValue(msgspec.Struct, frozen=True, tag=True):
+class MissingValue(msgspec.Struct, frozen=True):
     """The value of :missing."""
 
     missing: bool
@@ -74,7 +74,7 @@ class MissingValue(msgspec.Struct, frozen=True, tag=True):
 Value = TokenValue | OfTypeValue | ReferenceValue | TextValue | RangeValue | CompositeValue | MissingValue
 
 
-class Condition(msgspec.Struct, frozen=True, tag=True):
+class Condition(msgspec.Struct, frozen=True):
     """A parameter with a modifier ("" for none) and values: one must match, for :not and :not-in none.
 
     Args:
@@ -86,14 +86,14 @@ class Condition(msgspec.Struct, frozen=True, tag=True):
     values: tuple[Value, ...]
 
 
-class Chain(msgspec.Struct, frozen=True, tag=True):
+class Chain(msgspec.Struct, frozen=True):
     """A reference to a resource that satisfies a criterion; one entry for each type it may have."""
 
     parameter: SearchParameter
     targets: tuple[tuple[str, Criterion], ...]
 
 
-class Has(msgspec.Struct, frozen=True, tag=True):
+class Has(msgspec.Struct, frozen=True):
     """A resource of `type` refers to this one by `parameter` and satisfies a criterion."""
 
     type: str
