@@ -83,6 +83,10 @@ class MembershipList(msgspec.Struct, frozen=True):
             return "unknown"
         return found.state(now) if now < self.expires_at else "expired"
 
+    def knows(self, node: str) -> bool:
+        """Return whether the list names the node, in whatever state."""
+        return any(member.node == node for member in self.members)
+
     def admitted(self, node: str, now: datetime) -> Member:
         """Return the member, if it may ask and be asked at this moment.
 

@@ -21,7 +21,7 @@ from salus.core.errors import StorageUnavailable
 from salus.store.postgres import Database
 
 FOLDER = "federation"
-LIST_FILE, ANCHOR_FILE, ANCHOR_KEY_FILE = "members.jws", "anchor.json", "anchor-key.pem"
+LIST_FILE, ANCHOR_FILE, ANCHOR_KEY_FILE = "members.jws", "anchor.json", "anchor-key.json"
 FORGOTTEN_AT_ONCE_MAX = 500
 
 _REMEMBER = """

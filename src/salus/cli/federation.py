@@ -1,0 +1,195 @@
+"""`salus federation`: make a federation, join one, admit and revoke nodes, see who belongs."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import httpx
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from salus.cli.command import Command
+from salus.core.clock import utc_now
+from salus.core.errors import MalformedContent, SettingsInvalid
+from salus.federation import anchor
+from salus.federation.membership import install_list, read_anchor, read_membership
+from salus.federation.membership_list import (
+    Member,
+    MembershipList,
+    key_id,
+    read_request,
+    sign_request,
+)
+from salus.node import load_node_keys
+from salus.settings import read_settings
+from salus.store.federation import LIST_FILE, read_file
+
+EXAMPLES = """
+  salus federation init --name "Demo" --data PT            make a federation; its anchor's key is in PT
+  salus federation join --anchor PT --data EE              join one whose anchor is on this machine
+  salus federation join --request ee.jws --data EE         write a request for an anchor elsewhere
+  salus federation admit ee.jws --data PT --out list.jws   there: admit it
+  salus federation install list.jws --anchor-key key.json --data EE    here: take the list
+  salus federation revoke ee-1 --data PT                   from now on ee-1 gets nothing
+  salus federation list --data PT
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLES
+    parser.add_argument("action", choices=sorted(ACTIONS))
+    parser.add_argument("what", nargs="?", help="admit: request file; install: list file; revoke: node id")
+    parser.add_argument("--name", help="init: the federation's name")
+    parser.add_argument("--anchor", type=Path, metavar="DIR", help="join: the anchor's folder here")
+    parser.add_argument("--request", type=Path, metavar="FILE", help="join: write a signed request to FILE")
+    parser.add_argument("--anchor-key", type=Path, metavar="FILE", help="install: the anchor's key (JWK)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="admit, revoke: write the list to FILE")
+    parser.add_argument("--days", type=int, default=anchor.MEMBER_DAYS, help="join: it lasts this long")
+    parser.add_argument("--json", action="store_true", help="list: as one JSON object")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the action says."""
+    return ACTIONS[options.action](options)
+
+
+def _init(options: argparse.Namespace) -> int:
+    if not options.name:
+        raise SettingsInvalid("name the federation: salus federation init --name NAME")
+    made = anchor.make_federation(options.data, options.name, now=utc_now())
+    print(f"Federation {made.federation} is made; its anchor's key is in {options.data / 'federation'}.")
+    print("Keep that key safe: who holds it decides who belongs.")
+    return 0
+
+
+def _join(options: argparse.Namespace) -> int:
+    member = member_of(options.data, days=options.days, now=utc_now())
+    if options.request is not None:
+        options.request.write_text(sign_request(member, load_node_keys(options.data).federation) + "\n")
+        print(f"{options.request} asks for {member.node} to be admitted; give it to the anchor's operator.")
+        return 0
+    folder = options.anchor or options.data
+    renewed = anchor.admit(folder, member, now=utc_now(), node_folder=options.data)
+    print(f"{member.node} belongs to federation {renewed.federation} (list version {renewed.version}).")
+    return _tell(folder, renewed)
+
+
+def _admit(options: argparse.Namespace) -> int:
+    member = read_request(_text(options.what, "the request file").strip())
+    renewed = anchor.admit(options.data, member, now=utc_now())
+    print(f"{member.node} ({member.name}, {member.base_url}) is admitted (list version {renewed.version}).")
+    return _tell(options.data, renewed, options.out)
+
+
+def _revoke(options: argparse.Namespace) -> int:
+    if not options.what:
+        raise SettingsInvalid("name the node: salus federation revoke NODE")
+    renewed = anchor.revoke(options.data, options.what, now=utc_now())
+    print(f"{options.what} is revoked (list version {renewed.version}).")
+    return _tell(options.data, renewed, options.out)
+
+
+def _install(options: argparse.Namespace) -> int:
+    key = None
+    if options.anchor_key is not None:
+        try:
+            key = msgspec.json.decode(
+                _text(str(options.anchor_key), "the anchor's key"), type=dict[str, object]
+            )
+        except msgspec.DecodeError as error:
+            raise MalformedContent(f"{options.anchor_key} is not a JWK") from error
+    installed = install_list(options.data, _text(options.what, "the list file"), anchor=key)
+    print(f"List version {installed.version} of federation {installed.federation} is in force.")
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    known, now = read_membership(options.data), utc_now()
+    if known is None:
+        raise SettingsInvalid(f"{options.data} has joined no federation; see: salus federation --help")
+    if options.json:
+        rows = [_row(known, member, now) for member in known.members]
+        head = {
+            "federation": known.federation,
+            "version": known.version,
+            "expires_at": known.expires_at.isoformat(),
+        }
+        print(json.dumps(head | {"members": rows}))
+        return 0
+    table = Table(
+        title=f"{known.federation}, list version {known.version}, expires {known.expires_at:%Y-%m-%d}"
+    )
+    for heading in ("Node", "Country", "Name", "Address", "Until", "State"):
+        table.add_column(heading)
+    for member in known.members:
+        table.add_row(*_row(known, member, now).values())
+    Console().print(table)
+    return 0
+
+
+def member_of(data: Path, *, days: int, now: datetime) -> Member:
+    """Return the node in the folder as an entry of a membership list."""
+    settings, keys = read_settings(data), load_node_keys(data)
+    public = keys.federation.as_dict(private=False)
+    jwk = {name: public[name] for name in ("kty", "crv", "x", "y")} | {"kid": key_id(public), "alg": "ES384"}
+    until = (now + timedelta(days=days)).replace(microsecond=0)
+    return Member(settings.node, settings.country, settings.name, settings.base_url, [jwk], until)
+
+
+def _row(known: MembershipList, member: Member, now: datetime) -> dict[str, str]:
+    return {
+        "node": member.node,
+        "country": member.country,
+        "name": member.name,
+        "base_url": member.base_url,
+        "valid_until": f"{member.valid_until:%Y-%m-%d}",
+        "state": known.state(member.node, now),
+    }
+
+
+def _tell(folder: Path, renewed: MembershipList, out: Path | None = None) -> int:
+    """Bring the new list to the running members, and say who did not take it."""
+    token = read_file(folder, LIST_FILE) or ""
+    if out is not None:
+        out.write_text(token)
+        key = out.with_suffix(".anchor.json")
+        key.write_text(json.dumps(dict(read_anchor(folder) or {})))
+        print(f"The list is in {out}, the anchor's public key in {key}.")
+    missed = asyncio.run(_spread(token, renewed))
+    for node, reason in missed.items():
+        print(f"  {node}: {reason}; it takes the list when it next asks another node, or by `install`.")
+    return 0
+
+
+async def _spread(token: str, renewed: MembershipList) -> dict[str, str]:
+    now = utc_now()
+    members = [member for member in renewed.members if member.state(now) == "active"]
+    async with httpx.AsyncClient(follow_redirects=False, trust_env=False) as client:
+        return await anchor.spread(token, members, client)
+
+
+def _text(path: str | None, what: str) -> str:
+    if not path:
+        raise SettingsInvalid(f"name {what}; see: salus federation --help")
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"{path} cannot be read: {error}") from error
+
+
+ACTIONS = {
+    "init": _init,
+    "join": _join,
+    "admit": _admit,
+    "revoke": _revoke,
+    "install": _install,
+    "list": _list,
+}
+COMMAND = Command("federation", "Make, join or show a federation of nodes.", arguments, run)

@@ -1,0 +1,168 @@
+"""The anchor's side: it makes the federation, admits and revokes nodes, and signs every new list.
+
+The anchor's key lies in one folder, of a node or of its own. Nodes whose folders are on this machine get a
+new list at once; the others by HTTP (`spread`) or when they ask each other (`refresh`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import httpx
+import msgspec
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+
+from salus.core.errors import Conflict, SalusError, SettingsInvalid
+from salus.federation.membership import Membership, install_list, read_membership
+from salus.federation.membership_list import (
+    LIST_SIZE_MAX,
+    Member,
+    MembershipList,
+    sign_list,
+    with_member,
+    without_member,
+)
+from salus.store.federation import ANCHOR_KEY_FILE, LIST_FILE, folder_lock, read_file, write_file
+
+LOCAL_FILE = "local.json"
+LIST_DAYS = 90
+MEMBER_DAYS = 365
+MEMBERS_PATH = "/federation/members"
+SPREAD_TIMEOUT_SECONDS = 5.0
+
+
+def make_federation(folder: Path, name: str, *, now: datetime, days: int = LIST_DAYS) -> MembershipList:
+    """Make the anchor's key and an empty list in the folder.
+
+    Raises:
+        Conflict: the folder holds or has joined a federation already.
+    """
+    with folder_lock(folder):
+        if read_file(folder, ANCHOR_KEY_FILE) is not None or read_file(folder, LIST_FILE) is not None:
+            raise Conflict(f"{folder} has a federation already; see `salus federation list`")
+        anchor = ECKey.generate_key("P-384", auto_kid=True)
+        write_file(folder, ANCHOR_KEY_FILE, json.dumps(anchor.as_dict(private=True)))
+    empty = MembershipList(name, 1, _whole(now), _whole(now) + timedelta(days=days), ())
+    install_list(folder, sign_list(empty, anchor), anchor=anchor.as_dict(private=False))
+    return empty
+
+
+def admit(
+    anchor_folder: Path, member: Member, *, now: datetime, node_folder: Path | None = None
+) -> MembershipList:
+    """Sign the next list with the member on it, and bring it to every node folder of this machine.
+
+    Args:
+        anchor_folder: where the anchor's key lies.
+        member: the node to admit or to renew.
+        now: the present.
+        node_folder: the node's folder, if it is on this machine.
+
+    Raises:
+        SettingsInvalid: the folder holds no anchor.
+        Conflict: the list changed meanwhile; try again.
+    """
+    if node_folder is not None:
+        _remember(anchor_folder, member.node, node_folder)
+    expires_at = _whole(now) + timedelta(days=LIST_DAYS)
+    return _publish(
+        anchor_folder, with_member(_known(anchor_folder), member, now=_whole(now), expires_at=expires_at)
+    )
+
+
+def revoke(anchor_folder: Path, node: str, *, now: datetime) -> MembershipList:
+    """Sign the next list with the node revoked, and bring it to every node folder of this machine."""
+    expires_at = _whole(now) + timedelta(days=LIST_DAYS)
+    return _publish(
+        anchor_folder, without_member(_known(anchor_folder), node, now=_whole(now), expires_at=expires_at)
+    )
+
+
+def has_anchor(folder: Path) -> bool:
+    """Return whether the folder holds the anchor's private key."""
+    return read_file(folder, ANCHOR_KEY_FILE) is not None
+
+
+async def spread(token: str, members: Sequence[Member], client: httpx.AsyncClient) -> dict[str, str]:
+    """Bring the signed list to the members by HTTP; return the reason for each that did not take it."""
+
+    async def bring(member: Member) -> str:
+        try:
+            answer = await client.post(
+                member.base_url + MEMBERS_PATH, content=token, timeout=SPREAD_TIMEOUT_SECONDS
+            )
+        except httpx.HTTPError:
+            return "cannot be reached"
+        return "" if answer.status_code == 200 else f"answered {answer.status_code}"
+
+    reasons = await asyncio.gather(*(bring(member) for member in members))
+    return {member.node: reason for member, reason in zip(members, reasons, strict=True) if reason}
+
+
+async def refresh(membership: Membership, client: httpx.AsyncClient, node: str, now: datetime) -> bool:
+    """Ask one other member, by chance, for its list; return whether a newer one was taken.
+
+    A peer's list is believed only under the anchor's signature, so any member may be asked.
+    """
+    current = membership.current
+    others = membership.others(node, now)
+    if current is None or not others:
+        return False
+    asked = random.choice(others)  # noqa: S311  any choice will do
+    try:
+        answer = await client.get(asked.base_url + MEMBERS_PATH)
+        if answer.status_code != 200 or len(answer.content) > LIST_SIZE_MAX:
+            return False
+        return membership.install(answer.text).version > current.version
+    except (httpx.HTTPError, SalusError):
+        return False
+
+
+def _known(folder: Path) -> MembershipList:
+    known = read_membership(folder)
+    if known is None or not has_anchor(folder):
+        raise SettingsInvalid(
+            f"{folder} holds no federation's anchor; make one with: salus federation init --data {folder}"
+        )
+    return known
+
+
+def _publish(folder: Path, renewed: MembershipList) -> MembershipList:
+    token = sign_list(renewed, _anchor_key(folder))
+    install_list(folder, token)
+    public = _anchor_key(folder).as_dict(private=False)
+    for node, path in _local(folder).items():
+        if (path / "salus.toml").exists() and path.resolve() != folder.resolve() and renewed.knows(node):
+            install_list(path, token, anchor=public)
+    return renewed
+
+
+def _anchor_key(folder: Path) -> ECKey:
+    try:
+        return ECKey.import_key(json.loads(read_file(folder, ANCHOR_KEY_FILE) or ""))
+    except (JoseError, ValueError) as error:
+        raise SettingsInvalid(
+            f"the anchor's key in {folder} cannot be read; restore it from a backup"
+        ) from error
+
+
+def _local(folder: Path) -> dict[str, Path]:
+    text = read_file(folder, LOCAL_FILE)
+    found = msgspec.json.decode(text, type=dict[str, str]) if text else {}
+    return {node: Path(path) for node, path in found.items()}
+
+
+def _remember(folder: Path, node: str, node_folder: Path) -> None:
+    with folder_lock(folder):
+        known = _local(folder) | {node: node_folder.resolve()}
+        write_file(folder, LOCAL_FILE, json.dumps({each: str(path) for each, path in known.items()}))
+
+
+def _whole(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)
