@@ -16,9 +16,7 @@ import msgspec
 from salus.core.access import Grant, Leaf, Outcome
 from salus.store.postgres import Connection
 
-_INSERT = """
-INSERT INTO leaf (patient, at, entry) SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::bytea[])
-"""
+_APPEND = "SELECT append_leaves($1, $2, $3)"
 _SALT_BYTES = 16
 _encoder = msgspec.json.Encoder()
 
@@ -64,8 +62,8 @@ def leaf_of(grant: Grant, patient: str, *, what: str, resources: int, outcome: O
 async def append(connection: Connection, leaves: Sequence[Leaf]) -> None:
     """Insert the leaves, unsequenced, in the caller's transaction."""
     if leaves:
-        await connection.execute(
-            _INSERT,
+        await connection.fetchrow(
+            _APPEND,
             [leaf.patient for leaf in leaves],
             [leaf.at for leaf in leaves],
             [encode_entry(leaf) for leaf in leaves],

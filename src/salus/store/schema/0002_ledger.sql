@@ -28,11 +28,24 @@ CREATE TABLE checkpoint (
     size        bigint      PRIMARY KEY,
     root        bytea       NOT NULL,
     signed_at   timestamptz NOT NULL,
-    note        text        NOT NULL                  -- the signed note
+    note        text        NOT NULL,                 -- the signed note
+    settled     bigint      NOT NULL                  -- every leaf that arrived up to here is in the tree
 );
 
+-- The only way to insert leaves. Taking the transaction's id before the first arrival is what lets the
+-- sequencer know, from the oldest running transaction, that no leaf can still appear below an arrival.
+CREATE FUNCTION append_leaves(patients text[], times timestamptz[], entries bytea[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public
+AS $$
+BEGIN
+    PERFORM pg_current_xact_id();
+    INSERT INTO leaf (patient, at, entry) SELECT * FROM unnest(patients, times, entries);
+END
+$$;
+
 -- Nothing is changed or removed: the roles have no right to, and for the owner a trigger refuses.
-REVOKE UPDATE, DELETE, TRUNCATE ON leaf, leaf_index, tree_node, checkpoint FROM salus_wide;
+REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON leaf FROM salus_wide;
+REVOKE UPDATE, DELETE, TRUNCATE ON leaf_index, tree_node, checkpoint FROM salus_wide;
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql
     AS $$ BEGIN RAISE EXCEPTION 'the ledger is append-only (%)', TG_TABLE_NAME; END $$;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON leaf
@@ -45,10 +58,14 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON checkpoint
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 ALTER TABLE leaf ENABLE ROW LEVEL SECURITY;
-GRANT SELECT, INSERT ON leaf TO salus_bound;
+ALTER TABLE leaf_index ENABLE ROW LEVEL SECURITY;
+GRANT SELECT ON leaf, leaf_index TO salus_bound;
 CREATE POLICY wide ON leaf TO salus_wide USING (true);
-CREATE POLICY bound_reads ON leaf FOR SELECT TO salus_bound USING (patient = ANY ((SELECT salus_patients())::text[]));
-CREATE POLICY bound_writes ON leaf FOR INSERT TO salus_bound WITH CHECK (true);
+CREATE POLICY wide ON leaf_index TO salus_wide USING (true);
+CREATE POLICY bound ON leaf FOR SELECT TO salus_bound
+    USING (patient = ANY ((SELECT salus_patients())::text[]));
+CREATE POLICY bound ON leaf_index FOR SELECT TO salus_bound
+    USING (patient = ANY ((SELECT salus_patients())::text[]));
 
 -- Access tokens that are refused before they expire.
 CREATE TABLE revoked_token (

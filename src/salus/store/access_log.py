@@ -1,0 +1,91 @@
+"""Reading the ledger: a citizen's own accesses, and proofs that they are in the log."""
+
+from __future__ import annotations
+
+import msgspec
+
+from salus.core.access import Grant, Leaf
+from salus.core.errors import NotFound
+from salus.standards.merkle.tree import Span, consistency_spans, fold, full_nodes, inclusion_spans
+from salus.store.ledger import decode_entry
+from salus.store.postgres import Connection, Database
+from salus.store.sequencer import nodes_of
+
+_PAGE = """
+SELECT leaf.arrival, leaf.entry, leaf_index.index
+FROM leaf LEFT JOIN leaf_index ON leaf_index.arrival = leaf.arrival
+WHERE leaf.patient = $1 AND leaf.arrival < $2
+ORDER BY leaf.arrival DESC LIMIT $3
+"""
+_NEWEST = 2**63 - 1
+
+
+class LoggedAccess(msgspec.Struct, frozen=True):
+    """One line of an access log.
+
+    Args:
+        arrival: names the line; pages go on below it.
+        index: its place in the Merkle log, None for the moment before it is sequenced.
+        leaf: who, what, why.
+        entry: the bytes that the log hashes; with the proof they show that the line is genuine.
+    """
+
+    arrival: int
+    index: int | None
+    leaf: Leaf
+    entry: bytes
+
+
+async def access_log(
+    grant: Grant, database: Database, patient: str, *, count: int, before: int | None = None
+) -> list[LoggedAccess]:
+    """Return the accesses to a patient's record, newest first, at most `count` of them.
+
+    Pass the last line's `arrival` as `before` for the next page. A grant that does not open the patient's
+    compartment gets nothing.
+    """
+    if grant.patients is not None and patient not in grant.patients:
+        return []
+    async with database.reading(grant) as connection:
+        rows = await connection.fetch(_PAGE, patient, _NEWEST if before is None else before, count)
+    return [
+        LoggedAccess(row["arrival"], row["index"], decode_entry(row["entry"]), row["entry"]) for row in rows
+    ]
+
+
+async def inclusion_proof(database: Database, index: int, size: int) -> list[bytes]:
+    """Return the proof that leaf `index` is in the log of `size` leaves (RFC 9162 section 2.1.3).
+
+    Raises:
+        NotFound: the log has not `size` leaves, or no leaf of that index.
+    """
+    async with database.system() as connection:
+        await _check(connection, size)
+        if not 0 <= index < size:
+            raise NotFound(f"The log of {size} leaves has no leaf {index}.")
+        return await _hashes(connection, inclusion_spans(index, size))
+
+
+async def consistency_proof(database: Database, before: int, after: int) -> list[bytes]:
+    """Return the proof that the log of `after` leaves only appends to that of `before` (section 2.1.4).
+
+    Raises:
+        NotFound: the log was never of these sizes.
+    """
+    async with database.system() as connection:
+        await _check(connection, after)
+        if not 0 < before <= after:
+            raise NotFound(f"The log has no proof from size {before} to {after}.")
+        return await _hashes(connection, consistency_spans(before, after))
+
+
+async def _check(connection: Connection, size: int) -> None:
+    newest = await connection.fetchval("SELECT max(size) FROM checkpoint") or 0
+    if not 0 < size <= newest:
+        raise NotFound(f"The log has {newest} leaves, not {size}.")
+
+
+async def _hashes(connection: Connection, spans: list[Span]) -> list[bytes]:
+    rows = [full_nodes(span) for span in spans]
+    known = await nodes_of(connection, [node for row in rows for node in row])
+    return [fold([known[node] for node in row]) for row in rows]

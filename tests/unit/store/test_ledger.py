@@ -1,0 +1,180 @@
+"""The ledger: append-only, sequenced without gaps or repeats, provable, and each citizen's own to read."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from salus.core.access import Action, Outcome, Role
+from salus.core.errors import NotFound
+from salus.standards.merkle.checkpoint import open_checkpoint
+from salus.standards.merkle.note import log_key
+from salus.standards.merkle.proof import verify_consistency, verify_inclusion
+from salus.standards.merkle.tree import leaf_hash, root_of
+from salus.store.access_log import access_log, consistency_proof, inclusion_proof
+from salus.store.journal import open_journal
+from salus.store.ledger import append, encode_entry, leaf_of
+from salus.store.sequencer import Progress, Signer, last_checkpoint, sequence
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+SIGNER = Signer("salus.test/pt", Ed25519PrivateKey.generate())
+
+
+@pytest.fixture
+def leaf(grant):
+    def make(patient="ana", what="Observation/1"):
+        return leaf_of(grant(), patient, what=what, resources=1, outcome=Outcome.SERVED)
+
+    return make
+
+
+async def add(database, *leaves):
+    async with database.system() as connection:
+        await append(connection, leaves)
+
+
+async def sequenced(database):
+    async with database.system() as connection:
+        return await connection.fetch(
+            "SELECT index, leaf.arrival, entry, hash FROM leaf_index JOIN leaf USING (arrival) ORDER BY index"
+        )
+
+
+async def test_leaves_get_consecutive_indexes_and_a_signed_checkpoint(database, leaf):
+    await add(database, *(leaf(f"p{number}") for number in range(5)))
+    first = await sequence(database, SIGNER, NOW)
+    await add(database, *(leaf(f"p{number}") for number in range(8)))
+    second = await sequence(database, SIGNER, NOW, first)
+    assert (first.size, second.size, second.sequenced) == (5, 13, 8)
+    rows = await sequenced(database)
+    assert [row["index"] for row in rows] == list(range(13))
+    size, root, note = await last_checkpoint(database)
+    opened = open_checkpoint(note, log_key("salus.test/pt", SIGNER.key))
+    assert (opened.size, opened.root) == (size, root) == (13, root_of(row["entry"] for row in rows))
+
+
+async def test_nothing_new_signs_nothing(database, leaf):
+    assert (await sequence(database, SIGNER, NOW)).size == 0
+    assert await last_checkpoint(database) is None
+    await add(database, leaf())
+    progress = await sequence(database, SIGNER, NOW)
+    assert (await sequence(database, SIGNER, NOW, progress)).sequenced == 0
+
+
+async def test_a_leaf_that_commits_late_is_sequenced_late_and_never_lost(database, leaf):
+    """Its arrival is smaller than that of leaves already in the tree."""
+    async with database.system() as slow:
+        transaction = slow.transaction()
+        await transaction.start()
+        await append(slow, [leaf("late")])
+        progress = Progress()
+        for number in range(4):
+            await add(database, leaf(f"p{number}"))
+            progress = await sequence(database, SIGNER, NOW, progress)
+        assert progress.size == 4
+        await transaction.commit()
+    progress = await sequence(database, SIGNER, NOW, progress)
+    assert (progress.size, progress.sequenced) == (5, 1)
+    arrivals = [row["arrival"] for row in await sequenced(database)]
+    assert arrivals[-1] == min(arrivals)
+    # A process that starts anew finds nothing it has done already.
+    assert (await sequence(database, SIGNER, NOW)).sequenced == 0
+    await add(database, leaf("next"))
+    progress = await sequence(database, SIGNER, NOW, progress)
+    await add(database, leaf("after"))
+    await sequence(database, SIGNER, NOW, progress)
+    async with database.system() as connection:
+        settled = await connection.fetchval("SELECT settled FROM checkpoint ORDER BY size DESC LIMIT 1")
+    assert settled >= max(arrivals)
+
+
+async def test_a_leaf_of_a_rolled_back_transaction_is_none(database, leaf):
+    async with database.system() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await append(connection, [leaf("never")])
+        await transaction.rollback()
+    await add(database, leaf("ana"))
+    assert (await sequence(database, SIGNER, NOW)).size == 1
+
+
+async def test_two_sequencers_and_many_writers_make_one_tree(database, leaf):
+    async def write(name):
+        for number in range(10):
+            await add(database, leaf(name, f"Observation/{number}"))
+
+    async def keep_sequencing():
+        progress = Progress()
+        for _ in range(20):
+            progress = await sequence(database, SIGNER, NOW, progress)
+
+    await asyncio.gather(*(write(f"p{n}") for n in range(4)), keep_sequencing(), keep_sequencing())
+    await sequence(database, SIGNER, NOW)
+    rows = await sequenced(database)
+    assert [row["index"] for row in rows] == list(range(40))
+    assert (await last_checkpoint(database))[1] == root_of(row["entry"] for row in rows)
+
+
+async def test_proofs_verify_against_the_checkpoint(database, leaf):
+    progress, roots = Progress(), {}
+    for count in (3, 4, 6):
+        await add(database, *(leaf(f"p{number}") for number in range(count)))
+        progress = await sequence(database, SIGNER, NOW, progress)
+        size, root, _ = await last_checkpoint(database)
+        roots[size] = root
+    rows = await sequenced(database)
+    for size, root in roots.items():
+        for row in rows[:size]:
+            proof = await inclusion_proof(database, row["index"], size)
+            assert verify_inclusion(leaf_hash(row["entry"]), row["index"], size, proof, root)
+    proof = await consistency_proof(database, 7, 13)
+    assert verify_consistency(7, 13, roots[7], roots[13], proof)
+    for wrong in ((13, 13), (-1, 13), (0, 14), (0, 0)):
+        with pytest.raises(NotFound):
+            await inclusion_proof(database, *wrong)
+
+
+@pytest.mark.parametrize("table", ["leaf", "leaf_index", "tree_node", "checkpoint"])
+@pytest.mark.parametrize("verb", ["DELETE FROM {}", "UPDATE {0} SET {1} = {1}", "TRUNCATE {}"])
+async def test_not_even_the_owner_changes_the_ledger(database, database_url, leaf, table, verb):
+    await add(database, leaf(), leaf())
+    await sequence(database, SIGNER, NOW)
+    column = {"leaf": "at", "checkpoint": "note"}.get(table, "hash")
+    owner = await asyncpg.connect(database_url)
+    with pytest.raises(asyncpg.RaiseError, match="append-only"):
+        await owner.execute(verb.format(table, column))
+    await owner.close()
+    async with database.system() as connection:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(verb.format(table, column))
+
+
+async def test_a_citizen_reads_their_own_accesses_newest_first_and_nobody_elses(database, grant, leaf):
+    await add(database, leaf("ana", "a"), leaf("rui", "b"), leaf("ana", "c"))
+    await sequence(database, SIGNER, NOW)
+    await add(database, leaf("ana", "d"))
+    ana = grant("ana", role=Role.CITIZEN, action=Action.AUDIT)
+    first = await access_log(ana, database, "ana", count=2)
+    assert [(line.leaf.what, line.index) for line in first] == [("d", None), ("c", 2)]
+    rest = await access_log(ana, database, "ana", count=2, before=first[-1].arrival)
+    assert [(line.leaf.what, line.index) for line in rest] == [("a", 0)]
+    assert await access_log(ana, database, "rui", count=9) == []
+    async with database.reading(ana) as connection:
+        assert await connection.fetchval("SELECT count(*) FROM leaf WHERE patient <> 'ana'") == 0
+        assert await connection.fetchval("SELECT count(*) FROM leaf_index WHERE patient <> 'ana'") == 0
+
+
+async def test_the_journal_writes_many_requests_leaves_durably(database, leaf):
+    async with open_journal(database) as journal:
+        await asyncio.gather(*(journal.write([leaf(f"p{number}")]) for number in range(50)))
+        async with database.system() as connection:
+            assert await connection.fetchval("SELECT count(DISTINCT patient) FROM leaf") == 50
+        journal.post([leaf("last")])
+    async with database.system() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM leaf WHERE patient = 'last'") == 1
+
+
+def test_equal_leaves_have_different_entries(leaf):
+    assert encode_entry(leaf()) != encode_entry(leaf())
