@@ -153,7 +153,7 @@ class Compiler:
         return Compiled(run, compiled.shape)
 
     def variable(self, tree: Variable) -> Compiled:
-        """`$this`, `$index`, `$total`."""
+        """One of `$this`, `$index`, `$total`."""
         if tree.name == "$this":
             return Compiled(lambda context: context.focus, self.here)
         if tree.name == "$index":
@@ -206,12 +206,10 @@ class Compiler:
         def run(context: Context) -> Collection:
             items = inner(context)
             if len(items) == 1:
-                item = items[0]
-                return follow(item, name) if isinstance(item, Node) else []
+                return follow(items[0], name)
             reached: Collection = []
             for item in items:
-                if isinstance(item, Node):
-                    reached += follow(item, name)
+                reached += follow(item, name)
             context.budget.spend(len(reached))
             return reached
 

@@ -6,14 +6,15 @@ from lxml import etree
 
 _XHTML = "{http://www.w3.org/1999/xhtml}"
 _ELEMENT_NAMES = """
-    a abbr acronym address b big blockquote br caption center cite code col colgroup dd del dfn div dl dt em h1 h2 h3
-    h4 h5 h6 hr i img ins kbd li map ol p pre q s samp small span strike strong sub sup table tbody td tfoot th thead
-    tr tt u ul var
+    a abbr acronym address b big blockquote br caption center cite code col colgroup dd del dfn div
+    dl dt em h1 h2 h3 h4 h5 h6 hr i img ins kbd li map ol p pre q s samp small span strike strong
+    sub sup table tbody td tfoot th thead tr tt u ul var
 """
 _ATTRIBUTE_NAMES = """
-    abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char charoff charset
-    cite class colspan compact coords dir frame headers height href hreflang hspace id lang longdesc name nowrap rel
-    rev rowspan rules scope shape span src start style summary tabindex title type valign value vspace width
+    abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char
+    charoff charset cite class colspan compact coords dir frame headers height href hreflang hspace
+    id lang longdesc name nowrap rel rev rowspan rules scope shape span src start style summary
+    tabindex title type valign value vspace width
 """
 _ELEMENTS = frozenset(_ELEMENT_NAMES.split())
 _ATTRIBUTES = frozenset(_ATTRIBUTE_NAMES.split())

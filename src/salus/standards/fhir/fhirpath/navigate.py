@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from salus.standards.fhir.fhirpath.values import Node
+from salus.standards.fhir.fhirpath.values import Node, TypeInfo
 from salus.standards.fhir.model import ancestors, properties, type_definition
 
 
@@ -126,8 +126,15 @@ def _of_primitive(node: Node, name: str) -> list[Any]:
     return []
 
 
-def member(node: Node, name: str) -> list[Any]:
+def _of_type_info(info: TypeInfo, name: str) -> list[Any]:
+    value = {"name": info.name, "namespace": info.namespace, "baseType": info.base}.get(name)
+    return [] if value is None else [value]
+
+
+def member(node: Any, name: str) -> list[Any]:  # any Item
     """Return the children of that name; a choice by its name without the type ("value")."""
+    if not isinstance(node, Node):
+        return _of_type_info(node, name) if isinstance(node, TypeInfo) else []
     if not isinstance(node.value, dict):
         return _of_primitive(node, name)
     steps = steps_of(node.type)

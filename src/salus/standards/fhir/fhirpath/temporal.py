@@ -240,7 +240,7 @@ def _split(seconds: Decimal) -> tuple[int, Decimal]:
 
 
 def _add_seconds(value: Temporal, seconds: Decimal) -> Temporal:
-    minutes, rest = _split((value.second or Decimal(0)) + seconds)
+    minutes, rest = _split((Decimal(0) if value.second is None else value.second) + seconds)
     moment = _moment(value.parts) + timedelta(minutes=minutes)
     parts = (moment.year, moment.month, moment.day, moment.hour, moment.minute)
     second = None if value.second is None else rest
@@ -251,7 +251,8 @@ def _add_to_time(value: Temporal, amount: int, unit: str) -> Temporal | None:
     if unit not in _SECONDS or unit in ("week", "day"):
         return None
     hour, minute = (*value.parts, 0)[:2]
-    total = (value.second or Decimal(0)) + hour * 3600 + minute * 60 + amount * _SECONDS[unit]
+    second = Decimal(0) if value.second is None else value.second
+    total = second + hour * 3600 + minute * 60 + amount * _SECONDS[unit]
     minutes, rest = _split(total % 86_400 if total >= 0 else (total % 86_400 + 86_400) % 86_400)
     parts = (minutes // 60, minutes % 60)[: len(value.parts)]
     return Temporal("time", parts, None if value.second is None else rest)

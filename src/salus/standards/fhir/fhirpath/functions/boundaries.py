@@ -97,8 +97,8 @@ def _precision(context: Context, items: Collection) -> Collection:
     if isinstance(value, Temporal):
         return [value.digits]
     if isinstance(value, Decimal):
-        return [max(len(value.as_tuple().digits), -_exponent(value))]
-    return [len(str(abs(value)))] if isinstance(value, int) and not isinstance(value, bool) else []
+        return [max(0, -_exponent(value))]
+    return [0] if isinstance(value, int) and not isinstance(value, bool) else []
 
 
 def _comparable(context: Context, items: Collection, other: Collection) -> Collection:

@@ -32,7 +32,7 @@ def _repeat(context: Context, items: Collection, projection: Evaluate) -> Collec
         reached: Collection = []
         for item in level:
             for child in projection(context.enter([item])):
-                key = id(child.value) if isinstance(getattr(child, "value", None), dict) else key_of(child)
+                key = key_of(child)
                 if key not in found:
                     found[key] = child
                     reached.append(child)
@@ -53,23 +53,21 @@ def _repeat_all(context: Context, items: Collection, projection: Evaluate) -> Co
 
 
 class _Rank:
-    """A sort key of several values; the empty one comes first."""
+    """A sort key of several values; the empty one comes first, whichever the direction."""
 
     def __init__(self, values: list[tuple[Any, bool]]) -> None:
         self.values = values
 
     def __lt__(self, other: _Rank) -> bool:
         for (mine, descending), (theirs, _) in zip(self.values, other.values, strict=True):
-            before = _compared(mine, theirs)
+            if mine is None or theirs is None:
+                if mine is theirs:
+                    continue
+                return mine is None
+            before = order("sort()", mine, theirs)
             if before:
                 return (before > 0) if descending else (before < 0)
         return False
-
-
-def _compared(mine: Any, theirs: Any) -> int:  # System values or None
-    if mine is None or theirs is None:
-        return (mine is not None) - (theirs is not None)
-    return order("sort", mine, theirs) or 0
 
 
 def sort_by(context: Context, items: Collection, criteria: list[tuple[Evaluate, bool]]) -> Collection:

@@ -1,0 +1,1 @@
+"""What is shown to hold: public suites, clauses and obligations."""
