@@ -23,11 +23,12 @@ from salus.store import exports, quarantine
 from salus.store.journal import open_journal
 from salus.store.postgres import Database, open_database
 from salus.store.revocations import follow_revocations, forget_expired
+from salus.store.sequencer import run_sequencer
 from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
 from salus.trust.keys import NodeKeys, load_keys
 from salus.trust.tokens import TokenTerms
-from salus.web import health, smart
+from salus.web import health, ledger, smart
 from salus.web.application import assemble
 from salus.web.membership import face as membership_face
 from salus.web.services import Application, Face, Services
@@ -35,7 +36,7 @@ from salus.web.services import Application, Face, Services
 LOG = logging.getLogger("salus.node")
 KEYS_FOLDER = "keys"
 SWEEP_SECONDS = 3600.0
-SEQUENCE_SECONDS = 0.5
+RETRY_SECONDS = 5.0
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -130,17 +131,19 @@ async def open_node(data: Path, clock: Clock = utc_now) -> AsyncIterator[Node]:
 
 def faces(services: Services) -> list[Face]:
     """Return every face of the node."""
-    return [health.face(services), smart.face(services), membership_face(services)]
+    return [health.face(services), smart.face(services), membership_face(services), ledger.face(services)]
 
 
 @asynccontextmanager
 async def _background(services: Services) -> AsyncIterator[None]:
     """Run the node's recurring work while the context is open."""
     database, clock = services.database, services.clock
-    work: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
-        ("sweep", SWEEP_SECONDS, lambda: _sweep(database, clock)),
-    ]
-    tasks = [asyncio.create_task(_forever(*each), name=each[0]) for each in work]
+    signer = ledger.signer_of(services.base_url, services.keys)
+    work: dict[str, Callable[[], Awaitable[object]]] = {
+        "sequencer": lambda: run_sequencer(database, signer, clock),
+        "sweep": lambda: _every(SWEEP_SECONDS, lambda: _sweep(database, clock)),
+    }
+    tasks = [asyncio.create_task(_forever(name, step), name=name) for name, step in work.items()]
     try:
         yield
     finally:
@@ -149,14 +152,20 @@ async def _background(services: Services) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _forever(name: str, every_seconds: float, step: Callable[[], Awaitable[object]]) -> None:
-    """Do the step again and again; a failing step is written down and tried again."""
+async def _forever(name: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Do work that does not end by itself; when it fails, write that down and begin again."""
     while True:
         try:
-            await step()
+            await work()
         except Exception as error:  # noqa: BLE001  an outermost loop: the work must go on
-            LOG.error("%s failed with %s; trying again in %.1f s", name, type(error).__name__, every_seconds)
-        await asyncio.sleep(every_seconds)
+            LOG.error("%s failed with %s; beginning again", name, type(error).__name__)
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _every(seconds: float, step: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        await step()
+        await asyncio.sleep(seconds)
 
 
 def _is_member(membership: Membership, clock: Clock, node: str) -> bool:

@@ -52,8 +52,7 @@ async def _serve(data: Path, settings: Settings, *, announce: bool, with_input: 
         )  # fmt: skip
         serving = asyncio.create_task(server.serve())
         await _listening(settings, serving)
-        if announce:
-            print(f"Salus node {settings.node} listens at {settings.base_url} (Ctrl-C stops it)", flush=True)
+        print(_ready(settings) if announce else "ready", flush=True)
         await _first_of(serving, told.wait())
         server.stop()  # type: ignore[no-untyped-call]  # granian does not annotate it
         await serving
@@ -70,20 +69,28 @@ async def _supervise(data: Path, settings: Settings, *, with_input: bool) -> int
     command = ["-m", "salus.cli.main", "serve", "--data", str(data), "--worker", "--stop-with-input"]
     workers = [
         await asyncio.create_subprocess_exec(
-            sys.executable, *command, stdin=asyncio.subprocess.PIPE, start_new_session=True
+            sys.executable,
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
         )
         for _ in range(settings.workers)
     ]
-    print(
-        f"Salus node {settings.node} listens at {settings.base_url} with {settings.workers} workers "
-        "(Ctrl-C stops it)", flush=True,
-    )  # fmt: skip
+    outputs = [worker.stdout for worker in workers if worker.stdout is not None]
+    if all([await output.readline() for output in outputs]):
+        print(_ready(settings), flush=True)
     await _first_of(told.wait(), *(worker.wait() for worker in workers))
     for worker in workers:
         assert worker.stdin is not None
         worker.stdin.close()
     codes = [await worker.wait() for worker in workers]
     return 0 if told.is_set() else max(1, *map(abs, codes))
+
+
+def _ready(settings: Settings) -> str:
+    workers = f" with {settings.workers} workers" if settings.workers > 1 else ""
+    return f"Salus node {settings.node} listens at {settings.base_url}{workers} (Ctrl-C stops it)"
 
 
 def _told_to_stop(*, with_input: bool) -> asyncio.Event:
