@@ -12,12 +12,16 @@ import json
 import re
 from array import array
 from bisect import bisect_left
+from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from salus.core.identifiers import derived_id, is_fhir_id
 from salus.standards.fhir import model
 
 _LINK = re.compile(rb'("reference"[ \t\r\n]*:[ \t\r\n]*)"((?:[^"\\]|\\.)*)"')
+_LINKS = re.compile(rb'"reference"[ \t\r\n]*:[ \t\r\n]*"([^"\\]+)"')
 _BINARY = re.compile(rb'("url"[ \t\r\n]*:[ \t\r\n]*)"((?:https?://[^"\\]*/)?Binary/[A-Za-z0-9\-.]{1,64})"')
 _RELATIVE = re.compile(
     r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?", re.ASCII
@@ -34,42 +38,52 @@ def is_type(name: str) -> bool:
     return definition is not None and definition.kind == "resource" and not definition.abstract
 
 
-class EntryTypes:
-    """The original name and type of each entry of a Bundle by its fullUrl.
+EntryTypes = Mapping[str, tuple[str, bool]]
+"""Of a Bundle's entries by fullUrl: the type, and whether the fullUrl is the urn:uuid of its own id."""
 
-    A Bundle of a million entries costs 14 MB: only hashes are kept, sorted on first use.
-    """
+
+class Head(msgspec.Struct):
+    """What identifies a resource."""
+
+    resourceType: str = ""
+    id: object = None
+
+
+class EntryNames:
+    """The types of a streamed Bundle's entries by fullUrl: hashes only, 11 bytes an entry."""
 
     def __init__(self) -> None:
-        self._names: list[str] = []
-        self._numbers: dict[str, int] = {}
+        self._types: dict[str, int] = {}
         self._keys = array("Q")
         self._values = array("H")
-        self._own_id = bytearray()
-        self._order: array[int] | None = None
+        self._is_sorted = True
 
-    def add(self, full_url: str, type_name: str, *, named_by_id: bool) -> None:
-        """Note an entry; `named_by_id` when its fullUrl is the urn:uuid of its own id."""
-        number = self._numbers.setdefault(type_name, len(self._numbers))
-        if number == len(self._names):
-            self._names.append(type_name)
+    def add(self, full_url: str, head: Head) -> None:
+        """Note an entry."""
+        number = self._types.setdefault(head.resourceType, len(self._types))
         self._keys.append(_hash(full_url))
-        self._values.append(number)
-        self._own_id.append(named_by_id)
+        self._values.append(2 * number + is_named_by_id(full_url, head.id))
+        self._is_sorted = False
 
-    def find(self, full_url: str) -> tuple[str, bool] | None:
-        """Return (type, named by id) of the entry with this fullUrl."""
-        if self._order is None:
-            order = sorted(range(len(self._keys)), key=self._keys.__getitem__)
-            self._keys = array("Q", (self._keys[at] for at in order))
-            self._values = array("H", (self._values[at] for at in order))
-            self._own_id = bytearray(self._own_id[at] for at in order)
-            self._order = array("L")
-        key = _hash(full_url)
-        at = bisect_left(self._keys, key)
-        if at == len(self._keys) or self._keys[at] != key:
-            return None
-        return self._names[self._values[at]], bool(self._own_id[at])
+    def relevant(self, content: bytes) -> EntryTypes:
+        """Return the types of the entries that this entry refers to."""
+        if not self._is_sorted:
+            self._sort()
+        names = list(self._types)
+        found: dict[str, tuple[str, bool]] = {}
+        for link in {link.decode("utf-8", "replace") for link in _LINKS.findall(content)}:
+            plain = link.partition("/_history/")[0]
+            key = _hash(plain)
+            at = bisect_left(self._keys, key)
+            if at < len(self._keys) and self._keys[at] == key:
+                found[plain] = (names[self._values[at] // 2], bool(self._values[at] % 2))
+        return found
+
+    def _sort(self) -> None:
+        order = sorted(range(len(self._keys)), key=self._keys.__getitem__)
+        self._keys = array("Q", (self._keys[at] for at in order))
+        self._values = array("H", (self._values[at] for at in order))
+        self._is_sorted = True
 
 
 def _hash(text: str) -> int:
@@ -99,16 +113,26 @@ class References:
         source: the source's URI.
         full_url: of the resource that refers, "" when it has none.
         types: of the Bundle it is in, None outside one.
+        links: links whose target is known already; "" leaves one as it is.
     """
 
-    def __init__(self, source: str, full_url: str = "", types: EntryTypes | None = None) -> None:
+    def __init__(
+        self,
+        source: str,
+        full_url: str = "",
+        types: EntryTypes | None = None,
+        links: Mapping[str, str] | None = None,
+    ) -> None:
         self._source = source
         self._types = types
+        self._links = links or {}
         rooted = _ABSOLUTE.fullmatch(full_url)
         self._root = rooted[1] if rooted is not None else ""
 
     def rewritten(self, link: str) -> str | None:
         """Return "Type/derived id", or None for a link that does not lead into this source."""
+        if link in self._links:
+            return self._links[link] or None
         if link.startswith("urn:"):
             return self._by_full_url(link)
         found = _RELATIVE.fullmatch(link)
@@ -128,12 +152,16 @@ class References:
         if not is_type(found[1]):
             return None
         name = f"{found[1]}/{found[2]}"
+        if self._root and f"{self._root}/{name}" in self._links:
+            return self._links[f"{self._root}/{name}"] or None
         if self._root and self._root != self._source.rstrip("/"):
             return self._local(found[1], f"{self._root}/{name}")
         return self._local(found[1], name)
 
     def _by_full_url(self, full_url: str) -> str | None:
-        found = None if self._types is None else self._types.find(full_url)
+        if full_url in self._links:
+            return self._links[full_url] or None
+        found = None if self._types is None else self._types.get(full_url)
         if found is None:
             return None
         type_name, named_by_id = found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -12,11 +13,12 @@ from salus.core.errors import NotFound
 from salus.store.postgres import Connection, Database
 
 _INSERT = """
-INSERT INTO document (patient, id, reference, media_type, digest, received_at, source, content)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (patient, id) DO NOTHING
+INSERT INTO document (patient, id, reference, media_type, digest, received_at, source, extracted, content)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (patient, id) DO NOTHING
 """
-_COLUMNS = "patient, id, reference, media_type, digest, received_at, source"
+_COLUMNS = "patient, id, reference, media_type, digest, received_at, source, extracted"
 _GET = f"SELECT {_COLUMNS}, content FROM document WHERE id = $1"  # noqa: S608  (constants only)
+_OF_PATIENT = f"SELECT {_COLUMNS} FROM document WHERE patient = $1 ORDER BY received_at"  # noqa: S608
 _SAME = f"SELECT {_COLUMNS} FROM document WHERE patient = $1 AND digest = $2 ORDER BY received_at LIMIT 1"  # noqa: S608
 
 
@@ -31,6 +33,7 @@ class Document(msgspec.Struct, frozen=True):
         digest: SHA-256 of `content`.
         received_at: when it was first received.
         source: the system it came from.
+        extracted: "Type/id" of the resources made from it.
         content: the bytes; b"" where only the description was asked for.
     """
 
@@ -41,6 +44,7 @@ class Document(msgspec.Struct, frozen=True):
     digest: bytes
     received_at: datetime
     source: str
+    extracted: tuple[str, ...] = ()
     content: bytes = b""
 
 
@@ -52,7 +56,7 @@ async def keep(grant: Grant, connection: Connection, document: Document) -> None
     assert grant.patients is None or document.patient in grant.patients
     await connection.execute(
         _INSERT, document.patient, document.id, document.reference, document.media_type, document.digest,
-        document.received_at, document.source, document.content,
+        document.received_at, document.source, list(document.extracted), document.content,
     )  # fmt: skip
 
 
@@ -62,7 +66,7 @@ async def same_document(
     """Return the description of an earlier document of this patient with the same bytes, if any."""
     assert grant.patients is None or patient in grant.patients
     row = await connection.fetchrow(_SAME, patient, hashlib.sha256(content).digest())
-    return None if row is None else Document(*row)
+    return None if row is None else _document(row)
 
 
 async def retrieve(grant: Grant, database: Database, document_id: str) -> Document:
@@ -77,4 +81,15 @@ async def retrieve(grant: Grant, database: Database, document_id: str) -> Docume
         row = await connection.fetchrow(_GET, document_id)
     if row is None:
         raise NotFound(f"There is no document Binary/{document_id} that this access may see.")
-    return Document(*row)
+    return _document(row)
+
+
+async def of_patient(grant: Grant, connection: Connection, patient: str) -> list[Document]:
+    """Return the descriptions, without contents, of a patient's documents, oldest first."""
+    assert grant.patients is None or patient in grant.patients
+    return [_document(row) for row in await connection.fetch(_OF_PATIENT, patient)]
+
+
+def _document(row: Any) -> Document:  # Any: an asyncpg record of this module's columns
+    named = dict(row)
+    return Document(**{**named, "extracted": tuple(named["extracted"])})

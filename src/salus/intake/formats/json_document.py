@@ -20,7 +20,7 @@ from salus.core.errors import MalformedContent
 from salus.core.limits import Limits
 from salus.intake.formats import ndjson
 from salus.intake.formats.format import Format, Unit
-from salus.intake.identity import EntryTypes, is_named_by_id
+from salus.intake.identity import EntryNames, Head
 
 WHOLE = frozenset({"transaction", "document", "message"})
 """Types of Bundle that stand or fall as one."""
@@ -39,6 +39,11 @@ class _Broken(Exception):
 class _Bundle(msgspec.Struct):
     resourceType: str = ""
     type: str = ""
+
+
+class _Named(msgspec.Struct):
+    fullUrl: str = ""
+    resource: Head = msgspec.field(default_factory=Head)
 
 
 class _Text:
@@ -149,7 +154,7 @@ def _is_sound(body: bytes) -> bool:
 
 def _entries(stream: BinaryIO, limits: Limits) -> Iterator[Unit]:
     stream.seek(0)
-    bundle, types = _survey(_Text(stream, limits.document_bytes_max))
+    bundle, names = _survey(_Text(stream, limits.document_bytes_max))
     stream.seek(0)
     text = _Text(stream, limits.document_bytes_max)
     if bundle.resourceType != "Bundle" or not bundle.type:
@@ -163,7 +168,9 @@ def _entries(stream: BinaryIO, limits: Limits) -> Iterator[Unit]:
                 text.value()
                 continue
             for line, content in _items(text):
-                yield Unit(number, line, content, number, is_entry=True, group=group, types=types)
+                yield Unit(
+                    number, line, content, number, is_entry=True, group=group, types=names.relevant(content)
+                )
                 number += 1
         if text.peek():
             raise _Broken("something follows the end of the Bundle")
@@ -172,40 +179,30 @@ def _entries(stream: BinaryIO, limits: Limits) -> Iterator[Unit]:
         yield Unit(number, text.line, text.rest(), number, problem=problem, group=group)
 
 
-def _survey(text: _Text) -> tuple[_Bundle, EntryTypes]:
+def _survey(text: _Text) -> tuple[_Bundle, EntryNames]:
     """Return the Bundle's head and the types of its entries, as far as it can be read."""
-    bundle, types = _Bundle(), EntryTypes()
+    bundle, names = _Bundle(), EntryNames()
     try:
         for key in _keys(text):
             if key == "entry":
                 for _, content in _items(text):
-                    _note(content, types)
+                    _note(content, names)
             else:
                 parsed, _ = text.value()
                 if key in ("resourceType", "type") and isinstance(parsed, str):
                     setattr(bundle, key, parsed)
     except _Broken:
         pass  # the second pass says where, after yielding what came before
-    return bundle, types
+    return bundle, names
 
 
-def _note(content: bytes, types: EntryTypes) -> None:
+def _note(content: bytes, names: EntryNames) -> None:
     try:
-        entry = msgspec.json.decode(content, type=dict[str, Any])
+        entry = msgspec.json.decode(content, type=_Named)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return
-    note_entry(entry, types)
-
-
-def note_entry(entry: Any, types: EntryTypes) -> None:  # Any: JSON
-    """Note the type of a parsed Bundle.entry under its fullUrl."""
-    if not isinstance(entry, dict):
-        return
-    resource, full_url = entry.get("resource"), entry.get("fullUrl")
-    if isinstance(resource, dict) and isinstance(full_url, str):
-        type_name = resource.get("resourceType")
-        if isinstance(type_name, str):
-            types.add(full_url, type_name, named_by_id=is_named_by_id(full_url, resource.get("id")))
+        return  # the second pass yields it, and its preparation says what is wrong
+    if entry.fullUrl and entry.resource.resourceType:
+        names.add(entry.fullUrl, entry.resource)
 
 
 def _keys(text: _Text) -> Iterator[str]:

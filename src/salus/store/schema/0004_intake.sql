@@ -10,6 +10,7 @@ CREATE TABLE document (
     digest      bytea       NOT NULL,                -- SHA-256 of content
     received_at timestamptz NOT NULL,
     source      text        NOT NULL DEFAULT '',     -- the system it came from
+    extracted   text[]      NOT NULL DEFAULT '{}',   -- "Type/id" of the resources made from it
     content     bytea       NOT NULL,
     PRIMARY KEY (patient, id)
 );

@@ -1,0 +1,206 @@
+"""Receiving documents: kept byte for byte beside what was extracted (MHD ITI-105, and files).
+
+Versions follow relatesTo: a document that another one replaces becomes `superseded`, and what was extracted
+only from it is deleted (its history stays), so that neither is shown as current again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from salus.core.access import Grant
+from salus.core.errors import InvalidResource, UnsupportedMedia
+from salus.core.limits import Limits
+from salus.intake.check import refusals
+from salus.intake.description import complete
+from salus.intake.formats.format import Unit
+from salus.intake.prepare import Prepared, Received, Setting, describe, document_ids, prepare_rows
+from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.standards.fhir.search.extract import compile_indexer
+from salus.store import documents, resources
+from salus.store.changes import Operation
+from salus.store.documents import Document
+from salus.store.postgres import Connection, Database
+from salus.store.rows import Row, make_row
+
+_CURRENT = """
+SELECT id, content, source, source_id FROM resource
+WHERE compartment = $1 AND type = 'DocumentReference' AND NOT deleted
+"""
+_STAY = frozenset(
+    {"Patient", "Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "Device"}
+)
+"""Types that are not said by a document but only named in it."""
+
+
+class ReceivedDocument(msgspec.Struct, frozen=True):
+    """A document that was taken.
+
+    Args:
+        document: id of its bytes, for `store.documents.retrieve` and `Binary/{document}`.
+        reference: id of its DocumentReference.
+        patient: logical id of its patient, "" when it is about nobody known.
+        created: False when the same bytes were there already.
+        extracted: "Type/id" of the resources made from it.
+        replaced: ids of the DocumentReferences that it superseded.
+    """
+
+    document: str
+    reference: str
+    patient: str
+    created: bool
+    extracted: tuple[str, ...]
+    replaced: tuple[str, ...]
+
+
+async def receive_document(
+    grant: Grant,
+    database: Database,
+    body: bytes,
+    media_type: str,
+    *,
+    source: str,
+    key: bytes,
+    limits: Limits,
+    described: dict[str, Any] | None = None,  # Any: FHIR JSON
+    subject: str = "",
+) -> ReceivedDocument:
+    """Keep a document byte for byte, extract what it says, and describe it by a DocumentReference.
+
+    Args:
+        grant: to create, over the whole node (a document brings practitioners and organizations).
+        database: the node's.
+        body: the bytes as received.
+        media_type: as declared; FHIR JSON and XML documents are read, all else is only kept.
+        source: URI of the system it comes from.
+        key: the node's secret for search hashes.
+        limits: the node's.
+        described: the sender's DocumentReference; needed for what is no FHIR document. Its references must
+            be the node's own ("Patient/id").
+        subject: logical id of the patient here, when it is known; the document's Patient is then not stored.
+
+    Raises:
+        InvalidResource: the document or its DocumentReference is not valid; `issues` says why.
+        UnsupportedMedia: it is no FHIR document and is not described.
+    """
+    setting = Setting(source, "", key, grant.opened_at, limits)
+    prepared = _fhir_document(body, media_type, setting, subject)
+    ids = document_ids(source, body)
+    patient_link = f"Patient/{subject}" if subject else ""
+    if prepared is None:
+        if described is None:
+            raise UnsupportedMedia(
+                f"{media_type[:80]} is no FHIR document: describe it by a DocumentReference."
+            )
+        completed = complete(described, body, media_type, ids, patient_link)
+        _refuse_invalid(refusals(completed))
+        kept, row = describe(completed, body, media_type, ids, setting)
+        rows: tuple[Row, ...] = (row,)
+    else:
+        kept, rows = prepared.received[0], prepared.rows
+        if described is not None:
+            completed = complete(described, body, media_type, ids, patient_link)
+            _refuse_invalid(refusals(completed))
+            kept, row = describe(completed, body, media_type, ids, setting, rows[:-1])
+            rows = (*rows[:-1], row)
+    return await resources.transact(grant, database, lambda connection: _store(grant, connection, kept, rows))
+
+
+def _fhir_document(body: bytes, media_type: str, setting: Setting, subject: str) -> Prepared | None:
+    """Return a FHIR document prepared, None when it is none."""
+    essence = media_type.partition(";")[0].strip().lower()
+    media = "json" if essence.endswith("json") else "xml" if essence.endswith("xml") else ""
+    if not media or b"document" not in body or b"Bundle" not in body:
+        return None
+    prepared = prepare_rows(Unit(0, 1, body, media=media), setting)
+    if not prepared.rejections and subject and prepared.received:
+        # Once more with the document's own Patient standing for the one here.
+        full_url = _full_url_of(prepared, prepared.received[0].document.patient)
+        if full_url:
+            known = msgspec.structs.replace(setting, links={full_url: f"Patient/{subject}"})
+            prepared = prepare_rows(Unit(0, 1, body, media=media), known)
+    if prepared.rejections:
+        outcome = msgspec.json.decode(prepared.rejections[0].outcome)
+        _refuse_invalid(outcome["issue"])
+    return prepared if prepared.received else None
+
+
+def _full_url_of(prepared: Prepared, patient: str) -> str:
+    """Return what the source calls the document's patient."""
+    return next((row.source_id for row in prepared.rows if row.type == "Patient" and row.id == patient), "")
+
+
+def _refuse_invalid(issues: Sequence[dict[str, Any]]) -> None:
+    if issues:
+        first = str(issues[0].get("diagnostics", ""))
+        raise InvalidResource(f"The document is not valid: {first}", issues=tuple(issues))
+
+
+async def _store(
+    grant: Grant, connection: Connection, received: Received, rows: Sequence[Row]
+) -> ReceivedDocument:
+    operations = [Operation("update", row.type, row.id, row, may_create=True) for row in rows]
+    superseding = await _superseding(grant, connection, received)
+    written = await resources.apply(grant, connection, [*operations, *superseding])
+    await documents.keep(grant, connection, received.document)
+    document = received.document
+    return ReceivedDocument(
+        document=document.id,
+        reference=document.reference,
+        patient="" if "/" in document.patient else document.patient,
+        created=written[len(rows) - 1].outcome == "created",
+        extracted=document.extracted,
+        replaced=tuple(one.id for one in superseding if one.kind == "update"),
+    )
+
+
+async def keep_received(grant: Grant, connection: Connection, received: Received) -> None:
+    """Keep a loaded document in the caller's transaction, whose leaves speak of its patient already."""
+    await resources.change(grant, connection, await _superseding(grant, connection, received))
+    await documents.keep(grant, connection, received.document)
+
+
+async def _superseding(grant: Grant, connection: Connection, received: Received) -> list[Operation]:
+    """Return the changes that make the replaced documents, and what only they say, no longer current."""
+    if not received.replaces:
+        return []
+    patient = received.document.patient
+    replaced: list[Operation] = []
+    for row in await connection.fetch(_CURRENT, patient):
+        described = parse_json(row["content"], Limits())
+        if row["id"] == received.document.reference or described.get("status") != "current":
+            continue
+        if any(_is_target(target, row["id"], described) for target in received.replaces):
+            superseded = {**described, "id": row["id"], "status": "superseded"}
+            index = compile_indexer("DocumentReference", received.key)(superseded)
+            content = write_json({**described, "status": "superseded"})
+            changed = make_row(
+                "DocumentReference", row["id"], content,
+                index=index, source=row["source"], source_id=row["source_id"],
+            )  # fmt: skip
+            replaced.append(Operation("update", changed.type, changed.id, changed))
+    kept = await documents.of_patient(grant, connection, patient)
+    gone = _only_said_by({one.id for one in replaced}, kept, received.document)
+    return replaced + [Operation("delete", kind, own_id) for kind, own_id in gone]
+
+
+def _is_target(target: dict[str, Any], own_id: str, described: dict[str, Any]) -> bool:  # Any: FHIR JSON
+    if target.get("reference") == f"DocumentReference/{own_id}":
+        return True
+    wanted = target.get("identifier")
+    if not isinstance(wanted, dict) or "value" not in wanted:
+        return False
+    own = [described.get("masterIdentifier"), *described.get("identifier", ())]
+    key = (wanted.get("system"), wanted["value"])
+    return any(isinstance(one, dict) and (one.get("system"), one.get("value")) == key for one in own)
+
+
+def _only_said_by(references: set[str], kept: Sequence[Document], current: Document) -> list[tuple[str, str]]:
+    """Return the resources extracted from these documents and from no other that is kept."""
+    others = {name for one in (*kept, current) if one.reference not in references for name in one.extracted}
+    said = {name for one in kept if one.reference in references for name in one.extracted}
+    names = [name.partition("/") for name in sorted(said - others)]
+    return [(kind, own_id) for kind, _, own_id in names if kind not in _STAY]

@@ -1,0 +1,230 @@
+"""Loading files: parser and validator processes up to the cores, one database writer, everything counted.
+
+Chunks of units go to the workers and come back in order; each is one transaction, which also says how far
+its files have come, so that a killed load goes on where it stood. Loading the same again changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import zlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import BinaryIO
+
+import msgspec
+
+from salus.core.access import Grant
+from salus.core.limits import Limits
+from salus.intake import formats
+from salus.intake.files import SourceFile, open_file
+from salus.intake.formats.format import Unit
+from salus.intake.prepare import Prepared, Setting, prepare
+from salus.intake.report import Report
+from salus.intake.writer import Lookup, Part, Writer
+from salus.store.postgres import Database
+
+CHUNK_UNITS = 1_000
+CHUNK_BYTES = 2 << 20
+ALONE_BYTES = 64 << 10
+"""Less input than this is not worth starting worker processes for."""
+
+_HEAD_BYTES = 1 << 16
+_ANALYZE_FROM = 2_000
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """How to load.
+
+    Args:
+        key: the node's secret for search hashes.
+        limits: the node's.
+        lookup: resolves conditional references.
+        lenient: split Bundles that should stand or fall as one.
+        workers: processes that parse and validate; 0: one for each core.
+    """
+
+    key: bytes
+    limits: Limits
+    lookup: Lookup
+    lenient: bool = False
+    workers: int = 0
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """Units with the number of their file; `finished`: files that end in it; `group`: all of one Bundle."""
+
+    units: list[tuple[int, Unit]]
+    finished: list[int]
+    group: bool
+    read_bytes: int
+
+
+Told = Callable[[int, Report], None]
+Prepare = Callable[[Chunk], "asyncio.Future[list[Prepared]]"]
+
+
+def prepare_units(settings: dict[int, Setting], units: list[tuple[int, Unit]]) -> list[Prepared]:
+    """Prepare units, each with the setting of its file; in a worker process."""
+    return [prepare(unit, settings[file]) for file, unit in units]
+
+
+async def load_files(
+    grant: Grant,
+    database: Database,
+    files: Sequence[SourceFile],
+    plan: Plan,
+    *,
+    told: Told = lambda _read_bytes, _report: None,
+) -> Report:
+    """Load the files and say what became of every resource.
+
+    Args:
+        grant: for `Action.LOAD`.
+        database: the node's.
+        files: from `find_files`.
+        plan: how.
+        told: is told the bytes read (as on disk) and the report so far, after each transaction.
+    """
+    started = time.monotonic()
+    settings = [
+        Setting(file.source, file.path, plan.key, grant.opened_at, plan.limits, plan.lenient)
+        for file in files
+    ]
+    workers = plan.workers or os.cpu_count() or 1
+    small = sum(file.size_bytes for file in files if file.fingerprint) < ALONE_BYTES
+    small = small and all(file.fingerprint for file in files)
+    async with Writer(grant, database, files, settings, plan.lookup) as writer:
+        skipped = [await writer.begin(number) for number in range(len(files))]
+        chunks = _chunks(files, skipped, plan.limits)
+        with _preparer(settings, 0 if small else workers) as prepare_chunk:
+            await _drain(writer, chunks, prepare_chunk, 1 if small else 2 * workers + 1, told)
+        await writer.finish()
+        report = writer.report
+        if report.stored >= _ANALYZE_FROM:
+            await writer.analyze()
+    report.seconds = round(time.monotonic() - started, 3)
+    done = report.read - report.resumed
+    report.resources_per_second = round(done / max(report.seconds, 0.001), 1)
+    return report
+
+
+async def _drain(
+    writer: Writer, chunks: Iterator[Chunk], prepare_chunk: Prepare, depth: int, told: Told
+) -> None:
+    """Keep `depth` chunks with the workers and write what comes back, in order."""
+    waiting: deque[tuple[Chunk, asyncio.Future[list[Prepared]]]] = deque()
+    exhausted = False
+
+    def fill() -> None:
+        nonlocal exhausted
+        while not exhausted and len(waiting) < depth:
+            chunk = next(chunks, None)
+            if chunk is None:
+                exhausted = True
+            else:
+                waiting.append((chunk, prepare_chunk(chunk)))
+
+    async def take() -> tuple[Chunk, list[Part]]:
+        chunk, future = waiting.popleft()
+        prepared = await future
+        fill()
+        return chunk, [Part(file, unit, one) for (file, unit), one in zip(chunk.units, prepared, strict=True)]
+
+    async def group(first: list[Part], ended: bool) -> AsyncIterator[list[Part]]:
+        yield first
+        while not ended:
+            chunk, parts = await take()
+            told(chunk.read_bytes, writer.report)
+            ended = bool(chunk.finished)
+            yield parts
+
+    fill()
+    while waiting:
+        chunk, parts = await take()
+        if chunk.group:
+            await writer.write_group(group(parts, bool(chunk.finished)))
+        else:
+            await writer.write(parts, chunk.finished)
+        told(chunk.read_bytes, writer.report)
+
+
+@contextmanager
+def _preparer(settings: list[Setting], workers: int) -> Iterator[Prepare]:
+    """Yield what prepares a chunk: in worker processes, or with 0 workers in this one."""
+    if workers == 0:
+
+        def alone(chunk: Chunk) -> asyncio.Future[list[Prepared]]:
+            future: asyncio.Future[list[Prepared]] = asyncio.get_running_loop().create_future()
+            future.set_result(prepare_units(dict(enumerate(settings)), chunk.units))
+            return future
+
+        yield alone
+        return
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["salus.intake.prepare"])
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        loop = asyncio.get_running_loop()
+
+        def submit(chunk: Chunk) -> asyncio.Future[list[Prepared]]:
+            needed = {file: settings[file] for file, _ in chunk.units}
+            return loop.run_in_executor(pool, prepare_units, needed, chunk.units)
+
+        try:
+            yield submit
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _chunks(files: Sequence[SourceFile], skipped: Sequence[int], limits: Limits) -> Iterator[Chunk]:
+    """Yield the files' units in chunks: of several small files, never of two Bundles streamed whole."""
+    units: list[tuple[int, Unit]] = []
+    finished: list[int] = []
+    size = before = 0
+    for number, file in enumerate(files):
+        with open_file(file) as (stream, position):
+            is_group = False
+            for unit in _units(file, stream, limits):
+                if unit.number < skipped[number]:
+                    continue
+                if unit.group and not is_group:
+                    is_group = True
+                    if units or finished:
+                        yield Chunk(units, finished, False, before)
+                        units, finished, size = [], [], 0
+                units.append((number, unit))
+                size += len(unit.content)
+                if len(units) >= CHUNK_UNITS or size >= CHUNK_BYTES:
+                    yield Chunk(units, finished, is_group, before + position())
+                    units, finished, size = [], [], 0
+        finished.append(number)
+        before += file.size_bytes
+        if is_group:
+            yield Chunk(units, finished, True, before)
+            units, finished, size = [], [], 0
+    if units or finished:
+        yield Chunk(units, finished, False, before)
+
+
+def _units(file: SourceFile, stream: BinaryIO, limits: Limits) -> Iterator[Unit]:
+    """Yield the file's units; what breaks its reading (a gzip cut off) is a unit with a problem."""
+    number = 0
+    try:
+        head = stream.read(_HEAD_BYTES)
+        stream.seek(0)
+        found = formats.find(file.path, head)
+        if found is None:
+            yield Unit(0, 1, head, problem=f"{file.path} is neither NDJSON, FHIR JSON nor FHIR XML.")
+            return
+        for unit in found.read(stream, limits):
+            number = unit.number + 1
+            yield unit
+    except (EOFError, zlib.error, OSError) as error:
+        problem = f"{file.path} cannot be read on after {number} units: {error}. What came before was read."
+        yield Unit(number, 0, b"", problem=problem)

@@ -1,0 +1,422 @@
+"""From a unit of a file to rows ready to be copied, in a worker process: parse, validate, index, encode.
+
+Pure but for the caches of compiled validators and indexers: the same unit gives the same rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from salus.core.errors import MalformedContent, SalusError
+from salus.core.identifiers import derived_id
+from salus.core.limits import Limits
+from salus.intake.check import outcome, outcome_of, refusal, refusals
+from salus.intake.description import Ids, describe_bundle, replaced_by
+from salus.intake.formats.format import Unit
+from salus.intake.formats.json_document import WHOLE
+from salus.intake.identity import (
+    EntryTypes,
+    Head,
+    References,
+    is_named_by_id,
+    is_type,
+    original_name,
+    rewrite_parsed,
+)
+from salus.standards.fhir.bundle import is_conditional, links
+from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.standards.fhir.codec.splice import ORIGINAL_ID
+from salus.standards.fhir.codec.xml import parse_xml
+from salus.standards.fhir.search.extract import Indexer, compile_indexer
+from salus.store.copying import Encoded, encode_row
+from salus.store.documents import Document
+from salus.store.quarantine import Rejection
+from salus.store.rows import Row, make_row, patients_of
+
+FHIR_JSON, FHIR_XML = "application/fhir+json", "application/fhir+xml"
+Resource = dict[str, Any]  # Any: FHIR JSON
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """What is the same for all units of a load.
+
+    Args:
+        source: URI of the system the file comes from.
+        file: its path, for messages.
+        key: the node's secret for search hashes.
+        updated: when the load began (the grant's `opened_at`).
+        limits: the node's.
+        lenient: split a Bundle that should stand or fall as one.
+        links: what conditional references and ifNoneExist were found to be: "Type?query" to "Type/id", to ""
+            where nothing matches.
+    """
+
+    source: str
+    file: str
+    key: bytes
+    updated: datetime
+    limits: Limits
+    lenient: bool = False
+    links: dict[str, str] = {}
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A document to keep beside its rows.
+
+    Args:
+        document: its bytes and description.
+        replaces: References to the documents that it replaces.
+        key: the node's secret for search hashes.
+    """
+
+    document: Document
+    replaces: list[Resource]
+    key: bytes
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """What became of one unit.
+
+    Args:
+        number: the unit's.
+        resources: how many resources it held.
+        rows: to be stored, all of them or none; a document's DocumentReference is the last.
+        encoded: the same, once `prepare` has encoded them in place of `rows`.
+        rejections: what was refused; with `rows` empty the whole unit.
+        conditions: conditional references that must be looked up before it can be stored.
+        group: the unit's.
+    """
+
+    number: int
+    resources: int
+    rows: tuple[Row, ...] = ()
+    encoded: tuple[Encoded, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    received: tuple[Received, ...] = ()
+    conditions: tuple[str, ...] = ()
+    group: str = ""
+
+
+class _Entry(msgspec.Struct):
+    fullUrl: str = ""
+    resource: msgspec.Raw = msgspec.Raw(b"")
+    request: dict[str, Any] = {}  # Any: FHIR JSON
+
+
+class _Bundle(msgspec.Struct):
+    resourceType: str = ""
+    type: str = ""
+    entry: list[_Entry] = []
+
+
+class _Refused(Exception):
+    """A resource that is not stored; `outcome` says why."""
+
+    def __init__(self, outcome: bytes, type_name: str = "", patient: str = "") -> None:
+        super().__init__()
+        self.outcome, self.type_name, self.patient = outcome, type_name, patient
+
+
+@cache
+def _indexer(type_name: str, key: bytes) -> Indexer:
+    return compile_indexer(type_name, key)
+
+
+def prepare(unit: Unit, setting: Setting) -> Prepared:
+    """Return the rows of a unit encoded for COPY, or why it is refused."""
+    prepared = prepare_rows(unit, setting)
+    encoded = tuple(
+        encode_row(row, patients_of(row.compartment, row.others), setting.updated) for row in prepared.rows
+    )
+    return msgspec.structs.replace(prepared, rows=(), encoded=encoded)
+
+
+def prepare_rows(unit: Unit, setting: Setting) -> Prepared:
+    """Return the rows of a unit, or why it is refused."""
+    if unit.problem:
+        return _refused(unit, setting, _Refused(refusal("structure", unit.problem)))
+    try:
+        if unit.media == "xml":
+            return _xml(unit, setting)
+        if unit.is_entry:
+            return _streamed_entry(unit, setting)
+        bundle = _as_bundle(unit.content)
+        if bundle is not None:
+            return _bundle(unit, setting, bundle)
+        return _single(unit, setting, unit.content, "", None)
+    except _Refused as refused:
+        return _refused(unit, setting, refused)
+
+
+def _refused(unit: Unit, setting: Setting, refused: _Refused, resources: int = 1) -> Prepared:
+    rejection = Rejection(
+        setting.source, setting.file, unit.line, unit.entry, refused.patient, refused.type_name,
+        refused.outcome, unit.content, resources,
+    )  # fmt: skip
+    return Prepared(unit.number, resources, rejections=(rejection,), group=unit.group)
+
+
+def _as_bundle(content: bytes) -> _Bundle | None:
+    if b'"Bundle"' not in content:
+        return None
+    try:
+        head = msgspec.json.decode(content, type=_Bundle)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None  # parsing it as a resource says what is wrong
+    return head if head.resourceType == "Bundle" else None
+
+
+def _parse(content: bytes, setting: Setting, bytes_max: int) -> Resource:
+    limits = msgspec.structs.replace(setting.limits, body_bytes_max=bytes_max)
+    try:
+        return parse_json(content, limits)
+    except SalusError as error:
+        raise _Refused(outcome_of(error)) from error
+
+
+def _check(resource: Resource, where: str = "") -> str:
+    """Return the type of a resource that may be stored."""
+    type_name = resource.get("resourceType")
+    if not isinstance(type_name, str) or not is_type(type_name):
+        shown = repr(type_name)[:80] if type_name is not None else "none"
+        raise _Refused(
+            refusal("structure", f"resourceType must be a resource type of R4; it is {shown}.", where)
+        )
+    issues = refusals(resource)
+    if issues:
+        raise _Refused(outcome(issues), type_name, _patient_of(resource, type_name))
+    return type_name
+
+
+def _patient_of(resource: Resource, type_name: str) -> str:
+    """Return the patient that a refused resource seems to be about."""
+    for key in ("subject", "patient", "beneficiary"):
+        target = resource.get(key)
+        link = target.get("reference") if isinstance(target, dict) else None
+        if isinstance(link, str) and link.startswith("Patient/"):
+            return link[8:72]
+    return ""
+
+
+def _row(setting: Setting, resource: Resource, content: bytes, full_url: str, type_name: str) -> Row:
+    """Return the row of a valid resource whose references were rewritten."""
+    source = setting.source
+    original = original_name(source, full_url, type_name, resource.get("id"))
+    own_id = derived_id(source, original or hashlib.sha256(content).hexdigest())
+    indexed = dict(resource)
+    indexed["id"] = own_id
+    meta = dict(indexed.get("meta") or {})
+    meta["source"] = source
+    if original:
+        meta["tag"] = [*meta.get("tag", ()), {"system": ORIGINAL_ID, "code": original}]
+    indexed["meta"] = meta
+    index = _indexer(type_name, setting.key)(indexed)
+    return make_row(type_name, own_id, content, index=index, source=source, source_id=original)
+
+
+def _conditions(resource: Resource, setting: Setting) -> Iterator[str]:
+    for link in links(resource):
+        if not is_conditional(link):
+            continue
+        if setting.links.get(link) == "":
+            message = f"The reference {link[:80]} must select one resource; load its target first."
+            raise _Refused(refusal("not-found", message), "Bundle")
+        yield link
+
+
+def _references(setting: Setting, full_url: str, types: EntryTypes | None) -> References:
+    return References(setting.source, full_url, types, setting.links)
+
+
+def _condition_of(request: dict[str, Any], type_name: str) -> str:  # Any: FHIR JSON
+    """Return ifNoneExist as "Type?query", "" when there is none."""
+    query = request.get("ifNoneExist")
+    if not isinstance(query, str) or not query:
+        return ""
+    return f"{type_name}?{query.removeprefix(type_name).removeprefix('?')}"
+
+
+def _single(
+    unit: Unit, setting: Setting, content: bytes, full_url: str, types: EntryTypes | None
+) -> Prepared:
+    """Prepare a resource that stands by itself."""
+    spliced = _references(setting, full_url, types).splice(content)
+    resource = _parse(spliced, setting, setting.limits.resource_bytes_max)
+    type_name = _check(resource)
+    if type_name == "Bundle":
+        raise _Refused(refusal("not-supported", "A Bundle inside a Bundle is not taken.", ""), type_name)
+    row = _row(setting, resource, spliced, full_url, type_name)
+    return Prepared(unit.number, 1, (row,), group=unit.group)
+
+
+def _streamed_entry(unit: Unit, setting: Setting) -> Prepared:
+    try:
+        entry = msgspec.json.decode(unit.content, type=_Entry)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        message = f"Bundle.entry[{unit.entry}] cannot be read: {error}."
+        raise _Refused(outcome_of(MalformedContent(message))) from error
+    if not bytes(entry.resource):
+        return Prepared(unit.number, 0, group=unit.group)
+    return _single(unit, setting, bytes(entry.resource), entry.fullUrl, unit.types)
+
+
+def _bundle(unit: Unit, setting: Setting, bundle: _Bundle) -> Prepared:
+    entries = [(entry.fullUrl, bytes(entry.resource), entry.request) for entry in bundle.entry]
+    if bundle.type in WHOLE and not setting.lenient:
+        try:
+            return _whole(unit, setting, bundle.type, entries)
+        except _Refused as refused:
+            return _refused(unit, setting, refused, max(1, sum(1 for _, body, _ in entries if body)))
+    types = _types(entries)
+    rows: list[Row] = []
+    rejections: list[Rejection] = []
+    for number, (full_url, content, _) in enumerate(entries):
+        if not content:
+            continue
+        part = Unit(unit.number, unit.line, content, number)
+        try:
+            rows += _single(part, setting, content, full_url, types).rows
+        except _Refused as refused:
+            rejections += _refused(part, setting, refused).rejections
+    return Prepared(unit.number, len(rows) + len(rejections), rows=tuple(rows), rejections=tuple(rejections))
+
+
+def _types(entries: list[tuple[str, bytes, dict[str, Any]]]) -> EntryTypes:  # Any: FHIR JSON
+    types: dict[str, tuple[str, bool]] = {}
+    for full_url, content, _ in entries:
+        if full_url and content:
+            head = msgspec.json.decode(content, type=Head)
+            types[full_url] = (head.resourceType, is_named_by_id(full_url, head.id))
+    return types
+
+
+def _whole(
+    unit: Unit, setting: Setting, kind: str, entries: list[tuple[str, bytes, dict[str, Any]]]
+) -> Prepared:
+    """Prepare a transaction or document, all of it or nothing."""
+    bundle = _parse(unit.content, setting, setting.limits.document_bytes_max)
+    _check(bundle)
+    types = _types(entries)
+    rows: list[Row] = []
+    first: Resource | None = None
+    conditions, existing = _known_already(setting, entries)
+    known = msgspec.structs.replace(setting, links={**setting.links, **existing})
+    for full_url, content, request in entries:
+        if not content:
+            continue
+        _refuse_other_methods(request)
+        spliced = _references(known, full_url, types).splice(content)
+        resource = _parse(spliced, setting, setting.limits.document_bytes_max)
+        conditions += _conditions(resource, setting)
+        first = first or resource
+        if full_url not in existing or not full_url:
+            rows.append(_row(setting, resource, spliced, full_url, str(resource["resourceType"])))
+    if conditions:
+        return Prepared(unit.number, len(rows), conditions=tuple(dict.fromkeys(conditions)))
+    received: tuple[Received, ...] = ()
+    count = len(rows)
+    if kind == "document" and first is not None:
+        if first.get("status") == "entered-in-error":
+            rows = []  # what it says is withdrawn: the document is kept, nothing of it is shown
+        kept, row = _document(unit.content, FHIR_JSON, setting, bundle, first, rows)
+        received, rows = (kept,), [*rows, row]
+    return Prepared(unit.number, count, tuple(rows), received=received)
+
+
+def _known_already(
+    setting: Setting, entries: list[tuple[str, bytes, dict[str, Any]]]
+) -> tuple[list[str], dict[str, str]]:
+    """Return the ifNoneExist still to be looked up, and "Type/id" by fullUrl of what there is already."""
+    wanted: list[str] = []
+    existing = {full_url: setting.links[full_url] for full_url, _, _ in entries if full_url in setting.links}
+    for full_url, content, request in entries:
+        if not content or "ifNoneExist" not in request:
+            continue
+        condition = _condition_of(request, str(msgspec.json.decode(content)["resourceType"]))
+        if condition not in setting.links:
+            wanted.append(condition)
+        elif setting.links[condition]:
+            existing[full_url] = setting.links[condition]
+    return wanted, existing
+
+
+def _refuse_other_methods(request: dict[str, Any]) -> None:
+    method = request.get("method", "POST")
+    if method not in ("POST", "PUT"):
+        message = f"A loaded transaction may create and update; {str(method)[:16]} needs the FHIR interface."
+        raise _Refused(refusal("not-supported", message, "Bundle.entry.request.method"), "Bundle")
+
+
+def _document(
+    body: bytes,
+    media_type: str,
+    setting: Setting,
+    bundle: Resource,
+    composition: Resource,
+    rows: Sequence[Row],
+) -> tuple[Received, Row]:
+    """Return a FHIR document to keep and the row of its DocumentReference."""
+    ids = document_ids(setting.source, body)
+    link = composition.get("subject", {}).get("reference", "")
+    subject = link if isinstance(link, str) and link.startswith("Patient/") else ""
+    described = describe_bundle(bundle, composition, body, media_type, ids, subject)
+    return describe(described, body, media_type, ids, setting, rows)
+
+
+def describe(
+    described: Resource, body: bytes, media_type: str, ids: Ids, setting: Setting, rows: Sequence[Row] = ()
+) -> tuple[Received, Row]:
+    """Return a document to keep and the row of its DocumentReference; `rows` were made from it."""
+    index = _indexer("DocumentReference", setting.key)({**described, "meta": {"source": setting.source}})
+    row = make_row(
+        "DocumentReference", ids.reference, write_json(described), index=index, source=setting.source
+    )
+    document = Document(
+        patient=row.compartment,
+        id=ids.document,
+        reference=ids.reference,
+        media_type=media_type,
+        digest=hashlib.sha256(body).digest(),
+        received_at=setting.updated,
+        source=setting.source,
+        extracted=tuple(f"{one.type}/{one.id}" for one in rows),
+        content=body,
+    )
+    return Received(document, replaced_by(described), setting.key), row
+
+
+def document_ids(source: str, body: bytes) -> Ids:
+    """Return the ids of a document: the same bytes from the same source have the same."""
+    digest = hashlib.sha256(body).hexdigest()
+    return Ids(derived_id(source, f"Binary/{digest}"), derived_id(source, f"DocumentReference/{digest}"))
+
+
+def _xml(unit: Unit, setting: Setting) -> Prepared:
+    """Prepare an XML file: its resources are stored as JSON, a document also as it came."""
+    limits = msgspec.structs.replace(setting.limits, body_bytes_max=setting.limits.document_bytes_max)
+    try:
+        resource = parse_xml(unit.content, limits)
+    except SalusError as error:
+        raise _Refused(outcome_of(error)) from error
+    as_json = msgspec.structs.replace(unit, content=write_json(resource), media="json")
+    prepared = prepare_rows(as_json, setting)
+    bundle = _as_bundle(as_json.content)
+    if not prepared.received or bundle is None:
+        rejections = tuple(
+            msgspec.structs.replace(one, content=unit.content) if one.entry < 0 else one
+            for one in prepared.rejections
+        )
+        return msgspec.structs.replace(prepared, rejections=rejections)
+    types = _types([(e.fullUrl, bytes(e.resource), {}) for e in bundle.entry])
+    entry = resource["entry"][0]
+    references = _references(setting, entry.get("fullUrl", ""), types)
+    composition = rewrite_parsed(entry["resource"], references)
+    made = prepared.rows[:-1]
+    kept, row = _document(unit.content, FHIR_XML, setting, resource, composition, made)
+    return msgspec.structs.replace(prepared, rows=(*made, row), received=(kept,))

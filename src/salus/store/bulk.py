@@ -1,0 +1,138 @@
+"""Loading in bulk: many resources in one transaction by COPY, with their audit leaves.
+
+New resources are copied as their workers encoded them. One that is there already with the same bytes
+changes nothing; with other bytes it becomes the next version, like an update by REST.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
+
+from salus.core.access import Grant, Outcome
+from salus.store import ledger
+from salus.store.copying import HEADER, RANGE_COLUMNS, RESOURCE_COLUMNS, STRING_COLUMNS, TRAILER, Encoded
+from salus.store.postgres import Connection
+from salus.store.resources import LOCK, SUPERSEDE
+
+_KNOWN = """
+SELECT compartment, type, id, version, updated, deleted, hidden, digest
+FROM resource WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+"""
+_HIDE = """
+UPDATE resource SET hidden = true WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+"""
+_PIECE_BYTES = 1 << 20
+
+
+async def load(
+    grant: Grant, connection: Connection, batch: Sequence[Encoded], *, what: str = "load"
+) -> list[bool]:
+    """Store a batch in the caller's transaction, with one leaf for each patient whose record changed.
+
+    Args:
+        grant: for `Action.LOAD`, of the whole node.
+        connection: from `database.loading(grant)`, in a transaction.
+        batch: in the order of the input; of two with the same type and id the later is the later version.
+        what: what the leaves say was done.
+
+    Returns:
+        For each resource of the batch whether it was stored; False: it was there already, unchanged.
+    """
+    if not batch:
+        return []
+    await connection.execute(LOCK, [f"{one.type}/{one.id}" for one in batch])
+    touched: dict[str, int] = {}
+    stored: set[int] = set()
+    pending = list(range(len(batch)))
+    while pending:
+        first, pending = _first_of_each(batch, pending)
+        stored.update(await _store(grant, connection, batch, first, touched))
+    leaves = [
+        ledger.leaf_of(grant, patient, what=what, resources=count, outcome=Outcome.SERVED)
+        for patient, count in touched.items()
+    ]
+    await ledger.append(connection, leaves)
+    return [place in stored for place in range(len(batch))]
+
+
+def _first_of_each(batch: Sequence[Encoded], places: list[int]) -> tuple[list[int], list[int]]:
+    """Return the places of the first of each resource, and of later ones that differ from the one before."""
+    last: dict[tuple[str, str], bytes] = {}
+    first, later = [], []
+    for place in places:
+        one = batch[place]
+        key = (one.type, one.id)
+        if key not in last:
+            first.append(place)
+        elif last[key] != one.digest:
+            later.append(place)
+        last[key] = one.digest
+    return first, later
+
+
+async def _store(
+    grant: Grant,
+    connection: Connection,
+    batch: Sequence[Encoded],
+    places: list[int],
+    touched: dict[str, int],
+) -> list[int]:
+    """Store the resources at these places of the batch; return the places that were not unchanged."""
+    wanted = [batch[place] for place in places]
+    rows = await connection.fetch(_KNOWN, [one.type for one in wanted], [one.id for one in wanted])
+    known: dict[tuple[str, str], Any] = {(row["type"], row["id"]): row for row in rows}  # Any: a record
+    fresh: list[Encoded] = []
+    stored: list[int] = []
+    lines: list[bytes] = []
+    replaced = []
+    for place, one in zip(places, wanted, strict=True):
+        current = known.get((one.type, one.id))
+        if current is None:
+            lines.append(one.resource)
+        elif current["digest"] == one.digest and not current["deleted"]:
+            continue
+        else:
+            replaced.append(current)
+            lines.append(one.versioned(current["version"] + 1, max(grant.opened_at, current["updated"])))
+        fresh.append(one)
+        stored.append(place)
+        for patient in _touched(one, current):
+            touched[patient] = touched.get(patient, 0) + 1
+    if replaced:
+        keys = [(row["compartment"], row["type"], row["id"]) for row in replaced]
+        await connection.execute(SUPERSEDE, *[list(column) for column in zip(*keys, strict=True)])
+    await _copy(connection, "resource", RESOURCE_COLUMNS, lines)
+    await _copy(connection, "resource_range", RANGE_COLUMNS, (one.ranges for one in fresh))
+    await _copy(connection, "resource_string", STRING_COLUMNS, (one.strings for one in fresh))
+    hidden = [row for row in replaced if row["hidden"]]
+    if hidden:
+        await connection.execute(_HIDE, [row["type"] for row in hidden], [row["id"] for row in hidden])
+    return stored
+
+
+def _touched(one: Encoded, current: Any) -> tuple[str, ...]:  # Any: a record, or None
+    """Return the patients whose record changes: those of the version before too; "" for none."""
+    before: tuple[str, ...] = ()
+    if current is not None and "/" not in current["compartment"]:
+        before = (current["compartment"],)
+    return tuple(dict.fromkeys((*before, *one.patients))) or ("",)
+
+
+async def _copy(connection: Connection, table: str, columns: Sequence[str], lines: Iterable[bytes]) -> None:
+    buffers = [line for line in lines if line]
+    if buffers:
+        await connection.copy_to_table(table, source=_pieces(buffers), columns=list(columns), format="binary")
+
+
+async def _pieces(buffers: Sequence[bytes]) -> AsyncIterator[bytes]:
+    piece = [HEADER]
+    size = 0
+    for buffer in buffers:
+        piece.append(buffer)
+        size += len(buffer)
+        if size > _PIECE_BYTES:
+            yield b"".join(piece)
+            piece, size = [], 0
+    piece.append(TRAILER)
+    yield b"".join(piece)
