@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from salus.standards.fhir.validation.issue import Findings, Where, quote
 
+_LINK = re.compile(r"""=\s*["'](#[^"']+)["']""")
+
 
 def check_contained(node: dict[str, Any], where: Where, run: Findings) -> None:  # Any: FHIR JSON
     """Report contained resources that nothing refers to and that do not refer to their container.
 
-    dom-3 looks at references, canonicals, uris and urls; here every string that is "#" and an id counts,
-    which is the same but for a text that looks exactly like a reference.
+    dom-3 looks at references, canonicals, uris and urls; here every string that is "#" and an id counts, and
+    links in narratives (later versions of the rule count them too).
     """
     contained = node["contained"]
     if type(contained) is not list:
@@ -33,11 +36,14 @@ def check_contained(node: dict[str, Any], where: Where, run: Findings) -> None: 
 
 
 def _fragments(node: dict[str, Any]) -> Iterator[str]:  # Any: FHIR JSON
-    """Yield every string that begins with "#", level by level."""
+    """Yield every string that begins with "#", and those that a narrative links to, level by level."""
     level: list[Any] = [node]
     while level:
         children = [child for part in level for child in (part.values() if type(part) is dict else part)]
         for child in children:
-            if type(child) is str and child[:1] == "#":
-                yield child
+            if type(child) is str:
+                if child[:1] == "#":
+                    yield child
+                elif child[:4] == "<div":
+                    yield from _LINK.findall(child)
         level = [child for child in children if type(child) is dict or type(child) is list]

@@ -119,9 +119,39 @@ def _has_no_version_in_address(entry: dict[str, Any]) -> bool:
     return type(address) is str and "/_history/" not in address
 
 
+def _is_surely_abated(condition: dict[str, Any]) -> bool:
+    """con-4: the clinical status says that the condition has ended."""
+    return _has_code(condition.get("clinicalStatus"), f"{_HL7}condition-clinical", _ABATED)
+
+
+def _is_condition_surely_no_error(condition: dict[str, Any]) -> bool:
+    """con-5: the verification status has one coding, which says something else than entered in error."""
+    return _has_code(condition.get("verificationStatus"), f"{_HL7}condition-ver-status", _VERIFIED)
+
+
+def _is_allergy_surely_no_error(allergy: dict[str, Any]) -> bool:
+    """ait-2: the verification status has one coding, which says something else than entered in error."""
+    return _has_code(allergy.get("verificationStatus"), f"{_HL7}allergyintolerance-verification", _VERIFIED)
+
+
+def _has_code(concept: object, system: str, codes: frozenset[str]) -> bool:
+    codings = concept.get("coding") if type(concept) is dict else None
+    if type(codings) is not list or len(codings) != 1 or type(codings[0]) is not dict:
+        return False
+    code = codings[0].get("code")
+    return codings[0].get("system") == system and type(code) is str and code in codes
+
+
+_HL7 = "http://terminology.hl7.org/CodeSystem/"
+_ABATED = frozenset({"resolved", "remission", "inactive"})
+_VERIFIED = frozenset({"confirmed", "unconfirmed", "provisional", "differential", "refuted"})
+
 _QUICK: Mapping[str, Callable[[dict[str, Any]], bool]] = {
     "per-1": _is_surely_ordered,
     "bdl-8": _has_no_version_in_address,
+    "con-4": _is_surely_abated,
+    "con-5": _is_condition_surely_no_error,
+    "ait-2": _is_allergy_surely_no_error,
 }
 
 

@@ -20,20 +20,24 @@ _LITERAL = re.compile(
 def reference_rule(target_profiles: tuple[str, ...]) -> Rule:
     """Return the rule for a Reference that has a literal `reference`; without targets any may follow."""
     targets = frozenset(target_profiles)
+    known = targets or resource_types()
     allowed = ", ".join(target_profiles)
 
     def rule(node: dict[str, Any], where: Where, run: Findings) -> None:
         text = node["reference"]
-        if type(text) is not str or text.partition("/")[0] in targets:
+        if type(text) is not str or text.partition("/")[0] in known:
             return
         if text[:1] == "#" and len(text) > 1 and text[1:] not in run.contained_types():
             message = f"No contained resource has the id {quote(text[1:])}; add it or correct the reference."
             run.error("invariant", "ref-1", where, message)
             return
-        if not targets:
-            return
         found = _target_type(text, run)
-        if found is not None and found not in targets:
+        if found is None:
+            return
+        if found not in resource_types():
+            message = f"{quote(found)} is not a resource type of FHIR R4; correct the reference."
+            run.error("value", "reference-type-unknown", where, message)
+        elif targets and found not in targets:
             message = f"A reference to {quote(found)} is not allowed here; refer to one of: {allowed}."
             run.error("value", "reference-target", where, message)
 
@@ -63,4 +67,4 @@ def _target_type(text: str, run: Findings) -> str | None:
     if text in run.entries:
         return run.entries[text]
     match = _LITERAL(text)
-    return match[1] if match and match[1] in resource_types() else None
+    return match[1] if match else None

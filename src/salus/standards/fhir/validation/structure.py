@@ -25,6 +25,7 @@ from salus.standards.fhir.model import (
 )
 from salus.standards.fhir.validation.aspects import Aspect
 from salus.standards.fhir.validation.bindings import binding_rule
+from salus.standards.fhir.validation.consistency import check_full_url, check_size
 from salus.standards.fhir.validation.containment import check_contained
 from salus.standards.fhir.validation.faults import Fault, extension_address, shape_faults
 from salus.standards.fhir.validation.invariants import invariant_rules
@@ -194,6 +195,10 @@ def _type_rules(name: str, shape: Shape, aspects: Aspect, facets: Facets) -> lis
         rules.append(extension_address)
     if name == "Narrative" and "div" in shape and Aspect.NARRATIVE in aspects:
         rules.append(check_narrative)
+    if name == "Bundle.entry" and "fullUrl" in shape:
+        rules.append(check_full_url)
+    if name == "Attachment" and "data" in shape and "size" in shape:
+        rules.append(check_size)
     if name == "Reference" and Aspect.REFERENCES in aspects:
         if "reference" in shape:
             rules.append(reference_rule(facets.targets))
