@@ -1,0 +1,124 @@
+"""`salus load PATH...`: files into the node, validated, indexed and audited."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from salus.cli.command import Command
+from salus.cli.operator import operator_of
+from salus.core.access import Action
+from salus.intake.conditions import lookup_in
+from salus.intake.files import SourceFile, find_files
+from salus.intake.load import Plan, Told, load_files
+from salus.intake.report import Report
+from salus.node import open_services
+from salus.trust.gate import enter
+from salus.trust.policy import AccessRequest
+
+STORED, REJECTED = 0, 2
+"""Exit codes: everything is stored; something is in quarantine. 1: the load could not run."""
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="NDJSON, FHIR JSON or XML files (also .gz), folders of them, or - for standard input",
+    )
+    parser.add_argument(
+        "--source",
+        metavar="URI",
+        help="the system the files come from: its ids are kept apart from all others "
+        "(default: made from each file's folder; name it, so that moved files stay the same source)",
+    )
+    parser.add_argument(
+        "--lenient", action="store_true", help="store the valid entries of transactions and documents too"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="processes that parse (default: one per core)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
+
+
+def _run(options: argparse.Namespace) -> int:
+    files = find_files(options.paths, options.source)
+    report = asyncio.run(_load(options.data, files, options))
+    if options.json:
+        print(msgspec.json.encode(report).decode())
+    else:
+        print(_sentence(report))
+    return REJECTED if report.rejected else STORED
+
+
+async def _load(data: Path, files: list[SourceFile], options: argparse.Namespace) -> Report:
+    async with open_services(data) as (_, services):
+        request = AccessRequest(Action.LOAD, "", f"load of {len(files)} files")
+        async with enter(services.gatehouse, operator_of(services), request) as access:
+            key, limits = services.keys.search, services.limits
+            lookup = lookup_in(access.grant, services.database, key, limits)
+            plan = Plan(key, limits, lookup, options.lenient, options.workers)
+            with _progress(files, wanted=not options.json) as told:
+                return await load_files(access.grant, services.database, files, plan, told=told)
+
+
+@contextmanager
+def _progress(files: list[SourceFile], *, wanted: bool) -> Iterator[Told]:
+    """Show a bar with rate and remaining time on a terminal; nothing elsewhere."""
+    console = Console(stderr=True)
+    if not (wanted and console.is_terminal):
+        yield lambda _read_bytes, _report: None
+        return
+    total = sum(file.size_bytes for file in files) or None
+    columns = (
+        TextColumn("[bold]Loading"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[read]:,} resources, {task.fields[rate]:,.0f}/s"),
+        TimeElapsedColumn(),
+        TextColumn("remaining"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("load", total=total, read=0, rate=0.0)
+
+        def told(read_bytes: int, report: Report) -> None:
+            elapsed = bar.tasks[0].elapsed or 0.001
+            rate = (report.read - report.resumed) / elapsed
+            bar.update(task, completed=read_bytes, read=report.read, rate=rate)
+
+        yield told
+
+
+def _sentence(report: Report) -> str:
+    lines = [
+        f"{report.read:,} resources read in {report.seconds:,.1f} s "
+        f"({report.resources_per_second:,.0f} a second): {report.stored:,} stored, "
+        f"{report.unchanged:,} unchanged, {report.rejected:,} rejected."
+    ]
+    if report.resumed:
+        lines.append(f"Of them {report.resumed:,} were done before by a load that was interrupted.")
+    if report.rejected:
+        lines.append(
+            f"{report.quarantine:,} pieces are in quarantine: see `salus quarantine list`, "
+            "`salus quarantine show ID`, and after a correction `salus quarantine retry`."
+        )
+    return "\n".join(lines)
+
+
+COMMAND = Command("load", "Load FHIR files; exit code 2 when something was rejected.", _arguments, _run)
