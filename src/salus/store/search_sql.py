@@ -7,7 +7,6 @@ whose bytes do not hold the value is kept.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -327,23 +326,57 @@ def _source(statement: Statement, texts: Sequence[str], modifier: str) -> str:
 # Ranges
 
 
+_INSIDE_UPDATED = "(r.updated >= {low} AND r.updated < {high})"
+_UPDATED = {
+    "eq": _INSIDE_UPDATED,
+    "ap": _INSIDE_UPDATED,
+    "ne": f"NOT {_INSIDE_UPDATED}",
+    "gt": "r.updated >= {high}",
+    "sa": "r.updated >= {high}",
+    "ge": "r.updated >= {low}",
+    "lt": "r.updated < {low}",
+    "eb": "r.updated < {low}",
+    "le": "r.updated < {high}",
+}
+_INSIDE_DATE = "(v.low >= {low} AND v.high <= {high})"
+_DATE = {
+    "eq": _INSIDE_DATE,
+    "ne": f"NOT {_INSIDE_DATE}",
+    "gt": "v.high > {high}",
+    "lt": "v.low < {low}",
+    "ge": f"(v.high > {{high}} OR {_INSIDE_DATE})",
+    "le": f"(v.low < {{low}} OR {_INSIDE_DATE})",
+    "sa": "v.low >= {high}",
+    "eb": "v.high <= {low}",
+    "ap": "(v.low < {high} AND v.high > {low})",
+}
+_INSIDE_NUMBER = "(v.low >= {low} AND v.high < {high})"
+_NUMBER = {
+    "eq": _INSIDE_NUMBER,
+    "ne": f"NOT {_INSIDE_NUMBER}",
+    "gt": "v.high > {exact}",
+    "lt": "v.low < {exact}",
+    "ge": "v.high >= {exact}",
+    "le": "v.low <= {exact}",
+    "sa": "v.low > {exact}",
+    "eb": "v.high < {exact}",
+    "ap": "(v.low <= {high} AND v.high >= {low})",
+}
+
+
+def _compare(statement: Statement, template: str, value: RangeValue, bound: str = "{}::float8") -> str:
+    """Fill the ends that the template names; each becomes one argument."""
+    ends = {"low": value.low, "high": value.high, "exact": value.exact}
+    named = {
+        name: bound.format(statement.bind(end)) for name, end in ends.items() if f"{{{name}}}" in template
+    }
+    return template.format(**named)
+
+
 def _updated(statement: Statement, value: Value) -> str:
     """Compare `updated`, an instant of a millisecond, as the prefix says."""
     assert isinstance(value, RangeValue)
-    low, high = (f"to_timestamp({statement.bind(end)}::float8)" for end in (value.low, value.high))
-    inside = f"(r.updated >= {low} AND r.updated < {high})"
-    tests = {
-        "eq": inside,
-        "ap": inside,
-        "ne": f"NOT {inside}",
-        "gt": f"r.updated >= {high}",
-        "sa": f"r.updated >= {high}",
-        "ge": f"r.updated >= {low}",
-        "lt": f"r.updated < {low}",
-        "eb": f"r.updated < {low}",
-        "le": f"r.updated < {high}",
-    }
-    return tests[value.prefix]
+    return _compare(statement, _UPDATED[value.prefix], value, "to_timestamp({}::float8)")
 
 
 def _range(statement: Statement, condition: Condition) -> Predicate:
@@ -386,7 +419,7 @@ def _clinical(statement: Statement, value: RangeValue) -> str:
 
 def _in_ranges(statement: Statement, kind: str, paths: Sequence[TypedPath], value: RangeValue) -> str:
     keys = statement.bind([statement.hash_of("", path.slot, "") for path in paths])
-    compared = _date_test(statement, value) if kind == "date" else _number_test(statement, value)
+    compared = _compare(statement, (_DATE if kind == "date" else _NUMBER)[value.prefix], value)
     test = (
         "EXISTS (SELECT FROM resource_range v WHERE v.compartment = r.compartment AND v.type = r.type "
         f"AND v.id = r.id AND v.key = ANY({keys}::bigint[]) AND {compared})"
@@ -400,41 +433,6 @@ def _in_ranges(statement: Statement, kind: str, paths: Sequence[TypedPath], valu
         for path in paths
     )
     return f"({statement.has_token(hashed)} AND {test})"
-
-
-def _date_test(statement: Statement, value: RangeValue) -> str:
-    low, high = (f"{statement.bind(end)}::float8" for end in (value.low, value.high))
-    inside = f"(v.low >= {low} AND v.high <= {high})"
-    tests = {
-        "eq": inside,
-        "ne": f"NOT {inside}",
-        "gt": f"v.high > {high}",
-        "lt": f"v.low < {low}",
-        "ge": f"(v.high > {high} OR {inside})",
-        "le": f"(v.low < {low} OR {inside})",
-        "sa": f"v.low >= {high}",
-        "eb": f"v.high <= {low}",
-        "ap": f"(v.low < {high} AND v.high > {low})",
-    }
-    return tests[value.prefix]
-
-
-def _number_test(statement: Statement, value: RangeValue) -> str:
-    low, high, exact = (f"{statement.bind(end)}::float8" for end in (value.low, value.high, value.exact))
-    inside = f"(v.low >= {low} AND v.high < {high})"
-    tests = {
-        "eq": inside,
-        "ne": f"NOT {inside}",
-        "gt": f"v.high > {exact}",
-        "lt": f"v.low < {exact}",
-        "ge": f"v.high >= {exact}",
-        "le": f"v.low <= {exact}",
-        "sa": f"v.low > {exact}",
-        "eb": f"v.high < {exact}",
-        "ap": f"(v.low <= {high} AND v.high >= {low})",
-    }
-    assert math.isfinite(value.exact)
-    return tests[value.prefix]
 
 
 # Strings

@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+import msgspec
+
 from salus.core.identifiers import is_fhir_id
 from salus.standards.fhir.model import compartments
 from salus.standards.fhir.search.emitters import Collected, Emitter, emitter_for
@@ -132,10 +134,14 @@ def _compile_walk(parameters: Sequence[SearchParameter], hash_of: Hasher) -> Emi
 
 
 def _places(parameter: SearchParameter) -> list[tuple[str, TypedPath]]:
-    """Return where a parameter's values stand, a composite's components included."""
+    """Return where a parameter's values stand, from the resource, a composite's components included."""
     found = [(parameter.type, path) for path in parameter.paths]
     for composite in parameter.composites:
-        found.extend((part.type, path) for part in composite.parts for path in part.paths)
+        for part in composite.parts:
+            before = () if part.from_resource else composite.path.steps
+            for path in part.paths:
+                whole = msgspec.structs.replace(path, steps=(*before, *path.steps))
+                found.append((part.type, whole))
     return found
 
 

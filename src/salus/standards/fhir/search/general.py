@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from salus.core.errors import InvalidExpression, TooCostly
 from salus.standards.fhir.fhirpath.environment import Environment
 from salus.standards.fhir.fhirpath.expression import compile_expression
 from salus.standards.fhir.search.parameters import VALUE_TYPES, SearchParameter
 
 
 def typed_values(parameter: SearchParameter, resource: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Return (type, value) of what the expression yields and the search type can read."""
+    """Return (type, value) of what the expression yields and the search type can read.
+
+    Nothing where the expression cannot be evaluated on this resource: it is stored all the same.
+    """
     expression = compile_expression(parameter.expression, parameter.resource)
     readable = VALUE_TYPES[parameter.type]
-    found = expression.typed(resource, Environment(reference_stubs=True))
+    try:
+        found = expression.typed(resource, Environment(reference_stubs=True))
+    except (InvalidExpression, TooCostly):
+        return []
     return [(name, value) for name, value in found if name in readable]
