@@ -10,14 +10,21 @@ import msgspec
 
 from salus.core.access import Grant
 from salus.core.errors import NotFound
-from salus.store.postgres import Connection, Database
+from salus.store.postgres import Connection, Database, sees_hidden
 
 _INSERT = """
 INSERT INTO document (patient, id, reference, media_type, digest, received_at, source, extracted, content)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (patient, id) DO NOTHING
 """
 _COLUMNS = "patient, id, reference, media_type, digest, received_at, source, extracted"
-_GET = f"SELECT {_COLUMNS}, content FROM document WHERE id = $1"  # noqa: S608  (constants only)
+# What the citizen restricts (EHDS 8) is there for those only who see hidden resources ($2).
+_GET = f"""
+SELECT {_COLUMNS}, content FROM document
+WHERE id = $1 AND ($2 OR NOT EXISTS (
+    SELECT FROM restriction r
+    WHERE r.patient = document.patient AND r.type = 'DocumentReference' AND r.id = document.reference
+))
+"""  # noqa: S608  (constants only)
 _OF_PATIENT = f"SELECT {_COLUMNS} FROM document WHERE patient = $1 ORDER BY received_at"  # noqa: S608
 _SAME = f"SELECT {_COLUMNS} FROM document WHERE patient = $1 AND digest = $2 ORDER BY received_at LIMIT 1"  # noqa: S608
 
@@ -78,7 +85,7 @@ async def retrieve(grant: Grant, database: Database, document_id: str) -> Docume
         NotFound: there is none, or the grant may not know of it.
     """
     async with database.reading(grant) as connection:
-        row = await connection.fetchrow(_GET, document_id)
+        row = await connection.fetchrow(_GET, document_id, sees_hidden(grant))
     if row is None:
         raise NotFound(f"There is no document Binary/{document_id} that this access may see.")
     return _document(row)
