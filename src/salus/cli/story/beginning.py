@@ -1,0 +1,82 @@
+"""The beginning of the story: nodes start, join a federation, and load their citizens."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+
+from salus.cli.story.account import Seen, expect
+from salus.cli.story.processes import run_command, start, try_command
+from salus.cli.story.stage import COUNTRIES, Stage
+
+FEDERATION = "Demonstration federation"
+ANCHOR = "PT"
+
+
+async def start_nodes(stage: Stage, seen: Seen) -> None:
+    """Start the three nodes and ask each how it is."""
+    started = await asyncio.gather(
+        *(start(stage.data(country)) for country in COUNTRIES), return_exceptions=True
+    )
+    for country, running in zip(COUNTRIES, started, strict=True):
+        if isinstance(running, BaseException):
+            continue
+        stage.nodes[country] = running
+        health = await stage.client.get(f"{stage.url(country)}/healthz")
+        seen.figures[f"{country} process"] = running.process.pid
+        seen.read_again.append(f"curl {stage.url(country)}/healthz")
+        expect(health.status_code == 200, f"the node of {country} answers {health.status_code}")
+    for running in started:
+        if isinstance(running, BaseException):
+            raise running
+
+
+async def join_federation(stage: Stage, seen: Seen) -> None:
+    """Make the federation at the anchor, let all join, and compare what each of them knows."""
+    await run_command("federation", "init", "--name", FEDERATION, data=stage.data(ANCHOR))
+    for country in COUNTRIES:
+        await run_command("federation", "join", "--anchor", stage.data(ANCHOR), data=stage.data(country))
+    known: dict[str, list[str]] = {}
+    for country in COUNTRIES:
+        listed = msgspec.json.decode(
+            await run_command("federation", "list", "--json", data=stage.data(country))
+        )
+        known[country] = [each["node"] for each in listed["members"] if each["state"] == "active"]
+        seen.read_again.append(f"salus federation list --data {stage.data(country)}")
+    seen.figures["members"] = known[ANCHOR]
+    nodes = sorted(settings.node for settings in stage.settings.values())
+    for country, members in known.items():
+        expect(members == nodes, f"{country} knows {', '.join(members) or 'nobody'} as active members")
+
+
+async def load_citizens(stage: Stage, seen: Seen) -> None:
+    """Generate citizens and load them, and the files that were asked for, by `salus load`."""
+    reports = await asyncio.gather(*(_load(stage, country) for country in COUNTRIES))
+    rejected = sum(report["rejected"] for report in reports)
+    for country, report in zip(COUNTRIES, reports, strict=True):
+        for name in ("read", "stored", "rejected", "resources_per_second"):
+            seen.figures[f"{country} {name}"] = report[name]
+        seen.read_again.append(f"salus status --data {stage.data(country)}")
+    expect(not rejected or bool(stage.wishes.load), f"{rejected:.0f} synthetic resources were rejected")
+    expect(all(report["stored"] for report in reports), "a node stored nothing")
+
+
+async def _load(stage: Stage, country: str) -> dict[str, float]:
+    """Load a country's synthetic citizens, for the anchor's the given files too; return the report."""
+    folder = stage.data(country)
+    file = stage.folder / f"{country.lower()}.ndjson"
+    wishes = stage.wishes
+    await run_command(
+        "synth", "--persons", str(wishes.persons), "--country", country, "--seed", str(wishes.seed),
+        "--out", file, data=folder,
+    )  # fmt: skip
+    files: list[Path] = [file, *(wishes.load if country == "PT" else ())]
+    code, output, errors = await try_command("load", "--json", *files, data=folder)
+    try:
+        report = msgspec.json.decode(output, type=dict[str, object])
+    except msgspec.DecodeError:
+        report = {}
+    expect("stored" in report, f"salus load ended with {code}: {(errors or output).strip()[-300:]}")
+    return report  # type: ignore[return-value]  # the members used are numbers

@@ -1,0 +1,97 @@
+"""Reading a local record for a page: through the gate's access, by search, as parsed resources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from salus.core.access import Action, Caller, Purpose, Role
+from salus.core.errors import NotFound
+from salus.standards.fhir.codec.json import parse_json
+from salus.standards.fhir.search.grammar import parse_query
+from salus.store.rows import StoredResource
+from salus.store.search import search
+from salus.trust.gate import Access, enter
+from salus.trust.policy import AccessRequest
+from salus.web.portal.summary import person_name
+from salus.web.services import Services
+
+CANDIDATES_MAX = 20
+
+
+class Person(msgspec.Struct, frozen=True):
+    """A Patient as a page's head shows one. `identifiers` are "system|value"."""
+
+    id: str
+    name: str
+    birth_date: str
+    gender: str
+    identifiers: tuple[str, ...]
+
+
+def person_of(resource: dict[str, Any]) -> Person:  # FHIR content is open JSON, hence Any
+    """Return what a page's head shows of a Patient."""
+    return Person(
+        id=str(resource.get("id", "")),
+        name=person_name(resource) or "without a name",
+        birth_date=str(resource.get("birthDate", "")),
+        gender=str(resource.get("gender", "not recorded")),
+        identifiers=tuple(
+            f"{each.get('system', '')}|{each['value']}"
+            for each in resource.get("identifier", [])
+            if each.get("value") and not str(each.get("system", "")).startswith("urn:salus:")
+        ),
+    )
+
+
+async def find(
+    services: Services, access: Access, type_name: str, pairs: Sequence[tuple[str, str]]
+) -> list[dict[str, Any]]:  # FHIR content is open JSON, hence Any
+    """Search, note whose data leaves, and return what was found, each with its logical id."""
+    query = parse_query(type_name, pairs, services.limits, strict=True, base=services.fhir_base)
+    page = await search(access.grant, services.database, query, key=services.keys.search)
+    for patient, count in page.patients.items():
+        access.record([patient] if patient else [], count=count)
+    return [read(services, stored) for stored in page.resources]
+
+
+def read(services: Services, stored: StoredResource) -> dict[str, Any]:
+    """Return the resource with the id and the source that the node knows it by."""
+    resource = parse_json(stored.content, services.limits)
+    resource["id"] = stored.id
+    if stored.source:
+        resource["meta"] = {**resource.get("meta", {}), "source": stored.source}
+    return resource
+
+
+async def find_citizens(services: Services, identifier: str) -> list[Person]:
+    """Return the Patients with the national identifier ("system|value" or the value alone), for a test login.
+
+    The operator asks, and the look-up is written down like any other.
+    """
+    operator = Caller(
+        subject="test-login",
+        name="Test login",
+        role=Role.OPERATOR,
+        organisation=services.name,
+        issuer=services.base_url,
+        purpose=Purpose.OPERATIONS,
+    )
+    asked = AccessRequest(Action.SEARCH, "Patient", "Patient?identifier")
+    async with enter(services.gatehouse, operator, asked) as access:
+        pairs = [("identifier", identifier.strip()), ("_count", str(CANDIDATES_MAX))]
+        return [person_of(each) for each in await find(services, access, "Patient", pairs)]
+
+
+async def own_person(services: Services, access: Access) -> Person:
+    """Return the Patient of the citizen whose access it is.
+
+    Raises:
+        NotFound: it was deleted.
+    """
+    found = await find(services, access, "Patient", [("_id", access.grant.caller.patient or "")])
+    if not found:
+        raise NotFound("Your record is not at this node any more; ask its operator.")
+    return person_of(found[0])
