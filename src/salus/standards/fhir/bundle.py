@@ -195,6 +195,8 @@ def check_shape(
     writes = method in ("POST", "PUT", "PATCH")
     if writes and resource is None:
         raise refused(where, f"a {method} entry needs a resource")
+    if method == "POST" and identity:
+        raise refused(where, "a POST entry goes to a type, not to an instance; use PUT or PATCH for that")
     if method in ("PUT", "PATCH", "DELETE") and not kind:
         raise refused(where, f"a {method} entry needs a resource type in its url")
     if method in ("PUT", "PATCH", "DELETE") and not identity and not query:

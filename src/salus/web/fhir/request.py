@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from salus.core.errors import MalformedContent, NotFound, NotSupported, TooLarge
+from salus.standards.fhir.query_string import Pairs, parse_pairs
 from salus.web.fhir.negotiation import Format, answer_format
 from salus.web.services import Receive, Scope
 
@@ -29,8 +30,6 @@ ONCE = frozenset(
 )
 SEGMENT_CHARS_MAX = 128
 SEGMENTS_MAX = 6
-QUERY_BYTES_MAX = 64 * 1024
-Pairs = tuple[tuple[str, str], ...]
 
 
 class Preference(msgspec.Struct, frozen=True):
@@ -106,44 +105,6 @@ def path_segments(raw_path: bytes, prefix: bytes) -> tuple[str, ...]:
     if len(parts) > SEGMENTS_MAX:
         raise NotFound("There is nothing at this address.")
     return tuple(map(decode_segment, parts))
-
-
-def decode_pair(raw: bytes) -> str:
-    """Return a decoded name or value of ``application/x-www-form-urlencoded``.
-
-    Raises:
-        MalformedContent: the bytes are not UTF-8 or hold a NUL.
-    """
-    if b"+" in raw:
-        raw = raw.replace(b"+", b" ")
-    if b"%" in raw:
-        raw = unquote_to_bytes(raw)
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise MalformedContent("A search parameter is not valid UTF-8: percent-encode its bytes.") from error
-    if "\0" in text:
-        raise MalformedContent("A search parameter holds a NUL character, which no value has.")
-    return text
-
-
-def parse_pairs(query: bytes) -> Pairs:
-    """Return the parameters of a query string or form body, in order.
-
-    Raises:
-        MalformedContent: bad UTF-8 or NUL.
-        TooLarge: more than `QUERY_BYTES_MAX` bytes.
-    """
-    if not query:
-        return ()
-    if len(query) > QUERY_BYTES_MAX:
-        raise TooLarge(f"The search is longer than {QUERY_BYTES_MAX} bytes: split it.")
-    pairs = []
-    for part in query.split(b"&"):
-        if part:
-            name, _, value = part.partition(b"=")
-            pairs.append((decode_pair(name), decode_pair(value)))
-    return tuple(pairs)
 
 
 def collect_headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -1,0 +1,72 @@
+"""A patient's compartment, type by type, in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from salus.core.access import Grant
+from salus.store import resources
+from salus.store.postgres import Database, sees_hidden
+from salus.store.rows import StoredResource
+
+_COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
+_PAGE = f"""
+SELECT {_COLUMNS} FROM resource JOIN unnest($2::text[]) WITH ORDINALITY AS wanted (name, place) ON name = type
+WHERE compartment = $1 AND NOT deleted AND (NOT hidden OR $3)
+  AND ($4::timestamptz IS NULL OR updated >= $4)
+  AND ($5::integer IS NULL OR (place, id) > ($5, $6))
+ORDER BY place, id LIMIT $7
+"""  # noqa: S608  (constants only)
+
+
+class Position(msgspec.Struct, frozen=True):
+    """The last resource of a page."""
+
+    type: str
+    id: str
+
+
+async def page(
+    grant: Grant,
+    database: Database,
+    patient: str,
+    types: Sequence[str],
+    *,
+    since: datetime | None,
+    after: Position | None,
+    count: int,
+) -> list[StoredResource]:
+    """Return the next `count` current resources of a patient's compartment, in the order of `types`.
+
+    `since` leaves only those changed from then on; `after` is the last resource of the page before.
+    """
+    place = None if after is None or after.type not in types else types.index(after.type) + 1
+    async with database.reading(grant) as connection:
+        rows = await connection.fetch(
+            _PAGE,
+            patient,
+            list(types),
+            sees_hidden(grant),
+            since,
+            place,
+            "" if after is None else after.id,
+            count,
+        )
+    return [resources.stored(row) for row in rows]
+
+
+async def named(grant: Grant, database: Database, keys: Sequence[tuple[str, str]]) -> list[StoredResource]:
+    """Return those of the named (type, id) that are current and that the grant may see."""
+    async with database.reading(grant) as connection:
+        rows = await connection.fetch(
+            f"SELECT {_COLUMNS} FROM resource"  # noqa: S608  (constants only)
+            " WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND NOT deleted"
+            " AND (NOT hidden OR $3)",
+            [key[0] for key in keys],
+            [key[1] for key in keys],
+            sees_hidden(grant),
+        )
+    return [resources.stored(row) for row in rows]

@@ -1,0 +1,212 @@
+"""Bulk exports: the jobs, their files, and the pages of resources that fill them (Bulk Data Access 2.0).
+
+A job outlives the request that asked for it and may be done by another process of the node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from salus.core.access import Caller, Grant
+from salus.core.errors import NotFound
+from salus.store import resources
+from salus.store.postgres import Database, sees_hidden
+from salus.store.rows import StoredResource
+
+_INSERT = """
+INSERT INTO export_job (id, subject, issuer, caller, wish, status, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, 'accepted', $6, $7)
+"""
+_JOB = """
+SELECT id, status, message, created_at, expires_at, wish FROM export_job
+WHERE id = $1 AND subject = $2 AND issuer = $3 AND status <> 'cancelled'
+"""
+_TAKE = """
+UPDATE export_job SET status = 'running', taken_at = $1 WHERE id = (
+    SELECT id FROM export_job
+    WHERE status = 'accepted' OR (status = 'running' AND taken_at < $2)
+    ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
+) RETURNING id, caller, wish, created_at
+"""
+_FILE = """
+INSERT INTO export_file (job, number, type, resources, content)
+SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT FROM export_job WHERE id = $1 AND status = 'running')
+ON CONFLICT (job, number) DO UPDATE SET type = $3, resources = $4, content = $5
+"""
+_FINISH = """
+UPDATE export_job SET status = $2, message = $3, finished_at = $4 WHERE id = $1 AND status = 'running'
+"""
+_COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
+_PAGE = f"""
+SELECT {_COLUMNS} FROM resource
+WHERE type = $1 AND id > $2 AND NOT deleted AND (NOT hidden OR $3)
+  AND ($4::timestamptz IS NULL OR updated >= $4) AND updated <= $5
+  AND ($6::text[] IS NULL OR compartment = ANY ($6)) AND ($7 OR compartment <> type || '/' || id)
+ORDER BY id LIMIT $8
+"""  # noqa: S608  (constants only)
+TAKEN_AGAIN_AFTER = timedelta(minutes=10)
+"""A job whose worker went silent is done again."""
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What an export was asked for.
+
+    Args:
+        request: the request's address, for the manifest.
+        types: resource types, in the order of the files.
+        since: only versions from then on, None for all.
+        patients: only these patients' compartments, None for every one.
+        shared: also resources about no patient.
+    """
+
+    request: str
+    types: tuple[str, ...]
+    since: datetime | None
+    patients: tuple[str, ...] | None
+    shared: bool
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A job as the one who asked for it sees it."""
+
+    id: str
+    status: str
+    message: str
+    created_at: datetime
+    expires_at: datetime
+    wish: Wish
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """A job that this process does now."""
+
+    id: str
+    caller: Caller
+    wish: Wish
+    created_at: datetime
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file of a job, without its content."""
+
+    number: int
+    type: str
+    resources: int
+
+
+def _wish(raw: bytes) -> Wish:
+    return msgspec.json.decode(raw, type=Wish)
+
+
+async def ask(
+    database: Database, job: str, caller: Caller, wish: Wish, *, at: datetime, expires: datetime
+) -> None:
+    """Note a new job; some process of the node will take it."""
+    async with database.system() as connection:
+        await connection.execute(
+            _INSERT,
+            job,
+            caller.subject,
+            caller.issuer,
+            msgspec.json.encode(caller),
+            msgspec.json.encode(wish),
+            at,
+            expires,
+        )
+
+
+async def look(database: Database, job: str, caller: Caller) -> tuple[Job, list[File]]:
+    """Return a job of this caller and its files.
+
+    Raises:
+        NotFound: there is none, it is another's, or it was cancelled.
+    """
+    async with database.system() as connection:
+        row = await connection.fetchrow(_JOB, job, caller.subject, caller.issuer)
+        if row is None:
+            raise NotFound("There is no such export; it may have expired.")
+        files = await connection.fetch(
+            "SELECT number, type, resources FROM export_file WHERE job = $1 ORDER BY number", job
+        )
+    found = Job(row[0], row[1], row[2], row[3], row[4], _wish(row[5]))
+    return found, [File(*file) for file in files]
+
+
+async def read_file(grant: Grant, database: Database, job: str, number: int) -> bytes:
+    """Return a finished export's file.
+
+    Raises:
+        NotFound: there is none, or it is another's.
+    """
+    async with database.system() as connection:
+        content = await connection.fetchval(
+            "SELECT content FROM export_file JOIN export_job ON id = job WHERE job = $1 AND number = $2"
+            " AND subject = $3 AND issuer = $4 AND status = 'complete'",
+            job,
+            number,
+            grant.caller.subject,
+            grant.caller.issuer,
+        )
+    if content is None:
+        raise NotFound("There is no such file; the export may have expired.")
+    return bytes(content)
+
+
+async def discard(database: Database, job: str, caller: Caller) -> None:
+    """Cancel a job and remove its files.
+
+    Raises:
+        NotFound: there is none, or it is another's.
+    """
+    await look(database, job, caller)
+    async with database.system() as connection, connection.transaction():
+        await connection.execute("UPDATE export_job SET status = 'cancelled' WHERE id = $1", job)
+        await connection.execute("DELETE FROM export_file WHERE job = $1", job)
+
+
+async def expire(database: Database, *, at: datetime) -> None:
+    """Remove jobs and files past their time."""
+    async with database.system() as connection:
+        await connection.execute("DELETE FROM export_job WHERE expires_at < $1", at)
+
+
+async def take(database: Database, *, at: datetime) -> Taken | None:
+    """Take the oldest job that waits, so that no other process does; None when none waits."""
+    async with database.system() as connection:
+        row = await connection.fetchrow(_TAKE, at, at - TAKEN_AGAIN_AFTER)
+    if row is None:
+        return None
+    return Taken(row[0], msgspec.json.decode(row[1], type=Caller), _wish(row[2]), row[3])
+
+
+async def keep_file(database: Database, job: str, file: File, content: bytes) -> bool:
+    """Store a file; return whether the job is still wanted."""
+    async with database.system() as connection:
+        tag = await connection.execute(_FILE, job, file.number, file.type, file.resources, content)
+    return str(tag) != "INSERT 0 0"
+
+
+async def finish(database: Database, job: str, *, at: datetime, failure: str = "") -> None:
+    """End a job: complete, or with the reason it failed."""
+    async with database.system() as connection:
+        await connection.execute(_FINISH, job, "error" if failure else "complete", failure, at)
+
+
+async def page(
+    grant: Grant, database: Database, kind: str, wish: Wish, *, after: str, until: datetime, count: int
+) -> Sequence[StoredResource]:
+    """Return the next `count` resources of a type, by id.
+
+    `after` is the id of the last one of the page before, "" for the first page; nothing newer than `until`
+    is returned, so that all pages show one moment.
+    """
+    patients: Any = None if wish.patients is None else list(wish.patients)  # Any: an argument of asyncpg
+    async with database.reading(grant) as connection:
+        rows = await connection.fetch(
+            _PAGE, kind, after, sees_hidden(grant), wish.since, until, patients, wish.shared, count
+        )
+    return [resources.stored(row) for row in rows]

@@ -1,0 +1,179 @@
+"""The CapabilityStatement: what this node does, read from the tables that do it (R4 http.html#capabilities).
+
+Interactions come from `routes.ROUTES`, operations from the folder, search parameters from the registry: what
+is not there is not said, and a test compares each claim with behaviour.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from salus.core.errors import MethodNotAllowed
+from salus.standards.fhir.codec.json import write_json
+from salus.standards.fhir.model import resource_types
+from salus.standards.fhir.search.grammar import reference_targets
+from salus.standards.fhir.search.parameters import parameters_of
+from salus.web.fhir import routes
+from salus.web.fhir.answer import Answer
+from salus.web.fhir.negotiation import Format
+from salus.web.fhir.operation import operations_found
+from salus.web.fhir.request import FhirRequest
+from salus.web.fhir.subset import read_subset
+from salus.web.fhir.writing import NOT_STORED
+from salus.web.services import Services
+
+Json = dict[str, Any]  # FHIR content is open JSON
+
+VERSION = "0.1.0"
+RELEASED = "2026-11-24"
+READ_ONLY = frozenset({"AuditEvent"})
+INTERACTIONS = (
+    ("T/i", "GET", "read"),
+    ("T/i/_history/v", "GET", "vread"),
+    ("T/i", "PUT", "update"),
+    ("T/i", "PATCH", "patch"),
+    ("T/i", "DELETE", "delete"),
+    ("T/i/_history", "GET", "history-instance"),
+    ("T/_history", "GET", "history-type"),
+    ("T", "POST", "create"),
+    ("T", "GET", "search-type"),
+)
+WRITES = frozenset({"update", "patch", "delete", "create"})
+DISPENSATION = "https://profiles.ihe.net/PHARM/MPD"
+DISPENSATION_TEXT = (
+    "A dispensation made abroad comes home as a transaction Bundle: a conditional create of a "
+    "MedicationDispense (ifNoneExist on its identifier) that changes the prescription's state exactly once, "
+    "also when it is repeated."
+)
+
+
+def capabilities(services: Services, request: FhirRequest) -> Answer:
+    """Answer the CapabilityStatement; the only interaction that needs no token."""
+    if request.method not in ("GET", "HEAD"):
+        raise MethodNotAllowed("This address takes GET only.")
+    subset = read_subset(request.pairs)
+    body = statement_bytes(services.fhir_base, services.name, services.base_url)
+    headers = ((b"cache-control", b"max-age=60"),)
+    return Answer(200, body if subset is None else subset.of_bytes(body), headers)
+
+
+@cache
+def statement_bytes(fhir_base: str, name: str, base_url: str) -> bytes:
+    """Return the statement as JSON, made once per process."""
+    return write_json(statement(fhir_base, name, base_url))
+
+
+def statement(fhir_base: str, name: str, base_url: str) -> Json:
+    """Return the CapabilityStatement of a node."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "url": f"{fhir_base}/metadata",
+        "name": "Salus",
+        "title": name,
+        "status": "active",
+        "date": RELEASED,
+        "kind": "instance",
+        "software": {"name": "Salus", "version": VERSION},
+        "implementation": {"description": name, "url": fhir_base},
+        "fhirVersion": "4.0.1",
+        "format": [form.value for form in Format] + ["json", "xml"],
+        "patchFormat": ["application/json-patch+json", *(form.value for form in Format)],
+        "rest": [rest(base_url)],
+    }
+
+
+def rest(base_url: str) -> Json:
+    """Return the server's REST part."""
+    return {
+        "mode": "server",
+        "documentation": DISPENSATION_TEXT,
+        "security": security(base_url),
+        "resource": [resource(kind) for kind in sorted(resource_types() - NOT_STORED)],
+        "interaction": [
+            {"code": "transaction", "documentation": DISPENSATION_TEXT},
+            {"code": "batch"},
+            {"code": "history-system"},
+        ],
+        "operation": operations("", instance=False),
+    }
+
+
+def security(base_url: str) -> Json:
+    """Return how to get in: SMART, bearer tokens only."""
+    return {
+        "cors": False,
+        "service": [
+            {
+                "coding": [
+                    {
+                        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+                        "code": "SMART-on-FHIR",
+                    }
+                ]
+            }
+        ],
+        "description": "Every address but metadata needs a bearer token.",
+        "extension": [
+            {
+                "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+                "extension": [{"url": "token", "valueUri": f"{base_url}/oauth/token"}],
+            }
+        ],
+    }
+
+
+def resource(kind: str) -> Json:
+    """Return what can be done with one resource type."""
+    codes = [code for shape, method, code in INTERACTIONS if method in routes.ROUTES[shape]]
+    if kind in READ_ONLY:
+        codes = [code for code in codes if code not in WRITES]
+    found: Json = {"type": kind, "interaction": [{"code": code} for code in codes], "versioning": "versioned"}
+    if kind not in READ_ONLY:
+        found |= {
+            "versioning": "versioned-update",
+            "updateCreate": True,
+            "conditionalCreate": True,
+            "conditionalUpdate": True,
+            "conditionalDelete": "single",
+        }
+    found |= {
+        "readHistory": True,
+        "conditionalRead": "full-support",
+        "referencePolicy": ["literal", "logical", "local"],
+        "searchInclude": include_names(kind),
+        "searchParam": search_parameters(kind),
+    }
+    extra = operations(kind, instance=True)
+    return found | ({"operation": extra} if extra else {})
+
+
+def search_parameters(kind: str) -> list[Json]:
+    """Return the search parameters of a type that the node searches by."""
+    return [
+        {"name": code, "definition": parameter.url, "type": parameter.type}
+        for code, parameter in sorted(parameters_of(kind).items())
+        if not parameter.refused
+    ]
+
+
+def include_names(kind: str) -> list[str]:
+    """Return what _include takes for a type."""
+    return ["*"] + [
+        f"{kind}:{code}"
+        for code, parameter in sorted(parameters_of(kind).items())
+        if parameter.type == "reference" and not parameter.refused and reference_targets(parameter)
+    ]
+
+
+def operations(kind: str, *, instance: bool) -> list[Json]:
+    """Return the operations on a type and its instances, or those of the system."""
+    return [
+        {"name": found.name, "definition": found.definition, "documentation": found.documentation}
+        for found in operations_found().values()
+        if (
+            found.is_on(kind, instance=False) or found.is_on(kind, instance=instance)
+            if kind
+            else found.system
+        )
+    ]

@@ -1,0 +1,54 @@
+"""From a request to an open gate: who asks, and what the gate is asked (docs/decisions/0001)."""
+
+from __future__ import annotations
+
+from salus.core.access import Action, Caller
+from salus.core.errors import NotFound
+from salus.core.identifiers import is_fhir_id
+from salus.standards.fhir.model import resource_types
+from salus.standards.fhir.query_string import Pairs
+from salus.trust.gate import _Passage, enter
+from salus.trust.policy import AccessRequest
+from salus.web.services import Services
+
+
+def known_type(name: str) -> str:
+    """Return the name if it is a resource type of R4.
+
+    Raises:
+        NotFound: it is none.
+    """
+    if name not in resource_types():
+        raise NotFound("There is no such resource type in FHIR R4; types are case-sensitive.")
+    return name
+
+
+def known_id(text: str) -> str:
+    """Return the text if it is a legal id.
+
+    Raises:
+        NotFound: it is none, so nothing is stored under it.
+    """
+    if not is_fhir_id(text):
+        raise NotFound("There is nothing under this id.")
+    return text
+
+
+def pass_gate(
+    services: Services,
+    caller: Caller,
+    action: Action,
+    kind: str,
+    what: str,
+    *,
+    patients: frozenset[str] | None = None,
+    many: bool = False,
+) -> _Passage:
+    """Return the way in for this request (`trust.gate.enter`)."""
+    return enter(services.gatehouse, caller, AccessRequest(action, kind, what, patients, many))
+
+
+def search_name(kind: str, pairs: Pairs) -> str:
+    """Return a search without its values, for the leaf: ``Observation?patient,code``."""
+    names = dict.fromkeys(name for name, _ in pairs if name.isprintable() and len(name) <= 64)
+    return f"{kind}?{','.join(list(names)[:20])}"

@@ -1,0 +1,184 @@
+"""Bulk exports (Bulk Data Access 2.0, https://hl7.org/fhir/uv/bulkdata): status, files, work."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+
+from salus.core.access import Action, Caller
+from salus.core.errors import NotFound, NotSupported, SalusError
+from salus.core.identifiers import new_id
+from salus.standards.fhir.model import compartments, resource_types
+from salus.standards.fhir.query_string import Pairs
+from salus.store import exports
+from salus.store.exports import File, Wish
+from salus.trust.gate import Access
+from salus.web.fhir.answer import Answer, json_answer, plain_json, resource_bytes
+from salus.web.fhir.door import known_type, pass_gate
+from salus.web.fhir.request import FhirRequest, first, parse_instant
+from salus.web.problems import issue, outcome
+from salus.web.services import Services
+
+KEPT = timedelta(hours=24)
+FILE_BYTES_MAX = 8 * 1024 * 1024
+PAGE_COUNT = 500
+NDJSON = (b"content-type", b"application/fhir+ndjson")
+UNKNOWN_HEADER = "The node exports application/fhir+ndjson only."
+
+
+async def start(
+    services: Services, request: FhirRequest, caller: Caller, *, level: str, patients: tuple[str, ...] | None
+) -> Answer:
+    """Note an export and answer 202 with the address of its status.
+
+    `level` is "system", "Patient" or "Group"; the two latter leave out resources about no patient. `patients`
+    are those of the Group, None for all.
+    """
+    if not request.preference.asynchronous:
+        raise NotSupported("An export is asynchronous: send Prefer: respond-async.")
+    pairs = request.pairs
+    outputs = first(pairs, "_outputFormat")
+    if outputs not in (
+        None,
+        "application/fhir+ndjson",
+        "application/fhir ndjson",
+        "application/ndjson",
+        "ndjson",
+    ):
+        raise NotSupported(UNKNOWN_HEADER)
+    strange = {name for name, _ in pairs} - {"_outputFormat", "_type", "_since"}
+    if strange and request.preference.strict:
+        raise NotSupported("The node exports by _type and _since; leave the other parameters out.")
+    since = first(pairs, "_since")
+    wish = Wish(
+        request=f"{services.fhir_base}/{'/'.join(request.segments)}",
+        types=types_of(pairs, level),
+        since=parse_instant(since, "_since") if since else None,
+        patients=patients,
+        shared=level == "system",
+    )
+    job = new_id()
+    async with pass_gate(services, caller, Action.EXPORT, "", "$export") as access:
+        at = access.grant.opened_at
+        await exports.ask(services.database, job, caller, wish, at=at, expires=at + KEPT)
+    address = f"{services.fhir_base}/$export/{job}".encode("ascii")
+    return Answer(202, b"", ((b"content-location", address),))
+
+
+def types_of(pairs: Pairs, level: str) -> tuple[str, ...]:
+    """Return the types to export: those of _type, or all that the level knows."""
+    known = resource_types() if level == "system" else frozenset(compartments()["Patient"]) | {"Patient"}
+    wanted = [
+        part.strip() for name, text in pairs if name == "_type" for part in text.split(",") if part.strip()
+    ]
+    for name in wanted:
+        known_type(name)
+    if wanted and not known & set(wanted):
+        raise NotSupported("None of the types of _type is part of this export.")
+    return tuple(sorted(known & set(wanted) if wanted else known))
+
+
+async def look(services: Services, request: FhirRequest, caller: Caller) -> Answer:
+    """Answer how an export stands: 202 while it runs, the manifest when it is complete."""
+    job, files = await exports.look(services.database, job_of(request), caller)
+    if job.status == "error":
+        return json_answer(500, outcome([issue("error", "exception", job.message)]))
+    if job.status != "complete":
+        return Answer(
+            202,
+            b"",
+            ((b"x-progress", f"{job.status}, {len(files)} files".encode("ascii")), (b"retry-after", b"1")),
+        )
+    manifest = {
+        "transactionTime": instant(job.created_at),
+        "request": job.wish.request,
+        "requiresAccessToken": True,
+        "output": [
+            {
+                "type": file.type,
+                "url": f"{services.fhir_base}/$export/{job.id}/{file.number}",
+                "count": file.resources,
+            }
+            for file in files
+        ],
+        "error": [],
+    }
+    expires = format_datetime(job.expires_at.replace(microsecond=0), usegmt=False).encode("ascii")
+    return plain_json(200, manifest, [(b"expires", expires)])
+
+
+def instant(moment: datetime) -> str:
+    """Return a moment as FHIR writes an instant."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def job_of(request: FhirRequest) -> str:
+    """Return the job's id in the address.
+
+    Raises:
+        NotFound: the address is none of an export.
+    """
+    if request.segments[0] != "$export":
+        raise NotFound("There is nothing at this address.")
+    return request.segments[1]
+
+
+async def download(services: Services, request: FhirRequest, caller: Caller) -> Answer:
+    """Answer a file of a finished export; its patients' leaves were written when it was made."""
+    job, number = job_of(request), request.segments[2]
+    if not (number.isascii() and number.isdecimal() and len(number) <= 6):
+        raise NotFound("There is no such file.")
+    async with pass_gate(services, caller, Action.EXPORT, "", f"$export/{job}/{int(number)}") as access:
+        content = await exports.read_file(access.grant, services.database, job, int(number))
+    return Answer(200, content, (NDJSON,), raw=True)
+
+
+async def discard(services: Services, request: FhirRequest, caller: Caller) -> Answer:
+    """Cancel an export, or remove its files."""
+    await exports.discard(services.database, job_of(request), caller)
+    return Answer(202)
+
+
+async def work_once(services: Services) -> bool:
+    """Do the oldest export that waits; return whether there was one. Called by the node again and again."""
+    now = services.clock()
+    await exports.expire(services.database, at=now)
+    job = await exports.take(services.database, at=now)
+    if job is None:
+        return False
+    try:
+        async with pass_gate(services, job.caller, Action.EXPORT, "", "$export") as access:
+            await fill(services, access, job.id, job.wish, job.created_at)
+    except SalusError as error:
+        await exports.finish(services.database, job.id, at=services.clock(), failure=error.message)
+    else:
+        await exports.finish(services.database, job.id, at=services.clock())
+    return True
+
+
+async def fill(services: Services, access: Access, job: str, wish: Wish, until: datetime) -> None:
+    """Write the files of an export; the leaves of a file are durable before it can be had."""
+    number = 0
+    for kind in wish.types:
+        after, lines, held, counted = "", [], 0, 0
+        while True:
+            page = await exports.page(
+                access.grant, services.database, kind, wish, after=after, until=until, count=PAGE_COUNT
+            )
+            for resource in page:
+                line = b" ".join(resource_bytes(resource).splitlines())
+                lines.append(line)
+                held, counted = held + len(line), counted + 1
+                access.record(resource.patients, f"$export {kind}")
+            if page:
+                after = page[-1].id
+            last = len(page) < PAGE_COUNT
+            if lines and (last or held >= FILE_BYTES_MAX):
+                await access.settle()
+                content = b"\n".join(lines) + b"\n"
+                number += 1
+                if not await exports.keep_file(services.database, job, File(number, kind, counted), content):
+                    return
+                lines, held, counted = [], 0, 0
+            if last:
+                break

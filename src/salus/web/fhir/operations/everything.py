@@ -1,0 +1,87 @@
+"""Patient/$everything (R4 patient-operation-everything.html): a patient's compartment, in pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from salus.core.access import Action, Caller
+from salus.core.errors import MalformedContent, NotFound
+from salus.core.identifiers import new_id
+from salus.standards.fhir.model import compartments
+from salus.standards.fhir.query_string import Pairs
+from salus.store import compartment, resources
+from salus.store.compartment import Position
+from salus.web.fhir.answer import Answer, join_bundle, resource_bytes
+from salus.web.fhir.door import known_id, known_type, pass_gate
+from salus.web.fhir.history import read_count, with_query
+from salus.web.fhir.operation import Operation
+from salus.web.fhir.request import FhirRequest, first, parse_instant
+from salus.web.fhir.search import entry_of
+from salus.web.services import Services
+
+CURSOR = "_cursor"
+
+
+async def run(services: Services, request: FhirRequest, caller: Caller) -> Answer:
+    """Answer a page: on the first the Patient, then its compartment by type and id."""
+    identity = known_id(request.segments[1])
+    pairs = request.pairs
+    since = first(pairs, "_since")
+    moment = parse_instant(since, "_since") if since else None
+    types = types_of(pairs)
+    limits = services.limits
+    count = max(1, read_count(pairs, limits.page_count_default, limits.page_count_max))
+    after = read_cursor(first(pairs, CURSOR))
+    what, patients = f"Patient/{identity}/$everything", frozenset((identity,))
+    async with pass_gate(services, caller, Action.READ, "Patient", what, patients=patients) as access:
+        await resources.read(access.grant, services.database, "Patient", identity)
+        page = await compartment.page(
+            access.grant, services.database, identity, types, since=moment, after=after, count=count + 1
+        )
+        more, page = len(page) > count, page[:count]
+        for resource in page:
+            access.record(resource.patients)
+    base, address = services.fhir_base, f"{services.fhir_base}/Patient/{identity}/$everything"
+    link = [{"relation": "self", "url": with_query(address, list(pairs))}]
+    if more:
+        kept = [pair for pair in pairs if pair[0] != CURSOR]
+        mark = f"{page[-1].type}/{page[-1].id}"
+        link.append({"relation": "next", "url": with_query(address, [*kept, (CURSOR, mark)])})
+    head: dict[str, Any] = {"resourceType": "Bundle", "id": new_id(), "type": "searchset", "link": link}
+    return Answer(200, join_bundle(head, [entry_of(base, one, resource_bytes(one), "match") for one in page]))
+
+
+def types_of(pairs: Pairs) -> tuple[str, ...]:
+    """Return the types asked for by _type, or all of the compartment; the Patient is first."""
+    known = frozenset(compartments()["Patient"]) | {"Patient"}
+    wanted = {
+        part.strip() for name, text in pairs if name == "_type" for part in text.split(",") if part.strip()
+    }
+    for name in wanted:
+        known_type(name)
+    chosen = known & wanted if wanted else known
+    return tuple(sorted(chosen, key=lambda name: (name != "Patient", name)))
+
+
+def read_cursor(text: str | None) -> Position | None:
+    """Return where the page before ended.
+
+    Raises:
+        MalformedContent: the text is none of ours.
+    """
+    if text is None:
+        return None
+    kind, _, identity = text.partition("/")
+    try:
+        return Position(known_type(kind), known_id(identity))
+    except NotFound as error:
+        raise MalformedContent("The paging cursor is not one of this node: follow the link next.") from error
+
+
+OPERATION = Operation(
+    name="everything",
+    definition="http://hl7.org/fhir/OperationDefinition/Patient-everything",
+    run=run,
+    documentation="All resources of a patient's compartment; _since, _type and _count narrow and page it.",
+    instances=("Patient",),
+)

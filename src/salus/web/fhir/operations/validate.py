@@ -1,0 +1,131 @@
+"""$validate (R4 resource-operation-validate.html): the checks of a write, without the write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from salus.core.access import Action, Caller
+from salus.core.errors import MalformedContent
+from salus.standards.fhir.bundle import Resource
+from salus.standards.fhir.codec.json import parse_json
+from salus.standards.fhir.model import resource_types
+from salus.standards.fhir.validation.validator import validate
+from salus.store import resources
+from salus.web.fhir import writing
+from salus.web.fhir.answer import UNLIMITED, Answer, json_answer
+from salus.web.fhir.door import known_id, pass_gate
+from salus.web.fhir.operation import Operation
+from salus.web.fhir.request import FhirRequest, first
+from salus.web.problems import issue, outcome
+from salus.web.services import Services
+
+MODES = ("create", "update", "delete", "profile")
+BASE = "http://hl7.org/fhir/StructureDefinition/"
+Issues = list[dict[str, Any]]  # FHIR content is open JSON
+
+
+async def run(services: Services, request: FhirRequest, caller: Caller) -> Answer:
+    """Answer 200 with an OperationOutcome of everything found, also when the resource is not valid."""
+    kind = request.segments[0] if len(request.segments) > 1 else ""
+    identity = known_id(request.segments[1]) if len(request.segments) > 2 else ""
+    sent = None if request.method == "GET" else (await writing.read_resource(request, services.limits))[0]
+    mode, profiles, resource = inputs(request, sent)
+    if mode is not None and mode not in MODES:
+        raise MalformedContent(f"mode takes {', '.join(MODES)}.")
+    if resource is None and identity:
+        resource = await stored(services, caller, kind, identity)
+    if resource is None:
+        if mode == "delete":
+            return json_answer(
+                200, outcome([issue("information", "informational", "A delete needs no content.")])
+            )
+        raise MalformedContent("Send the resource to validate, alone or as the parameter resource.")
+    found = check(resource, kind, identity if mode == "update" else "", mode)
+    found += check_profiles(profiles, str(resource.get("resourceType", "")))
+    if not found:
+        found = [
+            issue("information", "informational", "No issues were found: the resource is valid FHIR R4.")
+        ]
+    return json_answer(200, outcome(found))
+
+
+def inputs(request: FhirRequest, sent: Resource | None) -> tuple[str | None, list[str], Resource | None]:
+    """Return mode, profiles and resource from the query and the body."""
+    mode = first(request.pairs, "mode")
+    profiles = [text for name, text in request.pairs if name == "profile"]
+    if sent is None or sent.get("resourceType") != "Parameters":
+        return mode, profiles, sent
+    resource = None
+    for parameter in sent.get("parameter", ()):
+        name = parameter.get("name") if isinstance(parameter, dict) else None
+        if name == "resource" and isinstance(parameter.get("resource"), dict):
+            resource = parameter["resource"]
+        elif name == "mode":
+            mode = str(parameter.get("valueCode") or parameter.get("valueString") or "")
+        elif name == "profile":
+            profiles.append(
+                str(
+                    parameter.get("valueUri")
+                    or parameter.get("valueCanonical")
+                    or parameter.get("valueString")
+                )
+            )
+    return mode, profiles, resource
+
+
+async def stored(services: Services, caller: Caller, kind: str, identity: str) -> Resource:
+    """Return the stored resource that is to be validated."""
+    patients = frozenset((identity,)) if kind == "Patient" else None
+    what = f"{kind}/{identity}/$validate"
+    async with pass_gate(services, caller, Action.READ, kind, what, patients=patients) as access:
+        found = await resources.read(access.grant, services.database, kind, identity)
+        access.record(found.patients)
+    return parse_json(found.content, UNLIMITED) | {"id": identity}
+
+
+def check(resource: Resource, kind: str, identity: str, mode: str | None) -> Issues:
+    """Return the issues of a resource: of its type and id against the address, then of its content."""
+    named = resource.get("resourceType")
+    if named not in resource_types():
+        return [issue("error", "structure", "The resource has no resourceType that FHIR R4 knows.")]
+    found: Issues = []
+    if kind and named != kind:
+        found.append(issue("error", "invalid", f"The resource is no {kind}.", expression=str(named)))
+    if identity and resource.get("id") != identity:
+        found.append(
+            issue("error", "invalid", "An update needs the id of the address.", expression=f"{named}.id")
+        )
+    if mode == "create" and "id" in resource:
+        text = "The id is replaced when the resource is created."
+        found.append(issue("information", "informational", text, expression=f"{named}.id"))
+    return found + [
+        issue(one.severity, one.code, one.message, expression=one.expression, message_id=one.message_id)
+        for one in validate(resource)
+    ]
+
+
+def check_profiles(profiles: list[str], kind: str) -> Issues:
+    """Return an issue for each profile that the node cannot validate against, or that is of another type."""
+    found: Issues = []
+    for profile in profiles:
+        name = profile.partition("|")[0]
+        if name == BASE + kind:
+            continue
+        if name.removeprefix(BASE) in resource_types():
+            found.append(issue("error", "invalid", f"The profile is not one of {kind}."))
+            continue
+        shown = profile[:80].replace("<", "")
+        text = f"The profile '{shown}' is not known here: the resource was checked against FHIR R4 only."
+        found.append(issue("error", "not-supported", text))
+    return found
+
+
+OPERATION = Operation(
+    name="validate",
+    definition="http://hl7.org/fhir/OperationDefinition/Resource-validate",
+    run=run,
+    documentation="Validate a resource against FHIR R4 without storing it.",
+    system=True,
+    types=("*",),
+    instances=("*",),
+)

@@ -1,0 +1,59 @@
+"""read and vread (http://hl7.org/fhir/R4/http.html#read): the hot path, bytes in, bytes out."""
+
+from __future__ import annotations
+
+from salus.core.access import Action, Caller
+from salus.core.errors import NotFound
+from salus.standards.fhir.bundle import version_of_etag
+from salus.store import resources
+from salus.store.rows import StoredResource
+from salus.web.fhir.answer import Answer, resource_bytes, version_headers
+from salus.web.fhir.door import known_id, known_type, pass_gate
+from salus.web.fhir.request import FhirRequest, parse_http_date
+from salus.web.fhir.subset import Subset, read_subset
+from salus.web.services import Services
+
+
+async def read(services: Services, request: FhirRequest, caller: Caller) -> Answer:
+    """Answer the current version of a resource."""
+    kind, identity = known_type(request.segments[0]), known_id(request.segments[1])
+    subset = read_subset(request.pairs)
+    patients = frozenset((identity,)) if kind == "Patient" else None
+    passage = pass_gate(services, caller, Action.READ, kind, f"{kind}/{identity}", patients=patients)
+    async with passage as access:
+        resource = await resources.read(access.grant, services.database, kind, identity)
+        access.record(resource.patients)
+    return answer_read(request, resource, subset)
+
+
+async def vread(services: Services, request: FhirRequest, caller: Caller) -> Answer:
+    """Answer one version of a resource."""
+    kind, identity = known_type(request.segments[0]), known_id(request.segments[1])
+    number = request.segments[3]
+    if not (number.isascii() and number.isdecimal() and len(number) <= 9):
+        raise NotFound(f"There is no such version of {kind}/{identity}.")
+    patients = frozenset((identity,)) if kind == "Patient" else None
+    what = f"{kind}/{identity}/_history/{int(number)}"
+    async with pass_gate(services, caller, Action.READ, kind, what, patients=patients) as access:
+        resource = await resources.vread(access.grant, services.database, kind, identity, int(number))
+        access.record(resource.patients)
+    return answer_read(request, resource, read_subset(request.pairs))
+
+
+def answer_read(request: FhirRequest, resource: StoredResource, subset: Subset | None) -> Answer:
+    """Return the answer: 304 where the caller has this version already."""
+    headers = tuple(version_headers(resource))
+    if is_known(request, resource):
+        return Answer(304, b"", headers)
+    body = resource_bytes(resource)
+    return Answer(200, body if subset is None else subset.of_bytes(body), headers)
+
+
+def is_known(request: FhirRequest, resource: StoredResource) -> bool:
+    """Return whether If-None-Match, or else If-Modified-Since, says that the caller has this version."""
+    tags = request.header("if-none-match")
+    if tags:
+        return tags.strip() == "*" or resource.version in map(version_of_etag, tags.split(","))
+    since = request.header("if-modified-since")
+    moment = parse_http_date(since) if since else None
+    return moment is not None and resource.updated.replace(microsecond=0) <= moment

@@ -1,0 +1,112 @@
+"""Which interaction answers which address (http://hl7.org/fhir/R4/http.html#summary)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from salus.core.access import Caller
+from salus.core.errors import MethodNotAllowed, NotFound
+from salus.standards.fhir.model import resource_types
+from salus.web.fhir import batch, binary, create, delete, export, history, patch, read, search, update
+from salus.web.fhir.answer import Answer
+from salus.web.fhir.operation import operations_found
+from salus.web.fhir.request import FhirRequest
+from salus.web.services import Services
+
+Interaction = Callable[[Services, FhirRequest, Caller], Awaitable[Answer]]
+
+# The shape of an address: T a resource type, i an id, v a version, $ an operation, / between segments.
+ROUTES: Mapping[str, Mapping[str, Interaction]] = {
+    "": {"POST": batch.process},
+    "_history": {"GET": history.of_system},
+    "$/x": {"GET": export.look, "DELETE": export.discard},
+    "$/x/x": {"GET": export.download},
+    "T": {
+        "GET": search.by_get,
+        "POST": create.create,
+        "PUT": update.update,
+        "PATCH": patch.patch,
+        "DELETE": delete.delete,
+    },
+    "T/_search": {"POST": search.by_post, "GET": search.by_get},
+    "T/_history": {"GET": history.of_type},
+    "T/i": {"GET": read.read, "PUT": update.update, "PATCH": patch.patch, "DELETE": delete.delete},
+    "T/i/_history": {"GET": history.of_instance},
+    "T/i/_history/v": {"GET": read.vread},
+    "T/i/T": {"GET": search.in_compartment},
+    "T/i/T/_search": {"POST": search.in_compartment},
+}
+BINARY: Mapping[tuple[str, str], Interaction] = {
+    ("T", "POST"): binary.create,
+    ("T/i", "GET"): binary.read,
+    ("T/i", "PUT"): binary.update,
+}
+
+
+def shape_of(segments: tuple[str, ...]) -> str:
+    """Return the shape of an address, "?" for one that FHIR does not know."""
+    if not segments:
+        return ""
+    start = segments[0]
+    if start[0] == "$":
+        return "/".join(["$", *["x"] * (len(segments) - 1)])
+    if start[0] in "_m" and len(segments) == 1:
+        return start
+    if not start[0].isupper():
+        return "?"
+    rest = segments[1:]
+    if not rest:
+        return "T"
+    if rest[0][0] in "_$":
+        return "T/" + (rest[0] if rest[0][0] == "_" else "$") if len(rest) == 1 else "?"
+    shape = "T/i"
+    for place, segment in enumerate(rest[1:]):
+        if segment[0] == "$":
+            shape += "/$"
+        elif segment[0] == "_":
+            shape += "/" + segment
+        else:
+            shape += "/T" if place == 0 else "/v"
+    return shape
+
+
+def route(request: FhirRequest) -> Interaction:
+    """Return the interaction of a request.
+
+    Raises:
+        NotFound: FHIR has no such address, or no such resource type or operation.
+        MethodNotAllowed: the address exists, the method does not.
+    """
+    method = "GET" if request.method == "HEAD" else request.method
+    shape = shape_of(request.segments)
+    if shape.startswith("T") and request.segments[0] not in resource_types():
+        raise NotFound("There is no such resource type in FHIR R4; types are case-sensitive.")
+    if shape in ("$", "T/$", "T/i/$"):
+        return operation(request, method)
+    methods = ROUTES.get(shape)
+    if methods is None:
+        raise NotFound("There is nothing at this address.")
+    if request.segments[:1] == ("Binary",) and (shape, method) in BINARY:
+        return BINARY[shape, method]
+    found = methods.get(method)
+    if found is None:
+        raise MethodNotAllowed(f"This address takes {', '.join(methods)} only.")
+    return found
+
+
+def operation(request: FhirRequest, method: str) -> Interaction:
+    """Return the operation of a request.
+
+    Raises:
+        NotFound: there is no such operation at this address.
+        MethodNotAllowed: it is called by another method.
+    """
+    segments = request.segments
+    found = operations_found().get(segments[-1][1:])
+    kind = segments[0] if len(segments) > 1 else ""
+    there = found is not None and (found.is_on(kind, instance=len(segments) == 3) if kind else found.system)
+    if found is None or not there:
+        raise NotFound("There is no such operation at this address; /metadata lists those there are.")
+    if method not in found.methods:
+        raise MethodNotAllowed(f"This operation takes {', '.join(found.methods)} only.")
+    return found.run

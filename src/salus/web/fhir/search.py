@@ -1,0 +1,144 @@
+"""search by GET and POST, of a type or a patient's compartment (http://hl7.org/fhir/R4/http.html#search)."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from salus.core.access import Action, Caller
+from salus.core.errors import NotFound, UnsupportedMedia
+from salus.core.identifiers import new_id
+from salus.standards.fhir.codec.json import write_json
+from salus.standards.fhir.model import compartments
+from salus.standards.fhir.query_string import Pairs, parse_pairs
+from salus.standards.fhir.search.grammar import parse_query
+from salus.standards.fhir.search.query import Query
+from salus.store import search
+from salus.store.rows import StoredResource
+from salus.store.search import Page
+from salus.web.fhir.answer import Answer, join_bundle, resource_bytes, text_bytes
+from salus.web.fhir.door import known_id, known_type, pass_gate
+from salus.web.fhir.negotiation import body_media
+from salus.web.fhir.request import FhirRequest, read_body
+from salus.web.fhir.subset import Subset
+from salus.web.problems import issue, outcome
+from salus.web.services import Services
+
+FORM = "application/x-www-form-urlencoded"
+CURSOR = "_cursor"
+NOT_ASKED = frozenset({"_format", "_pretty"})
+
+
+async def by_get(services: Services, request: FhirRequest, caller: Caller) -> Answer:
+    """Answer a search whose parameters stand in the address."""
+    return await answer(services, request, caller, known_type(request.segments[0]), request.pairs, "")
+
+
+async def by_post(services: Services, request: FhirRequest, caller: Caller) -> Answer:
+    """Answer a search whose parameters stand in the body, so that no log on the way keeps them."""
+    pairs = await form_pairs(request)
+    return await answer(services, request, caller, known_type(request.segments[0]), pairs, "")
+
+
+async def in_compartment(services: Services, request: FhirRequest, caller: Caller) -> Answer:
+    """Answer a search within a patient's compartment, such as Patient/1/Observation."""
+    identity, kind = known_id(request.segments[1]), known_type(request.segments[2])
+    if request.segments[0] != "Patient" or kind not in compartments()["Patient"]:
+        raise NotFound("There is no such compartment; the node knows Patient/[id]/[type].")
+    pairs = await form_pairs(request) if request.method == "POST" else request.pairs
+    return await answer(services, request, caller, kind, pairs, identity)
+
+
+async def form_pairs(request: FhirRequest) -> Pairs:
+    """Return the parameters of the address and of the form in the body.
+
+    Raises:
+        UnsupportedMedia: the body is no form.
+    """
+    if body_media(request.header("content-type")).name != FORM:
+        raise UnsupportedMedia(f"A search by POST is sent as {FORM}.")
+    sent = parse_pairs((await read_body(request)).strip())
+    return (*request.pairs, *(pair for pair in sent if pair[0] not in NOT_ASKED))
+
+
+async def answer(
+    services: Services, request: FhirRequest, caller: Caller, kind: str, pairs: Pairs, patient: str
+) -> Answer:
+    """Answer one page of a search."""
+    query = parse_query(
+        kind,
+        pairs,
+        services.limits,
+        strict=request.preference.strict,
+        base=services.fhir_base,
+        now=services.clock(),
+    )
+    if patient:
+        query = msgspec.structs.replace(query, compartment=patient)
+    patients = frozenset((patient,)) if patient else None
+    async with pass_gate(services, caller, Action.SEARCH, kind, query.what, patients=patients) as access:
+        page = await search.search(access.grant, services.database, query, key=services.keys.search)
+        for resource in (*page.resources, *page.included):
+            access.record(resource.patients)
+    address = f"{services.fhir_base}/Patient/{patient}/{kind}" if patient else f"{services.fhir_base}/{kind}"
+    return Answer(200, bundle(services.fhir_base, address, query, page))
+
+
+def bundle(base: str, address: str, query: Query, page: Page) -> bytes:
+    """Return the searchset Bundle of a page, assembled from the resources' bytes."""
+    head: dict[str, Any] = {"resourceType": "Bundle", "id": new_id(), "type": "searchset"}  # open JSON
+    if page.total is not None:
+        head["total"] = page.total
+    head["link"] = links(address, query, page.next_cursor)
+    subset = subset_of(query)
+    entries = [entry_of(base, one, part_of(one, subset), "match") for one in page.resources]
+    entries += [entry_of(base, one, part_of(one, subset), "include") for one in page.included]
+    if query.ignored:
+        entries.append(entry_of_ignored(query.ignored))
+    return join_bundle(head, entries)
+
+
+def links(address: str, query: Query, next_cursor: str) -> list[dict[str, str]]:
+    """Return the links self, which says how the search was understood, and next."""
+    applied = list(query.applied)
+    found = [{"relation": "self", "url": f"{address}?{urlencode(applied)}" if applied else address}]
+    if next_cursor:
+        found.append({"relation": "next", "url": f"{address}?{urlencode([*applied, (CURSOR, next_cursor)])}"})
+    return found
+
+
+def subset_of(query: Query) -> Subset | None:
+    """Return which part of each resource was asked for, None for all of it."""
+    if query.summary in ("true", "text", "data"):
+        return Subset(summary=query.summary)
+    return Subset(elements=frozenset(query.elements)) if query.elements else None
+
+
+def part_of(resource: StoredResource, subset: Subset | None) -> bytes:
+    """Return a resource's bytes, or those of the part asked for."""
+    body = resource_bytes(resource)
+    return body if subset is None else subset.of_bytes(body)
+
+
+def entry_of(base: str, resource: StoredResource, body: bytes, mode: str) -> bytes:
+    """Return the Bundle entry of a match or an include."""
+    address = f"{base}/{resource.type}/{resource.id}"
+    return (
+        b'{"fullUrl":'
+        + text_bytes(address)
+        + b',"resource":'
+        + body
+        + b',"search":{"mode":"'
+        + mode.encode()
+        + b'"}}'
+    )
+
+
+def entry_of_ignored(names: tuple[str, ...]) -> bytes:
+    """Return the entry that says which parameters were left out, so that no silence misleads."""
+    listed = ", ".join(names[:20])
+    text = f"Not known as search parameters here, and left out: {listed}."
+    resource = outcome([issue("warning", "not-supported", text)])
+    return write_json({"resource": resource, "search": {"mode": "outcome"}}).replace(b"<", b"\\u003c")

@@ -1,0 +1,202 @@
+"""What create, update, patch, delete and transaction share: the resource sent, leave to write, the write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from salus.core.access import Action, Caller, Role
+from salus.core.errors import AccessRefused, InvalidResource, MalformedContent, NotSupported, TooLarge
+from salus.core.limits import Limits
+from salus.primary.dispensations import keep_prescriptions
+from salus.standards.fhir.bundle import Entry, Resource, links
+from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.standards.fhir.model import resource_types
+from salus.standards.fhir.validation.validator import validate
+from salus.store import transaction
+from salus.store.transaction import Done, Rules
+from salus.trust.gate import Access
+from salus.trust.policy import AccessRequest, decide
+from salus.web.fhir import patching, subscribing
+from salus.web.fhir.door import pass_gate
+from salus.web.fhir.negotiation import Format, body_format
+from salus.web.fhir.request import FhirRequest, read_body
+from salus.web.services import Services
+
+ACTIONS = {"POST": Action.CREATE, "PUT": Action.UPDATE, "PATCH": Action.UPDATE, "DELETE": Action.DELETE}
+NOT_STORED = frozenset({"OperationOutcome", "Parameters"})
+AUTHORS = frozenset({"performer", "author", "recorder", "asserter", "requester", "authenticator", "sender"})
+"""Elements that say who vouches for the content; a citizen vouches for nobody else."""
+
+
+async def read_resource(request: FhirRequest, limits: Limits) -> tuple[Resource, bytes]:
+    """Return the resource in the body and the bytes to store: those received, or JSON for FHIR XML.
+
+    Raises:
+        UnsupportedMedia, MalformedContent, TooLarge: it cannot be read.
+    """
+    form = body_format(request.header("content-type"))
+    body = await read_body(request)
+    if form is Format.XML:
+        from salus.standards.fhir.codec.xml import parse_xml  # lxml is loaded only where XML comes in
+
+        resource = parse_xml(body, limits)
+        return resource, write_json(resource)
+    return parse_json(body, limits), body
+
+
+def check_size(content: bytes, limits: Limits) -> None:
+    """Refuse a single resource over its limit.
+
+    Raises:
+        TooLarge: it is.
+    """
+    if len(content) > limits.resource_bytes_max:
+        raise TooLarge(f"A resource may have {limits.resource_bytes_max} bytes: keep large data in a Binary.")
+
+
+def check_type(resource: Resource, kind: str) -> None:
+    """Refuse a resource that is not of the type of the address.
+
+    Raises:
+        MalformedContent, NotSupported: naming what was expected.
+    """
+    named = resource.get("resourceType")
+    if named not in resource_types():
+        raise MalformedContent("The body has no resourceType that FHIR R4 knows; types are case-sensitive.")
+    if named != kind:
+        raise MalformedContent(f"The body is no {kind}: send it to the address of its own type.")
+    if kind in NOT_STORED:
+        raise NotSupported(f"{kind} resources are answers and parameters; the node does not store them.")
+
+
+def check_valid(resource: Resource) -> None:
+    """Refuse a resource that breaks the rules of its definition.
+
+    Raises:
+        InvalidResource: with every issue found.
+    """
+    issues = validate(resource)
+    if any(found.severity in ("error", "fatal") for found in issues):
+        raise InvalidResource("The resource breaks the rules of FHIR R4.", issues=tuple(issues))
+
+
+def check_authors(caller: Caller, resource: Resource) -> None:
+    """Refuse content that a citizen signs with another's name, or that ties two persons together.
+
+    Raises:
+        AccessRefused: naming the element.
+    """
+    if caller.role is not Role.CITIZEN:
+        return
+    own = f"Patient/{caller.patient}"
+    for name in AUTHORS & resource.keys():
+        for link in links(resource[name]):
+            if link.partition("/_history/")[0] != own and not link.startswith("RelatedPerson/"):
+                raise AccessRefused(f"{name} must be the patient: a citizen writes in their own name only.")
+    if resource.get("resourceType") == "Patient" and resource.get("link"):
+        raise AccessRefused("Patient.link joins two records; ask a health professional to do that.")
+
+
+@cache
+def _rules(fhir_base: str, search_key: bytes, integrity: bool, limits: Limits) -> Rules:
+    return Rules(
+        fhir_base, search_key, integrity, limits, check_valid, patching.apply_patch, keep_prescriptions
+    )
+
+
+def rules_of(services: Services) -> Rules:
+    """Return how this node takes writes."""
+    return _rules(services.fhir_base, services.keys.search, services.referential_integrity, services.limits)
+
+
+def demands(entries: Sequence[Entry]) -> list[AccessRequest]:
+    """Return what the entries ask of the gate, each kind of demand once, the strongest first.
+
+    A condition reads, so it needs leave to search as well: else it would tell what is stored.
+    """
+    order = [Action.DELETE, Action.UPDATE, Action.CREATE, Action.SEARCH]
+    wanted: dict[tuple[Action, str], str] = {}
+    for entry in entries:
+        kind = entry.type or str((entry.resource or {}).get("resourceType", ""))
+        what = f"{kind}/{entry.id}" if entry.id else kind
+        wanted.setdefault((ACTIONS[entry.method], kind), what)
+        if entry.condition is not None:
+            wanted.setdefault((Action.SEARCH, kind), f"{kind}?")
+    ranked = sorted(wanted.items(), key=lambda item: order.index(item[0][0]))
+    return [AccessRequest(action, kind, what) for (action, kind), what in ranked]
+
+
+async def write(
+    services: Services,
+    caller: Caller,
+    entries: Sequence[Entry],
+    *,
+    what: str | None = None,
+    patients: frozenset[str] | None = None,
+) -> list[Done]:
+    """Do the entries in one transaction, with leave for each of them.
+
+    `what` is what the leaves say was done; `patients` the patient a create makes (its fresh id), if it does.
+
+    Raises:
+        SalusError: nothing was changed.
+    """
+    wanted = demands(entries)
+    for demand in wanted[1:]:
+        if not decide(caller, demand).permitted:
+            async with pass_gate(services, caller, demand.action, demand.type, demand.what):
+                raise AccessRefused("This access is not permitted.")
+    lead = wanted[0]
+    many = any(entry.method == "DELETE" and entry.condition is not None for entry in entries)
+    passage = pass_gate(
+        services, caller, lead.action, lead.type, what or lead.what, patients=patients, many=many
+    )
+    async with passage as access:
+        done = await transaction.execute(
+            access.grant, services.database, entries, rules_of(services), what=what
+        )
+        record_matched(access, done)
+    await subscribing.follow(services, caller, done)
+    return done
+
+
+def record_matched(access: Access, done: Sequence[Done]) -> None:
+    """Note the resources that conditional creates found: they are read, not written."""
+    for one in done:
+        if one.outcome == "matched" and one.resource is not None:
+            access.record(one.resource.patients, f"{one.resource.type}/{one.resource.id}")
+
+
+def single(
+    method: str,
+    kind: str,
+    *,
+    identity: str = "",
+    condition: str | None = None,
+    if_match: str = "",
+    resource: Resource | None = None,
+    content: bytes = b"",
+) -> Entry:
+    """Return the entry of a request that is no Bundle."""
+    return Entry(
+        index=0,
+        full_url="",
+        method=method,
+        url=f"{kind}/{identity}" if identity else kind,
+        type=kind,
+        id=identity,
+        condition=condition,
+        if_match=if_match,
+        if_none_match="",
+        if_modified_since="",
+        resource=resource,
+        content=content,
+    )
+
+
+def operation_outcome_text(done: Done) -> str:
+    """Return the sentence of a write's OperationOutcome."""
+    words: dict[str, str] = {"matched": "found, nothing was stored", "absent": "absent, nothing was deleted"}
+    name = "" if done.resource is None else f"{done.resource.type}/{done.resource.id} "
+    return f"{name}{words.get(done.outcome, done.outcome)}."

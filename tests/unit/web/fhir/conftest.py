@@ -1,0 +1,121 @@
+"""A FHIR face on a fresh database, called in process, with real tokens and a real gate."""
+
+import json
+
+import httpx
+import pytest
+from joserfc.jwk import ECKey, OKPKey
+
+from salus.core.access import Purpose, Role
+from salus.core.clock import utc_now
+from salus.core.limits import Limits
+from salus.store.journal import open_journal
+from salus.trust import tokens
+from salus.trust.gate import Gatehouse
+from salus.trust.identity import Doorkeeper
+from salus.trust.keys import NodeKeys
+from salus.trust.tokens import TokenTerms
+from salus.web.application import assemble
+from salus.web.fhir.face import face
+from salus.web.services import Services
+
+ADDRESS = "https://node.test"
+JSON = {"content-type": "application/fhir+json"}
+
+
+class Door:
+    """Sends requests as a caller of a role."""
+
+    def __init__(self, client, services, caller):
+        self.client = client
+        self.services = services
+        self.make_caller = caller
+
+    def token(self, role=Role.CLINICIAN, **fields):
+        caller = self.make_caller(role, **fields)
+        return tokens.issue(self.services.keys.token, caller, self.services.terms, now=self.services.clock())
+
+    async def __call__(self, method, path, body=None, *, role=Role.CLINICIAN, headers=None, **fields):
+        sent = {"authorization": f"Bearer {self.token(role, **fields)}", **(headers or {})}
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body).encode()
+        if body is not None and "content-type" not in {name.lower() for name in sent}:
+            sent |= JSON
+        return await self.client.request(method, f"{ADDRESS}/fhir{path}", content=body, headers=sent)
+
+    async def citizen(self, method, path, body=None, *, patient, **more):
+        return await self(method, path, body, role=Role.CITIZEN, patient=patient, subject=patient, **more)
+
+    async def operator(self, method, path, body=None, **more):
+        return await self(method, path, body, role=Role.OPERATOR, purpose=Purpose.OPERATIONS, **more)
+
+
+def make_services(database, journal, clock, client, **changes):
+    keys = NodeKeys(
+        ECKey.generate_key("P-384", auto_kid=True),
+        ECKey.generate_key("P-256", auto_kid=True),
+        OKPKey.generate_key("Ed25519", auto_kid=True),
+        b"k" * 32,
+    )
+    terms = TokenTerms(ADDRESS, 300, 60)
+    values = {
+        "node": "test-1",
+        "name": "Test node",
+        "country": "EE",
+        "base_url": ADDRESS,
+        "languages": ("en",),
+        "demo": False,
+        "referential_integrity": False,
+        "subscription_targets": (),
+        "limits": Limits(),
+        "clock": clock,
+        "database": database,
+        "gatehouse": Gatehouse(journal, clock),
+        "journal": journal,
+        "doorkeeper": Doorkeeper(keys.token, terms, clock, {}),
+        "terms": terms,
+        "keys": keys,
+        "client": client,
+    }
+    values = dict.fromkeys(Services.__struct_fields__) | values | changes
+    return Services(**values)
+
+
+@pytest.fixture
+async def open_door(database, caller):
+    """Yield a maker of doors: `open_door(referential_integrity=True)`."""
+    async with open_journal(database) as journal, httpx.AsyncClient() as outside:
+        clients = []
+
+        def make(**changes):
+            services = make_services(database, journal, utc_now, outside, **changes)
+            application = assemble(
+                [face(services)], body_bytes_max=services.limits.body_bytes_max, secure=True
+            )
+            client = httpx.AsyncClient(transport=httpx.ASGITransport(app=application))
+            clients.append(client)
+            return Door(client, services, caller)
+
+        yield make
+        for client in clients:
+            await client.aclose()
+
+
+@pytest.fixture
+async def door(open_door):
+    """Yield the door of a node with default settings."""
+    return open_door()
+
+
+@pytest.fixture
+async def leaves(database):
+    """Return a reader of the audit: (patient, action, what, resources, outcome) in order of arrival."""
+    from salus.store.ledger import decode_entry
+
+    async def read():
+        async with database.system() as connection:
+            rows = await connection.fetch("SELECT entry FROM leaf ORDER BY arrival")
+        found = [decode_entry(bytes(row["entry"])) for row in rows]
+        return [(leaf.patient, leaf.action, leaf.what, leaf.resources, leaf.outcome) for leaf in found]
+
+    return read

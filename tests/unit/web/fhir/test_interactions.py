@@ -1,0 +1,307 @@
+"""The REST interactions of a resource, one after the other (R4 http.html)."""
+
+import json
+
+import pytest
+
+from salus.core.access import Role
+
+PATIENT = {"resourceType": "Patient", "name": [{"family": "Tamm"}]}
+
+
+def observation(patient, **more):
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},
+        "subject": {"reference": f"Patient/{patient}"},
+        **more,
+    }
+
+
+async def created(door, resource):
+    answer = await door("POST", f"/{resource['resourceType']}", resource)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
+
+
+async def test_a_created_resource_is_read_back_with_id_version_and_time(door):
+    answer = await door("POST", "/Patient", PATIENT)
+    assert answer.status_code == 201
+    identity = answer.json()["id"]
+    assert answer.headers["location"] == f"https://node.test/fhir/Patient/{identity}/_history/1"
+    assert answer.headers["etag"] == 'W/"1"'
+    read = await door("GET", f"/Patient/{identity}")
+    assert read.status_code == 200
+    assert read.headers["content-type"] == "application/fhir+json; charset=utf-8"
+    assert read.headers["etag"] == 'W/"1"'
+    assert "last-modified" in read.headers
+    body = read.json()
+    assert body["name"] == PATIENT["name"]
+    assert body["meta"]["versionId"] == "1"
+
+
+async def test_the_bytes_received_are_the_bytes_answered(door):
+    patient = await created(door, PATIENT)
+    body = json.dumps(observation(patient)).replace(
+        '"status"', '"valueQuantity":{"value": 72.50},\n "status"'
+    )
+    identity = (await door("POST", "/Observation", body.encode())).json()["id"]
+    assert b'{"value": 72.50},\n "status"' in (await door("GET", f"/Observation/{identity}")).content
+
+
+async def test_updating_makes_versions_that_stay_readable(door):
+    identity = await created(door, PATIENT)
+    changed = {**PATIENT, "id": identity, "active": True}
+    answer = await door("PUT", f"/Patient/{identity}", changed, headers={"if-match": 'W/"1"'})
+    assert (answer.status_code, answer.headers["etag"]) == (200, 'W/"2"')
+    assert "active" not in (await door("GET", f"/Patient/{identity}/_history/1")).json()
+    assert (await door("GET", f"/Patient/{identity}/_history/2")).json()["active"] is True
+    assert (await door("GET", f"/Patient/{identity}/_history/3")).status_code == 404
+
+
+async def test_an_update_of_another_version_is_refused(door):
+    identity = await created(door, PATIENT)
+    answer = await door(
+        "PUT", f"/Patient/{identity}", {**PATIENT, "id": identity}, headers={"if-match": 'W/"7"'}
+    )
+    assert answer.status_code == 412
+    assert answer.json()["resourceType"] == "OperationOutcome"
+
+
+async def test_update_as_create(door):
+    answer = await door("PUT", "/Patient/chosen", {**PATIENT, "id": "chosen"})
+    assert (answer.status_code, answer.json()["id"]) == (201, "chosen")
+
+
+@pytest.mark.parametrize("body", [PATIENT, {**PATIENT, "id": "other"}])
+async def test_an_update_needs_the_id_of_the_address(door, body):
+    assert (await door("PUT", "/Patient/chosen", body)).status_code == 400
+
+
+async def test_a_deleted_resource_is_gone_and_may_come_back(door):
+    identity = await created(door, PATIENT)
+    assert (await door("DELETE", f"/Patient/{identity}")).status_code == 204
+    assert (await door("GET", f"/Patient/{identity}")).status_code == 410
+    assert (await door("DELETE", f"/Patient/{identity}")).status_code == 204
+    again = await door("PUT", f"/Patient/{identity}", {**PATIENT, "id": identity})
+    assert (again.status_code, again.headers["etag"]) == (201, 'W/"3"')
+
+
+async def test_history_lists_versions_the_newest_first_and_pages(door):
+    identity = await created(door, PATIENT)
+    await door("PUT", f"/Patient/{identity}", {**PATIENT, "id": identity, "active": True})
+    await door("DELETE", f"/Patient/{identity}")
+    for path in (f"/Patient/{identity}/_history", "/Patient/_history", "/_history"):
+        answer = await door("GET", path, role=Role.OPERATOR)
+        bundle = answer.json()
+        assert bundle["type"] == "history"
+        assert [entry["request"]["method"] for entry in bundle["entry"]] == ["DELETE", "PUT", "POST"], path
+        first = (await door("GET", f"{path}?_count=2", role=Role.OPERATOR)).json()
+        following = next(link["url"] for link in first["link"] if link["relation"] == "next")
+        second = (
+            await door("GET", following.removeprefix("https://node.test/fhir"), role=Role.OPERATOR)
+        ).json()
+        assert len(first["entry"]) == 2
+        assert [entry["request"]["method"] for entry in second["entry"]] == ["POST"]
+        assert all(link["relation"] != "next" for link in second["link"])
+
+
+async def test_the_history_of_what_never_was_is_not_found(door):
+    assert (await door("GET", "/Patient/never/_history")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "header", [{"if-none-match": 'W/"1"'}, {"if-modified-since": "Tue, 01 Jan 2999 00:00:00 GMT"}]
+)
+async def test_a_version_the_caller_has_is_not_sent_again(door, header):
+    identity = await created(door, PATIENT)
+    answer = await door("GET", f"/Patient/{identity}", headers=header)
+    assert (answer.status_code, answer.content) == (304, b"")
+
+
+async def test_a_conditional_create_stores_once(door):
+    person = {**PATIENT, "identifier": [{"system": "urn:s", "value": "1"}]}
+    header = {"if-none-exist": "identifier=urn:s|1"}
+    first = await door("POST", "/Patient", person, headers=header)
+    second = await door("POST", "/Patient", person, headers=header)
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json()["id"] == second.json()["id"]
+    await created(door, person)
+    assert (await door("POST", "/Patient", person, headers=header)).status_code == 412
+
+
+@pytest.mark.parametrize("condition", ["", "unknown=1", "identifier:nope=1", "_count=1"])
+async def test_a_condition_that_selects_nothing_in_particular_is_refused(door, condition):
+    answer = await door("POST", "/Patient", PATIENT, headers={"if-none-exist": condition})
+    assert answer.status_code == 400
+
+
+async def test_conditional_update_and_delete(door):
+    person = {**PATIENT, "identifier": [{"system": "urn:s", "value": "1"}]}
+    made = await door("PUT", "/Patient?identifier=urn:s|1", person)
+    assert made.status_code == 201
+    again = await door("PUT", "/Patient?identifier=urn:s|1", {**person, "active": True})
+    assert (again.status_code, again.json()["id"]) == (200, made.json()["id"])
+    other = await door("PUT", "/Patient?identifier=urn:s|1", {**person, "id": "other"})
+    assert other.status_code == 400
+    assert (await door("DELETE", "/Patient?identifier=urn:s|1")).status_code == 204
+    assert (await door("DELETE", "/Patient?identifier=urn:s|1")).status_code == 204
+    assert (await door("GET", f"/Patient/{made.json()['id']}")).status_code == 410
+
+
+async def test_a_conditional_delete_of_many_is_refused(door):
+    await created(door, PATIENT)
+    await created(door, PATIENT)
+    assert (await door("DELETE", "/Patient?name=tamm")).status_code == 412
+    assert (await door("DELETE", "/Patient")).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("prefer", "kind"),
+    [
+        ("return=minimal", None),
+        ("return=representation", "Patient"),
+        ("return=OperationOutcome", "OperationOutcome"),
+        ("", "Patient"),
+    ],
+)
+async def test_a_write_answers_as_much_as_is_preferred(door, prefer, kind):
+    answer = await door("POST", "/Patient", PATIENT, headers={"prefer": prefer})
+    assert answer.status_code == 201
+    assert (answer.json()["resourceType"] if answer.content else None) == kind
+
+
+async def test_an_invalid_resource_is_refused_with_every_issue_and_nothing_is_stored(door):
+    broken = {"resourceType": "Patient", "active": "yes", "birthDate": "1980-02-30"}
+    answer = await door("POST", "/Patient", broken)
+    assert answer.status_code == 422
+    found = {issue["expression"][0] for issue in answer.json()["issue"]}
+    assert {"Patient.active", "Patient.birthDate"} <= found
+    assert (await door("GET", "/Patient")).json().get("entry", []) == []
+
+
+async def test_xml_comes_in_and_goes_out(door):
+    name = b'<name><family value="Tamm"/></name>'
+    body = b'<Patient xmlns="http://hl7.org/fhir"><active value="true"/>' + name + b"</Patient>"
+    made = await door(
+        "POST",
+        "/Patient",
+        body,
+        headers={"content-type": "application/fhir+xml", "accept": "application/fhir+xml"},
+    )
+    assert made.status_code == 201
+    assert made.headers["content-type"].startswith("application/fhir+xml")
+    identity = made.headers["location"].split("/")[-3]
+    assert (await door("GET", f"/Patient/{identity}")).json()["active"] is True
+    again = await door("GET", f"/Patient/{identity}?_format=xml")
+    assert b'<family value="Tamm"/>' in again.content
+    missing = await door("GET", "/Patient/nobody?_format=xml")
+    assert (missing.status_code, b"<OperationOutcome" in missing.content) == (404, True)
+
+
+async def test_search_by_get_and_post_with_self_and_next(door):
+    patient = await created(door, PATIENT)
+    for _ in range(3):
+        await created(door, observation(patient))
+    answer = await door("GET", f"/Observation?patient={patient}&code=8867-4&_count=2")
+    bundle = answer.json()
+    assert [entry["search"]["mode"] for entry in bundle["entry"]] == ["match", "match"]
+    urls = {link["relation"]: link["url"] for link in bundle["link"]}
+    assert "patient=" in urls["self"]
+    following = await door("GET", urls["next"].removeprefix("https://node.test/fhir"))
+    assert len(following.json()["entry"]) == 1
+    posted = await door(
+        "POST",
+        "/Observation/_search",
+        f"patient={patient}".encode(),
+        headers={"content-type": "application/x-www-form-urlencoded"},
+    )
+    assert len(posted.json()["entry"]) == 3
+    inside = await door("GET", f"/Patient/{patient}/Observation")
+    assert len(inside.json()["entry"]) == 3
+
+
+async def test_unknown_parameters_follow_the_preference(door):
+    lenient = (await door("GET", "/Patient?colour=red")).json()
+    assert lenient["entry"][-1]["search"]["mode"] == "outcome"
+    assert "colour" not in lenient["link"][0]["url"]
+    strict = await door("GET", "/Patient?colour=red", headers={"prefer": "handling=strict"})
+    assert strict.status_code == 400
+
+
+async def test_parts_of_resources_are_tagged(door):
+    identity = await created(door, {**PATIENT, "active": True, "birthDate": "1980-01-01"})
+    for path in (f"/Patient/{identity}?_elements=birthDate", f"/Patient?_id={identity}&_elements=birthDate"):
+        body = (await door("GET", path)).json()
+        body = body["entry"][0]["resource"] if "entry" in body else body
+        assert set(body) == {"resourceType", "id", "meta", "birthDate"}
+        assert body["meta"]["tag"][0]["code"] == "SUBSETTED"
+    counted = (await door("GET", "/Patient?_summary=count")).json()
+    assert (counted["total"], "entry" in counted) == (1, False)
+
+
+async def test_a_citizen_sees_the_own_record_and_no_other(door, leaves):
+    own = await created(door, PATIENT)
+    other = await created(door, PATIENT)
+    assert (await door.citizen("GET", f"/Patient/{own}", patient=own)).status_code == 200
+    for path in (f"/Patient/{other}", f"/Patient/{other}/_history/1", f"/Patient/{other}/$everything"):
+        assert (await door.citizen("GET", path, patient=own)).status_code == 404
+    assert (await door.citizen("POST", "/Observation", observation(other), patient=own)).status_code == 403
+    assert (await door.citizen("POST", "/Observation", observation(own), patient=own)).status_code == 201
+    found = (await door.citizen("GET", "/Patient?_total=accurate", patient=own)).json()
+    assert [entry["resource"]["id"] for entry in found["entry"]] == [own]
+    assert (own, "read", f"Patient/{own}", 1, "served") in await leaves()
+
+
+async def test_a_citizen_signs_with_no_other_name(door):
+    own = await created(door, PATIENT)
+    for performer in ("Practitioner/1", "Organization/1"):
+        body = observation(own, performer=[{"reference": performer}])
+        assert (await door.citizen("POST", "/Observation", body, patient=own)).status_code == 403
+
+
+async def test_without_a_token_only_the_capabilities_answer(door):
+    assert (await door.client.get("https://node.test/fhir/metadata")).status_code == 200
+    for path in ("/Patient/1", "/Patient", "/_history", "/$export", "/nosuch", "/Patient/1?access_token=x"):
+        refused = await door.client.get(f"https://node.test/fhir{path}")
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"].startswith("Bearer")
+        assert refused.json()["issue"][0]["code"] == "login"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nosuch", 404),
+        ("GET", "/patient", 404),
+        ("GET", "/Patient/1;drop", 404),
+        ("GET", "/Patient/" + "a" * 65, 404),
+        ("GET", "/Patient/1/2/3/4/5/6/7/8", 404),
+        ("GET", "/Patient/$nosuch", 404),
+        ("GET", "/Patient/$everything", 404),
+        ("TRACE", "/metadata", 405),
+        ("POST", "/metadata", 405),
+        ("DELETE", "/", 405),
+        ("POST", "/Patient/1", 405),
+        ("OPTIONS", "/Patient", 405),
+        ("GET", "/Patient/1/Practitioner", 404),
+        ("GET", "/Patient?_format=text/html", 406),
+        ("GET", "/Patient?_count=-1", 400),
+        ("GET", "/Patient?_summary=maybe", 400),
+        ("GET", "/Patient?name:regex=a", 400),
+    ],
+)
+async def test_addresses_methods_and_values_that_are_none(door, method, path, status):
+    answer = await door(method, path)
+    assert answer.status_code == status
+    assert answer.json()["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "multipart/form-data; boundary=x", "application/xhtml+xml"]
+)
+async def test_a_body_of_another_kind_is_refused(door, content_type):
+    assert (
+        await door("POST", "/Patient", b"--x--", headers={"content-type": content_type})
+    ).status_code == 415
