@@ -28,8 +28,9 @@ from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
 from salus.trust.keys import NodeKeys, load_keys
 from salus.trust.tokens import TokenTerms
-from salus.web import health, ledger, smart
+from salus.web import health, ledger, restrictions, smart
 from salus.web.application import assemble
+from salus.web.fhir.face import face as fhir_face
 from salus.web.membership import face as membership_face
 from salus.web.services import Application, Face, Services
 
@@ -131,7 +132,14 @@ async def open_node(data: Path, clock: Clock = utc_now) -> AsyncIterator[Node]:
 
 def faces(services: Services) -> list[Face]:
     """Return every face of the node."""
-    return [health.face(services), smart.face(services), membership_face(services), ledger.face(services)]
+    return [
+        fhir_face(services),
+        smart.face(services),
+        membership_face(services),
+        ledger.face(services),
+        restrictions.face(services),
+        health.face(services),
+    ]
 
 
 @asynccontextmanager
