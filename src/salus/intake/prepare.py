@@ -279,7 +279,11 @@ def _bundle(unit: Unit, setting: Setting, bundle: _Bundle) -> Prepared:
     for number, (full_url, content, _) in enumerate(entries):
         if not content:
             continue
-        part = Unit(unit.number, unit.line, content, number)
+        # Kept as an entry, so that a retry knows its fullUrl.
+        kept = (
+            b'{"fullUrl":' + write_json(full_url) + b',"resource":' + content + b"}" if full_url else content
+        )
+        part = Unit(unit.number, unit.line, kept, number)
         try:
             rows += _single(part, setting, content, full_url, types).rows
         except _Refused as refused:

@@ -1,0 +1,151 @@
+"""`salus quarantine list|show|retry`: what was refused, why, and trying it again."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from salus.cli.command import Command
+from salus.cli.operator import operator_of
+from salus.core.access import Action
+from salus.core.errors import NotFound
+from salus.intake.conditions import lookup_in
+from salus.intake.load import Plan
+from salus.intake.report import Report
+from salus.intake.retry import retry
+from salus.node import open_services
+from salus.store import quarantine
+from salus.store.quarantine import Kept
+from salus.trust.gate import Access, enter
+from salus.trust.policy import AccessRequest
+from salus.web.services import Services
+
+_REASON_CHARS = 100
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="what is there, oldest first, without contents")
+    listing.add_argument("--source", default="", metavar="URI", help="only from this source")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line")
+    show = actions.add_parser("show", help="one piece: why it was refused, and its content")
+    show.add_argument("id")
+    show.add_argument("--content", action="store_true", help="print only the bytes as received")
+    again = actions.add_parser("retry", help="validate and store again; exit code 2 when something stays")
+    again.add_argument("ids", nargs="*", metavar="ID", help="which (default: --all)")
+    again.add_argument("--all", action="store_true", help="everything that is there")
+    again.add_argument(
+        "--with", dest="replacement", type=Path, metavar="FILE", help="corrected content of one ID"
+    )
+    again.add_argument("--lenient", action="store_true", help="store the valid entries of Bundles")
+    again.add_argument("--json", action="store_true", help="print the report as one JSON object")
+
+
+def _run(options: argparse.Namespace) -> int:
+    action = {"list": _list, "show": _show, "retry": _retry}[options.action]
+    return asyncio.run(action(options))
+
+
+def _request(what: str) -> AccessRequest:
+    return AccessRequest(Action.OPEN_QUARANTINE, "", what)
+
+
+def _record(access: Access, kept: Sequence[Kept]) -> None:
+    for one in kept:
+        patient = one.rejection.patient
+        access.record((patient,) if patient else ())
+
+
+async def _list(options: argparse.Namespace) -> int:
+    async with open_services(options.data) as (_, services):
+        await quarantine.expire(services.database, services.clock())
+        async with enter(services.gatehouse, operator_of(services), _request("quarantine list")) as access:
+            kept = await quarantine.listed(access.grant, services.database, source=options.source)
+            _record(access, kept)
+    for one in kept:
+        row = _described(one)
+        if options.json:
+            print(msgspec.json.encode(row).decode())
+        else:
+            place = f"{row['file']}:{row['line']}" + (f" entry {row['entry']}" if row["entry"] >= 0 else "")
+            print(f"{row['id']}  {row['type'] or '?':20}  {place}\n    {row['reason'][:_REASON_CHARS]}")
+    return 0
+
+
+def _described(one: Kept) -> dict[str, Any]:  # Any: JSON values
+    rejection = one.rejection
+    first = msgspec.json.decode(rejection.outcome)["issue"][0]
+    return {
+        "id": one.id,
+        "type": rejection.type,
+        "source": rejection.source,
+        "file": rejection.file,
+        "line": rejection.line,
+        "entry": rejection.entry,
+        "arrived_at": one.arrived_at,
+        "expires_at": one.expires_at,
+        "expression": next(iter(first.get("expression", ())), ""),
+        "reason": first.get("diagnostics", ""),
+    }
+
+
+async def _show(options: argparse.Namespace) -> int:
+    async with open_services(options.data) as (_, services):
+        request = _request(f"quarantine {options.id[:64]}")
+        async with enter(services.gatehouse, operator_of(services), request) as access:
+            one = await quarantine.opened(access.grant, services.database, options.id)
+            _record(access, [one])
+    if options.content:
+        sys.stdout.buffer.write(one.rejection.content)
+        return 0
+    shown = {**_described(one), "outcome": msgspec.Raw(one.rejection.outcome)}
+    print(msgspec.json.format(msgspec.json.encode(shown)).decode())
+    sys.stdout.flush()
+    sys.stdout.buffer.write(one.rejection.content + b"\n")
+    return 0
+
+
+async def _retry(options: argparse.Namespace) -> int:
+    async with open_services(options.data) as (_, services):
+        kept = await _opened(options, services)
+        request = AccessRequest(Action.LOAD, "", f"retry of {len(kept)} from quarantine")
+        async with enter(services.gatehouse, operator_of(services), request) as access:
+            key, limits = services.keys.search, services.limits
+            lookup = lookup_in(access.grant, services.database, key, limits)
+            plan = Plan(key, limits, lookup, options.lenient)
+            report = await retry(access.grant, services.database, plan, kept)
+    print(msgspec.json.encode(report).decode() if options.json else _sentence(report))
+    return 2 if report.rejected else 0
+
+
+async def _opened(options: argparse.Namespace, services: Services) -> list[Kept]:
+    if bool(options.ids) == options.all:
+        raise NotFound("Name what to try again by its ID (`salus quarantine list`), or say --all.")
+    if options.replacement and len(options.ids) != 1:
+        raise NotFound("--with FILE goes with exactly one ID.")
+    async with enter(services.gatehouse, operator_of(services), _request("quarantine retry")) as access:
+        ids = options.ids
+        if options.all:
+            ids = [one.id for one in await quarantine.listed(access.grant, services.database)]
+        kept = [await quarantine.opened(access.grant, services.database, one) for one in ids]
+        _record(access, kept)
+    if options.replacement:
+        corrected = msgspec.structs.replace(kept[0].rejection, content=options.replacement.read_bytes())
+        kept = [msgspec.structs.replace(kept[0], rejection=corrected)]
+    return kept
+
+
+def _sentence(report: Report) -> str:
+    return (
+        f"{report.stored:,} resources stored, {report.unchanged:,} unchanged, "
+        f"{report.rejected:,} refused again and still in quarantine."
+    )
+
+
+COMMAND = Command("quarantine", "Look at rejected input and try it again.", _arguments, _run)
