@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
 from salus.core.errors import InvalidExpression
-from salus.standards.fhir.fhirpath import arithmetic, navigate, shape, types
+from salus.standards.fhir.fhirpath import arithmetic, navigate, operators, shape, types
 from salus.standards.fhir.fhirpath.environment import Context, single
-from salus.standards.fhir.fhirpath.equality import distinct, equal, equivalent, key_of
-from salus.standards.fhir.fhirpath.functions.conversion import text_of
 from salus.standards.fhir.fhirpath.functions.filtering import sort_by
 from salus.standards.fhir.fhirpath.functions.function import SAME, Evaluate, Function
 from salus.standards.fhir.fhirpath.functions.table import functions
@@ -32,7 +29,6 @@ from salus.standards.fhir.fhirpath.syntax import (
     Variable,
     children_of,
 )
-from salus.standards.fhir.fhirpath.truth import both, either, follows, one_of, truth
 from salus.standards.fhir.fhirpath.values import Collection, Node, system_type, system_value
 
 Invoke = Callable[[Context, Collection], Collection]
@@ -46,13 +42,6 @@ _CONSTANTS = {
 _VALUE_SET = "http://hl7.org/fhir/ValueSet/"
 _EXTENSION = "http://hl7.org/fhir/StructureDefinition/"
 _TYPE_FUNCTIONS = frozenset({"is", "as", "ofType"})
-_BOOLEAN = {"and": both, "or": either, "xor": one_of, "implies": follows}
-_ORDER: dict[str, Callable[[int], bool]] = {
-    "<": lambda sign: sign < 0,
-    ">": lambda sign: sign > 0,
-    "<=": lambda sign: sign <= 0,
-    ">=": lambda sign: sign >= 0,
-}
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -392,23 +381,25 @@ class Compiler:
         left, right = self.scoped(tree.left), self.scoped(tree.right)
         match tree.operator:
             case "and" | "or" | "xor" | "implies":
-                return Compiled(_logic(tree.operator, left.run, right.run), shape.system("Boolean"))
+                return Compiled(operators.logic(tree.operator, left.run, right.run), shape.system("Boolean"))
             case "=" | "!=" | "~" | "!~":
-                return Compiled(_equality(tree.operator, left.run, right.run), shape.system("Boolean"))
+                return Compiled(
+                    operators.equality(tree.operator, left.run, right.run), shape.system("Boolean")
+                )
             case "<" | ">" | "<=" | ">=":
-                run = _placed(_inequality(tree.operator, left.run, right.run), tree)
+                run = _placed(operators.inequality(tree.operator, left.run, right.run), tree)
                 return Compiled(run, shape.system("Boolean"))
             case "in" | "contains":
                 inner, outer = (left, right) if tree.operator == "in" else (right, left)
-                return Compiled(_membership(inner.run, outer.run), shape.system("Boolean"))
+                return Compiled(operators.membership(inner.run, outer.run), shape.system("Boolean"))
             case "|":
                 known = left.shape.types is not None and right.shape.types is not None
                 both_types = (left.shape.types or frozenset()) | (right.shape.types or frozenset())
-                return Compiled(_union(left.run, right.run), Shape(both_types if known else None))
+                return Compiled(operators.union(left.run, right.run), Shape(both_types if known else None))
             case "&":
-                return Compiled(_concatenation(left.run, right.run), shape.system("String"))
+                return Compiled(operators.concatenation(left.run, right.run), shape.system("String"))
             case _:
-                run = _placed(_arithmetic(tree.operator, left.run, right.run), tree)
+                run = _placed(operators.arithmetic(tree.operator, left.run, right.run), tree)
                 return Compiled(run, Shape(None, many=False))
 
 
@@ -442,84 +433,3 @@ def _placed(run: Evaluate, tree: Call | Binary) -> Evaluate:
             raise
 
     return placed
-
-
-def _logic(operator: str, left: Evaluate, right: Evaluate) -> Evaluate:
-    join = _BOOLEAN[operator]
-    decides = {"and": False, "or": True, "implies": False}.get(operator)
-    shortcut = operator != "and"
-
-    def run(context: Context) -> Collection:
-        first = truth(left(context))
-        if decides is not None and first is decides:
-            return [shortcut]
-        answer = join(first, truth(right(context)))
-        return [] if answer is None else [answer]
-
-    return run
-
-
-def _equality(operator: str, left: Evaluate, right: Evaluate) -> Evaluate:
-    negated = operator[0] == "!"
-    if operator in ("~", "!~"):
-        return lambda context: [equivalent(left(context), right(context)) is not negated]
-
-    def run(context: Context) -> Collection:
-        answer = equal(left(context), right(context))
-        return [] if answer is None else [answer is not negated]
-
-    return run
-
-
-def _inequality(operator: str, left: Evaluate, right: Evaluate) -> Evaluate:
-    holds = _ORDER[operator]
-
-    def run(context: Context) -> Collection:
-        a, b = single(left(context), operator), single(right(context), operator)
-        a, b = system_value(a), system_value(b)
-        if a is None or b is None:
-            return []
-        sign = arithmetic.order(operator, a, b)
-        return [] if sign is None else [holds(sign)]
-
-    return run
-
-
-def _membership(inner: Evaluate, outer: Evaluate) -> Evaluate:
-    def run(context: Context) -> Collection:
-        item = single(inner(context), "in")
-        if item is None:
-            return []
-        key = key_of(item)
-        return [any(key_of(other) == key for other in outer(context))]
-
-    return run
-
-
-def _union(left: Evaluate, right: Evaluate) -> Evaluate:
-    return lambda context: context.bounded(distinct(left(context) + right(context)))
-
-
-def _concatenation(left: Evaluate, right: Evaluate) -> Evaluate:
-    def run(context: Context) -> Collection:
-        parts = []
-        for side in (left, right):
-            value = system_value(single(side(context), "&"))
-            text = "" if value is None else text_of(value)
-            if text is None:
-                raise InvalidExpression("& joins strings, not elements")
-            parts.append(text)
-        return ["".join(parts)]
-
-    return run
-
-
-def _arithmetic(operator: str, left: Evaluate, right: Evaluate) -> Evaluate:
-    def run(context: Context) -> Collection:
-        a, b = single(left(context), operator), single(right(context), operator)
-        if a is None or b is None:
-            return []
-        value: Any = arithmetic.compute(operator, a, b)
-        return [] if value is None else [value]
-
-    return run

@@ -9,6 +9,8 @@ import msgspec
 
 from salus.core.errors import TooCostly
 from salus.standards.fhir.fhirpath.compiler import Compiled, Compiler, Options
+from salus.standards.fhir.fhirpath.direct import Direct, Undecided
+from salus.standards.fhir.fhirpath.direct_compiler import compile_direct
 from salus.standards.fhir.fhirpath.environment import NOTHING_SUPPLIED, Context, Environment
 from salus.standards.fhir.fhirpath.grammar import parse
 from salus.standards.fhir.fhirpath.shape import Shape, of_type
@@ -16,6 +18,9 @@ from salus.standards.fhir.fhirpath.truth import truth
 from salus.standards.fhir.fhirpath.values import Collection, Node, json_value, system_type
 
 __all__ = ["Environment", "Expression", "Node", "Options", "compile_expression"]
+
+# JSON of another form than its type (a string where an object belongs) ends the fast road just so.
+NOT_DIRECT = (Undecided, AttributeError, TypeError, KeyError)
 
 
 class Expression(msgspec.Struct, frozen=True):
@@ -25,11 +30,13 @@ class Expression(msgspec.Struct, frozen=True):
         text: as it was written.
         root_type: type of its input, "" when only the input tells.
         compiled: the closure over contexts.
+        direct: the fast form for JSON of the root type, or None.
     """
 
     text: str
     root_type: str
     compiled: Compiled
+    direct: Direct | None = None
 
     def collection(self, item: Any, environment: Environment = NOTHING_SUPPLIED) -> Collection:
         """Evaluate on JSON or a `Node`; return nodes and System values.
@@ -46,6 +53,12 @@ class Expression(msgspec.Struct, frozen=True):
 
     def __call__(self, item: Any, environment: Environment = NOTHING_SUPPLIED) -> list[Any]:
         """Evaluate; return plain values: JSON of elements, System values otherwise."""
+        direct = self.direct
+        if direct is not None and type(item) is dict:
+            try:
+                return list(direct.many(item, environment))
+            except NOT_DIRECT:
+                pass
         return [json_value(found) for found in self.collection(item, environment)]
 
     def nodes(self, item: Any, environment: Environment = NOTHING_SUPPLIED) -> list[Node]:
@@ -54,13 +67,33 @@ class Expression(msgspec.Struct, frozen=True):
 
     def typed(self, item: Any, environment: Environment = NOTHING_SUPPLIED) -> list[tuple[str, Any]]:
         """Evaluate; return pairs of a type's name ("code", "System.String") and the plain value."""
+        direct = self.direct
+        if direct is not None and type(item) is dict:
+            try:
+                return self._pairs(direct, item, environment)
+            except NOT_DIRECT:
+                pass
         return [
             (found.type, found.value) if isinstance(found, Node) else (f"System.{system_type(found)}", found)
             for found in self.collection(item, environment)
         ]
 
+    def _pairs(self, direct: Direct, item: Any, environment: Environment) -> list[tuple[str, Any]]:
+        if direct.pairs is not None:
+            return list(direct.pairs(item, environment))
+        name = direct.type
+        if name == "Resource":
+            return [(value["resourceType"], value) for value in direct.many(item, environment)]
+        return [(name, value) for value in direct.many(item, environment)]
+
     def test(self, item: Any, environment: Environment = NOTHING_SUPPLIED) -> bool:
         """Return whether a rule holds; an empty answer counts as true (nothing contradicts the rule)."""
+        direct = self.direct
+        if direct is not None and direct.one is not None and type(item) is dict:
+            try:
+                return direct.one(item, environment) is not False
+            except NOT_DIRECT:
+                pass
         return truth(self.collection(item, environment)) is not False
 
 
@@ -87,5 +120,6 @@ def compile_expression(
             that cannot select anything.
     """
     root = of_type(root_type) if root_type else Shape(None, many=False)
-    compiled = Compiler(root, Options(strict=strict, filtering_as=filtering_as)).expression(parse(text))
-    return Expression(text, root_type, compiled)
+    tree = parse(text)
+    compiled = Compiler(root, Options(strict=strict, filtering_as=filtering_as)).expression(tree)
+    return Expression(text, root_type, compiled, compile_direct(tree, root_type, filtering_as=filtering_as))
