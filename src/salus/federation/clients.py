@@ -25,7 +25,7 @@ LOOKUP = "lookup"
 SCOPES_MAX = 50
 # What a professional abroad may be given, as letters of SMART v2 (create read update delete search).
 READ_ONLY = {"*": "rs"}
-DISPENSING = {"*": "rs", "MedicationDispense": "cru"}
+DISPENSING = {"*": "rs", "MedicationDispense": "crus"}
 ABROAD = {Role.CLINICIAN: DISPENSING, Role.PHARMACIST: DISPENSING}
 TIES = {
     Purpose.TREATMENT: frozenset({"present", "in-care"}),

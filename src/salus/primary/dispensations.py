@@ -1,0 +1,164 @@
+"""At home: a dispensation changes its prescription's state, in the transaction that records it.
+
+docs/decisions/0002. Every door that writes a MedicationDispense passes here (`store.transaction.Rules.obey`).
+The prescription is locked first, so that of two pharmacies the second sees what the first left. The same
+dispense id again is found by the condition of its create and never comes here; a discard is an update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from salus.core.access import Role
+from salus.core.errors import AccessRefused, Conflict, InvalidResource, NotFound
+from salus.primary.prescriptions import (
+    Dispensation,
+    check_dispensable,
+    is_repeat,
+    read_dispensation,
+    read_prescription,
+    status_after,
+)
+from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.store.changes import Operation
+from salus.store.prescriptions import dispensations_on, hold_prescription
+from salus.store.rows import StoredResource
+from salus.store.transaction import Here, row_of
+
+MIGRATING = frozenset({Role.OPERATOR})
+
+
+class Held(msgspec.Struct):
+    """A prescription held for this transaction, and what is dispensed on it by logical id."""
+
+    stored: StoredResource
+    resource: dict[str, Any]  # a parsed FHIR resource
+    known: dict[str, Dispensation]
+    sources: dict[str, str]
+
+
+async def keep_prescriptions(here: Here, operations: list[Operation]) -> list[Operation]:
+    """Return the writes with the changes of prescriptions that the dispensations among them cause.
+
+    What an operator brings is history and changes no prescription; neither does a dispensation on a
+    prescription that is not kept here.
+
+    Raises:
+        Conflict: the prescription does not permit it, or its dispense id stands for something else.
+        InvalidResource, NotFound, AccessRefused: a dispensation from abroad that is not one of this node.
+    """
+    caller = here.grant.caller
+    if caller.role in MIGRATING or not any(each.type == "MedicationDispense" for each in operations):
+        return operations
+    held: dict[str, Held] = {}
+    kept = []
+    for operation in operations:
+        if operation.type == "MedicationDispense" and operation.kind == "delete":
+            raise Conflict("a dispensation is not deleted; send it again with status entered-in-error")
+        kept.append(
+            await _keep(here, operation, held) if operation.type == "MedicationDispense" else operation
+        )
+    written = {(each.type, each.id) for each in operations}
+    for prescription, found in held.items():
+        change = _change(here, found)
+        if change is None:
+            continue
+        if ("MedicationRequest", prescription) in written:
+            raise Conflict("a Bundle must not change a prescription and dispense on it at once")
+        kept.append(change)
+    return kept
+
+
+async def _keep(here: Here, operation: Operation, held: dict[str, Held]) -> Operation:
+    assert operation.row is not None
+    resource = parse_json(operation.row.content, here.rules.limits)
+    abroad = here.grant.caller.node
+    offered = _offered(resource, operation, required=abroad is not None)
+    if offered is None:
+        return operation
+    found = held.get(offered.prescription) or await _hold(here, offered.prescription)
+    if found is None:
+        if abroad is not None:
+            raise NotFound("the prescription is not kept at this node, or not for this patient")
+        return operation
+    held[offered.prescription] = found
+    source = f"urn:salus:node:{abroad}" if abroad else operation.row.source
+    _weigh(here, found, operation, offered, source)
+    found.known[operation.id] = offered
+    return msgspec.structs.replace(operation, row=msgspec.structs.replace(operation.row, source=source))
+
+
+def _offered(resource: Mapping[str, Any], operation: Operation, *, required: bool) -> Dispensation | None:
+    """Return the dispensation; None for one that a local system records on no single prescription of ours."""
+    if not required:
+        named = resource.get("authorizingPrescription", ())
+        if len(named) != 1 or "MedicationRequest/" not in str(named[0].get("reference", "")):
+            return None
+        if len(resource.get("identifier", ())) != 1:
+            own = [{"system": "urn:salus:dispensation", "value": operation.id}]
+            resource = {**resource, "identifier": own}
+    return read_dispensation(resource)
+
+
+async def _hold(here: Here, prescription: str) -> Held | None:
+    stored = await hold_prescription(here.grant, here.connection, prescription)
+    if stored is None:
+        return None
+    recorded = await dispensations_on(
+        here.grant,
+        here.connection,
+        prescription,
+        database=here.database,
+        key=here.rules.search_key,
+        base=here.rules.fhir_base,
+    )
+    known = {}
+    for each in recorded:
+        try:
+            known[each.id] = read_dispensation(parse_json(each.content, here.rules.limits))
+        except InvalidResource:
+            known[each.id] = _anonymous(parse_json(each.content, here.rules.limits), each.id)
+    resource = parse_json(stored.content, here.rules.limits)
+    return Held(stored, resource, known, {each.id: each.source for each in recorded})
+
+
+def _anonymous(resource: dict[str, Any], identity: str) -> Dispensation:
+    """Return a recorded dispensation that has no proper dispense id; it counts all the same."""
+    own = [{"system": "urn:salus:dispensation", "value": identity}]
+    named = [each for each in resource["authorizingPrescription"] if "MedicationRequest/" in str(each)][:1]
+    return read_dispensation({**resource, "identifier": own, "authorizingPrescription": named})
+
+
+def _weigh(here: Here, found: Held, operation: Operation, offered: Dispensation, source: str) -> None:
+    """Check the write against the prescription and what was dispensed on it before.
+
+    Raises:
+        Conflict, AccessRefused: it must not be.
+    """
+    prescription = read_prescription(found.resource)
+    before = found.known.get(operation.id)
+    if before is not None:
+        if found.sources.get(operation.id, source) != source:
+            raise AccessRefused("only the node that recorded a dispensation may discard it")
+        if before.identifier != offered.identifier:
+            raise Conflict("a dispensation keeps its dispense id")
+        is_repeat([before], offered)
+        return
+    if is_repeat(found.known.values(), offered):
+        raise Conflict("this dispensation is recorded; repeat it as a conditional create on its identifier")
+    if offered.counts:
+        check_dispensable(prescription, found.known.values(), offered, now=here.grant.opened_at)
+
+
+def _change(here: Here, found: Held) -> Operation | None:
+    """Return the write that brings the prescription's status to what is left, None when it is right."""
+    status = status_after(read_prescription(found.resource), found.known.values())
+    if status == found.resource.get("status"):
+        return None
+    resource = {**found.resource, "status": status}
+    row = row_of(here, resource, write_json(resource), "MedicationRequest", found.stored.id)
+    row = msgspec.structs.replace(row, source=found.stored.source, source_id=found.stored.source_id)
+    return Operation("update", "MedicationRequest", found.stored.id, row)

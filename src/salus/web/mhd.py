@@ -1,0 +1,105 @@
+"""MHD ITI-105 Simplified Publish (EU Health Data API): a DocumentReference with its document inside.
+
+The document is kept byte for byte, its description points at the copy, and what a FHIR document says is
+extracted beside it (`intake.documents`). Finding (ITI-67) and retrieving (ITI-68) are the FHIR face's search
+of DocumentReference and read of Binary; so is everything here that is no publication.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from typing import Any
+
+from salus.core.access import Action, Caller
+from salus.core.errors import InvalidResource
+from salus.core.identifiers import is_fhir_id
+from salus.intake.documents import ReceivedDocument, receive_document
+from salus.store import resources
+from salus.trust.identity import authenticate
+from salus.web.fhir import face as fhir
+from salus.web.fhir import writing
+from salus.web.fhir.answer import Answer, written
+from salus.web.fhir.door import pass_gate
+from salus.web.fhir.request import FhirRequest
+from salus.web.fhir_door import delegating
+from salus.web.services import Face, Services
+
+Resource = dict[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
+
+
+def face(services: Services) -> Face:
+    """Return the door of document publication."""
+    return delegating(services, ("/fhir/DocumentReference",), respond)
+
+
+async def respond(services: Services, request: FhirRequest) -> Answer:
+    """Publish a document, or let the FHIR face answer what is no publication."""
+    is_create = request.method == "POST" and request.segments == ("DocumentReference",)
+    if not is_create or request.header("if-none-exist"):
+        return await fhir.respond(services, request)
+    caller = authenticate(services.doorkeeper, request.header("authorization") or None)
+    resource, _ = await writing.read_resource(request, services.limits)
+    writing.check_type(resource, "DocumentReference")
+    writing.check_valid(resource)
+    writing.check_authors(caller, resource)
+    received = await publish(services, caller, resource)
+    what = f"DocumentReference/{received.reference}"
+    async with pass_gate(services, caller, Action.READ, "DocumentReference", what) as access:
+        stored = await resources.read(
+            access.grant, services.database, "DocumentReference", received.reference
+        )
+        access.record(stored.patients)
+    note = "The document is kept as it came." if received.created else "The same document was here already."
+    return written(request, stored, services.fhir_base, status=201 if received.created else 200, note=note)
+
+
+async def publish(services: Services, caller: Caller, resource: Resource) -> ReceivedDocument:
+    """Keep the one document inside a DocumentReference.
+
+    Raises:
+        InvalidResource: there is not exactly one, its hash or size is wrong, or its patient is not ours.
+    """
+    content, media_type = embedded_document(resource)
+    subject = str(resource.get("subject", {}).get("reference", "")).removeprefix(f"{services.fhir_base}/")
+    kind, _, patient = subject.partition("/")
+    if kind != "Patient" or not is_fhir_id(patient):
+        raise InvalidResource("DocumentReference.subject must be a Patient of this node (Patient/id).")
+    system = str(resource.get("meta", {}).get("source", "")) or f"urn:salus:client:{caller.subject}"
+    passage = pass_gate(services, caller, Action.CREATE, "DocumentReference", "DocumentReference")
+    async with passage as access:
+        await resources.read(access.grant, services.database, "Patient", patient)
+        return await receive_document(
+            access.grant,
+            services.database,
+            content,
+            media_type,
+            source=system,
+            key=services.keys.search,
+            limits=services.limits,
+            described={**resource, "subject": {"reference": f"Patient/{patient}"}},
+            subject=patient,
+        )
+
+
+def embedded_document(resource: Resource) -> tuple[bytes, str]:
+    """Return the document inside the DocumentReference and its media type.
+
+    Raises:
+        InvalidResource: naming what is missing or contradicts itself.
+    """
+    contents = resource.get("content", [])
+    attachment = contents[0].get("attachment", {}) if len(contents) == 1 else {}
+    if "data" not in attachment or not attachment.get("contentType"):
+        raise InvalidResource("Publish one document: content[0].attachment with data and contentType.")
+    try:
+        content = base64.b64decode("".join(str(attachment["data"]).split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidResource("content[0].attachment.data is not base64.") from error
+    if "size" in attachment and int(attachment["size"]) != len(content):
+        raise InvalidResource("content[0].attachment.size is not the number of bytes in data.")
+    digest = base64.b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode()
+    if attachment.get("hash", digest) != digest:
+        raise InvalidResource("content[0].attachment.hash is not the SHA-1 of data; send the document again.")
+    return content, str(attachment["contentType"])
