@@ -30,21 +30,21 @@ _REASON_CHARS = 100
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="what is there, oldest first, without contents")
-    listing.add_argument("--source", default="", metavar="URI", help="only from this source")
-    listing.add_argument("--json", action="store_true", help="one JSON object a line")
-    show = actions.add_parser("show", help="one piece: why it was refused, and its content")
-    show.add_argument("id")
-    show.add_argument("--content", action="store_true", help="print only the bytes as received")
-    again = actions.add_parser("retry", help="validate and store again; exit code 2 when something stays")
-    again.add_argument("ids", nargs="*", metavar="ID", help="which (default: --all)")
-    again.add_argument("--all", action="store_true", help="everything that is there")
-    again.add_argument(
-        "--with", dest="replacement", type=Path, metavar="FILE", help="corrected content of one ID"
+    parser.add_argument(
+        "action",
+        choices=["list", "show", "retry"],
+        help="list: what is there; show: one piece, why it was refused and its content; "
+        "retry: validate and store again (exit code 2 when something stays)",
     )
-    again.add_argument("--lenient", action="store_true", help="store the valid entries of Bundles")
-    again.add_argument("--json", action="store_true", help="print the report as one JSON object")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="for show (one) and retry")
+    parser.add_argument("--all", action="store_true", help="retry everything that is there")
+    parser.add_argument("--source", default="", metavar="URI", help="list only what came from this source")
+    parser.add_argument("--content", action="store_true", help="show only the bytes as received")
+    parser.add_argument(
+        "--with", dest="replacement", type=Path, metavar="FILE", help="retry one ID with corrected content"
+    )
+    parser.add_argument("--lenient", action="store_true", help="retry: store the valid entries of Bundles")
+    parser.add_argument("--json", action="store_true", help="list: an object a line; retry: one object")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -96,10 +96,12 @@ def _described(one: Kept) -> dict[str, Any]:  # Any: JSON values
 
 
 async def _show(options: argparse.Namespace) -> int:
+    if len(options.ids) != 1:
+        raise NotFound("Name the ID of one piece to show; `salus quarantine list` gives the ids.")
     async with open_services(options.data) as (_, services):
-        request = _request(f"quarantine {options.id[:64]}")
+        request = _request(f"quarantine {options.ids[0][:64]}")
         async with enter(services.gatehouse, operator_of(services), request) as access:
-            one = await quarantine.opened(access.grant, services.database, options.id)
+            one = await quarantine.opened(access.grant, services.database, options.ids[0])
             _record(access, [one])
     if options.content:
         sys.stdout.buffer.write(one.rejection.content)
