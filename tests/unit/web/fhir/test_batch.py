@@ -1,0 +1,243 @@
+"""Transaction and batch Bundles (R4 http.html#transaction)."""
+
+import asyncio
+
+import pytest
+
+from salus.core.access import Role
+
+PATIENT = {"resourceType": "Patient", "name": [{"family": "Tamm"}]}
+
+
+def bundle(*entries, kind="transaction"):
+    return {"resourceType": "Bundle", "type": kind, "entry": list(entries)}
+
+
+def entry(method, url, resource=None, full_url=None, **request):
+    built = {"request": {"method": method, "url": url, **request}}
+    if resource is not None:
+        built["resource"] = resource
+    if full_url is not None:
+        built["fullUrl"] = full_url
+    return built
+
+
+def observation(subject, **more):
+    code = {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]}
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": code,
+        "subject": {"reference": subject},
+        **more,
+    }
+
+
+async def count(door, kind):
+    return (await door("GET", f"/{kind}?_summary=count", role=Role.OPERATOR)).json()["total"]
+
+
+def ids(answer):
+    return [found["response"]["location"].split("/")[-3] for found in answer.json()["entry"]]
+
+
+async def test_entries_refer_to_each_other_in_any_order(door, leaves):
+    sent = bundle(
+        entry("POST", "Observation", observation("urn:uuid:1"), "urn:uuid:2"),
+        entry("POST", "Patient", PATIENT, "urn:uuid:1"),
+    )
+    answer = await door("POST", "/", sent)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["type"] == "transaction-response"
+    assert [found["response"]["status"] for found in answer.json()["entry"]] == ["201 Created"] * 2
+    first, second = ids(answer)
+    read = (await door("GET", f"/Observation/{first}")).json()
+    assert read["subject"] == {"reference": f"Patient/{second}"}
+    assert (second, "create", "Bundle", 2, "served") in await leaves()
+
+
+async def test_one_wrong_entry_and_nothing_is_stored(door):
+    sent = bundle(
+        entry("POST", "Patient", PATIENT, "urn:uuid:1"),
+        entry("POST", "Observation", {"resourceType": "Observation", "status": "nonsense"}),
+    )
+    answer = await door("POST", "/", sent)
+    assert answer.status_code == 422
+    expressions = [issue["expression"][0] for issue in answer.json()["issue"]]
+    assert "Bundle.entry[1].resource.status" in expressions
+    assert await count(door, "Patient") == 0
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        entry("PUT", "Patient/1", {**PATIENT, "id": "1"}, ifMatch='W/"9"'),
+        entry("PATCH", "Patient?identifier=none|none", {"resourceType": "Parameters"}),
+        entry("POST", "Observation", observation("urn:uuid:missing")),
+        entry("POST", "Observation", observation("Patient?identifier=none|none")),
+        entry("POST", "Patient", PATIENT, ifNoneExist="nonsense=1"),
+        entry("POST", "Patient/$everything", {"resourceType": "Parameters"}),
+        entry("GET", "../../admin"),
+        entry("GET", "http://169.254.169.254/latest"),
+    ],
+)
+async def test_a_refusal_at_the_end_undoes_the_beginning(door, last):
+    answer = await door("POST", "/", bundle(entry("POST", "Patient", PATIENT), last))
+    assert 400 <= answer.status_code < 500
+    assert await count(door, "Patient") == 0
+
+
+async def test_all_methods_in_one_transaction_are_done_in_the_order_of_the_standard(door):
+    await door("PUT", "/Patient/old", {**PATIENT, "id": "old"})
+    await door("PUT", "/Patient/kept", {**PATIENT, "id": "kept"})
+    sent = bundle(
+        entry("GET", "Patient/kept"),
+        entry("PUT", "Patient/kept", {**PATIENT, "id": "kept", "active": True}),
+        entry("POST", "Patient", PATIENT),
+        entry("DELETE", "Patient/old"),
+    )
+    answer = await door("POST", "/", sent)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()["entry"]
+    assert [one["response"]["status"] for one in found] == [
+        "200 OK",
+        "200 OK",
+        "201 Created",
+        "204 No Content",
+    ]
+    assert found[0]["resource"]["active"] is True
+    assert (await door("GET", "/Patient/old")).status_code == 410
+
+
+async def test_conditional_references_find_what_is_stored_or_sent_along(door):
+    person = {**PATIENT, "identifier": [{"system": "urn:s", "value": "stored"}]}
+    stored = (await door("POST", "/Patient", person)).json()["id"]
+    sent = bundle(
+        entry("POST", "Observation", observation("Patient?identifier=urn:s|stored")),
+        entry("POST", "Observation", observation("Patient?identifier=urn:s|sent")),
+        entry(
+            "POST", "Patient", {**PATIENT, "identifier": [{"system": "urn:s", "value": "sent"}]}, "urn:uuid:1"
+        ),
+    )
+    answer = await door("POST", "/", sent)
+    assert answer.status_code == 200, answer.text
+    first, second, new = ids(answer)
+    assert (await door("GET", f"/Observation/{first}")).json()["subject"]["reference"] == f"Patient/{stored}"
+    assert (await door("GET", f"/Observation/{second}")).json()["subject"]["reference"] == f"Patient/{new}"
+
+
+async def test_a_repeated_conditional_create_changes_nothing_and_keeps_its_references(door):
+    person = {**PATIENT, "identifier": [{"system": "urn:s", "value": "1"}]}
+    note = observation("urn:uuid:1", identifier=[{"system": "urn:s", "value": "o1"}])
+    sent = bundle(
+        entry("POST", "Patient", person, "urn:uuid:1", ifNoneExist="identifier=urn:s|1"),
+        entry("POST", "Observation", note, "urn:uuid:2", ifNoneExist="identifier=urn:s|o1"),
+    )
+    first, second = await door("POST", "/", sent), await door("POST", "/", sent)
+    assert ids(first) == ids(second)
+    assert [one["response"]["status"] for one in second.json()["entry"]] == ["200 OK", "200 OK"]
+    assert (await count(door, "Patient"), await count(door, "Observation")) == (1, 1)
+
+
+async def test_the_same_conditional_creates_at_once_make_one(door):
+    person = {**PATIENT, "identifier": [{"system": "urn:s", "value": "1"}]}
+    sent = bundle(entry("POST", "Patient", person, ifNoneExist="identifier=urn:s|1"))
+    answers = await asyncio.gather(*(door("POST", "/", sent) for _ in range(6)))
+    assert sorted(one.json()["entry"][0]["response"]["status"] for one in answers) == ["200 OK"] * 5 + [
+        "201 Created"
+    ]
+    assert await count(door, "Patient") == 1
+
+
+async def test_transactions_over_the_same_resources_in_other_order_all_succeed(door):
+    for name in ("a", "b", "c"):
+        await door("PUT", f"/Patient/{name}", {**PATIENT, "id": name})
+
+    def change(names, number):
+        person = {**PATIENT, "birthDate": f"19{number:02d}-01-01"}
+        return bundle(*(entry("PUT", f"Patient/{name}", {**person, "id": name}) for name in names))
+
+    answers = await asyncio.gather(
+        *(door("POST", "/", change("abc" if n % 2 else "cba", n)) for n in range(8))
+    )
+    assert [one.status_code for one in answers] == [200] * 8
+    assert (await door("GET", "/Patient/a")).headers["etag"] == 'W/"9"'
+
+
+async def test_a_batch_does_each_entry_alone(door):
+    await door("PUT", "/Patient/1", {**PATIENT, "id": "1"})
+    sent = bundle(
+        entry("GET", "Patient/1"),
+        entry("GET", "Patient/none"),
+        entry("POST", "Patient", {"resourceType": "Patient", "active": "no"}),
+        entry("POST", "Patient", PATIENT),
+        entry("GET", "Patient?_summary=count"),
+        entry("DELETE", "Patient/1"),
+        kind="batch",
+    )
+    answer = await door("POST", "/", sent)
+    assert answer.status_code == 200
+    statuses = [one["response"]["status"].split()[0] for one in answer.json()["entry"]]
+    assert statuses == ["200", "404", "422", "201", "200", "204"]
+    assert answer.json()["entry"][2]["response"]["outcome"]["resourceType"] == "OperationOutcome"
+
+
+async def test_a_citizen_cannot_reach_another_record_by_a_bundle(door):
+    own = (await door("POST", "/Patient", PATIENT)).json()["id"]
+    other = (await door("POST", "/Patient", PATIENT)).json()["id"]
+    sent = bundle(
+        entry("POST", "Observation", observation(f"Patient/{own}")), entry("DELETE", f"Patient/{other}")
+    )
+    assert (await door.citizen("POST", "/", sent, patient=own)).status_code in (403, 404)
+    assert await count(door, "Observation") == 0
+    note = (await door("POST", "/Observation", observation(f"Patient/{other}"))).json()["id"]
+    changed = {**observation(f"Patient/{own}"), "id": note}
+    assert (await door.citizen("PUT", f"/Observation/{note}", changed, patient=own)).status_code in (403, 404)
+    assert (await door("GET", f"/Observation/{note}")).headers["etag"] == 'W/"1"'
+    batch = bundle(entry("GET", f"Patient/{other}"), entry("GET", f"Patient/{own}"), kind="batch")
+    answer = await door.citizen("POST", "/", batch, patient=own)
+    assert [one["response"]["status"].split()[0] for one in answer.json()["entry"]] == ["404", "200"]
+
+
+async def test_integrity_refuses_references_to_nothing(open_door):
+    door = open_door(referential_integrity=True)
+    assert (await door("POST", "/Observation", observation("Patient/none"))).status_code == 422
+    sent = bundle(
+        entry("POST", "Patient", PATIENT, "urn:uuid:1"),
+        entry("POST", "Observation", observation("urn:uuid:1")),
+        entry("POST", "Observation", observation("https://elsewhere.example/fhir/Patient/1")),
+    )
+    assert (await door("POST", "/", sent)).status_code == 200
+
+
+async def test_a_bundle_may_come_as_xml(door):
+    body = (
+        b'<Bundle xmlns="http://hl7.org/fhir"><type value="transaction"/><entry>'
+        b'<resource><Patient><active value="true"/></Patient></resource>'
+        b'<request><method value="POST"/><url value="Patient"/></request></entry></Bundle>'
+    )
+    answer = await door("POST", "/", body, headers={"content-type": "application/fhir+xml"})
+    assert answer.status_code == 200, answer.text
+    assert (await door("GET", f"/Patient/{ids(answer)[0]}")).json()["active"] is True
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"resourceType": "Bundle", "type": "transaction", "entry": {}},
+        {"resourceType": "Bundle", "type": "transaction", "entry": [None]},
+        {"resourceType": "Bundle", "type": "transaction", "entry": [[]]},
+        {"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": []}]},
+        {"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": 1, "request": {}}]},
+        {"resourceType": "Bundle", "type": "searchset"},
+        {"resourceType": "Bundle"},
+        {"resourceType": "Patient"},
+        {},
+        [],
+    ],
+)
+@pytest.mark.parametrize("content_type", ["application/fhir+json"])
+async def test_what_is_no_transaction_is_refused(door, sent, content_type):
+    answer = await door("POST", "/", sent, headers={"content-type": content_type})
+    assert 400 <= answer.status_code < 500
+    assert answer.json()["resourceType"] == "OperationOutcome"
