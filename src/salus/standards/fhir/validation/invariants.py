@@ -84,7 +84,7 @@ def _broken(invariant: Invariant) -> Rule:
 def _evaluated(invariant: Invariant, type_name: str) -> Rule:
     severity, key, message = invariant.severity, invariant.key, message_of(invariant)
     quick = _QUICK.get(key)
-    test = compile_expression(invariant.expression, type_name).test
+    test = compile_expression(invariant.expression, type_name, filtering_as=True).test
 
     def rule(node: dict[str, Any], where: Where, run: Findings) -> None:
         if quick is not None and quick(node):

@@ -22,7 +22,11 @@ _PLAIN = re.compile(r'<div xmlns="http://www\.w3\.org/1999/xhtml">\s*[^\s<>&][^<
 _DECLARATION = re.compile(r"<!(?!--|\[CDATA\[)|<\?")
 _IGNORED_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\ufeff]")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.\-]*):").match
-_UNSAFE_STYLE = re.compile(r"url\s*\(|expression|@|\\|javascript|behaviou?r|-moz-binding|image-set|/\*", re.I)
+_UNSAFE_STYLE = re.compile(
+    r"url\s*\((?!\s*[\"']?(?:data:image/(?:png|jpeg|gif);|[\w.\-]+[\"']?\s*\)))"
+    r"|expression|@|\\|javascript|behaviou?r|-moz-binding|image-set|/\*",
+    re.I,
+)
 _DEPTH_MAX = 100
 
 

@@ -17,8 +17,8 @@ import msgspec
 STRING_LENGTH_MAX = 1024 * 1024
 INTEGER_MAX = 2**31 - 1
 
-_CODE = re.compile(r"[^\s]+(\s[^\s]+)*").fullmatch
-_URI = re.compile(r"[^\s\0]+").fullmatch
+_CODE = re.compile(r"[^\s]+(\s[^\s]+)*", re.ASCII).fullmatch
+_URI = re.compile(r"[^\s\0]+", re.ASCII).fullmatch
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}").fullmatch
 _OID = re.compile(r"urn:oid:[0-2](\.(0|[1-9][0-9]*))+").fullmatch
 _UUID = re.compile(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch

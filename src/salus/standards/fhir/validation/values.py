@@ -116,7 +116,7 @@ def _explain_one(value: Value, found: Any, where: Where, run: Findings) -> None:
         message = f"{quote(found)} is not in the required value set {value.value_set}; use one of its codes."
         run.error("code-invalid", "binding-required", where, message)
     else:
-        message = f"{quote(found)} is not a {value.type}; write {primitive.form}."
+        message = f"{quote(found)} is not a valid {value.type}; write {primitive.form}."
         run.error("value", f"format-{value.type}", where, message)
 
 

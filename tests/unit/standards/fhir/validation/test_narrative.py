@@ -1,0 +1,66 @@
+"""Narratives are harmless XHTML (R4 txt-1, txt-2)."""
+
+import pytest
+
+from salus.standards.fhir.validation.narrative import problems
+
+
+def div(content):
+    return f'<div xmlns="http://www.w3.org/1999/xhtml">{content}</div>'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "text",
+        "<p>Good <b>day</b></p>",
+        "<!-- note --><p>a</p>",
+        '<table class="grid" style="width: 100%"><tr><td colspan="2">a</td></tr></table>',
+        '<a href="Patient/1">a</a><a name="x">b</a><a href="#x">c</a><a href="mailto:a@example.org">d</a>',
+        '<img src="data:image/png;base64,AA==" alt="a"/>',
+        '<p style="background-image: url(dots.png)">a</p>',
+        '<p style="background-image: url(data:image/png;base64,AA==)">a</p>',
+        '<p xml:lang="de" lang="de">a</p>',
+        "a &amp; b &lt; c &#160;",
+        "<![CDATA[a < b]]>",
+    ],
+)
+def test_formatting_is_taken(content):
+    assert problems(div(content)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (div("<script>alert(1)</script>"), "txt-1"),
+        (div("<style>p {}</style>a"), "txt-1"),
+        (div("<iframe src='http://a.example'></iframe>a"), "txt-1"),
+        (div("<svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>"), "txt-1"),
+        (div("<form action='x'>a</form>"), "txt-1"),
+        (div("<p onclick='x()'>a</p>"), "txt-1"),
+        (div("<p ONCLICK='x()'>a</p>"), "txt-1"),
+        (div("<a href='javascript:x()'>a</a>"), "txt-1"),
+        (div("<a href=' java&#9;script:x()'>a</a>"), "txt-1"),
+        (div("<a href='JAVASCRIPT:x()'>a</a>"), "txt-1"),
+        (div("<a href='vbscript:x'>a</a>"), "txt-1"),
+        (div("<a href='data:text/html,x'>a</a>"), "txt-1"),
+        (div("<img src='data:text/html,x'/>"), "txt-1"),
+        (div("<p style='background:url(http://evil.example/x)'>a</p>"), "txt-1"),
+        (div("<p style='background:url(//evil.example/x)'>a</p>"), "txt-1"),
+        (div("<p style='background:u\\72l(x)'>a</p>"), "txt-1"),
+        (div("<p style='width: expression(1)'>a</p>"), "txt-1"),
+        (div("<P>a</P>"), "txt-1"),
+        (div("a &nbsp; b"), "txt-1"),
+        (div("<p>unclosed"), "txt-1"),
+        ("<div>no namespace</div>", "txt-1"),
+        ("plain", "txt-1"),
+        ("", "txt-1"),
+        ('<!DOCTYPE div [<!ENTITY a "b">]>' + div("&a;"), "txt-1"),
+        (div("<?php x ?>a"), "txt-1"),
+        (div(""), "txt-2"),
+        (div("<p> </p>"), "txt-2"),
+        (div("<!-- a -->"), "txt-2"),
+    ],
+)
+def test_what_runs_loads_or_shows_nothing_is_refused(text, rule):
+    assert problems(text)[0][0] == rule
