@@ -22,6 +22,11 @@ ORIGINAL_ID = "urn:salus:original-id"
 Test = Callable[[dict[str, Any]], bool]  # Any: a resource as parsed
 
 
+def content_of(content: bytes) -> dict[str, Any]:  # Any: JSON as parsed
+    """Return stored content as JSON, decimals exact."""
+    return _decode(content)
+
+
 def resource_of(row: Mapping[str, Any]) -> dict[str, Any]:  # Any: a database row; JSON as parsed
     """Return a row's resource as a read gives it: logical id, time, source and original id in place."""
     resource = _decode(row["content"])
