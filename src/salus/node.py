@@ -32,6 +32,7 @@ from salus.web import health, ledger, restrictions, smart
 from salus.web.application import assemble
 from salus.web.fhir.face import face as fhir_face
 from salus.web.membership import face as membership_face
+from salus.web.portal.face import face as portal_face
 from salus.web.services import Application, Face, Services
 
 LOG = logging.getLogger("salus.node")
@@ -139,6 +140,7 @@ def faces(services: Services) -> list[Face]:
         ledger.face(services),
         restrictions.face(services),
         health.face(services),
+        portal_face(services),
     ]
 
 

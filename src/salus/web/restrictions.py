@@ -1,7 +1,7 @@
 """A citizen's restrictions (Regulation (EU) 2025/327, Art. 8): what no professional is shown.
 
-GET /restrictions lists them, PUT /restrictions/[type]/[id] adds one, DELETE takes it away; each is an access like any
-other. A professional is not told that something is restricted.
+GET /restrictions lists them, PUT /restrictions/[type]/[id] adds one, DELETE takes it away; each is an access
+like any other. A professional is not told that something is restricted.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def person_of(resource: dict[str, Any]) -> Person:  # FHIR content is open JSON,
         identifiers=tuple(
             f"{each.get('system', '')}|{each['value']}"
             for each in resource.get("identifier", [])
-            if each.get("value") and not str(each.get("system", "")).startswith("urn:salus:")
+            if each.get("value") and not str(each.get("system", "")).startswith("urn:salus:synthetic")
         ),
     )
 

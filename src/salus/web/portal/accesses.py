@@ -1,0 +1,109 @@
+"""Who looked at a citizen's record, in sentences, and the proof that an entry is genuine."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from starlette.responses import Response
+
+from salus.core.access import Action, Leaf
+from salus.core.errors import NotFound
+from salus.standards.merkle.checkpoint import open_checkpoint
+from salus.standards.merkle.note import log_key
+from salus.standards.merkle.proof import verify_inclusion
+from salus.standards.merkle.tree import leaf_hash
+from salus.store.access_log import LoggedAccess, access_log, inclusion_proof
+from salus.store.sequencer import last_checkpoint
+from salus.trust.gate import enter
+from salus.trust.policy import AccessRequest
+from salus.web.ledger import signer_of
+from salus.web.portal.rendering import moment
+from salus.web.portal.visit import Visit
+
+ROWS_MAX = 200
+DID = {
+    "read": "read", "search": "looked through", "history": "looked at earlier versions of", "create": "added",
+    "update": "changed", "delete": "removed", "load": "loaded", "export": "exported", "audit": "looked at",
+    "open-quarantine": "opened rejected", "token": "asked to be let in",
+}  # fmt: skip
+WHY = {
+    "TREAT": "to treat you", "ETREAT": "in an emergency", "PATRQT": "at your own request",
+    "HOPERAT": "to run this node", "PUBHLTH": "for public health", "HRESCH": "for research",
+}  # fmt: skip
+OUTCOMES = {"served": "let in", "refused": "refused", "failed": "failed"}
+
+
+async def accesses(visit: Visit) -> Response:
+    """Show who looked."""
+    found = await _own_log(visit, ROWS_MAX)
+    rows = [_row(each) for each in found]
+    return visit.show("accesses.html", "Who looked", rows=rows, more=len(found) >= ROWS_MAX)
+
+
+async def proof(visit: Visit) -> Response:
+    """Check one entry against the signed checkpoint, and show all parts so that anyone can repeat it.
+
+    Raises:
+        NotFound: the citizen's log has no such entry, or it is not signed yet.
+    """
+    index = int(visit.request.path_params["index"])
+    logged = next((each for each in await _own_log(visit, ROWS_MAX) if each.index == index), None)
+    found = await last_checkpoint(visit.services.database)
+    if logged is None or found is None or index >= found[0]:
+        raise NotFound("Your access log has no signed entry of this number; look again in a second.")
+    size, root, note = found
+    signer = signer_of(visit.services.base_url, visit.services.keys)
+    checkpoint = open_checkpoint(note, log_key(signer.origin, signer.key))
+    path = await inclusion_proof(visit.services.database, index, size)
+    digest = leaf_hash(logged.entry)
+    holds = checkpoint.size == size and verify_inclusion(digest, index, size, path, checkpoint.root)
+    shown = {
+        "index": index,
+        "size": size,
+        "holds": holds,
+        "sentence": sentence(logged.leaf),
+        "entry": logged.entry.decode(),
+        "leaf_hash": digest.hex(),
+        "root": root.hex(),
+        "path": [base64.b64encode(each).decode() for each in path],
+        "note": note,
+    }
+    return visit.show("proof.html", "Is this entry genuine?", proof=shown)
+
+
+def sentence(leaf: Leaf) -> str:
+    """Return a leaf as a sentence a person can read."""
+    where = f" ({leaf.organisation})" if leaf.organisation else ""
+    abroad = f", from node {leaf.node}," if leaf.node else ""
+    did = DID.get(leaf.action, leaf.action)
+    if leaf.outcome.value != "served":
+        did = f"tried to do this, but was {OUTCOMES[leaf.outcome.value]}: {did}"
+    why = WHY.get(leaf.purpose, leaf.purpose)
+    return f"{leaf.name}{where}{abroad} {did} {leaf.what} on {moment(leaf.at)}, {why}."
+
+
+async def _own_log(visit: Visit, count: int) -> list[LoggedAccess]:
+    patient = visit.caller.patient or ""
+    asked = AccessRequest(Action.AUDIT, "AuditEvent", "access log", frozenset({patient}))
+    async with enter(visit.services.gatehouse, visit.caller, asked) as access:
+        found = await access_log(access.grant, visit.services.database, patient, count=count)
+        access.record([patient], count=len(found))
+    return found
+
+
+def _row(logged: LoggedAccess) -> dict[str, Any]:  # values of several plain types
+    leaf = logged.leaf
+    return {
+        "at": leaf.at,
+        "who": leaf.name,
+        "role": leaf.role,
+        "place": ", ".join(part for part in (leaf.organisation, leaf.node) if part),
+        "did": DID.get(leaf.action, leaf.action),
+        "what": leaf.what,
+        "resources": leaf.resources,
+        "purpose": WHY.get(leaf.purpose, leaf.purpose),
+        "outcome": leaf.outcome.value,
+        "outcome_word": OUTCOMES[leaf.outcome.value],
+        "index": logged.index,
+    }

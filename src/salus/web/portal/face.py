@@ -1,0 +1,68 @@
+"""The portal's addresses. It answers what no other face does."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+from starlette.responses import Response
+from starlette.routing import Route, Router
+
+from salus.core.access import Role
+from salus.web.portal.accesses import accesses, proof
+from salus.web.portal.front import home, login, logout
+from salus.web.portal.own_summary import own_summary
+from salus.web.portal.record import change_restriction, one_category, record
+from salus.web.portal.session import open_sessions
+from salus.web.portal.visit import Handler, door
+from salus.web.services import Application, Face, Receive, Scope, Send, Services
+
+CITIZEN = (Role.CITIZEN,)
+STATIC = {"/static/portal.css": "text/css; charset=utf-8"}
+
+
+def face(services: Services) -> Face:
+    """Return the door of the pages."""
+    sessions = open_sessions(services)
+
+    def page(path: str, handler: Handler, roles: tuple[Role, ...] = (), *methods: str) -> Route:
+        return Route(path, _Endpoint(door(sessions, handler, roles)), methods=list(methods or ("GET",)))
+
+    router = Router(
+        [
+            page("/login", login, (), "GET", "POST"),
+            page("/logout", logout, tuple(Role), "POST"),
+            page("/record", record, CITIZEN),
+            page("/record/summary", own_summary, CITIZEN),
+            page("/record/{change:str}", change_restriction, CITIZEN, "POST"),
+            page("/record/{category:str}", one_category, CITIZEN),
+            page("/accesses", accesses, CITIZEN),
+            page("/accesses/{index:int}", proof, CITIZEN),
+        ],
+        redirect_slashes=False,
+        default=door(sessions, home),
+    )
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] in STATIC:
+            await _static(scope["path"])(scope, receive, send)
+            return
+        await router(scope, receive, send)
+
+    return Face(("",), application)
+
+
+class _Endpoint:
+    """An ASGI application that Starlette's Route takes as it is (it wraps functions, not objects)."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._application(scope, receive, send)
+
+
+@cache
+def _static(path: str) -> Response:
+    body = resources.files("salus.web.portal").joinpath(path.lstrip("/")).read_bytes()
+    return Response(body, media_type=STATIC[path], headers={"cache-control": "max-age=3600"})

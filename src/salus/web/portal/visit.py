@@ -1,0 +1,115 @@
+"""One request to the portal: who visits, what the form says, and how a page or an error is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from salus.core.access import Caller, Role
+from salus.core.errors import AccessRefused, MalformedContent, SalusError
+from salus.web.portal.rendering import page
+from salus.web.portal.session import Sessions, check_form, form_token, keep_form_cookie, visitor
+from salus.web.portal.words import LANGUAGES, phrase
+from salus.web.services import Application, Receive, Scope, Send, Services
+
+FORM_BYTES_MAX = 16 * 1024
+FORM_FIELDS_MAX = 30
+TITLES = {401: "You are not logged in", 403: "This is not allowed", 404: "There is no such page"}
+
+
+class Visit(msgspec.Struct, frozen=True):
+    """A request with all that a page needs. `form` is empty for a GET."""
+
+    services: Services
+    sessions: Sessions
+    request: Request
+    visitor: Caller | None
+    form: Mapping[str, str]
+
+    @property
+    def caller(self) -> Caller:
+        """Return who is logged in; only pages that ask for a role may use it."""
+        assert self.visitor is not None
+        return self.visitor
+
+    @property
+    def language(self) -> str:
+        """Return the language asked for, else the node's first one that the portal has."""
+        asked = self.form.get("language") or self.request.query_params.get("language", "")
+        choices = (asked, *self.services.languages, "en")
+        return next(each for each in choices if each in LANGUAGES)
+
+    def show(self, template: str, title: str, *, status: int = 200, **context: object) -> Response:
+        """Return a page for this visitor."""
+        common: dict[str, object] = {
+            "node": self.services,
+            "caller": self.visitor,
+            "csrf": form_token(self.sessions, self.request),
+            "title": title,
+            "language": self.language,
+            "languages": LANGUAGES,
+            "phrases": {
+                "written": phrase("as-written", self.language),
+                "restricted": phrase("restricted-line", self.language),
+                "issued": phrase("issued", self.language),
+                "what": phrase("what", self.language),
+                "detail": phrase("detail", self.language),
+                "when": phrase("when", self.language),
+            },
+        }
+        answer = page(template, common | context, status=status)
+        keep_form_cookie(self.sessions, self.request, answer)
+        return answer
+
+
+Handler = Callable[[Visit], Awaitable[Response]]
+
+
+def door(sessions: Sessions, handler: Handler, roles: tuple[Role, ...] = ()) -> Application:
+    """Return the page as an ASGI application: only for the roles, when any; every form is checked first."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        visit = Visit(sessions.services, sessions, request, visitor(sessions, request), {})
+        answer = await _answer(visit, handler, roles)
+        await answer(scope, receive, send)
+
+    return application
+
+
+def problem(visit: Visit, error: SalusError) -> Response:
+    """Return the page that says what went wrong."""
+    title = TITLES.get(error.status, "This did not work")
+    return visit.show("problem.html", title, status=error.status, message=error.message)
+
+
+async def _answer(visit: Visit, handler: Handler, roles: tuple[Role, ...]) -> Response:
+    if roles and visit.visitor is None:
+        return RedirectResponse("/login", 303)
+    try:
+        if roles and visit.caller.role not in roles:
+            raise AccessRefused(f"This page is for a {' or '.join(roles)}; log in as one.")
+        if visit.request.method == "POST":
+            form = await _form(visit.request)
+            check_form(visit.sessions, visit.request, form.get("csrf", ""))
+            visit = msgspec.structs.replace(visit, form=form)
+        return await handler(visit)
+    except SalusError as error:
+        return problem(visit, error)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > FORM_BYTES_MAX:
+            raise MalformedContent("The form is too long.")
+    try:
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX)
+    except ValueError as error:
+        raise MalformedContent("The form cannot be read.") from error
+    return dict(pairs)
