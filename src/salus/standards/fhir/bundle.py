@@ -304,26 +304,24 @@ def lookup_for(entry: Entry, targets: Mapping[str, str]) -> Lookup:
     return lookup
 
 
-def rewrite_links(node: object, lookup: Lookup) -> int:
+def rewrite_links(resource: Resource, lookup: Lookup) -> int:
     """Replace links of a parsed resource in place; return how many were replaced."""
     replaced = 0
-    if isinstance(node, dict):
+    waiting: list[Any] = [resource]  # Any: JSON
+    while waiting:
+        node = waiting.pop()
+        if type(node) is list:
+            waiting.extend(member for member in node if type(member) is dict or type(member) is list)
+            continue
         for key, member in node.items():
-            if isinstance(member, (dict, list)):
-                replaced += rewrite_links(member, lookup)
-            elif isinstance(member, str):
-                if key in LINK_KEYS:
-                    target = lookup(member)
-                    if target is not None:
-                        node[key] = target
-                        replaced += 1
-                elif key == "div" and ("href" in member or "src" in member):
-                    node[key] = rewrite_narrative(member, lookup)
-                    replaced += node[key] != member
-    elif isinstance(node, list):
-        for member in node:
-            if isinstance(member, (dict, list)):
-                replaced += rewrite_links(member, lookup)
+            kind = type(member)
+            if kind is dict or kind is list:
+                waiting.append(member)
+            elif kind is str and (key in LINK_KEYS or key == "div"):
+                changed = rewrite_narrative(member, lookup) if key == "div" else lookup(member)
+                if changed is not None and changed != member:
+                    node[key] = changed
+                    replaced += 1
     return replaced
 
 

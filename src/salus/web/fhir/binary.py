@@ -19,10 +19,7 @@ from salus.web.fhir.read import is_known
 from salus.web.fhir.request import FhirRequest, first, read_body
 from salus.web.services import Services
 
-SAFE = (
-    (b"content-security-policy", b"default-src 'none'; sandbox"),
-    (b"x-content-type-options", b"nosniff"),
-)
+SAFE = ((b"content-security-policy", b"default-src 'none'; sandbox"),)
 
 
 async def read(services: Services, request: FhirRequest, caller: Caller) -> Answer:

@@ -1,0 +1,196 @@
+"""Operations: $validate, $everything, $summary, $export (R4 operationslist.html, Bulk Data 2.0)."""
+
+import json
+
+import pytest
+
+from salus.web.fhir.export import work_once
+
+PATIENT = {
+    "resourceType": "Patient",
+    "name": [{"family": "Tamm", "given": ["Mari"]}],
+    "birthDate": "1980-01-01",
+}
+EXPORT = {"prefer": "respond-async"}
+
+
+def observation(patient, **more):
+    code = {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]}
+    subject = {"reference": f"Patient/{patient}"}
+    return {"resourceType": "Observation", "status": "final", "code": code, "subject": subject, **more}
+
+
+async def record(door, name="1", notes=3):
+    await door("PUT", f"/Patient/{name}", {**PATIENT, "id": name})
+    for _ in range(notes):
+        await door("POST", "/Observation", observation(name))
+    return name
+
+
+def texts(answer):
+    return [issue["details"]["text"] for issue in answer.json()["issue"]]
+
+
+async def test_validating_stores_nothing_and_reports_everything(door):
+    broken = {"resourceType": "Patient", "active": "yes", "birthDate": "1980-02-30"}
+    answer = await door("POST", "/Patient/$validate", broken)
+    assert answer.status_code == 200
+    assert {"Patient.active", "Patient.birthDate"} <= {
+        issue["expression"][0] for issue in answer.json()["issue"] if issue["severity"] == "error"
+    }
+    good = await door("POST", "/Patient/$validate", PATIENT)
+    assert all(issue["severity"] != "error" for issue in good.json()["issue"])
+    assert (await door("GET", "/Patient?_summary=count")).json()["total"] == 0
+
+
+async def test_validating_takes_parameters_and_names_an_unknown_profile(door):
+    sent = {
+        "resourceType": "Parameters",
+        "parameter": [
+            {"name": "resource", "resource": PATIENT},
+            {"name": "profile", "valueUri": "http://example.org/StructureDefinition/mine"},
+        ],
+    }
+    answer = await door("POST", "/Patient/$validate", sent)
+    assert any("http://example.org/StructureDefinition/mine" in text for text in texts(answer))
+    own = await door(
+        "POST", "/Patient/$validate?profile=http://hl7.org/fhir/StructureDefinition/Patient", PATIENT
+    )
+    assert all(issue["severity"] != "error" for issue in own.json()["issue"])
+
+
+async def test_validating_a_stored_resource_and_the_modes(door):
+    await record(door, notes=0)
+    assert (await door("GET", "/Patient/1/$validate")).status_code == 200
+    assert (await door("GET", "/Patient/none/$validate")).status_code == 404
+    update = await door("POST", "/Patient/1/$validate?mode=update", {**PATIENT, "id": "2"})
+    assert "An update needs the id of the address." in texts(update)
+    assert (await door("POST", "/Patient/1/$validate?mode=dance", PATIENT)).status_code == 400
+    wrong = await door("POST", "/Observation/$validate", PATIENT)
+    assert "The resource is no Observation." in texts(wrong)
+
+
+async def test_everything_is_the_compartment_in_pages(door, leaves):
+    await record(door)
+    await record(door, "2")
+    seen, path = [], "/Patient/1/$everything?_count=2"
+    while path:
+        page = (await door("GET", path)).json()
+        seen += [entry["resource"] for entry in page["entry"]]
+        following = [link["url"] for link in page["link"] if link["relation"] == "next"]
+        path = following[0].removeprefix("https://node.test/fhir") if following else None
+    assert [one["resourceType"] for one in seen] == ["Patient", "Observation", "Observation", "Observation"]
+    assert ("1", "read", "Patient/1/$everything", 2, "served") in await leaves()
+    only = (await door("GET", "/Patient/1/$everything?_type=Observation")).json()
+    assert {entry["resource"]["resourceType"] for entry in only["entry"]} == {"Observation"}
+    later = (await door("GET", "/Patient/1/$everything?_since=2999-01-01T00:00:00Z")).json()
+    assert "entry" not in later
+    for wrong in ("_since=foo", "_count=-1", "_cursor=x", "_type=Nonsense"):
+        assert 400 <= (await door("GET", f"/Patient/1/$everything?{wrong}")).status_code < 405
+
+
+async def test_the_summary_is_a_document(door):
+    await record(door)
+    bundle = (await door("GET", "/Patient/1/$summary")).json()
+    assert (bundle["resourceType"], bundle["type"]) == ("Bundle", "document")
+    assert bundle["entry"][0]["resource"]["resourceType"] == "Composition"
+    assert (await door("GET", "/Patient/none/$summary")).status_code == 404
+
+
+async def exported(door, path, **more):
+    started = await door.operator("GET", path, headers=EXPORT, **more)
+    assert (started.status_code, started.content) == (202, b"")
+    status = started.headers["content-location"].removeprefix("https://node.test/fhir")
+    waiting = await door.operator("GET", status)
+    assert waiting.status_code == 202
+    assert await work_once(door.services)
+    return status, (await door.operator("GET", status)).json()
+
+
+async def test_an_export_goes_from_request_to_files_and_is_written_down(door, leaves):
+    await record(door)
+    await door("PUT", "/Practitioner/p", {"resourceType": "Practitioner", "id": "p"})
+    status, manifest = await exported(door, "/$export")
+    assert manifest["requiresAccessToken"] is True
+    assert {file["type"]: file["count"] for file in manifest["output"]} == {
+        "Observation": 3,
+        "Patient": 1,
+        "Practitioner": 1,
+    }
+    address = next(file["url"] for file in manifest["output"] if file["type"] == "Observation")
+    path = address.removeprefix("https://node.test/fhir")
+    got = await door.operator("GET", path)
+    assert got.headers["content-type"] == "application/fhir+ndjson"
+    lines = [json.loads(line) for line in got.text.splitlines()]
+    assert [line["resourceType"] for line in lines] == ["Observation"] * 3
+    assert ("1", "export", "$export Observation", 3, "served") in await leaves()
+    assert (await door.client.get(address)).status_code == 401
+    other = await door.operator("GET", path, subject="somebody else")
+    assert other.status_code == 404
+    assert (await door.operator("DELETE", status)).status_code == 202
+    assert (await door.operator("GET", status)).status_code == 404
+    assert (await door.operator("GET", path)).status_code == 404
+
+
+async def test_exports_of_patients_groups_types_and_times(door):
+    await record(door)
+    await record(door, "2", notes=1)
+    await door("PUT", "/Practitioner/p", {"resourceType": "Practitioner", "id": "p"})
+    member = [
+        {"entity": {"reference": "Patient/2"}},
+        {"entity": {"reference": "Patient/1"}, "inactive": True},
+    ]
+    group = {"resourceType": "Group", "id": "g", "type": "person", "actual": True, "member": member}
+    assert (await door("PUT", "/Group/g", group)).status_code == 201
+
+    async def counts(path):
+        return {file["type"]: file["count"] for file in (await exported(door, path))[1]["output"]}
+
+    found = await counts("/Patient/$export")
+    assert (found["Patient"], found["Observation"], "Practitioner" in found) == (2, 4, False)
+    found = await counts("/Group/g/$export")
+    assert (found["Patient"], found["Observation"]) == (1, 1)
+    assert await counts("/Patient/$export?_type=Observation") == {"Observation": 4}
+    assert await counts("/$export?_since=2999-01-01T00:00:00Z") == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/$export", {}, 400),
+        ("/$export?_outputFormat=text/csv", EXPORT, 400),
+        ("/$export?_type=Nonsense", EXPORT, 404),
+        ("/$export?_since=foo", EXPORT, 400),
+        ("/Group/none/$export", EXPORT, 404),
+        ("/$export/none", {}, 404),
+        ("/$export/none/1", {}, 404),
+        ("/$everything/none", {}, 404),
+    ],
+)
+async def test_a_wrong_export_is_refused(door, path, headers, status):
+    assert (await door.operator("GET", path, headers=headers)).status_code == status
+
+
+async def test_an_export_is_not_for_everybody(door):
+    assert (await door("GET", "/$export", headers=EXPORT)).status_code == 403
+    own = await record(door)
+    started = await door.citizen("GET", "/$export", headers=EXPORT, patient=own)
+    await record(door, "2")
+    assert started.status_code == 202
+    await work_once(door.services)
+    status = started.headers["content-location"].removeprefix("https://node.test/fhir")
+    manifest = (await door.citizen("GET", status, patient=own)).json()
+    assert {file["type"]: file["count"] for file in manifest["output"]} == {"Observation": 3, "Patient": 1}
+
+
+async def test_binary_is_raw_or_a_resource_as_asked(door):
+    made = await door("POST", "/Binary", b"\x00\x01raw", headers={"content-type": "application/pdf"})
+    assert made.status_code == 201, made.text
+    identity = made.headers["location"].split("/")[-3]
+    raw = await door("GET", f"/Binary/{identity}")
+    assert (raw.content, raw.headers["content-type"]) == (b"\x00\x01raw", "application/pdf")
+    assert raw.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in raw.headers["content-security-policy"]
+    asked = await door("GET", f"/Binary/{identity}", headers={"accept": "application/fhir+json"})
+    assert asked.json()["resourceType"] == "Binary"
+    assert (await door("GET", "/Binary/none")).status_code == 404
