@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import msgspec
 import pytest
 from granian.constants import Interfaces
@@ -20,14 +21,17 @@ from granian.server.embed import Server
 from joserfc.jwk import ECKey
 
 from salus.cli.node import make_node
+from salus.core.access import Caller, Purpose, Role
 from salus.core.clock import utc_now
 from salus.federation.membership import install_list
 from salus.federation.membership_list import Member, MembershipList, key_id, sign_list
 from salus.node import faces, open_services
 from salus.settings import Settings
 from salus.trust.keys import load_keys
-from salus.web import membership, smart
+from salus.trust.tokens import issue
+from salus.web import membership, mhd, pdqm, smart
 from salus.web.application import assemble
+from salus.web.fhir import face as fhir
 from salus.web.services import Application, Face, Services
 
 _NAMES = itertools.count()
@@ -52,6 +56,44 @@ class Node(msgspec.Struct):
     url: str
     services: Services
     clock: Clock
+
+
+def local_token(node: Node, role: Role, name: str, *, patient: str | None = None) -> str:
+    """Return a token of someone who logged in at the node."""
+    purposes = {Role.OPERATOR: Purpose.OPERATIONS, Role.CITIZEN: Purpose.PATIENT_REQUEST}
+    caller = Caller(
+        subject=name,
+        name=name,
+        role=role,
+        organisation=f"Hospital of {node.name}",
+        issuer=node.url,
+        purpose=purposes.get(role, Purpose.TREATMENT),
+        patient=patient,
+    )
+    return issue(node.services.keys.token, caller, node.services.terms, now=node.clock())
+
+
+def local_caller(node: Node, role: Role, name: str) -> Caller:
+    return node.services.doorkeeper.identify(local_token(node, role, name))
+
+
+async def put(node: Node, *resources: dict[str, Any]) -> None:
+    """Store resources at the node as its operator does."""
+    headers = {
+        "authorization": f"Bearer {local_token(node, Role.OPERATOR, 'operator')}",
+        "content-type": "application/fhir+json",
+    }
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for resource in resources:
+            address = f"{node.url}/fhir/{resource['resourceType']}/{resource['id']}"
+            answer = await client.put(address, json=resource, headers=headers)
+            assert answer.status_code in (200, 201), answer.text
+
+
+async def get(node: Node, path: str, role: Role = Role.OPERATOR, **who: Any) -> httpx.Response:
+    headers = {"authorization": f"Bearer {local_token(node, role, 'reader', **who)}"}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return await client.get(f"{node.url}/fhir/{path}", headers=headers)
 
 
 class Federation(msgspec.Struct):
@@ -111,7 +153,7 @@ def as_member(node: Node, country: str) -> Member:
 def all_faces(services: Services) -> list[Face]:
     found = faces(services)
     claimed = {prefix for each in found for prefix in each.prefixes}
-    own = [module.face(services) for module in (smart, membership)]
+    own = [module.face(services) for module in (smart, membership, fhir, pdqm, mhd)]
     return found + [each for each in own if not claimed & set(each.prefixes)]
 
 

@@ -1,0 +1,260 @@
+"""A patient from abroad, step by step: find them, say that they are here, fetch what is needed.
+
+Every step passes this node's gate and, at the other node, that one's; both write it down. Here the patient is
+known as `node:id`, there by their own id. The other node decides; what it sends is validated before use.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from salus.core.access import Action, Caller
+from salus.core.errors import MalformedContent, MultipleMatches, NotFound, PeerUnavailable, TooLarge
+from salus.core.identifiers import is_fhir_id
+from salus.federation.fanout import Answers, fan_out
+from salus.federation.membership_list import Member
+from salus.federation.peers import FHIR_JSON, FORM, Peers, path_of, read_json
+from salus.standards.fhir.codec.json import parse_json
+from salus.standards.fhir.validation.validator import Issue, validate
+from salus.standards.smart.asker import Asker
+from salus.trust.gate import Gatehouse, enter
+from salus.trust.policy import AccessRequest
+
+SCOPE = "system/*.rs system/MedicationDispense.crus"
+LOOKUP_SCOPE = "system/Patient.rs"
+PAGE_COUNT = 500
+Resource = dict[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
+
+
+class Desk(msgspec.Struct, frozen=True):
+    """From where one asks abroad: the caller, the node's gate and its way to other nodes."""
+
+    caller: Caller
+    gatehouse: Gatehouse
+    peers: Peers
+
+
+class PatientAbroad(msgspec.Struct, frozen=True):
+    """A patient of another node; `relationship` is what the asker states of both (`smart.asker`)."""
+
+    node: str
+    id: str
+    resource: Resource
+    relationship: str = "none"
+
+    @property
+    def here(self) -> str:
+        """Return how this node's audit names the patient."""
+        return f"{self.node}:{self.id}"
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """A document fetched from abroad.
+
+    Args:
+        body: the bytes as received.
+        resource: the document, parsed; {} when it is not FHIR JSON.
+        issues: what validation found; no error means that it may be used.
+        milliseconds: from asking to validated.
+    """
+
+    body: bytes
+    resource: Resource
+    issues: list[Issue]
+    milliseconds: float
+
+    @property
+    def is_valid(self) -> bool:
+        """Return whether validation found no error."""
+        return not any(issue.severity in ("error", "fatal") for issue in self.issues)
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """Resources found abroad; `complete` is False when the other node holds more than it sent."""
+
+    resources: list[Resource]
+    complete: bool
+    milliseconds: float
+
+
+async def find_patients(
+    desk: Desk, demographics: Mapping[str, str], *, countries: Sequence[str] = ()
+) -> tuple[Answers[list[PatientAbroad]], float]:
+    """Look for a person at the nodes of the given countries, or at all (PDQm ITI-78).
+
+    Args:
+        desk: who asks.
+        demographics: `identifier` (system|value), or `family`, `given` and `birthdate`.
+        countries: ISO 3166-1 alpha-2.
+
+    Returns:
+        Candidates by node, silent nodes with their reasons, and milliseconds.
+    """
+    began = perf_counter()
+    peers = desk.peers
+    members = [
+        member
+        for member in peers.membership.others(peers.node, peers.clock())
+        if not countries or member.country in countries
+    ]
+    asker = asker_of(desk.caller, patient="", relationship="none")
+    body = urlencode(dict(demographics)).encode()
+
+    async def ask(member: Member) -> list[PatientAbroad]:
+        answer = await peers.call(
+            member, asker, "POST", "/fhir/Patient/_search", scope=LOOKUP_SCOPE, body=body, content_type=FORM
+        )
+        bundle = read_json(member, answer, "Bundle", peers.limits)
+        return [
+            PatientAbroad(member.node, str(each["id"]), each) for each in _matches(member, bundle, "Patient")
+        ]
+
+    names = ",".join(sorted(demographics))
+    what = f"Patient?{names} at {','.join(member.node for member in members)}"[:200]
+    async with enter(desk.gatehouse, desk.caller, AccessRequest(Action.SEARCH, "Patient", what)) as access:
+        found = await fan_out(members, ask, deadline_ms=peers.limits.peer_deadline_ms)
+        for candidates in found.answers.values():
+            access.record(candidate.here for candidate in candidates)
+    return found, (perf_counter() - began) * 1000
+
+
+def only_candidate(found: Answers[list[PatientAbroad]]) -> PatientAbroad:
+    """Return the one person found.
+
+    Raises:
+        NotFound: nobody; the message names the nodes that did not answer.
+        MultipleMatches: several; a person at the desk chooses, not the node.
+    """
+    candidates = [each for listed in found.answers.values() for each in listed]
+    if len(candidates) > 1:
+        raise MultipleMatches(
+            f"{len(candidates)} persons match; compare them and choose, or add an identifier"
+        )
+    if not candidates:
+        silent = f" ({', '.join(node for node, _ in found.silent)} did not answer)" if found.silent else ""
+        raise NotFound(f"no node of the federation knows this person{silent}")
+    return candidates[0]
+
+
+def present(patient: PatientAbroad) -> PatientAbroad:
+    """Return the patient as one who is here and whose identity document was seen."""
+    return msgspec.structs.replace(patient, relationship="present")
+
+
+async def fetch_summary(desk: Desk, patient: PatientAbroad) -> Fetched:
+    """Fetch the patient summary that the home node composes now, and validate it."""
+    return await _fetch(desk, patient, f"/fhir/Patient/{patient.id}/$summary", "Patient", "$summary")
+
+
+async def list_documents(desk: Desk, patient: PatientAbroad, *, kind: str = "") -> Listed:
+    """List the patient's current documents (MHD ITI-67); `kind` is a type token "system|code"."""
+    asked = {"patient": f"Patient/{patient.id}", "status": "current"} | ({"type": kind} if kind else {})
+    return await _search(desk, patient, "DocumentReference", asked)
+
+
+async def fetch_document(desk: Desk, patient: PatientAbroad, reference: Resource) -> Fetched:
+    """Retrieve a listed document byte for byte (MHD ITI-68), check its hash and validate it.
+
+    Raises:
+        PeerUnavailable: the bytes are not those that the description promises.
+    """
+    attachment = reference["content"][0]["attachment"]
+    member = _member(desk, patient)
+    path = path_of(member, str(attachment.get("url", "")))
+    media_type = str(attachment.get("contentType", "")) or "*/*"
+    fetched = await _fetch(desk, patient, path, "Binary", path.removeprefix("/fhir/"), accept=media_type)
+    digest = base64.b64encode(hashlib.sha1(fetched.body, usedforsecurity=False).digest()).decode()
+    if attachment.get("hash", digest) != digest:
+        raise PeerUnavailable(
+            f"node {patient.node} sent other bytes than it described; the document is not used"
+        )
+    return fetched
+
+
+async def list_resources(desk: Desk, patient: PatientAbroad, kind: str, **parameters: str) -> Listed:
+    """Search the patient's resources of one type (in the manner of IPA)."""
+    return await _search(desk, patient, kind, {"patient": f"Patient/{patient.id}", **parameters})
+
+
+def asker_of(caller: Caller, *, patient: str, relationship: str) -> Asker:
+    """Return the statement that this node makes for the caller."""
+    return Asker(
+        subject=caller.subject,
+        name=caller.name,
+        role=caller.role,
+        organisation=caller.organisation,
+        purpose=caller.purpose,
+        patient=patient,
+        relationship=relationship,
+    )
+
+
+async def _fetch(
+    desk: Desk, patient: PatientAbroad, path: str, kind: str, what: str, *, accept: str = FHIR_JSON
+) -> Fetched:
+    began = perf_counter()
+    member = _member(desk, patient)
+    asker = asker_of(desk.caller, patient=patient.id, relationship=patient.relationship)
+    request = AccessRequest(Action.READ, kind, f"{what} at {patient.node}")
+    async with enter(desk.gatehouse, desk.caller, request) as access:
+        answer = await desk.peers.call(member, asker, "GET", path, scope=SCOPE, accept=accept)
+        resource, issues = _understood(desk, member, answer.body, answer.content_type)
+        access.record([patient.here])
+    return Fetched(answer.body, resource, issues, (perf_counter() - began) * 1000)
+
+
+def _understood(desk: Desk, member: Member, body: bytes, content_type: str) -> tuple[Resource, list[Issue]]:
+    if "json" not in content_type:
+        return {}, []
+    try:
+        resource = parse_json(body, desk.peers.limits)
+    except (MalformedContent, TooLarge) as error:
+        raise PeerUnavailable(f"node {member.node} sent a document that cannot be read") from error
+    return resource, validate(resource)
+
+
+async def _search(desk: Desk, patient: PatientAbroad, kind: str, asked: Mapping[str, str]) -> Listed:
+    began = perf_counter()
+    member = _member(desk, patient)
+    asker = asker_of(desk.caller, patient=patient.id, relationship=patient.relationship)
+    body = urlencode({**asked, "_count": str(PAGE_COUNT)}).encode()
+    what = f"{kind}?{','.join(asked)} at {patient.node}"
+    async with enter(desk.gatehouse, desk.caller, AccessRequest(Action.SEARCH, kind, what)) as access:
+        answer = await desk.peers.call(
+            member, asker, "POST", f"/fhir/{kind}/_search", scope=SCOPE, body=body, content_type=FORM
+        )
+        bundle = read_json(member, answer, "Bundle", desk.peers.limits)
+        found = _matches(member, bundle, "")
+        access.record([patient.here], count=max(len(found), 1))
+    complete = not any(link.get("relation") == "next" for link in bundle.get("link", ()))
+    return Listed(found, complete, (perf_counter() - began) * 1000)
+
+
+def _member(desk: Desk, patient: PatientAbroad) -> Member:
+    return desk.peers.membership.admitted(patient.node, desk.peers.clock())
+
+
+def _matches(member: Member, bundle: Resource, kind: str) -> list[Resource]:
+    """Return the resources of a searchset, without its OperationOutcome.
+
+    Raises:
+        PeerUnavailable: an entry is not what was asked for.
+    """
+    found = []
+    for entry in bundle.get("entry", ()):
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if not isinstance(resource, dict) or not is_fhir_id(str(resource.get("id", "x"))):
+            raise PeerUnavailable(f"node {member.node} answered an entry that is no resource")
+        if resource.get("resourceType") == "OperationOutcome":
+            continue
+        if kind and resource.get("resourceType") != kind:
+            raise PeerUnavailable(f"node {member.node} answered something other than a {kind}")
+        found.append(resource)
+    return found

@@ -1,0 +1,199 @@
+"""A medicine prescribed at home is dispensed abroad: once, whatever is lost, repeated or simultaneous."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+from tests.federation.conftest import get, local_caller, put
+
+from salus.core.access import Role
+from salus.core.errors import AccessRefused, Conflict, NotFound, PeerUnavailable
+from salus.primary.cross_border import Desk, PatientAbroad
+from salus.primary.dispensing_abroad import Supply, discard, dispense, list_prescriptions
+
+TABLETS = {"system": "http://unitsofmeasure.org", "code": "{tbl}", "unit": "tablet"}
+ANA = {"resourceType": "Patient", "id": "ana", "name": [{"family": "Silva"}], "birthDate": "1970-01-01"}
+RUI = {"resourceType": "Patient", "id": "rui", "name": [{"family": "Costa"}]}
+
+
+def prescription(name="rx", patient="ana", repeats=1, **members):
+    return {
+        "resourceType": "MedicationRequest",
+        "id": name,
+        "status": "active",
+        "intent": "order",
+        "medicationCodeableConcept": {"text": "Enalapril 10 mg"},
+        "subject": {"reference": f"Patient/{patient}"},
+        "authoredOn": "2026-11-01",
+        "dispenseRequest": {"quantity": {"value": 30, **TABLETS}, "numberOfRepeatsAllowed": repeats},
+    } | members
+
+
+@pytest.fixture
+async def counter(federation):
+    """Ana's prescription is at home (pt-1); the pharmacist stands at ee-1."""
+    await put(federation.nodes["pt-1"], ANA, RUI, prescription(), prescription("rui-rx", "rui"))
+    abroad = federation.nodes["ee-1"]
+    pharmacist = local_caller(abroad, Role.PHARMACIST, "Jaan Kask")
+    desk = Desk(pharmacist, abroad.services.gatehouse, abroad.services.peers)
+    return federation, desk, PatientAbroad("pt-1", "ana", ANA, "present")
+
+
+def supply(name, value=30, **fields):
+    return Supply(("urn:oid:2.999.1", name), Decimal(value), **fields)
+
+
+async def only(desk, patient):
+    listed = await list_prescriptions(desk, patient)
+    assert len(listed) == 1
+    return listed[0]
+
+
+async def status_at_home(federation, name="rx"):
+    return (await get(federation.nodes["pt-1"], f"MedicationRequest/{name}")).json()["status"]
+
+
+async def recorded_at_home(federation):
+    found = (await get(federation.nodes["pt-1"], "MedicationDispense?patient=Patient/ana")).json()
+    return [entry["resource"] for entry in found.get("entry", [])]
+
+
+async def test_partial_quantities_and_repeats_until_nothing_is_left(counter):
+    federation, desk, patient = counter
+    listed = await only(desk, patient)
+    assert str(listed.left.amount) == "60 tablet"
+    first = await dispense(desk, patient, listed.resource, supply("d1", 20))
+    assert (str(first.left.amount), first.prescription_status, first.repeated) == (
+        "40 tablet",
+        "active",
+        False,
+    )
+    await dispense(desk, patient, listed.resource, supply("d2", 30))
+    with pytest.raises(Conflict, match="only 10 tablet"):
+        await dispense(desk, patient, listed.resource, supply("d3", 11))
+    last = await dispense(desk, patient, listed.resource, supply("d3", 10))
+    assert (str(last.left.amount), last.prescription_status) == ("0 tablet", "completed")
+    assert await status_at_home(federation) == "completed"
+    assert await list_prescriptions(desk, patient) == []
+    with pytest.raises(Conflict, match="nothing is left"):
+        await dispense(desk, patient, listed.resource, supply("d4", 1))
+
+
+async def test_a_repeated_call_changes_nothing(counter):
+    federation, desk, patient = counter
+    listed = await only(desk, patient)
+    await dispense(desk, patient, listed.resource, supply("d1"))
+    again = await dispense(desk, patient, listed.resource, supply("d1"))
+    assert again.repeated
+    assert str(again.left.amount) == "30 tablet"
+    assert len(await recorded_at_home(federation)) == 1
+
+
+async def test_the_same_id_for_another_hand_over_is_found_out(counter):
+    _, desk, patient = counter
+    listed = await only(desk, patient)
+    await dispense(desk, patient, listed.resource, supply("d1", 30))
+    with pytest.raises(Conflict, match="another hand-over"):
+        await dispense(desk, patient, listed.resource, supply("d1", 29))
+
+
+async def test_a_lost_answer_and_a_repeat_dispense_once(counter):
+    federation, desk, patient = counter
+    listed = await only(desk, patient)
+    lost = []
+    send = desk.peers._send
+
+    async def losing(member, method, url, headers, body, bytes_max):
+        answer = await send(member, method, url, headers, body, bytes_max)
+        if url.endswith("/fhir") and len(lost) < 2:
+            lost.append(answer.status)
+            raise PeerUnavailable("the line broke after the home node had answered")
+        return answer
+
+    desk.peers._send = losing
+    with pytest.raises(PeerUnavailable, match="call again with the same dispense id"):
+        await dispense(desk, patient, listed.resource, supply("d1"))
+    assert lost == [200, 200]
+    done = await dispense(desk, patient, listed.resource, supply("d1"))
+    assert done.repeated
+    assert str(done.left.amount) == "30 tablet"
+    assert len(await recorded_at_home(federation)) == 1
+
+
+async def test_of_two_pharmacies_at_once_exactly_one_wins(counter):
+    federation, desk, patient = counter
+    await put(federation.nodes["pt-1"], prescription("rx", repeats=0))
+    listed = await only(desk, patient)
+    calls = [dispense(desk, patient, listed.resource, supply(f"d{each}")) for each in range(6)]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    won = [each for each in results if not isinstance(each, BaseException)]
+    assert len(won) == 1
+    assert {type(each) for each in results if isinstance(each, BaseException)} == {Conflict}
+    assert await status_at_home(federation) == "completed"
+    assert len(await recorded_at_home(federation)) == 1
+
+
+async def test_the_same_call_twice_at_once_is_one_dispensation(counter):
+    federation, desk, patient = counter
+    listed = await only(desk, patient)
+    done = await asyncio.gather(*(dispense(desk, patient, listed.resource, supply("d1")) for _ in range(4)))
+    assert sorted(each.repeated for each in done) == [False, True, True, True]
+    assert {each.resource["id"] for each in done} == {done[0].resource["id"]}
+    assert len(await recorded_at_home(federation)) == 1
+
+
+async def test_a_discarded_dispensation_is_left_again_and_its_late_repeat_is_refused(counter):
+    federation, desk, patient = counter
+    await put(federation.nodes["pt-1"], prescription("rx", repeats=0))
+    listed = await only(desk, patient)
+    done = await dispense(desk, patient, listed.resource, supply("d1"))
+    assert done.prescription_status == "completed"
+    for _ in range(2):
+        back = await discard(desk, patient, listed.resource, done.resource)
+        assert (str(back.left.amount), back.prescription_status) == ("30 tablet", "active")
+    with pytest.raises(Conflict, match="discarded"):
+        await dispense(desk, patient, listed.resource, supply("d1"))
+    assert [each["status"] for each in await recorded_at_home(federation)] == ["entered-in-error"]
+
+
+async def test_what_the_prescriber_cancelled_or_forbade_is_not_dispensed(counter):
+    federation, desk, patient = counter
+    listed = await only(desk, patient)
+    await put(federation.nodes["pt-1"], prescription(substitution={"allowedBoolean": False}))
+    other = {"text": "Enalapril Generis 10 mg"}
+    with pytest.raises(Conflict, match="substitution"):
+        await dispense(desk, patient, listed.resource, supply("d1", substituted=True, medication=other))
+    await put(federation.nodes["pt-1"], prescription(status="cancelled"))
+    with pytest.raises(Conflict, match="cancelled"):
+        await dispense(desk, patient, listed.resource, supply("d2"))
+    assert await recorded_at_home(federation) == []
+
+
+async def test_a_substituted_product_is_recorded_as_given(counter):
+    federation, desk, patient = counter
+    listed = await only(desk, patient)
+    other = {"text": "Enalapril Generis 10 mg"}
+    await dispense(desk, patient, listed.resource, supply("d1", substituted=True, medication=other))
+    (kept,) = await recorded_at_home(federation)
+    assert kept["medicationCodeableConcept"] == other
+    assert kept["substitution"]["wasSubstituted"] is True
+
+
+async def test_another_patients_prescription_is_out_of_reach(counter):
+    federation, desk, patient = counter
+    with pytest.raises((NotFound, AccessRefused)):
+        await dispense(desk, patient, prescription("rui-rx"), supply("d1"))
+    assert await status_at_home(federation, "rui-rx") == "active"
+    assert await recorded_at_home(federation) == []
+
+
+async def test_both_nodes_wrote_the_dispensation_down(counter):
+    federation, desk, patient = counter
+    listed = await only(desk, patient)
+    await dispense(desk, patient, listed.resource, supply("d1"))
+    for name, known_as in (("pt-1", "ana"), ("ee-1", "pt-1:ana")):
+        async with federation.nodes[name].services.database.system() as connection:
+            rows = await connection.fetch("SELECT entry FROM leaf WHERE patient = $1", known_as)
+        written = b"".join(row["entry"] for row in rows)
+        assert b"Jaan Kask" in written
+        assert b"create" in written
