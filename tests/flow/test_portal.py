@@ -1,0 +1,193 @@
+"""The portal of one node: what a citizen sees, hides and checks, and what nobody may do there."""
+
+import re
+from datetime import date
+
+import httpx
+import msgspec
+import pytest
+
+from salus.cli.node import make_node
+from salus.cli.token import make_token
+from salus.core.access import Role
+from salus.intake.synth.generator import synthesize
+from salus.node import open_node
+from salus.settings import Settings
+
+BASE = "http://127.0.0.1:9"
+ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+@pytest.fixture
+async def node(tmp_path, database_url):
+    settings = Settings(
+        node="pt-1",
+        name="Portugal",
+        country="PT",
+        base_url=BASE,
+        port=9,
+        database=database_url,
+        languages=("pt", "en"),
+        demo=True,
+    )
+    make_node(tmp_path, settings)
+    async with open_node(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def people(node):
+    """Store two synthetic citizens and return their Patients as the node knows them."""
+    entries = [
+        {"resource": each, "fullUrl": f"urn:example:{each['resourceType']}/{each['id']}",
+         "request": {"method": "PUT", "url": f"{each['resourceType']}/{each['id']}"}}
+        for each in synthesize(2, "PT", 3, date(2026, 11, 1))
+    ]  # fmt: skip
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    token = make_token(node.services.data, node.settings, Role.OPERATOR, None, None, seconds=None)
+    async with browser(node) as client:
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/fhir+json"}
+        answer = await client.post("/fhir", content=ENCODER.encode(bundle), headers=headers)
+        assert answer.status_code == 200, answer.text
+    return [entry["resource"] for entry in entries if entry["resource"]["resourceType"] == "Patient"]
+
+
+def browser(node):
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(node.application), base_url=BASE, follow_redirects=True
+    )
+
+
+def form_token(page):
+    return re.search(r'name="csrf" value="([0-9a-f]+)"', page.text).group(1)
+
+
+async def log_in(client, persona, identifier=""):
+    page = await client.get("/login")
+    form = {"csrf": form_token(page), "persona": persona, "identifier": identifier}
+    return await client.post("/login", data=form)
+
+
+def national_number(patient):
+    return next(each["value"] for each in patient["identifier"] if "national" in each["system"])
+
+
+@pytest.fixture
+async def citizen(node, people):
+    async with browser(node) as client:
+        page = await log_in(client, "citizen", national_number(people[0]))
+        assert page.status_code == 200
+        assert people[0]["name"][0]["family"] in page.text
+        yield client
+
+
+async def test_a_citizen_sees_their_own_record_and_nobody_elses(citizen, people):
+    page = await citizen.get("/record?language=en")
+    assert "Test results and measurements" in page.text
+    assert people[0]["birthDate"][:4] in page.text
+    results = await citizen.get("/record/results?language=en")
+    assert "mg/dL" in results.text
+    assert people[1]["name"][0]["given"][0] not in page.text
+
+
+@pytest.mark.parametrize(
+    ("language", "titles"),
+    [("en", ["Problems", "Allergies and intolerances", "Medicines"]),
+     ("et", ["Terviseprobleemid", "Allergiad ja talumatused", "Ravimid"]),
+     ("pt", ["Medicamentos"]),
+     ("fr", ["Médicaments"])],
+)  # fmt: skip
+async def test_the_summary_reads_in_every_language_of_the_federation(citizen, language, titles):
+    page = await citizen.get(f"/record/summary?language={language}")
+    assert all(f'lang="{language}">{title}' in page.text for title in titles)
+    assert '<span class="word good">Valid</span>' in page.text
+
+
+async def test_a_restricted_entry_is_hidden_from_professionals_and_not_from_the_citizen(
+    citizen, node, people
+):
+    page = await citizen.get("/record/allergies?language=en")
+    kind, own_id = re.search(
+        r'name="type" value="(\w+)"><input type="hidden" name="id" value="([^"]+)"', page.text
+    ).groups()
+    token = make_token(node.services.data, node.settings, Role.CLINICIAN, None, None, seconds=None)
+    headers = {"authorization": f"Bearer {token}"}
+    assert (await citizen.get(f"/fhir/{kind}/{own_id}", headers=headers)).status_code == 200
+    form = {"csrf": form_token(page), "type": kind, "id": own_id, "category": "allergies", "language": "en"}
+    done = await citizen.post("/record/restrict", data=form)
+    assert "Hidden by you" in done.text
+    assert (await citizen.get(f"/fhir/{kind}/{own_id}", headers=headers)).status_code == 404
+    await citizen.post("/record/unrestrict", data=form)
+    assert (await citizen.get(f"/fhir/{kind}/{own_id}", headers=headers)).status_code == 200
+
+
+async def test_every_look_is_listed_with_who_and_why(citizen, node, people):
+    token = make_token(node.services.data, node.settings, Role.CLINICIAN, None, None, seconds=None)
+    await citizen.get(f"/fhir/Patient/{people[0]['id']}", headers={"authorization": f"Bearer {token}"})
+    page = await citizen.get("/accesses")
+    assert "Dra. Inês Lopes" in page.text
+    assert "to treat you" in page.text
+    assert f"Patient/{people[0]['id']}" in page.text
+
+
+async def test_a_form_from_elsewhere_changes_nothing(citizen):
+    form = {"type": "Observation", "id": "x", "category": "results"}
+    assert (await citizen.post("/record/restrict", data=form)).status_code == 403
+    assert (await citizen.post("/record/restrict", data={**form, "csrf": "0" * 64})).status_code == 403
+    assert (await citizen.post("/logout", data={})).status_code == 403
+
+
+async def test_after_logging_out_the_session_is_dead(citizen, node):
+    session = citizen.cookies["salus_session"]
+    page = await citizen.get("/record")
+    await citizen.post("/logout", data={"csrf": form_token(page)})
+    async with browser(node) as other:
+        other.cookies["salus_session"] = session
+        assert "Log in" in (await other.get("/record")).text
+
+
+@pytest.mark.parametrize(
+    "path", ["/record", "/record/summary", "/record/results", "/accesses", "/accesses/0"]
+)
+async def test_a_page_about_a_person_asks_for_a_login(node, path):
+    async with browser(node) as client:
+        page = await client.get(path, follow_redirects=False)
+    assert (page.status_code, page.headers["location"]) == (303, "/login")
+
+
+async def test_a_professional_is_not_shown_a_citizens_pages(node):
+    async with browser(node) as client:
+        await log_in(client, "clinician")
+        assert (await client.get("/record")).status_code == 403
+
+
+async def test_an_access_token_opens_no_page_and_a_session_opens_no_interface(citizen, node):
+    token = make_token(node.services.data, node.settings, Role.CLINICIAN, None, None, seconds=None)
+    session = citizen.cookies["salus_session"]
+    assert (
+        await citizen.get("/fhir/Patient", headers={"authorization": f"Bearer {session}"})
+    ).status_code == 401
+    async with browser(node) as other:
+        other.cookies["salus_session"] = token
+        assert (await other.get("/record", follow_redirects=False)).status_code == 303
+
+
+async def test_pages_run_no_script_and_keep_their_cookie_from_scripts(node):
+    async with browser(node) as client:
+        page = await client.get("/login")
+        policy = page.headers["content-security-policy"]
+        assert "script-src" not in policy
+        assert "default-src 'none'" in policy
+        assert "<script" not in page.text
+        assert "style=" not in page.text
+        cookie = page.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        assert (await client.get("/static/portal.css")).headers["content-type"].startswith("text/css")
+
+
+async def test_an_unknown_identifier_is_refused_with_a_reason(node, people):
+    async with browser(node) as client:
+        page = await log_in(client, "citizen", "000")
+    assert page.status_code == 422
+    assert "No citizen of this node has that identifier" in page.text
