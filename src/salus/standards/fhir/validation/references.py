@@ -62,7 +62,7 @@ def _target_type(text: str, run: Findings) -> str | None:
     """Return the type that a reference names, None where it names none."""
     if text == "#":
         return str(run.container.get("resourceType"))
-    if text[0] == "#":
+    if text[:1] == "#":
         return run.contained_types().get(text[1:])
     if text in run.entries:
         return run.entries[text]

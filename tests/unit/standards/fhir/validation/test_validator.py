@@ -133,6 +133,7 @@ INVALID = [
     ),
     (observation(focus=[{"reference": "Chicken/1"}]), "reference-type-unknown", "Observation.focus[0]"),
     (observation(subject={"reference": "#q"}), "ref-1", "Observation.subject"),
+    (observation(subject={"reference": ""}), "empty-string", "Observation.subject.reference"),
     (observation(contained=[CONTAINED]), "dom-3", "Observation.contained[0]"),
     (
         observation(subject={"reference": "#p"}, contained=[CONTAINED | {"meta": {"versionId": "1"}}]),
