@@ -44,8 +44,8 @@ FORM = "application/x-www-form-urlencoded"
 FHIR_JSON = "application/fhir+json"
 PATH = re.compile(r"(/[A-Za-z0-9$._~-]+)*", re.ASCII)
 REFUSALS: Mapping[int, type[SalusError]] = {
-    401: NotAuthenticated, 403: AccessRefused, 404: NotFound, 410: NotFound, 409: Conflict, 412: Conflict,
-    422: InvalidResource,
+    400: MalformedContent, 401: NotAuthenticated, 403: AccessRefused, 404: NotFound, 410: NotFound,
+    409: Conflict, 412: Conflict, 422: InvalidResource,
 }  # fmt: skip
 
 

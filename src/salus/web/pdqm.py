@@ -14,7 +14,7 @@ from salus.core.errors import InvalidSearch, MethodNotAllowed, TooCostly
 from salus.federation.clients import LOOKUP
 from salus.standards.fhir.query_string import Pairs
 from salus.standards.fhir.search.grammar import parse_query
-from salus.standards.nationalid.identifiers import holds, identifier_of_system
+from salus.standards.nationalid.identifiers import holds, identifier_of_system, normalise
 from salus.store import search
 from salus.trust.identity import authenticate
 from salus.web.fhir import face as fhir
@@ -55,7 +55,12 @@ async def look_up(services: Services, pairs: Pairs, caller: Caller) -> Answer:
         TooCostly: more than a few match.
     """
     check_lookup(pairs)
-    asked = (*(pair for pair in pairs if pair[0] != "_count"), ("_count", str(CANDIDATES_MAX + 1)))
+    asked = [
+        (name, every_spelling(text) if name == "identifier" else text)
+        for name, text in pairs
+        if name != "_count"
+    ]
+    asked.append(("_count", str(CANDIDATES_MAX + 1)))
     query = parse_query("Patient", asked, services.limits, strict=True, base=services.fhir_base)
     looking = msgspec.structs.replace(caller, scopes=("system/Patient.rs",))
     async with pass_gate(services, looking, Action.SEARCH, "Patient", query.what) as access:
@@ -94,3 +99,14 @@ def check_identifier(text: str) -> None:
         raise InvalidSearch(
             f"This is no {row.name if row else 'number'}: a digit is wrong; check the document."
         )
+
+
+def every_spelling(text: str) -> str:
+    """Return a national number as it may be stored: by URI or OID, with marks or without."""
+    system, _, number = text.partition("|")
+    row = identifier_of_system(system)
+    if row is None:
+        return text
+    systems = [row.system, *([f"urn:oid:{row.oid}"] if row.oid else [])]
+    numbers = dict.fromkeys((number, normalise(number)))
+    return ",".join(f"{each}|{spelled}" for each in systems for spelled in numbers)

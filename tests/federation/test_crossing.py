@@ -1,0 +1,221 @@
+"""A Portuguese citizen falls ill in Estonia: she is found, her data arrives, and both nodes wrote it down."""
+
+import base64
+import hashlib
+from datetime import timedelta
+
+import httpx
+import msgspec
+import pytest
+from tests.federation.conftest import get, local_caller, local_token, put
+
+from salus.core.access import Purpose, Role
+from salus.core.errors import AccessRefused, MultipleMatches, NotFound
+from salus.primary.cross_border import (
+    Desk,
+    asker_of,
+    fetch_document,
+    fetch_summary,
+    find_patients,
+    list_documents,
+    list_resources,
+    only_candidate,
+    present,
+)
+from salus.standards.fhir.codec.json import write_json
+from salus.standards.nationalid.identifiers import health_identifier
+
+SNS = "urn:salus:test:sns"
+DEMOGRAPHICS = {"family": "Silva", "given": "Ana", "birthdate": "1970-01-01"}
+
+
+def person(name, family="Silva", given="Ana", birth="1970-01-01", number=None):
+    return {
+        "resourceType": "Patient",
+        "id": name,
+        "identifier": [{"system": SNS, "value": number or f"n-{name}"}],
+        "name": [{"family": family, "given": [given]}],
+        "birthDate": birth,
+    }
+
+
+def condition(name, patient):
+    return {
+        "resourceType": "Condition",
+        "id": name,
+        "clinicalStatus": {
+            "coding": [
+                {"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}
+            ]
+        },
+        "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "I10"}]},
+        "subject": {"reference": f"Patient/{patient}"},
+    }
+
+
+@pytest.fixture
+async def desk(federation):
+    """Ana and others are at home; a clinician sits at ee-1."""
+    home, abroad = federation.nodes["pt-1"], federation.nodes["ee-1"]
+    await put(
+        home, person("ana"), person("rui", "Costa", "Rui"), condition("c1", "ana"), condition("c2", "rui")
+    )
+    mari = local_caller(abroad, Role.CLINICIAN, "Mari Tamm")
+    return Desk(mari, abroad.services.gatehouse, abroad.services.peers)
+
+
+async def found(desk, demographics=None):
+    answers, _ = await find_patients(desk, demographics or DEMOGRAPHICS, countries=["PT"])
+    return only_candidate(answers)
+
+
+@pytest.mark.parametrize("asked", [DEMOGRAPHICS, {"identifier": f"{SNS}|n-ana"}])
+async def test_a_person_is_found_by_identifier_or_by_name_and_birth_date(desk, asked):
+    patient = await found(desk, asked)
+    assert (patient.node, patient.id) == ("pt-1", "ana")
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ({"family": "Silva"}, "identifier"),
+        ({"family": "Silva", "birthdate": "1970"}, "identifier"),
+        ({"name": "a"}, "lookup takes"),
+        ({"_id": "ana"}, "lookup takes"),
+        ({"identifier": "n-ana"}, "system"),
+        ({"identifier": f"{SNS}|n-ana,{SNS}|n-rui"}, "system"),
+        ({"identifier": "urn:oid:1.3.6.1.4.1.28284.6.2.2.1|38001085719"}, "digit is wrong"),
+    ],
+)
+async def test_a_question_that_points_at_nobody_is_refused_by_name(desk, asked, reason):
+    answers, _ = await find_patients(desk, asked)
+    assert answers.answers == {}
+    assert reason in dict(answers.silent)["pt-1"]
+
+
+async def test_a_national_number_is_found_however_it_is_written(federation, desk):
+    estonian = health_identifier("EE")
+    patient = person("kati") | {"identifier": [{"system": estonian.system, "value": "38001085718"}]}
+    await put(federation.nodes["pt-1"], patient)
+    for system, number in ((estonian.system, "380 0108 5718"), (f"urn:oid:{estonian.oid}", "38001085718")):
+        assert (await found(desk, {"identifier": f"{system}|{number}"})).id == "kati"
+
+
+async def test_two_who_match_are_both_shown_and_none_is_picked(federation, desk):
+    await put(federation.nodes["pt-1"], person("ana2"))
+    answers, _ = await find_patients(desk, DEMOGRAPHICS)
+    assert sorted(each.id for each in answers.answers["pt-1"]) == ["ana", "ana2"]
+    with pytest.raises(MultipleMatches):
+        only_candidate(answers)
+
+
+async def test_nobody_found_is_said_with_the_nodes_that_were_silent(federation, desk):
+    answers, _ = await find_patients(desk, DEMOGRAPHICS | {"given": "Nobody"})
+    with pytest.raises(NotFound, match=r"knows this person$"):
+        only_candidate(answers)
+    federation.nodes["pt-1"].clock.ahead = timedelta(minutes=9)
+    answers, _ = await find_patients(desk, DEMOGRAPHICS | {"given": "No"})
+    with pytest.raises(NotFound, match="pt-1 did not answer"):
+        only_candidate(answers)
+
+
+async def test_the_summary_arrives_valid_and_the_relationship_must_be_stated(desk):
+    patient = await found(desk)
+    with pytest.raises(AccessRefused, match="relationship"):
+        await fetch_summary(desk, patient)
+    summary = await fetch_summary(desk, present(patient))
+    assert [issue.message for issue in summary.issues if issue.severity == "error"] == []
+    assert summary.is_valid
+    assert summary.resource["type"] == "document"
+    assert "Essential hypertension" in str(summary.resource["entry"][0]["resource"])
+
+
+async def test_a_token_for_one_patient_shows_nothing_of_another(desk):
+    patient = present(await found(desk))
+    assert [each["id"] for each in (await list_resources(desk, patient, "Condition")).resources] == ["c1"]
+    member = desk.peers.membership.admitted("pt-1", desk.peers.clock())
+    asker = asker_of(desk.caller, patient="ana", relationship="present")
+    for path in ("/fhir/Condition/c2", "/fhir/Patient/rui", "/fhir/Patient/rui/$summary"):
+        with pytest.raises((NotFound, AccessRefused)):
+            await desk.peers.call(member, asker, "GET", path, scope="system/*.rs")
+
+
+async def publish(node, content, *, patient="ana", media_type="application/pdf", **attachment):
+    reference = {
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "type": {"coding": [{"system": "http://loinc.org", "code": "11502-2"}]},
+        "subject": {"reference": f"Patient/{patient}"},
+        "content": [
+            {
+                "attachment": {
+                    "contentType": media_type,
+                    "data": base64.b64encode(content).decode(),
+                    **attachment,
+                }
+            }
+        ],
+    }
+    headers = {
+        "authorization": f"Bearer {local_token(node, Role.CLINICIAN, 'Dr Sousa')}",
+        "content-type": "application/fhir+json",
+    }
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return await client.post(
+            f"{node.url}/fhir/DocumentReference", content=write_json(reference), headers=headers
+        )
+
+
+async def test_a_published_document_is_found_and_retrieved_byte_for_byte(federation, desk):
+    content = bytes(range(256)) * 40
+    answer = await publish(federation.nodes["pt-1"], content)
+    assert answer.status_code == 201, answer.text
+    assert "data" not in answer.json()["content"][0]["attachment"]
+    patient = present(await found(desk))
+    listed = await list_documents(desk, patient)
+    assert listed.complete
+    (reference,) = listed.resources
+    fetched = await fetch_document(desk, patient, reference)
+    assert fetched.body == content
+    sha1 = base64.b64encode(hashlib.sha1(content).digest()).decode()
+    assert reference["content"][0]["attachment"].get("hash", sha1) == sha1
+
+
+async def test_the_same_document_published_twice_is_one(federation):
+    home = federation.nodes["pt-1"]
+    await put(home, person("ana"))
+    first, second = await publish(home, b"%PDF-1"), await publish(home, b"%PDF-1")
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json()["id"] == second.json()["id"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"size": 3}, {"hash": "AAAA"}, {"data": "not base64!"}, {"contentType": None}, {"data": None}]
+)
+async def test_a_publication_that_contradicts_itself_is_refused(federation, wrong):
+    home = federation.nodes["pt-1"]
+    await put(home, person("ana"))
+    answer = await publish(home, b"%PDF-1", **wrong)
+    assert answer.status_code in (400, 422)
+    assert (await get(home, "DocumentReference")).json().get("entry", []) == []
+
+
+async def test_a_publication_for_a_patient_who_is_not_here_is_refused(federation):
+    answer = await publish(federation.nodes["pt-1"], b"%PDF-1", patient="nobody")
+    assert answer.status_code in (404, 422)
+
+
+async def test_both_nodes_wrote_every_access_down_and_refusals_too(federation, desk):
+    patient = present(await found(desk))
+    await fetch_summary(desk, patient)
+    researcher = msgspec.structs.replace(desk.caller, purpose=Purpose.RESEARCH)
+    with pytest.raises(AccessRefused):
+        await fetch_summary(Desk(researcher, desk.gatehouse, desk.peers), patient)
+    for name, known_as in (("pt-1", "ana"), ("ee-1", "pt-1:ana")):
+        async with federation.nodes[name].services.database.system() as connection:
+            rows = await connection.fetch("SELECT entry FROM leaf WHERE patient = $1", known_as)
+        text = b" ".join(row["entry"] for row in rows).decode()
+        assert "Mari Tamm" in text
+        assert "$summary" in text
+        if name == "pt-1":
+            assert '"ee-1"' in text
