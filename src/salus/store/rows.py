@@ -79,6 +79,11 @@ def make_row(
     )
 
 
+def original_id(source_id: str) -> str:
+    """Return the bare id in what a source calls a resource ("Type/id", a URL or urn:uuid), "" for none."""
+    return source_id.rpartition("/")[2].removeprefix("urn:uuid:")
+
+
 def patients_of(compartment: str, others: list[str] | tuple[str, ...]) -> tuple[str, ...]:
     """Return the patients a row is about; a compartment "Type/id" is no patient."""
     return tuple(others) if "/" in compartment else (compartment, *others)

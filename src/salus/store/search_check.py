@@ -15,6 +15,7 @@ import msgspec
 
 from salus.standards.fhir.search.match import condition_holds
 from salus.standards.fhir.search.query import Condition
+from salus.store.rows import original_id
 from salus.store.search_sql import Check
 
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
@@ -38,8 +39,8 @@ def resource_of(row: Mapping[str, Any]) -> dict[str, Any]:  # Any: a database ro
     if row["source"]:
         meta["source"] = row["source"]
     if row["source_id"]:
-        original = row["source_id"].removeprefix(f"{row['type']}/")
-        meta["tag"] = [*meta.get("tag", ()), {"system": ORIGINAL_ID, "code": original}]
+        tag = {"system": ORIGINAL_ID, "code": original_id(row["source_id"])}
+        meta["tag"] = [*meta.get("tag", ()), tag]
     resource["meta"] = meta
     return resource
 
