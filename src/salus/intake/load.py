@@ -14,7 +14,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from threading import Thread
 from typing import BinaryIO
 
 import msgspec
@@ -29,7 +31,6 @@ from salus.intake.report import Report
 from salus.intake.writer import Lookup, Part, Writer
 from salus.store.postgres import Database
 
-CHUNK_UNITS = 1_000
 CHUNK_BYTES = 2 << 20
 ALONE_BYTES = 64 << 10
 """Less input than this is not worth starting worker processes for."""
@@ -47,6 +48,7 @@ class Plan(msgspec.Struct, frozen=True):
         lookup: resolves conditional references.
         lenient: split Bundles that should stand or fall as one.
         workers: processes that parse and validate; 0: one for each core.
+        chunk_units: most units of one transaction.
     """
 
     key: bytes
@@ -54,6 +56,7 @@ class Plan(msgspec.Struct, frozen=True):
     lookup: Lookup
     lenient: bool = False
     workers: int = 0
+    chunk_units: int = 1_000
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -101,7 +104,7 @@ async def load_files(
     small = small and all(file.fingerprint for file in files)
     async with Writer(grant, database, files, settings, plan.lookup) as writer:
         skipped = [await writer.begin(number) for number in range(len(files))]
-        chunks = _chunks(files, skipped, plan.limits)
+        chunks = _chunks(files, skipped, plan)
         with _preparer(settings, 0 if small else workers) as prepare_chunk:
             await _drain(writer, chunks, prepare_chunk, 1 if small else 2 * workers + 1, told)
         await writer.finish()
@@ -168,7 +171,7 @@ def _preparer(settings: list[Setting], workers: int) -> Iterator[Prepare]:
         return
     context = get_context("forkserver")
     context.set_forkserver_preload(["salus.intake.prepare"])
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_with_parent) as pool:
         loop = asyncio.get_running_loop()
 
         def submit(chunk: Chunk) -> asyncio.Future[list[Prepared]]:
@@ -182,7 +185,19 @@ def _preparer(settings: list[Setting], workers: int) -> Iterator[Prepare]:
             raise
 
 
-def _chunks(files: Sequence[SourceFile], skipped: Sequence[int], limits: Limits) -> Iterator[Chunk]:
+def _leave_with_parent() -> None:
+    """End this worker when the process that started it is killed."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def _chunks(files: Sequence[SourceFile], skipped: Sequence[int], plan: Plan) -> Iterator[Chunk]:
     """Yield the files' units in chunks: of several small files, never of two Bundles streamed whole."""
     units: list[tuple[int, Unit]] = []
     finished: list[int] = []
@@ -190,7 +205,7 @@ def _chunks(files: Sequence[SourceFile], skipped: Sequence[int], limits: Limits)
     for number, file in enumerate(files):
         with open_file(file) as (stream, position):
             is_group = False
-            for unit in _units(file, stream, limits):
+            for unit in _units(file, stream, plan.limits):
                 if unit.number < skipped[number]:
                     continue
                 if unit.group and not is_group:
@@ -200,7 +215,7 @@ def _chunks(files: Sequence[SourceFile], skipped: Sequence[int], limits: Limits)
                         units, finished, size = [], [], 0
                 units.append((number, unit))
                 size += len(unit.content)
-                if len(units) >= CHUNK_UNITS or size >= CHUNK_BYTES:
+                if len(units) >= plan.chunk_units or size >= CHUNK_BYTES:
                     yield Chunk(units, finished, is_group, before + position())
                     units, finished, size = [], [], 0
         finished.append(number)

@@ -37,7 +37,7 @@ from salus.standards.fhir.search.extract import Indexer, compile_indexer
 from salus.store.copying import Encoded, encode_row
 from salus.store.documents import Document
 from salus.store.quarantine import Rejection
-from salus.store.rows import Row, make_row, patients_of
+from salus.store.rows import Row, make_row, original_id, patients_of
 
 FHIR_JSON, FHIR_XML = "application/fhir+json", "application/fhir+xml"
 Resource = dict[str, Any]  # Any: FHIR JSON
@@ -214,7 +214,7 @@ def _row(setting: Setting, resource: Resource, content: bytes, full_url: str, ty
     meta = dict(indexed.get("meta") or {})
     meta["source"] = source
     if original:
-        meta["tag"] = [*meta.get("tag", ()), {"system": ORIGINAL_ID, "code": original}]
+        meta["tag"] = [*meta.get("tag", ()), {"system": ORIGINAL_ID, "code": original_id(original)}]
     indexed["meta"] = meta
     index = _indexer(type_name, setting.key)(indexed)
     return make_row(type_name, own_id, content, index=index, source=source, source_id=original)

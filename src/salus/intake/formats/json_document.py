@@ -251,7 +251,8 @@ def _why_not(stream: BinaryIO, limits: Limits) -> str:
 
 
 def _recognises(head: bytes) -> bool:
-    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
+    begins = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
+    return begins and not ndjson.FORMAT.recognises(head)
 
 
 FORMAT = Format("FHIR JSON", (".json",), _recognises, read)

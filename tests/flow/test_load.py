@@ -1,0 +1,326 @@
+"""One operator's path: load files, load them again, be killed and go on, find what was rejected, mend it."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import date
+
+import msgspec
+import pytest
+
+from salus.core.access import Action
+from salus.core.limits import Limits
+from salus.intake.conditions import lookup_in
+from salus.intake.files import find_files
+from salus.intake.load import Plan, load_files
+from salus.intake.retry import retry
+from salus.intake.synth.generator import synthesize
+from salus.standards.fhir.query_string import parse_pairs
+from salus.standards.fhir.search.grammar import parse_query
+from salus.store import quarantine
+from salus.store.ledger import decode_entry
+from salus.store.search import find_ids
+
+KEY = b"0123456789abcdef"
+encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+@pytest.fixture
+def load(database, grant):
+    async def run(*paths, source="urn:hospital:a", lenient=False, request="load-1", limits=None, **plan):
+        allowed = grant(action=Action.LOAD, request=request)
+        limits = limits or Limits()
+        lookup = lookup_in(allowed, database, KEY, limits)
+        files = find_files([str(path) for path in paths], source)
+        return await load_files(allowed, database, files, Plan(KEY, limits, lookup, lenient, **plan))
+
+    return run
+
+
+@pytest.fixture
+def rows(database):
+    async def run(statement, *arguments):
+        async with database.system() as connection:
+            return await connection.fetch(statement, *arguments)
+
+    return run
+
+
+def write(path, *resources):
+    path.write_bytes(b"\n".join(encode(resource) for resource in resources) + b"\n")
+    return path
+
+
+def patient(number, **more):
+    return {"resourceType": "Patient", "id": str(number), "gender": "female", **more}
+
+
+def observation(number, subject, value="72.50"):
+    return {
+        "resourceType": "Observation",
+        "id": str(number),
+        "status": "final",
+        "code": {"text": "weight"},
+        "subject": {"reference": subject},
+        "valueQuantity": {"value": float(value), "unit": "kg"},
+    }
+
+
+def transaction(*resources, kind="transaction"):
+    return {
+        "resourceType": "Bundle",
+        "type": kind,
+        "entry": [
+            {
+                "fullUrl": f"urn:uuid:{resource['id']}",
+                "resource": resource,
+                **(
+                    {"request": {"method": "POST", "url": resource["resourceType"]}}
+                    if kind == "transaction"
+                    else {}
+                ),
+            }
+            for resource in resources
+        ],
+    }
+
+
+async def test_the_same_files_twice_change_nothing(load, rows, tmp_path):
+    file = write(tmp_path / "a.ndjson", *synthesize(5, "EE", 1, date(2026, 3, 1)))
+    first = await load(file)
+    before = await rows("SELECT type, id, version, digest FROM resource ORDER BY 1, 2")
+    second = await load(file)
+    assert first.read == first.stored > 100
+    assert (second.stored, second.unchanged, second.rejected) == (0, first.read, 0)
+    assert before == await rows("SELECT type, id, version, digest FROM resource ORDER BY 1, 2")
+
+
+async def test_changed_content_becomes_the_next_version_and_the_old_one_is_history(load, rows, tmp_path):
+    await load(write(tmp_path / "a.ndjson", patient(1)))
+    report = await load(write(tmp_path / "b.ndjson", patient(1, active=True), patient(2)))
+    assert (report.stored, report.unchanged) == (2, 0)
+    assert [row["version"] for row in await rows("SELECT version FROM resource ORDER BY 1")] == [1, 2]
+    assert len(await rows("SELECT 1 FROM resource_version")) == 1
+
+
+async def test_the_bytes_stay_as_received_but_for_references(load, rows, tmp_path):
+    line = (
+        b'{"resourceType" : "Observation", "id":"1","status":"final",'
+        b'"code":{"text":"w"},"valueQuantity":{"value":72.50}}'
+    )
+    (tmp_path / "a.ndjson").write_bytes(line)
+    await load(tmp_path / "a.ndjson")
+    assert [row["content"] for row in await rows("SELECT content FROM resource")] == [line]
+
+
+async def test_two_hospitals_patient_1_stay_two_and_by_default_each_folder_is_a_source(load, rows, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "p.ndjson", patient(1), observation(1, "Patient/1"))
+    await load(tmp_path, source=None)
+    found = await rows("SELECT source, source_id, id FROM resource WHERE type = 'Patient'")
+    assert len({row["id"] for row in found}) == 2
+    assert {row["source_id"] for row in found} == {"Patient/1"}
+    compartments = await rows("SELECT compartment FROM resource WHERE type = 'Observation'")
+    assert {row["compartment"] for row in compartments} == {row["id"] for row in found}
+
+
+async def test_each_patient_gets_one_leaf_a_batch_in_the_datas_transaction(load, rows, tmp_path):
+    file = write(
+        tmp_path / "a.ndjson", patient(1), patient(2), *(observation(n, "Patient/1") for n in range(5))
+    )
+    await load(file)
+    leaves = [decode_entry(row["entry"]) for row in await rows("SELECT entry FROM leaf")]
+    assert sorted((leaf.action, leaf.resources) for leaf in leaves) == [("load", 1), ("load", 6)]
+    await load(file)
+    assert len(await rows("SELECT 1 FROM leaf")) == 2
+
+
+async def test_rejected_lines_go_to_quarantine_and_the_others_are_stored(load, database, grant, tmp_path):
+    body = (
+        encode(patient(1))
+        + b'\n{"resourceType":"Patient","gender":"x"}\n{"resourceType":\n'
+        + encode(patient(2))
+    )
+    (tmp_path / "a.ndjson").write_bytes(body)
+    report = await load(tmp_path / "a.ndjson")
+    assert (report.read, report.stored, report.rejected, report.quarantine) == (4, 2, 2, 2)
+    listed = await quarantine.listed(grant(action=Action.OPEN_QUARANTINE), database)
+    assert [(one.rejection.line, one.rejection.type) for one in listed] == [(2, "Patient"), (3, "")]
+    issue = json.loads(listed[0].rejection.outcome)["issue"][0]
+    assert issue["expression"] == ["Patient.gender"]
+    opened = await quarantine.opened(grant(action=Action.OPEN_QUARANTINE), database, listed[1].id)
+    assert opened.rejection.content == b'{"resourceType":'
+    again = await load(tmp_path / "a.ndjson")
+    assert (again.unchanged, again.rejected) == (2, 2)
+    assert len(await quarantine.listed(grant(action=Action.OPEN_QUARANTINE), database)) == 2
+
+
+async def test_what_is_in_quarantine_expires(load, database, grant, tmp_path):
+    (tmp_path / "a.ndjson").write_bytes(b"{}")
+    await load(tmp_path / "a.ndjson")
+    listed = await quarantine.listed(grant(action=Action.OPEN_QUARANTINE), database)
+    assert (listed[0].expires_at - listed[0].arrived_at).days == Limits().quarantine_days
+    assert await quarantine.expire(database, listed[0].expires_at) == 1
+    assert await quarantine.listed(grant(action=Action.OPEN_QUARANTINE), database) == []
+
+
+async def test_a_corrected_piece_leaves_quarantine(load, database, grant, rows, tmp_path):
+    (tmp_path / "a.ndjson").write_bytes(b'{"resourceType":"Patient","id":"1","gender":"x"}')
+    await load(tmp_path / "a.ndjson")
+    [listed] = await quarantine.listed(grant(action=Action.OPEN_QUARANTINE), database)
+    allowed = grant(action=Action.LOAD)
+    plan = Plan(KEY, Limits(), lookup_in(allowed, database, KEY, Limits()))
+    kept = await quarantine.opened(grant(action=Action.OPEN_QUARANTINE), database, listed.id)
+    assert (await retry(allowed, database, plan, [kept])).rejected == 1
+    corrected = msgspec.structs.replace(kept.rejection, content=encode(patient(1)))
+    report = await retry(allowed, database, plan, [msgspec.structs.replace(kept, rejection=corrected)])
+    assert (report.stored, report.rejected) == (1, 0)
+    assert await quarantine.listed(grant(action=Action.OPEN_QUARANTINE), database) == []
+    assert [row["source_id"] for row in await rows("SELECT source_id FROM resource")] == ["Patient/1"]
+
+
+async def test_a_transaction_with_one_invalid_entry_is_quarantined_whole(load, rows, tmp_path):
+    bad = {**observation(2, "urn:uuid:1"), "status": "nonsense"}
+    write(tmp_path / "t.json", transaction(patient(1), observation(3, "urn:uuid:1"), bad))
+    report = await load(tmp_path / "t.json")
+    assert (report.read, report.stored, report.rejected, report.quarantine) == (3, 0, 3, 1)
+    assert await rows("SELECT 1 FROM resource") == []
+    lenient = await load(tmp_path / "t.json", lenient=True)
+    assert (lenient.read, lenient.stored, lenient.rejected) == (3, 2, 1)
+
+
+async def test_a_streamed_transaction_is_all_or_nothing_too(load, rows, tmp_path):
+    limits = msgspec.structs.replace(Limits(), document_bytes_max=2_000)
+    people = [patient(number) for number in range(60)]
+    write(tmp_path / "good.json", transaction(*people))
+    write(tmp_path / "bad.json", transaction(*(patient(n + 100) for n in range(60)), patient(99, gender="x")))
+    good = await load(tmp_path / "good.json", limits=limits, chunk_units=10)
+    bad = await load(tmp_path / "bad.json", limits=limits, chunk_units=10)
+    assert (good.read, good.stored, good.rejected) == (60, 60, 0)
+    assert (bad.read, bad.stored, bad.rejected) == (61, 0, 61)
+    assert len(await rows("SELECT 1 FROM resource")) == 60
+
+
+async def test_a_collection_goes_resource_by_resource(load, tmp_path):
+    write(tmp_path / "c.json", transaction(patient(1), patient(2, gender="x"), kind="collection"))
+    report = await load(tmp_path / "c.json")
+    assert (report.stored, report.rejected) == (1, 1)
+
+
+async def test_conditional_references_find_their_target_even_when_it_is_loaded_later(load, rows, tmp_path):
+    doctor = {
+        "resourceType": "Practitioner",
+        "id": "d",
+        "identifier": [{"system": "urn:doctors", "value": "7"}],
+    }
+    encounter = {
+        **observation("o", "urn:uuid:1"),
+        "performer": [{"reference": "Practitioner?identifier=urn:doctors|7"}],
+    }
+    write(tmp_path / "a.json", transaction(patient(1), encounter))
+    write(tmp_path / "b.json", transaction(doctor))
+    lost = {
+        **observation("p", "urn:uuid:4"),
+        "performer": [{"reference": "Practitioner?identifier=urn:doctors|8"}],
+    }
+    write(tmp_path / "c.json", transaction(patient(4), lost))
+    report = await load(tmp_path)
+    assert (report.stored, report.rejected) == (3, 2)
+    [stored] = await rows("SELECT content FROM resource WHERE type = 'Observation'")
+    [target] = await rows("SELECT id FROM resource WHERE type = 'Practitioner'")
+    assert json.loads(stored["content"])["performer"][0]["reference"] == f"Practitioner/{target['id']}"
+
+
+async def test_gzip_cut_off_yields_what_came_before(load, tmp_path):
+    packed = gzip.compress(b"\n".join(encode(patient(n, active=bool(n % 2))) for n in range(5_000)))
+    (tmp_path / "a.ndjson.gz").write_bytes(packed[: len(packed) // 2])
+    report = await load(tmp_path / "a.ndjson.gz")
+    assert report.stored > 1_000
+    assert report.rejected >= 1
+
+
+CHILD = """
+import asyncio, sys
+from datetime import UTC, datetime
+from salus.core.access import Action, Caller, Grant, Purpose, Role
+from salus.core.limits import Limits
+from salus.intake.conditions import lookup_in
+from salus.intake.files import find_files
+from salus.intake.load import Plan, load_files
+from salus.store.postgres import open_database
+
+async def main(url, path):
+    who = Caller("op", "op", Role.OPERATOR, "x", "x", Purpose.OPERATIONS)
+    grant = Grant("killed", who, Action.LOAD, None, "test", datetime(2026, 1, 1, tzinfo=UTC))
+    async with open_database(url, migrated=False) as database:
+        key, limits = b"0123456789abcdef", Limits()
+        plan = Plan(key, limits, lookup_in(grant, database, key, limits), chunk_units=20, workers=1)
+        told = lambda _bytes, report: print(report.read, flush=True)
+        await load_files(grant, database, find_files([path], "urn:hospital:a"), plan, told=told)
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_a_load_killed_again_and_again_ends_complete_and_without_duplicates(
+    load, rows, database_url, tmp_path
+):
+    file = write(tmp_path / "a.ndjson", *(patient(n, name=[{"family": "x" * 60}]) for n in range(1_200)))
+    script = tmp_path / "child.py"
+    script.write_text(CHILD)
+    acknowledged = 0
+    for _ in range(4):
+        acknowledged = max(
+            acknowledged, await asyncio.to_thread(kill_after_some, script, database_url, file, 3)
+        )
+        stored = await rows("SELECT count(*) AS n FROM resource")
+        assert stored[0]["n"] >= acknowledged
+        assert len(await rows("SELECT 1 FROM resource GROUP BY type, id HAVING count(*) > 1")) == 0
+    report = await load(file, chunk_units=20)
+    assert (report.read, report.stored, report.rejected) == (1_200, 1_200, 0)
+    assert report.resumed >= acknowledged > 0
+    assert {row["version"] for row in await rows("SELECT version FROM resource")} == {1}
+
+
+def kill_after_some(script, url, file, lines):
+    """Start a load, kill it hard after it told of so many transactions, and return the last it told of."""
+    child = subprocess.Popen(
+        [sys.executable, str(script), url, str(file)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert child.stdout is not None
+    told = 0
+    for _ in range(lines):
+        line = child.stdout.readline()
+        told = int(line) if line else told
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    return told
+
+
+async def test_loaded_resources_are_found_by_source_and_original_id(load, database, grant, tmp_path):
+    await load(write(tmp_path / "a.ndjson", patient(1), patient(2)))
+    for text in ("_source=urn:hospital:a&_tag=urn:salus:original-id|2", "_tag=2"):
+        query = parse_query("Patient", parse_pairs(text.encode()), Limits(), strict=True)
+        async with database.system() as connection:
+            found = await find_ids(grant(), connection, query, key=KEY, database=database)
+        assert len(found) == 1
+
+
+async def test_all_of_synthea_is_taken(load, shared):
+    report = await load(shared / "data" / "synthea" / "patients100" / "Patient.ndjson.gz")
+    assert (report.read, report.rejected) == (100, 0)
+    report = await load(shared / "data" / "synthea" / "transaction-bundles")
+    assert report.rejected == 0
+    assert report.read > 1_000
