@@ -28,7 +28,7 @@ from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
 from salus.trust.keys import NodeKeys, load_keys
 from salus.trust.tokens import TokenTerms
-from salus.web import health, ledger, restrictions, smart
+from salus.web import abroad, health, ledger, mhd, pdqm, restrictions, smart
 from salus.web.application import assemble
 from salus.web.fhir.face import face as fhir_face
 from salus.web.membership import face as membership_face
@@ -139,6 +139,9 @@ def faces(services: Services) -> list[Face]:
         membership_face(services),
         ledger.face(services),
         restrictions.face(services),
+        abroad.face(services),
+        pdqm.face(services),
+        mhd.face(services),
         health.face(services),
         portal_face(services),
     ]

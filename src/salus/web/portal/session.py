@@ -65,6 +65,7 @@ async def log_out(sessions: Sessions, response: Response, caller: Caller) -> Non
     """End the session here and in every process of the node."""
     services = sessions.services
     expires_at = services.clock() + timedelta(seconds=SESSION_SECONDS)
+    services.doorkeeper.revoked[caller.token_id] = expires_at  # here at once, elsewhere by notification
     await revoke(services.database, caller.token_id, expires_at)
     response.delete_cookie(SESSION, path="/", httponly=True, samesite="strict")
 

@@ -1,0 +1,208 @@
+"""For the professionals of this node: a patient of another country, by JSON, at /abroad.
+
+The standards speak between nodes (PDQm, MHD, IPA; see `salus.primary.cross_border`); this is the door by
+which a local system asks its own node to speak for it. Every call is a POST with a bearer token, so that no
+address holds what is asked; the token's purpose of use and the stated relationship go with the question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from salus.core.access import Caller
+from salus.core.errors import MalformedContent, MethodNotAllowed, NotFound
+from salus.primary import cross_border, dispensing_abroad
+from salus.primary.cross_border import Desk, Fetched, PatientAbroad, Resource
+from salus.primary.dispensing_abroad import Dispensed, Supply
+from salus.primary.prescriptions import Remaining
+from salus.standards.fhir.codec.json import parse_json_value, write_json
+from salus.trust.identity import authenticate
+from salus.web.services import Face, Receive, Scope, Send, Services
+
+PREFIX = "/abroad"
+BODY_BYTES_MAX = 256 * 1024
+MESSAGES_MAX = 5
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class Whom(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A patient abroad as the caller names one, with what ties the caller to them (`smart.asker`)."""
+
+    node: str
+    id: str
+    relationship: Literal["present", "in-care", "emergency", "none"] = "none"
+
+    @property
+    def patient(self) -> PatientAbroad:
+        """Return the patient as `salus.primary` knows one."""
+        return PatientAbroad(self.node, self.id, {}, self.relationship)
+
+
+class Looked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Whom to look for: an identifier "system|value", or the names and the birth date."""
+
+    identifier: str = ""
+    family: str = ""
+    given: str = ""
+    birthdate: str = ""
+    countries: tuple[str, ...] = ()
+
+
+class Document(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A document of the patient, by its DocumentReference as listed."""
+
+    reference: dict[str, Any]
+
+
+class HandOver(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A hand-over on a prescription as listed; `dispense_id` is (system, value), new for each hand-over."""
+
+    prescription: dict[str, Any]
+    dispense_id: tuple[str, str]
+    quantity: Decimal | None = None
+
+
+class TakeBack(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The dispensation, as recorded, that is to be discarded."""
+
+    prescription: dict[str, Any]
+    dispensation: dict[str, Any]
+
+
+def face(services: Services) -> Face:
+    """Return the door."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        handler = ROUTES.get(scope["path"].removeprefix(PREFIX))
+        if handler is None:
+            raise NotFound(f"Ask at {', '.join(PREFIX + path for path in ROUTES)}.")
+        if scope["method"] != "POST":
+            raise MethodNotAllowed("Ask by POST, so that no address holds what is asked.")
+        request = Request(scope, receive)
+        caller = authenticate(services.doorkeeper, request.headers.get("authorization"))
+        answer = write_json(await handler(desk_of(services, caller), await _body(request)))
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+    return Face((PREFIX,), application)
+
+
+def desk_of(services: Services, caller: Caller) -> Desk:
+    """Return the desk from which the caller asks abroad."""
+    return Desk(caller, services.gatehouse, services.peers)
+
+
+async def _patients(desk: Desk, body: bytes) -> Resource:
+    asked = _read(desk, body, Looked)
+    fields = msgspec.structs.asdict(asked)
+    demographics = {name: text for name, text in fields.items() if text and name != "countries"}
+    found, milliseconds = await cross_border.find_patients(desk, demographics, countries=asked.countries)
+    candidates = [each for listed in found.answers.values() for each in listed]
+    return {
+        "candidates": [{"node": each.node, "id": each.id, "patient": each.resource} for each in candidates],
+        "answered": list(found.answers),
+        "silent": [{"node": node, "reason": reason} for node, reason in found.silent],
+        "milliseconds": round(milliseconds, 1),
+    }
+
+
+async def _summary(desk: Desk, body: bytes) -> Resource:
+    return _fetched(await cross_border.fetch_summary(desk, _read(desk, body, Whom).patient))
+
+
+async def _documents(desk: Desk, body: bytes) -> Resource:
+    listed = await cross_border.list_documents(desk, _read(desk, body, Whom).patient)
+    return {
+        "documents": listed.resources,
+        "complete": listed.complete,
+        "milliseconds": round(listed.milliseconds, 1),
+    }
+
+
+async def _document(desk: Desk, body: bytes) -> Resource:
+    asked = _read(desk, body, Document)
+    return _fetched(await cross_border.fetch_document(desk, asked.patient, asked.reference))
+
+
+async def _prescriptions(desk: Desk, body: bytes) -> Resource:
+    found = await dispensing_abroad.list_prescriptions(desk, _read(desk, body, Whom).patient)
+    return {"prescriptions": [{"prescription": each.resource, "left": _left(each.left)} for each in found]}
+
+
+async def _dispense(desk: Desk, body: bytes) -> Resource:
+    asked = _read(desk, body, HandOver)
+    supply = Supply(asked.dispense_id, asked.quantity)
+    return _dispensed(await dispensing_abroad.dispense(desk, asked.patient, asked.prescription, supply))
+
+
+async def _discard(desk: Desk, body: bytes) -> Resource:
+    asked = _read(desk, body, TakeBack)
+    return _dispensed(
+        await dispensing_abroad.discard(desk, asked.patient, asked.prescription, asked.dispensation)
+    )
+
+
+ROUTES: dict[str, Callable[[Desk, bytes], Awaitable[Resource]]] = {
+    "/patients": _patients,
+    "/summary": _summary,
+    "/documents": _documents,
+    "/document": _document,
+    "/prescriptions": _prescriptions,
+    "/dispense": _dispense,
+    "/discard": _discard,
+}
+
+
+def _fetched(fetched: Fetched) -> Resource:
+    severities = [issue.severity for issue in fetched.issues]
+    errors = [f"{each.expression}: {each.message}" for each in fetched.issues if each.severity != "warning"]
+    return {
+        "document": fetched.resource,
+        "bytes": len(fetched.body),
+        "valid": fetched.is_valid,
+        "errors": sum(severity in ("error", "fatal") for severity in severities),
+        "warnings": severities.count("warning"),
+        "messages": errors[:MESSAGES_MAX],
+        "milliseconds": round(fetched.milliseconds, 1),
+    }
+
+
+def _dispensed(dispensed: Dispensed) -> Resource:
+    return {
+        "dispensation": dispensed.resource,
+        "repeated": dispensed.repeated,
+        "left": _left(dispensed.left),
+        "prescription_status": dispensed.prescription_status,
+    }
+
+
+def _left(left: Remaining) -> Resource:
+    return {
+        "quantity": None if left.amount is None else left.amount.value,
+        "fills": left.fills,
+        "none": left.none,
+    }
+
+
+def _read(desk: Desk, body: bytes, shape: type[T]) -> T:
+    """Return the body as `shape`; decimals within resources stay as they were written."""
+    found = parse_json_value(body, desk.peers.limits)
+    try:
+        return msgspec.convert(found, shape)
+    except msgspec.ValidationError as error:
+        raise MalformedContent(f"The body is not what this address takes: {error}") from error
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > BODY_BYTES_MAX:
+            raise MalformedContent(f"The body is over {BODY_BYTES_MAX} bytes.")
+    return bytes(body)
