@@ -227,9 +227,21 @@ def primitive(type_name: str, text: str) -> str | int | bool | Decimal:
     return text
 
 
+def _unprefixed(element: etree._Element) -> etree._Element:
+    """Return a copy of an XHTML element that has XHTML as its default namespace."""
+    names = {str(name): str(value) for name, value in element.attrib.items()}
+    copied = etree.Element(str(element.tag), names, nsmap={None: XHTML})
+    copied.text = element.text
+    for child in element:
+        inner = _unprefixed(child) if isinstance(child.tag, str) else deepcopy(child)
+        inner.tail = child.tail
+        copied.append(inner)
+    return copied
+
+
 def markup(element: etree._Element) -> str:
-    """Return an XHTML element as text, with only the namespaces that it uses."""
-    alone = deepcopy(element)
+    """Return an XHTML element as text, without prefix and with only the namespaces that it uses."""
+    alone = deepcopy(element) if element.prefix is None else _unprefixed(element)
     alone.tail = None
     etree.cleanup_namespaces(alone)
     return etree.tostring(alone, encoding="unicode")

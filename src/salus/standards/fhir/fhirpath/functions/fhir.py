@@ -10,9 +10,9 @@ from salus.standards.fhir.fhirpath import navigate
 from salus.standards.fhir.fhirpath.environment import Context, resource_node, single
 from salus.standards.fhir.fhirpath.functions.function import SAME, Function, boolean
 from salus.standards.fhir.fhirpath.functions.strings import string
-from salus.standards.fhir.fhirpath.markup import is_safe_xhtml
 from salus.standards.fhir.fhirpath.values import Collection, Node, json_value, system_value
 from salus.standards.fhir.model import resource_types, type_definition
+from salus.standards.fhir.validation.narrative import problems
 
 BASE_PROFILE = "http://hl7.org/fhir/StructureDefinition/"
 
@@ -146,7 +146,7 @@ def _conforms_to(context: Context, items: Collection, profile: Collection) -> Co
 
 def _html_checks(context: Context, items: Collection) -> Collection:
     value = json_value(single(items, "htmlChecks()"))
-    return [isinstance(value, str) and is_safe_xhtml(value)]
+    return [isinstance(value, str) and not problems(value)]
 
 
 def _element_definition(context: Context, items: Collection) -> Collection:
