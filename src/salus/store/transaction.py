@@ -348,8 +348,10 @@ async def _patched(here: Here, entry: Entry, identity: str) -> tuple[Resource, b
         raise NotFound(f"{_place(entry)}There is no {entry.type}/{identity} that this access may change.")
     if current.deleted:
         raise Gone(f"{_place(entry)}{entry.type}/{identity} was deleted: create it again with PUT.")
-    before = parse_json(current.content, rules.limits)
-    after = rules.patch({**before, "id": identity}, entry)
+    before = {**parse_json(current.content, rules.limits), "id": identity}
+    after = rules.patch(before, entry)
+    if after == before:
+        return before, current.content
     if after.get("resourceType") != entry.type or after.get("id") != identity:
         raise InvalidResource("A patch may not change the resourceType or the id.")
     rules.check(after)

@@ -9,6 +9,8 @@ from salus.core.errors import MalformedContent, UnsupportedMedia
 from salus.core.limits import Limits
 from salus.standards.fhir.bundle import Entry, Resource
 from salus.standards.fhir.codec.json import parse_json_value
+from salus.standards.fhir.patch.fhirpath_patch import fhirpath_patch
+from salus.standards.fhir.patch.json_patch import json_patch
 
 JSON_PATCH = "application/json-patch+json"
 OPERATIONS_MAX = 1_000
@@ -21,9 +23,6 @@ def apply_patch(resource: Resource, entry: Entry) -> Resource:
         UnsupportedMedia: the document is no patch that the node knows.
         SalusError: the patch does not fit; the message does not quote the resource.
     """
-    from salus.standards.fhir.patch.fhirpath_patch import fhirpath_patch
-    from salus.standards.fhir.patch.json_patch import json_patch
-
     document = entry.resource or {}
     kind = document.get("resourceType")
     if kind == "Parameters":

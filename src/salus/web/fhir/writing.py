@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
+import msgspec
+
 from salus.core.access import Action, Caller, Role
 from salus.core.errors import AccessRefused, InvalidResource, MalformedContent, NotSupported, TooLarge
 from salus.core.limits import Limits
@@ -105,9 +107,17 @@ def _rules(fhir_base: str, search_key: bytes, integrity: bool, limits: Limits) -
     )
 
 
-def rules_of(services: Services) -> Rules:
-    """Return how this node takes writes."""
-    return _rules(services.fhir_base, services.keys.search, services.referential_integrity, services.limits)
+def rules_of(services: Services, caller: Caller) -> Rules:
+    """Return how this node takes writes of this caller."""
+    rules = _rules(services.fhir_base, services.keys.search, services.referential_integrity, services.limits)
+    if caller.role is not Role.CITIZEN:
+        return rules
+
+    def check(resource: Resource) -> None:
+        check_valid(resource)
+        check_authors(caller, resource)
+
+    return msgspec.structs.replace(rules, check=check)
 
 
 def demands(entries: Sequence[Entry]) -> list[AccessRequest]:
@@ -154,7 +164,7 @@ async def write(
     )
     async with passage as access:
         done = await transaction.execute(
-            access.grant, services.database, entries, rules_of(services), what=what
+            access.grant, services.database, entries, rules_of(services, caller), what=what
         )
         record_matched(access, done)
     await subscribing.follow(services, caller, done)

@@ -50,7 +50,7 @@ class Door:
         return await self(method, path, body, role=Role.OPERATOR, purpose=Purpose.OPERATIONS, **more)
 
 
-def make_services(database, journal, clock, client, **changes):
+def make_services(database, journal, clock, **changes):
     keys = NodeKeys(
         ECKey.generate_key("P-384", auto_kid=True),
         ECKey.generate_key("P-256", auto_kid=True),
@@ -75,7 +75,6 @@ def make_services(database, journal, clock, client, **changes):
         "doorkeeper": Doorkeeper(keys.token, terms, clock, {}),
         "terms": terms,
         "keys": keys,
-        "client": client,
     }
     values = dict.fromkeys(Services.__struct_fields__) | values | changes
     return Services(**values)
@@ -88,7 +87,8 @@ async def open_door(database, caller):
         clients = []
 
         def make(**changes):
-            services = make_services(database, journal, utc_now, outside, **changes)
+            clock = changes.pop("clock", utc_now)
+            services = make_services(database, journal, clock, **{"client": outside, **changes})
             application = assemble(
                 [face(services)], body_bytes_max=services.limits.body_bytes_max, secure=True
             )

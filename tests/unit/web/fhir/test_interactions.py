@@ -305,3 +305,77 @@ async def test_a_body_of_another_kind_is_refused(door, content_type):
     assert (
         await door("POST", "/Patient", b"--x--", headers={"content-type": content_type})
     ).status_code == 415
+
+
+def fhirpath_patch(*operations):
+    parameters = [
+        {"name": "operation", "part": [{"name": name, **part} for name, part in operation.items()]}
+        for operation in operations
+    ]
+    return {"resourceType": "Parameters", "parameter": parameters}
+
+
+async def test_a_json_patch_and_a_fhirpath_patch_change_a_part(door):
+    identity = await created(door, PATIENT)
+    patch = {"content-type": "application/json-patch+json"}
+    operations = [{"op": "add", "path": "/active", "value": True}]
+    answer = await door("PATCH", f"/Patient/{identity}", operations, headers=patch)
+    assert (answer.status_code, answer.json()["active"]) == (200, True)
+    sent = fhirpath_patch(
+        {
+            "type": {"valueCode": "replace"},
+            "path": {"valueString": "Patient.active"},
+            "value": {"valueBoolean": False},
+        }
+    )
+    answer = await door("PATCH", "/Patient?name=tamm", sent)
+    assert (answer.status_code, answer.json()["active"]) == (200, False)
+    assert answer.headers["etag"] == 'W/"3"'
+    late = await door("PATCH", f"/Patient/{identity}", operations, headers={**patch, "if-match": 'W/"1"'})
+    assert late.status_code == 412
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        [{"op": "replace", "path": "/id", "value": "other"}],
+        [{"op": "remove", "path": "/resourceType"}],
+        [{"op": "add", "path": "/birthDate", "value": "1980-02-30"}],
+        [{"op": "test", "path": "/name/0/family", "value": "guess"}],
+        [{"op": "add", "path": "/__class__/__init__", "value": 1}],
+        {"op": "add", "path": "/active", "value": True},
+        [],
+    ],
+)
+async def test_a_patch_that_does_not_fit_changes_nothing_and_tells_nothing(door, operations):
+    identity = await created(door, PATIENT)
+    answer = await door(
+        "PATCH",
+        f"/Patient/{identity}",
+        operations,
+        headers={"content-type": "application/json-patch+json"},
+    )
+    assert answer.status_code == 200 if operations == [] else 400 <= answer.status_code < 500
+    assert "Tamm" not in answer.text or operations == []
+    assert (await door("GET", f"/Patient/{identity}")).headers["etag"] == 'W/"1"'
+
+
+async def test_a_citizen_cannot_patch_another_author_in(door):
+    own = await created(door, PATIENT)
+    note = (await door.citizen("POST", "/Observation", observation(own), patient=own)).json()["id"]
+    operations = [{"op": "add", "path": "/performer", "value": [{"reference": "Practitioner/1"}]}]
+    answer = await door.citizen(
+        "PATCH",
+        f"/Observation/{note}",
+        operations,
+        patient=own,
+        headers={"content-type": "application/json-patch+json"},
+    )
+    assert answer.status_code == 403
+
+
+async def test_a_citizen_may_register_a_person_but_not_tie_it_to_another(door):
+    own = await created(door, PATIENT)
+    assert (await door.citizen("POST", "/Patient", PATIENT, patient=own)).status_code == 201
+    tied = {**PATIENT, "link": [{"other": {"reference": f"Patient/{own}"}, "type": "seealso"}]}
+    assert (await door.citizen("POST", "/Patient", tied, patient=own)).status_code == 403
