@@ -118,9 +118,9 @@ def _fhir_document(body: bytes, media_type: str, setting: Setting, subject: str)
     prepared = prepare_rows(Unit(0, 1, body, media=media), setting)
     if not prepared.rejections and subject and prepared.received:
         # Once more with the document's own Patient standing for the one here.
-        full_url = _full_url_of(prepared, prepared.received[0].document.patient)
-        if full_url:
-            known = msgspec.structs.replace(setting, links={full_url: f"Patient/{subject}"})
+        names = _names_of(prepared, prepared.received[0].document.patient, setting.source)
+        if names:
+            known = msgspec.structs.replace(setting, links=dict.fromkeys(names, f"Patient/{subject}"))
             prepared = prepare_rows(Unit(0, 1, body, media=media), known)
     if prepared.rejections:
         outcome = msgspec.json.decode(prepared.rejections[0].outcome)
@@ -128,9 +128,15 @@ def _fhir_document(body: bytes, media_type: str, setting: Setting, subject: str)
     return prepared if prepared.received else None
 
 
-def _full_url_of(prepared: Prepared, patient: str) -> str:
-    """Return what the source calls the document's patient."""
-    return next((row.source_id for row in prepared.rows if row.type == "Patient" and row.id == patient), "")
+def _names_of(prepared: Prepared, patient: str, source: str) -> list[str]:
+    """Return the fullUrl and references by which the document names its patient."""
+    for row in prepared.rows:
+        if row.type == "Patient" and row.id == patient:
+            bare = row.source_id.removeprefix("Patient/")
+            if bare == row.source_id:
+                return [bare]
+            return [row.source_id, f"urn:uuid:{bare}", f"{source.rstrip('/')}/{row.source_id}"]
+    return []
 
 
 def _refuse_invalid(issues: Sequence[dict[str, Any]]) -> None:

@@ -1,0 +1,227 @@
+"""A document on its way: received, retrieved byte for byte, replaced by its next version, withdrawn."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+
+import msgspec
+import pytest
+
+from salus.core.access import Action
+from salus.core.errors import Gone, InvalidResource, NotFound, UnsupportedMedia
+from salus.core.limits import Limits
+from salus.intake.conditions import lookup_in
+from salus.intake.documents import receive_document
+from salus.intake.files import find_files
+from salus.intake.load import Plan, load_files
+from salus.standards.fhir.codec.json import parse_json
+from salus.standards.fhir.codec.xml import write_xml
+from salus.standards.fhir.search.extract import compile_indexer
+from salus.store import documents, resources
+from salus.store.changes import Operation
+from salus.store.ledger import decode_entry
+from salus.store.rows import make_row
+
+KEY = b"0123456789abcdef"
+FHIR = "application/fhir+json"
+
+
+def document(number, *, replaces=None, status="final", conditions=("a",)):
+    """Return a FHIR document as bytes with odd spacing, as its sender made it."""
+    composition = {
+        "resourceType": "Composition",
+        "id": f"c{number}",
+        "identifier": {"system": "urn:set", "value": "1"},
+        "status": status,
+        "type": {"coding": [{"system": "http://loinc.org", "code": "60591-5"}]},
+        "subject": {"reference": "urn:uuid:6f1c1a3c-0000-4000-8000-000000000001"},
+        "date": "2026-01-02",
+        "author": [{"reference": "urn:uuid:6f1c1a3c-0000-4000-8000-000000000002"}],
+        "title": "Patient Summary",
+    }
+    if replaces:
+        target = {"system": "urn:documents", "value": replaces}
+        composition["relatesTo"] = [{"code": "replaces", "targetIdentifier": target}]
+    entries = [
+        composition,
+        {"resourceType": "Patient", "id": "6f1c1a3c-0000-4000-8000-000000000001", "gender": "female"},
+        {"resourceType": "Practitioner", "id": "6f1c1a3c-0000-4000-8000-000000000002"},
+        *(
+            {
+                "resourceType": "Condition",
+                "id": f"6f1c1a3c-0000-4000-8000-0000000000{name}0",
+                "subject": {"reference": "urn:uuid:6f1c1a3c-0000-4000-8000-000000000001"},
+                "code": {"text": name},
+            }
+            for name in conditions
+        ),
+    ]
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "document",
+        "identifier": {"system": "urn:documents", "value": str(number)},
+        "timestamp": "2026-01-02T10:00:00Z",
+        "entry": [
+            {"fullUrl": f"urn:uuid:{own}", "resource": entry}
+            for entry in entries
+            for own in [
+                f"6f1c1a3c-0000-4000-8000-00000000c{number:03}" if entry is composition else entry["id"]
+            ]
+        ],
+    }
+    return json.dumps(bundle, indent=3).encode() + b"\n\n"
+
+
+@pytest.fixture
+def receive(database, grant):
+    async def run(body, media_type=FHIR, **more):
+        allowed = grant(action=Action.CREATE)
+        return await receive_document(
+            allowed, database, body, media_type, source="urn:hospital:a", key=KEY, limits=Limits(), **more
+        )
+
+    return run
+
+
+@pytest.fixture
+def read(database, grant):
+    async def run(name):
+        kind, own_id = name.split("/")
+        return json.loads((await resources.read(grant(), database, kind, own_id)).content)
+
+    return run
+
+
+async def test_a_document_is_returned_byte_for_byte_beside_what_was_extracted(receive, read, database, grant):
+    body = document(1)
+    received = await receive(body)
+    kept = await documents.retrieve(grant(), database, received.document)
+    assert kept.content == body
+    assert (kept.media_type, kept.patient) == (FHIR, received.patient)
+    described = await read(f"DocumentReference/{received.reference}")
+    attachment = described["content"][0]["attachment"]
+    assert attachment["url"] == f"Binary/{received.document}"
+    assert attachment["size"] == len(body)
+    assert attachment["hash"] == base64.b64encode(hashlib.sha1(body).digest()).decode()
+    assert described["subject"] == {"reference": f"Patient/{received.patient}"}
+    assert described["type"]["coding"][0]["code"] == "60591-5"
+    assert {name.partition("/")[0] for name in received.extracted} == {
+        "Composition", "Patient", "Practitioner", "Condition",
+    }  # fmt: skip
+
+
+async def test_the_same_document_again_changes_nothing(receive, database):
+    first, second = await receive(document(1)), await receive(document(1))
+    assert (first.created, second.created) == (True, False)
+    assert first.reference == second.reference
+    async with database.system() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM document") == 1
+        assert await connection.fetchval("SELECT count(*) FROM resource_version") == 0
+
+
+async def test_a_document_is_written_down_once_for_its_patient(receive, database):
+    received = await receive(document(1))
+    async with database.system() as connection:
+        leaves = [decode_entry(row["entry"]) for row in await connection.fetch("SELECT entry FROM leaf")]
+    assert [leaf.patient for leaf in leaves if leaf.patient] == [received.patient]
+
+
+async def test_xml_is_kept_as_xml_and_read_all_the_same(receive, database, grant):
+    body = write_xml(parse_json(document(1), Limits()))
+    received = await receive(body, "application/fhir+xml")
+    assert (await documents.retrieve(grant(), database, received.document)).content == body
+    assert len(received.extracted) == 4
+
+
+async def test_a_replaced_document_is_superseded_and_what_only_it_said_is_no_longer_current(receive, read):
+    first = await receive(document(1, conditions=("a", "b")))
+    second = await receive(document(2, replaces="1", conditions=("a",)))
+    assert second.replaced == (first.reference,)
+    assert (await read(f"DocumentReference/{first.reference}"))["status"] == "superseded"
+    assert (await read(f"DocumentReference/{second.reference}"))["status"] == "current"
+    gone = set(first.extracted) - set(second.extracted)
+    assert {name.partition("/")[0] for name in gone} == {"Composition", "Condition"}
+    for name in gone:
+        with pytest.raises(Gone):
+            await read(name)
+    assert (await read(next(n for n in second.extracted if n.startswith("Condition"))))["code"]["text"] == "a"
+
+
+async def test_a_document_entered_in_error_shows_nothing_of_what_it_says(receive, read):
+    first = await receive(document(1))
+    second = await receive(document(2, replaces="1", status="entered-in-error"))
+    assert second.extracted == ()
+    assert (await read(f"DocumentReference/{second.reference}"))["status"] == "entered-in-error"
+    assert (await read(f"DocumentReference/{first.reference}"))["status"] == "superseded"
+
+
+async def test_a_document_for_a_known_patient_is_tied_to_that_patient(receive, read, database, grant):
+    own = grant(action=Action.CREATE)
+    patient = {"resourceType": "Patient", "id": "here"}
+    index = compile_indexer("Patient", KEY)(patient)
+    row = make_row("Patient", "here", msgspec.json.encode(patient), index=index)
+    async with database.writing(own) as connection:
+        await resources.apply(own, connection, [Operation("create", "Patient", "here", row)])
+    received = await receive(document(1), subject="here")
+    assert received.patient == "here"
+    assert not [name for name in received.extracted if name.startswith("Patient/")]
+    condition = next(name for name in received.extracted if name.startswith("Condition/"))
+    assert (await read(condition))["subject"] == {"reference": "Patient/here"}
+
+
+async def test_any_bytes_are_kept_with_the_senders_description(receive, read, database, grant):
+    described = {
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "type": {"text": "Letter"},
+        "content": [{"attachment": {"contentType": "application/pdf", "title": "Letter", "data": "eA=="}}],
+    }
+    body = b"%PDF-1.7\n\x00\xff"
+    received = await receive(body, "application/pdf", described=described, subject="p1")
+    assert (await documents.retrieve(grant("p1"), database, received.document)).content == body
+    attachment = (await read(f"DocumentReference/{received.reference}"))["content"][0]["attachment"]
+    assert attachment["title"] == "Letter"
+    assert "data" not in attachment
+    with pytest.raises(NotFound):
+        await documents.retrieve(grant("p2"), database, received.document)
+
+
+async def test_what_nobody_describes_or_is_invalid_is_refused(receive, database):
+    with pytest.raises(UnsupportedMedia):
+        await receive(b"%PDF", "application/pdf")
+    with pytest.raises(InvalidResource, match="status"):
+        await receive(document(1, status="nonsense"))
+    async with database.system() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM resource") == 0
+
+
+async def test_a_loaded_document_is_kept_and_superseded_like_a_received_one(database, grant, tmp_path):
+    (tmp_path / "1.json").write_bytes(document(1, conditions=("a", "b")))
+    (tmp_path / "2.json").write_bytes(document(2, replaces="1"))
+    allowed = grant(action=Action.LOAD)
+    plan = Plan(KEY, Limits(), lookup_in(allowed, database, KEY, Limits()))
+    report = await load_files(allowed, database, find_files([str(tmp_path)], "urn:h"), plan)
+    assert (report.read, report.rejected) == (9, 0)
+    async with database.system() as connection:
+        kept = await connection.fetch("SELECT content FROM document ORDER BY content")
+        states = await connection.fetch(
+            "SELECT content FROM resource WHERE type = 'DocumentReference' AND NOT deleted"
+        )
+        current = await connection.fetchval(
+            "SELECT count(*) FROM resource WHERE type = 'Condition' AND NOT deleted"
+        )
+    sent = [document(1, conditions=("a", "b")), document(2, replaces="1")]
+    assert sorted(row["content"] for row in kept) == sorted(sent)
+    assert sorted(json.loads(row["content"])["status"] for row in states) == ["current", "superseded"]
+    assert current == 1
+
+
+async def test_european_documents_are_taken_and_come_back_as_they_were(receive, database, grant, shared):
+    with gzip.open(shared / "data" / "eehrxf" / "synderai" / "EPS.ndjson.gz") as lines:
+        for body in [next(lines) for _ in range(3)]:
+            received = await receive(body)
+            assert received.patient
+            assert (await documents.retrieve(grant(), database, received.document)).content == body
