@@ -14,6 +14,7 @@ import httpx
 import msgspec
 
 from salus.core.clock import Clock, utc_now
+from salus.federation.anchor import refresh
 from salus.federation.membership import Membership
 from salus.federation.membership_list import key_id
 from salus.federation.peers import Peers
@@ -38,6 +39,7 @@ from salus.web.services import Application, Face, Services
 LOG = logging.getLogger("salus.node")
 KEYS_FOLDER = "keys"
 SWEEP_SECONDS = 3600.0
+REFRESH_SECONDS = 30.0
 RETRY_SECONDS = 5.0
 
 
@@ -155,6 +157,9 @@ async def _background(services: Services) -> AsyncIterator[None]:
     work: dict[str, Callable[[], Awaitable[object]]] = {
         "sequencer": lambda: run_sequencer(database, signer, clock),
         "sweep": lambda: _every(SWEEP_SECONDS, lambda: _sweep(database, clock)),
+        "membership": lambda: _every(
+            REFRESH_SECONDS, lambda: refresh(services.membership, services.client, services.node, clock())
+        ),
     }
     tasks = [asyncio.create_task(_forever(name, step), name=name) for name, step in work.items()]
     try:

@@ -8,9 +8,13 @@ import msgspec
 import pytest
 from joserfc import jws
 from joserfc.jwk import RSAKey
+from tests.federation.conftest import DAY
 
 from salus.core.access import Purpose, Role
 from salus.core.errors import AccessRefused, NotAuthenticated
+from salus.federation.anchor import refresh, spread
+from salus.federation.membership import install_list
+from salus.federation.membership_list import Member, sign_list, without_member
 from salus.standards.smart.asker import Asker
 from salus.standards.smart.assertion import ASSERTION_TYPE, claims_for
 from salus.store.federation import Client, register_client
@@ -208,3 +212,20 @@ async def test_a_newer_list_is_taken_from_anyone_and_an_older_one_from_nobody(fe
         assert refused.status_code == 409
         forged = await client.post(f"{home.url}/federation/members", content=old[:-20] + "A" * 20)
         assert forged.status_code == 401
+
+
+async def test_a_node_that_missed_a_revocation_hears_of_it_from_another_member(federation):
+    home, abroad = federation.nodes["pt-1"], federation.nodes["ee-1"]
+    now = home.clock().replace(microsecond=0)
+    gone = Member("fr-1", "FR", "France", "http://127.0.0.1:1", federation.member("pt-1").keys, now + DAY)
+    federation.publish(*federation.current.members, gone)
+    renewed = without_member(federation.current, "fr-1", now=now, expires_at=now + DAY)
+    install_list(abroad.folder, sign_list(renewed, federation.anchor))
+    members = [federation.member("ee-1")]
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert await spread(sign_list(federation.current, federation.anchor), members, client) == {
+            "ee-1": "answered 409"
+        }
+        for _ in range(60):  # it asks any member, fr-1 too, who is not there
+            await refresh(home.services.membership, client, "pt-1", home.clock())
+    assert home.services.membership.current.state("fr-1", home.clock()) == "revoked"

@@ -115,13 +115,26 @@ async def refresh(membership: Membership, client: httpx.AsyncClient, node: str, 
     if current is None or not others:
         return False
     asked = random.choice(others)  # noqa: S311  any choice will do
+    text = await _offered(client, asked)
     try:
-        answer = await client.get(asked.base_url + MEMBERS_PATH)
-        if answer.status_code != 200 or len(answer.content) > LIST_SIZE_MAX:
-            return False
-        return membership.install(answer.text).version > current.version
-    except (httpx.HTTPError, SalusError):
+        return text is not None and membership.install(text).version > current.version
+    except SalusError:
         return False
+
+
+async def _offered(client: httpx.AsyncClient, asked: Member) -> str | None:
+    """Return the list that a member shows, None when it shows none."""
+    content = bytearray()
+    headers = {"accept-encoding": "identity"}
+    try:
+        async with client.stream("GET", asked.base_url + MEMBERS_PATH, headers=headers) as answer:
+            async for part in answer.aiter_raw():
+                content += part
+                if answer.status_code != 200 or len(content) > LIST_SIZE_MAX:
+                    return None
+    except httpx.HTTPError:
+        return None
+    return content.decode("ascii", "replace")
 
 
 def _known(folder: Path) -> MembershipList:
