@@ -19,6 +19,8 @@ STEPS_MAX = 20_000_000
 
 # A repetition up to this count is written out; a longer one counts as unlimited.
 _FEW = 4
+# Named groups are written (?<name>...) in FHIRPath, (?P<name>...) in Python.
+_NAMED_GROUP = re.compile(r"(\\.)|\(\?<(?=[A-Za-z_])", re.DOTALL)
 _QUANTIFIER = re.compile(r"[*+?]|\{(\d*)(,?)(\d*)\}")
 
 
@@ -96,7 +98,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     if len(pattern) > PATTERN_LENGTH_MAX:
         raise InvalidExpression(f"The pattern is longer than {PATTERN_LENGTH_MAX} characters")
     try:
-        return re.compile(pattern, re.DOTALL)
+        return re.compile(_NAMED_GROUP.sub(lambda match: match[1] or "(?P<", pattern), re.DOTALL)
     except (re.error, OverflowError, RecursionError) as error:
         raise InvalidExpression(f"The pattern is no regular expression: {error}") from error
 

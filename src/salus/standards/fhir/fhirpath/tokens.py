@@ -11,6 +11,7 @@ from salus.core.errors import InvalidExpression
 
 TEXT_LENGTH_MAX = 50_000
 TOKEN_COUNT_MAX = 10_000
+DIGITS_MAX = 100
 
 Kind = Literal[
     "name", "quoted", "string", "number", "long", "temporal", "constant", "variable", "symbol", "end"
@@ -70,6 +71,8 @@ def _token(match: re.Match[str]) -> Token:
         case "constant":
             name = text[1:]
             return Token(kind, unescape(name[1:-1], position) if name[0] in "`'" else name, position)
+        case "long" | "number" if len(text) > DIGITS_MAX:
+            raise InvalidExpression(f"A number has at most {DIGITS_MAX} digits", position=position)
         case "temporal" | "long" | "number" | "variable" | "name" | "symbol":
             return Token(kind, text, position)
         case _:
