@@ -25,9 +25,10 @@ from salus.store.changes import Operation
 from salus.store.documents import Document
 from salus.store.postgres import Connection, Database
 from salus.store.rows import Row, make_row
+from salus.store.search_check import resource_of
 
 _CURRENT = """
-SELECT id, content, source, source_id FROM resource
+SELECT type, id, content, source, source_id, updated FROM resource
 WHERE compartment = $1 AND type = 'DocumentReference' AND NOT deleted
 """
 _STAY = frozenset(
@@ -180,9 +181,9 @@ async def _superseding(grant: Grant, connection: Connection, received: Received)
         if row["id"] == received.document.reference or described.get("status") != "current":
             continue
         if any(_is_target(target, row["id"], described) for target in received.replaces):
-            superseded = {**described, "id": row["id"], "status": "superseded"}
-            index = compile_indexer("DocumentReference", received.key)(superseded)
             content = write_json({**described, "status": "superseded"})
+            read = resource_of({**dict(row), "content": content})
+            index = compile_indexer("DocumentReference", received.key)(read)
             changed = make_row(
                 "DocumentReference", row["id"], content,
                 index=index, source=row["source"], source_id=row["source_id"],

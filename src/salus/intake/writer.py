@@ -16,7 +16,7 @@ from salus.intake.files import SourceFile
 from salus.intake.formats.format import Unit
 from salus.intake.prepare import Prepared, Setting, prepare
 from salus.intake.report import Report
-from salus.store import bulk, quarantine
+from salus.store import bulk, persons, quarantine
 from salus.store import progress as store_progress
 from salus.store.postgres import Connection, Database
 from salus.store.progress import FileProgress
@@ -64,6 +64,7 @@ class Writer:
         self._lookup = lookup
         self._progress = [FileProgress() for _ in files]
         self._waiting: list[Part] = []
+        self._patients_changed = False
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -123,7 +124,7 @@ class Writer:
         await self._reject([*refused, _rest_of(refused[0], others)] if others else refused)
 
     async def finish(self) -> None:
-        """Look up the conditions that waited for their targets, and store or reject what waited."""
+        """Store or reject what waited for the targets of its conditions, and link merged Patients again."""
         for _ in range(_WAITED_ROUNDS_MAX):
             waiting, self._waiting = self._waiting, []
             for part in waiting:
@@ -136,6 +137,9 @@ class Writer:
                 again = msgspec.structs.replace(part, prepared=prepare(part.unit, known))
                 async with self._connection.transaction():
                     await self._store([again])
+        if self._patients_changed:
+            key = self._settings[0].key
+            await persons.restore_merges(self._grant, self._connection, self._database, key=key)
 
     async def analyze(self) -> None:
         """Bring the planner's statistics up to date after much has changed."""
@@ -161,6 +165,10 @@ class Writer:
         results = []
         for part in parts:
             flags = [next(stored) for _ in part.prepared.encoded]
+            patients = (row.type == "Patient" for row in part.prepared.encoded)
+            self._patients_changed |= any(
+                is_patient and flag for is_patient, flag in zip(patients, flags, strict=True)
+            )
             for received in part.prepared.received:
                 await keep_received(self._grant, self._connection, received)
             # The DocumentReference, last, is ours and not one of the resources read.

@@ -66,5 +66,7 @@ CREATE TABLE duplicate (
     proposed_at timestamptz NOT NULL,
     decided_at  timestamptz,
     decided_by  text        NOT NULL DEFAULT '',
+    survivor    text        NOT NULL DEFAULT '',     -- of a merge: the one of the two that stays
+    active      boolean,                             -- of a merge: what the other's Patient.active was
     PRIMARY KEY (patient, other)
 );

@@ -1,0 +1,98 @@
+"""`salus persons`: which Patients are one person."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from salus.cli.command import Command
+from salus.cli.operator import operator_of
+from salus.core.access import Action, Grant
+from salus.core.errors import NotFound
+from salus.node import open_services
+from salus.store import persons
+from salus.trust.gate import Access, enter
+from salus.trust.policy import AccessRequest
+from salus.web.services import Services
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "action",
+        choices=["propose", "list", "merge", "unmerge", "refuse", "find"],
+        help="propose: compare all and note who are alike; list: what is proposed; merge STAYS GOES; "
+        "unmerge ONE OTHER; refuse ONE OTHER: they are two persons; find SYSTEM|VALUE",
+    )
+    parser.add_argument("names", nargs="*", metavar="ID", help="logical ids of Patients, or an identifier")
+    parser.add_argument(
+        "--state", choices=["proposed", "merged", "refused"], default="proposed", help="for list"
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    return asyncio.run(_act(options))
+
+
+async def _act(options: argparse.Namespace) -> int:
+    wanted = {"propose": 0, "list": 0, "find": 1}.get(options.action, 2)
+    if len(options.names) != wanted:
+        raise NotFound(f"salus persons {options.action} takes {wanted} names; see salus persons --help.")
+    async with open_services(options.data) as (_, services):
+        if options.action in ("merge", "unmerge", "refuse"):
+            return await _decide(options, services)
+        action: Callable[[argparse.Namespace, Services, Access], Awaitable[int]] = {
+            "propose": _propose, "list": _list, "find": _find,
+        }[options.action]  # fmt: skip
+        request = AccessRequest(Action.SEARCH, "Patient", f"persons {options.action}")
+        async with enter(services.gatehouse, operator_of(services), request) as access:
+            return await action(options, services, access)
+
+
+async def _propose(_options: argparse.Namespace, services: Services, access: Access) -> int:
+    count = await persons.propose(access.grant, services.database)
+    print(f"{count} pairs of Patients are alike; see `salus persons list`.")
+    return 0
+
+
+async def _list(options: argparse.Namespace, services: Services, access: Access) -> int:
+    pairs = await persons.proposals(access.grant, services.database, options.state)
+    for pair in pairs:
+        access.record((pair.patient, pair.other), f"Patient/{pair.patient}")
+        print(f"{pair.patient}  {pair.other}  {pair.score:.2f}  {pair.reason}")
+    return 0
+
+
+async def _find(options: argparse.Namespace, services: Services, access: Access) -> int:
+    system, _, value = options.names[0].rpartition("|")
+    found = await persons.find_patients(
+        access.grant, services.database, key=services.keys.search, identifiers=((system, value),)
+    )
+    for candidate in found:
+        access.record(candidate.resource.patients)
+        print(
+            candidate.resource.id
+            + ("  ambiguous: several fit, none is picked" if candidate.ambiguous else "")
+        )
+    return 0 if len(found) == 1 else 2
+
+
+async def _decide(options: argparse.Namespace, services: Services) -> int:
+    one, other = options.names
+    request = AccessRequest(Action.UPDATE, "Patient", f"persons {options.action}")
+    async with enter(services.gatehouse, operator_of(services), request) as access:
+        await _decided(options.action, access.grant, services, one, other)
+    print(f"{options.action}: done")
+    return 0
+
+
+async def _decided(action: str, grant: Grant, services: Services, one: str, other: str) -> None:
+    if action == "merge":
+        await persons.merge(grant, services.database, one, other, key=services.keys.search)
+    elif action == "unmerge":
+        await persons.unmerge(grant, services.database, one, other, key=services.keys.search)
+    else:
+        await persons.refuse(grant, services.database, one, other)
+
+
+COMMAND = Command("persons", "Find, merge and unmerge Patients that are one person.", _arguments, _run)
