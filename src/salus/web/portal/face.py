@@ -10,6 +10,8 @@ from starlette.routing import Route, Router
 
 from salus.core.access import Role
 from salus.web.portal.accesses import accesses, proof
+from salus.web.portal.chart import chart, hand_over, summary
+from salus.web.portal.finding import find_patient
 from salus.web.portal.front import home, login, logout
 from salus.web.portal.own_summary import own_summary
 from salus.web.portal.record import change_restriction, one_category, record
@@ -18,6 +20,7 @@ from salus.web.portal.visit import Handler, door
 from salus.web.services import Application, Face, Receive, Scope, Send, Services
 
 CITIZEN = (Role.CITIZEN,)
+PROFESSIONAL = (Role.CLINICIAN, Role.PHARMACIST)
 STATIC = {"/static/portal.css": "text/css; charset=utf-8"}
 
 
@@ -38,6 +41,10 @@ def face(services: Services) -> Face:
             page("/record/{category:str}", one_category, CITIZEN),
             page("/accesses", accesses, CITIZEN),
             page("/accesses/{index:int}", proof, CITIZEN),
+            page("/patient", find_patient, PROFESSIONAL, "GET", "POST"),
+            page("/patient/{node:str}/{id:str}", chart, PROFESSIONAL),
+            page("/patient/{node:str}/{id:str}/summary", summary, (Role.CLINICIAN,)),
+            page("/patient/{node:str}/{id:str}/dispense", hand_over, (Role.PHARMACIST,), "POST"),
         ],
         redirect_slashes=False,
         default=door(sessions, home),

@@ -1,0 +1,60 @@
+"""At the Estonian pharmacy: what was prescribed in Portugal is dispensed, and home knows it exactly once."""
+
+from __future__ import annotations
+
+from salus.cli.story.account import Seen, expect
+from salus.cli.story.asking import abroad, get, resources
+from salus.cli.story.home import curl
+from salus.cli.story.stage import Stage
+from salus.cli.story.visit import here
+from salus.core.access import Role
+from salus.core.identifiers import new_id
+
+SYSTEM = "urn:salus:demonstration-dispensation"
+
+
+async def dispense(stage: Stage, seen: Seen) -> None:
+    """List what may be dispensed, hand one medicine over, and call again as if the answer had been lost."""
+    token, whom = stage.token("EE", Role.PHARMACIST), here(stage)
+    listed = (await abroad(stage, "/prescriptions", token, whom))["prescriptions"]
+    seen.figures["prescriptions found"] = len(listed)
+    wanted = stage.fact("prescription")
+    found = next((each for each in listed if each["prescription"]["id"] == wanted), None)
+    expect(found is not None, "the prescription is not listed as one that may be dispensed")
+    assert found is not None
+    prescription = found["prescription"]
+    seen.figures["medicine"] = prescription.get("medicationCodeableConcept", {}).get("text", "")
+    hand_over = {
+        **whom,
+        "prescription": prescription,
+        "dispense_id": [SYSTEM, new_id()],
+        "quantity": prescription.get("dispenseRequest", {}).get("quantity", {}).get("value"),
+    }
+    first = await abroad(stage, "/dispense", token, hand_over)
+    again = await abroad(stage, "/dispense", token, hand_over)
+    seen.figures["dispensation"] = f"MedicationDispense/{first['dispensation']['id']}"
+    seen.figures["left afterwards"] = (
+        f"{first['left']['quantity']} in {first['left']['fills']} more hand-overs"
+    )
+    expect(not first["repeated"], "the first call was taken for a repetition")
+    expect(again["repeated"], "the second call was not recognised as the same hand-over")
+    expect(again["left"] == first["left"], "the second call changed what is left")
+    stage.facts["dispense_id"] = "|".join(hand_over["dispense_id"])
+    stage.facts["status_told"] = first["prescription_status"]
+
+
+async def check_at_home(stage: Stage, seen: Seen) -> None:
+    """In Portugal the prescription changed once, and there is one dispensation of that id."""
+    token, prescription = stage.token("PT", Role.CLINICIAN), stage.fact("prescription")
+    kept = await get(stage, "PT", f"/fhir/MedicationDispense?identifier={stage.fact('dispense_id')}", token)
+    history = await get(stage, "PT", f"/fhir/MedicationRequest/{prescription}/_history", token)
+    current = await get(stage, "PT", f"/fhir/MedicationRequest/{prescription}", token)
+    statuses = [each["status"] for each in resources(history, "MedicationRequest")]
+    seen.figures["dispensations at home"] = len(resources(kept, "MedicationDispense"))
+    seen.figures["prescription versions"] = len(statuses)
+    seen.figures["prescription status"] = current["status"]
+    seen.read_again.append(curl(stage, "PT", "clinician", f"/fhir/MedicationRequest/{prescription}/_history"))
+    expect(len(resources(kept, "MedicationDispense")) == 1, "home does not hold exactly one dispensation")
+    expect(current["status"] == stage.fact("status_told"), "home and abroad say different things")
+    expect(statuses.count("completed") <= 1, "the prescription was completed more than once")
+    expect(current["status"] == "completed", f"the prescription is {current['status']}, not completed")

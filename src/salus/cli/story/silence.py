@@ -1,0 +1,35 @@
+"""A node is slow: the answer of the others stands, and the silent one is named."""
+
+from __future__ import annotations
+
+from salus.cli.story.account import Seen, expect
+from salus.cli.story.asking import abroad
+from salus.cli.story.processes import freeze, thaw
+from salus.cli.story.stage import Stage
+from salus.core.access import Role
+
+
+async def name_the_silent(stage: Stage, seen: Seen) -> None:
+    """The French node is frozen while Estonia asks every country."""
+    france, token = stage.nodes.get("FR"), stage.token("EE", Role.CLINICIAN)
+    asked = {"identifier": stage.fact("citizen_identifier")}
+    expect(france is not None and france.is_alive, "the node of FR does not run, so it cannot be made slow")
+    assert france is not None
+    freeze(france)
+    try:
+        found = await abroad(stage, "/patients", token, asked)
+    finally:
+        thaw(france)
+    silent = {each["node"]: each["reason"] for each in found["silent"]}
+    seen.figures["answered"] = found["answered"]
+    seen.figures["silent"] = [f"{node}: {reason}" for node, reason in silent.items()]
+    seen.figures["milliseconds"] = found["milliseconds"]
+    seen.figures["deadline ms"] = stage.settings["EE"].limits.peer_deadline_ms
+    expect(stage.settings["FR"].node in silent, "the frozen node is not named as silent")
+    expect(
+        stage.settings["PT"].node in found["answered"], "the answer of Portugal was lost with that of France"
+    )
+    expect(len(found["candidates"]) == 1, f"{len(found['candidates'])} persons match, not one")
+    again = await abroad(stage, "/patients", token, asked)
+    seen.figures["answered after it woke"] = again["answered"]
+    expect(not again["silent"], "the node did not answer after it woke")

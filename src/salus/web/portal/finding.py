@@ -1,0 +1,107 @@
+"""A professional finds the patient in front of them: at this node, or at another of the federation."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.responses import RedirectResponse, Response
+
+from salus.core.access import Action, Purpose
+from salus.core.errors import InvalidSearch, SalusError
+from salus.primary.cross_border import find_patients
+from salus.standards.nationalid.identifiers import holds, national_identifiers
+from salus.trust.gate import enter
+from salus.trust.policy import AccessRequest
+from salus.web.abroad import desk_of
+from salus.web.portal.lookup import Person, find, person_of
+from salus.web.portal.patient_context import keep
+from salus.web.portal.visit import Visit
+
+Found = tuple[str, Person]  # node id and person
+
+
+async def find_patient(visit: Visit) -> Response:
+    """Show the form, or look the patient up and go to their page."""
+    if visit.request.method == "GET":
+        return _page(visit)
+    purpose = Purpose.EMERGENCY if visit.form.get("purpose") == "ETREAT" else Purpose.TREATMENT
+    asking = msgspec.structs.replace(visit, visitor=msgspec.structs.replace(visit.caller, purpose=purpose))
+    node = visit.form.get("country", "")
+    try:
+        found, silent = await (_here(asking) if node == visit.services.node else _abroad(asking, node))
+    except SalusError as error:
+        return _page(visit, problem=error.message, status=error.status)
+    if len(found) != 1:
+        many = (
+            "No patient has this identifier" if not found else f"{len(found)} patients have this identifier"
+        )
+        more = "" if not silent else "; not every node answered"
+        return _page(
+            visit, problem=f"{many}{more}. Compare the number with the document.", silent=silent, status=422
+        )
+    home, person = found[0]
+    relationship = "present" if visit.form.get("present") == "yes" else "none"
+    if relationship == "none" and purpose is Purpose.EMERGENCY:
+        relationship = "emergency"
+    answer = RedirectResponse(f"/patient/{home}/{person.id}?language={visit.language}", 303)
+    keep(visit, answer, home, person, purpose, relationship)
+    return answer
+
+
+async def _here(visit: Visit) -> tuple[list[Found], list[str]]:
+    asked = AccessRequest(Action.SEARCH, "Patient", "Patient?identifier")
+    async with enter(visit.services.gatehouse, visit.caller, asked) as access:
+        pairs = [("identifier", visit.form.get("identifier", "").strip())]
+        found = await find(visit.services, access, "Patient", pairs)
+    return [(visit.services.node, person_of(each)) for each in found], []
+
+
+async def _abroad(visit: Visit, node: str) -> tuple[list[Found], list[str]]:
+    """Ask the node of the chosen country, once for each kind of number that the text may be there."""
+    services = visit.services
+    member = services.membership.admitted(node, services.clock())
+    found: list[Found] = []
+    silent: list[str] = []
+    for identifier in _as_identifiers(visit.form.get("identifier", "").strip(), member.country):
+        answers, _ = await find_patients(
+            desk_of(services, visit.caller), {"identifier": identifier}, countries=[member.country]
+        )
+        found += [(each.node, person_of(each.resource)) for each in answers.answers.get(node, [])]
+        silent += [f"{name} ({reason})" for name, reason in answers.silent]
+        if found or silent:
+            break
+    return found, silent
+
+
+def _as_identifiers(text: str, country: str) -> list[str]:
+    """Return the "system|value" that a number may stand for in a country.
+
+    Raises:
+        InvalidSearch: it is no number of that country.
+    """
+    if "|" in text:
+        return [text]
+    fitting = [
+        f"{row.system}|{text}"
+        for row in national_identifiers()
+        if row.country == country and holds(row.system, text)
+    ]
+    if not fitting:
+        raise InvalidSearch(f"This is no national identifier of {country}; a digit may be wrong.")
+    return fitting
+
+
+def _page(visit: Visit, *, problem: str = "", silent: list[str] | None = None, status: int = 200) -> Response:
+    services = visit.services
+    others = services.membership.others(services.node, services.clock())
+    places = [{"node": services.node, "name": f"{services.country}, this node"}]
+    places += [{"node": member.node, "name": f"{member.country}, {member.name}"} for member in others]
+    return visit.show(
+        "find.html",
+        "Find a patient",
+        status=status,
+        places=places,
+        chosen=visit.form.get("country", services.node),
+        identifier=visit.form.get("identifier", ""),
+        problem=problem,
+        silent=silent or [],
+    )

@@ -1,0 +1,110 @@
+"""Which patient a professional has in front of them, from finding to leaving: a signed cookie.
+
+Every address of a patient's pages names the patient too; where cookie and address differ (two windows), no
+page is shown, so that nobody reads or dispenses for the wrong person.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from datetime import datetime
+
+import msgspec
+from starlette.responses import Response
+
+from salus.core.access import Caller, Purpose
+from salus.core.errors import Conflict
+from salus.web.portal.lookup import Person
+from salus.web.portal.session import SESSION_SECONDS, Sessions
+from salus.web.portal.visit import Visit
+
+COOKIE = "salus_patient"
+DIGEST_BYTES = 32
+
+
+class InFront(msgspec.Struct, frozen=True):
+    """The patient, where their record is, and what the professional stated.
+
+    Args:
+        node: id of the patient's home node; this node's own for a local patient.
+        person: as found there; `person.id` is the logical id at that node.
+        purpose, relationship: stated when the patient was looked up.
+        session: the session it belongs to.
+        until: when it ends, in seconds since 1970.
+    """
+
+    node: str
+    person: Person
+    purpose: Purpose
+    relationship: str
+    session: str
+    until: int
+
+    @property
+    def path(self) -> str:
+        """Return the address of the patient's pages."""
+        return f"/patient/{self.node}/{self.person.id}"
+
+
+def keep(
+    visit: Visit, response: Response, node: str, person: Person, purpose: Purpose, relationship: str
+) -> InFront:
+    """Remember the patient in the visitor's browser, for this session only."""
+    until = int(visit.services.clock().timestamp()) + SESSION_SECONDS
+    found = InFront(node, person, purpose, relationship, visit.caller.token_id, until)
+    body = msgspec.json.encode(found)
+    response.set_cookie(
+        COOKIE,
+        base64.urlsafe_b64encode(_digest(visit.sessions, body) + body).decode(),
+        max_age=SESSION_SECONDS,
+        path="/patient",
+        secure=visit.services.base_url.startswith("https:"),
+        httponly=True,
+        samesite="strict",
+    )
+    return found
+
+
+def in_front(visit: Visit) -> InFront:
+    """Return the patient whom both the address and the browser name.
+
+    Raises:
+        Conflict: they differ, or nobody was looked up in this session.
+    """
+    found = _read(visit.sessions, visit.request.cookies.get(COOKIE, ""))
+    asked = (visit.request.path_params["node"], visit.request.path_params["id"])
+    now = visit.services.clock()
+    if found is None or found.session != visit.caller.token_id or _is_over(found, now):
+        raise Conflict("Nobody is in front of you in this session; find the patient first.")
+    if (found.node, found.person.id) != asked:
+        raise Conflict(
+            "This window is about another patient than the one found last; find the patient again."
+        )
+    return found
+
+
+def speaking(visit: Visit, found: InFront) -> Caller:
+    """Return the professional with the purpose stated for this patient."""
+    return msgspec.structs.replace(visit.caller, purpose=found.purpose)
+
+
+def _is_over(found: InFront, now: datetime) -> bool:
+    return now.timestamp() >= found.until
+
+
+def _read(sessions: Sessions, cookie: str) -> InFront | None:
+    try:
+        signed = base64.urlsafe_b64decode(cookie)
+        digest, body = signed[:DIGEST_BYTES], signed[DIGEST_BYTES:]
+        if not hmac.compare_digest(digest, _digest(sessions, body)):
+            return None
+        return msgspec.json.decode(body, type=InFront)
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        return None
+
+
+def _digest(sessions: Sessions, body: bytes) -> bytes:
+    return hmac.digest(sessions.form_key, b"patient\0" + body, hashlib.sha256)
