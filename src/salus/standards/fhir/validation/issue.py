@@ -8,8 +8,11 @@ import msgspec
 
 Severity = Literal["error", "warning", "information"]
 
-ISSUES_MAX = 100
-"""Most issues reported for one resource; after as many errors validation stops."""
+ERRORS_MAX = 100
+"""After as many errors validation stops."""
+
+WARNINGS_MAX = 50
+"""Most warnings kept for one resource, so that they never crowd out an error."""
 
 QUOTED_MAX = 80
 """Most characters of an offending value or key that a message repeats."""
@@ -42,6 +45,8 @@ class EnoughIssues(Exception):
 
 def render(where: Where) -> str:
     """Return the place as a FHIRPath expression."""
+    if where[0] is None:
+        return where[1]
     steps = []
     place: Where | None = where
     while place is not None:
@@ -65,7 +70,9 @@ class Findings:
         resource: `%resource`, the innermost resource.
         container: `%rootResource`, the resource that contains it, or the resource itself.
         entries: resource type by fullUrl, of the Bundle around, if any.
-        errors: number of errors found so far, including those not kept.
+        issues: what was found so far: every error, and warnings up to their limit.
+        errors: number of errors among them.
+        is_cut: whether something was left out.
     """
 
     __slots__ = (
@@ -74,8 +81,8 @@ class Findings:
         "container",
         "entries",
         "errors",
+        "is_cut",
         "issues",
-        "left_out",
         "resource",
     )
 
@@ -85,24 +92,24 @@ class Findings:
         self.entries: dict[str, str] = {}
         self.issues: list[Issue] = []
         self.errors = 0
-        self.left_out = 0
+        self.is_cut = False
         self._contained: dict[str, str] = {}
         self._contained_of: dict[str, Any] | None = None
 
     def add(self, severity: Severity, code: str, message_id: str, where: Where, message: str) -> None:
-        """Keep an issue, up to the limit.
+        """Keep an issue, a warning only up to the limit.
 
         Raises:
             EnoughIssues: as many errors as the limit were found.
         """
         if severity == "error":
             self.errors += 1
-        if len(self.issues) < ISSUES_MAX:
-            self.issues.append(Issue(severity, code, message_id, render(where), message))
-        else:
-            self.left_out += 1
-            if self.errors >= ISSUES_MAX:
-                raise EnoughIssues
+        elif len(self.issues) - self.errors >= WARNINGS_MAX:
+            self.is_cut = True
+            return
+        self.issues.append(Issue(severity, code, message_id, render(where), message))
+        if self.errors >= ERRORS_MAX:
+            raise EnoughIssues
 
     def error(self, code: str, message_id: str, where: Where, message: str) -> None:
         """Keep an error."""

@@ -30,6 +30,9 @@ _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?"
 _ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 _DATE = re.compile(rf"{_YEAR}(?:-{_MONTH}(?:-{_DAY})?)?", re.ASCII).fullmatch
 _DATE_TIME = re.compile(rf"{_YEAR}(?:-{_MONTH}(?:-{_DAY}(?:T{_CLOCK}{_ZONE})?)?)?", re.ASCII).fullmatch
+_COMMON_MOMENT = re.compile(
+    rf"(?!0000)[0-9]{{4}}-{_MONTH}-(?:0[1-9]|1[0-9]|2[0-8])T{_CLOCK}{_ZONE}", re.ASCII
+).fullmatch
 _INSTANT = re.compile(rf"{_YEAR}-{_MONTH}-{_DAY}T{_CLOCK}{_ZONE}", re.ASCII).fullmatch
 _TIME = re.compile(_CLOCK, re.ASCII).fullmatch
 _MONTHS_OF_30_DAYS = frozenset({"04", "06", "09", "11"})
@@ -124,13 +127,15 @@ def _is_date(value: Any) -> bool:
 
 
 def _is_date_time(value: Any) -> bool:
-    return (
-        type(value) is str and _DATE_TIME(value) is not None and (value[8:10] < "29" or _is_real_day(value))
-    )
+    if type(value) is not str:
+        return False
+    return _COMMON_MOMENT(value) is not None or (_DATE_TIME(value) is not None and _is_real_day(value))
 
 
 def _is_instant(value: Any) -> bool:
-    return type(value) is str and _INSTANT(value) is not None and (value[8:10] < "29" or _is_real_day(value))
+    if type(value) is not str:
+        return False
+    return _COMMON_MOMENT(value) is not None or (_INSTANT(value) is not None and _is_real_day(value))
 
 
 def _is_time(value: Any) -> bool:

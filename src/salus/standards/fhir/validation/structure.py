@@ -49,21 +49,31 @@ PLANS_MAX = 2_000
 Shape = tuple[str, ...]
 
 
-class Plan(NamedTuple):
-    """How to check the objects of one shape.
+class Parts(NamedTuple):
+    """What a plan holds besides values.
 
     Attributes:
-        values: keys of primitives, each with the predicate for its JSON value.
         singles, lists: keys of objects and of arrays of objects, with their label and check.
         rules: rules that always run.
         invariants: rules that run only when nothing below was wrong.
     """
 
-    values: tuple[tuple[str, Predicate], ...]
     singles: tuple[tuple[str, str, Check], ...]
     lists: tuple[tuple[str, str, Check], ...]
     rules: tuple[Rule, ...]
     invariants: tuple[Rule, ...]
+
+
+class Plan(NamedTuple):
+    """How to check the objects of one shape.
+
+    Attributes:
+        values: keys of primitives, each with the predicate for its JSON value.
+        parts: the rest; None, as for most Codings, where there is none.
+    """
+
+    values: tuple[tuple[str, Predicate], ...]
+    parts: Parts | None
 
 
 class Facets(NamedTuple):
@@ -89,22 +99,29 @@ def compile_type(name: str, aspects: Aspect, facets: Facets = NO_FACETS) -> Chec
             return
         errors = run.errors
         shape = tuple(node)
-        plan = plans.get(shape)
-        if plan is None:
+        try:
+            values, parts = plans[shape]
+        except KeyError:
             plan, faults = make_plan(name, shape, aspects, facets)
-            if faults:
-                for code, message_id, label, message in faults:
-                    run.error(code, message_id, (where, label, None) if label else where, message)
-            elif len(plans) < PLANS_MAX:
+            values, parts = plan
+            if not faults and len(plans) < PLANS_MAX:
                 plans[shape] = plan
-        values, singles, lists, rules, invariants = plan
+            for code, message_id, label, message in faults:
+                run.error(code, message_id, (where, label, None) if label else where, message)
         for key, is_valid in values:
             if not is_valid(node[key]):
                 explain(value_of(properties(name)[key], aspects), node[key], where, run)
+        if parts is None:
+            return
+        singles, lists, rules, invariants = parts
         for key, label, child in singles:
             child(node[key], (where, label, None), run)
         for key, label, child in lists:
-            _check_list(node[key], label, child, where, run)
+            items = node[key]
+            if type(items) is list and len(items) == 1:
+                child(items[0], (where, label, 0), run)
+            else:
+                _check_list(items, label, child, where, run)
         for rule in rules:
             rule(node, where, run)
         if invariants and run.errors == errors:
@@ -165,7 +182,8 @@ def make_plan(name: str, shape: Shape, aspects: Aspect, facets: Facets) -> tuple
             (*invariants_of(name), *facets.invariants), name, _names(shape, known)
         )
         rules += broken
-    return Plan(tuple(values), tuple(singles), tuple(lists), tuple(rules), tuple(invariants)), faults
+    parts = Parts(tuple(singles), tuple(lists), tuple(rules), tuple(invariants))
+    return Plan(tuple(values), parts if any(parts) else None), faults
 
 
 def _names(shape: Shape, known: Mapping[str, Property]) -> frozenset[str]:
@@ -211,28 +229,13 @@ def _type_rules(name: str, shape: Shape, aspects: Aspect, facets: Facets) -> lis
     return rules
 
 
-def _resource_check(node: Any, where: Where, run: Findings, aspects: Aspect) -> Check | None:
-    if type(node) is not dict:
-        _not_an_object(node, "resource", where, run)
-        return None
-    name = node.get("resourceType")
-    if type(name) is str and name in resource_types():
-        return compile_type(name, aspects)
-    if name is None:
-        message = "A resource needs a resourceType; add it."
-        run.error("structure", "resource-type-missing", where, message)
-    else:
-        message = f"{quote(name)} is not a resource type of FHIR R4; correct resourceType."
-        run.error("structure", "resource-type-unknown", where, message)
-    return None
-
-
 @cache
 def compile_resource(aspects: Aspect) -> Check:
     """Return the check for a resource of any type that stands for itself."""
+    checks: dict[str, Check] = {}
 
     def check(node: Any, where: Where, run: Findings) -> None:  # Any: whatever was sent
-        inner = _resource_check(node, where, run, aspects)
+        inner = checks.get(_type_name(node)) or _find_check(node, where, run, checks, aspects)
         if inner is not None:
             around = run.resource, run.container
             run.resource = run.container = node
@@ -245,9 +248,10 @@ def compile_resource(aspects: Aspect) -> Check:
 @cache
 def compile_contained(aspects: Aspect) -> Check:
     """Return the check for a resource that is contained in another."""
+    checks: dict[str, Check] = {}
 
     def check(node: Any, where: Where, run: Findings) -> None:  # Any: whatever was sent
-        inner = _resource_check(node, where, run, aspects)
+        inner = checks.get(_type_name(node)) or _find_check(node, where, run, checks, aspects)
         if inner is not None:
             around = run.resource
             run.resource = node
@@ -255,3 +259,25 @@ def compile_contained(aspects: Aspect) -> Check:
             run.resource = around
 
     return check
+
+
+def _type_name(node: Any) -> str:  # Any: whatever was sent
+    name = node.get("resourceType") if type(node) is dict else None
+    return name if type(name) is str else ""
+
+
+def _find_check(
+    node: Any, where: Where, run: Findings, checks: dict[str, Check], aspects: Aspect
+) -> Check | None:  # Any: whatever was sent
+    """Return the check for a resource and remember it by its type; report what is no resource."""
+    name = _type_name(node)
+    if name in resource_types():
+        return checks.setdefault(name, compile_type(name, aspects))
+    if type(node) is not dict:
+        _not_an_object(node, "resource", where, run)
+    elif "resourceType" not in node:
+        run.error("structure", "resource-type-missing", where, "A resource needs a resourceType; add it.")
+    else:
+        message = f"{quote(node['resourceType'])} is not a resource type of FHIR R4; correct resourceType."
+        run.error("structure", "resource-type-unknown", where, message)
+    return None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from salus.standards.fhir.validation.aspects import ALL, Aspect
 from salus.standards.fhir.validation.issue import EnoughIssues, Findings, Issue, Where
 from salus.standards.fhir.validation.structure import compile_resource
+from salus.standards.fhir.validation.values import Check
 
 __all__ = ["ALL", "Aspect", "Issue", "validate"]
 
@@ -14,8 +16,8 @@ __all__ = ["ALL", "Aspect", "Issue", "validate"]
 def validate(resource: dict[str, Any], *, checks: Aspect = ALL) -> list[Issue]:  # Any: FHIR JSON
     """Return what is wrong with a resource; [] if nothing is.
 
-    A Bundle's entries are validated too. At most `ISSUES_MAX` issues are returned; if more were found, one
-    more says so. Nothing is raised, whatever the JSON is.
+    A Bundle's entries are validated too. At most `ERRORS_MAX` errors and `WARNINGS_MAX` warnings are
+    returned; if something was left out, one more issue says so. Nothing is raised, whatever the JSON is.
 
     Args:
         resource: JSON as `codec.json.parse_json` or `codec.xml.parse_xml` returns it.
@@ -34,15 +36,22 @@ def validate(resource: dict[str, Any], *, checks: Aspect = ALL) -> list[Issue]: 
     if name == "Bundle":
         run.entries = _entry_types(resource)
     try:
-        compile_resource(checks)(resource, where, run)
+        (_full_check() if checks is ALL else compile_resource(checks))(resource, where, run)
     except EnoughIssues:
-        run.left_out += 1
+        run.is_cut = True
     except RecursionError:
-        run.error("too-long", "too-deep", where, "The resource is nested too deeply; flatten it.")
-    if run.left_out:
+        message = "The resource is nested too deeply; flatten it."
+        run.issues.append(Issue("error", "too-long", "too-deep", where[1], message))
+    if run.is_cut:
         message = "There are more issues than are listed; mend these first."
         run.issues.append(Issue("information", "informational", "more-issues", where[1], message))
     return run.issues
+
+
+@cache
+def _full_check() -> Check:
+    """Return the check with every aspect, without hashing a flag on each call."""
+    return compile_resource(ALL)
 
 
 def is_valid(issues: list[Issue]) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from salus.core.limits import Limits
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.validation.aspects import STRUCTURE, Aspect
-from salus.standards.fhir.validation.issue import ISSUES_MAX
+from salus.standards.fhir.validation.issue import ERRORS_MAX, WARNINGS_MAX
 from salus.standards.fhir.validation.validator import is_valid, validate
 
 SHARED = Path(__file__).parents[6] / "shared"
@@ -222,8 +222,17 @@ def test_a_message_says_what_to_write_and_quotes_little():
 def test_the_number_of_issues_is_bounded():
     resource = patient(name=[{"family": ""}] * 10_000, **{f"unknown{n}": 1 for n in range(10_000)})
     issues = validate(resource)
-    assert len(issues) == ISSUES_MAX + 1
+    assert len(issues) == ERRORS_MAX + 1
     assert issues[-1].message_id == "more-issues"
+
+
+def test_an_error_behind_many_warnings_is_found():
+    entries = [{"resource": patient()} for _ in range(WARNINGS_MAX * 3)]
+    issues = validate(bundle("collection", *entries, {"resource": patient(active=1)}))
+    assert len([issue for issue in issues if issue.severity == "warning"]) == WARNINGS_MAX
+    assert [issue.message_id for issue in issues if issue.severity == "error"] == ["wrong-type"]
+    assert issues[-1].message_id == "more-issues"
+    assert not is_valid(issues)
 
 
 def test_endless_nesting_is_an_issue():
