@@ -18,12 +18,13 @@ from salus.core.errors import SalusError
 from salus.standards.fhir.fhirpath.environment import Environment
 from salus.standards.fhir.fhirpath.expression import compile_expression
 from salus.standards.fhir.fhirpath.grammar import parse
+from salus.standards.fhir.fhirpath.syntax import Syntax
 from salus.standards.fhir.model import Invariant
 from salus.standards.fhir.validation.issue import Findings, Where
 from salus.standards.fhir.validation.presence import FALSE, UNKNOWN, decide
 from salus.standards.fhir.validation.values import Rule
 
-STEPS_MAX = 300_000
+STEPS_MAX = 1_000_000
 """Most items that the evaluation of one invariant on one element may visit."""
 
 BUILT_IN = frozenset({"dom-3", "ele-1", "ref-1", "txt-1", "txt-2"})
@@ -34,6 +35,11 @@ BUILT_IN = frozenset({"dom-3", "ele-1", "ref-1", "txt-1", "txt-2"})
 def _advice() -> Mapping[str, str]:
     table = resources.files(__package__).joinpath("advice.toml").read_bytes()
     return msgspec.toml.decode(table, type=dict[str, str])
+
+
+@cache
+def _tree(expression: str) -> Syntax:
+    return parse(expression)
 
 
 def message_of(invariant: Invariant) -> str:
@@ -62,7 +68,7 @@ def invariant_rules(
     for invariant in invariants:
         if invariant.key in BUILT_IN:
             continue
-        answer = decide(parse(invariant.expression), names, type_name)
+        answer = decide(_tree(invariant.expression), names, type_name)
         if answer is FALSE:
             broken.append(_broken(invariant))
         elif answer is UNKNOWN:

@@ -62,6 +62,10 @@ def _is_string(value: Any) -> bool:
     )
 
 
+def _is_xhtml(value: Any) -> bool:
+    return type(value) is str and value != "" and "\0" not in value
+
+
 def _is_code(value: Any) -> bool:
     if type(value) is not str:
         return False
@@ -180,6 +184,6 @@ PRIMITIVES: Mapping[str, Primitive] = {
     "uri": Primitive(_is_uri, str, _WEB),
     "url": Primitive(_is_uri, str, _WEB),
     "uuid": Primitive(_is_uuid, str, "a UUID as 'urn:uuid:' and lower-case hexadecimal digits"),
-    "xhtml": Primitive(_is_string, str, "XHTML as a string in quotes"),
+    "xhtml": Primitive(_is_xhtml, str, "XHTML as a string in quotes"),
 }
 """Every primitive type of R4; `xhtml` is looked at more closely by `narrative`."""

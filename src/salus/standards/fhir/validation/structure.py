@@ -110,7 +110,7 @@ def compile_type(name: str, aspects: Aspect, facets: Facets = NO_FACETS) -> Chec
                 run.error(code, message_id, (where, label, None) if label else where, message)
         for key, is_valid in values:
             if not is_valid(node[key]):
-                explain(value_of(properties(name)[key], aspects), node[key], where, run)
+                explain(value_of(name, key, aspects), node[key], where, run)
         if parts is None:
             return
         singles, lists, rules, invariants = parts
@@ -169,9 +169,9 @@ def make_plan(name: str, shape: Shape, aspects: Aspect, facets: Facets) -> tuple
         if _is_primitive(prop.type.code):
             if key[0] == "_":
                 element = compile_type("Element", aspects, Facets(is_sibling=True))
-                rules.append(sibling_rule(prop.key, value_of(prop, aspects), element))
+                rules.append(sibling_rule(prop.key, value_of(name, prop.key, aspects), element))
             elif "_" + key not in shape or prop.element.max == 1:
-                values.append((key, value_of(prop, aspects).predicate()))
+                values.append((key, value_of(name, prop.key, aspects).predicate()))
         elif key[0] != "_":
             child = (key, label_of(prop), _compile_child(prop.element, prop.type, aspects))
             (singles if prop.element.max == 1 else lists).append(child)

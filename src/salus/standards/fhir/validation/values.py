@@ -6,11 +6,12 @@ R4, json.html#primitive.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import msgspec
 
-from salus.standards.fhir.model import Property, value_set_codes
+from salus.standards.fhir.model import Property, properties, value_set_codes
 from salus.standards.fhir.validation.aspects import Aspect
 from salus.standards.fhir.validation.issue import Findings, Where, quote
 from salus.standards.fhir.validation.primitives import PRIMITIVES, Predicate, Primitive
@@ -58,8 +59,10 @@ def label_of(prop: Property) -> str:
     return f"{prop.element.name}.ofType({prop.type.code})" if prop.element.choice else prop.element.name
 
 
-def value_of(prop: Property, aspects: Aspect) -> Value:
-    """Return how to judge a primitive property."""
+@cache
+def value_of(type_name: str, key: str, aspects: Aspect) -> Value:
+    """Return how to judge a primitive property of a type."""
+    prop = properties(type_name)[key]
     binding = prop.element.binding
     member = None
     if binding and binding.strength == "required" and Aspect.BINDINGS in aspects and prop.type.code != "uri":
