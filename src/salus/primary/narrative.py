@@ -46,6 +46,12 @@ def line(resource: Resource, medications: Mapping[str, Resource], language: str)
     return Line(what, tuple(details), clinical_date(resource))
 
 
+def sentence(entry: Line, language: str) -> str:
+    """Return the line as one XHTML paragraph, for the narrative of the entry itself."""
+    parts = [_cell(each, language) for each in (entry.what, *entry.details)]
+    return f"<p>{'; '.join([*parts, *([escape(entry.when)] if entry.when else [])])}</p>"
+
+
 def local_reference(reference: str) -> str:
     """Return "Type/id" of a relative or absolute reference, without a version."""
     return "/".join(reference.split("/_history/")[0].rsplit("/", 2)[-2:])

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from salus.primary.language import Section, sections, title, word
-from salus.primary.narrative import line, local_reference, narrative, paragraph, table
+from salus.primary.narrative import line, local_reference, narrative, paragraph, sentence, table
 from salus.primary.selection import Selected, select
 
 LOINC = "http://loinc.org"
@@ -53,7 +53,13 @@ def compose_summary(
     carried["Organization/author"] = author
     addresses = {key: _address(key, str(patient["id"])) for key in carried}
     composition = _composition(patient, chosen, held, addresses, now=now, languages=languages)
-    resolved = [(addresses[key], _resolve(each, addresses)) for key, each in carried.items()]
+    shown = {f"{each['resourceType']}/{each['id']}" for found in chosen.values() for each in found.resources}
+    resolved = []
+    for key, resource in carried.items():
+        copy = _resolve(resource, addresses)
+        if key in shown and "text" not in copy:
+            copy["text"] = narrative({each: sentence(line(resource, held, each), each) for each in languages})
+        resolved.append((addresses[key], copy))
     composed_at = now.astimezone(UTC).isoformat(timespec="seconds")
     identity = uuid.uuid5(NAMESPACE, f"{patient['id']} {composed_at}")
     bundle = {
