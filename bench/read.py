@@ -1,0 +1,214 @@
+"""Read by id: a node with token, decision, durable leaf and row-level security, against the bare ceiling.
+
+Both servers run at once on one embedded PostgreSQL and are asked in turn by a load generator of its own
+process, so that noise of the machine hits both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from salus.core.access import Action, Caller, Purpose, Role
+from salus.core.clock import utc_now
+from salus.core.identifiers import new_id
+from salus.node import open_services
+from salus.standards.fhir.search.index_row import IndexRow
+from salus.store import resources
+from salus.store.changes import Operation
+from salus.store.rows import Row, make_row
+from salus.trust.gate import enter
+from salus.trust.policy import AccessRequest
+from salus.trust.tokens import issue
+from salus.web.services import Services
+
+CONNECTIONS = 16
+RESOURCES = 5_000
+ROUNDS = 3
+SECONDS = 4.0
+TARGET = 0.60
+
+
+def figures() -> list[dict[str, Any]]:
+    """Return the ratio of reads per second, and both rates."""
+    with tempfile.TemporaryDirectory(prefix="salus-bench-") as folder:
+        data = Path(folder)
+        port, bare_port = _free_port(), _free_port()
+        command = ["node", "init", "--country", "PT", "--name", "Bench", "--port", str(port)]
+        subprocess.run(
+            [sys.executable, "-m", "salus.cli.main", *command, "--data", folder],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        return asyncio.run(_measure(data, port, bare_port))
+
+
+async def _measure(data: Path, port: int, bare_port: int) -> list[dict[str, Any]]:
+    async with open_services(data) as (_, services):
+        ids = await _fill(services)
+        token = issue(services.keys.token, _clinician(), services.terms, now=utc_now())
+        ours = {
+            "paths": [f"/fhir/Observation/{i}" for i in ids],
+            "headers": {"authorization": f"Bearer {token}"},
+        }
+        bare = {"paths": [f"/{i}" for i in ids], "headers": {}}
+        url = services.database.url
+        with _serving("_read_server", port, str(data)), _serving("_bare_read", bare_port, url):
+            await asyncio.to_thread(_ask, port, ours, 1.0)
+            await asyncio.to_thread(_ask, bare_port, bare, 1.0)
+            rates: dict[str, list[dict[str, float]]] = {"ours": [], "bare": []}
+            for _ in range(ROUNDS):
+                rates["bare"].append(await asyncio.to_thread(_ask, bare_port, bare, SECONDS))
+                rates["ours"].append(await asyncio.to_thread(_ask, port, ours, SECONDS))
+    return _report(rates)
+
+
+def _report(rates: dict[str, list[dict[str, float]]]) -> list[dict[str, Any]]:
+    def per_second(name: str) -> float:
+        return sum(one["requests"] for one in rates[name]) / sum(one["seconds"] for one in rates[name])
+
+    failures = sum(one["failures"] for one in rates["ours"] + rates["bare"])
+    ratio = per_second("ours") / per_second("bare")
+    p95 = sorted(one["p95_ms"] for one in rates["ours"])[ROUNDS // 2]
+    return [
+        {
+            "figure": "read_by_id_of_bare_ceiling",
+            "value": round(ratio, 3),
+            "unit": "ratio",
+            "target": TARGET,
+            "met": ratio >= TARGET and failures == 0,
+        },
+        {
+            "figure": "read_by_id",
+            "value": round(per_second("ours")),
+            "unit": "requests/s",
+            "target": None,
+            "met": True,
+        },
+        {"figure": "read_by_id_p95", "value": round(p95, 1), "unit": "ms", "target": None, "met": True},
+        {
+            "figure": "bare_read",
+            "value": round(per_second("bare")),
+            "unit": "requests/s",
+            "target": None,
+            "met": True,
+        },
+        {
+            "figure": "read_failures",
+            "value": int(failures),
+            "unit": "requests",
+            "target": 0,
+            "met": failures == 0,
+        },
+    ]
+
+
+async def _fill(services: Services) -> list[str]:
+    """Store Observations of many patients in the node and the same bytes in the bare table."""
+    rows = [_observation(number) for number in range(RESOURCES)]
+    operator = Caller("bench", "Bench", Role.OPERATOR, "Bench", services.base_url, Purpose.OPERATIONS)
+    async with enter(
+        services.gatehouse, operator, AccessRequest(Action.CREATE, "Observation", "bench")
+    ) as access:
+        for start in range(0, RESOURCES, 500):
+            operations = [Operation("create", row.type, row.id, row) for row in rows[start : start + 500]]
+
+            async def work(connection: Any, operations: list[Operation] = operations) -> None:
+                await resources.apply(access.grant, connection, operations)
+
+            await resources.transact(access.grant, services.database, work)
+    owner = await asyncpg.connect(services.database.url)
+    await owner.execute("CREATE TABLE bare (id text PRIMARY KEY, content bytea NOT NULL)")
+    await owner.execute(
+        "CREATE TABLE bare_log "
+        "(arrival bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id text, entry bytea)"
+    )
+    await owner.executemany("INSERT INTO bare VALUES ($1, $2)", [(row.id, row.content) for row in rows])
+    await owner.execute("VACUUM ANALYZE")
+    await owner.close()
+    return [row.id for row in rows]
+
+
+def _observation(number: int) -> Row:
+    resource = {
+        "resourceType": "Observation",
+        "status": "final",
+        "category": [
+            {
+                "coding": [
+                    {
+                        "system": "http://terminology.hl7.org/CodeSystem/observation-category",
+                        "code": "laboratory",
+                    }
+                ]
+            }
+        ],
+        "code": {
+            "coding": [{"system": "http://loinc.org", "code": "2339-0", "display": "Glucose"}],
+            "text": "Glucose",
+        },
+        "subject": {"reference": f"Patient/p{number % 500}"},
+        "effectiveDateTime": "2026-01-01T10:00:00Z",
+        "valueQuantity": {
+            "value": 5 + number % 7,
+            "unit": "mmol/L",
+            "system": "http://unitsofmeasure.org",
+            "code": "mmol/L",
+        },
+        "note": [{"text": "Synthetic, for measuring. " * 8}],
+    }
+    index = IndexRow((f"p{number % 500}",), None, [number, number + 1], [], [], [])
+    return make_row("Observation", new_id(), json.dumps(resource).encode(), index=index)
+
+
+def _clinician() -> Caller:
+    return Caller("c1", "Mari Tamm", Role.CLINICIAN, "Tartu Hospital", "bench", Purpose.TREATMENT)
+
+
+def _ask(port: int, wish: dict[str, Any], seconds: float) -> dict[str, float]:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench._http_load", str(port), str(seconds), str(CONNECTIONS)],
+        input=json.dumps(wish), stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+@contextmanager
+def _serving(module: str, port: int, place: str) -> Iterator[None]:
+    command = [sys.executable, "-m", f"bench.{module}", str(port), place]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        assert server.stdout.readline().strip() == "ready"
+        _wait_for(port)
+        try:
+            yield
+        finally:
+            server.stdin.close()
+            server.wait(timeout=30)
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(1_000_000):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+    raise RuntimeError(f"nothing listens on port {port}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
