@@ -22,6 +22,8 @@ FHIR = "http://hl7.org/fhir"
 XHTML = "http://www.w3.org/1999/xhtml"
 
 _DEFAULT_LIMITS = Limits()
+_ATTRIBUTES_MAX = 64
+"""libxml2 lists attributes in quadratic time: 50,000 of them would take ten seconds."""
 _SCHEMA_LOCATION = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
 _INTEGERS = frozenset({"integer", "positiveInt", "unsignedInt"})
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})", re.ASCII)
@@ -78,6 +80,8 @@ def read_tree(body: bytes, limits: Limits = _DEFAULT_LIMITS) -> etree._Element:
     information = root.getroottree().docinfo
     if information.doctype or information.internalDTD is not None:
         raise MalformedContent("The XML declares a DOCTYPE; send it without, entities are never read")
+    if any(len(element.attrib) > _ATTRIBUTES_MAX for element in root.iter(etree.Element)):
+        raise MalformedContent(f"An element has more than {_ATTRIBUTES_MAX} attributes; FHIR has few")
     return root
 
 
