@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from typing import Any
-from urllib.parse import urlencode
 
 import msgspec
 
@@ -14,7 +13,7 @@ from salus.core.errors import MalformedContent
 from salus.core.identifiers import new_id
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import resource_types
-from salus.standards.fhir.query_string import Pairs
+from salus.standards.fhir.query_string import Pairs, format_pairs
 from salus.store import history
 from salus.store.history import START, Position
 from salus.store.rows import StoredResource
@@ -108,7 +107,7 @@ def links(base: str, request: FhirRequest, last: StoredResource | None) -> list[
 
 def with_query(address: str, pairs: list[tuple[str, str]]) -> str:
     """Return an address with a query."""
-    return f"{address}?{urlencode(pairs)}" if pairs else address
+    return f"{address}?{format_pairs(pairs)}" if pairs else address
 
 
 def cursor(position: Position) -> str:

@@ -44,7 +44,7 @@ class FhirRequest(msgspec.Struct, frozen=True):
     """One request to the FHIR base.
 
     Args:
-        method: the HTTP method, upper case.
+        method: the HTTP method, as sent: GET is none but GET.
         segments: decoded path segments below the base, e.g. ("Patient", "1").
         pairs: decoded query parameters in order, without `_format` and `_pretty`.
         headers: by lower-case name; a header that may come once comes once.
@@ -155,7 +155,7 @@ def read_request(scope: Scope, receive: Receive, *, prefix: bytes, body_bytes_ma
     raw_path = scope.get("raw_path") or scope["path"].encode("utf-8")
     override = first(pairs, "_format") if pairs else None
     return FhirRequest(
-        method=scope["method"].upper(),
+        method=scope["method"],
         segments=path_segments(raw_path.partition(b"?")[0], prefix),
         pairs=tuple(pair for pair in pairs if pair[0] not in ("_format", "_pretty")),
         headers=headers,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 import msgspec
 
@@ -12,7 +11,7 @@ from salus.core.errors import NotFound, UnsupportedMedia
 from salus.core.identifiers import new_id
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import compartments
-from salus.standards.fhir.query_string import Pairs, parse_pairs
+from salus.standards.fhir.query_string import Pairs, format_pairs, parse_pairs
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.search.query import Query
 from salus.store import search
@@ -103,9 +102,11 @@ def bundle(base: str, address: str, query: Query, page: Page) -> bytes:
 def links(address: str, query: Query, next_cursor: str) -> list[dict[str, str]]:
     """Return the links self, which says how the search was understood, and next."""
     applied = list(query.applied)
-    found = [{"relation": "self", "url": f"{address}?{urlencode(applied)}" if applied else address}]
+    found = [{"relation": "self", "url": f"{address}?{format_pairs(applied)}" if applied else address}]
     if next_cursor:
-        found.append({"relation": "next", "url": f"{address}?{urlencode([*applied, (CURSOR, next_cursor)])}"})
+        found.append(
+            {"relation": "next", "url": f"{address}?{format_pairs([*applied, (CURSOR, next_cursor)])}"}
+        )
     return found
 
 

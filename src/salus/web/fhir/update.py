@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from salus.core.access import Caller
 from salus.core.errors import MalformedContent
 from salus.standards.fhir.bundle import Resource
+from salus.standards.fhir.query_string import format_pairs
 from salus.web.fhir import subscribing, writing
 from salus.web.fhir.answer import Answer, written
 from salus.web.fhir.door import known_id, known_type
@@ -54,7 +53,7 @@ def condition_of(request: FhirRequest) -> str:
         raise MalformedContent(
             "Name the resource: by its id in the address, or by a search such as ?identifier=."
         )
-    return urlencode(list(request.pairs))
+    return format_pairs(request.pairs)
 
 
 def check_id(resource: Resource, identity: str) -> None:

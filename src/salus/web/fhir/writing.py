@@ -64,7 +64,7 @@ def check_type(resource: Resource, kind: str) -> None:
         MalformedContent, NotSupported: naming what was expected.
     """
     named = resource.get("resourceType")
-    if named not in resource_types():
+    if not isinstance(named, str) or named not in resource_types():
         raise MalformedContent("The body has no resourceType that FHIR R4 knows; types are case-sensitive.")
     if named != kind:
         raise MalformedContent(f"The body is no {kind}: send it to the address of its own type.")

@@ -6,7 +6,6 @@ from salus.core.errors import MalformedContent, NotFound, NotSupported, TooLarge
 from salus.web.fhir.request import (
     collect_headers,
     parse_instant,
-    parse_pairs,
     parse_preference,
     path_segments,
     read_body,
@@ -51,21 +50,6 @@ def test_a_path_is_split_into_its_segments(path, segments):
 def test_a_path_that_no_address_has_is_not_found(path):
     with pytest.raises(NotFound):
         path_segments(path, PREFIX)
-
-
-def test_parameters_are_decoded_in_order():
-    assert parse_pairs(b"a=1&b=%C3%A9+x&a=2&c") == (("a", "1"), ("b", "é x"), ("a", "2"), ("c", ""))
-
-
-@pytest.mark.parametrize("query", [b"code=%F0%28%8C%28", b"name=a%00b", b"%ff=1"])
-def test_bad_utf8_and_nul_are_refused(query):
-    with pytest.raises(MalformedContent):
-        parse_pairs(query)
-
-
-def test_a_very_long_query_is_refused():
-    with pytest.raises(TooLarge):
-        parse_pairs(b"a=1&" * 100_000)
 
 
 def test_a_header_that_may_come_once_is_refused_twice():

@@ -86,7 +86,7 @@ async def stored(services: Services, caller: Caller, kind: str, identity: str) -
 def check(resource: Resource, kind: str, identity: str, mode: str | None) -> Issues:
     """Return the issues of a resource: of its type and id against the address, then of its content."""
     named = resource.get("resourceType")
-    if named not in resource_types():
+    if not isinstance(named, str) or named not in resource_types():
         return [issue("error", "structure", "The resource has no resourceType that FHIR R4 knows.")]
     found: Issues = []
     if kind and named != kind:
