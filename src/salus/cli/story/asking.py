@@ -60,7 +60,8 @@ def resources(bundle: Answer, kind: str) -> list[Answer]:
 
 
 def _bearer(token: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {token}"}
+    """Return the header; a public address is asked without a token."""
+    return {"authorization": f"Bearer {token}"} if token else {}
 
 
 def _accepted(country: str, path: str, status: int, content: bytes, good: tuple[int, ...]) -> Answer:

@@ -10,6 +10,9 @@ import msgspec
 from salus.cli.story.account import Seen, expect
 from salus.cli.story.processes import run_command, start, try_command
 from salus.cli.story.stage import COUNTRIES, Stage
+from salus.core.clock import utc_now
+from salus.federation.membership import read_anchor
+from salus.federation.membership_list import read_list
 
 FEDERATION = "Demonstration federation"
 ANCHOR = "PT"
@@ -36,14 +39,18 @@ async def start_nodes(stage: Stage, seen: Seen) -> None:
 async def join_federation(stage: Stage, seen: Seen) -> None:
     """Make the federation at the anchor, let all join, and compare what each of them knows."""
     await run_command("federation", "init", "--name", FEDERATION, data=stage.data(ANCHOR))
-    for country in COUNTRIES:
-        await run_command("federation", "join", "--anchor", stage.data(ANCHOR), data=stage.data(country))
+    anchor = stage.data(ANCHOR)
+    await asyncio.gather(
+        *(run_command("federation", "join", "--anchor", anchor, data=stage.data(each)) for each in COUNTRIES)
+    )
+    key = read_anchor(anchor) or {}
     known: dict[str, list[str]] = {}
     for country in COUNTRIES:
-        listed = msgspec.json.decode(
-            await run_command("federation", "list", "--json", data=stage.data(country))
-        )
-        known[country] = [each["node"] for each in listed["members"] if each["state"] == "active"]
+        answer = await stage.client.get(f"{stage.url(country)}/federation/members")
+        expect(answer.status_code == 200, f"the node of {country} answers {answer.status_code}, not the list")
+        listed = read_list(answer.text.strip(), key)
+        known[country] = [each.node for each in listed.members if each.state(utc_now()) == "active"]
+        seen.figures["list version"] = listed.version
         seen.read_again.append(f"salus federation list --data {stage.data(country)}")
     seen.figures["members"] = known[ANCHOR]
     nodes = sorted(settings.node for settings in stage.settings.values())

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import date
-
-import msgspec
 
 from salus.cli.story.account import Seen, expect
 from salus.cli.story.asking import Answer, get, resources, send
+from salus.cli.story.letter import description, letter, letter_bytes
 from salus.cli.story.stage import Stage
 from salus.core.access import Role
 from salus.core.clock import utc_now
@@ -51,23 +49,26 @@ async def choose_citizen(stage: Stage, seen: Seen) -> None:
 
 
 async def prepare_record(stage: Stage, seen: Seen) -> None:
-    """Her doctor prescribes, where she has no prescription, and publishes her summary as a document."""
+    """Her doctor prescribes, where she has no prescription; her hospital publishes a discharge letter."""
     citizen, token = stage.fact("citizen"), stage.token("PT", Role.CLINICIAN)
     if "prescription" not in stage.facts:
         created = await send(stage, "PT", "POST", "/fhir/MedicationRequest", token, _prescription(citizen))
         stage.facts["prescription"] = created["id"]
         seen.figures["prescribed now"] = True
-    summary = await stage.client.get(
-        f"{stage.url('PT')}/fhir/Patient/{citizen}/$summary", headers={"authorization": f"Bearer {token}"}
-    )
-    expect(summary.status_code == 200, f"the node of PT answered {summary.status_code} for the summary")
+    patient = await get(stage, "PT", f"/fhir/Patient/{citizen}", token)
+    conditions = await get(stage, "PT", f"/fhir/Condition?patient={citizen}&clinical-status=active", token)
+    problems = [each.get("code", {}).get("text", "") for each in resources(conditions, "Condition")]
+    hospital, known = stage.settings["PT"].name, [problem for problem in problems if problem]
+    document = letter(patient, known, hospital=hospital, now=utc_now())
+    body = letter_bytes(document)
     reference = await send(
-        stage, "PT", "POST", "/fhir/DocumentReference", token, _document(citizen, summary.content)
+        stage, "PT", "POST", "/fhir/DocumentReference", token, description(citizen, body, document)
     )
     stage.facts["document"] = reference["id"]
     seen.figures["prescription"] = f"MedicationRequest/{stage.facts['prescription']}"
     seen.figures["document"] = f"DocumentReference/{reference['id']}"
-    seen.figures["document bytes"] = len(summary.content)
+    stage.facts["document_bytes"] = len(body)
+    seen.figures["document bytes"] = len(body)
     seen.read_again.append(curl(stage, "PT", "clinician", f"/fhir/DocumentReference/{reference['id']}"))
     log = await stage.client.get(f"{stage.url('PT')}/ledger/checkpoint")
     if log.status_code == 200:
@@ -109,27 +110,4 @@ def _prescription(citizen: str) -> Answer:
         "authoredOn": utc_now().date().isoformat(),
         "dosageInstruction": [{"text": "1 capsule, 1 x daily"}],
         "dispenseRequest": {"numberOfRepeatsAllowed": 0, "quantity": {"value": 28, **tablets}},
-    }
-
-
-def _document(citizen: str, summary: bytes) -> Answer:
-    """Return the description of the summary with the document inside (MHD ITI-105)."""
-    composed = msgspec.json.decode(summary)
-    code = {"system": "http://loinc.org", "code": "60591-5", "display": "Patient summary Document"}
-    attachment = {
-        "contentType": "application/fhir+json",
-        "language": composed.get("language", "pt"),
-        "data": base64.b64encode(summary).decode(),
-        "title": "Patient summary",
-        "creation": composed["timestamp"],
-    }
-    return {
-        "resourceType": "DocumentReference",
-        "masterIdentifier": composed["identifier"],
-        "status": "current",
-        "docStatus": "final",
-        "type": {"coding": [code]},
-        "subject": {"reference": f"Patient/{citizen}"},
-        "date": composed["timestamp"],
-        "content": [{"attachment": attachment}],
     }

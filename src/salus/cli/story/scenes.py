@@ -16,7 +16,11 @@ SCENES: tuple[Scene[Stage], ...] = (
     Scene("federation", "The three nodes join one federation, and each knows the others", join_federation),
     Scene("load", "Synthetic citizens are loaded, checked, indexed and audited", load_citizens),
     Scene("citizen", "The citizen of the story is found in Portugal", choose_citizen),
-    Scene("record", "At home she has a prescription, and her doctor publishes her summary", prepare_record),
+    Scene(
+        "record",
+        "At home she has a prescription, and her hospital publishes a letter",
+        prepare_record,
+    ),
     Scene("identify", "She falls ill in Estonia; the clinician there identifies her", identify),
     Scene("refusal", "A look without a treatment relationship is refused", be_refused),
     Scene("summary", "Purpose and presence stated, her summary arrives and is valid", fetch_summary),

@@ -91,6 +91,7 @@ async def list_documents(stage: Stage, seen: Seen) -> None:
     fetched = await abroad(stage, "/document", token, here(stage) | {"reference": documents[published]})
     seen.figures["document bytes"] = fetched["bytes"]
     seen.figures["document errors"] = fetched["errors"]
+    expect(fetched["bytes"] == stage.fact("document_bytes"), "the document did not come byte for byte")
     expect(fetched["valid"], f"the document is not valid: {'; '.join(fetched['messages'][:2])}")
     stage.facts["documents_before"] = len(documents)
     seen.read_again.append(_again(stage, "/documents"))
