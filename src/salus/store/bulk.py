@@ -102,9 +102,9 @@ async def _store(
     if replaced:
         keys = [(row["compartment"], row["type"], row["id"]) for row in replaced]
         await connection.execute(SUPERSEDE, *[list(column) for column in zip(*keys, strict=True)])
-    await _copy(connection, "resource", RESOURCE_COLUMNS, lines)
-    await _copy(connection, "resource_range", RANGE_COLUMNS, (one.ranges for one in fresh))
-    await _copy(connection, "resource_string", STRING_COLUMNS, (one.strings for one in fresh))
+    await copy_rows(connection, "resource", RESOURCE_COLUMNS, lines)
+    await copy_rows(connection, "resource_range", RANGE_COLUMNS, (one.ranges for one in fresh))
+    await copy_rows(connection, "resource_string", STRING_COLUMNS, (one.strings for one in fresh))
     hidden = [row for row in replaced if row["hidden"]]
     if hidden:
         await connection.execute(_HIDE, [row["type"] for row in hidden], [row["id"] for row in hidden])
@@ -119,7 +119,10 @@ def _touched(one: Encoded, current: Any) -> tuple[str, ...]:  # Any: a record, o
     return tuple(dict.fromkeys((*before, *one.patients))) or ("",)
 
 
-async def _copy(connection: Connection, table: str, columns: Sequence[str], lines: Iterable[bytes]) -> None:
+async def copy_rows(
+    connection: Connection, table: str, columns: Sequence[str], lines: Iterable[bytes]
+) -> None:
+    """Copy encoded rows into a table, in the caller's transaction."""
     buffers = [line for line in lines if line]
     if buffers:
         await connection.copy_to_table(table, source=_pieces(buffers), columns=list(columns), format="binary")
