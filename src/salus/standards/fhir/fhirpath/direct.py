@@ -89,15 +89,13 @@ def this(type_name: str) -> Direct:
 def _under_one(parent: Read | None, step: Step) -> Read:
     """Read a single child of a single parent; parent None stands for `$this`."""
     key, under = step.key, step.under
-    if parent is None and not under:
-        return lambda item, environment: item.get(key)
 
     def one(item: Item, environment: Environment) -> Any:
         above = item if parent is None else parent(item, environment)
         if above is None:
             return None
         value = above.get(key)
-        if value is None and under and under in above:
+        if type(value) is list or (value is None and under and under in above):
             raise Undecided
         return value
 
@@ -135,6 +133,8 @@ def _under_many(parents: Read, step: Step) -> Read:
                 found += _children(above, key, under)
                 continue
             value = above.get(key)
+            if type(value) is list:
+                raise Undecided
             if value is not None:
                 found.append(value)
             elif under and under in above:

@@ -193,8 +193,8 @@ def _order_moments(left: str, right: str) -> int | None:
 
 def sum_of(left: Direct, right: Direct) -> Direct:
     """Add counts."""
-    assert left.one is not None
-    assert right.one is not None
+    if left.one is None or right.one is None:
+        return UNDECIDED
     one, other = left.one, right.one
 
     def read(item: Item, environment: Environment) -> int:
