@@ -158,10 +158,9 @@ def _token(statement: Statement, condition: Condition) -> Predicate:
         if isinstance(value, TokenValue) and value.system == _ORIGINAL_ID
     ]
     if originals and condition.parameter.code == "_tag":
-        bound = statement.bind(
-            [*originals, *(f"{condition.parameter.resource}/{code}" for code in originals)]
-        )
-        return Predicate(f"({test} OR r.source_id = ANY({bound}::text[]))", PARSE)
+        named = statement.bind([*originals, *(f"urn:uuid:{code}" for code in originals)])
+        original = f"r.source_id <> '' AND substring(r.source_id FROM '[^/]*$') = ANY({named}::text[])"
+        return Predicate(f"({test} OR ({original}))", PARSE)
     return Predicate(test, Check(needles=needles))
 
 

@@ -11,8 +11,8 @@ CREATE TABLE search_parameter (
     added_at    timestamptz NOT NULL
 );
 
--- The id or fullUrl that a loaded resource had at its source is searchable (_tag=urn:salus:original-id|...).
-CREATE INDEX resource_source_id ON resource (source_id, type) WHERE source_id <> '';
+-- The id that a loaded resource had at its source is searchable (_tag=urn:salus:original-id|...).
+CREATE INDEX resource_original_id ON resource ((substring(source_id FROM '[^/]*$')), type) WHERE source_id <> '';
 
 -- Range and string conditions are looked up per key; the planner must know how common each key is.
 ALTER TABLE resource_range ALTER COLUMN key SET STATISTICS 1000;

@@ -9,6 +9,13 @@ from salus.standards.fhir.fhirpath.environment import Environment
 from salus.standards.fhir.fhirpath.expression import compile_expression
 from salus.standards.fhir.search.parameters import VALUE_TYPES, SearchParameter
 
+_OF_SYSTEM = {
+    "System.Boolean": "boolean",
+    "System.String": "string",
+    "System.Integer": "integer",
+    "System.Decimal": "decimal",
+}
+
 
 def typed_values(parameter: SearchParameter, resource: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return (type, value) of what the expression yields and the search type can read.
@@ -21,4 +28,5 @@ def typed_values(parameter: SearchParameter, resource: dict[str, Any]) -> list[t
         found = expression.typed(resource, Environment(reference_stubs=True))
     except (InvalidExpression, TooCostly):
         return []
-    return [(name, value) for name, value in found if name in readable]
+    named = [(_OF_SYSTEM.get(name, name), value) for name, value in found]
+    return [(name, value) for name, value in named if name in readable]
