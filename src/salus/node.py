@@ -15,6 +15,7 @@ import msgspec
 
 from salus.core.clock import Clock, utc_now
 from salus.federation.anchor import refresh
+from salus.federation.anchor import refresh
 from salus.federation.membership import Membership
 from salus.federation.membership_list import key_id
 from salus.federation.peers import Peers
@@ -40,6 +41,7 @@ LOG = logging.getLogger("salus.node")
 KEYS_FOLDER = "keys"
 SWEEP_SECONDS = 3600.0
 REFRESH_SECONDS = 30.0
+REFRESH_SECONDS = 60.0
 RETRY_SECONDS = 5.0
 
 
@@ -156,6 +158,7 @@ async def _background(services: Services) -> AsyncIterator[None]:
     signer = ledger.signer_of(services.base_url, services.keys)
     work: dict[str, Callable[[], Awaitable[object]]] = {
         "sequencer": lambda: run_sequencer(database, signer, clock),
+        "membership": lambda: _every(REFRESH_SECONDS, lambda: _refresh(services)),
         "sweep": lambda: _every(SWEEP_SECONDS, lambda: _sweep(database, clock)),
         "membership": lambda: _every(
             REFRESH_SECONDS, lambda: refresh(services.membership, services.client, services.node, clock())
@@ -190,6 +193,11 @@ def _is_member(membership: Membership, clock: Clock, node: str) -> bool:
     """Return whether the node belongs to the federation at this moment."""
     current = membership.current
     return current is not None and current.state(node, clock()) == "active"
+
+
+async def _refresh(services: Services) -> None:
+    """Hear of a newer membership list from another member."""
+    await refresh(services.membership, services.client, services.node, services.clock())
 
 
 async def _sweep(database: Database, clock: Clock) -> None:
