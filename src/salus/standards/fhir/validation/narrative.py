@@ -27,7 +27,12 @@ _UNSAFE_STYLE = re.compile(
     r"|expression|@|\\|javascript|behaviou?r|-moz-binding|image-set|/\*",
     re.I,
 )
-_DEPTH_MAX = 100
+_TAG = re.compile(r"<[^<>]*>")
+_SHOWN = re.compile(r">\s*[^\s<&]")
+
+TAGS_MAX = 4_096
+TAG_LENGTH_MAX = 200
+"""Bounds on the tags that are remembered as harmless."""
 
 
 class _Markup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,9 +66,8 @@ def problems(text: str) -> list[tuple[str, str]]:
         return [
             ("txt-1", "Document types, entities and processing instructions are not allowed; remove them.")
         ]
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        root = etree.fromstring(text, parser)
+        root = etree.fromstring(text, _parser())
     except (etree.XMLSyntaxError, ValueError) as error:
         reason = str(error).splitlines()[0][:120]
         return [
@@ -71,6 +75,17 @@ def problems(text: str) -> list[tuple[str, str]]:
         ]
     if root.tag != f"{_XHTML}div":
         return [("txt-1", 'The narrative must be <div xmlns="http://www.w3.org/1999/xhtml">...</div>.')]
+    tags = frozenset(_TAG.findall(text))
+    is_plain = text.count("<") == text.count(">") and text.count("xmlns") == 1
+    if is_plain and tags <= _harmless_tags() and _SHOWN.search(text):
+        return []
+    found = _all_problems(root)
+    if is_plain and not found:
+        _remember(tags)
+    return found
+
+
+def _all_problems(root: etree._Element) -> list[tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     shown = False
     for element in root.iter():
@@ -83,6 +98,27 @@ def problems(text: str) -> list[tuple[str, str]]:
         message = "The narrative shows nothing; write text or leave the narrative out."
         found[message] = ("txt-2", message)
     return list(found.values())
+
+
+@cache
+def _parser() -> etree.XMLParser:
+    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+
+
+@cache
+def _harmless_tags() -> set[str]:
+    """Return the tags, as they are written, that were found harmless before.
+
+    They are learnt only from narratives in which every ">" ends a tag and the root alone declares a
+    namespace, and used only for such: there the text of a tag says everything about the element.
+    """
+    return set()
+
+
+def _remember(tags: frozenset[str]) -> None:
+    known = _harmless_tags()
+    if len(known) + len(tags) <= TAGS_MAX:
+        known.update(tag for tag in tags if len(tag) <= TAG_LENGTH_MAX and tag[1] not in "!?")
 
 
 def _element_problems(element: etree._Element) -> list[str]:

@@ -64,3 +64,15 @@ def test_formatting_is_taken(content):
 )
 def test_what_runs_loads_or_shows_nothing_is_refused(text, rule):
     assert problems(text)[0][0] == rule
+
+
+def test_what_was_harmless_before_hides_nothing_now():
+    assert problems(div('<p title="a>b" class="c">x</p>')) == []
+    assert problems(div('<p title="a">x</p>')) == []
+    assert problems(div('<p title="a>" onclick="x()">x</p>')) != []
+    assert (
+        problems(div('<p title="a"><svg xmlns="http://www.w3.org/2000/svg"><p title="a">x</p></svg></p>'))
+        != []
+    )
+    assert problems(div('<p title="a"> &#160; </p>')) != []
+    assert problems('<div xmlns="http://www.w3.org/2000/svg"><p title="a">x</p></div>') != []
