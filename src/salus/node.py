@@ -15,7 +15,6 @@ import msgspec
 
 from salus.core.clock import Clock, utc_now
 from salus.federation.anchor import refresh
-from salus.federation.anchor import refresh
 from salus.federation.membership import Membership
 from salus.federation.membership_list import key_id
 from salus.federation.peers import Peers
@@ -32,6 +31,7 @@ from salus.trust.keys import NodeKeys, load_keys
 from salus.trust.tokens import TokenTerms
 from salus.web import abroad, health, ledger, mhd, pdqm, restrictions, smart
 from salus.web.application import assemble
+from salus.web.fhir import export, notify
 from salus.web.fhir.face import face as fhir_face
 from salus.web.membership import face as membership_face
 from salus.web.portal.face import face as portal_face
@@ -41,7 +41,7 @@ LOG = logging.getLogger("salus.node")
 KEYS_FOLDER = "keys"
 SWEEP_SECONDS = 3600.0
 REFRESH_SECONDS = 30.0
-REFRESH_SECONDS = 60.0
+LOOK_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 
 
@@ -158,7 +158,8 @@ async def _background(services: Services) -> AsyncIterator[None]:
     signer = ledger.signer_of(services.base_url, services.keys)
     work: dict[str, Callable[[], Awaitable[object]]] = {
         "sequencer": lambda: run_sequencer(database, signer, clock),
-        "membership": lambda: _every(REFRESH_SECONDS, lambda: _refresh(services)),
+        "exports": lambda: _work_off(lambda: export.work_once(services)),
+        "notifications": lambda: _work_off(lambda: notify.work_once(services)),
         "sweep": lambda: _every(SWEEP_SECONDS, lambda: _sweep(database, clock)),
         "membership": lambda: _every(
             REFRESH_SECONDS, lambda: refresh(services.membership, services.client, services.node, clock())
@@ -189,15 +190,17 @@ async def _every(seconds: float, step: Callable[[], Awaitable[object]]) -> None:
         await asyncio.sleep(seconds)
 
 
+async def _work_off(step: Callable[[], Awaitable[bool]]) -> None:
+    """Do the step while it finds something to do, then look again in a second."""
+    while True:
+        if not await step():
+            await asyncio.sleep(LOOK_SECONDS)
+
+
 def _is_member(membership: Membership, clock: Clock, node: str) -> bool:
     """Return whether the node belongs to the federation at this moment."""
     current = membership.current
     return current is not None and current.state(node, clock()) == "active"
-
-
-async def _refresh(services: Services) -> None:
-    """Hear of a newer membership list from another member."""
-    await refresh(services.membership, services.client, services.node, services.clock())
 
 
 async def _sweep(database: Database, clock: Clock) -> None:
