@@ -61,7 +61,7 @@ async def desk(federation):
         home, person("ana"), person("rui", "Costa", "Rui"), condition("c1", "ana"), condition("c2", "rui")
     )
     mari = local_caller(abroad, Role.CLINICIAN, "Mari Tamm")
-    return Desk(mari, abroad.services.gatehouse, abroad.services.peers)
+    return Desk(mari, abroad.services.gatehouse, abroad.services.peers, abroad.services.database)
 
 
 async def found(desk, demographics=None):
@@ -216,7 +216,7 @@ async def test_both_nodes_wrote_every_access_down_and_refusals_too(federation, d
     await fetch_summary(desk, patient)
     researcher = msgspec.structs.replace(desk.caller, purpose=Purpose.RESEARCH)
     with pytest.raises(AccessRefused):
-        await fetch_summary(Desk(researcher, desk.gatehouse, desk.peers), patient)
+        await fetch_summary(Desk(researcher, desk.gatehouse, desk.peers, desk.database), patient)
     for name, known_as in (("pt-1", "ana"), ("ee-1", "pt-1:ana")):
         async with federation.nodes[name].services.database.system() as connection:
             rows = await connection.fetch("SELECT entry FROM leaf WHERE patient = $1", known_as)

@@ -9,7 +9,7 @@ from tests.federation.conftest import get, local_caller, put
 from salus.core.access import Role
 from salus.core.errors import AccessRefused, Conflict, NotFound, PeerUnavailable
 from salus.primary.cross_border import Desk, PatientAbroad
-from salus.primary.dispensing_abroad import Supply, discard, dispense, list_prescriptions
+from salus.primary.dispensing_abroad import Supply, discard, dispense, finish_open, list_prescriptions
 
 TABLETS = {"system": "http://unitsofmeasure.org", "code": "{tbl}", "unit": "tablet"}
 ANA = {"resourceType": "Patient", "id": "ana", "name": [{"family": "Silva"}], "birthDate": "1970-01-01"}
@@ -35,7 +35,7 @@ async def counter(federation):
     await put(federation.nodes["pt-1"], ANA, RUI, prescription(), prescription("rui-rx", "rui"))
     abroad = federation.nodes["ee-1"]
     pharmacist = local_caller(abroad, Role.PHARMACIST, "Jaan Kask")
-    desk = Desk(pharmacist, abroad.services.gatehouse, abroad.services.peers)
+    desk = Desk(pharmacist, abroad.services.gatehouse, abroad.services.peers, abroad.services.database)
     return federation, desk, PatientAbroad("pt-1", "ana", ANA, "present")
 
 
@@ -197,3 +197,53 @@ async def test_both_nodes_wrote_the_dispensation_down(counter):
         written = b"".join(row["entry"] for row in rows)
         assert b"Jaan Kask" in written
         assert b"create" in written
+
+
+async def lines_abroad(federation):
+    async with federation.nodes["ee-1"].services.database.system() as connection:
+        rows = await connection.fetch("SELECT value, state FROM dispensed_abroad ORDER BY value")
+    return {row["value"]: row["state"] for row in rows}
+
+
+async def test_a_hand_over_whose_answer_was_lost_stays_open_abroad_and_is_finished_later(counter):
+    federation, desk, patient = counter
+    listed = await only(desk, patient)
+    send = desk.peers._send
+
+    async def losing(member, method, url, headers, body, bytes_max):
+        answer = await send(member, method, url, headers, body, bytes_max)
+        if url.endswith("/fhir"):
+            raise PeerUnavailable("the line broke after the home node had answered")
+        return answer
+
+    desk.peers._send = losing
+    with pytest.raises(PeerUnavailable):
+        await dispense(desk, patient, listed.resource, supply("d1"))
+    assert await lines_abroad(federation) == {"d1": "open"}
+    desk.peers._send = send
+    assert await finish_open(desk) == {("urn:oid:2.999.1", "d1"): "recorded"}
+    assert await finish_open(desk) == {}
+    assert await lines_abroad(federation) == {"d1": "recorded"}
+    assert len(await recorded_at_home(federation)) == 1
+
+
+async def test_both_countries_know_what_became_of_each_hand_over(counter):
+    federation, desk, patient = counter
+    listed = await only(desk, patient)
+    done = await dispense(desk, patient, listed.resource, supply("d1"))
+    with pytest.raises(Conflict):
+        await dispense(desk, patient, listed.resource, supply("d2", 31))
+    await discard(desk, patient, listed.resource, done.resource)
+    assert await lines_abroad(federation) == {"d1": "discarded", "d2": "refused"}
+    await dispense(desk, patient, listed.resource, supply("d2", 30))
+    assert await lines_abroad(federation) == {"d1": "discarded", "d2": "recorded"}
+    assert str((await only(desk, patient)).left.amount) == "30 tablet"
+
+
+async def test_a_dispense_id_of_any_characters_selects_itself_only(counter):
+    _, desk, patient = counter
+    listed = await only(desk, patient)
+    for value in ("a|b", "a,b", "a$b", "a&identifier=x", "a\\b", "ü 1", "a%2Cb", "a+b"):
+        first = await dispense(desk, patient, listed.resource, supply(value, 1))
+        again = await dispense(desk, patient, listed.resource, supply(value, 1))
+        assert (first.repeated, again.repeated) == (False, True), value

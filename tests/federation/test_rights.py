@@ -25,7 +25,7 @@ async def home(federation):
 def desk(federation):
     abroad = federation.nodes["ee-1"]
     mari = local_caller(abroad, Role.CLINICIAN, "Mari Tamm")
-    return Desk(mari, abroad.services.gatehouse, abroad.services.peers)
+    return Desk(mari, abroad.services.gatehouse, abroad.services.peers, abroad.services.database)
 
 
 def citizen(node, patient="ana"):

@@ -24,6 +24,7 @@ from salus.federation.peers import FHIR_JSON, FORM, Peers, path_of, read_json
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.validation.validator import Issue, validate
 from salus.standards.smart.asker import Asker
+from salus.store.postgres import Database
 from salus.trust.gate import Gatehouse, enter
 from salus.trust.policy import AccessRequest
 
@@ -34,11 +35,12 @@ Resource = dict[str, Any]  # a parsed FHIR resource; its members are of many typ
 
 
 class Desk(msgspec.Struct, frozen=True):
-    """From where one asks abroad: the caller, the node's gate and its way to other nodes."""
+    """From where one asks abroad: the caller, the node's gate, its way to other nodes and its database."""
 
     caller: Caller
     gatehouse: Gatehouse
     peers: Peers
+    database: Database
 
 
 class PatientAbroad(msgspec.Struct, frozen=True):

@@ -6,30 +6,42 @@ afterwards. When the answer is lost, the same call with the same dispense id fin
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 
 from salus.core.access import Action
-from salus.core.errors import Conflict, PeerUnavailable
+from salus.core.errors import (
+    Conflict,
+    InvalidResource,
+    MalformedContent,
+    NotFound,
+    PeerUnavailable,
+    SalusError,
+)
 from salus.federation.peers import Answer, read_json
 from salus.primary.cross_border import SCOPE, Desk, PatientAbroad, Resource, asker_of, list_resources
 from salus.primary.prescriptions import (
+    Dispensation,
     Remaining,
     is_repeat,
     read_dispensation,
     read_prescription,
     remaining,
 )
-from salus.standards.fhir.codec.json import write_json
-from salus.trust.gate import enter
+from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.store.dispensed_abroad import DispensedAbroad, begin, open_lines, settle
+from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
 
 DISPENSE_PROFILE = "http://hl7.eu/fhir/mpd/StructureDefinition/MedicationDispense-eu-mpd"
 RECORDED = "http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationDispense.recorded"
 ATTEMPTS_MAX = 2
+FULL_URL = "urn:uuid:00000000-0000-4000-8000-000000000001"
 
 
 class Prescribed(msgspec.Struct, frozen=True):
@@ -109,15 +121,17 @@ async def dispense(desk: Desk, patient: PatientAbroad, prescription: Resource, s
     resource = dispensation_resource(
         patient, prescription, supply, desk.caller.name, desk.caller.organisation, now
     )
+    offered = read_dispensation(resource)
     system, value = supply.dispense_id
-    request = {
-        "method": "POST",
-        "url": "MedicationDispense",
-        "ifNoneExist": f"identifier={system}|{value}",
-    }
-    response, recorded = await _send(desk, patient, resource, request, Action.CREATE)
-    offered, known = read_dispensation(resource), read_dispensation(recorded)
-    if not is_repeat([known], offered):
+    line = DispensedAbroad(
+        patient.here, system, value, offered.prescription, write_json(resource), desk.peers.clock()
+    )
+    request = AccessRequest(Action.CREATE, "MedicationDispense", f"MedicationDispense at {patient.node}")
+    async with enter(desk.gatehouse, desk.caller, request) as access:
+        line = await begin(access.grant, desk.database, line)
+        is_repeat([_of(desk, line.message)], offered)
+        response, recorded = await _record(desk, access, patient, line)
+    if not is_repeat([read_dispensation(recorded)], offered):
         raise PeerUnavailable(f"node {patient.node} recorded another dispensation than was sent")
     return await _outcome(desk, patient, prescription, recorded, repeated=response.startswith("200"))
 
@@ -131,11 +145,57 @@ async def discard(
     """
     resource = {name: member for name, member in recorded.items() if name not in {"id", "meta"}}
     resource["status"] = "entered-in-error"
-    identifier = resource["identifier"][0]
-    url = f"MedicationDispense?identifier={identifier['system']}|{identifier['value']}"
-    request = {"method": "PUT", "url": url}
-    _, kept = await _send(desk, patient, resource, request, Action.UPDATE)
+    offered, sent = read_dispensation(resource), write_json(resource)
+    system, _, value = offered.identifier.partition("|")
+    line = DispensedAbroad(patient.here, system, value, offered.prescription, sent, desk.peers.clock())
+    request = AccessRequest(Action.UPDATE, "MedicationDispense", f"MedicationDispense at {patient.node}")
+    async with enter(desk.gatehouse, desk.caller, request) as access:
+        _, kept = await _send(desk, patient, sent, "PUT", condition_of(system, value))
+        line = await begin(access.grant, desk.database, line)
+        await settle(access.grant, desk.database, line, "discarded", at=desk.peers.clock())
+        access.record([patient.here])
     return await _outcome(desk, patient, prescription, kept, repeated=False)
+
+
+async def finish_open(desk: Desk) -> dict[tuple[str, str], str]:
+    """Send every dispensation again whose answer is still missing, after a crash or an outage.
+
+    Returns:
+        By dispense id, "recorded" or why it is not, in the order begun.
+    """
+    request = AccessRequest(Action.CREATE, "MedicationDispense", "MedicationDispense, answers missing")
+    found: dict[tuple[str, str], str] = {}
+    async with enter(desk.gatehouse, desk.caller, request) as access:
+        for line in await open_lines(access.grant, desk.database):
+            node, _, identity = line.patient.partition(":")
+            patient = PatientAbroad(node, identity, {}, "in-care")
+            try:
+                await _record(desk, access, patient, line)
+                found[line.system, line.value] = "recorded"
+            except SalusError as error:
+                found[line.system, line.value] = error.message
+    return found
+
+
+async def _record(
+    desk: Desk, access: Access, patient: PatientAbroad, line: DispensedAbroad
+) -> tuple[str, Resource]:
+    """Send the line and write down what became of it; without an answer it stays open."""
+    access.record([patient.here])
+    try:
+        done = await _send(desk, patient, line.message, "POST", condition_of(line.system, line.value))
+    except (Conflict, InvalidResource, MalformedContent, NotFound) as error:
+        at = desk.peers.clock()
+        await settle(access.grant, desk.database, line, "refused", at=at, note=error.message)
+        raise
+    await settle(access.grant, desk.database, line, "recorded", at=desk.peers.clock())
+    return done
+
+
+def condition_of(system: str, value: str) -> str:
+    """Return the search condition that selects a dispensation by its dispense id."""
+    parts = (re.sub(r"([\\,$|])", r"\\\1", part) for part in (system, value))
+    return urlencode({"identifier": "|".join(parts)}, safe="|:")
 
 
 def dispensation_resource(
@@ -176,21 +236,17 @@ def dispensation_resource(
 
 
 async def _send(
-    desk: Desk, patient: PatientAbroad, resource: Resource, request: dict[str, str], action: Action
+    desk: Desk, patient: PatientAbroad, message: bytes, method: str, condition: str
 ) -> tuple[str, Resource]:
     """Send the one-entry transaction and return its response status and the resource as recorded."""
-    entry = {
-        "fullUrl": "urn:uuid:00000000-0000-4000-8000-000000000001",
-        "resource": resource,
-        "request": request,
-    }
-    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
-    body = write_json(bundle)
-    what = f"MedicationDispense at {patient.node}"
-    access_request = AccessRequest(action, "MedicationDispense", what)
-    async with enter(desk.gatehouse, desk.caller, access_request) as access:
-        answer = await _until_answered(desk, patient, body)
-        access.record([patient.here])
+    url = "MedicationDispense"
+    request = {"method": method, "url": url} | ({"ifNoneExist": condition} if method == "POST" else {})
+    if method == "PUT":
+        request["url"] = f"{url}?{condition}"
+    resource = parse_json(message, desk.peers.limits)
+    entry = {"fullUrl": FULL_URL, "resource": resource, "request": request}
+    body = write_json({"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
+    answer = await _until_answered(desk, patient, body)
     member = desk.peers.membership.admitted(patient.node, desk.peers.clock())
     found = read_json(member, answer, "Bundle", desk.peers.limits).get("entry", [])
     recorded = found[0].get("resource") if len(found) == 1 and isinstance(found[0], dict) else None
@@ -199,6 +255,10 @@ async def _send(
             f"node {patient.node} did not say what it recorded; call again with the same id"
         )
     return str(found[0].get("response", {}).get("status", "")), recorded
+
+
+def _of(desk: Desk, message: bytes) -> Dispensation:
+    return read_dispensation(parse_json(message, desk.peers.limits))
 
 
 async def _until_answered(desk: Desk, patient: PatientAbroad, body: bytes) -> Answer:

@@ -95,7 +95,7 @@ def face(services: Services) -> Face:
 
 def desk_of(services: Services, caller: Caller) -> Desk:
     """Return the desk from which the caller asks abroad."""
-    return Desk(caller, services.gatehouse, services.peers)
+    return Desk(caller, services.gatehouse, services.peers, services.database)
 
 
 async def _patients(desk: Desk, body: bytes) -> Resource:

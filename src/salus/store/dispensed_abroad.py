@@ -1,0 +1,87 @@
+"""What this node dispensed on prescriptions of other nodes, line by line, open until they answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from salus.core.access import Grant
+from salus.core.errors import Conflict
+from salus.store.postgres import Database
+
+OPEN_MAX = 100
+_COLUMNS = "patient, system, value, prescription, message, begun, settled, state, note"
+_BEGIN = """
+INSERT INTO dispensed_abroad (patient, system, value, prescription, message, begun, state)
+VALUES ($1, $2, $3, $4, $5, $6, 'open')
+ON CONFLICT (patient, system, value) DO UPDATE
+SET prescription = $4, message = $5, begun = $6, state = 'open', settled = NULL, note = ''
+WHERE dispensed_abroad.state = 'refused'
+"""
+_GET = f"SELECT {_COLUMNS} FROM dispensed_abroad WHERE patient = $1 AND system = $2 AND value = $3"  # noqa: S608  (constants only)
+_SETTLE = """
+UPDATE dispensed_abroad SET state = $4, note = $5, settled = $6
+WHERE patient = $1 AND system = $2 AND value = $3
+"""
+_OPEN = f"SELECT {_COLUMNS} FROM dispensed_abroad WHERE state = 'open' ORDER BY begun LIMIT $1"  # noqa: S608  (constants only)
+
+
+class DispensedAbroad(msgspec.Struct, frozen=True):
+    """One line.
+
+    Args:
+        patient: "node:id".
+        system, value: the dispense id.
+        prescription: id of the MedicationRequest at the patient's home node.
+        message: the MedicationDispense as sent.
+        begun: when it was first sent.
+        settled: when the answer came, None while the line is open.
+        state: open, recorded, refused or discarded.
+        note: why it was refused.
+    """
+
+    patient: str
+    system: str
+    value: str
+    prescription: str
+    message: bytes
+    begun: datetime
+    settled: datetime | None = None
+    state: str = "open"
+    note: str = ""
+
+
+async def begin(grant: Grant, database: Database, line: DispensedAbroad) -> DispensedAbroad:
+    """Write the line down before it is sent, and return it.
+
+    A line already begun is returned as it is; one that was refused is begun anew.
+
+    Raises:
+        Conflict: the dispense id was used for another prescription.
+    """
+    async with database.writing(grant) as connection:
+        await connection.execute(
+            _BEGIN, line.patient, line.system, line.value, line.prescription, line.message, line.begun
+        )
+        row = await connection.fetchrow(_GET, line.patient, line.system, line.value)
+    assert row is not None
+    known = DispensedAbroad(*row)
+    if known.prescription != line.prescription:
+        raise Conflict("this dispense id stands for a hand-over on another prescription; choose a new one")
+    return known
+
+
+async def settle(
+    grant: Grant, database: Database, line: DispensedAbroad, state: str, *, at: datetime, note: str = ""
+) -> None:
+    """Write down what the home node answered."""
+    async with database.writing(grant) as connection:
+        await connection.execute(_SETTLE, line.patient, line.system, line.value, state, note, at)
+
+
+async def open_lines(grant: Grant, database: Database) -> list[DispensedAbroad]:
+    """Return the lines whose answer is still missing, oldest first, at most 100."""
+    async with database.reading(grant) as connection:
+        rows = await connection.fetch(_OPEN, OPEN_MAX)
+    return [DispensedAbroad(*row) for row in rows]
