@@ -214,6 +214,24 @@ async def test_a_collection_goes_resource_by_resource(load, tmp_path):
     assert (report.stored, report.rejected) == (1, 1)
 
 
+@pytest.mark.parametrize(("kind", "rejected"), [("transaction", 1), ("batch", 1)])
+async def test_what_a_load_cannot_do_is_rejected_and_not_dropped(load, tmp_path, kind, rejected):
+    asked = {
+        "resourceType": "Bundle",
+        "type": kind,
+        "entry": [{"request": {"method": "DELETE", "url": "Patient/1"}}],
+    }
+    write(tmp_path / "d.json", asked)
+    assert (await load(tmp_path / "d.json")).rejected == rejected
+
+
+async def test_lenient_stores_the_sound_entries_of_a_streamed_transaction(load, tmp_path):
+    limits = msgspec.structs.replace(Limits(), document_bytes_max=2_000)
+    write(tmp_path / "t.json", transaction(*(patient(n) for n in range(60)), patient(99, gender="x")))
+    report = await load(tmp_path / "t.json", limits=limits, lenient=True)
+    assert (report.stored, report.rejected) == (60, 1)
+
+
 async def test_conditional_references_find_their_target_even_when_it_is_loaded_later(load, rows, tmp_path):
     doctor = {
         "resourceType": "Practitioner",

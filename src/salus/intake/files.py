@@ -85,7 +85,11 @@ def open_file(file: SourceFile) -> Iterator[tuple[BinaryIO, Callable[[], int]]]:
             spool.seek(0)
             yield spool, spool.tell
         return
-    with Path(file.path).open("rb") as raw:
+    try:
+        opened = Path(file.path).open("rb")  # noqa: SIM115  (closed below)
+    except OSError as error:
+        raise NotFound(f"{file.path} cannot be opened: {error.strerror}.") from error
+    with opened as raw:
         if file.path.lower().endswith(".gz"):
             with gzip.GzipFile(fileobj=raw) as unpacked:
                 yield cast("BinaryIO", unpacked), raw.tell

@@ -13,6 +13,7 @@ import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
@@ -22,6 +23,7 @@ from typing import BinaryIO
 import msgspec
 
 from salus.core.access import Grant
+from salus.core.errors import StorageUnavailable
 from salus.core.limits import Limits
 from salus.intake import formats
 from salus.intake.files import SourceFile, open_file
@@ -180,6 +182,11 @@ def _preparer(settings: list[Setting], workers: int) -> Iterator[Prepare]:
 
         try:
             yield submit
+        except BrokenProcessPool as error:
+            raise StorageUnavailable(
+                "A worker process was killed, perhaps for want of memory. Run the same load again with fewer "
+                "--workers: it goes on where it stood."
+            ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -208,7 +215,7 @@ def _chunks(files: Sequence[SourceFile], skipped: Sequence[int], plan: Plan) -> 
             for unit in _units(file, stream, plan.limits):
                 if unit.number < skipped[number]:
                     continue
-                if unit.group and not is_group:
+                if unit.group and not is_group and not plan.lenient:
                     is_group = True
                     if units or finished:
                         yield Chunk(units, finished, False, before)

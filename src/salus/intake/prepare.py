@@ -276,8 +276,8 @@ def _bundle(unit: Unit, setting: Setting, bundle: _Bundle) -> Prepared:
     types = _types(entries)
     rows: list[Row] = []
     rejections: list[Rejection] = []
-    for number, (full_url, content, _) in enumerate(entries):
-        if not content:
+    for number, (full_url, content, request) in enumerate(entries):
+        if not content and not request:
             continue
         # Kept as an entry, so that a retry knows its fullUrl.
         kept = (
@@ -285,6 +285,7 @@ def _bundle(unit: Unit, setting: Setting, bundle: _Bundle) -> Prepared:
         )
         part = Unit(unit.number, unit.line, kept, number)
         try:
+            _refuse_other_methods(request)
             rows += _single(part, setting, content, full_url, types).rows
         except _Refused as refused:
             rejections += _refused(part, setting, refused).rejections
@@ -312,9 +313,9 @@ def _whole(
     conditions, existing = _known_already(setting, entries)
     known = msgspec.structs.replace(setting, links={**setting.links, **existing})
     for full_url, content, request in entries:
+        _refuse_other_methods(request)
         if not content:
             continue
-        _refuse_other_methods(request)
         spliced = _references(known, full_url, types).splice(content)
         resource = _parse(spliced, setting, setting.limits.document_bytes_max)
         conditions += _conditions(resource, setting)
@@ -353,7 +354,7 @@ def _known_already(
 def _refuse_other_methods(request: dict[str, Any]) -> None:
     method = request.get("method", "POST")
     if method not in ("POST", "PUT"):
-        message = f"A loaded transaction may create and update; {str(method)[:16]} needs the FHIR interface."
+        message = f"A loaded Bundle may create and update; {str(method)[:16]} needs the FHIR interface."
         raise _Refused(refusal("not-supported", message, "Bundle.entry.request.method"), "Bundle")
 
 

@@ -140,8 +140,15 @@ def read(stream: BinaryIO, limits: Limits) -> Iterator[Unit]:
             yield Unit(0, 1, head)
             return
         stream = io.BytesIO(head)
+    is_small = len(head) <= limits.document_bytes_max
+    stream.seek(0)
+    bundle, names = _survey(_Text(stream, limits.document_bytes_max))
+    problem = _whole_problem(bundle, stream, limits, is_small=is_small)
+    if problem:
+        yield Unit(0, 1, head if is_small else head[:_SHOWN_BYTES], problem=problem)
+        return
     del head
-    yield from _entries(stream, limits)
+    yield from _entries(stream, bundle, names, limits)
 
 
 def _is_sound(body: bytes) -> bool:
@@ -152,14 +159,20 @@ def _is_sound(body: bytes) -> bool:
     return True
 
 
-def _entries(stream: BinaryIO, limits: Limits) -> Iterator[Unit]:
-    stream.seek(0)
-    bundle, names = _survey(_Text(stream, limits.document_bytes_max))
+def _whole_problem(bundle: _Bundle, stream: BinaryIO, limits: Limits, *, is_small: bool) -> str:
+    """Say why what cannot be read as one cannot be read entry by entry either, "" when it can."""
+    if bundle.resourceType != "Bundle" or not bundle.type:
+        return _why_not(stream, limits)
+    if is_small and bundle.type in WHOLE:
+        return _why_not(stream, limits)
+    if bundle.type == "document":
+        return f"A document may have at most {limits.document_bytes_max} bytes (limits.document_bytes_max)."
+    return ""
+
+
+def _entries(stream: BinaryIO, bundle: _Bundle, names: EntryNames, limits: Limits) -> Iterator[Unit]:
     stream.seek(0)
     text = _Text(stream, limits.document_bytes_max)
-    if bundle.resourceType != "Bundle" or not bundle.type:
-        yield Unit(0, 1, stream.read(_SHOWN_BYTES), problem=_why_not(stream, limits))
-        return
     group = bundle.type if bundle.type in WHOLE else ""
     number = 0
     try:

@@ -98,6 +98,19 @@ def test_a_bundle_that_is_cut_off_yields_what_came_before_and_says_where_it_ends
     assert f"line {units[-1].line}" in units[-1].problem
 
 
+@pytest.mark.parametrize("kind", ["transaction", "document"])
+def test_of_what_stands_or_falls_as_one_all_bytes_are_kept_when_it_is_cut_off(kind):
+    cut = json.dumps(bundle(kind, 3)).encode()[:-40]
+    [unit] = read(json_document, cut)
+    assert unit.content == cut
+    assert unit.problem
+
+
+def test_a_document_over_the_limit_is_refused_by_name():
+    [unit] = read(json_document, json.dumps(bundle("document", 40)).encode())
+    assert "document_bytes_max" in unit.problem
+
+
 def test_an_entry_that_is_no_json_is_cut_out_and_its_neighbours_are_read():
     body = json.dumps(bundle(count=3)).encode().replace(b'"id": "1"', b'"id": oops')
     units = read(json_document, body)
