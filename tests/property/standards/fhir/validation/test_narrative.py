@@ -6,16 +6,10 @@ from hypothesis import strategies as st
 from salus.standards.fhir.validation.narrative import _harmless_tags, problems
 
 PLAIN = ["<p>", "</p>", '<p class="a">', "<b>", "</b>", "<br/>", "text", " ", "&#160;", "&lt;", ">"]
-TRICKY = [
-    "<!-- x -->",
-    '<p title="a>',
-    '" onclick="x()">',
-    "<p title='a>",
-    "' onclick='x()'>",
-    "<![CDATA[a]]>",
-]
-HARMFUL = ["<script>", "</script>", '<svg xmlns="s">', "</svg>", '<a href="javascript:x">', "</a>"]
-PIECE = st.sampled_from([*PLAIN, *TRICKY, *HARMFUL, '<img src="x.png"/>'])
+TRICKY = ["<!-- x -->", '<p title="a>', '" onclick="x()">', "<p title='a>", "' onclick='x()'>"]
+FOREIGN = ["<![CDATA[a]]>", '<svg xmlns="s">', "</svg>"]
+HARMFUL = ["<script>", "</script>", '<a href="javascript:x">', "</a>"]
+PIECE = st.sampled_from([*PLAIN, *TRICKY, *FOREIGN, *HARMFUL, '<img src="x.png"/>'])
 NARRATIVE = st.lists(PIECE, max_size=8).map(
     lambda pieces: f'<div xmlns="http://www.w3.org/1999/xhtml">{"".join(pieces)}</div>'
 )

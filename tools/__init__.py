@@ -1,0 +1,1 @@
+"""Tools that derive what Salus ships; none of them runs on a node."""
