@@ -17,13 +17,23 @@ from salus.store.postgres import Database
 
 
 class _Batch:
-    """Leaves that share one INSERT, and the future that tells all who wait."""
+    """Leaves that share one INSERT, and those who wait for it."""
 
-    __slots__ = ("done", "leaves")
+    __slots__ = ("leaves", "waiting")
 
     def __init__(self) -> None:
         self.leaves: list[Leaf] = []
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting: list[asyncio.Future[None]] = []
+
+    def tell(self, error: SalusError | None) -> None:
+        """Wake everybody who still waits: the leaves are on disk, or cannot be."""
+        for future in self.waiting:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
 
 
 class Journal:
@@ -44,13 +54,16 @@ class Journal:
         """
         if not leaves:
             return
-        await asyncio.shield(self._post(leaves))
+        batch = self._post(leaves)
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        batch.waiting.append(durable)
+        await durable
 
     def post(self, leaves: Sequence[Leaf]) -> None:
         """Write the leaves soon, without waiting: for a request that was cancelled and answers nothing."""
         self._post(leaves)
 
-    def _post(self, leaves: Sequence[Leaf]) -> asyncio.Future[None]:
+    def _post(self, leaves: Sequence[Leaf]) -> _Batch:
         batch = self._next
         if batch is None:
             batch = self._next = _Batch()
@@ -58,7 +71,7 @@ class Journal:
         if self._closing or len(batch.leaves) + len(leaves) > self._leaves_max:
             raise StorageUnavailable("The audit cannot keep up; send the request again in a moment.")
         batch.leaves.extend(leaves)
-        return batch.done
+        return batch
 
     async def run(self) -> None:
         """Write batch after batch until `close`."""
@@ -74,11 +87,9 @@ class Journal:
             async with self._database.system() as connection:
                 await append(connection, batch.leaves)
         except SalusError as error:
-            batch.done.set_exception(error)
-            # Retrieved here too, so that a batch nobody waits for is no unhandled failure.
-            batch.done.exception()
+            batch.tell(error)
         else:
-            batch.done.set_result(None)
+            batch.tell(None)
 
     def close(self) -> None:
         """Refuse new leaves; `run` ends after the last batch."""

@@ -7,7 +7,7 @@ a read durable before the answer leaves.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import os
 from collections.abc import Sequence
 
@@ -28,9 +28,14 @@ class Entry(msgspec.Struct, frozen=True):
     leaf: Leaf
 
 
-def encode_entry(leaf: Leaf) -> bytes:
-    """Return the leaf's entry with a fresh salt."""
-    return _encoder.encode(Entry(base64.b64encode(os.urandom(_SALT_BYTES)).decode(), leaf))
+def encode_entries(leaves: Sequence[Leaf]) -> list[bytes]:
+    """Return the leaves' entries, each with a fresh salt."""
+    random = os.urandom(_SALT_BYTES * len(leaves))
+    salts = (random[start : start + _SALT_BYTES] for start in range(0, len(random), _SALT_BYTES))
+    return [
+        _encoder.encode(Entry(binascii.b2a_base64(salt, newline=False).decode("ascii"), leaf))
+        for salt, leaf in zip(salts, leaves, strict=True)
+    ]
 
 
 def decode_entry(entry: bytes) -> Leaf:
@@ -66,5 +71,5 @@ async def append(connection: Connection, leaves: Sequence[Leaf]) -> None:
             _APPEND,
             [leaf.patient for leaf in leaves],
             [leaf.at for leaf in leaves],
-            [encode_entry(leaf) for leaf in leaves],
+            encode_entries(leaves),
         )

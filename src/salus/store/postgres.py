@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 import asyncpg
 
@@ -21,12 +21,14 @@ from salus.core.errors import SettingsInvalid, StorageUnavailable, TooCostly
 from salus.core.limits import Limits
 from salus.store.embedded import embedded_server
 from salus.store.migrations import migrate, migrations
+from salus.store.pool import Connection, Pool
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+__all__ = ["Connection", "Database", "open_database"]
 
-WIDE, BOUND, OWNER = "salus_wide", "salus_bound", "none"
+WIDE, BOUND, OWNER = ROLES = ("salus_wide", "salus_bound", "none")
 _VERSION_MIN = 150_000
 _LOADING_TIMEOUT_MS = 600_000
+_CONNECT_SECONDS_MAX = 10.0
 _SEES_HIDDEN = frozenset({Role.CITIZEN, Role.OPERATOR})
 _SET_BOUND = "SELECT set_config('salus.patients', $1, false), set_config('salus.sees_hidden', $2, false)"
 
@@ -81,7 +83,7 @@ def storage_errors() -> Iterator[None]:
 class Database:
     """Open pools of connections, one for each role. Made by `open_database`."""
 
-    def __init__(self, url: str, limits: Limits, pools: dict[str, asyncpg.Pool[asyncpg.Record]]) -> None:
+    def __init__(self, url: str, limits: Limits, pools: dict[str, Pool]) -> None:
         self.url = url
         self.limits = limits
         self._pools = pools
@@ -90,13 +92,13 @@ class Database:
     async def system(self) -> AsyncIterator[Connection]:
         """Lend a node-wide connection for what is no personal data: jobs, ledger, peers, counts."""
         with storage_errors():
-            async with self._pools[WIDE].acquire() as connection:
+            async with self._pools[WIDE].lend() as connection:
                 yield connection
 
     async def fetchrow(self, grant: Grant, statement: str, *arguments: object) -> asyncpg.Record | None:
         """Run one statement that sets the grant's patients itself, such as `read_resource`."""
         with storage_errors():
-            async with self._pools[WIDE if grant.patients is None else BOUND].acquire() as connection:
+            async with self._pools[WIDE if grant.patients is None else BOUND].lend() as connection:
                 return await connection.fetchrow(statement, *arguments)
 
     @asynccontextmanager
@@ -104,7 +106,7 @@ class Database:
         """Lend a connection that sees what the grant opens. Each statement is its own transaction."""
         with storage_errors():
             role = WIDE if grant.patients is None else BOUND
-            async with self._pools[role].acquire() as connection:
+            async with self._pools[role].lend() as connection:
                 if role is BOUND:
                     await connection.fetchrow(_SET_BOUND, patients_setting(grant), hidden_setting(grant))
                 yield connection
@@ -118,7 +120,7 @@ class Database:
         assert grant.action is Action.LOAD
         assert grant.patients is None
         with storage_errors():
-            async with self._pools[OWNER].acquire() as connection:
+            async with self._pools[OWNER].lend() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -126,10 +128,6 @@ class Database:
         """Lend a connection in one transaction: committed on leaving, rolled back on an exception."""
         async with self.reading(grant) as connection, connection.transaction():
             yield connection
-
-
-async def _keep(_connection: Connection) -> None:
-    """Give a connection back as it is: the default reset costs a round trip per request."""
 
 
 @asynccontextmanager
@@ -159,28 +157,24 @@ async def open_database(
         with storage_errors():
             if migrated:
                 await _prepare(url)
-            pools = {
-                role: await stack.enter_async_context(
-                    asyncpg.create_pool(
-                        url,
-                        min_size=0,
-                        max_size=connections_max,
-                        max_queries=2**62,
-                        max_inactive_connection_lifetime=300.0,
-                        reset=_keep,
-                        server_settings={
-                            "role": role,
-                            "statement_timeout": str(
-                                _LOADING_TIMEOUT_MS if role == OWNER else limits.statement_timeout_ms
-                            ),
-                            "application_name": "salus",
-                            "timezone": "UTC",
-                        },
-                    )
-                )
-                for role in (WIDE, BOUND, OWNER)
-            }
+        pools = {role: Pool(partial(_connect, url, role, limits), connections_max) for role in ROLES}
+        for pool in pools.values():
+            stack.push_async_callback(pool.close)
         yield Database(url, limits, pools)
+
+
+async def _connect(url: str, role: str, limits: Limits) -> Connection:
+    timeout_ms = _LOADING_TIMEOUT_MS if role == OWNER else limits.statement_timeout_ms
+    return await asyncpg.connect(
+        url,
+        timeout=_CONNECT_SECONDS_MAX,
+        server_settings={
+            "role": role,
+            "statement_timeout": str(timeout_ms),
+            "application_name": "salus",
+            "timezone": "UTC",
+        },
+    )
 
 
 @asynccontextmanager

@@ -20,7 +20,11 @@ from salus.store.rows import Row, StoredResource, patients_of
 
 T = TypeVar("T")
 
-_READ = "SELECT * FROM read_resource($1, $2, $3, $4)"
+_READ_BOUND = "SELECT * FROM read_resource($1, $2, $3, $4)"
+_READ_WIDE = """
+SELECT compartment, version, updated, deleted, others, source, source_id, content
+FROM resource WHERE type = $1 AND id = $2 AND (NOT hidden OR $3)
+"""
 _COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
 _VREAD = f"""
 SELECT {_COLUMNS} FROM resource
@@ -92,9 +96,11 @@ async def read(grant: Grant, database: Database, resource_type: str, resource_id
         NotFound: there is none, or the grant may not know of it.
         Gone: it was deleted.
     """
-    row = await database.fetchrow(
-        grant, _READ, patients_setting(grant), hidden_setting(grant), resource_type, resource_id
-    )
+    if grant.patients is None:
+        row = await database.fetchrow(grant, _READ_WIDE, resource_type, resource_id, sees_hidden(grant))
+    else:
+        patients, hidden = patients_setting(grant), hidden_setting(grant)
+        row = await database.fetchrow(grant, _READ_BOUND, patients, hidden, resource_type, resource_id)
     if row is None:
         raise _absent(resource_type, resource_id)
     if row[3]:

@@ -7,6 +7,7 @@ data's own transaction (`store.resources.apply`); a refusal and a failure are le
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable
 from types import TracebackType
 
@@ -15,10 +16,14 @@ import msgspec
 from salus.core.access import READS, Action, Caller, Grant, Leaf, Outcome
 from salus.core.clock import Clock
 from salus.core.errors import AccessRefused
-from salus.core.identifiers import new_id
 from salus.store.journal import Journal
 from salus.store.ledger import leaf_of
 from salus.trust.policy import AccessRequest, Decision, decide
+
+
+def request_id() -> str:
+    """Return a fresh id of a request (80 random bits, 20 hexadecimal digits)."""
+    return os.urandom(10).hex()
 
 
 class Gatehouse(msgspec.Struct, frozen=True):
@@ -26,7 +31,7 @@ class Gatehouse(msgspec.Struct, frozen=True):
 
     journal: Journal
     clock: Clock
-    new_request: Callable[[], str] = new_id
+    new_request: Callable[[], str] = request_id
 
 
 class Access:
@@ -94,7 +99,7 @@ class Access:
         ]
 
 
-class _Passage:
+class Passage:
     """The context manager of `enter`."""
 
     __slots__ = ("_access", "_caller", "_gatehouse", "_request")
@@ -150,11 +155,11 @@ class _Passage:
             await journal.write(access._empty(Outcome.FAILED))
 
 
-def enter(gatehouse: Gatehouse, caller: Caller, request: AccessRequest) -> _Passage:
+def enter(gatehouse: Gatehouse, caller: Caller, request: AccessRequest) -> Passage:
     """Return the way in, as an async context manager that yields an `Access`.
 
     Raises:
         AccessRefused: on entering; the refusal is written down first.
         StorageUnavailable: on entering or leaving, when the audit cannot be written: do not answer with data.
     """
-    return _Passage(gatehouse, caller, request)
+    return Passage(gatehouse, caller, request)

@@ -15,7 +15,7 @@ from salus.standards.merkle.proof import verify_consistency, verify_inclusion
 from salus.standards.merkle.tree import leaf_hash, root_of
 from salus.store.access_log import access_log, consistency_proof, inclusion_proof
 from salus.store.journal import open_journal
-from salus.store.ledger import append, encode_entry, leaf_of
+from salus.store.ledger import append, encode_entries, leaf_of
 from salus.store.sequencer import Progress, Signer, last_checkpoint, sequence
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -177,4 +177,5 @@ async def test_the_journal_writes_many_requests_leaves_durably(database, leaf):
 
 
 def test_equal_leaves_have_different_entries(leaf):
-    assert encode_entry(leaf()) != encode_entry(leaf())
+    first, second = encode_entries([leaf(), leaf()])
+    assert first != second

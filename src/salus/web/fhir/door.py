@@ -7,7 +7,7 @@ from salus.core.errors import NotFound
 from salus.core.identifiers import is_fhir_id
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.query_string import Pairs
-from salus.trust.gate import _Passage, enter
+from salus.trust.gate import Passage, enter
 from salus.trust.policy import AccessRequest
 from salus.web.services import Services
 
@@ -43,7 +43,7 @@ def pass_gate(
     *,
     patients: frozenset[str] | None = None,
     many: bool = False,
-) -> _Passage:
+) -> Passage:
     """Return the way in for this request (`trust.gate.enter`)."""
     return enter(services.gatehouse, caller, AccessRequest(action, kind, what, patients, many))
 
