@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from salus.core.errors import MethodNotAllowed
+from salus.federation.transactions import TRANSACTIONS
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.search.grammar import reference_targets
@@ -27,7 +28,6 @@ Json = dict[str, Any]  # FHIR content is open JSON
 
 VERSION = "0.1.0"
 RELEASED = "2026-11-24"
-READ_ONLY = frozenset({"AuditEvent"})
 INTERACTIONS = (
     ("T/i", "GET", "read"),
     ("T/i/_history/v", "GET", "vread"),
@@ -126,10 +126,14 @@ def security(base_url: str) -> Json:
 def resource(kind: str) -> Json:
     """Return what can be done with one resource type."""
     codes = [code for shape, method, code in INTERACTIONS if method in routes.ROUTES[shape]]
-    if kind in READ_ONLY:
+    if kind in routes.READ_ONLY:
         codes = [code for code in codes if code not in WRITES]
-    found: Json = {"type": kind, "interaction": [{"code": code} for code in codes], "versioning": "versioned"}
-    if kind not in READ_ONLY:
+    found: Json = {
+        "type": kind,
+        "interaction": [interaction(kind, code) for code in codes],
+        "versioning": "versioned",
+    }
+    if kind not in routes.READ_ONLY:
         found |= {
             "versioning": "versioned-update",
             "updateCreate": True,
@@ -146,6 +150,12 @@ def resource(kind: str) -> Json:
     }
     extra = operations(kind, instance=True)
     return found | ({"operation": extra} if extra else {})
+
+
+def interaction(kind: str, code: str) -> Json:
+    """Return one interaction, with the transaction between nodes that it is."""
+    text = TRANSACTIONS.get((kind, code))
+    return {"code": code} | ({"documentation": text} if text else {})
 
 
 def search_parameters(kind: str) -> list[Json]:

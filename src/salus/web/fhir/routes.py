@@ -13,6 +13,8 @@ from salus.web.fhir.operation import operations_found
 from salus.web.fhir.request import FhirRequest
 from salus.web.services import Services
 
+READ_ONLY = frozenset({"AuditEvent"})
+"""Written by the gate only."""
 Interaction = Callable[[Services, FhirRequest, Caller], Awaitable[Answer]]
 
 # The shape of an address: T a resource type, i an id, v a version, $ an operation, / between segments.
@@ -83,6 +85,8 @@ def route(request: FhirRequest) -> Interaction:
         raise NotFound("There is no such resource type in FHIR R4; types are case-sensitive.")
     if shape in ("$", "T/$", "T/i/$"):
         return operation(request, method)
+    if request.segments[:1] and request.segments[0] in READ_ONLY and is_write(shape, method):
+        raise MethodNotAllowed("The audit is written by the gate only; it can be read and searched.")
     methods = ROUTES.get(shape)
     if methods is None:
         raise NotFound("There is nothing at this address.")
@@ -92,6 +96,11 @@ def route(request: FhirRequest) -> Interaction:
     if found is None:
         raise MethodNotAllowed(f"This address takes {', '.join(methods)} only.")
     return found
+
+
+def is_write(shape: str, method: str) -> bool:
+    """Return whether a method changes something at an address of this shape."""
+    return method != "GET" and not shape.endswith("/_search")
 
 
 def operation(request: FhirRequest, method: str) -> Interaction:

@@ -1,0 +1,96 @@
+"""Every claim of the CapabilityStatement is true, and what is not there is not claimed."""
+
+import pytest
+
+from salus.core.access import Role
+from salus.core.limits import Limits
+from salus.standards.fhir.model import resource_types
+from salus.standards.fhir.search.grammar import parse_query
+from salus.standards.fhir.search.parameters import parameters_of
+from salus.standards.fhir.validation.validator import validate
+from salus.web.fhir.capability import statement
+
+BASE = "https://node.test/fhir"
+REST = statement(BASE, "Test node", "https://node.test")["rest"][0]
+RESOURCES = {resource["type"]: resource for resource in REST["resource"]}
+SAMPLES = {
+    "token": "a",
+    "string": "a",
+    "reference": "Patient/1",
+    "date": "2020",
+    "number": "1",
+    "quantity": "1",
+    "uri": "urn:a",
+}
+REQUESTS = {
+    "read": ("GET", "/{type}/none", {404}),
+    "vread": ("GET", "/{type}/none/_history/1", {404}),
+    "update": ("PUT", "/{type}/none", {400, 422}),
+    "patch": ("PATCH", "/{type}/none", {404}),
+    "delete": ("DELETE", "/{type}/none", {404}),
+    "history-instance": ("GET", "/{type}/none/_history", {404}),
+    "history-type": ("GET", "/{type}/_history", {200}),
+    "create": ("POST", "/{type}", {400, 422}),
+    "search-type": ("GET", "/{type}", {200}),
+}
+
+
+def test_the_statement_is_a_valid_resource_about_every_stored_type():
+    found = statement(BASE, "Test node", "https://node.test")
+    assert [issue for issue in validate(found) if issue.severity == "error"] == []
+    assert set(RESOURCES) == resource_types() - {"OperationOutcome", "Parameters"}
+
+
+@pytest.mark.parametrize("kind", ["Patient", "Observation", "Binary", "AuditEvent", "Subscription"])
+async def test_each_interaction_claimed_is_served_and_the_others_are_not(door, kind):
+    claimed = {interaction["code"] for interaction in RESOURCES[kind]["interaction"]}
+    for code, (method, path, statuses) in REQUESTS.items():
+        body = {"resourceType": kind, "nonsense": 1} if method in ("POST", "PUT") else None
+        if method == "PATCH":
+            body = {"resourceType": "Parameters"}
+        answer = await door(method, path.replace("{type}", kind), body, role=Role.OPERATOR)
+        if code in claimed:
+            assert answer.status_code in statuses, (code, answer.text)
+        else:
+            assert answer.status_code == 405, (code, answer.text)
+
+
+@pytest.mark.parametrize("kind", sorted(RESOURCES))
+def test_each_search_parameter_claimed_is_understood_and_no_other_is_claimed(kind):
+    claimed = {parameter["name"]: parameter for parameter in RESOURCES[kind]["searchParam"]}
+    known = parameters_of(kind)
+    assert set(claimed) == {code for code, parameter in known.items() if not parameter.refused}
+    for name, parameter in claimed.items():
+        assert parameter["definition"] == known[name].url
+        if parameter["type"] in SAMPLES:
+            query = parse_query(kind, [(name, SAMPLES[parameter["type"]])], Limits(), strict=True)
+            assert len(query.criteria) == 1
+    for include in RESOURCES[kind]["searchInclude"][1:]:
+        assert parse_query(kind, [("_include", include)], Limits(), strict=True).includes
+
+
+async def test_each_operation_claimed_is_there(door):
+    for kind, resource in RESOURCES.items():
+        if kind not in ("Patient", "Group", "Observation"):
+            continue
+        for operation in resource.get("operation", ()):
+            answers = [
+                await door.operator("GET", f"/{kind}{place}/${operation['name']}") for place in ("", "/none")
+            ]
+            assert any("no such operation" not in answer.text for answer in answers)
+    for operation in REST["operation"]:
+        assert "no such operation" not in (await door.operator("GET", f"/${operation['name']}")).text
+
+
+async def test_each_format_claimed_is_written(door):
+    for form in statement(BASE, "Test node", "https://node.test")["format"]:
+        answer = await door("GET", f"/Patient?_format={form.replace('+', '%2B')}")
+        assert answer.status_code == 200
+        assert ("xml" in answer.headers["content-type"]) == ("xml" in form)
+
+
+async def test_the_statement_tells_of_smart_and_of_dispensations(door):
+    found = (await door.client.get("https://node.test/fhir/metadata")).json()
+    assert found["rest"][0]["security"]["service"][0]["coding"][0]["code"] == "SMART-on-FHIR"
+    assert "MedicationDispense" in found["rest"][0]["documentation"]
+    assert {entry["code"] for entry in found["rest"][0]["interaction"]} >= {"transaction", "batch"}
