@@ -25,6 +25,7 @@ from salus.store.rows import StoredResource, patients_of
 from salus.store.search_check import confirmed, resource_of
 from salus.store.search_cursor import Place, seal, unseal
 from salus.store.search_plan import COLUMNS, Finder, Selection, too_many
+from salus.store.search_sql import Statement
 
 ESTIMATE_FROM = 1_000
 COST_MAX = 5_000_000.0
@@ -131,25 +132,26 @@ async def _page(
     if column is None:
         return await _collected_page(connection, finder, selection, query, after)
     descending = bool(query.sort) and query.sort[0].descending
-    phases = (0, 1) if column == "date" else (0,)
+    phases = (0, 1) if column == "date" and not selection.narrow else (0,)
     rows: list[asyncpg.Record] = []
     ends: list[Place] = []
     scanned = 0
     for phase in phases:
-        if after is not None and after.phase > phase:
+        if after is not None and after.phase > phase and len(phases) > 1:
             continue
-        here = after if after is not None and after.phase == phase else None
+        here = after if after is not None and (after.phase == phase or len(phases) == 1) else None
         more = True
         while more and len(rows) <= query.count:
             size = query.count + 1 - len(rows) if not selection.checker.parses else max(query.count + 1, 200)
-            batch = await _batch(connection, finder, selection, column, descending, phase, here, size)
+            order = _Order(column, descending, None if selection.narrow else phase)
+            batch = await _batch(connection, finder, selection, order, here, size)
             more = len(batch) == size
             scanned += len(batch)
             good = confirmed(batch, selection.checker)
             rows.extend(good)
-            ends.extend(_place(phase, column, row) for row in good)
+            ends.extend(_place(column, row) for row in good)
             if batch:
-                here = _place(phase, column, batch[-1])
+                here = _place(column, batch[-1])
             if more and len(rows) <= query.count and scanned > finder.limits.search_candidates_max:
                 raise too_many(query.type, finder.limits)
     if len(rows) > query.count:
@@ -172,42 +174,76 @@ def _column(query: Query) -> str | None:
     return "date" if clinical is not None and clinical.code == parameter.code else None
 
 
-def _place(phase: int, column: str, row: asyncpg.Record) -> Place:
-    values = [] if column == "id" or phase else [row[column].isoformat()]
-    return Place(phase, values, row["id"])
+class _Order(msgspec.Struct, frozen=True):
+    """The order of a batch.
+
+    Args:
+        column: id, updated or date; the id breaks ties in the direction that the index has.
+        descending: of the column.
+        phase: rows with a date (0), those without (1), or None for all, those without last. Two phases
+            follow an index; all at once is one round trip and sorts, which is fine for few rows.
+    """
+
+    column: str
+    descending: bool
+    phase: int | None
+
+    @property
+    def by_id(self) -> bool:
+        """Whether only the id orders."""
+        return self.column == "id" or (self.column == "date" and self.phase == 1)
+
+    def keys(self) -> str:
+        """Return the text after ORDER BY."""
+        if self.column == "id":
+            return f"r.id {'DESC' if self.descending else 'ASC'}"
+        identity = f"r.id {'ASC' if self.descending else 'DESC'}"
+        if self.by_id:
+            return identity
+        nulls = " NULLS LAST" if self.column == "date" and self.phase is None else ""
+        return f"r.{self.column} {'DESC' if self.descending else 'ASC'}{nulls}, {identity}"
+
+    def tests(self, statement: Statement, after: Place | None) -> list[str]:
+        """Return the conditions that confine a batch to its phase and to what comes after a place."""
+        found = []
+        if self.column == "date" and self.phase is not None:
+            found.append("r.date IS NULL" if self.phase else "r.date IS NOT NULL")
+        if after is None:
+            return found
+        later_id = self.descending != (self.column == "id")
+        identity = f"r.id {'>' if later_id else '<'} {statement.bind(after.id)}"
+        if self.by_id:
+            return [*found, identity]
+        if after.phase:
+            return [*found, f"r.date IS NULL AND {identity}"]
+        bound = f"{statement.bind(after.values[0])}::text::timestamptz"
+        sign = "<" if self.descending else ">"
+        key = f"r.{self.column}"
+        later = f"{key} {sign}= {bound} AND ({key} {sign} {bound} OR {identity})"
+        if self.column == "date" and self.phase is None:
+            later = f"({later} OR r.date IS NULL)"
+        return [*found, later]
+
+
+def _place(column: str, row: asyncpg.Record) -> Place:
+    if column == "id":
+        return Place(0, [], row["id"])
+    value = row[column]
+    return Place(1, [], row["id"]) if value is None else Place(0, [value.isoformat()], row["id"])
 
 
 async def _batch(
     connection: Connection,
     finder: Finder,
     selection: Selection,
-    column: str,
-    descending: bool,
-    phase: int,
+    order: _Order,
     after: Place | None,
     size: int,
 ) -> list[asyncpg.Record]:
-    """Fetch the next rows of one phase; the id breaks ties in the direction the index has."""
+    """Fetch the next rows in order."""
     statement, where = selection.render(finder.hash_of)
-    forward = descending != (column == "id")
-    id_order, id_after = ("ASC", ">") if forward else ("DESC", "<")
-    if column == "id":
-        id_order, id_after = ("DESC", "<") if descending else ("ASC", ">")
-    tests = [where]
-    keys = f"r.id {id_order}"
-    if column == "date":
-        tests.append("r.date IS NULL" if phase else "r.date IS NOT NULL")
-    if column != "id" and not phase:
-        keys = f"r.{column} {'DESC' if descending else 'ASC'}, {keys}"
-    if after is not None:
-        identity = f"r.id {id_after} {statement.bind(after.id)}"
-        if column == "id" or phase:
-            tests.append(identity)
-        else:
-            bound = f"{statement.bind(after.values[0])}::text::timestamptz"
-            sign = "<" if descending else ">"
-            tests.append(f"r.{column} {sign}= {bound} AND (r.{column} {sign} {bound} OR {identity})")
-    text = statement.select(COLUMNS, " AND ".join(tests), order=keys, limit=size)
+    tests = [where, *order.tests(statement, after)]
+    text = statement.select(COLUMNS, " AND ".join(tests), order=order.keys(), limit=size)
     if not selection.narrow:
         await _refuse_costly(connection, selection.type, text, statement.arguments)
     return list(await connection.fetch(text, *statement.arguments))

@@ -19,7 +19,7 @@ from salus.standards.fhir.search.query import Chain, Condition, Criterion, Has, 
 from salus.standards.fhir.search.references import parse_literal
 from salus.store.postgres import Connection, sees_hidden
 from salus.store.search_check import Checker, confirmed, resource_of
-from salus.store.search_sql import Statement, bound_patients, leads_compartment, predicate
+from salus.store.search_sql import Statement, bound_patients, in_compartments, leads_compartment, predicate
 
 COLUMNS = (
     "r.compartment, r.type, r.id, r.version, r.updated, r.others, r.source, r.source_id, r.date, r.content"
@@ -84,9 +84,9 @@ class Finder:
             patients = sorted(self.grant.patients)
             if type_name in SHARED_TYPES:
                 own = "r.compartment = r.type || '/' || r.id"
-                clauses.append(lambda s: f"(r.compartment = ANY({s.bind(patients)}::text[]) OR {own})")
+                clauses.append(lambda s: f"({in_compartments(s, patients)} OR {own})")
             else:
-                clauses.append(lambda s: f"r.compartment = ANY({s.bind(patients)}::text[])")
+                clauses.append(lambda s: in_compartments(s, patients))
         return clauses
 
     async def selection(
@@ -164,7 +164,7 @@ class Finder:
         chosen.clauses.append(lambda s: s.has_token(hashes))
         patients = sorted(key.removeprefix("Patient/") for key in wanted if key.startswith("Patient/"))
         if len(patients) == len(wanted) and leads_compartment(chain.parameter):
-            chosen.clauses.append(lambda s: f"r.compartment = ANY({s.bind(patients)}::text[])")
+            chosen.clauses.append(lambda s: in_compartments(s, patients))
         chosen.checker.require(lambda resource: not wanted.isdisjoint(referred(chain.parameter, resource)))
 
     async def _add_has(self, connection: Connection, chosen: Selection, has: Has) -> None:

@@ -244,7 +244,7 @@ def _reference(statement: Statement, condition: Condition) -> Predicate:
     test = statement.has_token(hashes)
     patients = bound_patients(condition)
     if patients:
-        test = f"r.compartment = ANY({statement.bind(patients)}::text[]) AND {test}"
+        test = f"{in_compartments(statement, patients)} AND {test}"
     parse = any(path.target for path in paths) and any(value.address for value in values)
     needles = tuple(needle(value.id or value.address) for value in values)
     return Predicate(test, PARSE if parse else Check(needles=needles))
@@ -291,6 +291,13 @@ def bound_patients(condition: Condition) -> list[str]:
             return []
         found.append(value.id)
     return found
+
+
+def in_compartments(statement: Statement, patients: Sequence[str]) -> str:
+    """Return the text for: the row is in one of the compartments; of one, an index gives its order."""
+    if len(patients) == 1:
+        return f"r.compartment = {statement.bind(patients[0])}"
+    return f"r.compartment = ANY({statement.bind(list(patients))}::text[])"
 
 
 def _uri(statement: Statement, condition: Condition) -> Predicate:
