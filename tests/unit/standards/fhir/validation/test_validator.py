@@ -9,6 +9,7 @@ import pytest
 
 from salus.core.limits import Limits
 from salus.standards.fhir.codec.json import parse_json
+from salus.standards.fhir.model import type_definition, type_names
 from salus.standards.fhir.validation.aspects import STRUCTURE, Aspect
 from salus.standards.fhir.validation.issue import ERRORS_MAX, WARNINGS_MAX
 from salus.standards.fhir.validation.validator import is_valid, validate
@@ -260,6 +261,25 @@ def test_synthea_is_valid():
         content = gzip.decompress(path.read_bytes())
         wrong += [issue for issue in validate(parse_json(content, Limits())) if issue.severity == "error"]
     assert wrong == []
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared (data/eehrxf)")
+def test_european_documents_are_valid_but_for_an_encounter_status_of_r5():
+    wrong = set()
+    for path in sorted((SHARED / "data/eehrxf/synderai").glob("*.ndjson.gz")):
+        for line in gzip.decompress(path.read_bytes()).splitlines()[::20]:
+            issues = validate(parse_json(line, Limits()))
+            wrong |= {(issue.message_id, issue.message[:11]) for issue in issues if issue.severity == "error"}
+    assert wrong <= {("binding-required", "'completed'")}
+
+
+def test_every_rule_of_this_table_is_documented():
+    documented = (Path(__file__).parents[5] / "docs/validation.md").read_text()
+    invariants = {"ele-1", "ref-1", "dom-3", "txt-1"} | {
+        rule.key for name in type_names() for rule in type_definition(name).invariants
+    }
+    named = {message_id for _, message_id, _ in INVALID if message_id not in invariants | {"sqty-1"}}
+    assert {name for name in named if name not in documented and not name.startswith("format-")} == set()
 
 
 INVALID_EXAMPLES = {
