@@ -132,14 +132,23 @@ def resource_node(resource: dict[str, Any]) -> Node:
     return Node(resource, str(resource.get("resourceType", "")))
 
 
+def check_length(length: int) -> None:
+    """Refuse to build a string of this length when it is longer than a string may be.
+
+    Raises:
+        TooCostly: the string would be too long.
+    """
+    if length > STRING_LENGTH_MAX:
+        raise TooCostly(f"The expression builds a string of more than {STRING_LENGTH_MAX} characters")
+
+
 def bounded_string(text: str) -> str:
     """Return the text, unless it is longer than a string may be.
 
     Raises:
         TooCostly: the string is too long.
     """
-    if len(text) > STRING_LENGTH_MAX:
-        raise TooCostly(f"The expression builds a string of more than {STRING_LENGTH_MAX} characters")
+    check_length(len(text))
     return text
 
 

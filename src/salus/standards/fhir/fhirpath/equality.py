@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal, DecimalException
 from fractions import Fraction
 from typing import Any
@@ -16,6 +17,9 @@ from salus.standards.fhir.fhirpath.values import (
     TypeInfo,
     system_value,
 )
+
+Spend = Callable[[int], None]
+"""Told how many values a comparison looks at; raises when they are too many."""
 
 _MONTHS = {"year": 12, "month": 1}
 _DEFINITE = {
@@ -55,12 +59,18 @@ def _sign(difference: Fraction) -> int:
     return (difference > 0) - (difference < 0)
 
 
-def frozen(value: Any) -> Any:  # JSON -> hashable
+def _free(count: int) -> None:
+    """Count nothing."""
+
+
+def frozen(value: Any, spend: Spend = _free) -> Any:  # JSON -> hashable
     """Return a JSON value as something that can be compared and hashed; 1 and true stay apart."""
     if isinstance(value, dict):
-        return frozenset((key, frozen(member)) for key, member in value.items())
+        spend(len(value))
+        return frozenset((key, frozen(member, spend)) for key, member in value.items())
     if isinstance(value, list):
-        return tuple(frozen(member) for member in value)
+        spend(len(value))
+        return tuple(frozen(member, spend) for member in value)
     return (isinstance(value, bool), value)
 
 
@@ -80,7 +90,7 @@ def _quantity_key(value: Quantity) -> object:
     return ("q", unit.powers, Fraction(value.value) * unit.factor)
 
 
-def key_of(item: Any) -> object:  # any Item
+def key_of(item: Any, spend: Spend = _free) -> object:  # any Item
     """Return what two items share exactly when they are equal (used for sets)."""
     value = system_value(item)
     if isinstance(value, str):
@@ -96,17 +106,17 @@ def key_of(item: Any) -> object:  # any Item
     if isinstance(value, TypeInfo):
         return ("i", value)
     if isinstance(value, Node):
-        return ("j", frozen(value.value))
-    return ("x", frozen(item.extra) if isinstance(item, Node) else None)
+        return ("j", frozen(value.value, spend))
+    return ("x", frozen(item.extra, spend) if isinstance(item, Node) else None)
 
 
-def distinct(items: Collection) -> Collection:
+def distinct(items: Collection, spend: Spend = _free) -> Collection:
     """Return the items without repetition, in their order."""
     if len(items) < 2:
         return items
     found: dict[object, Any] = {}
     for item in items:
-        found.setdefault(key_of(item), item)
+        found.setdefault(key_of(item, spend), item)
     return list(found.values())
 
 
@@ -123,7 +133,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
-def equal_items(left: Any, right: Any) -> bool | None:  # any Items
+def equal_items(left: Any, right: Any, spend: Spend = _free) -> bool | None:  # any Items
     """Return whether two items are equal, None where it cannot be known."""
     a, b = _promoted(system_value(left), system_value(right))
     if isinstance(a, Temporal) and isinstance(b, Temporal):
@@ -134,10 +144,10 @@ def equal_items(left: Any, right: Any) -> bool | None:  # any Items
     if isinstance(a, Quantity) and isinstance(b, Quantity):
         order = compare_quantities(a, b)
         return None if order is None else order == 0
-    return key_of(left if a is None else a) == key_of(right if b is None else b)
+    return key_of(left if a is None else a, spend) == key_of(right if b is None else b, spend)
 
 
-def equal(left: Collection, right: Collection) -> bool | None:
+def equal(left: Collection, right: Collection, spend: Spend = _free) -> bool | None:
     """Return whether two collections are equal item by item; None if one is empty or it cannot be known."""
     if not left or not right:
         return None
@@ -145,7 +155,7 @@ def equal(left: Collection, right: Collection) -> bool | None:
         return False
     unknown = False
     for a, b in zip(left, right, strict=True):
-        answer = equal_items(a, b)
+        answer = equal_items(a, b, spend)
         if answer is False:
             return False
         unknown = unknown or answer is None
@@ -176,15 +186,18 @@ def _equivalent_quantities(left: Quantity, right: Quantity) -> bool:
     return _near(left.value, converted, min(_decimals(left.value), _decimals(converted)))
 
 
-def _equivalent_json(left: Any, right: Any) -> bool:  # JSON
+def _equivalent_json(left: Any, right: Any, spend: Spend) -> bool:  # JSON
     if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_equivalent_json(left[key], right[key]) for key in left)
+        spend(len(left))
+        return left.keys() == right.keys() and all(
+            _equivalent_json(left[key], right[key], spend) for key in left
+        )
     if isinstance(left, list) and isinstance(right, list):
-        return _match(left, right, _equivalent_json)
-    return equivalent_items(left, right)
+        return _match(left, right, _equivalent_json, spend)
+    return equivalent_items(left, right, spend)
 
 
-def equivalent_items(left: Any, right: Any) -> bool:  # any Items
+def equivalent_items(left: Any, right: Any, spend: Spend = _free) -> bool:  # any Items
     """Return whether two items mean the same: text without regard to case and blanks, numbers rounded."""
     a, b = _promoted(system_value(left), system_value(right))
     if isinstance(a, str) and isinstance(b, str):
@@ -194,17 +207,18 @@ def equivalent_items(left: Any, right: Any) -> bool:  # any Items
     if isinstance(a, Quantity) and isinstance(b, Quantity):
         return _equivalent_quantities(a, b)
     if isinstance(a, Node) and isinstance(b, Node):
-        return _equivalent_json(a.value, b.value)
-    return equal_items(left, right) is True
+        return _equivalent_json(a.value, b.value, spend)
+    return equal_items(left, right, spend) is True
 
 
-def _match(left: list[Any], right: list[Any], same: Any) -> bool:  # same: a predicate of two items
+def _match(left: list[Any], right: list[Any], same: Callable[[Any, Any, Spend], bool], spend: Spend) -> bool:
     if len(left) != len(right):
         return False
     rest = list(right)
     for item in left:
         for position, other in enumerate(rest):
-            if same(item, other):
+            spend(1)
+            if same(item, other, spend):
                 del rest[position]
                 break
         else:
@@ -212,10 +226,12 @@ def _match(left: list[Any], right: list[Any], same: Any) -> bool:  # same: a pre
     return True
 
 
-def equivalent(left: Collection, right: Collection) -> bool:
+def equivalent(left: Collection, right: Collection, spend: Spend = _free) -> bool:
     """Return whether two collections hold equivalent items, in any order."""
     if len(left) == len(right) == 1:
-        return equivalent_items(left[0], right[0])
-    if len(left) == len(right) and [key_of(a) for a in left] == [key_of(b) for b in right]:
+        return equivalent_items(left[0], right[0], spend)
+    if len(left) == len(right) and all(
+        key_of(a, spend) == key_of(b, spend) for a, b in zip(left, right, strict=True)
+    ):
         return True
-    return _match(left, right, equivalent_items)
+    return _match(left, right, equivalent_items, spend)

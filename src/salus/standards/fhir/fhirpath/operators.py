@@ -43,10 +43,12 @@ def equality(operator: str, left: Evaluate, right: Evaluate) -> Evaluate:
     """`=`, `!=`, `~`, `!~`."""
     negated = operator[0] == "!"
     if operator in ("~", "!~"):
-        return lambda context: [equivalent(left(context), right(context)) is not negated]
+        return lambda context: [
+            equivalent(left(context), right(context), context.budget.spend) is not negated
+        ]
 
     def run(context: Context) -> Collection:
-        answer = equal(left(context), right(context))
+        answer = equal(left(context), right(context), context.budget.spend)
         return [] if answer is None else [answer is not negated]
 
     return run
@@ -74,15 +76,16 @@ def membership(inner: Evaluate, outer: Evaluate) -> Evaluate:
         item = single(inner(context), "in")
         if item is None:
             return []
-        key = key_of(item)
-        return [any(key_of(other) == key for other in outer(context))]
+        spend = context.budget.spend
+        key = key_of(item, spend)
+        return [any(key_of(other, spend) == key for other in outer(context))]
 
     return run
 
 
 def union(left: Evaluate, right: Evaluate) -> Evaluate:
     """`|`, without repetition."""
-    return lambda context: context.bounded(distinct(left(context) + right(context)))
+    return lambda context: context.bounded(distinct(left(context) + right(context), context.budget.spend))
 
 
 def concatenation(left: Evaluate, right: Evaluate) -> Evaluate:

@@ -16,6 +16,7 @@ from salus.standards.fhir.fhirpath.automaton import Automaton, compile_automaton
 
 PATTERN_LENGTH_MAX = 4_000
 STEPS_MAX = 20_000_000
+AUTOMATON_STEPS_MAX = 2_000_000
 
 # A repetition up to this count is written out; a longer one counts as unlimited.
 _FEW = 4
@@ -108,11 +109,22 @@ def _automaton(pattern: str) -> Automaton:
     return compile_automaton(pattern)
 
 
+def _steps(pattern: str, text: str) -> int:
+    """Return how many steps backtracking may take: they grow with a power of the text's length."""
+    steps: int = (len(text) + 1) ** min(shape_of(pattern).repetitions + 1, 8)
+    return steps
+
+
 def is_quick(pattern: str, text: str) -> bool:
-    """Return whether backtracking stays within the limit: steps grow with a power of the text's length."""
-    shape = shape_of(pattern)
-    steps: int = (len(text) + 1) ** min(shape.repetitions + 1, 8)
-    return not shape.nested and steps <= STEPS_MAX
+    """Return whether backtracking stays within the limit."""
+    return not shape_of(pattern).nested and _steps(pattern, text) <= STEPS_MAX
+
+
+def cost(pattern: str, text: str) -> int:
+    """Return what a match counts against the limit of an evaluation, in visited items."""
+    if is_quick(pattern, text):
+        return _steps(pattern, text) // 100
+    return _automaton(pattern).size * (len(text) + 1) // 10
 
 
 def found(pattern: str, text: str, *, whole: bool = False) -> bool:
@@ -126,7 +138,7 @@ def found(pattern: str, text: str, *, whole: bool = False) -> bool:
     if is_quick(pattern, text):
         return (compiled.fullmatch(text) if whole else compiled.search(text)) is not None
     automaton = _automaton(pattern)
-    if automaton.size * (len(text) + 1) > STEPS_MAX:
+    if automaton.size * (len(text) + 1) > AUTOMATON_STEPS_MAX:
         raise TooCostly("The text is too long for this pattern; shorten the text or simplify the pattern")
     return automaton.matches(text, whole=whole)
 

@@ -20,6 +20,7 @@ CALENDAR_UNITS = {
     for plural in ("", "s")
 }
 UCUM = "http://unitsofmeasure.org"
+EXPONENT_MAX = 100
 
 _INTEGERS = frozenset({"integer", "positiveInt", "unsignedInt"})
 _TEMPORALS: dict[str, Kind] = {"date": "date", "dateTime": "dateTime", "instant": "dateTime", "time": "time"}
@@ -98,11 +99,13 @@ Collection = list[Any]  # of Item; Any because every function narrows by isinsta
 
 
 def quantity_of(value: dict[str, Any]) -> Quantity | None:
-    """Return a FHIR Quantity as a System.Quantity (R4 fhirpath.html); None without a number."""
+    """Return a FHIR Quantity as a System.Quantity; None without a number, or with one beyond measure."""
     number = value.get("value")
     if isinstance(number, bool) or not isinstance(number, int | Decimal | float):
         return None
     amount = number if isinstance(number, Decimal) else Decimal(str(number))
+    if abs(amount.adjusted()) > EXPONENT_MAX:
+        return None
     code = value.get("code") or value.get("unit") or "1"
     return Quantity(amount, str(code))
 

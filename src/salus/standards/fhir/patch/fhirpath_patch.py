@@ -15,7 +15,8 @@ from salus.standards.fhir.patch.operation import Json, Operation, Part, Value, r
 
 OPERATIONS_MAX = 1_000
 PATH_LENGTH_MAX = 2_000
-STEPS_MAX = 200_000
+STEPS_MAX = 300_000
+STEPS_EACH_MIN = 500
 
 
 def fhirpath_patch(resource: dict[str, Json], parameters: dict[str, Json]) -> dict[str, Json]:
@@ -27,8 +28,10 @@ def fhirpath_patch(resource: dict[str, Json], parameters: dict[str, Json]) -> di
         InvalidResource: an operation does not fit the resource, or changes its type or id.
     """
     changed: dict[str, Json] = deepcopy(resource)
-    for operation in read_operations(parameters, OPERATIONS_MAX):
-        nodes = _select(changed, operation)
+    operations = read_operations(parameters, OPERATIONS_MAX)
+    steps_max = max(STEPS_EACH_MIN, STEPS_MAX // len(operations))
+    for operation in operations:
+        nodes = _select(changed, operation, steps_max)
         match operation.kind:
             case "add":
                 _add(_only(nodes, operation), operation)
@@ -48,13 +51,13 @@ def _refuse(operation: Operation, message: str) -> NoReturn:
     raise InvalidResource(f"Operation {operation.number} of the patch ({operation.kind}): {message}")
 
 
-def _select(resource: dict[str, Json], operation: Operation) -> list[Node]:
+def _select(resource: dict[str, Json], operation: Operation, steps_max: int) -> list[Node]:
     """Return the elements that the path selects."""
     if len(operation.path) > PATH_LENGTH_MAX:
         raise InvalidExpression(f"The path is longer than {PATH_LENGTH_MAX} characters; shorten it")
     root_type = str(resource.get("resourceType", ""))
     expression = compile_once(operation.path, root_type, strict=True)
-    found = expression.collection(resource, Environment(steps_max=STEPS_MAX))
+    found = expression.collection(resource, Environment(steps_max=steps_max))
     nodes = [item for item in found if isinstance(item, Node)]
     if len(nodes) != len(found):
         _refuse(operation, "the path selects values that are no elements of the resource")

@@ -12,7 +12,7 @@ from salus.core.errors import InvalidResource, MalformedContent, TooLarge
 from salus.standards.fhir.patch.identity import check_identity, without_empty
 
 OPERATIONS_MAX = 1_000
-VALUES_MAX = 1_000_000
+VALUES_MAX = 300_000
 DEPTH_MAX = 64
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)

@@ -17,7 +17,7 @@ PACKAGES = Path(__file__).resolve().parents[6] / "shared" / "fhir-packages"
 pytestmark = pytest.mark.skipif(
     not PACKAGES.is_dir(), reason=f"needs ../shared ({PACKAGES.parent.name}/{PACKAGES.name})"
 )
-BYTES_MAX = 300_000
+BYTES_MAX = 60_000
 
 
 def examples(archive: Path) -> Iterator[tuple[str, dict[str, Any]]]:

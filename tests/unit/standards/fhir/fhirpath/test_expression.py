@@ -200,3 +200,19 @@ def test_numbers_beyond_measure_end_quickly(text):
 
 def test_an_expression_is_compiled_once():
     assert compile_expression("name.given", "Patient") is compile_expression("name.given", "Patient")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name.given.where('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'.matches('a*a*a*b'))",
+        "%long.replaceMatches('a', '" + "b" * 500 + "')",
+        "%long.toChars().select(%long.matches('a*b'))",
+        "%long.toChars().toChars().count()",
+        "%long.matches('(a|b)*c')",
+    ],
+)
+def test_matching_counts_against_the_limit(text):
+    environment = Environment(variables={"long": "a" * 300_000}, steps_max=10_000)
+    with pytest.raises((TooCostly, InvalidExpression)):
+        compile_expression(text)(PATIENT, environment)

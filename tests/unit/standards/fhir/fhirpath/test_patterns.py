@@ -14,7 +14,7 @@ from salus.standards.fhir.fhirpath.patterns import for_replacing, found, is_quic
     ["(a+)+$", "^(a|a)*$", "(a*)*b", "(.*a){12}$", "((a{1,9}){1,9}){1,9}b", "(a|aa)+$"],
 )
 def test_patterns_that_would_explode_are_matched_in_linear_time(pattern):
-    assert not found(pattern, "a" * 3_000 + "!")
+    assert not found(pattern, "a" * 1_000 + "!")
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*$", "((ab)*)*c"])

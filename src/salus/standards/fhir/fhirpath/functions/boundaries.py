@@ -28,10 +28,10 @@ def _decimal_boundary(value: Decimal, digits: int, *, high: bool) -> Decimal | N
     """Return the least or greatest number that the value may have been rounded from."""
     if not 0 <= digits <= _DECIMAL_DIGITS_MAX:
         return None
-    half = Decimal(5).scaleb(_exponent(value) - 1)
-    exact = value + half if high else value - half
     away_from_zero = high == (value >= 0)
     try:
+        half = Decimal(5).scaleb(_exponent(value) - 1)
+        exact = value + half if high else value - half
         return exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP if away_from_zero else ROUND_DOWN)
     except DecimalException:
         return None

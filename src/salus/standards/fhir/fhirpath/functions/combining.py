@@ -13,7 +13,7 @@ from salus.standards.fhir.fhirpath.values import Collection, system_value
 
 
 def _union(context: Context, items: Collection, other: Collection) -> Collection:
-    return context.bounded(distinct(items + other))
+    return context.bounded(distinct(items + other, context.budget.spend))
 
 
 def _combine(

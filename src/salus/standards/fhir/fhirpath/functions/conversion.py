@@ -16,6 +16,7 @@ from salus.standards.fhir.fhirpath.truth import is_true
 from salus.standards.fhir.fhirpath.units import conversion
 from salus.standards.fhir.fhirpath.values import (
     CALENDAR_UNITS,
+    EXPONENT_MAX,
     Collection,
     Long,
     Node,
@@ -23,8 +24,6 @@ from salus.standards.fhir.fhirpath.values import (
     system_type,
     system_value,
 )
-
-EXPONENT_MAX = 100
 
 _INTEGER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?\d{1,200}(\.\d{1,200})?", re.ASCII)

@@ -44,11 +44,13 @@ def _any_false(context: Context, items: Collection) -> Collection:
 
 
 def _subset_of(context: Context, items: Collection, other: Collection) -> Collection:
-    return [{key_of(item) for item in items} <= {key_of(item) for item in other}]
+    spend = context.budget.spend
+    return [{key_of(item, spend) for item in items} <= {key_of(item, spend) for item in other}]
 
 
 def _superset_of(context: Context, items: Collection, other: Collection) -> Collection:
-    return [{key_of(item) for item in items} >= {key_of(item) for item in other}]
+    spend = context.budget.spend
+    return [{key_of(item, spend) for item in items} >= {key_of(item, spend) for item in other}]
 
 
 def _count(context: Context, items: Collection) -> Collection:
@@ -56,11 +58,11 @@ def _count(context: Context, items: Collection) -> Collection:
 
 
 def _distinct(context: Context, items: Collection) -> Collection:
-    return distinct(items)
+    return distinct(items, context.budget.spend)
 
 
 def _is_distinct(context: Context, items: Collection) -> Collection:
-    return [len(distinct(items)) == len(items)]
+    return [len(distinct(items, context.budget.spend)) == len(items)]
 
 
 FUNCTIONS = {

@@ -32,7 +32,7 @@ def _repeat(context: Context, items: Collection, projection: Evaluate) -> Collec
         reached: Collection = []
         for item in level:
             for child in projection(context.enter([item])):
-                key = key_of(child)
+                key = key_of(child, context.budget.spend)
                 if key not in found:
                     found[key] = child
                     reached.append(child)

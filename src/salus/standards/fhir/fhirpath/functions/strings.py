@@ -11,7 +11,7 @@ from typing import Any
 
 from salus.core.errors import InvalidExpression
 from salus.standards.fhir.fhirpath import patterns
-from salus.standards.fhir.fhirpath.environment import Context, bounded_string, single
+from salus.standards.fhir.fhirpath.environment import Context, bounded_string, check_length, single
 from salus.standards.fhir.fhirpath.functions.function import Function
 from salus.standards.fhir.fhirpath.functions.subsetting import whole_number
 from salus.standards.fhir.fhirpath.values import Collection, Node, system_type, system_value
@@ -40,11 +40,15 @@ def _on_strings(name: str, run: Callable[..., Any]) -> Callable[..., Collection]
     """Lift a function of strings to collections; any empty one gives the empty collection."""
 
     def lifted(context: Context, items: Collection, *arguments: Collection) -> Collection:
-        values = [string(items, f"{name}()"), *(string(one, f"{name}()") for one in arguments)]
-        if any(value is None for value in values):
+        sides = (string(side, f"{name}()") for side in (items, *arguments))
+        values = [value for value in sides if value is not None]
+        if len(values) <= len(arguments):
             return []
+        context.budget.spend(sum(map(len, values)) // 1_000)
         answer = run(*values)
-        return [] if answer is None else answer if isinstance(answer, list) else [answer]
+        if isinstance(answer, list):
+            return context.bounded(answer)
+        return [] if answer is None else [answer]
 
     return lifted
 
@@ -61,9 +65,8 @@ def _substring(
 
 def _replace(text: str, pattern: str, substitution: str) -> str:
     count = text.count(pattern) if pattern else len(text) + 1
-    if len(text) + count * len(substitution) > 2_000_000:
-        return bounded_string(substitution * count)
-    return bounded_string(text.replace(pattern, substitution))
+    check_length(len(text) + count * (len(substitution) - len(pattern)))
+    return text.replace(pattern, substitution)
 
 
 def _expanded(match: re.Match[str], substitution: str) -> str:
@@ -79,11 +82,38 @@ def _expanded(match: re.Match[str], substitution: str) -> str:
     return _REPLACED_GROUP.sub(group, substitution)
 
 
-def _replace_matches(text: str, pattern: str, substitution: str) -> str:
-    if not pattern:
-        return text
-    compiled = patterns.for_replacing(pattern, text)
-    return bounded_string(compiled.sub(lambda match: _expanded(match, substitution), text))
+def _replace_matches(
+    context: Context, items: Collection, pattern: Collection, substitution: Collection
+) -> Collection:
+    sides = (items, pattern, substitution)
+    text, regex, replacement = (string(side, "replaceMatches()") for side in sides)
+    if text is None or regex is None or replacement is None:
+        return []
+    if not regex:
+        return [text]
+    compiled = patterns.for_replacing(regex, text)
+    context.budget.spend(patterns.cost(regex, text))
+    parts: list[str] = []
+    at = length = 0
+    for match in compiled.finditer(text):
+        parts += (text[at : match.start()], _expanded(match, replacement))
+        at = match.end()
+        length += len(parts[-1]) + len(parts[-2])
+        check_length(length)
+    return [bounded_string("".join(parts) + text[at:])]
+
+
+def _matching(name: str, *, whole: bool) -> Callable[..., Collection]:
+    """Return matches() or matchesFull(); what the match may take counts against the evaluation's limit."""
+
+    def run(context: Context, items: Collection, pattern: Collection) -> Collection:
+        text, regex = string(items, name), string(pattern, name)
+        if text is None or regex is None:
+            return []
+        context.budget.spend(patterns.cost(regex, text))
+        return [patterns.found(regex, text, whole=whole)]
+
+    return run
 
 
 def _join(context: Context, items: Collection, separator: Collection | None = None) -> Collection:
@@ -156,11 +186,9 @@ FUNCTIONS = {
     "upper": _text("upper", str.upper, 0, "String"),
     "lower": _text("lower", str.lower, 0, "String"),
     "replace": _text("replace", _replace, 2, "String"),
-    "matches": _text("matches", lambda text, pattern: patterns.found(pattern, text), 1, "Boolean"),
-    "matchesFull": _text(
-        "matchesFull", lambda text, pattern: patterns.found(pattern, text, whole=True), 1, "Boolean"
-    ),
-    "replaceMatches": _text("replaceMatches", _replace_matches, 2, "String"),
+    "matches": Function(_matching("matches()", whole=False), 1, 1, result="Boolean"),
+    "matchesFull": Function(_matching("matchesFull()", whole=True), 1, 1, result="Boolean"),
+    "replaceMatches": Function(_replace_matches, 2, 2, result="String"),
     "length": _text("length", len, 0, "Integer"),
     "toChars": _text("toChars", list, 0, "String", many=True),
     "trim": _text("trim", str.strip, 0, "String"),

@@ -51,10 +51,10 @@ def _take(context: Context, items: Collection, count: Collection) -> Collection:
 
 
 def _intersect(context: Context, items: Collection, other: Collection) -> Collection:
-    keys = {key_of(item) for item in other}
+    keys = {key_of(item, context.budget.spend) for item in other}
     found: Collection = []
     for item in items:
-        key = key_of(item)
+        key = key_of(item, context.budget.spend)
         if key in keys:
             keys.discard(key)
             found.append(item)
@@ -62,8 +62,8 @@ def _intersect(context: Context, items: Collection, other: Collection) -> Collec
 
 
 def _exclude(context: Context, items: Collection, other: Collection) -> Collection:
-    keys = {key_of(item) for item in other}
-    return [item for item in items if key_of(item) not in keys]
+    keys = {key_of(item, context.budget.spend) for item in other}
+    return [item for item in items if key_of(item, context.budget.spend) not in keys]
 
 
 FUNCTIONS = {
