@@ -21,25 +21,19 @@ async def choose_citizen(stage: Stage, seen: Seen) -> None:
     token = stage.token("PT", Role.OPERATOR)
     page = await get(stage, "PT", f"/fhir/Patient?_count={PATIENTS_MAX}", token)
     prescribed = await get(stage, "PT", f"/fhir/MedicationRequest?status=active&_count={PATIENTS_MAX}", token)
-    having = {each["subject"]["reference"] for each in resources(prescribed, "MedicationRequest")}
+    requests = sorted(resources(prescribed, "MedicationRequest"), key=_repeats)
     today = utc_now().date()
-    adults = [
-        each for each in resources(page, "Patient") if _national(each) and _age(each, today) >= ADULT_YEARS
-    ]
-    expect(
-        bool(adults), "Portugal has no adult with a national identifier; try more --persons or another --seed"
-    )
-    chosen = next((each for each in adults if f"Patient/{each['id']}" in having), adults[0])
+    adults = {
+        f"Patient/{each['id']}": each
+        for each in resources(page, "Patient")
+        if _national(each) and _age(each, today) >= ADULT_YEARS
+    }
+    expect(bool(adults), "Portugal has no adult with a national identifier; try more --persons")
+    # One whose prescription a single hand-over completes shows best that home's state changes once.
+    prescription = next((each for each in requests if each["subject"]["reference"] in adults), None)
+    chosen = adults[prescription["subject"]["reference"]] if prescription else next(iter(adults.values()))
     stage.facts["citizen"] = chosen["id"]
     stage.facts["citizen_identifier"] = _national(chosen)
-    prescription = next(
-        (
-            each
-            for each in resources(prescribed, "MedicationRequest")
-            if each["subject"]["reference"] == f"Patient/{chosen['id']}"
-        ),
-        None,
-    )
     if prescription is not None:
         stage.facts["prescription"] = prescription["id"]
     seen.figures["citizen"] = f"Patient/{chosen['id']}"
@@ -87,6 +81,10 @@ def _national(patient: Answer) -> str:
         if each.get("value") and identifier_of_system(str(each.get("system", ""))) is not None:
             return f"{each['system']}|{each['value']}"
     return ""
+
+
+def _repeats(prescription: Answer) -> int:
+    return int(prescription.get("dispenseRequest", {}).get("numberOfRepeatsAllowed", 0))
 
 
 def _age(patient: Answer, today: date) -> int:

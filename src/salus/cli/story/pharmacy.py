@@ -9,6 +9,7 @@ from salus.cli.story.stage import Stage
 from salus.cli.story.visit import here
 from salus.core.access import Role
 from salus.core.identifiers import new_id
+from salus.primary.prescriptions import read_dispensation, read_prescription, remaining
 
 SYSTEM = "urn:salus:demonstration-dispensation"
 
@@ -24,6 +25,9 @@ async def dispense(stage: Stage, seen: Seen) -> None:
     assert found is not None
     prescription = found["prescription"]
     seen.figures["medicine"] = prescription.get("medicationCodeableConcept", {}).get("text", "")
+    home = stage.token("PT", Role.CLINICIAN)
+    history = await get(stage, "PT", f"/fhir/MedicationRequest/{wanted}/_history", home)
+    stage.facts["prescription_versions"] = len(resources(history, "MedicationRequest"))
     hand_over = {
         **whom,
         "prescription": prescription,
@@ -44,17 +48,23 @@ async def dispense(stage: Stage, seen: Seen) -> None:
 
 
 async def check_at_home(stage: Stage, seen: Seen) -> None:
-    """In Portugal the prescription changed once, and there is one dispensation of that id."""
+    """Portugal holds one dispensation of that id; the prescription says what is left and changed once."""
     token, prescription = stage.token("PT", Role.CLINICIAN), stage.fact("prescription")
     kept = await get(stage, "PT", f"/fhir/MedicationDispense?identifier={stage.fact('dispense_id')}", token)
+    on_it = await get(stage, "PT", f"/fhir/MedicationDispense?prescription={prescription}", token)
     history = await get(stage, "PT", f"/fhir/MedicationRequest/{prescription}/_history", token)
     current = await get(stage, "PT", f"/fhir/MedicationRequest/{prescription}", token)
-    statuses = [each["status"] for each in resources(history, "MedicationRequest")]
-    seen.figures["dispensations at home"] = len(resources(kept, "MedicationDispense"))
-    seen.figures["prescription versions"] = len(statuses)
+    given = [read_dispensation(each) for each in resources(on_it, "MedicationDispense")]
+    left = remaining(read_prescription(current), given)
+    versions = len(resources(history, "MedicationRequest"))
+    seen.figures["dispensations of that id at home"] = len(resources(kept, "MedicationDispense"))
+    seen.figures["prescription versions"] = versions
     seen.figures["prescription status"] = current["status"]
+    seen.figures["left at home"] = str(left.amount or f"{left.fills} hand-overs")
     seen.read_again.append(curl(stage, "PT", "clinician", f"/fhir/MedicationRequest/{prescription}/_history"))
     expect(len(resources(kept, "MedicationDispense")) == 1, "home does not hold exactly one dispensation")
     expect(current["status"] == stage.fact("status_told"), "home and abroad say different things")
-    expect(statuses.count("completed") <= 1, "the prescription was completed more than once")
-    expect(current["status"] == "completed", f"the prescription is {current['status']}, not completed")
+    status = "completed" if left.none else "active"
+    expect(current["status"] == status, f"the prescription is {current['status']}, not {status}")
+    changes = versions - stage.fact("prescription_versions")
+    expect(changes == int(left.none), f"the prescription changed {changes} times, not {int(left.none)}")

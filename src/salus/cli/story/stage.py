@@ -16,6 +16,7 @@ from salus.cli.story.account import StepSkipped
 from salus.cli.story.processes import Running, free_ports, stop
 from salus.cli.token import make_token
 from salus.core.access import Purpose, Role
+from salus.core.limits import Limits
 from salus.settings import Settings
 
 COUNTRIES = {
@@ -24,6 +25,7 @@ COUNTRIES = {
     "FR": ("France, demonstration node", ("fr", "en", "et", "pt")),
 }
 ANSWER_SECONDS_MAX = 30
+DEADLINE_MS = 3_000
 
 
 class Wishes(msgspec.Struct, frozen=True):
@@ -82,6 +84,7 @@ async def open_stage(folder: Path, wishes: Wishes) -> AsyncIterator[Stage]:
             port=port,
             languages=languages,
             demo=True,
+            limits=Limits(peer_deadline_ms=DEADLINE_MS),
         )
         make_node(folder / country.lower(), settings[country])
     async with httpx.AsyncClient(timeout=ANSWER_SECONDS_MAX, trust_env=False) as client:
