@@ -29,7 +29,7 @@ from salus.store.search_plan import Finder
 KEY = b"key of the property test"
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 PER_TYPE = 10
-SEEDS = (1, 2, 3)
+SEEDS = (1, 2)
 LIMITS = Limits()
 
 

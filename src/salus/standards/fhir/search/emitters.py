@@ -17,6 +17,7 @@ from salus.standards.fhir.search.values import (
     chunks,
     date_values,
     fold,
+    items_of,
     number_bounds,
     quantity_bounds,
     trigrams,
@@ -166,7 +167,7 @@ def _coding_emitter(type_name: str, slot: str, hash_of: Hasher) -> Emitter:
             return
         codings = value.get("coding")
         if codings:
-            for coding in codings:
+            for coding in items_of(codings):
                 if isinstance(coding, dict):
                     out.tokens.extend(hashes(coding))
         else:
@@ -184,7 +185,7 @@ def identifier_tokens(slot: str, hash_of: Hasher, identifier: Any) -> list[int]:
     kind = identifier.get("type")
     if isinstance(kind, dict):
         found.extend(text_tokens(slot, hash_of, kind.get("text")))
-        for coding in kind.get("coding", ()):
+        for coding in items_of(kind.get("coding")):
             if isinstance(coding, dict) and isinstance(value, str):
                 parts = f"{coding.get('system', '')}|{coding.get('code', '')}|{value}"
                 found.append(hash_of(hashing.OF_TYPE, slot, parts))

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from salus.standards.fhir.model import resource_types
+from salus.standards.fhir.search.values import items_of
 
 _RELATIVE = re.compile(
     r"(?:(https?://.+)/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?", re.ASCII
@@ -40,7 +41,7 @@ def parse_literal(text: str) -> Literal:
 
 def contained_type(root: Any, fragment: str) -> str:  # Any: a resource as parsed
     """Return the type of the contained resource that "#id" means, "" for none."""
-    for inner in root.get("contained", ()) if isinstance(root, dict) else ():
+    for inner in items_of(root.get("contained")) if isinstance(root, dict) else ():
         if isinstance(inner, dict) and inner.get("id") == fragment[1:]:
             kind = inner.get("resourceType")
             return kind if isinstance(kind, str) else ""

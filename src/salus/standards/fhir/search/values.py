@@ -114,12 +114,17 @@ def period_interval(period: Mapping[str, Any]) -> tuple[float, float] | None:
 
 def timing_interval(timing: Mapping[str, Any]) -> tuple[float, float] | None:
     """Return the outer limits of a Timing (events and bounds), None when it states no date."""
-    found = [date_interval(event) for event in timing.get("event", ()) if isinstance(event, str)]
+    found = [date_interval(event) for event in items_of(timing.get("event")) if isinstance(event, str)]
     repeat = timing.get("repeat")
     if isinstance(repeat, dict) and isinstance(repeat.get("boundsPeriod"), dict):
         found.append(period_interval(repeat["boundsPeriod"]))
     known = [interval for interval in found if interval is not None]
     return (min(low for low, _ in known), max(high for _, high in known)) if known else None
+
+
+def items_of(value: Any) -> list[Any]:
+    """Return the items of a JSON array, none of anything else."""
+    return value if isinstance(value, list) else []
 
 
 def date_values(type_name: str, value: Any) -> tuple[float, float] | None:

@@ -1,0 +1,143 @@
+"""What the indexer reads from a resource."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from salus.standards.fhir.search import hashing
+from salus.standards.fhir.search.extract import compile_indexer
+from salus.standards.fhir.search.hashing import compile_hasher
+from salus.standards.fhir.search.values import chunks, date_interval, fold, trigrams
+
+KEY = b"key of the extract test"
+HASH = compile_hasher(KEY)
+
+OBSERVATION = {
+    "resourceType": "Observation",
+    "id": "o1",
+    "status": "final",
+    "code": {"coding": [{"system": "http://loinc.org", "code": "8302-2", "display": "Body height"}]},
+    "subject": {"reference": "Patient/ana"},
+    "performer": [{"reference": "Patient/jaan"}, {"reference": "Practitioner/p1"}],
+    "effectiveDateTime": "2021-03-04T10:00:00+01:00",
+    "valueQuantity": {"value": 170, "unit": "cm", "system": "http://unitsofmeasure.org", "code": "cm"},
+}
+
+
+def test_the_subject_is_the_first_compartment():
+    assert compile_indexer("Observation", KEY)(OBSERVATION).compartments == ("ana", "jaan")
+
+
+def test_a_patient_is_in_its_own_compartment():
+    linked = {"resourceType": "Patient", "id": "ana", "link": [{"other": {"reference": "Patient/old"}}]}
+    assert compile_indexer("Patient", KEY)(linked).compartments == ("ana", "old")
+
+
+def test_a_resource_about_no_patient_has_no_compartment():
+    group = {"resourceType": "Observation", "subject": {"reference": "Group/g"}}
+    assert compile_indexer("Observation", KEY)(group).compartments == ()
+
+
+def test_the_clinical_date_is_in_utc():
+    assert compile_indexer("Observation", KEY)(OBSERVATION).date == datetime(2021, 3, 4, 9, tzinfo=UTC)
+
+
+def test_references_are_kept_as_written():
+    index = compile_indexer("Observation", KEY)(OBSERVATION)
+    assert sorted(index.references) == ["Patient/ana", "Patient/jaan", "Practitioner/p1"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "slot", "value"),
+    [
+        (hashing.CODE, "Observation.code", "8302-2"),
+        (hashing.SYSTEM_CODE, "Observation.code", "http://loinc.org|8302-2"),
+        (hashing.SYSTEM, "Observation.code", "http://loinc.org"),
+        (hashing.TEXT, "Observation.code", "hei"),
+        (hashing.CODE, "Observation.status", "final"),
+        (hashing.REFERENCE, "Observation.subject", "Patient/ana"),
+        (hashing.REFERENCE_TYPE, "Observation.subject", "Patient"),
+        (hashing.UNIT, "Observation.valueQuantity", "cm"),
+        (hashing.PRESENT, "Observation.performer", ""),
+    ],
+)
+def test_tokens_name_kind_place_and_value(kind, slot, value):
+    assert HASH(kind, slot, value) in compile_indexer("Observation", KEY)(OBSERVATION).tokens
+
+
+def test_tokens_are_sorted_without_repeats_and_mean_nothing_under_another_key():
+    mine = compile_indexer("Observation", KEY)(OBSERVATION).tokens
+    other = compile_indexer("Observation", b"another key, as long")(OBSERVATION).tokens
+    assert mine == sorted(set(mine))
+    assert not set(mine) & set(other)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"code": "text"},
+        {"code": {"coding": "x"}},
+        {"code": {"coding": [{"system": {}, "code": []}]}},
+        {"subject": "Patient/1"},
+        {"subject": {"reference": 5}},
+        {"effectiveDateTime": 5},
+        {"effectivePeriod": "x"},
+        {"valueQuantity": {"value": "x", "unit": 3}},
+        {"component": {}},
+        {"component": [None, 3]},
+        {"identifier": [None, {"type": "x", "value": 4}]},
+        {"identifier": [{"type": {"coding": 5}, "value": "x"}]},
+        {"effectiveTiming": {"event": 5}},
+        {"contained": 5, "subject": {"reference": "#a"}},
+        {"meta": []},
+    ],
+)
+def test_values_that_break_their_type_are_passed_over(broken):
+    compile_indexer("Observation", KEY)({"resourceType": "Observation", **broken})
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [("Ångström", "angstrom"), ("  A   b ", "a b"), ("ŁÓDŹ", "lodz"), ("Straße", "strasse"), ("Þór", "thor")],
+)
+def test_strings_are_folded(text, folded):
+    assert fold(text) == folded
+
+
+def test_trigrams_are_32_bit_and_those_of_a_part_are_among_those_of_the_whole():
+    whole = trigrams("body height")
+    assert set(trigrams("hei")) <= set(whole)
+    assert all(-(2**31) <= one < 2**31 for one in whole)
+
+
+def test_a_long_text_is_cut_into_pieces_that_overlap():
+    text = "".join(chr(97 + n % 26) for n in range(1_234))
+    pieces = chunks(text)
+    assert max(map(len, pieces)) <= 500
+    assert all(any(text[at : at + 100] in piece for piece in pieces) for at in range(len(text) - 99))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2013", 365 * 86_400),
+        ("2012", 366 * 86_400),
+        ("2013-02", 28 * 86_400),
+        ("2013-12", 31 * 86_400),
+        ("2013-01-14", 86_400),
+        ("2013-01-14T10:00", 60),
+        ("2013-01-14T10:00:00", 1),
+        ("9999-12-31", 86_400),
+        ("9999", 365 * 86_400),
+    ],
+)
+def test_a_date_covers_what_its_precision_says(text, seconds):
+    low, high = date_interval(text)
+    assert high - low == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["2013-02-30", "2013-13", "0000", "13", "2013-01-14T25:00:00Z", "", "2013-1-1"]
+)
+def test_what_is_no_date_has_no_interval(text):
+    assert date_interval(text) is None
