@@ -27,12 +27,11 @@ import msgspec
 
 from salus.core.limits import Limits
 from salus.intake.files import find_files, open_file
-from salus.intake.formats import find
+from salus.intake.formats.registry import find
 from salus.intake.prepare import Setting, prepare
 from salus.intake.synth.generator import synthesize
 from salus.node import open_services
-from salus.store.bulk import copy_rows
-from salus.store.copying import RANGE_COLUMNS, RESOURCE_COLUMNS, STRING_COLUMNS, Encoded
+from salus.store.copying import RANGE_COLUMNS, RESOURCE_COLUMNS, STRING_COLUMNS, Encoded, copy_rows
 from salus.store.migrations import migrate, migrations
 
 TARGET = 0.30

@@ -25,6 +25,7 @@ from salus.standards.fhir.query_string import parse_pairs
 from salus.standards.fhir.search.grammar import parse_query
 from salus.store import quarantine
 from salus.store.ledger import decode_entry
+from salus.store.retention import expire_quarantine
 from salus.store.search import find_ids
 
 KEY = b"0123456789abcdef"
@@ -167,7 +168,7 @@ async def test_what_is_in_quarantine_expires(load, database, grant, tmp_path):
     await load(tmp_path / "a.ndjson")
     listed = await quarantine.listed(grant(action=Action.OPEN_QUARANTINE), database)
     assert (listed[0].expires_at - listed[0].arrived_at).days == Limits().quarantine_days
-    assert await quarantine.expire(database, listed[0].expires_at) == 1
+    assert await expire_quarantine(database, listed[0].expires_at) == 1
     assert await quarantine.listed(grant(action=Action.OPEN_QUARANTINE), database) == []
 
 

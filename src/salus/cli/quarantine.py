@@ -22,6 +22,7 @@ from salus.intake.retry import retry
 from salus.node import open_services
 from salus.store import quarantine
 from salus.store.quarantine import Kept
+from salus.store.retention import expire_quarantine
 from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
 from salus.web.services import Services
@@ -64,7 +65,7 @@ def _record(access: Access, kept: Sequence[Kept]) -> None:
 
 async def _list(options: argparse.Namespace) -> int:
     async with open_services(options.data) as (_, services):
-        await quarantine.expire(services.database, services.clock())
+        await expire_quarantine(services.database, services.clock())
         async with enter(services.gatehouse, operator_of(services), _request("quarantine list")) as access:
             kept = await quarantine.listed(access.grant, services.database, source=options.source)
             _record(access, kept)

@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 import msgspec
 
 from salus.core.errors import NotFound
-from salus.intake.formats import formats
+from salus.intake.formats.registry import formats
 
 STDIN = "-"
 

@@ -25,9 +25,9 @@ import msgspec
 from salus.core.access import Grant
 from salus.core.errors import StorageUnavailable
 from salus.core.limits import Limits
-from salus.intake import formats
 from salus.intake.files import SourceFile, open_file
 from salus.intake.formats.format import Unit
+from salus.intake.formats.registry import find
 from salus.intake.prepare import Prepared, Setting, prepare
 from salus.intake.report import Report
 from salus.intake.writer import Lookup, Part, Writer
@@ -240,7 +240,7 @@ def _units(file: SourceFile, stream: BinaryIO, limits: Limits) -> Iterator[Unit]
     try:
         head = stream.read(_HEAD_BYTES)
         stream.seek(0)
-        found = formats.find(file.path, head)
+        found = find(file.path, head)
         if found is None:
             yield Unit(0, 1, head, problem=f"{file.path} is neither NDJSON, FHIR JSON nor FHIR XML.")
             return

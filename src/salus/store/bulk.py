@@ -6,12 +6,12 @@ changes nothing; with other bytes it becomes the next version, like an update by
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from salus.core.access import Grant, Outcome
 from salus.store import ledger
-from salus.store.copying import HEADER, RANGE_COLUMNS, RESOURCE_COLUMNS, STRING_COLUMNS, TRAILER, Encoded
+from salus.store.copying import RANGE_COLUMNS, RESOURCE_COLUMNS, STRING_COLUMNS, Encoded, copy_rows
 from salus.store.postgres import Connection
 from salus.store.resources import LOCK, SUPERSEDE
 
@@ -22,7 +22,6 @@ FROM resource WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 _HIDE = """
 UPDATE resource SET hidden = true WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
-_PIECE_BYTES = 1 << 20
 
 
 async def load(
@@ -117,25 +116,3 @@ def _touched(one: Encoded, current: Any) -> tuple[str, ...]:  # Any: a record, o
     if current is not None and "/" not in current["compartment"]:
         before = (current["compartment"],)
     return tuple(dict.fromkeys((*before, *one.patients))) or ("",)
-
-
-async def copy_rows(
-    connection: Connection, table: str, columns: Sequence[str], lines: Iterable[bytes]
-) -> None:
-    """Copy encoded rows into a table, in the caller's transaction."""
-    buffers = [line for line in lines if line]
-    if buffers:
-        await connection.copy_to_table(table, source=_pieces(buffers), columns=list(columns), format="binary")
-
-
-async def _pieces(buffers: Sequence[bytes]) -> AsyncIterator[bytes]:
-    piece = [HEADER]
-    size = 0
-    for buffer in buffers:
-        piece.append(buffer)
-        size += len(buffer)
-        if size > _PIECE_BYTES:
-            yield b"".join(piece)
-            piece, size = [], 0
-    piece.append(TRAILER)
-    yield b"".join(piece)

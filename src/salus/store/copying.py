@@ -7,11 +7,13 @@ writer only joins the buffers.
 from __future__ import annotations
 
 import struct
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 
 import msgspec
 
+from salus.store.postgres import Connection
 from salus.store.rows import Row
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -23,6 +25,7 @@ RESOURCE_COLUMNS = (
 RANGE_COLUMNS = ("compartment", "type", "id", "key", "low", "high")
 STRING_COLUMNS = ("compartment", "type", "id", "key", "value", "trigrams")
 
+_PIECE_BYTES = 1 << 20
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _INT8, _INT4, _TEXT = 20, 23, 25
 _length = struct.Struct(">i").pack
@@ -121,3 +124,25 @@ def encode_row(row: Row, patients: tuple[str, ...], updated: datetime) -> Encode
             for key, folded, trigrams in index.strings
         ),
     )
+
+
+async def copy_rows(
+    connection: Connection, table: str, columns: Sequence[str], lines: Iterable[bytes]
+) -> None:
+    """Copy encoded rows into a table, in the caller's transaction."""
+    buffers = [line for line in lines if line]
+    if buffers:
+        await connection.copy_to_table(table, source=_pieces(buffers), columns=list(columns), format="binary")
+
+
+async def _pieces(buffers: Sequence[bytes]) -> AsyncIterator[bytes]:
+    piece = [HEADER]
+    size = 0
+    for buffer in buffers:
+        piece.append(buffer)
+        size += len(buffer)
+        if size > _PIECE_BYTES:
+            yield b"".join(piece)
+            piece, size = [], 0
+    piece.append(TRAILER)
+    yield b"".join(piece)

@@ -27,7 +27,6 @@ ORDER BY arrived_at, file, line, entry LIMIT $3
 """  # noqa: S608  (constants only)
 _OPEN = f"SELECT {_COLUMNS}, content FROM quarantine WHERE id = $1 AND expires_at > $2"  # noqa: S608
 _CLEAR = "DELETE FROM quarantine WHERE source = $1 AND id = ANY($2::text[])"
-_EXPIRE = "WITH gone AS (DELETE FROM quarantine WHERE expires_at <= $1 RETURNING 1) SELECT count(*) FROM gone"
 LISTED_MAX = 10_000
 
 
@@ -125,9 +124,3 @@ async def clear(grant: Grant, connection: Connection, source: str, ids: Sequence
     """Remove rejections that were stored after all, in the caller's transaction."""
     assert grant.patients is None
     await connection.execute(_CLEAR, source, list(ids))
-
-
-async def expire(database: Database, now: datetime) -> int:
-    """Remove what has expired; return how much."""
-    async with database.system() as connection:
-        return int(await connection.fetchval(_EXPIRE, now))

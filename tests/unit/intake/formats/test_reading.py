@@ -10,8 +10,7 @@ import msgspec
 import pytest
 
 from salus.core.limits import Limits
-from salus.intake import formats
-from salus.intake.formats import json_document, ndjson
+from salus.intake.formats import json_document, ndjson, registry
 
 SMALL = msgspec.structs.replace(Limits(), document_bytes_max=2_000)
 PATIENT = {"resourceType": "Patient", "id": "1"}
@@ -30,15 +29,15 @@ def read(module, body, limits=SMALL):
 
 
 def test_every_format_is_found_by_suffix_compressed_or_not_and_by_its_first_bytes():
-    names = {one.name for one in formats.formats()}
+    names = {one.name for one in registry.formats()}
     assert names == {"NDJSON", "FHIR JSON", "FHIR XML"}
-    for one in formats.formats():
+    for one in registry.formats():
         for suffix in one.suffixes:
-            assert formats.find(f"a{suffix}.gz", b"") is one
-    assert formats.find("-", b'{"a":1}\n{"a":2}\n').name == "NDJSON"
-    assert formats.find("-", b'{\n "a":1}').name == "FHIR JSON"
-    assert formats.find("-", b"<Patient/>").name == "FHIR XML"
-    assert formats.find("notes.txt", b"hello") is None
+            assert registry.find(f"a{suffix}.gz", b"") is one
+    assert registry.find("-", b'{"a":1}\n{"a":2}\n').name == "NDJSON"
+    assert registry.find("-", b'{\n "a":1}').name == "FHIR JSON"
+    assert registry.find("-", b"<Patient/>").name == "FHIR XML"
+    assert registry.find("notes.txt", b"hello") is None
 
 
 def test_ndjson_yields_a_unit_a_line_with_its_line_number():
