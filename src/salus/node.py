@@ -20,9 +20,10 @@ from salus.federation.membership_list import key_id
 from salus.federation.peers import Peers
 from salus.settings import EMBEDDED, Settings, read_settings
 from salus.standards.jose import compact
-from salus.store import exports, quarantine
+from salus.store import exports
 from salus.store.journal import open_journal
 from salus.store.postgres import Database, open_database
+from salus.store.retention import expire_quarantine
 from salus.store.revocations import follow_revocations, forget_expired
 from salus.store.sequencer import run_sequencer
 from salus.trust.gate import Gatehouse
@@ -207,7 +208,7 @@ async def _sweep(database: Database, clock: Clock) -> None:
     """Remove what has expired."""
     now = clock()
     await forget_expired(database, now - timedelta(hours=1))
-    await quarantine.expire(database, now)
+    await expire_quarantine(database, now)
     await exports.expire(database, at=now)
 
 
