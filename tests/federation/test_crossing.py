@@ -10,7 +10,7 @@ import pytest
 from tests.federation.conftest import get, local_caller, local_token, put
 
 from salus.core.access import Purpose, Role
-from salus.core.errors import AccessRefused, MultipleMatches, NotFound
+from salus.core.errors import AccessRefused, MultipleMatches, NotFound, PeerUnavailable
 from salus.primary.cross_border import (
     Desk,
     asker_of,
@@ -140,7 +140,9 @@ async def test_a_token_for_one_patient_shows_nothing_of_another(desk):
             await desk.peers.call(member, asker, "GET", path, scope="system/*.rs")
 
 
-async def publish(node, content, *, patient="ana", media_type="application/pdf", **attachment):
+async def publish(
+    node, content, *, patient="ana", role=Role.CLINICIAN, media_type="application/pdf", **attachment
+):
     reference = {
         "resourceType": "DocumentReference",
         "status": "current",
@@ -149,15 +151,20 @@ async def publish(node, content, *, patient="ana", media_type="application/pdf",
         "content": [
             {
                 "attachment": {
-                    "contentType": media_type,
-                    "data": base64.b64encode(content).decode(),
-                    **attachment,
+                    name: value
+                    for name, value in {
+                        "contentType": media_type,
+                        "data": base64.b64encode(content).decode(),
+                        **attachment,
+                    }.items()
+                    if value is not None
                 }
             }
         ],
     }
+    own = patient if role is Role.CITIZEN else None
     headers = {
-        "authorization": f"Bearer {local_token(node, Role.CLINICIAN, 'Dr Sousa')}",
+        "authorization": f"Bearer {local_token(node, role, 'Dr Sousa', patient=own)}",
         "content-type": "application/fhir+json",
     }
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -194,7 +201,6 @@ CONTRADICTING = [
     {"hash": "AAAA"},
     {"data": "not base64!"},
     {"contentType": None},
-    {"data": None},
 ]
 
 
@@ -204,6 +210,28 @@ async def test_a_publication_that_contradicts_itself_is_refused(federation):
     for wrong in CONTRADICTING:
         assert (await publish(home, b"%PDF-1", **wrong)).status_code in (400, 422), wrong
     assert (await get(home, "DocumentReference")).json().get("entry", []) == []
+
+
+async def test_a_citizen_adds_a_document_to_her_own_record_and_no_other(federation, desk):
+    home = federation.nodes["pt-1"]
+    assert (await publish(home, b"%PDF-1 mine", role=Role.CITIZEN)).status_code == 201
+    (reference,) = (await list_documents(desk, present(await found(desk)))).resources
+    assert (await fetch_document(desk, present(await found(desk)), reference)).body == b"%PDF-1 mine"
+    own = local_token(home, Role.CITIZEN, "ana", patient="ana")
+    theirs = {**reference, "subject": {"reference": "Patient/rui"}}
+    headers = {"authorization": f"Bearer {own}", "content-type": "application/fhir+json"}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        address = f"{home.url}/fhir/DocumentReference"
+        answer = await client.post(address, content=write_json(theirs), headers=headers)
+    assert answer.status_code == 403
+
+
+async def test_a_description_without_the_document_is_an_ordinary_resource(federation, desk):
+    answer = await publish(federation.nodes["pt-1"], b"", data=None, url="http://169.254.169.254/x")
+    assert answer.status_code == 201
+    (reference,) = (await list_documents(desk, present(await found(desk)))).resources
+    with pytest.raises(PeerUnavailable, match="leads away"):
+        await fetch_document(desk, present(await found(desk)), reference)
 
 
 async def test_a_publication_for_a_patient_who_is_not_here_is_refused(federation):

@@ -168,6 +168,8 @@ async def fetch_document(desk: Desk, patient: PatientAbroad, reference: Resource
         PeerUnavailable: the bytes are not those that the description promises.
     """
     attachment = reference["content"][0]["attachment"]
+    if "data" in attachment:
+        return _inline(desk, patient, attachment)
     member = _member(desk, patient)
     path = path_of(member, str(attachment.get("url", "")))
     fetched = await _fetch(desk, patient, path, "Binary", path.removeprefix("/fhir/"), accept="*/*")
@@ -177,6 +179,18 @@ async def fetch_document(desk: Desk, patient: PatientAbroad, reference: Resource
             f"node {patient.node} sent other bytes than it described; the document is not used"
         )
     return fetched
+
+
+def _inline(desk: Desk, patient: PatientAbroad, attachment: Resource) -> Fetched:
+    """Return the document that came inside its description."""
+    began = perf_counter()
+    try:
+        body = base64.b64decode("".join(str(attachment["data"]).split()), validate=True)
+    except ValueError as error:
+        raise PeerUnavailable(f"node {patient.node} sent a document that cannot be read") from error
+    member = _member(desk, patient)
+    resource, issues = _understood(desk, member, body, str(attachment.get("contentType", "")))
+    return Fetched(body, resource, issues, (perf_counter() - began) * 1000)
 
 
 async def list_resources(desk: Desk, patient: PatientAbroad, kind: str, **parameters: str) -> Listed:

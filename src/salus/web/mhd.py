@@ -2,7 +2,9 @@
 
 The document is kept byte for byte, its description points at the copy, and what a FHIR document says is
 extracted beside it (`intake.documents`). Finding (ITI-67) and retrieving (ITI-68) are the FHIR face's search
-of DocumentReference and read of Binary; so is everything here that is no publication.
+of DocumentReference and read of Binary; so is everything here that is no publication. A caller bound to one
+patient (a citizen) adds a DocumentReference as a resource like any other: a document may bring practitioners
+and organisations along, which takes leave over the node.
 """
 
 from __future__ import annotations
@@ -10,7 +12,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import MutableMapping
 from typing import Any
+
+import msgspec
 
 from salus.core.access import Action, Caller
 from salus.core.errors import InvalidResource
@@ -22,7 +27,7 @@ from salus.web.fhir import face as fhir
 from salus.web.fhir import writing
 from salus.web.fhir.answer import Answer, written
 from salus.web.fhir.door import pass_gate
-from salus.web.fhir.request import FhirRequest
+from salus.web.fhir.request import FhirRequest, read_body
 from salus.web.fhir_door import delegating
 from salus.web.services import Face, Services
 
@@ -40,9 +45,12 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
     if not is_create or request.header("if-none-exist"):
         return await fhir.respond(services, request)
     caller = authenticate(services.doorkeeper, request.header("authorization") or None)
+    request = replayed(request, await read_body(request))
     resource, _ = await writing.read_resource(request, services.limits)
     writing.check_type(resource, "DocumentReference")
     writing.check_valid(resource)
+    if caller.patient or not any("data" in content["attachment"] for content in resource["content"]):
+        return await fhir.respond(services, request)
     writing.check_authors(caller, resource)
     received = await publish(services, caller, resource)
     what = f"DocumentReference/{received.reference}"
@@ -53,6 +61,15 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
         access.record(stored.patients)
     note = "The document is kept as it came." if received.created else "The same document was here already."
     return written(request, stored, services.fhir_base, status=201 if received.created else 200, note=note)
+
+
+def replayed(request: FhirRequest, body: bytes) -> FhirRequest:
+    """Return the request with a body that can be read any number of times."""
+
+    async def receive() -> MutableMapping[str, Any]:  # Any: ASGI's own shape
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return msgspec.structs.replace(request, receive=receive)
 
 
 async def publish(services: Services, caller: Caller, resource: Resource) -> ReceivedDocument:
@@ -92,7 +109,7 @@ def embedded_document(resource: Resource) -> tuple[bytes, str]:
     contents = resource.get("content", [])
     attachment = contents[0].get("attachment", {}) if len(contents) == 1 else {}
     if "data" not in attachment or not attachment.get("contentType"):
-        raise InvalidResource("Publish one document: content[0].attachment with data and contentType.")
+        raise InvalidResource("Publish one document at a time: content[0].attachment, with its contentType.")
     try:
         content = base64.b64decode("".join(str(attachment["data"]).split()), validate=True)
     except (binascii.Error, ValueError) as error:
