@@ -13,6 +13,7 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -106,6 +107,12 @@ def original_name(source: str, full_url: str, type_name: str, resource_id: objec
     return full_url
 
 
+@lru_cache(maxsize=1 << 15)
+def _remembered_id(source: str, original: str) -> str:
+    """Return `derived_id`: the same patient and practitioner are referred to again and again."""
+    return derived_id(source, original)
+
+
 class References:
     """Gives the reference that replaces one found in a resource of `source`.
 
@@ -168,7 +175,7 @@ class References:
         return self._local(type_name, f"{type_name}/{full_url[9:]}" if named_by_id else full_url)
 
     def _local(self, type_name: str, original: str) -> str:
-        return f"{type_name}/{derived_id(self._source, original)}"
+        return f"{type_name}/{_remembered_id(self._source, original)}"
 
     def splice(self, content: bytes) -> bytes:
         """Return the bytes with every reference into this source replaced, all else untouched."""
