@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from salus.core.errors import InvalidExpression
 from salus.standards.fhir.fhirpath import arithmetic, navigate, operators, shape, types
+from salus.standards.fhir.fhirpath.compiled import (
+    Compiled,
+    Options,
+    constant,
+    defines_variable,
+    optional,
+    placed,
+    supplied,
+    type_argument,
+)
 from salus.standards.fhir.fhirpath.environment import Context, single
 from salus.standards.fhir.fhirpath.functions.filtering import sort_by
 from salus.standards.fhir.fhirpath.functions.function import SAME, Evaluate, Function
@@ -27,9 +35,8 @@ from salus.standards.fhir.fhirpath.syntax import (
     Syntax,
     TypeTest,
     Variable,
-    children_of,
 )
-from salus.standards.fhir.fhirpath.values import Collection, Node, system_type, system_value
+from salus.standards.fhir.fhirpath.values import Collection, system_type, system_value
 
 Invoke = Callable[[Context, Collection], Collection]
 """A compiled step: from a context and its input to a collection."""
@@ -44,50 +51,6 @@ _EXTENSION = "http://hl7.org/fhir/StructureDefinition/"
 _TYPE_FUNCTIONS = frozenset({"is", "as", "ofType"})
 
 
-class Options(msgspec.Struct, frozen=True):
-    """How strictly to compile.
-
-    Args:
-        strict: refuse paths and casts that can never select anything, and order where there is none.
-        filtering_as: `as` keeps the items of the type instead of demanding a single item, which the
-            R4 search parameters rely on.
-    """
-
-    strict: bool = False
-    filtering_as: bool = False
-
-
-class Compiled(msgspec.Struct, frozen=True):
-    """A closure with what is known of its answer."""
-
-    run: Evaluate
-    shape: Shape
-
-
-def type_argument(tree: Syntax, position: int) -> str:
-    """Return the type name that an argument spells.
-
-    Raises:
-        InvalidExpression: it is no name.
-    """
-    match tree:
-        case Member(name=name):
-            return name
-        case Chain(left=Member(name=namespace), right=Member(name=name)):
-            return f"{namespace}.{name}"
-        case _:
-            raise InvalidExpression("Expected the name of a type", position=position)
-
-
-def _defines_variable(tree: Syntax) -> bool:
-    level = [tree]
-    while level:
-        if any(isinstance(one, Call) and one.name == "defineVariable" for one in level):
-            return True
-        level = [child for one in level for child in children_of(one)]
-    return False
-
-
 class Compiler:
     """Compiles a tree; `here` is the shape of `$this` at the place that is being compiled."""
 
@@ -100,9 +63,9 @@ class Compiler:
         """Compile an expression."""
         match tree:
             case Literal():
-                return _constant([tree.value], shape.system(system_type(tree.value)))
+                return constant([tree.value], shape.system(system_type(tree.value)))
             case Nothing():
-                return _constant([], Shape(frozenset(), many=False))
+                return constant([], Shape(frozenset(), many=False))
             case Variable():
                 return self.variable(tree)
             case Constant():
@@ -128,7 +91,7 @@ class Compiler:
     def scoped(self, tree: Syntax) -> Compiled:
         """Compile an operand or argument whose variables end with it."""
         compiled = self.expression(tree)
-        if not _defines_variable(tree):
+        if not defines_variable(tree):
             return compiled
         inner = compiled.run
 
@@ -155,19 +118,19 @@ class Compiler:
         """`%name`."""
         name = tree.name
         if name in _CONSTANTS:
-            return _constant([_CONSTANTS[name]], shape.system("String"))
+            return constant([_CONSTANTS[name]], shape.system("String"))
         if name.startswith("vs-"):
-            return _constant([_VALUE_SET + name[3:]], shape.system("String"))
+            return constant([_VALUE_SET + name[3:]], shape.system("String"))
         if name.startswith("ext-"):
-            return _constant([_EXTENSION + name[4:]], shape.system("String"))
+            return constant([_EXTENSION + name[4:]], shape.system("String"))
         match name:
             case "context":
                 return Compiled(lambda context: context.root, self.root)
             case "resource":
-                return Compiled(lambda context: _optional(context.resource()), Shape(None, many=False))
+                return Compiled(lambda context: optional(context.resource()), Shape(None, many=False))
             case "rootResource":
-                return Compiled(lambda context: _optional(context.root_resource()), Shape(None, many=False))
-        return Compiled(lambda context: _supplied(context, name, tree.position), shape.UNKNOWN)
+                return Compiled(lambda context: optional(context.root_resource()), Shape(None, many=False))
+        return Compiled(lambda context: supplied(context, name, tree.position), shape.UNKNOWN)
 
     def head(self, tree: Member) -> Compiled:
         """A name at the start of a path: the type of the input, or a child of it."""
@@ -252,7 +215,7 @@ class Compiler:
             return [turned if is_minus else value]
 
         if isinstance(tree.operand, Literal):
-            return _constant(run(Context.__new__(Context)), operand.shape)
+            return constant(run(Context.__new__(Context)), operand.shape)
         return Compiled(run, operand.shape)
 
     def type_test(self, operator: str, left: Compiled, name: str, position: int) -> Compiled:
@@ -316,7 +279,7 @@ class Compiler:
                 def run(context: Context) -> Collection:
                     return apply(context, inner(context), *(argument(context) for argument in arguments))
 
-        return Compiled(_placed(run, tree), self.result(tree, function, left))
+        return Compiled(placed(run, tree), self.result(tree, function, left))
 
     def lazy(self, tree: Call, function: Function, left: Compiled) -> Compiled:
         """A function that evaluates its arguments for each item of its input."""
@@ -342,8 +305,8 @@ class Compiler:
             return apply(context, inner(context), *arguments)
 
         if tree.name == "select":
-            return Compiled(_placed(run, tree), Shape(compiled[0].shape.types, ordered=left.shape.ordered))
-        return Compiled(_placed(run, tree), self.result(tree, function, left))
+            return Compiled(placed(run, tree), Shape(compiled[0].shape.types, ordered=left.shape.ordered))
+        return Compiled(placed(run, tree), self.result(tree, function, left))
 
     def result(self, tree: Call, function: Function, left: Compiled) -> Shape:
         """Return the shape of a function's answer."""
@@ -372,7 +335,7 @@ class Compiler:
         criteria = criteria or [(lambda context: context.focus, False)]
         inner = left.run
         return Compiled(
-            _placed(lambda context: sort_by(context, inner(context), criteria), tree),
+            placed(lambda context: sort_by(context, inner(context), criteria), tree),
             Shape(left.shape.types, left.shape.many),
         )
 
@@ -387,7 +350,7 @@ class Compiler:
                     operators.equality(tree.operator, left.run, right.run), shape.system("Boolean")
                 )
             case "<" | ">" | "<=" | ">=":
-                run = _placed(operators.inequality(tree.operator, left.run, right.run), tree)
+                run = placed(operators.inequality(tree.operator, left.run, right.run), tree)
                 return Compiled(run, shape.system("Boolean"))
             case "in" | "contains":
                 inner, outer = (left, right) if tree.operator == "in" else (right, left)
@@ -399,37 +362,5 @@ class Compiler:
             case "&":
                 return Compiled(operators.concatenation(left.run, right.run), shape.system("String"))
             case _:
-                run = _placed(operators.arithmetic(tree.operator, left.run, right.run), tree)
+                run = placed(operators.arithmetic(tree.operator, left.run, right.run), tree)
                 return Compiled(run, Shape(None, many=False))
-
-
-def _constant(items: Collection, known: Shape) -> Compiled:
-    return Compiled(lambda context: items, known)
-
-
-def _optional(node: Node | None) -> Collection:
-    return [] if node is None else [node]
-
-
-def _supplied(context: Context, name: str, position: int) -> Collection:
-    if name in context.variables:
-        return context.variables[name]
-    if name not in context.environment.variables:
-        raise InvalidExpression(f"There is no constant %{name}", position=position)
-    value = context.environment.variables[name]
-    values = value if isinstance(value, list) else [value]
-    return [Node(one, str(one.get("resourceType", ""))) if isinstance(one, dict) else one for one in values]
-
-
-def _placed(run: Evaluate, tree: Call | Binary) -> Evaluate:
-    """Give an error of a function or operator its position in the text."""
-
-    def placed(context: Context) -> Collection:
-        try:
-            return run(context)
-        except InvalidExpression as error:
-            if error.position is None:
-                raise InvalidExpression(error.message, position=tree.position) from error
-            raise
-
-    return placed

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from salus.core.errors import InvalidExpression
-from salus.standards.fhir.fhirpath import direct, patterns, types
+from salus.standards.fhir.fhirpath import direct, types
+from salus.standards.fhir.fhirpath import direct_functions as functions
 from salus.standards.fhir.fhirpath.direct import (
     NOTHING,
     UNDECIDED,
@@ -29,7 +29,7 @@ from salus.standards.fhir.fhirpath.direct_values import (
 )
 from salus.standards.fhir.fhirpath.environment import Environment
 from salus.standards.fhir.fhirpath.functions.fhir import reference_of, referenced_type
-from salus.standards.fhir.fhirpath.navigate import is_a
+from salus.standards.fhir.fhirpath.navigate import is_a, is_primitive
 from salus.standards.fhir.fhirpath.shape import ABSTRACT
 from salus.standards.fhir.fhirpath.syntax import (
     Binary,
@@ -47,12 +47,6 @@ from salus.standards.fhir.fhirpath.truth import both, either, follows, one_of
 from salus.standards.fhir.model import ancestors, resource_types, type_definition
 
 _LOGIC = {"and": both, "or": either, "xor": one_of, "implies": follows}
-_STRING_TESTS: dict[str, Callable[[str, str], bool]] = {
-    "startsWith": str.startswith,
-    "endsWith": str.endswith,
-    "contains": str.__contains__,
-    "matches": lambda text, pattern: patterns.found(pattern, text),
-}
 _UCUM = "http://unitsofmeasure.org"
 
 
@@ -90,7 +84,7 @@ class DirectCompiler:
             case Chain():
                 return self.chain(tree)
             case Index(left=left, index=Literal(value=int() as at)):
-                return self.indexed(self.expression(left), at)
+                return functions.indexed(self.expression(left), at)
             case TypeTest():
                 return self.type_test(tree.operator, tree.operand, tree.type_name)
             case Binary():
@@ -208,86 +202,42 @@ class DirectCompiler:
 
         return truth(read)
 
-    def indexed(self, left: Direct, at: int) -> Direct:
-        """`left[at]`."""
-        if left is UNDECIDED or not left.type:
-            return UNDECIDED
-        many = left.many
-
-        def one(item: Item, environment: Environment) -> Any:
-            found = many(item, environment)
-            return found[at] if at < len(found) else None
-
-        return Direct(left.types, listed(one), one)
-
     def call(self, tree: Call, left: Direct, *, is_this: bool) -> Direct:
         """A function on its input."""
         match tree.name, tree.arguments:
             case "exists" | "empty", ():
-                return self.existence(left, negated=tree.name == "empty")
+                return functions.existence(left, negated=tree.name == "empty")
             case "exists", (criteria,):
-                return self.existence(self.where(left, criteria), negated=False)
+                return functions.existence(self.where(left, criteria), negated=False)
             case "not", ():
-                return self.negation(left)
+                return functions.negation(left)
             case "count", ():
-                return self.count(left)
+                return functions.count(left)
             case "where", (criteria,):
                 return self.where(left, criteria)
             case "all", (criteria,):
                 return self.all(left, criteria)
             case "first", ():
-                return self.indexed(left, 0)
+                return functions.indexed(left, 0)
+            case "hasValue", () if is_this:
+                has = is_primitive(self.here)
+                return truth(lambda item, environment: has)
             case "hasValue", ():
-                return truth(lambda item, environment: False) if is_this else self.has_value(left)
+                return functions.has_value(left)
             case "children", () if is_this:
                 return Direct(("",), direct.values_of)
             case "isDistinct", ():
-                return self.is_distinct(left)
+                return functions.is_distinct(left)
             case "select", (projection,):
                 return self.select(left, projection)
             case "extension", (Literal(value=str() as url),):
-                return self.extension(left, url, is_this=is_this)
+                return functions.extension(left, url, is_this=is_this)
             case "trace", (Literal(), *_):
                 return traced(left)
-            case name, (argument,) if name in _STRING_TESTS:
-                return self.string_test(_STRING_TESTS[name], left, self.expression(argument))
+            case name, (argument,) if name in functions.STRING_TESTS:
+                return functions.string_test(functions.STRING_TESTS[name], left, self.expression(argument))
             case _:
                 return UNDECIDED
-
-    def existence(self, left: Direct, *, negated: bool) -> Direct:
-        """`exists()` and `empty()`."""
-        exists, many = left.exists, left.many
-        if exists is raise_undecided:
-            return UNDECIDED
-        if exists is not None:
-            has = exists
-            if negated:
-                return truth(lambda item, environment: not has(item, environment))
-            return truth(has)
-        return truth(lambda item, environment: bool(many(item, environment)) is not negated)
-
-    def negation(self, left: Direct) -> Direct:
-        """`not()`."""
-        if left.one is None or kind(left.type) != "truth":
-            return UNDECIDED
-        one = left.one
-
-        def read(item: Item, environment: Environment) -> bool | None:
-            value = one(item, environment)
-            return None if value is None else not value
-
-        return truth(read)
-
-    def count(self, left: Direct) -> Direct:
-        """`count()`."""
-        many = left.many
-        if left is UNDECIDED:
-            return UNDECIDED
-
-        def one(item: Item, environment: Environment) -> int:
-            return len(many(item, environment))
-
-        return Direct(("System.Integer",), listed(one), one)
 
     def criteria(self, left: Direct, tree: Syntax) -> Read:
         """Compile a criterion to a reader of True, False or None."""
@@ -329,25 +279,6 @@ class DirectCompiler:
             lambda item, environment: all(holds(found, environment) for found in many(item, environment))
         )
 
-    def has_value(self, left: Direct) -> Direct:
-        """`hasValue()` of a primitive."""
-        if left.one is None or not kind(left.type):
-            return UNDECIDED
-        one = left.one
-        return truth(lambda item, environment: one(item, environment) is not None)
-
-    def is_distinct(self, left: Direct) -> Direct:
-        """`isDistinct()` of strings."""
-        if kind(left.type) != "text":
-            return UNDECIDED
-        many = left.many
-
-        def read(item: Item, environment: Environment) -> bool:
-            found = many(item, environment)
-            return len(set(found)) == len(found)
-
-        return truth(read)
-
     def select(self, left: Direct, tree: Syntax) -> Direct:
         """`select(projection)`."""
         if not left.type or left.type in ABSTRACT or left is UNDECIDED:
@@ -361,34 +292,6 @@ class DirectCompiler:
             return [one for found in many(item, environment) for one in project(found, environment)]
 
         return Direct(inner.types, read)
-
-    def extension(self, left: Direct, url: str, *, is_this: bool) -> Direct:
-        """`extension(url)` of an element that is no primitive."""
-        if not left.type or kind(left.type) or left.type.startswith("System."):
-            return UNDECIDED
-        found = direct.follow(left, "extension", is_this=is_this)
-        if found is UNDECIDED:
-            return UNDECIDED
-        many = found.many
-
-        def read(item: Item, environment: Environment) -> list[Any]:
-            return [one for one in many(item, environment) if one.get("url") == url]
-
-        return Direct(("Extension",), read)
-
-    def string_test(self, test: Callable[[str, str], bool], left: Direct, argument: Direct) -> Direct:
-        """`startsWith`, `contains`, `matches` ... on one string."""
-        if left.one is None or argument.one is None:
-            return UNDECIDED
-        if kind(left.type) != "text" or kind(argument.type) != "text":
-            return UNDECIDED
-        one, other = left.one, argument.one
-
-        def read(item: Item, environment: Environment) -> bool | None:
-            text, part = one(item, environment), other(item, environment)
-            return None if text is None or part is None else test(text, part)
-
-        return truth(read)
 
     def binary(self, tree: Binary) -> Direct:
         """An operator of two operands."""

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from salus.core.errors import TooCostly
-from salus.standards.fhir.fhirpath.compiler import Compiled, Compiler, Options
+from salus.standards.fhir.fhirpath.compiled import Compiled, Options
+from salus.standards.fhir.fhirpath.compiler import Compiler
 from salus.standards.fhir.fhirpath.direct import Direct, Undecided
 from salus.standards.fhir.fhirpath.direct_compiler import compile_direct
 from salus.standards.fhir.fhirpath.environment import NOTHING_SUPPLIED, Context, Environment

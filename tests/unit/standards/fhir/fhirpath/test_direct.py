@@ -55,6 +55,8 @@ EXPRESSIONS = [
     "active xor gender.exists()",
     "name.given",
     "name.family | name.given",
+    "name.given.where(hasValue())",
+    "name.given.where($this.startsWith('B'))",
     "name.given.count() + name.family.count() > 1",
     "name.given.isDistinct()",
     "name.first().family",
