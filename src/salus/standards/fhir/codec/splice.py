@@ -23,6 +23,7 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _meta = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode  # Any: the elements of Meta
 
 _BEFORE_VALUE = re.compile(rb'[ \t\r\n]*[{,][ \t\r\n]*"(?:[^"\\]|\\.)*"[ \t\r\n]*:[ \t\r\n]*')
+_BLANK = 0x20
 _END = re.compile(rb"[ \t\r\n]*\}[ \t\r\n]*")
 
 
@@ -53,9 +54,8 @@ def top_level_spans(content: bytes) -> dict[str, Span]:
     position = 0
     for key, raw in members.items():
         plain = _plain_head(key)
-        if content.startswith(plain, position):
-            start = position + len(plain)
-        else:
+        start = position + len(plain)
+        if not content.startswith(plain, position) or content[start] <= _BLANK:
             head = _BEFORE_VALUE.match(content, position)
             if head is None:
                 raise MalformedContent("The stored content has a key twice.")
