@@ -289,24 +289,29 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.parametrize(("packed", "kills"), [(False, 5), (True, 15)])  # with worker processes, and without
 async def test_a_load_killed_again_and_again_ends_complete_and_without_duplicates(
-    load, rows, database_url, tmp_path
+    load, rows, database_url, tmp_path, packed, kills
 ):
-    file = write(tmp_path / "a.ndjson", *(patient(n, name=[{"family": "x" * 60}]) for n in range(1_200)))
+    file = write(tmp_path / "a.ndjson", *(patient(n, name=[{"family": "x" * 60}]) for n in range(1_500)))
+    if packed:
+        file = tmp_path / "a.ndjson.gz"
+        file.write_bytes(gzip.compress((tmp_path / "a.ndjson").read_bytes()))
     script = tmp_path / "child.py"
     script.write_text(CHILD)
     acknowledged = 0
-    for _ in range(4):
-        acknowledged = max(
-            acknowledged, await asyncio.to_thread(kill_after_some, script, database_url, file, 3)
-        )
+    for _ in range(kills):
+        told = await asyncio.to_thread(kill_after_some, script, database_url, file, 3)
+        acknowledged = max(acknowledged, told)
         stored = await rows("SELECT count(*) AS n FROM resource")
         assert stored[0]["n"] >= acknowledged
         assert len(await rows("SELECT 1 FROM resource GROUP BY type, id HAVING count(*) > 1")) == 0
     report = await load(file, chunk_units=20)
-    assert (report.read, report.stored, report.rejected) == (1_200, 1_200, 0)
+    assert (report.read, report.stored, report.rejected) == (1_500, 1_500, 0)
     assert report.resumed >= acknowledged > 0
     assert {row["version"] for row in await rows("SELECT version FROM resource")} == {1}
+    leaves = [decode_entry(row["entry"]) for row in await rows("SELECT entry FROM leaf")]
+    assert sum(leaf.resources for leaf in leaves) == 1_500
 
 
 def kill_after_some(script, url, file, lines):
