@@ -18,14 +18,14 @@ from salus.core.access import Grant
 from salus.core.errors import TooCostly
 from salus.standards.fhir.search.hashing import compile_hasher
 from salus.standards.fhir.search.match import sort_value
-from salus.standards.fhir.search.parameters import Registry, clinical_date
+from salus.standards.fhir.search.parameters import Registry
 from salus.standards.fhir.search.query import Query, SortKey
 from salus.store.postgres import Connection, Database
 from salus.store.rows import StoredResource, patients_of
 from salus.store.search_check import confirmed, resource_of
 from salus.store.search_cursor import Place, seal, unseal
+from salus.store.search_order import Order, ValueOrder, orders
 from salus.store.search_plan import COLUMNS, Finder, Selection, too_many
-from salus.store.search_sql import Statement
 
 ESTIMATE_FROM = 1_000
 COST_MAX = 5_000_000.0
@@ -128,122 +128,49 @@ async def _page(
     connection: Connection, finder: Finder, selection: Selection, query: Query, after: Place | None
 ) -> tuple[list[asyncpg.Record], Place | None]:
     """Return the rows of a page and, when more follow, the place where it ends."""
-    column = _column(query)
-    if column is None:
+    ways = orders(query, narrow=selection.narrow)
+    if not ways:
         return await _collected_page(connection, finder, selection, query, after)
-    descending = bool(query.sort) and query.sort[0].descending
-    phases = (0, 1) if column == "date" and not selection.narrow else (0,)
-    rows: list[asyncpg.Record] = []
+    rows: dict[str, asyncpg.Record] = {}
     ends: list[Place] = []
     scanned = 0
-    for phase in phases:
-        if after is not None and after.phase > phase and len(phases) > 1:
+    for order in ways:
+        if after is not None and len(ways) > 1 and after.phase > (order.phase or 0):
             continue
-        here = after if after is not None and (after.phase == phase or len(phases) == 1) else None
+        here = after if after is not None and (len(ways) == 1 or after.phase == order.phase) else None
         more = True
         while more and len(rows) <= query.count:
             size = query.count + 1 - len(rows) if not selection.checker.parses else max(query.count + 1, 200)
-            order = _Order(column, descending, None if selection.narrow else phase)
             batch = await _batch(connection, finder, selection, order, here, size)
             more = len(batch) == size
             scanned += len(batch)
-            good = confirmed(batch, selection.checker)
-            rows.extend(good)
-            ends.extend(_place(column, row) for row in good)
+            for row in confirmed(batch, selection.checker):
+                if row["id"] not in rows:
+                    rows[row["id"]] = row
+                    ends.append(order.place(row))
             if batch:
-                here = _place(column, batch[-1])
+                here = order.place(batch[-1])
             if more and len(rows) <= query.count and scanned > finder.limits.search_candidates_max:
                 raise too_many(query.type, finder.limits)
-    if len(rows) > query.count:
-        return rows[: query.count], ends[query.count - 1]
-    return rows, None
-
-
-def _column(query: Query) -> str | None:
-    """Return the column that the order follows by an index, None when rows must be collected first."""
-    if not query.sort:
-        return "id"
-    if len(query.sort) > 1:
-        return None
-    parameter = query.sort[0].parameter
-    if parameter.code == "_id":
-        return "id"
-    if parameter.code == "_lastUpdated":
-        return "updated"
-    clinical = clinical_date(query.type)
-    return "date" if clinical is not None and clinical.code == parameter.code else None
-
-
-class _Order(msgspec.Struct, frozen=True):
-    """The order of a batch.
-
-    Args:
-        column: id, updated or date; the id breaks ties in the direction that the index has.
-        descending: of the column.
-        phase: rows with a date (0), those without (1), or None for all, those without last. Two phases
-            follow an index; all at once is one round trip and sorts, which is fine for few rows.
-    """
-
-    column: str
-    descending: bool
-    phase: int | None
-
-    @property
-    def by_id(self) -> bool:
-        """Whether only the id orders."""
-        return self.column == "id" or (self.column == "date" and self.phase == 1)
-
-    def keys(self) -> str:
-        """Return the text after ORDER BY."""
-        if self.column == "id":
-            return f"r.id {'DESC' if self.descending else 'ASC'}"
-        identity = f"r.id {'ASC' if self.descending else 'DESC'}"
-        if self.by_id:
-            return identity
-        nulls = " NULLS LAST" if self.column == "date" and self.phase is None else ""
-        return f"r.{self.column} {'DESC' if self.descending else 'ASC'}{nulls}, {identity}"
-
-    def tests(self, statement: Statement, after: Place | None) -> list[str]:
-        """Return the conditions that confine a batch to its phase and to what comes after a place."""
-        found = []
-        if self.column == "date" and self.phase is not None:
-            found.append("r.date IS NULL" if self.phase else "r.date IS NOT NULL")
-        if after is None:
-            return found
-        later_id = self.descending != (self.column == "id")
-        identity = f"r.id {'>' if later_id else '<'} {statement.bind(after.id)}"
-        if self.by_id:
-            return [*found, identity]
-        if after.phase:
-            return [*found, f"r.date IS NULL AND {identity}"]
-        bound = f"{statement.bind(after.values[0])}::text::timestamptz"
-        sign = "<" if self.descending else ">"
-        key = f"r.{self.column}"
-        later = f"{key} {sign}= {bound} AND ({key} {sign} {bound} OR {identity})"
-        if self.column == "date" and self.phase is None:
-            later = f"({later} OR r.date IS NULL)"
-        return [*found, later]
-
-
-def _place(column: str, row: asyncpg.Record) -> Place:
-    if column == "id":
-        return Place(0, [], row["id"])
-    value = row[column]
-    return Place(1, [], row["id"]) if value is None else Place(0, [value.isoformat()], row["id"])
+    shown = list(rows.values())
+    if len(shown) > query.count:
+        return shown[: query.count], ends[query.count - 1]
+    return shown, None
 
 
 async def _batch(
     connection: Connection,
     finder: Finder,
     selection: Selection,
-    order: _Order,
+    order: Order | ValueOrder,
     after: Place | None,
     size: int,
 ) -> list[asyncpg.Record]:
     """Fetch the next rows in order."""
     statement, where = selection.render(finder.hash_of)
     tests = [where, *order.tests(statement, after)]
-    text = statement.select(COLUMNS, " AND ".join(tests), order=order.keys(), limit=size)
+    columns = f"{COLUMNS}, {order.value}" if order.value else COLUMNS
+    text = statement.select(columns, " AND ".join(tests), join=order.source, order=order.keys(), limit=size)
     if not selection.narrow:
         await _refuse_costly(connection, selection.type, text, statement.arguments)
     return list(await connection.fetch(text, *statement.arguments))

@@ -75,9 +75,11 @@ class Statement:
         self.arguments.append(value)
         return f"${len(self.arguments)}"
 
-    def select(self, columns: str, where: str, *, order: str = "", limit: int | None = None) -> str:
+    def select(
+        self, columns: str, where: str, *, join: str = "", order: str = "", limit: int | None = None
+    ) -> str:
         """Return a query of `resource` (alias `r`); all its parts are texts made here, with placeholders."""
-        parts = ["SELECT", columns, "FROM resource r WHERE", where, order and f"ORDER BY {order}"]
+        parts = ["SELECT", columns, "FROM resource r", join, "WHERE", where, order and f"ORDER BY {order}"]
         if limit is not None:
             parts.append(f"LIMIT {self.bind(limit)}")
         return " ".join(part for part in parts if part)

@@ -181,6 +181,43 @@ async def test_resources_without_a_date_come_last_in_either_direction(filled, gr
         assert len(found) == 5
 
 
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("family", "zoe two ana jaan nameless"),
+        ("-family", "jaan two ana zoe nameless"),
+        ("birthdate", "jaan ana zoe nameless two"),
+        ("-birthdate", "zoe ana jaan nameless two"),
+        ("name", "ana zoe two jaan nameless"),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 2, 50])
+async def test_sorting_follows_the_least_or_greatest_value_of_each(filled, grant, sort, expected, count):
+    """R4 3.1.1.5.1: of several values the one that comes first in the order counts."""
+    more = [
+        {"resourceType": "Patient", "id": "nameless"},
+        {
+            "resourceType": "Patient",
+            "id": "two",
+            "name": [{"family": "Bask"}, {"family": "Tall"}, {"family": "Bask"}],
+        },
+    ]
+    for one in more:
+        index = compile_indexer("Patient", KEY)(one)
+        await resources.create(
+            grant(), filled, make_row("Patient", one["id"], json.dumps(one).encode(), index=index)
+        )
+    found, cursor = [], ""
+    for _ in range(6):
+        text = f"_sort={sort}&_count={count}&_cursor={cursor}"
+        page = await search(grant(), filled, asked("Patient", text), key=KEY)
+        found += [one.id for one in page.resources]
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    assert found == expected.split()
+
+
 async def test_a_page_is_stable_when_others_write(filled, grant):
     first = await search(grant(), filled, asked("Observation", "_sort=-date&_count=2"), key=KEY)
     newer = observation("n1", "ana", "29463-7", "2026-01-01")
