@@ -206,9 +206,9 @@ def negative(value: Value) -> Value:
         InvalidExpression: it is no number.
     """
     if isinstance(value, Quantity):
-        return Quantity(-value.value, value.unit, value.calendar)
+        return Quantity(value.value.copy_negate(), value.unit, value.calendar)
     if not is_number(value):
         raise InvalidExpression(
             f"A sign stands before a number, not before {system_type(value) or 'an element'}"
         )
-    return -value
+    return value.copy_negate() if isinstance(value, Decimal) else -value

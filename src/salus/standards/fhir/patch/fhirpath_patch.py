@@ -29,7 +29,7 @@ def fhirpath_patch(resource: dict[str, Json], parameters: dict[str, Json]) -> di
     """
     changed: dict[str, Json] = deepcopy(resource)
     operations = read_operations(parameters, OPERATIONS_MAX)
-    steps_max = max(STEPS_EACH_MIN, STEPS_MAX // len(operations))
+    steps_max = max(STEPS_EACH_MIN, STEPS_MAX // max(1, len(operations)))
     for operation in operations:
         nodes = _select(changed, operation, steps_max)
         match operation.kind:

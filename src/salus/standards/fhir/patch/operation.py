@@ -128,13 +128,13 @@ def _operation(parameter: Json, number: int) -> Operation:
 
 
 def read_operations(parameters: dict[str, Json], count_max: int) -> list[Operation]:
-    """Return the operations of a patch.
+    """Return the operations of a patch; Parameters without any are a patch that changes nothing.
 
     Raises:
         MalformedContent: the Parameters are no FHIRPath Patch; the message names the operation.
     """
-    listed = parameters.get("parameter")
-    if parameters.get("resourceType") != "Parameters" or not isinstance(listed, list) or not listed:
+    listed = parameters.get("parameter", [])
+    if parameters.get("resourceType") != "Parameters" or not isinstance(listed, list):
         raise MalformedContent("A FHIRPath Patch is a Parameters resource with parameters named 'operation'")
     if len(listed) > count_max:
         raise MalformedContent(f"A patch has at most {count_max} operations; send several patches")

@@ -139,6 +139,10 @@ def test_delete_of_an_extension_of_a_primitive_leaves_the_value():
     assert "_birthDate" not in changed
 
 
+def test_a_patch_without_operations_changes_nothing():
+    assert fhirpath_patch(PATIENT, {"resourceType": "Parameters"}) == PATIENT
+
+
 def test_replace_may_change_the_type_of_a_choice():
     changed = patched("replace", "Patient.deceased", part("value", valueDateTime="2020"))
     assert changed["deceasedDateTime"] == "2020"
@@ -196,7 +200,7 @@ def test_paths_that_cannot_be_evaluated_are_refused(path):
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"resourceType": "Parameters"},
+        {"resourceType": "Parameters", "parameter": {}},
         {"resourceType": "Patient", "parameter": []},
         {"resourceType": "Parameters", "parameter": [{"name": "other", "part": []}]},
         {"resourceType": "Parameters", "parameter": ["operation"]},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, DecimalException
+from decimal import Context as Digits
 from typing import Any
 
 from salus.standards.fhir.fhirpath.environment import Context, single
@@ -16,6 +17,7 @@ from salus.standards.fhir.fhirpath.values import Collection, Quantity, system_va
 
 _DECIMAL_DIGITS_DEFAULT = 8
 _DECIMAL_DIGITS_MAX = 31
+_WIDE = Digits(prec=80)
 _DIGITS_DEFAULT = {"date": 8, "dateTime": 17, "time": 9}
 
 
@@ -31,8 +33,9 @@ def _decimal_boundary(value: Decimal, digits: int, *, high: bool) -> Decimal | N
     away_from_zero = high == (value >= 0)
     try:
         half = Decimal(5).scaleb(_exponent(value) - 1)
-        exact = value + half if high else value - half
-        return exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP if away_from_zero else ROUND_DOWN)
+        exact = _WIDE.add(value, half) if high else _WIDE.subtract(value, half)
+        rounding = ROUND_HALF_UP if away_from_zero else ROUND_DOWN
+        return exact.quantize(Decimal(1).scaleb(-digits), rounding, _WIDE)
     except DecimalException:
         return None
 
