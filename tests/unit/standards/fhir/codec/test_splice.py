@@ -18,6 +18,7 @@ META = b'"meta":{"versionId":"2","lastUpdated":"2026-11-24T06:30:00.120Z"}'
         (b'{"resourceType":"Patient"}', b'{"resourceType":"Patient","id":"x",' + META + b"}"),
         (b'{ "a" : 1.50 }', b'{"id":"x",' + META + b', "a" : 1.50 }'),
         (b"{}", b'{"id":"x",' + META + b"}"),
+        (b'{"a":1,"id": "old"}', b"{" + META + b',"a":1,"id": "x"}'),
         (
             PRETTY % (b"old", b"{}"),
             PRETTY % (b"x", META.removeprefix(b'"meta":')),
