@@ -3,8 +3,9 @@
 import asyncio
 from decimal import Decimal
 
+import httpx
 import pytest
-from tests.federation.conftest import get, local_caller, put
+from tests.federation.conftest import get, local_caller, local_token, put
 
 from salus.core.access import Role
 from salus.core.errors import AccessRefused, Conflict, NotFound, PeerUnavailable
@@ -247,3 +248,45 @@ async def test_a_dispense_id_of_any_characters_selects_itself_only(counter):
         first = await dispense(desk, patient, listed.resource, supply(value, 1))
         again = await dispense(desk, patient, listed.resource, supply(value, 1))
         assert (first.repeated, again.repeated) == (False, True), value
+
+
+async def dispense_locally(node, value, name, method="POST", path="MedicationDispense", **members):
+    resource = {
+        "resourceType": "MedicationDispense",
+        "status": "completed",
+        "identifier": [{"system": "urn:oid:2.999.2", "value": name}],
+        "medicationCodeableConcept": {"text": "Enalapril 10 mg"},
+        "subject": {"reference": "Patient/ana"},
+        "authorizingPrescription": [{"reference": "MedicationRequest/rx"}],
+        "quantity": {"value": value, **TABLETS},
+    } | members
+    headers = {
+        "authorization": f"Bearer {local_token(node, Role.PHARMACIST, 'Rita')}",
+        "content-type": "application/fhir+json",
+    }
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return await client.request(method, f"{node.url}/fhir/{path}", json=resource, headers=headers)
+
+
+async def test_the_pharmacy_at_home_is_bound_by_the_same_rule(counter):
+    federation, desk, patient = counter
+    home = federation.nodes["pt-1"]
+    await dispense(desk, patient, (await only(desk, patient)).resource, supply("d1", 30))
+    assert (await dispense_locally(home, 31, "l1")).status_code == 409
+    assert (await dispense_locally(home, 30, "l1")).status_code == 201
+    assert await status_at_home(federation) == "completed"
+    assert (await dispense_locally(home, 1, "l2")).status_code == 409
+
+
+async def test_only_the_node_that_recorded_a_dispensation_discards_it_and_nobody_deletes_it(counter):
+    federation, desk, patient = counter
+    home = federation.nodes["pt-1"]
+    done = await dispense(desk, patient, (await only(desk, patient)).resource, supply("d1", 30))
+    path = f"MedicationDispense/{done.resource['id']}"
+    identifier = done.resource["identifier"]
+    discarded = {"id": done.resource["id"], "identifier": identifier, "status": "entered-in-error"}
+    answer = await dispense_locally(home, 30, "x", "PUT", path, **discarded)
+    assert answer.status_code == 403, answer.text
+    assert (await dispense_locally(home, 30, "x", "DELETE", path)).status_code in (403, 409)
+    assert [each["status"] for each in await recorded_at_home(federation)] == ["completed"]
+    assert str((await only(desk, patient)).left.amount) == "30 tablet"

@@ -127,7 +127,7 @@ def _list(options: argparse.Namespace) -> int:
         title=f"{known.federation}, list version {known.version}, expires {known.expires_at:%Y-%m-%d}"
     )
     for heading in ("Node", "Country", "Name", "Address", "Until", "State"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for member in known.members:
         table.add_row(*_row(known, member, now).values())
     Console().print(table)
