@@ -12,6 +12,7 @@ from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.model import type_definition, type_names
 from salus.standards.fhir.validation.aspects import STRUCTURE, Aspect
 from salus.standards.fhir.validation.issue import ERRORS_MAX, WARNINGS_MAX
+from salus.standards.fhir.validation.structure import PLANS_MAX
 from salus.standards.fhir.validation.validator import is_valid, validate
 
 SHARED = Path(__file__).parents[6] / "shared"
@@ -234,6 +235,17 @@ def test_an_error_behind_many_warnings_is_found():
     assert [issue.message_id for issue in issues if issue.severity == "error"] == ["wrong-type"]
     assert issues[-1].message_id == "more-issues"
     assert not is_valid(issues)
+
+
+def test_more_shapes_than_are_kept_are_checked_all_the_same():
+    keys = {"active": True, "gender": "male", "birthDate": "1970", "language": "de", "id": "x"}
+    keys |= {"deceasedBoolean": True, "multipleBirthInteger": 1, "implicitRules": "http://e.example"}
+    shapes = [{key: keys[key] for n, key in enumerate(keys) if number >> n & 1} for number in range(256)]
+    entries = [{"resource": patient(**shape)} for shape in shapes]
+    assert len(shapes) > PLANS_MAX
+    assert is_valid(validate(bundle("collection", *entries)))
+    entries[255]["resource"]["gender"] = "x"
+    assert not is_valid(validate(bundle("collection", *entries)))
 
 
 def test_endless_nesting_is_an_issue():
