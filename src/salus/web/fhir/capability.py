@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 from salus.core.errors import MethodNotAllowed
-from salus.federation.transactions import TRANSACTIONS
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.search.grammar import reference_targets
@@ -39,7 +38,6 @@ INTERACTIONS = (
     ("T", "POST", "create"),
     ("T", "GET", "search-type"),
 )
-WRITES = frozenset({"update", "patch", "delete", "create"})
 DISPENSATION = "https://profiles.ihe.net/PHARM/MPD"
 DISPENSATION_TEXT = (
     "A dispensation made abroad comes home as a transaction Bundle: a conditional create of a "
@@ -125,25 +123,19 @@ def security(base_url: str) -> Json:
 
 def resource(kind: str) -> Json:
     """Return what can be done with one resource type."""
-    codes = [code for shape, method, code in INTERACTIONS if method in routes.ROUTES[shape]]
     if kind in routes.READ_ONLY:
-        codes = [code for code in codes if code not in WRITES]
+        return audit(kind)
+    codes = [code for shape, method, code in INTERACTIONS if method in routes.ROUTES[shape]]
     found: Json = {
         "type": kind,
-        "interaction": [interaction(kind, code) for code in codes],
-        "versioning": "versioned",
-    }
-    if kind not in routes.READ_ONLY:
-        found |= {
-            "versioning": "versioned-update",
-            "updateCreate": True,
-            "conditionalCreate": True,
-            "conditionalUpdate": True,
-            "conditionalDelete": "single",
-        }
-    found |= {
+        "interaction": [{"code": code} for code in codes],
+        "versioning": "versioned-update",
         "readHistory": True,
+        "updateCreate": True,
+        "conditionalCreate": True,
         "conditionalRead": "full-support",
+        "conditionalUpdate": True,
+        "conditionalDelete": "single",
         "referencePolicy": ["literal", "logical", "local"],
         "searchInclude": include_names(kind),
         "searchParam": search_parameters(kind),
@@ -152,10 +144,16 @@ def resource(kind: str) -> Json:
     return found | ({"operation": extra} if extra else {})
 
 
-def interaction(kind: str, code: str) -> Json:
-    """Return one interaction, with the transaction between nodes that it is."""
-    text = TRANSACTIONS.get((kind, code))
-    return {"code": code} | ({"documentation": text} if text else {})
+def audit(kind: str) -> Json:
+    """Return what can be done with the audit: searching it by patient."""
+    known = parameters_of(kind)["patient"]
+    return {
+        "type": kind,
+        "documentation": "Made from the ledger; proofs of inclusion are at /ledger.",
+        "interaction": [{"code": "search-type"}],
+        "versioning": "no-version",
+        "searchParam": [{"name": "patient", "definition": known.url, "type": known.type}],
+    }
 
 
 def search_parameters(kind: str) -> list[Json]:

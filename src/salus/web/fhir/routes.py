@@ -7,14 +7,25 @@ from collections.abc import Awaitable, Callable, Mapping
 from salus.core.access import Caller
 from salus.core.errors import MethodNotAllowed, NotFound
 from salus.standards.fhir.model import resource_types
-from salus.web.fhir import batch, binary, create, delete, export, history, patch, read, search, update
+from salus.web.fhir import (
+    audit,
+    batch,
+    binary,
+    create,
+    delete,
+    export,
+    history,
+    patch,
+    read,
+    search,
+    update,
+)
 from salus.web.fhir.answer import Answer
 from salus.web.fhir.operation import operations_found
 from salus.web.fhir.request import FhirRequest
 from salus.web.services import Services
 
 READ_ONLY = frozenset({"AuditEvent"})
-"""Written by the gate only."""
 Interaction = Callable[[Services, FhirRequest, Caller], Awaitable[Answer]]
 
 # The shape of an address: T a resource type, i an id, v a version, $ an operation, / between segments.
@@ -38,10 +49,14 @@ ROUTES: Mapping[str, Mapping[str, Interaction]] = {
     "T/i/T": {"GET": search.in_compartment},
     "T/i/T/_search": {"POST": search.in_compartment},
 }
-BINARY: Mapping[tuple[str, str], Interaction] = {
-    ("T", "POST"): binary.create,
-    ("T/i", "GET"): binary.read,
-    ("T/i", "PUT"): binary.update,
+# Types with doors of their own. The audit is written by the gate only, and found by search only.
+SPECIAL: Mapping[str, Mapping[tuple[str, str], Interaction]] = {
+    "Binary": {
+        ("T", "POST"): binary.create,
+        ("T/i", "GET"): binary.read,
+        ("T/i", "PUT"): binary.update,
+    },
+    "AuditEvent": {("T", "GET"): audit.search, ("T/_search", "POST"): audit.search},
 }
 
 
@@ -85,22 +100,19 @@ def route(request: FhirRequest) -> Interaction:
         raise NotFound("There is no such resource type in FHIR R4; types are case-sensitive.")
     if shape in ("$", "T/$", "T/i/$"):
         return operation(request, method)
-    if request.segments[:1] and request.segments[0] in READ_ONLY and is_write(shape, method):
-        raise MethodNotAllowed("The audit is written by the gate only; it can be read and searched.")
     methods = ROUTES.get(shape)
     if methods is None:
         raise NotFound("There is nothing at this address.")
-    if request.segments[:1] == ("Binary",) and (shape, method) in BINARY:
-        return BINARY[shape, method]
+    if request.segments and request.segments[0] in SPECIAL:
+        special = SPECIAL[request.segments[0]].get((shape, method))
+        if special is not None:
+            return special
+        if request.segments[0] in READ_ONLY:
+            raise MethodNotAllowed("The audit is written by the gate, and read by AuditEvent?patient=ID.")
     found = methods.get(method)
     if found is None:
         raise MethodNotAllowed(f"This address takes {', '.join(methods)} only.")
     return found
-
-
-def is_write(shape: str, method: str) -> bool:
-    """Return whether a method changes something at an address of this shape."""
-    return method != "GET" and not shape.endswith("/_search")
 
 
 def operation(request: FhirRequest, method: str) -> Interaction:
