@@ -132,7 +132,7 @@ def compile_type(name: str, aspects: Aspect, facets: Facets = NO_FACETS) -> Chec
 
 
 def _keep(plans: dict[Shape, Plan], shape: Shape, plan: Plan) -> None:
-    """Keep a plan; when there are too many, start anew, so that odd input costs memory and speed only briefly."""
+    """Keep a plan; when there are too many, start anew, so that odd input costs memory only briefly."""
     if len(plans) >= PLANS_MAX:
         plans.clear()
     plans[shape] = plan
