@@ -14,6 +14,7 @@ import httpx
 import msgspec
 
 from salus.core.clock import Clock, utc_now
+from salus.core.identifiers import new_id
 from salus.federation.anchor import refresh
 from salus.federation.membership import Membership
 from salus.federation.membership_list import key_id
@@ -41,6 +42,7 @@ from salus.web.services import Application, Face, Services
 LOG = logging.getLogger("salus.node")
 KEYS_FOLDER = "keys"
 SWEEP_SECONDS = 3600.0
+REFUSALS_SECONDS = 5.0
 REFRESH_SECONDS = 30.0
 LOOK_SECONDS = 1.0
 RETRY_SECONDS = 5.0
@@ -165,6 +167,7 @@ async def _background(services: Services) -> AsyncIterator[None]:
         "membership": lambda: _every(
             REFRESH_SECONDS, lambda: refresh(services.membership, services.client, services.node, clock())
         ),
+        "refusals": lambda: _every(REFUSALS_SECONDS, lambda: write_refusals(services)),
     }
     tasks = [asyncio.create_task(_forever(name, step), name=name) for name, step in work.items()]
     try:
@@ -173,6 +176,14 @@ async def _background(services: Services) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await write_refusals(services)
+
+
+async def write_refusals(services: Services) -> None:
+    """Write down how many could not say who they are since the last time."""
+    leaves = services.doorkeeper.refusals.take(services.clock(), new_id())
+    if leaves:
+        await services.journal.write(leaves)
 
 
 async def _forever(name: str, work: Callable[[], Awaitable[object]]) -> None:

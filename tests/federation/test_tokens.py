@@ -15,9 +15,11 @@ from salus.core.errors import AccessRefused, NotAuthenticated
 from salus.federation.anchor import refresh, spread
 from salus.federation.membership import install_list
 from salus.federation.membership_list import Member, sign_list, without_member
+from salus.node import write_refusals
 from salus.standards.smart.asker import Asker
 from salus.standards.smart.assertion import ASSERTION_TYPE, claims_for
 from salus.store.federation import Client, register_client
+from salus.store.ledger import decode_entry
 
 MARI = Asker("ee-d-17", "Dr Mari Tamm", Role.CLINICIAN, "Tartu Hospital", Purpose.TREATMENT, "ana", "present")
 SCOPE = "system/*.rs"
@@ -230,3 +232,17 @@ async def test_a_node_that_missed_a_revocation_hears_of_it_from_another_member(f
         for _ in range(60):  # it asks any member, fr-1 too, who is not there
             await refresh(home.services.membership, client, "pt-1", home.clock())
     assert home.services.membership.current.state("fr-1", home.clock()) == "revoked"
+
+
+async def test_refused_assertions_and_tokens_are_counted_into_the_audit(federation):
+    home = federation.nodes["pt-1"]
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for _ in range(3):
+            await client.get(f"{home.url}/fhir/Patient/ana", headers={"authorization": "Bearer nonsense"})
+    await ask(federation, form={"client_assertion": "x.y.z"})
+    await write_refusals(home.services)
+    async with home.services.database.system() as connection:
+        rows = await connection.fetch("SELECT entry FROM leaf WHERE patient = ''")
+    leaves = [decode_entry(row["entry"]) for row in rows]
+    counted = {leaf.what: leaf.resources for leaf in leaves if leaf.rule == "not-authenticated"}
+    assert counted == {"bearer token": 3, "client assertion": 1}

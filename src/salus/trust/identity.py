@@ -14,6 +14,7 @@ from joserfc.jwk import ECKey
 from salus.core.access import Caller
 from salus.core.clock import Clock
 from salus.core.errors import NotAuthenticated
+from salus.trust.refusals import BEARER, Refusals
 from salus.trust.tokens import AccessToken, TokenTerms, verify
 
 _REMEMBERED_MAX = 10_000
@@ -22,7 +23,7 @@ _REMEMBERED_MAX = 10_000
 class Doorkeeper:
     """Knows the tokens it has seen and those that were revoked."""
 
-    __slots__ = ("_clock", "_is_member", "_key", "_remembered", "_terms", "revoked")
+    __slots__ = ("_clock", "_is_member", "_key", "_remembered", "_terms", "refusals", "revoked")
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Doorkeeper:
         self._is_member = is_member
         self._remembered: dict[str, AccessToken] = {}
         self.revoked = revoked
+        self.refusals = Refusals()
 
     def identify(self, token: str) -> Caller:
         """Return the caller of a token. Raises NotAuthenticated."""
@@ -75,9 +77,17 @@ def authenticate(doorkeeper: Doorkeeper, authorization: str | None) -> Caller:
     Raises:
         NotAuthenticated: there is no bearer token, or it cannot be trusted.
     """
+    try:
+        return doorkeeper.identify(_bearer(authorization))
+    except NotAuthenticated:
+        doorkeeper.refusals.note(BEARER)
+        raise
+
+
+def _bearer(authorization: str | None) -> str:
     if not authorization:
         raise NotAuthenticated("Send an access token in the header `Authorization: Bearer ...`.")
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise NotAuthenticated("The Authorization header must be `Bearer` and an access token.")
-    return doorkeeper.identify(token)
+    return token

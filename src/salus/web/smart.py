@@ -17,6 +17,7 @@ from salus.federation.clients import LOOKUP, Applicant, authenticate_client, cal
 from salus.standards.smart.assertion import ASSERTION_TYPE
 from salus.store.revocations import revoke
 from salus.trust.keys import public_jwks
+from salus.trust.refusals import ASSERTION
 from salus.trust.tokens import AccessToken, issue, verify
 from salus.web.services import Face, Receive, Scope, Send, Services
 
@@ -87,6 +88,7 @@ async def _token(services: Services, request: Request) -> Response:
     except MalformedContent as error:
         return _error("invalid_request", error.message, 400)
     except (NotAuthenticated, AccessRefused) as error:
+        services.doorkeeper.refusals.note(ASSERTION)
         return _error("invalid_client", error.message, 401)
     try:
         caller = caller_for(applicant, fields.get("scope", ""), issuer=services.terms.issuer)
@@ -141,6 +143,7 @@ async def _own_token(services: Services, request: Request) -> AccessToken | Resp
     except MalformedContent as error:
         return _error("invalid_request", error.message, 400)
     except (NotAuthenticated, AccessRefused) as error:
+        services.doorkeeper.refusals.note(ASSERTION)
         return _error("invalid_client", error.message, 401)
     try:
         found = verify(services.keys.token, fields.get("token", ""), services.terms, now=services.clock())
