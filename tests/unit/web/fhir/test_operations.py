@@ -89,6 +89,17 @@ async def test_everything_is_the_compartment_in_pages(door, leaves):
         assert 400 <= (await door("GET", f"/Patient/1/$everything?{wrong}")).status_code < 405
 
 
+async def test_everything_brings_those_who_are_named_but_no_other_patient(door):
+    await record(door, "1", notes=0)
+    await record(door, "2", notes=0)
+    await door("PUT", "/Practitioner/p", {"resourceType": "Practitioner", "id": "p"})
+    performers = [{"reference": "Practitioner/p"}, {"reference": "Patient/2"}]
+    await door("POST", "/Observation", observation("1", performer=performers))
+    bundle = (await door.citizen("GET", "/Patient/1/$everything", patient="1")).json()
+    found = [(entry["resource"]["resourceType"], entry["search"]["mode"]) for entry in bundle["entry"]]
+    assert found == [("Patient", "match"), ("Observation", "match"), ("Practitioner", "include")]
+
+
 async def test_the_summary_is_a_document(door):
     await record(door)
     bundle = (await door("GET", "/Patient/1/$summary")).json()

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from salus.core.access import Action, Caller
 from salus.core.errors import MalformedContent, NotFound
 from salus.core.identifiers import new_id
+from salus.standards.fhir.bundle import links
+from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.model import compartments
 from salus.standards.fhir.query_string import Pairs
 from salus.store import compartment, resources
 from salus.store.compartment import Position
-from salus.web.fhir.answer import Answer, join_bundle, resource_bytes
+from salus.store.rows import StoredResource
+from salus.store.search_plan import SHARED_TYPES
+from salus.trust.gate import Access
+from salus.web.fhir.answer import UNLIMITED, Answer, join_bundle, resource_bytes
 from salus.web.fhir.door import known_id, known_type, pass_gate
 from salus.web.fhir.history import read_count, with_query
 from salus.web.fhir.operation import Operation
@@ -39,7 +45,8 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
             access.grant, services.database, identity, types, since=moment, after=after, count=count + 1
         )
         more, page = len(page) > count, page[:count]
-        for resource in page:
+        others = [] if first(pairs, "_type") else await referred(services, access, page)
+        for resource in (*page, *others):
             access.record(resource.patients)
     base, address = services.fhir_base, f"{services.fhir_base}/Patient/{identity}/$everything"
     link = [{"relation": "self", "url": with_query(address, list(pairs))}]
@@ -48,7 +55,23 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
         mark = f"{page[-1].type}/{page[-1].id}"
         link.append({"relation": "next", "url": with_query(address, [*kept, (CURSOR, mark)])})
     head: dict[str, Any] = {"resourceType": "Bundle", "id": new_id(), "type": "searchset", "link": link}
-    return Answer(200, join_bundle(head, [entry_of(base, one, resource_bytes(one), "match") for one in page]))
+    entries = [entry_of(base, one, resource_bytes(one), "match") for one in page]
+    entries += [entry_of(base, one, resource_bytes(one), "include") for one in others]
+    return Answer(200, join_bundle(head, entries))
+
+
+async def referred(
+    services: Services, access: Access, page: Sequence[StoredResource]
+) -> list[StoredResource]:
+    """Return the directory resources that a page refers to: who treated, where, with what."""
+    wanted = {
+        link
+        for resource in page
+        for link in links(parse_json(resource.content, UNLIMITED))
+        if link.partition("/")[0] in SHARED_TYPES and link.count("/") == 1
+    }
+    keys = [(link.split("/")[0], link.split("/")[1]) for link in sorted(wanted)]
+    return await compartment.named(access.grant, services.database, keys) if keys else []
 
 
 def types_of(pairs: Pairs) -> tuple[str, ...]:
