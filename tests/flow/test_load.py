@@ -209,6 +209,13 @@ async def test_a_streamed_transaction_is_all_or_nothing_too(load, rows, tmp_path
     assert len(await rows("SELECT 1 FROM resource")) == 60
 
 
+async def test_a_transaction_of_twelve_thousand_entries_is_one_transaction(load, tmp_path):
+    write(tmp_path / "t.json", transaction(*(patient(n) for n in range(12_000))))
+    report = await load(tmp_path / "t.json")
+    assert (report.stored, report.rejected) == (12_000, 0)
+    assert (await load(tmp_path / "t.json")).unchanged == 12_000
+
+
 async def test_a_collection_goes_resource_by_resource(load, tmp_path):
     write(tmp_path / "c.json", transaction(patient(1), patient(2, gender="x"), kind="collection"))
     report = await load(tmp_path / "c.json")

@@ -110,7 +110,7 @@ class Writer:
                 refused += [one for part in parts for one in part.prepared.rejections]
                 others += sum(part.prepared.resources for part in parts if not part.prepared.rejections)
                 if not refused:
-                    for part, done in await self._rows(parts):
+                    for part, done in await self._rows(parts, continued=True):
                         _add(counts.setdefault(part.file, FileProgress()), done)
         except BaseException:
             await transaction.rollback()
@@ -158,10 +158,12 @@ class Writer:
             progress.units = part.prepared.number + 1
         return {part.file for part in ready}
 
-    async def _rows(self, parts: Sequence[Part]) -> list[tuple[Part, FileProgress]]:
+    async def _rows(
+        self, parts: Sequence[Part], *, continued: bool = False
+    ) -> list[tuple[Part, FileProgress]]:
         """Store the rows and documents; return for each part what became of its resources."""
         rows = [row for part in parts for row in part.prepared.encoded]
-        stored = iter(await bulk.load(self._grant, self._connection, rows, what="load"))
+        stored = iter(await bulk.load(self._grant, self._connection, rows, continued=continued))
         results = []
         for part in parts:
             flags = [next(stored) for _ in part.prepared.encoded]

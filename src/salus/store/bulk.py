@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import asyncpg
+
 from salus.core.access import Grant, Outcome
+from salus.core.errors import Conflict
 from salus.store import ledger
 from salus.store.copying import RANGE_COLUMNS, RESOURCE_COLUMNS, STRING_COLUMNS, Encoded, copy_rows
 from salus.store.postgres import Connection
@@ -24,8 +27,17 @@ UPDATE resource SET hidden = true WHERE (type, id) IN (SELECT * FROM unnest($1::
 """
 
 
+LOCKED_MAX = 2_000
+"""Most resources that one transaction locks by name: PostgreSQL's table of locks is small."""
+
+
 async def load(
-    grant: Grant, connection: Connection, batch: Sequence[Encoded], *, what: str = "load"
+    grant: Grant,
+    connection: Connection,
+    batch: Sequence[Encoded],
+    *,
+    what: str = "load",
+    continued: bool = False,
 ) -> list[bool]:
     """Store a batch in the caller's transaction, with one leaf for each patient whose record changed.
 
@@ -34,19 +46,31 @@ async def load(
         connection: from `database.loading(grant)`, in a transaction.
         batch: in the order of the input; of two with the same type and id the later is the later version.
         what: what the leaves say was done.
+        continued: the transaction goes on over many batches. Neither these nor a batch over `LOCKED_MAX` lock
+            each resource against other writers; their ids are derived, so that only another load of
+            the same source can meet them, and then this one fails.
 
     Returns:
         For each resource of the batch whether it was stored; False: it was there already, unchanged.
+
+    Raises:
+        Conflict: somebody else wrote one of the resources meanwhile; nothing was changed.
     """
     if not batch:
         return []
-    await connection.execute(LOCK, [f"{one.type}/{one.id}" for one in batch])
+    if not continued and len(batch) <= LOCKED_MAX:
+        await connection.execute(LOCK, [f"{one.type}/{one.id}" for one in batch])
     touched: dict[str, int] = {}
     stored: set[int] = set()
     pending = list(range(len(batch)))
     while pending:
         first, pending = _first_of_each(batch, pending)
-        stored.update(await _store(grant, connection, batch, first, touched))
+        try:
+            stored.update(await _store(grant, connection, batch, first, touched))
+        except asyncpg.UniqueViolationError as error:
+            raise Conflict(
+                "Another writer stored the same resources meanwhile; load the file again."
+            ) from error
     leaves = [
         ledger.leaf_of(grant, patient, what=what, resources=count, outcome=Outcome.SERVED)
         for patient, count in touched.items()
