@@ -13,6 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from salus.cli.token import make_token
+from salus.core.access import Role
+from salus.settings import read_settings
+
 SALUS = [sys.executable, "-m", "salus.cli.main"]
 STEPS = [
     "start", "federation", "load", "citizen", "record", "identify", "refusal", "summary", "languages",
@@ -68,15 +72,8 @@ class Told:
 
     def ask(self, country, role, path, *, patient="", body=None):
         node = self.nodes[country]
-        words = [
-            "token",
-            "--role",
-            role,
-            "--data",
-            node["data"],
-            *(["--patient", patient] if patient else []),
-        ]
-        token = subprocess.run([*SALUS, *words], capture_output=True, text=True, check=True).stdout.strip()
+        data = Path(node["data"])
+        token = make_token(data, read_settings(data), Role(role), None, patient or None, seconds=None)
         headers = {"authorization": f"Bearer {token}"}
         method = "GET" if body is None else "POST"
         return httpx.request(method, node["base_url"] + path, headers=headers, json=body, timeout=30)

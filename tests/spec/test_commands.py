@@ -1,4 +1,4 @@
-"""docs/commands.md: every command and option is explained, and every example is one that `salus` understands."""
+"""docs/commands.md: every command and option is explained, and every example is one that `salus` takes."""
 
 import argparse
 import re
@@ -29,7 +29,7 @@ def options(name):
 def salus_words(line):
     """Return the words of each `salus` call in a line of shell."""
     calls = re.findall(r"\$\((salus [^)]*)\)", line) or [line]
-    return [shlex.split(call)[1:] for call in calls if shlex.split(call)[0] == "salus"]
+    return [words[1:] for call in calls if (words := shlex.split(call, comments=True))[:1] == ["salus"]]
 
 
 @pytest.mark.parametrize("name", sorted(commands()))

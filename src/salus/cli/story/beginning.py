@@ -78,8 +78,18 @@ async def _load(stage: Stage, country: str) -> dict[str, float]:
         "synth", "--persons", str(wishes.persons), "--country", country, "--seed", str(wishes.seed),
         "--out", file, data=folder,
     )  # fmt: skip
-    files: list[Path] = [file, *(wishes.load if country == "PT" else ())]
-    code, output, errors = await try_command("load", "--json", *files, data=folder)
+    source = f"urn:salus:synthetic:{country.lower()}"
+    report = await _load_files(folder, [file], "--source", source)
+    if country == "PT" and wishes.load:
+        more = await _load_files(folder, list(wishes.load))
+        report = {name: count + more.get(name, 0) for name, count in report.items()}
+        report["resources_per_second"] = round(report["read"] / report["seconds"], 1)
+    return report
+
+
+async def _load_files(folder: Path, files: list[Path], *options: str) -> dict[str, float]:
+    """Return the report of `salus load`; rejected resources are in it, a failed load fails the step."""
+    code, output, errors = await try_command("load", "--json", *options, *files, data=folder)
     try:
         report = msgspec.json.decode(output, type=dict[str, object])
     except msgspec.DecodeError:
