@@ -48,19 +48,7 @@ def order(operator: str, left: Value, right: Value) -> int | None:
             return temporal.compare(left, right)
     elif isinstance(left, Quantity) and isinstance(right, Quantity):
         return compare_quantities(left, right)
-    elif isinstance(left, Temporal) and isinstance(right, str):
-        return _order_text(operator, left, right)
-    elif isinstance(right, Temporal) and isinstance(left, str):
-        turned = _order_text(operator, right, left)
-        return None if turned is None else -turned
     raise _refuse(operator, left, right)
-
-
-def _order_text(operator: str, left: Temporal, right: str) -> int | None:
-    parsed = temporal.parse_temporal(right, left.kind)
-    if parsed is None:
-        raise _refuse(operator, left, right)
-    return temporal.compare(left, parsed)
 
 
 def _whole(value: Decimal) -> int | None:
@@ -127,9 +115,7 @@ def plus(left: Value, right: Value) -> Value | None:
         return bounded_string(left + right)
     if isinstance(left, Temporal) and isinstance(right, Quantity):
         return _moved("+", left, right, 1)
-    if isinstance(left, Quantity) and isinstance(right, Quantity):
-        return _sum("+", left, right, 1)
-    raise _refuse("+", left, right)
+    return _sum("+", *_quantities("+", left, right), 1)
 
 
 def minus(left: Value, right: Value) -> Value | None:
@@ -138,9 +124,7 @@ def minus(left: Value, right: Value) -> Value | None:
         return _bounded(left - right)
     if isinstance(left, Temporal) and isinstance(right, Quantity):
         return _moved("-", left, right, -1)
-    if isinstance(left, Quantity) and isinstance(right, Quantity):
-        return _sum("-", left, right, -1)
-    raise _refuse("-", left, right)
+    return _sum("-", *_quantities("-", left, right), -1)
 
 
 def _quantities(operator: str, left: Value, right: Value) -> tuple[Quantity, Quantity]:

@@ -110,6 +110,8 @@ def test_strict_compiling_refuses_what_can_never_select(text):
         "name.single()",
         "1 + 'a'",
         "1 < 'a'",
+        "birthDate < '2020'",
+        "birthDate < 2020",
         "name.contains('a')",
         "(1 | 2).not()",
         "name.as(HumanName)",

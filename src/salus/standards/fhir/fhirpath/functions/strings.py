@@ -151,7 +151,7 @@ def _decode(text: str, form: str) -> str | None:
 def _escape(text: str, form: str) -> str | None:
     match form:
         case "html":
-            return html.escape(text, quote=True)
+            return html.escape(text, quote=True).replace("&#x27;", "&#39;")
         case "json":
             return "".join(_JSON_ESCAPES.get(letter, letter) for letter in text)
     return None
