@@ -29,6 +29,7 @@ from salus.store.search_plan import COLUMNS, Finder, Selection, too_many
 
 ESTIMATE_FROM = 1_000
 COST_MAX = 5_000_000.0
+_NUMERIC = frozenset({"date", "number", "quantity"})
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -234,14 +235,16 @@ class _Descending:
 def _sort_values(sort: Sequence[SortKey], row: asyncpg.Record) -> list[Any]:
     resource = resource_of(row)
     found = (sort_value(one.parameter, resource, descending=one.descending) for one in sort)
-    return [None if absent else value for absent, value in found]
+    return [None if absent else repr(value) if isinstance(value, float) else value for absent, value in found]
 
 
 def _comparable(sort: Sequence[SortKey], values: Sequence[Any]) -> list[tuple[int, Any]]:
-    return [
-        (1, 0) if value is None else (0, _Descending(value) if one.descending else value)
-        for one, value in zip(sort, values, strict=True)
-    ]
+    """Return sort values, numbers among them as text, so that they compare in the order asked for."""
+    found: list[tuple[int, Any]] = []
+    for one, text in zip(sort, values, strict=True):
+        value = float(text) if text is not None and one.parameter.type in _NUMERIC else text
+        found.append((1, 0) if value is None else (0, _Descending(value) if one.descending else value))
+    return found
 
 
 def _sorted(

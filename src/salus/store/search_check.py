@@ -16,7 +16,7 @@ import msgspec
 from salus.standards.fhir.search.match import condition_holds
 from salus.standards.fhir.search.query import Condition
 from salus.store.rows import original_id
-from salus.store.search_sql import Check
+from salus.store.search_statement import Check
 
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 ORIGINAL_ID = "urn:salus:original-id"

@@ -12,7 +12,7 @@ import msgspec
 from salus.standards.fhir.search.parameters import clinical_date
 from salus.standards.fhir.search.query import Query
 from salus.store.search_cursor import Place
-from salus.store.search_sql import Statement
+from salus.store.search_statement import Statement
 
 
 class Order(msgspec.Struct, frozen=True):

@@ -19,7 +19,9 @@ from salus.standards.fhir.search.query import Chain, Condition, Criterion, Has, 
 from salus.standards.fhir.search.references import parse_literal
 from salus.store.postgres import Connection, sees_hidden
 from salus.store.search_check import Checker, confirmed, resource_of
-from salus.store.search_sql import Statement, bound_patients, in_compartments, leads_compartment, predicate
+from salus.store.search_intervals import rare_ids
+from salus.store.search_sql import bound_patients, in_compartments, leads_compartment, predicate
+from salus.store.search_statement import Statement
 
 COLUMNS = (
     "r.compartment, r.type, r.id, r.version, r.updated, r.others, r.source, r.source_id, r.date, r.content"
@@ -31,6 +33,7 @@ SHARED_TYPES = frozenset(
         *("ConceptMap", "StructureDefinition", "SearchParameter", "ActivityDefinition", "PlanDefinition"),
     }
 )
+RARE = 1_000
 Clause = Callable[[Statement], str]
 
 
@@ -104,7 +107,24 @@ class Finder:
                 await self._add_chain(connection, chosen, criterion)
             else:
                 await self._add_has(connection, chosen, criterion)
+        if not chosen.narrow:
+            await self._narrow(connection, chosen, criteria)
         return chosen
+
+    async def _narrow(self, connection: Connection, chosen: Selection, criteria: Sequence[Criterion]) -> None:
+        """Confine a search of all patients by a condition that few rows satisfy, if there is one."""
+        for condition in criteria:
+            if not isinstance(condition, Condition):
+                continue
+            statement = Statement(self.hash_of)
+            text = rare_ids(statement, condition, count_max=RARE + 1)
+            if not text:
+                continue
+            ids = sorted({row["id"] for row in await connection.fetch(text, *statement.arguments)})
+            if len(ids) <= RARE:
+                chosen.narrow = True
+                chosen.clauses.append(lambda s, ids=ids: f"r.id = ANY({s.bind(ids)}::text[])")  # type: ignore[misc]
+                return
 
     def _add_condition(self, chosen: Selection, condition: Condition) -> None:
         probe = predicate(Statement(self.hash_of), condition)

@@ -7,9 +7,7 @@ whose bytes do not hold the value is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-
-import msgspec
+from collections.abc import Callable, Sequence
 
 from salus.standards.fhir.model import value_set_codes
 from salus.standards.fhir.search import hashing
@@ -30,72 +28,12 @@ from salus.standards.fhir.search.query import (
     Value,
 )
 from salus.standards.fhir.search.references import listed_targets
-from salus.standards.fhir.search.values import STRING_CHUNK, STRING_OVERLAP, trigrams
+from salus.store.search_intervals import in_ranges, in_strings, in_updated, places, searched
+from salus.store.search_statement import EXACT, PARSE, Check, Predicate, Statement, needle
 
 _CODED = frozenset({"Coding", "CodeableConcept", "Identifier"})
 _NEEDLES_MAX = 200
 _ORIGINAL_ID = "urn:salus:original-id"
-
-
-class Check(msgspec.Struct, frozen=True):
-    """What a hit of a predicate needs before it is shown.
-
-    Args:
-        exact: nothing, the SQL is exact.
-        needles: byte strings of which one must occur in the content; () asks for parsing.
-        absent: the needles must not occur (a negative condition).
-    """
-
-    exact: bool = False
-    needles: tuple[bytes, ...] = ()
-    absent: bool = False
-
-
-EXACT = Check(exact=True)
-PARSE = Check()
-
-
-class Predicate(msgspec.Struct, frozen=True):
-    """A condition on the alias `r` of `resource`, and how to check its hits."""
-
-    sql: str
-    check: Check
-
-
-class Statement:
-    """Collects the arguments of one statement; the texts it makes hold `$n`, never a value."""
-
-    def __init__(self, hash_of: Hasher) -> None:
-        """Start without arguments."""
-        self.hash_of = hash_of
-        self.arguments: list[object] = []
-
-    def bind(self, value: object) -> str:
-        """Return the placeholder of a value."""
-        self.arguments.append(value)
-        return f"${len(self.arguments)}"
-
-    def select(
-        self, columns: str, where: str, *, join: str = "", order: str = "", limit: int | None = None
-    ) -> str:
-        """Return a query of `resource` (alias `r`); all its parts are texts made here, with placeholders."""
-        parts = ["SELECT", columns, "FROM resource r", join, "WHERE", where, order and f"ORDER BY {order}"]
-        if limit is not None:
-            parts.append(f"LIMIT {self.bind(limit)}")
-        return " ".join(part for part in parts if part)
-
-    def has_token(self, hashes: Iterable[int]) -> str:
-        """Return the text for: the row has one of the tokens."""
-        known = sorted(set(hashes))
-        if not known:
-            return "false"
-        operator = "@>" if len(known) == 1 else "&&"
-        return f"r.tokens {operator} {self.bind(known)}::bigint[]"
-
-
-def needle(text: str) -> bytes:
-    """Return a text as JSON writes it inside quotes."""
-    return msgspec.json.encode(text)[1:-1]
 
 
 def predicate(statement: Statement, condition: Condition) -> Predicate:
@@ -104,7 +42,7 @@ def predicate(statement: Statement, condition: Condition) -> Predicate:
     if parameter.code == "_id" and condition.modifier != "missing":
         return _id(statement, condition)
     if parameter.code == "_lastUpdated" and condition.modifier != "missing":
-        return _any(statement, condition.values, _updated)
+        return _any(statement, condition.values, in_updated)
     if condition.modifier == "missing":
         return _missing(statement, condition)
     match parameter.type:
@@ -125,11 +63,6 @@ def _any(statement: Statement, values: Sequence[Value], one: Callable[[Statement
     return Predicate("(" + " OR ".join(one(statement, value) for value in values) + ")", EXACT)
 
 
-def _places(parameter: SearchParameter) -> tuple[TypedPath, ...]:
-    """Return the typed places of a parameter; a general expression has one, of any type."""
-    return (TypedPath(parameter.general_slot, (), ""),) if parameter.general else parameter.paths
-
-
 # Tokens
 
 
@@ -141,7 +74,7 @@ def _id(statement: Statement, condition: Condition) -> Predicate:
 
 def _token(statement: Statement, condition: Condition) -> Predicate:
     hash_of, modifier = statement.hash_of, condition.modifier
-    paths = _places(condition.parameter)
+    paths = places(condition.parameter)
     if modifier == "text":
         return Predicate(_text(statement, condition, paths), PARSE)
     hashes = [
@@ -234,7 +167,7 @@ def _text(statement: Statement, condition: Condition, paths: Sequence[TypedPath]
 
 def _reference(statement: Statement, condition: Condition) -> Predicate:
     hash_of = statement.hash_of
-    paths = _places(condition.parameter)
+    paths = places(condition.parameter)
     if condition.modifier == "identifier":
         inner = [TypedPath(f"{path.slot}.identifier", (), "Identifier") for path in paths]
         hashes = [
@@ -306,7 +239,7 @@ def _uri(statement: Statement, condition: Condition) -> Predicate:
     hash_of, modifier = statement.hash_of, condition.modifier
     hashes: list[int] = []
     texts = []
-    for path in _places(condition.parameter):
+    for path in places(condition.parameter):
         for value in condition.values:
             assert isinstance(value, TextValue)
             texts.append(value.text)
@@ -334,66 +267,13 @@ def _source(statement: Statement, texts: Sequence[str], modifier: str) -> str:
 # Ranges
 
 
-_INSIDE_UPDATED = "(r.updated >= {low} AND r.updated < {high})"
-_UPDATED = {
-    "eq": _INSIDE_UPDATED,
-    "ap": _INSIDE_UPDATED,
-    "ne": f"NOT {_INSIDE_UPDATED}",
-    "gt": "r.updated >= {high}",
-    "sa": "r.updated >= {high}",
-    "ge": "r.updated >= {low}",
-    "lt": "r.updated < {low}",
-    "eb": "r.updated < {low}",
-    "le": "r.updated < {high}",
-}
-_INSIDE_DATE = "(v.low >= {low} AND v.high <= {high})"
-_DATE = {
-    "eq": _INSIDE_DATE,
-    "ne": f"NOT {_INSIDE_DATE}",
-    "gt": "v.high > {high}",
-    "lt": "v.low < {low}",
-    "ge": f"(v.high > {{high}} OR {_INSIDE_DATE})",
-    "le": f"(v.low < {{low}} OR {_INSIDE_DATE})",
-    "sa": "v.low >= {high}",
-    "eb": "v.high <= {low}",
-    "ap": "(v.low < {high} AND v.high > {low})",
-}
-_INSIDE_NUMBER = "(v.low >= {low} AND v.high < {high})"
-_NUMBER = {
-    "eq": _INSIDE_NUMBER,
-    "ne": f"NOT {_INSIDE_NUMBER}",
-    "gt": "v.high > {exact}",
-    "lt": "v.low < {exact}",
-    "ge": "v.high >= {exact}",
-    "le": "v.low <= {exact}",
-    "sa": "v.low > {exact}",
-    "eb": "v.high < {exact}",
-    "ap": "(v.low <= {high} AND v.high >= {low})",
-}
-
-
-def _compare(statement: Statement, template: str, value: RangeValue, bound: str = "{}::float8") -> str:
-    """Fill the ends that the template names; each becomes one argument."""
-    ends = {"low": value.low, "high": value.high, "exact": value.exact}
-    named = {
-        name: bound.format(statement.bind(end)) for name, end in ends.items() if f"{{{name}}}" in template
-    }
-    return template.format(**named)
-
-
-def _updated(statement: Statement, value: Value) -> str:
-    """Compare `updated`, an instant of a millisecond, as the prefix says."""
-    assert isinstance(value, RangeValue)
-    return _compare(statement, _UPDATED[value.prefix], value, "to_timestamp({}::float8)")
-
-
 def _range(statement: Statement, condition: Condition) -> Predicate:
     parameter = condition.parameter
-    paths = _places(parameter)
+    paths = places(parameter)
     tests, exact = [], True
     for value in condition.values:
         assert isinstance(value, RangeValue)
-        test = _in_ranges(statement, parameter.type, paths, value)
+        test = in_ranges(statement, parameter.type, paths, value)
         if parameter.type == "date" and _is_clinical(parameter):
             test = f"({_clinical(statement, value)}{test})"
         tests.append(test)
@@ -425,57 +305,19 @@ def _clinical(statement: Statement, value: RangeValue) -> str:
     return ""
 
 
-def _in_ranges(statement: Statement, kind: str, paths: Sequence[TypedPath], value: RangeValue) -> str:
-    keys = statement.bind([statement.hash_of("", path.slot, "") for path in paths])
-    compared = _compare(statement, (_DATE if kind == "date" else _NUMBER)[value.prefix], value)
-    test = (
-        "EXISTS (SELECT FROM resource_range v WHERE v.compartment = r.compartment AND v.type = r.type "
-        f"AND v.id = r.id AND v.key = ANY({keys}::bigint[]) AND {compared})"
-    )
-    if kind != "quantity" or not value.code:
-        return test
-    hashed = (
-        statement.hash_of(hashing.UNIT, path.slot, value.code)
-        if value.system is None
-        else statement.hash_of(hashing.SYSTEM_UNIT, path.slot, f"{value.system}|{value.code}")
-        for path in paths
-    )
-    return f"({statement.has_token(hashed)} AND {test})"
-
-
 # Strings
 
 
 def _string(statement: Statement, condition: Condition) -> Predicate:
-    paths = _places(condition.parameter)
+    paths = places(condition.parameter)
     exact = condition.modifier != "exact"
     tests = []
     for value in condition.values:
         assert isinstance(value, TextValue)
-        longest = STRING_OVERLAP if condition.modifier == "contains" else STRING_CHUNK
-        exact = exact and len(value.folded) <= longest
-        tests.append(_in_strings(statement, condition.modifier, paths, value.folded[:longest]))
+        looked_up = searched(condition.modifier, value)
+        exact = exact and looked_up == value.folded
+        tests.append(in_strings(statement, condition.modifier, paths, looked_up))
     return Predicate("(" + " OR ".join(tests) + ")", EXACT if exact else PARSE)
-
-
-def _in_strings(statement: Statement, modifier: str, paths: Sequence[TypedPath], folded: str) -> str:
-    keys = [statement.hash_of("", path.slot, "") for path in paths]
-    if modifier == "contains":
-        keys += [statement.hash_of("+", path.slot, "") for path in paths]
-        escaped = folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        compared = f"v.value LIKE {statement.bind(f'%{escaped}%')}"
-        parts = trigrams(folded)
-        if parts:
-            compared = f"v.trigrams @> {statement.bind(parts)}::integer[] AND {compared}"
-    elif modifier == "exact" and len(folded) < STRING_CHUNK:
-        compared = f"v.value = {statement.bind(folded)}"
-    else:
-        low, high = statement.bind(folded), statement.bind(folded + "\U0010ffff")
-        compared = f"v.value >= {low} AND v.value < {high}"
-    return (
-        "EXISTS (SELECT FROM resource_string v WHERE v.compartment = r.compartment AND v.type = r.type "
-        f"AND v.id = r.id AND v.key = ANY({statement.bind(keys)}::bigint[]) AND {compared})"
-    )
 
 
 # Presence and composites
@@ -494,7 +336,7 @@ def _missing(statement: Statement, condition: Condition) -> Predicate:
             return Predicate("true", PARSE)
         tests = [_parts_present(statement, composite) for composite in parameter.composites]
         return Predicate("(" + " OR ".join(tests or ["false"]) + ")", PARSE)
-    test = _present(statement, parameter.type, _places(parameter))
+    test = _present(statement, parameter.type, places(parameter))
     if not wanted.missing:
         return Predicate(test, PARSE)
     keys = {path.steps[-1].key for path in parameter.paths}
@@ -539,9 +381,9 @@ def _composite(statement: Statement, condition: Condition) -> str:
 def _part(statement: Statement, part: Part, value: Value) -> str:
     """Return the predicate of one component, anywhere in the resource."""
     if isinstance(value, RangeValue):
-        return _in_ranges(statement, part.type, part.paths, value)
+        return in_ranges(statement, part.type, part.paths, value)
     if isinstance(value, TextValue):
-        return _in_strings(statement, "", part.paths, value.folded[:STRING_CHUNK])
+        return in_strings(statement, "", part.paths, searched("", value))
     if isinstance(value, ReferenceValue):
         hashes = [one for path in part.paths for one in reference_hashes(statement.hash_of, path, value)]
     else:

@@ -1,0 +1,162 @@
+"""Conditions on dates, numbers, quantities and strings: tables `resource_range` and `resource_string`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from salus.standards.fhir.search import hashing
+from salus.standards.fhir.search.parameters import SearchParameter
+from salus.standards.fhir.search.paths import TypedPath
+from salus.standards.fhir.search.query import Condition, RangeValue, TextValue, Value
+from salus.standards.fhir.search.values import STRING_CHUNK, STRING_OVERLAP, trigrams
+from salus.store.search_statement import Statement
+
+_SAME = "v.compartment = r.compartment AND v.type = r.type AND v.id = r.id"
+_INSIDE_UPDATED = "(r.updated >= {low} AND r.updated < {high})"
+_UPDATED = {
+    "eq": _INSIDE_UPDATED,
+    "ap": _INSIDE_UPDATED,
+    "ne": f"NOT {_INSIDE_UPDATED}",
+    "gt": "r.updated >= {high}",
+    "sa": "r.updated >= {high}",
+    "ge": "r.updated >= {low}",
+    "lt": "r.updated < {low}",
+    "eb": "r.updated < {low}",
+    "le": "r.updated < {high}",
+}
+_INSIDE_DATE = "(v.low >= {low} AND v.high <= {high})"
+_DATE = {
+    "eq": _INSIDE_DATE,
+    "ne": f"NOT {_INSIDE_DATE}",
+    "gt": "v.high > {high}",
+    "lt": "v.low < {low}",
+    "ge": f"(v.high > {{high}} OR {_INSIDE_DATE})",
+    "le": f"(v.low < {{low}} OR {_INSIDE_DATE})",
+    "sa": "v.low >= {high}",
+    "eb": "v.high <= {low}",
+    "ap": "(v.low < {high} AND v.high > {low})",
+}
+_INSIDE_NUMBER = "(v.low >= {low} AND v.high < {high})"
+_NUMBER = {
+    "eq": _INSIDE_NUMBER,
+    "ne": f"NOT {_INSIDE_NUMBER}",
+    "gt": "v.high > {exact}",
+    "lt": "v.low < {exact}",
+    "ge": "v.high >= {exact}",
+    "le": "v.low <= {exact}",
+    "sa": "v.low > {exact}",
+    "eb": "v.high < {exact}",
+    "ap": "(v.low <= {high} AND v.high >= {low})",
+}
+
+
+def _compare(statement: Statement, template: str, value: RangeValue, bound: str = "{}::float8") -> str:
+    """Fill the ends that the template names; each becomes one argument."""
+    ends = {"low": value.low, "high": value.high, "exact": value.exact}
+    named = {
+        name: bound.format(statement.bind(end)) for name, end in ends.items() if f"{{{name}}}" in template
+    }
+    return template.format(**named)
+
+
+def places(parameter: SearchParameter) -> tuple[TypedPath, ...]:
+    """Return the typed places of a parameter; a general expression has one, of any type."""
+    return (TypedPath(parameter.general_slot, (), ""),) if parameter.general else parameter.paths
+
+
+def _compared_range(statement: Statement, kind: str, value: RangeValue) -> str:
+    return _compare(statement, (_DATE if kind == "date" else _NUMBER)[value.prefix], value)
+
+
+def in_updated(statement: Statement, value: Value) -> str:
+    """Compare `updated`, an instant of a millisecond, as the prefix says."""
+    assert isinstance(value, RangeValue)
+    return _compare(statement, _UPDATED[value.prefix], value, "to_timestamp({}::float8)")
+
+
+def in_ranges(statement: Statement, kind: str, paths: Sequence[TypedPath], value: RangeValue) -> str:
+    """Return the text for: the row has a value that compares so, with the unit if one is named."""
+    keys = statement.bind([statement.hash_of("", path.slot, "") for path in paths])
+    compared = _compared_range(statement, kind, value)
+    where = f"{_SAME} AND v.key = ANY({keys}::bigint[]) AND {compared}"
+    test = f"EXISTS (SELECT FROM resource_range v WHERE {where})"
+    if kind != "quantity" or not value.code:
+        return test
+    hashed = (
+        statement.hash_of(hashing.UNIT, path.slot, value.code)
+        if value.system is None
+        else statement.hash_of(hashing.SYSTEM_UNIT, path.slot, f"{value.system}|{value.code}")
+        for path in paths
+    )
+    return f"({statement.has_token(hashed)} AND {test})"
+
+
+def in_strings(statement: Statement, modifier: str, paths: Sequence[TypedPath], folded: str) -> str:
+    """Return the text for: the row has a string that begins with, contains or equals the folded one."""
+    keys = statement.bind(_string_keys(statement, modifier, paths))
+    compared = _compared_string(statement, modifier, folded)
+    where = f"{_SAME} AND v.key = ANY({keys}::bigint[]) AND {compared}"
+    return f"EXISTS (SELECT FROM resource_string v WHERE {where})"
+
+
+def _string_keys(statement: Statement, modifier: str, paths: Sequence[TypedPath]) -> list[int]:
+    keys = [statement.hash_of("", path.slot, "") for path in paths]
+    if modifier == "contains":
+        keys += [statement.hash_of("+", path.slot, "") for path in paths]
+    return keys
+
+
+def _compared_string(statement: Statement, modifier: str, folded: str) -> str:
+    if modifier == "contains":
+        escaped = folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        compared = f"v.value LIKE {statement.bind(f'%{escaped}%')}"
+        parts = trigrams(folded)
+        return f"v.trigrams @> {statement.bind(parts)}::integer[] AND {compared}" if parts else compared
+    if modifier == "exact" and len(folded) < STRING_CHUNK:
+        return f"v.value = {statement.bind(folded)}"
+    low, high = statement.bind(folded), statement.bind(folded + "\U0010ffff")
+    return f"v.value >= {low} AND v.value < {high}"
+
+
+def searched(modifier: str, value: TextValue) -> str:
+    """Return what is looked up of a searched string: as much as surely stands in one indexed piece."""
+    return value.folded[: STRING_OVERLAP if modifier == "contains" else STRING_CHUNK]
+
+
+def rare_ids(statement: Statement, condition: Condition, *, count_max: int) -> str:
+    """Return a query for the ids that satisfy the condition, at most `count_max`, "" when it cannot be one.
+
+    The planner knows how often a key occurs and how values spread over all keys, not over one; asking is
+    cheaper than its wrong guess. Units are not looked at: the ids may be more than what matches.
+    """
+    parameter = condition.parameter
+    if condition.modifier not in ("", "exact", "contains") or parameter.code == "_lastUpdated":
+        return ""
+    paths = places(parameter)
+    if parameter.type == "string":
+        table, keys = "resource_string", _string_keys(statement, condition.modifier, paths)
+        tests = [
+            _compared_string(statement, condition.modifier, searched(condition.modifier, value))
+            for value in condition.values
+            if isinstance(value, TextValue)
+        ]
+    elif parameter.type in ("date", "number", "quantity"):
+        table, keys = "resource_range", [statement.hash_of("", path.slot, "") for path in paths]
+        tests = [
+            _compared_range(statement, parameter.type, value)
+            for value in condition.values
+            if isinstance(value, RangeValue)
+        ]
+    else:
+        return ""
+    parts = (
+        *("SELECT v.id FROM", table, f"v WHERE v.type = {statement.bind(parameter.resource)}"),
+        *(
+            "AND v.key = ANY(",
+            statement.bind(keys),
+            "::bigint[]) AND (",
+            " OR ".join(f"({t})" for t in tests),
+        ),
+        *(") LIMIT", statement.bind(count_max)),
+    )
+    return " ".join(parts)
