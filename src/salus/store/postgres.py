@@ -17,7 +17,7 @@ from pathlib import Path
 import asyncpg
 
 from salus.core.access import Action, Grant, Role
-from salus.core.errors import SettingsInvalid, StorageUnavailable, TooCostly
+from salus.core.errors import SalusError, SettingsInvalid, StorageUnavailable, TooCostly
 from salus.core.limits import Limits
 from salus.store.embedded import embedded_server
 from salus.store.migrations import migrate, migrations
@@ -29,6 +29,7 @@ WIDE, BOUND, OWNER = ROLES = ("salus_wide", "salus_bound", "none")
 _VERSION_MIN = 150_000
 _LOADING_TIMEOUT_MS = 600_000
 _CONNECT_SECONDS_MAX = 10.0
+_RECOVERY_ATTEMPTS_MAX, _RECOVERY_PAUSE_SECONDS = 300, 0.2
 _SEES_HIDDEN = frozenset({Role.CITIZEN, Role.OPERATOR})
 _SET_BOUND = "SELECT set_config('salus.patients', $1, false), set_config('salus.sees_hidden', $2, false)"
 
@@ -46,6 +47,17 @@ def sees_hidden(grant: Grant) -> bool:
 def hidden_setting(grant: Grant) -> str:
     """Return `sees_hidden` as the policies of schema 0001 read it."""
     return "yes" if sees_hidden(grant) else "no"
+
+
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresIOError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    ConnectionError,
+    TimeoutError,
+)
 
 
 @contextmanager
@@ -67,14 +79,7 @@ def storage_errors() -> Iterator[None]:
             "The database has no room left (disk, memory or connections); nothing was changed. "
             "Free some space and send the request again."
         ) from error
-    except (
-        asyncpg.PostgresConnectionError,
-        asyncpg.OperatorInterventionError,
-        asyncpg.PostgresIOError,
-        asyncpg.InterfaceError,
-        ConnectionError,
-        TimeoutError,
-    ) as error:
+    except _LOST as error:
         raise StorageUnavailable(
             "The database cannot be reached; nothing was changed. Send the request again in a moment."
         ) from error
@@ -126,8 +131,22 @@ class Database:
     @asynccontextmanager
     async def writing(self, grant: Grant) -> AsyncIterator[Connection]:
         """Lend a connection in one transaction: committed on leaving, rolled back on an exception."""
-        async with self.reading(grant) as connection, connection.transaction():
-            yield connection
+        async with self.reading(grant) as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                yield connection
+            except (SalusError, asyncpg.PostgresError):
+                if not connection.is_closed():
+                    await transaction.rollback()
+                raise
+            try:
+                await transaction.commit()
+            except _LOST as error:
+                raise StorageUnavailable(
+                    "The database was lost while it saved the change, which is there whole or not at all: "
+                    "read before you send it again."
+                ) from error
 
 
 @asynccontextmanager
@@ -190,8 +209,18 @@ async def _server(place: Path | str) -> AsyncIterator[str]:
         await asyncio.to_thread(server.__exit__, None, None, None)
 
 
+async def _first(url: str) -> Connection:
+    """Connect, and wait while the server recovers from a crash."""
+    for _ in range(_RECOVERY_ATTEMPTS_MAX):
+        try:
+            return await asyncpg.connect(url)
+        except asyncpg.CannotConnectNowError:
+            await asyncio.sleep(_RECOVERY_PAUSE_SECONDS)
+    return await asyncpg.connect(url)
+
+
 async def _prepare(url: str) -> None:
-    connection = await asyncpg.connect(url)
+    connection = await _first(url)
     try:
         version = int(await connection.fetchval("SHOW server_version_num"))
         if version < _VERSION_MIN:
