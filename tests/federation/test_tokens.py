@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from joserfc import jws
 from joserfc.jwk import RSAKey
-from tests.federation.conftest import DAY
+from tests.federation.conftest import DAY, put
 
 from salus.core.access import Purpose, Role
 from salus.core.errors import AccessRefused, NotAuthenticated
@@ -107,6 +107,27 @@ async def test_before_the_patient_is_known_a_token_only_looks_one_up(federation)
     caller = federation.nodes["pt-1"].services.doorkeeper.identify(answer.json()["access_token"])
     assert caller.scopes == ("lookup",)
     assert caller.patient is None
+
+
+async def test_a_lookup_token_opens_no_other_door(federation):
+    home = federation.nodes["pt-1"]
+    await put(home, {"resourceType": "Patient", "id": "ana", "name": [{"family": "Silva"}]})
+    asker = msgspec.structs.replace(MARI, patient="", relationship="none")
+    token = (await ask(federation, asker=asker)).json()["access_token"]
+    headers = {"authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+        for path in (
+            "Patient?family=Silva",
+            "Patient/ana",
+            "Patient",
+            "Condition",
+            "Patient/ana/$everything",
+        ):
+            assert (await client.get(f"{home.url}/fhir/{path}")).status_code == 403, path
+        answer = await client.get(f"{home.url}/fhir/Patient/_search?family=Silva")
+        assert answer.status_code in (404, 405)
+        answer = await client.post(f"{home.url}/fhir/Patient/_search?family=Silva", data={"a": "b"})
+        assert answer.status_code == 400
 
 
 async def test_a_revoked_member_gets_nothing_and_its_tokens_are_dead(federation):

@@ -39,6 +39,10 @@ ON CONFLICT (id) DO UPDATE SET name = $2, keys = $3, scopes = $4, active = true
 """
 
 
+_OFF = "UPDATE client SET active = false WHERE id = $1 AND active RETURNING true"
+_LIST = "SELECT id, name, keys, scopes FROM client WHERE active ORDER BY id"
+
+
 class Client(msgspec.Struct, frozen=True):
     """A registered local system: its public keys, and the scopes it may be given."""
 
@@ -62,9 +66,19 @@ async def find_client(database: Database, client: str) -> Client | None:
     """Return the registered client, None when there is none or it was switched off."""
     async with database.system() as connection:
         row = await connection.fetchrow(_CLIENT, client)
-    if row is None:
-        return None
-    return Client(row["id"], row["name"], json.loads(row["keys"]), tuple(row["scopes"].split()))
+    return None if row is None else _client(row)
+
+
+async def list_clients(database: Database) -> list[Client]:
+    """Return the registered clients that are not switched off, by id."""
+    async with database.system() as connection:
+        return [_client(row) for row in await connection.fetch(_LIST)]
+
+
+async def switch_off_client(database: Database, client: str) -> bool:
+    """Give the client no token any more; return whether it was registered."""
+    async with database.system() as connection:
+        return bool(await connection.fetchval(_OFF, client))
 
 
 async def register_client(database: Database, client: Client, *, now: datetime) -> None:
@@ -72,6 +86,10 @@ async def register_client(database: Database, client: Client, *, now: datetime) 
     keys, scopes = json.dumps(client.keys), " ".join(client.scopes)
     async with database.system() as connection:
         await connection.execute(_REGISTER, client.id, client.name, keys, scopes, now)
+
+
+def _client(row: Any) -> Client:  # Any: a database row
+    return Client(row["id"], row["name"], json.loads(row["keys"]), tuple(row["scopes"].split()))
 
 
 def read_file(data: Path, name: str) -> str | None:

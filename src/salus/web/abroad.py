@@ -60,11 +60,19 @@ class Document(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class HandOver(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A hand-over on a prescription as listed; `dispense_id` is (system, value), new for each hand-over."""
+    """A hand-over on a prescription as listed; `dispense_id` is (system, value), new for each hand-over.
+
+    `medication` is the product given (CodeableConcept), where it is not the one prescribed.
+    """
 
     prescription: dict[str, Any]
     dispense_id: tuple[str, str]
     quantity: Decimal | None = None
+    medication: dict[str, Any] | None = None
+
+
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A body without members."""
 
 
 class TakeBack(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -137,7 +145,8 @@ async def _prescriptions(desk: Desk, body: bytes) -> Resource:
 
 async def _dispense(desk: Desk, body: bytes) -> Resource:
     asked = _read(desk, body, HandOver)
-    supply = Supply(asked.dispense_id, asked.quantity)
+    substituted = asked.medication is not None
+    supply = Supply(asked.dispense_id, asked.quantity, asked.medication, substituted)
     return _dispensed(await dispensing_abroad.dispense(desk, asked.patient, asked.prescription, supply))
 
 
@@ -148,6 +157,16 @@ async def _discard(desk: Desk, body: bytes) -> Resource:
     )
 
 
+async def _finish(desk: Desk, body: bytes) -> Resource:
+    """Send again every dispensation whose answer is missing; the body is {}."""
+    _read(desk, body, Nothing)
+    found = await dispensing_abroad.finish_open(desk)
+    listed = [
+        {"system": system, "value": value, "outcome": outcome} for (system, value), outcome in found.items()
+    ]
+    return {"finished": listed}
+
+
 ROUTES: dict[str, Callable[[Desk, bytes], Awaitable[Resource]]] = {
     "/patients": _patients,
     "/summary": _summary,
@@ -156,6 +175,7 @@ ROUTES: dict[str, Callable[[Desk, bytes], Awaitable[Resource]]] = {
     "/prescriptions": _prescriptions,
     "/dispense": _dispense,
     "/discard": _discard,
+    "/finish": _finish,
 }
 
 

@@ -1,0 +1,82 @@
+"""`salus client`: local systems that may have tokens (SMART Backend Services): register, list, switch off."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from salus.cli.command import Command
+from salus.core.clock import utc_now
+from salus.core.errors import SettingsInvalid
+from salus.node import place_of
+from salus.settings import read_settings
+from salus.standards.jose.compact import algorithm_of
+from salus.store.federation import Client, list_clients, register_client, switch_off_client
+from salus.store.postgres import open_database
+from salus.trust.scopes import parse_scope
+
+ALGORITHMS = frozenset({"ES384", "RS384"})
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("action", choices=["register", "list", "off"])
+    parser.add_argument("client", nargs="?", help="register, off: the client id")
+    parser.add_argument("--name", help="register: its name, for the access log")
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="register: its public keys (JWK Set)")
+    parser.add_argument("--scopes", help='register: e.g. "system/Observation.rs system/Patient.rs"')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the action says."""
+    return asyncio.run(_run(options))
+
+
+async def _run(options: argparse.Namespace) -> int:
+    wanted = _wanted(options) if options.action == "register" else None
+    if options.action == "off" and not options.client:
+        raise SettingsInvalid("name the client: salus client off ID")
+    settings = read_settings(options.data)
+    async with open_database(place_of(options.data, settings), limits=settings.limits) as database:
+        if wanted is not None:
+            await register_client(database, wanted, now=utc_now())
+            print(f"{wanted.id} is registered for {' '.join(wanted.scopes)}.")
+        elif options.action == "off":
+            if not await switch_off_client(database, options.client):
+                raise SettingsInvalid(f"{options.client} is not registered; see: salus client list")
+            print(f"{options.client} is off: it gets no token any more; tokens it has end within minutes.")
+        else:
+            for client in await list_clients(database):
+                print(f"{client.id}\t{client.name}\t{' '.join(client.scopes)}")
+    return 0
+
+
+def _wanted(options: argparse.Namespace) -> Client:
+    """Return the client to register.
+
+    Raises:
+        SettingsInvalid: naming what is missing or wrong.
+    """
+    if not (options.client and options.name and options.keys and options.scopes):
+        raise SettingsInvalid('say: salus client register ID --name NAME --keys FILE --scopes "..."')
+    scopes = tuple(options.scopes.split())
+    wrong = next((scope for scope in scopes if parse_scope(scope) is None), None)
+    if wrong is not None:
+        raise SettingsInvalid(f"{wrong} is no SMART scope such as system/Observation.rs")
+    try:
+        keys: list[dict[str, Any]] = msgspec.convert(  # Any: members of a JWK
+            msgspec.json.decode(options.keys.read_bytes())["keys"], list[dict[str, Any]]
+        )
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError) as error:
+        raise SettingsInvalid(f'{options.keys} must be a JWK Set: {{"keys": [...]}}') from error
+    for key in keys:
+        if algorithm_of(key) not in ALGORITHMS or not key.get("kid") or "d" in key:
+            raise SettingsInvalid(f"{options.keys}: keys must be public, P-384 or RSA, each with a kid")
+    return Client(options.client, options.name, keys, scopes)
+
+
+COMMAND = Command("client", "Register local systems that may have tokens.", arguments, run)

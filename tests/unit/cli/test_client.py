@@ -1,0 +1,56 @@
+"""An operator registers a local system, sees it, and switches it off."""
+
+import json
+
+import pytest
+from joserfc.jwk import ECKey, RSAKey
+
+from salus.cli.main import main
+
+
+@pytest.fixture
+def node(tmp_path, database_url):
+    folder = str(tmp_path / "pt")
+    arguments = ["--country", "PT", "--name", "PT", "--port", "1", "--database", database_url]
+    assert main(["node", "init", "--data", folder, *arguments]) == 0
+    return folder
+
+
+def key_file(tmp_path, *keys):
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps({"keys": list(keys)}))
+    return str(path)
+
+
+def public(key, **changes):
+    return key.as_dict(private=False) | {"kid": "k"} | changes
+
+
+def test_a_system_is_registered_listed_and_switched_off(node, tmp_path, capsys):
+    keys = key_file(tmp_path, public(ECKey.generate_key("P-384")), public(RSAKey.generate_key(2048), kid="r"))
+    register = ["client", "register", "lab", "--name", "Laboratory", "--keys", keys, "--data", node]
+    assert main([*register, "--scopes", "system/Observation.rs"]) == 0
+    capsys.readouterr()
+    assert main(["client", "list", "--data", node]) == 0
+    assert capsys.readouterr().out == "lab\tLaboratory\tsystem/Observation.rs\n"
+    assert main(["client", "off", "lab", "--data", node]) == 0
+    assert main(["client", "off", "lab", "--data", node]) == 1
+    capsys.readouterr()
+    main(["client", "list", "--data", node])
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("keys", "scopes"),
+    [
+        ([public(ECKey.generate_key("P-384"))], "everything"),
+        ([public(ECKey.generate_key("P-256"))], "system/Observation.rs"),
+        ([ECKey.generate_key("P-384").as_dict(private=True) | {"kid": "k"}], "system/Observation.rs"),
+        ([ECKey.generate_key("P-384").as_dict(private=False)], "system/Observation.rs"),
+    ],
+)
+def test_wrong_keys_and_scopes_are_refused_before_anything_is_stored(tmp_path, keys, scopes, capsys):
+    path = key_file(tmp_path, *keys)
+    register = ["client", "register", "lab", "--name", "Lab", "--keys", path, "--scopes", scopes]
+    assert main([*register, "--data", str(tmp_path / "none")]) == 1
+    assert "none" not in capsys.readouterr().err
