@@ -187,8 +187,11 @@ async def _targets(here: Here, entries: Sequence[Entry], fresh: dict[int, str]) 
     if conditional:
         keys = [f"{entry.type}?{entry.condition}" for entry in conditional]
         await here.connection.execute(resources.LOCK, keys)
+    absent = await _absent_deletes(here, entries)
     found: dict[int, Target] = {}
     for entry in entries:
+        if entry.index in absent:
+            continue
         if entry.condition is not None:
             target = await _conditional_target(here, entry, fresh[entry.index])
             if target is not None:
@@ -197,6 +200,18 @@ async def _targets(here: Here, entries: Sequence[Entry], fresh: dict[int, str]) 
             made = entry.method == "POST"
             found[entry.index] = Target(fresh[entry.index] if made else entry.id, False if made else None)
     return found
+
+
+async def _absent_deletes(here: Here, entries: Sequence[Entry]) -> set[int]:
+    """Return the deletions of what is not there: they succeed (R4 http.html#delete).
+
+    A patient-bound grant is told "not found" instead, for what is absent and for what is another's alike.
+    """
+    named = [entry for entry in entries if entry.method == "DELETE" and entry.id and not entry.if_match]
+    if not named or here.grant.patients is not None:
+        return set()
+    known = await _current(here, [(entry.type, entry.id) for entry in named])
+    return {entry.index for entry in named if (entry.type, entry.id) not in known}
 
 
 async def _conditional_target(here: Here, entry: Entry, fresh: str) -> Target | None:

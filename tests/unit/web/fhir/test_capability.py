@@ -27,7 +27,7 @@ REQUESTS = {
     "vread": ("GET", "/{type}/none/_history/1", {404}),
     "update": ("PUT", "/{type}/none", {400, 422}),
     "patch": ("PATCH", "/{type}/none", {404}),
-    "delete": ("DELETE", "/{type}/none", {404}),
+    "delete": ("DELETE", "/{type}/none", {204}),
     "history-instance": ("GET", "/{type}/none/_history", {404}),
     "history-type": ("GET", "/{type}/_history", {200}),
     "create": ("POST", "/{type}", {400, 422}),

@@ -88,6 +88,15 @@ async def test_a_deleted_resource_is_gone_and_may_come_back(door):
     assert (again.status_code, again.headers["etag"]) == (201, 'W/"3"')
 
 
+async def test_deleting_what_is_not_there_succeeds_but_tells_a_citizen_nothing(door):
+    own, other = await created(door, PATIENT), await created(door, PATIENT)
+    note = await created(door, observation(other))
+    assert (await door("DELETE", "/Patient/never")).status_code == 204
+    for name in (note, "never"):
+        assert (await door.citizen("DELETE", f"/Observation/{name}", patient=own)).status_code == 404
+    assert (await door("GET", f"/Observation/{note}")).status_code == 200
+
+
 async def test_history_lists_versions_the_newest_first_and_pages(door):
     identity = await created(door, PATIENT)
     await door("PUT", f"/Patient/{identity}", {**PATIENT, "id": identity, "active": True})
