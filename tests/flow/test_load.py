@@ -261,6 +261,8 @@ async def test_conditional_references_find_their_target_even_when_it_is_loaded_l
     assert (report.stored, report.rejected) == (3, 2)
     [stored] = await rows("SELECT content FROM resource WHERE type = 'Observation'")
     [target] = await rows("SELECT id FROM resource WHERE type = 'Practitioner'")
+    again = await load(tmp_path)
+    assert (again.stored, again.unchanged, again.rejected, again.resumed) == (0, 3, 2, 0)
     assert json.loads(stored["content"])["performer"][0]["reference"] == f"Practitioner/{target['id']}"
 
 

@@ -125,6 +125,7 @@ class Writer:
 
     async def finish(self) -> None:
         """Store or reject what waited for the targets of its conditions, and link merged Patients again."""
+        late = {part.file for part in self._waiting}
         for _ in range(_WAITED_ROUNDS_MAX):
             waiting, self._waiting = self._waiting, []
             for part in waiting:
@@ -137,6 +138,10 @@ class Writer:
                 again = msgspec.structs.replace(part, prepared=prepare(part.unit, known))
                 async with self._connection.transaction():
                     await self._store([again])
+        async with self._connection.transaction():
+            for file in late:
+                self._progress[file].finished = True
+                await self._put_progress(file)
         if self._patients_changed:
             key = self._settings[0].key
             await persons.restore_merges(self._grant, self._connection, self._database, key=key)
