@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any
 
 from starlette.responses import Response
@@ -30,6 +31,15 @@ DID = {
 WHY = {
     "TREAT": "to treat you", "ETREAT": "in an emergency", "PATRQT": "at your own request",
     "HOPERAT": "to run this node", "PUBHLTH": "for public health", "HRESCH": "for research",
+}  # fmt: skip
+THINGS = {
+    "$summary": "your patient summary", "Patient": "your name, birth date and address",
+    "MedicationRequest": "your prescriptions", "MedicationDispense": "your dispensed medicines",
+    "DocumentReference": "the list of your documents", "Binary": "a document of yours",
+    "Bundle": "several entries at once", "access": "who looked at your record",
+    "restriction": "what you hide",
+    "Observation": "your measurements and results", "Condition": "your problems", "oauth": "at this node",
+    "AllergyIntolerance": "your allergies",
 }  # fmt: skip
 OUTCOMES = {"served": "let in", "refused": "refused", "failed": "failed"}
 
@@ -80,7 +90,14 @@ def sentence(leaf: Leaf) -> str:
     if leaf.outcome.value != "served":
         did = f"tried to do this, but was {OUTCOMES[leaf.outcome.value]}: {did}"
     why = WHY.get(leaf.purpose, leaf.purpose)
-    return f"{leaf.name}{where}{abroad} {did} {leaf.what} on {moment(leaf.at)}, {why}."
+    return f"{leaf.name}{where}{abroad} {did} {thing(leaf.what)} on {moment(leaf.at)}, {why}."
+
+
+def thing(what: str) -> str:
+    """Return in words what an entry is about: "your prescriptions" for "MedicationRequest?patient,status"."""
+    if what.startswith("Patient/") and what.endswith("$summary"):
+        return THINGS["$summary"]
+    return THINGS.get(re.split(r"[/? ,]", what, maxsplit=1)[0], "your record")
 
 
 async def _own_log(visit: Visit, count: int) -> list[LoggedAccess]:
@@ -100,6 +117,7 @@ def _row(logged: LoggedAccess) -> dict[str, Any]:  # values of several plain typ
         "role": leaf.role,
         "place": ", ".join(part for part in (leaf.organisation, leaf.node) if part),
         "did": DID.get(leaf.action, leaf.action),
+        "thing": thing(leaf.what),
         "what": leaf.what,
         "resources": leaf.resources,
         "purpose": WHY.get(leaf.purpose, leaf.purpose),

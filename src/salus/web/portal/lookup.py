@@ -11,6 +11,7 @@ from salus.core.access import Action, Caller, Purpose, Role
 from salus.core.errors import NotFound
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.search.grammar import parse_query
+from salus.standards.nationalid.identifiers import identifier_of_system
 from salus.store.rows import StoredResource
 from salus.store.search import search
 from salus.trust.gate import Access, enter
@@ -22,7 +23,7 @@ CANDIDATES_MAX = 20
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A Patient as a page's head shows one. `identifiers` are "system|value"."""
+    """A Patient as a page's head shows one; `identifiers` are named as their country does."""
 
     id: str
     name: str
@@ -39,11 +40,17 @@ def person_of(resource: dict[str, Any]) -> Person:  # FHIR content is open JSON,
         birth_date=str(resource.get("birthDate", "")),
         gender=str(resource.get("gender", "not recorded")),
         identifiers=tuple(
-            f"{each.get('system', '')}|{each['value']}"
+            identifier_in_words(str(each.get("system", "")), str(each["value"]))
             for each in resource.get("identifier", [])
             if each.get("value") and not str(each.get("system", "")).startswith("urn:salus:synthetic")
         ),
     )
+
+
+def identifier_in_words(system: str, value: str) -> str:
+    """Return a national identifier with its country's name for it, any other with its system."""
+    row = identifier_of_system(system)
+    return f"{row.name} {value}" if row else f"{system} {value}".strip()
 
 
 async def find(
