@@ -290,3 +290,37 @@ async def test_only_the_node_that_recorded_a_dispensation_discards_it_and_nobody
     assert (await dispense_locally(home, 30, "x", "DELETE", path)).status_code in (403, 409)
     assert [each["status"] for each in await recorded_at_home(federation)] == ["completed"]
     assert str((await only(desk, patient)).left.amount) == "30 tablet"
+
+
+async def test_a_product_that_is_referred_to_comes_along_and_can_be_dispensed(counter):
+    federation, desk, patient = counter
+    home = federation.nodes["pt-1"]
+    product = {"resourceType": "Medication", "id": "m1", "code": {"text": "Cefuroxime 1500 mg"}}
+    kept = prescription("rx")
+    del kept["medicationCodeableConcept"]
+    inside = {**kept, "id": "rx2", "contained": [{**product, "id": "med"}]}
+    dispensing = {"quantity": {"value": 1, **TABLETS}}
+    await put(
+        home,
+        product,
+        {**kept, "medicationReference": {"reference": "Medication/m1"}},
+        {**inside, "medicationReference": {"reference": "#med"}, "dispenseRequest": dispensing},
+    )
+    listed = {each.resource["id"]: each for each in await list_prescriptions(desk, patient)}
+    assert listed["rx"].medication["code"]["text"] == "Cefuroxime 1500 mg"
+    await dispense(desk, patient, listed["rx"].resource, supply("d1", 1))
+    await dispense(desk, patient, listed["rx2"].resource, supply("d2", 1))
+    recorded = {each["identifier"][0]["value"]: each for each in await recorded_at_home(federation)}
+    assert recorded["d1"]["medicationReference"]["reference"] == "Medication/m1"
+    assert recorded["d2"]["contained"][0]["code"]["text"] == "Cefuroxime 1500 mg"
+
+
+async def test_an_expired_prescription_is_shown_as_such_and_not_dispensed(counter):
+    federation, desk, patient = counter
+    expired = prescription()
+    expired["dispenseRequest"]["validityPeriod"] = {"end": "2020-01-01"}
+    await put(federation.nodes["pt-1"], expired)
+    listed = await only(desk, patient)
+    assert not listed.is_valid
+    with pytest.raises(Conflict, match="validity"):
+        await dispense(desk, patient, listed.resource, supply("d1", 1))

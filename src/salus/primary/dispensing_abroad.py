@@ -25,10 +25,12 @@ from salus.core.errors import (
 )
 from salus.federation.peers import Answer, read_json
 from salus.primary.cross_border import SCOPE, Desk, PatientAbroad, Resource, asker_of, list_resources
+from salus.primary.narrative import local_reference
 from salus.primary.prescriptions import (
     Dispensation,
     Remaining,
     is_repeat,
+    is_valid_at,
     read_dispensation,
     read_prescription,
     remaining,
@@ -45,10 +47,19 @@ FULL_URL = "urn:uuid:00000000-0000-4000-8000-000000000001"
 
 
 class Prescribed(msgspec.Struct, frozen=True):
-    """A prescription abroad, with what is left on it."""
+    """A prescription abroad.
+
+    Args:
+        resource: the MedicationRequest.
+        left: what is left on it.
+        is_valid: whether this moment lies in its validity period.
+        medication: the Medication it refers to, {} when it names the product itself.
+    """
 
     resource: Resource
     left: Remaining
+    is_valid: bool
+    medication: Resource
 
 
 class Supply(msgspec.Struct, frozen=True):
@@ -85,23 +96,40 @@ async def list_prescriptions(desk: Desk, patient: PatientAbroad) -> list[Prescri
         PeerUnavailable: the home node did not answer, or not completely.
     """
     found = await list_resources(
-        desk, patient, "MedicationRequest", status="active", _revinclude="MedicationDispense:prescription"
+        desk,
+        patient,
+        "MedicationRequest",
+        status="active",
+        _include="MedicationRequest:medication",
+        _revinclude="MedicationDispense:prescription",
     )
     if not found.complete:
         raise PeerUnavailable(f"node {patient.node} holds more prescriptions than it sent; nothing is listed")
-    requests = [each for each in found.resources if each["resourceType"] == "MedicationRequest"]
-    recorded = [
-        read_dispensation(each) for each in found.resources if each["resourceType"] == "MedicationDispense"
-    ]
+    recorded = [read_dispensation(each) for each in found.resources if _is(each, "MedicationDispense")]
+    medications = {f"Medication/{each['id']}": each for each in found.resources if _is(each, "Medication")}
     return [
-        Prescribed(
-            each,
-            remaining(
-                read_prescription(each), [one for one in recorded if one.prescription == str(each["id"])]
-            ),
-        )
-        for each in requests
+        _prescribed(desk, each, recorded, medications)
+        for each in found.resources
+        if _is(each, "MedicationRequest")
     ]
+
+
+def _prescribed(
+    desk: Desk, resource: Resource, recorded: list[Dispensation], medications: dict[str, Resource]
+) -> Prescribed:
+    prescription = read_prescription(resource)
+    own = [each for each in recorded if each.prescription == prescription.id]
+    link = local_reference(str(resource.get("medicationReference", {}).get("reference", "")))
+    return Prescribed(
+        resource,
+        remaining(prescription, own),
+        is_valid_at(prescription, desk.peers.clock()),
+        medications.get(link, {}),
+    )
+
+
+def _is(resource: Resource, kind: str) -> bool:
+    return resource.get("resourceType") == kind
 
 
 async def dispense(desk: Desk, patient: PatientAbroad, prescription: Resource, supply: Supply) -> Dispensed:
@@ -224,6 +252,8 @@ def dispensation_resource(
         resource["medicationCodeableConcept"] = supply.medication
     else:
         resource |= {name: prescription[name] for name in prescription if name.startswith("medication")}
+        if str(prescription.get("medicationReference", {}).get("reference", "")).startswith("#"):
+            resource["contained"] = prescription.get("contained", [])
     if supply.quantity is not None:
         total = read_prescription(prescription).total
         unit = {"unit": total.unit, "system": total.system, "code": total.code} if total else {}
