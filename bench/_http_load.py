@@ -1,7 +1,7 @@
 """A load generator in its own process: keep-alive connections that ask one GET after another.
 
-`python -m bench._http_load PORT SECONDS CONNECTIONS` reads {"paths": [...], "headers": {...}} from standard
-input and prints {"requests", "seconds", "failures", "p50_ms", "p95_ms"}.
+`python -m bench._http_load PORT SECONDS CONNECTIONS` reads {"requests": [[path, index of its token]],
+"tokens": [...]} from standard input and prints {"requests", "seconds", "failures", "p50_ms", "p95_ms"}.
 """
 
 from __future__ import annotations
@@ -63,8 +63,10 @@ class _Connection(asyncio.Protocol):
 
 
 async def _run(port: int, seconds: float, connections: int, wish: dict[str, Any]) -> dict[str, float]:
-    lines = "".join(f"{name}: {value}\r\n" for name, value in wish["headers"].items())
-    requests = [f"GET {path} HTTP/1.1\r\nhost: x\r\n{lines}\r\n".encode() for path in wish["paths"]]
+    requests = [
+        f"GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {wish['tokens'][token]}\r\n\r\n".encode()
+        for path, token in wish["requests"]
+    ]
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
     made = [
