@@ -10,7 +10,7 @@ from salus.standards.fhir.fhirpath.environment import Environment
 from salus.standards.fhir.fhirpath.expression import compile_once
 from salus.standards.fhir.fhirpath.navigate import Step, is_a, is_primitive, steps_of
 from salus.standards.fhir.fhirpath.values import Node
-from salus.standards.fhir.patch.identity import check_identity, without_empty
+from salus.standards.fhir.patch.identity import check_depth, check_identity, depth_of, without_empty
 from salus.standards.fhir.patch.operation import Json, Operation, Part, Value, read_operations
 
 OPERATIONS_MAX = 1_000
@@ -32,6 +32,8 @@ def fhirpath_patch(resource: dict[str, Json], parameters: dict[str, Json]) -> di
     steps_max = max(STEPS_EACH_MIN, STEPS_MAX // max(1, len(operations)))
     for operation in operations:
         nodes = _select(changed, operation, steps_max)
+        if operation.value is not None and nodes:
+            check_depth(_depth_of_node(nodes[0]) + _depth_of_value(operation.value))
         match operation.kind:
             case "add":
                 _add(_only(nodes, operation), operation)
@@ -62,6 +64,20 @@ def _select(resource: dict[str, Json], operation: Operation, steps_max: int) -> 
     if len(nodes) != len(found):
         _refuse(operation, "the path selects values that are no elements of the resource")
     return nodes
+
+
+def _depth_of_node(node: Node) -> int:
+    """Return how many objects and arrays a node lies in."""
+    depth, above = 0, node.parent
+    while above is not None:
+        depth, above = depth + 1, above.parent
+    return depth
+
+
+def _depth_of_value(value: Value) -> int:
+    """Return how deep a value is nested."""
+    inner = (1 + _depth_of_value(part.value) for part in value.parts)
+    return max(depth_of(value.json), depth_of(value.extra), *inner)
 
 
 def _only(nodes: list[Node], operation: Operation) -> Node:

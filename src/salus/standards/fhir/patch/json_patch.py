@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 from salus.core.errors import InvalidResource, MalformedContent, TooLarge
-from salus.standards.fhir.patch.identity import check_identity, without_empty
+from salus.standards.fhir.patch.identity import check_depth, check_identity, depth_of, without_empty
 
 OPERATIONS_MAX = 1_000
 VALUES_MAX = 300_000
@@ -38,10 +38,12 @@ def json_patch(resource: dict[str, Json], operations: list[Operation]) -> dict[s
     grown = 0
     for number, operation in enumerate(operations):
         name = _checked(operation, number)
-        if name == "copy":
-            grown += _size(_read(document, _pointer(operation, "from", number), number))
+        if name in ("copy", "move"):
+            source = _read(document, _pointer(operation, "from", number), number)
+            grown += _size(source)
             if grown > VALUES_MAX:
-                raise TooLarge("The patch copies too much; send the values instead")
+                raise TooLarge("The patch copies or moves too much; send the values instead")
+            check_depth(depth_of(source) + len(_pointer(operation, "path", number)))
         document = _OPERATIONS[name](document, operation, number)
     changed = check_identity(resource, document)
     if "resourceType" not in changed:

@@ -139,6 +139,15 @@ def test_delete_of_an_extension_of_a_primitive_leaves_the_value():
     assert "_birthDate" not in changed
 
 
+def test_patches_cannot_nest_without_measure():
+    inner = part("value", part=[part("url", valueUri="urn:x")])
+    nested = [
+        operation("add", "Patient" + ".extension[0]" * level, inner, name="extension") for level in range(40)
+    ]
+    with pytest.raises(InvalidResource, match="levels deep"):
+        fhirpath_patch({"resourceType": "Patient"}, patch(*nested))
+
+
 def test_a_patch_without_operations_changes_nothing():
     assert fhirpath_patch(PATIENT, {"resourceType": "Parameters"}) == PATIENT
 

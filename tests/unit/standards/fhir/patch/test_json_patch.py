@@ -141,6 +141,13 @@ def test_copies_cannot_grow_without_measure():
         json_patch(PATIENT, doubling)
 
 
+def test_copies_cannot_nest_without_measure():
+    chain = operation("add", "/x", value={"y": {"y": {"y": {"y": {}}}}})
+    deeper = operation("copy", "/x/y/y/y/y/y", source="/x")
+    with pytest.raises(InvalidResource):
+        json_patch(PATIENT, [chain, *[deeper] * 100])
+
+
 def test_a_patch_of_too_many_operations_is_refused():
     with pytest.raises(TooLarge):
         json_patch(PATIENT, [operation("test", "/id", value="p")] * 1_001)
