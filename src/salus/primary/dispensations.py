@@ -13,13 +13,14 @@ from typing import Any
 import msgspec
 
 from salus.core.access import Role
-from salus.core.errors import AccessRefused, Conflict, InvalidResource, NotFound
+from salus.core.errors import AccessRefused, Conflict, NotFound
 from salus.primary.prescriptions import (
     Dispensation,
     check_dispensable,
     is_repeat,
     read_dispensation,
     read_prescription,
+    read_recorded,
     status_after,
 )
 from salus.standards.fhir.codec.json import parse_json, write_json
@@ -117,19 +118,10 @@ async def _hold(here: Here, prescription: str) -> Held | None:
     )
     known = {}
     for each in recorded:
-        try:
-            known[each.id] = read_dispensation(parse_json(each.content, here.rules.limits))
-        except InvalidResource:
-            known[each.id] = _anonymous(parse_json(each.content, here.rules.limits), each.id)
+        record = {**parse_json(each.content, here.rules.limits), "id": each.id}
+        known |= {each.id: one for one in read_recorded([record], prescription)}
     resource = parse_json(stored.content, here.rules.limits)
     return Held(stored, resource, known, {each.id: each.source for each in recorded})
-
-
-def _anonymous(resource: dict[str, Any], identity: str) -> Dispensation:
-    """Return a recorded dispensation that has no proper dispense id; it counts all the same."""
-    own = [{"system": "urn:salus:dispensation", "value": identity}]
-    named = [each for each in resource["authorizingPrescription"] if "MedicationRequest/" in str(each)][:1]
-    return read_dispensation({**resource, "identifier": own, "authorizingPrescription": named})
 
 
 def _weigh(here: Here, found: Held, operation: Operation, offered: Dispensation, source: str) -> None:

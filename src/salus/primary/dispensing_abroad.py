@@ -33,6 +33,7 @@ from salus.primary.prescriptions import (
     is_valid_at,
     read_dispensation,
     read_prescription,
+    read_recorded,
     remaining,
 )
 from salus.standards.fhir.codec.json import parse_json, write_json
@@ -58,8 +59,8 @@ class Prescribed(msgspec.Struct, frozen=True):
 
     resource: Resource
     left: Remaining
-    is_valid: bool
-    medication: Resource
+    is_valid: bool = True
+    medication: Resource = {}
 
 
 class Supply(msgspec.Struct, frozen=True):
@@ -105,7 +106,7 @@ async def list_prescriptions(desk: Desk, patient: PatientAbroad) -> list[Prescri
     )
     if not found.complete:
         raise PeerUnavailable(f"node {patient.node} holds more prescriptions than it sent; nothing is listed")
-    recorded = [read_dispensation(each) for each in found.resources if _is(each, "MedicationDispense")]
+    recorded = [each for each in found.resources if _is(each, "MedicationDispense")]
     medications = {f"Medication/{each['id']}": each for each in found.resources if _is(each, "Medication")}
     return [
         _prescribed(desk, each, recorded, medications)
@@ -115,14 +116,13 @@ async def list_prescriptions(desk: Desk, patient: PatientAbroad) -> list[Prescri
 
 
 def _prescribed(
-    desk: Desk, resource: Resource, recorded: list[Dispensation], medications: dict[str, Resource]
+    desk: Desk, resource: Resource, recorded: list[Resource], medications: dict[str, Resource]
 ) -> Prescribed:
     prescription = read_prescription(resource)
-    own = [each for each in recorded if each.prescription == prescription.id]
     link = local_reference(str(resource.get("medicationReference", {}).get("reference", "")))
     return Prescribed(
         resource,
-        remaining(prescription, own),
+        remaining(prescription, read_recorded(recorded, prescription.id)),
         is_valid_at(prescription, desk.peers.clock()),
         medications.get(link, {}),
     )
@@ -323,8 +323,7 @@ async def _outcome(
     requests = [each for each in found.resources if each["resourceType"] == "MedicationRequest"]
     if len(requests) != 1:
         raise Conflict("the prescription is no longer there; ask its prescriber")
-    known = [
-        read_dispensation(each) for each in found.resources if each["resourceType"] == "MedicationDispense"
-    ]
+    recorded_there = [each for each in found.resources if _is(each, "MedicationDispense")]
+    known = read_recorded(recorded_there, str(prescription["id"]))
     left = remaining(read_prescription(requests[0]), known)
     return Dispensed(recorded, repeated, left, str(requests[0].get("status", "")))

@@ -136,12 +136,39 @@ def read_dispensation(resource: Resource) -> Dispensation:
         )
     return Dispensation(
         identifier=f"{identifiers[0]['system']}|{identifiers[0]['value']}",
-        prescription=prescriptions[0].split("/_history/")[0].rpartition("MedicationRequest/")[2],
+        prescription=_prescription_of(prescriptions[0]),
         status=str(resource.get("status", "")),
         amount=read_amount(resource.get("quantity")),
         substituted=bool(resource.get("substitution", {}).get("wasSubstituted", False)),
         handed_over=str(resource.get("whenHandedOver", "")),
     )
+
+
+def read_recorded(resources: Iterable[Resource], prescription: str) -> list[Dispensation]:
+    """Return the recorded hand-overs on one prescription, also those that no rule would let in today.
+
+    One without a proper dispense id is known by its logical id; one that names several prescriptions counts
+    on each of them, so that never too much is left.
+    """
+    found = []
+    for resource in resources:
+        links = [str(each.get("reference", "")) for each in resource.get("authorizingPrescription", ())]
+        link = next((each for each in links if _prescription_of(each) == prescription), None)
+        if link is None:
+            continue
+        identifiers = resource.get("identifier", ())
+        proper = len(identifiers) == 1 and identifiers[0].get("system") and identifiers[0].get("value")
+        own = [{"system": "urn:salus:dispensation", "value": str(resource.get("id", ""))}]
+        named = {
+            "identifier": identifiers if proper else own,
+            "authorizingPrescription": [{"reference": link}],
+        }
+        found.append(read_dispensation({**resource, **named}))
+    return found
+
+
+def _prescription_of(reference: str) -> str:
+    return reference.split("/_history/")[0].rpartition("MedicationRequest/")[2]
 
 
 def read_amount(quantity: Resource | None) -> Amount | None:

@@ -12,6 +12,7 @@ from salus.primary.prescriptions import (
     is_valid_at,
     read_dispensation,
     read_prescription,
+    read_recorded,
     remaining,
     status_after,
 )
@@ -152,3 +153,18 @@ def test_the_same_dispense_id_is_the_same_hand_over(known, offered, repeat):
 def test_a_dispensation_without_id_or_prescription_is_refused(members):
     with pytest.raises(InvalidResource):
         read_dispensation(dispensation(**members))
+
+
+def test_records_that_no_rule_would_let_in_today_still_count():
+    nameless = dispensation(10) | {"id": "a", "identifier": []}
+    of_two = dispensation(5) | {
+        "authorizingPrescription": [
+            {"reference": "MedicationRequest/other"},
+            {"reference": "https://pt.example/fhir/MedicationRequest/rx/_history/3"},
+        ]
+    }
+    elsewhere = dispensation(7) | {"authorizingPrescription": [{"reference": "MedicationRequest/other"}]}
+    none = dispensation(9) | {"authorizingPrescription": []}
+    found = read_recorded([nameless, of_two, elsewhere, none], "rx")
+    assert [str(each.amount) for each in found] == ["10 tablet", "5 tablet"]
+    assert {each.prescription for each in found} == {"rx"}
