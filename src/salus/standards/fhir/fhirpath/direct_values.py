@@ -177,7 +177,7 @@ def order(operator: str, left: Direct, right: Direct) -> Direct:
     return truth(read)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def _moment(text: str) -> Temporal:
     parsed = parse_temporal(text, "dateTime")
     if parsed is None:
