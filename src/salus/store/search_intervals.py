@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from salus.standards.fhir.search import hashing
 from salus.standards.fhir.search.parameters import SearchParameter
 from salus.standards.fhir.search.paths import TypedPath
-from salus.standards.fhir.search.query import Condition, RangeValue, TextValue, Value
+from salus.standards.fhir.search.query import CompositeValue, Condition, RangeValue, TextValue, Value
 from salus.standards.fhir.search.values import STRING_CHUNK, STRING_OVERLAP, trigrams
 from salus.store.search_statement import Statement
 
+_RANGES = frozenset({"date", "number", "quantity"})
 _SAME = "v.compartment = r.compartment AND v.type = r.type AND v.id = r.id"
 _INSIDE_UPDATED = "(r.updated >= {low} AND r.updated < {high})"
 _UPDATED = {
@@ -24,19 +25,20 @@ _UPDATED = {
     "eb": "r.updated < {low}",
     "le": "r.updated < {high}",
 }
-_INSIDE_DATE = "(v.low >= {low} AND v.high <= {high})"
+# `v.low < {high}` and `v.high > {low}` follow from the rest: they close the range that an index is read over.
+_INSIDE_DATE = "(v.low >= {low} AND v.low < {high} AND v.high <= {high})"
 _DATE = {
     "eq": _INSIDE_DATE,
     "ne": f"NOT {_INSIDE_DATE}",
     "gt": "v.high > {high}",
     "lt": "v.low < {low}",
-    "ge": f"(v.high > {{high}} OR {_INSIDE_DATE})",
-    "le": f"(v.low < {{low}} OR {_INSIDE_DATE})",
+    "ge": f"(v.high > {{low}} AND (v.high > {{high}} OR {_INSIDE_DATE}))",
+    "le": f"(v.low < {{high}} AND (v.low < {{low}} OR {_INSIDE_DATE}))",
     "sa": "v.low >= {high}",
     "eb": "v.high <= {low}",
     "ap": "(v.low < {high} AND v.high > {low})",
 }
-_INSIDE_NUMBER = "(v.low >= {low} AND v.high < {high})"
+_INSIDE_NUMBER = "(v.low >= {low} AND v.low < {high} AND v.high < {high})"
 _NUMBER = {
     "eq": _INSIDE_NUMBER,
     "ne": f"NOT {_INSIDE_NUMBER}",
@@ -132,21 +134,19 @@ def rare_ids(statement: Statement, condition: Condition, *, count_max: int) -> s
     parameter = condition.parameter
     if condition.modifier not in ("", "exact", "contains") or parameter.code == "_lastUpdated":
         return ""
-    paths = places(parameter)
-    if parameter.type == "string":
+    kind, paths, values = parameter.type, places(parameter), condition.values
+    if kind == "composite":
+        kind, paths, values = _ranges_of(condition)
+    if kind == "string":
         table, keys = "resource_string", _string_keys(statement, condition.modifier, paths)
         tests = [
             _compared_string(statement, condition.modifier, searched(condition.modifier, value))
-            for value in condition.values
+            for value in values
             if isinstance(value, TextValue)
         ]
-    elif parameter.type in ("date", "number", "quantity"):
+    elif kind in _RANGES:
         table, keys = "resource_range", [statement.hash_of("", path.slot, "") for path in paths]
-        tests = [
-            _compared_range(statement, parameter.type, value)
-            for value in condition.values
-            if isinstance(value, RangeValue)
-        ]
+        tests = [_compared_range(statement, kind, value) for value in values if isinstance(value, RangeValue)]
     else:
         return ""
     parts = (
@@ -160,3 +160,14 @@ def rare_ids(statement: Statement, condition: Condition, *, count_max: int) -> s
         *(") LIMIT", statement.bind(count_max)),
     )
     return " ".join(parts)
+
+
+def _ranges_of(condition: Condition) -> tuple[str, tuple[TypedPath, ...], tuple[Value, ...]]:
+    """Return type, places and values of a composite's first component that is a range, "" when none is."""
+    composites = condition.parameter.composites
+    for number, part in enumerate(composites[0].parts if composites else ()):
+        if part.type in _RANGES:
+            paths = tuple(path for one in composites for path in one.parts[number].paths)
+            values = [value.parts[number] for value in condition.values if isinstance(value, CompositeValue)]
+            return part.type, paths, tuple(values)
+    return "", (), ()
