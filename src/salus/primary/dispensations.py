@@ -119,7 +119,8 @@ async def _hold(here: Here, prescription: str) -> Held | None:
     known = {}
     for each in recorded:
         record = {**parse_json(each.content, here.rules.limits), "id": each.id}
-        known |= {each.id: one for one in read_recorded([record], prescription)}
+        for one in read_recorded([record], prescription):
+            known[each.id] = one
     resource = parse_json(stored.content, here.rules.limits)
     return Held(stored, resource, known, {each.id: each.source for each in recorded})
 
