@@ -262,8 +262,11 @@ async def _store(connection: Connection, changes: list[Change]) -> None:
         await connection.execute(_INSERT_STRINGS, *[list(column) for column in zip(*strings, strict=True)])
 
 
-async def missing_references(connection: Connection, references: Sequence[str]) -> list[str]:
-    """Return those of the literal references "Type/id" that lead to no current resource."""
+async def missing_references(grant: Grant, connection: Connection, references: Sequence[str]) -> list[str]:
+    """Return those of the literal references "Type/id" that lead to no current resource the grant reaches.
+
+    `connection` is one lent under this grant: row-level security hides what it may not know of.
+    """
     pairs = [reference.split("/") for reference in references if reference.count("/") == 1]
     pairs = [pair for pair in pairs if not pair[0].startswith(("urn:", "#"))]
     if not pairs:

@@ -216,7 +216,7 @@ async def _absent_deletes(here: Here, entries: Sequence[Entry]) -> set[int]:
 
 async def _conditional_target(here: Here, entry: Entry, fresh: str) -> Target | None:
     """Return the one match of a condition, a place for a new resource, or None (nothing to delete)."""
-    found = await matching_ids(here, entry.type, entry.condition or "")
+    found = await _matching_ids(here, entry.type, entry.condition or "")
     own = (entry.resource or {}).get("id")
     if len(found) > 1:
         raise MultipleMatches(
@@ -266,7 +266,7 @@ async def _conditional_links(
     found = {}
     for reference, entry in wanted.items():
         kind, _, query = reference.partition("?")
-        ids = await matching_ids(here, kind, query)
+        ids = await _matching_ids(here, kind, query)
         if not ids:
             ids = _matching_entries(entries, targets, parse_condition(here, kind, query))
         if len(ids) != 1:
@@ -306,7 +306,7 @@ def parse_condition(here: Here, kind: str, condition: str) -> Query:
     return query
 
 
-async def matching_ids(here: Here, kind: str, condition: str) -> list[str]:
+async def _matching_ids(here: Here, kind: str, condition: str) -> list[str]:
     """Return the ids of at most two resources that a condition selects, of those the grant may see."""
     query = parse_condition(here, kind, condition)
     return await find_ids(
@@ -428,7 +428,7 @@ async def _check_references(here: Here, operations: Sequence[Operation], in_bund
     if dangling:
         raise InvalidResource(f"No entry of the Bundle has the fullUrl {', '.join(dangling[:10])}. Add it.")
     if here.rules.integrity:
-        missing = await resources.missing_references(here.connection, sorted(wanted - written))
+        missing = await resources.missing_references(here.grant, here.connection, sorted(wanted - written))
         if missing:
             listed = ", ".join(sorted(missing)[:10])
             raise InvalidResource(f"Referenced resources are not stored here: {listed}. Send them first.")
