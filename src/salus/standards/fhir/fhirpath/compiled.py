@@ -17,8 +17,8 @@ class Options(msgspec.Struct, frozen=True):
 
     Args:
         strict: refuse paths and casts that can never select anything, and order where there is none.
-        filtering_as: `as` keeps the items of the type instead of demanding a single item, which the
-            R4 search parameters rely on.
+        filtering_as: as the rules and search parameters of R4 are written: `as` keeps the items of the
+            type instead of demanding a single item, and "Boolean" means FHIR's boolean too.
     """
 
     strict: bool = False

@@ -220,7 +220,8 @@ class Compiler:
 
     def type_test(self, operator: str, left: Compiled, name: str, position: int) -> Compiled:
         """`is`, `as` and `ofType`, as operator or function."""
-        names = types.resolve_type(name, position)
+        resolve = types.resolve_loosely if self.options.filtering_as else types.resolve_type
+        names = resolve(name, position)
         inner = left.run
         if operator == "is":
 

@@ -157,7 +157,7 @@ class DirectCompiler:
 
     def type_test(self, operator: str, operand: Syntax, name: str) -> Direct:
         """`is`, `as` and `ofType`."""
-        names = types.resolve_type(name)
+        names = types.resolve_loosely(name) if self.filtering_as else types.resolve_type(name)
         if operator == "is":
             return self.type_question(operand, names)
         match operand:

@@ -39,6 +39,18 @@ def resolve_type(name: str, position: int | None = None) -> tuple[str, ...]:
     return tuple(found)
 
 
+@cache
+def resolve_loosely(name: str, position: int | None = None) -> tuple[str, ...]:
+    """Return the types as the rules of R4 mean them: there "Boolean" is FHIR's boolean too (rule que-7).
+
+    Raises:
+        InvalidExpression: no type has that name.
+    """
+    found = resolve_type(name, position)
+    lowered = name[:1].lower() + name[1:]
+    return (*found, lowered) if name in SYSTEM_TYPES and is_primitive(lowered) else found
+
+
 def is_of(item: Any, names: tuple[str, ...]) -> bool:  # any Item
     """Return whether the item's type is one of the types or specialises it."""
     if isinstance(item, Node):

@@ -135,6 +135,12 @@ def test_as_filters_where_search_parameters_need_it():
     assert found == ["official", "usual"]
 
 
+def test_system_names_mean_fhir_types_where_the_rules_of_r4_need_it():
+    assert compile_expression("active is Boolean", "Patient")(PATIENT) == [False]
+    assert compile_expression("active is Boolean", "Patient", filtering_as=True)(PATIENT) == [True]
+    assert compile_expression("birthDate is Boolean", "Patient", filtering_as=True)(PATIENT) == [False]
+
+
 def test_supplied_functions_are_asked():
     environment = Environment(
         resolve=lambda reference: {"resourceType": "Organization", "name": reference},
