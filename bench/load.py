@@ -79,7 +79,7 @@ def _report(
             "target": TARGET,
             "met": whole and rate / ceiling >= TARGET,
             "resources": resources,
-            "note": f"the ceiling is the mean of a run before and one after, of up to {CEILING_COPIES_MAX} copies",
+            "note": f"ceiling: mean of a run before and one after, at most {CEILING_COPIES_MAX} copies",
         },
         {"figure": "load", "value": round(rate), "unit": "resources/s", "target": None, "met": whole},
         {"figure": "raw_copy", "value": round(ceiling), "unit": "resources/s", "target": None, "met": True},
