@@ -191,3 +191,112 @@ async def test_an_unknown_identifier_is_refused_with_a_reason(node, people):
         page = await log_in(client, "citizen", "000")
     assert page.status_code == 422
     assert "No citizen of this node has that identifier" in page.text
+
+
+async def find_patient(client, patient, node="pt-1"):
+    page = await client.get("/patient")
+    form = {
+        "csrf": form_token(page),
+        "country": node,
+        "identifier": national_number(patient),
+        "purpose": "TREAT",
+    }
+    return await client.post("/patient", data={**form, "present": "yes"})
+
+
+PRESCRIPTION = {
+    "resourceType": "MedicationRequest",
+    "status": "active",
+    "intent": "order",
+    "medicationCodeableConcept": {"coding": [{"system": "http://www.whocc.no/atc", "code": "A02BC01"}]},
+    "dispenseRequest": {
+        "quantity": {
+            "value": 28,
+            "unit": "capsule",
+            "system": "http://unitsofmeasure.org",
+            "code": "{capsule}",
+        }
+    },
+}
+
+
+@pytest.fixture
+async def prescription(node, people):
+    """Store a prescription for the first citizen and return its id."""
+    token = make_token(node.services.data, node.settings, Role.CLINICIAN, None, None, seconds=None)
+    body = {**PRESCRIPTION, "subject": {"reference": f"Patient/{people[0]['id']}"}}
+    async with browser(node) as client:
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/fhir+json"}
+        answer = await client.post("/fhir/MedicationRequest", content=ENCODER.encode(body), headers=headers)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
+
+
+async def test_a_clinician_finds_a_patient_and_opens_the_summary(node, people):
+    async with browser(node) as client:
+        await log_in(client, "clinician")
+        page = await find_patient(client, people[0])
+        assert people[0]["name"][0]["family"] in page.text
+        assert "to treat this patient" in page.text
+        summary = await client.get(f"/patient/pt-1/{people[0]['id']}/summary?language=et")
+        assert "Terviseprobleemid" in summary.text
+        assert '<span class="word good">Valid</span>' in summary.text
+
+
+async def test_a_pharmacist_hands_over_once_however_often_the_form_is_sent(node, people, prescription):
+    async with browser(node) as client:
+        await log_in(client, "pharmacist")
+        page = await find_patient(client, people[0])
+        form = next(each for each in page.text.split("<form")[1:] if f'value="{prescription}"' in each)
+        fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form))
+        path = f"/patient/pt-1/{people[0]['id']}/dispense"
+        done = await client.post(path, data=fields)
+        assert "Handed over and recorded" in done.text
+        assert "Handed over and recorded" in (await client.post(path, data=fields)).text
+        token = make_token(node.services.data, node.settings, Role.CLINICIAN, None, None, seconds=None)
+        headers = {"authorization": f"Bearer {token}"}
+        kept = await client.get("/fhir/MedicationDispense", headers=headers)
+        assert len(kept.json()["entry"]) == 1
+        now = await client.get(f"/fhir/MedicationRequest/{prescription}", headers=headers)
+        assert now.json()["status"] == "completed"
+
+
+async def test_a_pharmacist_is_not_shown_a_summary(node, people):
+    async with browser(node) as client:
+        await log_in(client, "pharmacist")
+        await find_patient(client, people[0])
+        assert (await client.get(f"/patient/pt-1/{people[0]['id']}/summary")).status_code == 403
+
+
+async def test_a_window_about_another_patient_shows_nothing(node, people):
+    async with browser(node) as client:
+        await log_in(client, "clinician")
+        await find_patient(client, people[0])
+        await find_patient(client, people[1])
+        stale = await client.get(f"/patient/pt-1/{people[0]['id']}")
+    assert stale.status_code == 409
+    assert people[0]["name"][0]["family"] not in stale.text
+
+
+async def test_a_patient_in_front_of_one_professional_is_not_in_front_of_another(node, people):
+    async with browser(node) as first, browser(node) as second:
+        await log_in(first, "clinician")
+        await find_patient(first, people[0])
+        await log_in(second, "pharmacist")
+        second.cookies.set("salus_patient", first.cookies["salus_patient"], path="/patient")
+        page = await second.get(f"/patient/pt-1/{people[0]['id']}")
+    assert page.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("identifier", "reason"), [("1", "No patient has this identifier"), ("x|" + "9" * 30, "No patient")]
+)
+async def test_nobody_found_says_so_and_keeps_what_was_typed(node, people, identifier, reason):
+    async with browser(node) as client:
+        await log_in(client, "clinician")
+        page = await client.get("/patient")
+        form = {"csrf": form_token(page), "country": "pt-1", "identifier": identifier, "purpose": "TREAT"}
+        page = await client.post("/patient", data=form)
+    assert page.status_code == 422
+    assert reason in page.text
+    assert f'value="{identifier}"' in page.text

@@ -140,7 +140,16 @@ async def _document(desk: Desk, body: bytes) -> Resource:
 
 async def _prescriptions(desk: Desk, body: bytes) -> Resource:
     found = await dispensing_abroad.list_prescriptions(desk, _read(desk, body, Whom).patient)
-    return {"prescriptions": [{"prescription": each.resource, "left": _left(each.left)} for each in found]}
+    listed = [
+        {
+            "prescription": each.resource,
+            "left": _left(each.left),
+            "is_valid": each.is_valid,
+            "medication": each.medication,
+        }
+        for each in found
+    ]
+    return {"prescriptions": listed}
 
 
 async def _dispense(desk: Desk, body: bytes) -> Resource:

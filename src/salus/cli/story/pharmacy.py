@@ -9,7 +9,7 @@ from salus.cli.story.stage import Stage
 from salus.cli.story.visit import here
 from salus.core.access import Role
 from salus.core.identifiers import new_id
-from salus.primary.prescriptions import read_dispensation, read_prescription, remaining
+from salus.primary.prescriptions import read_prescription, read_recorded, remaining
 
 SYSTEM = "urn:salus:demonstration-dispensation"
 
@@ -54,7 +54,7 @@ async def check_at_home(stage: Stage, seen: Seen) -> None:
     on_it = await get(stage, "PT", f"/fhir/MedicationDispense?prescription={prescription}", token)
     history = await get(stage, "PT", f"/fhir/MedicationRequest/{prescription}/_history", token)
     current = await get(stage, "PT", f"/fhir/MedicationRequest/{prescription}", token)
-    given = [read_dispensation(each) for each in resources(on_it, "MedicationDispense")]
+    given = read_recorded(resources(on_it, "MedicationDispense"), prescription)
     left = remaining(read_prescription(current), given)
     versions = len(resources(history, "MedicationRequest"))
     seen.figures["dispensations of that id at home"] = len(resources(kept, "MedicationDispense"))

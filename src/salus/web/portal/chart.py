@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from salus.core.access import Action, Caller, Purpose
 from salus.core.errors import NotFound, SalusError
 from salus.core.identifiers import new_id
-from salus.primary.cross_border import PatientAbroad, fetch_summary
+from salus.primary.cross_border import PatientAbroad, fetch_summary, list_resources
 from salus.primary.dispensing_abroad import (
     Prescribed,
     Supply,
@@ -19,7 +19,7 @@ from salus.primary.dispensing_abroad import (
     dispense,
     list_prescriptions,
 )
-from salus.primary.prescriptions import read_dispensation, read_prescription, remaining
+from salus.primary.prescriptions import is_valid_at, read_prescription, read_recorded, remaining
 from salus.standards.fhir.codec.json import write_json
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
@@ -88,14 +88,32 @@ async def hand_over(visit: Visit) -> Response:
     wanted = visit.form.get("prescription", "")
     listed = await _prescriptions(visit, found)
     each = next((one for one in listed if one.resource["id"] == wanted), None)
+    dispense_id = (DISPENSE_SYSTEM, visit.form.get("dispense_id", ""))
+    done = RedirectResponse(f"{found.path}?language={visit.language}&done=1", 303)
     if each is None:
+        if await _is_recorded(visit, found, "|".join(dispense_id)):
+            return done
         raise NotFound("This prescription is not one of those that may be dispensed now.")
-    supply = Supply((DISPENSE_SYSTEM, visit.form.get("dispense_id", "")), _offer(each))
+    supply = Supply(dispense_id, _offer(each))
     if found.node == visit.services.node:
         await _dispense_here(visit, caller, found, each.resource, supply)
     else:
         await dispense(desk_of(visit.services, caller), _abroad(found), each.resource, supply)
-    return RedirectResponse(f"{found.path}?language={visit.language}&done=1", 303)
+    return done
+
+
+async def _is_recorded(visit: Visit, found: InFront, identifier: str) -> bool:
+    """Return whether the hand-over of this id is recorded at the patient's home already."""
+    caller = speaking(visit, found)
+    if found.node != visit.services.node:
+        desk = desk_of(visit.services, caller)
+        listed = await list_resources(desk, _abroad(found), "MedicationDispense", identifier=identifier)
+        return bool(listed.resources)
+    asked = AccessRequest(
+        Action.SEARCH, "MedicationDispense", "MedicationDispense?identifier", frozenset({found.person.id})
+    )
+    async with enter(visit.services.gatehouse, caller, asked) as access:
+        return bool(await find(visit.services, access, "MedicationDispense", [("identifier", identifier)]))
 
 
 async def _prescriptions(visit: Visit, found: InFront) -> list[Prescribed]:
@@ -110,19 +128,15 @@ async def _prescriptions(visit: Visit, found: InFront) -> list[Prescribed]:
         pairs = [("patient", patient), ("_count", ROWS_MAX)]
         requests = await find(visit.services, access, "MedicationRequest", [*pairs, ("status", "active")])
         given = await find(visit.services, access, "MedicationDispense", pairs)
-    recorded = [read_dispensation(each) for each in given if _is_on_one(each)]
+    now = visit.services.clock()
     return [
         Prescribed(
-            each, remaining(read_prescription(each), [d for d in recorded if d.prescription == each["id"]])
+            each,
+            remaining(read_prescription(each), read_recorded(given, each["id"])),
+            is_valid_at(read_prescription(each), now),
         )
         for each in requests
     ]
-
-
-def _is_on_one(dispensation: Resource) -> bool:
-    """Return whether a local record has what `read_dispensation` needs."""
-    one_id = len(dispensation.get("identifier", ())) == 1
-    return one_id and len(dispensation.get("authorizingPrescription", ())) == 1
 
 
 async def _dispense_here(
@@ -156,13 +170,19 @@ def _offer(each: Prescribed) -> Decimal | None:
     return min(each.left.amount.value, once.value) if once is not None else each.left.amount.value
 
 
+def _medications(each: Prescribed) -> dict[str, Resource]:
+    """Return the Medication that the prescription refers to, by reference; {} when it names the product."""
+    return {f"Medication/{each.medication['id']}": each.medication} if each.medication.get("id") else {}
+
+
 def _row(each: Prescribed, language: str) -> dict[str, object]:
     amount = each.left.amount
     offer = _offer(each)
     unit = f" {amount.unit or amount.code}" if amount is not None else ""
     return {
         "id": each.resource["id"],
-        "entry": read_entry(each.resource, {}, language),
+        "entry": read_entry(each.resource, _medications(each), language),
+        "is_valid": each.is_valid,
         "status": each.resource.get("status", ""),
         "remaining": str(amount) if amount is not None else f"{each.left.fills} hand-overs",
         "offer": f"{offer.normalize():f}{unit}" if offer is not None else "",

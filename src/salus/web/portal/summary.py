@@ -84,6 +84,7 @@ class Summary(msgspec.Struct, frozen=True):
 
 def read_entry(resource: Resource, others: Mapping[str, Resource], language: str) -> Entry:
     """Return the resource in words; `others` are resources it may refer to, by reference."""
+    resource = _as_named(resource)
     shown = line(resource, others, language)
     kind, own_id = resource.get("resourceType", ""), resource.get("id", "")
     return Entry(
@@ -92,7 +93,7 @@ def read_entry(resource: Resource, others: Mapping[str, Resource], language: str
         translated=shown.what.translated,
         original=line(resource, others, ORIGINAL).what.text,
         details=tuple(detail.text for detail in shown.details),
-        when=shown.when,
+        when=shown.when or str(resource.get("date", "")),
         source=str(resource.get("meta", {}).get("source", "")).partition("#")[0],
     )
 
@@ -117,6 +118,21 @@ def read_summary(bundle: Resource, language: str) -> Summary:
         authors=tuple(author for author in authors if author),
         sections=tuple(_section(each, index, language) for each in composition.get("section", [])),
     )
+
+
+def _as_named(resource: Resource) -> Resource:
+    """Return a document's resource with its type where a name is looked for; another resource as it is."""
+    if resource.get("resourceType") not in ("DocumentReference", "Composition") or "type" not in resource:
+        return resource
+    attachments = [each.get("attachment", {}) for each in resource.get("content", [])]
+    titles = [
+        resource.get("title"),
+        *(each.get("title") for each in attachments),
+        resource.get("description"),
+    ]
+    title = next((str(each) for each in titles if each), "")
+    kind = resource["type"]
+    return {**resource, "code": {**kind, "text": title} if title else kind}
 
 
 def person_name(resource: Resource) -> str:
