@@ -23,6 +23,8 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _meta = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode  # Any: the elements of Meta
 
 _BEFORE_VALUE = re.compile(rb'[ \t\r\n]*[{,][ \t\r\n]*"(?:[^"\\]|\\.)*"[ \t\r\n]*:[ \t\r\n]*')
+# How nearly every resource starts. When neither id nor meta follows, nothing else needs to be found.
+_PLAIN_START = re.compile(rb'\{"resourceType":"([A-Za-z]+)"(?:,"id":"[A-Za-z0-9.-]*")?(?=[,}])')
 _BLANK = 0x20
 _END = re.compile(rb"[ \t\r\n]*\}[ \t\r\n]*")
 
@@ -92,6 +94,11 @@ def splice_meta(
     Raises:
         MalformedContent: the content is not a JSON object.
     """
+    plain = None if source or original_id else _PLAIN_START.match(content)
+    if plain is not None and not _has_more(content, plain.end()):
+        meta = b'{"versionId":"%d","lastUpdated":"%b"}' % (version, _instant(updated).encode())
+        head = b'{"resourceType":"%b","id":"%b","meta":%b' % (plain[1], id.encode(), meta)
+        return head + content[plain.end() :]
     spans = top_level_spans(content)
     given = _meta(content[slice(*spans["meta"])]) if "meta" in spans else {}
     meta = write_json(_merged(given, version, updated, source, original_id))
@@ -111,6 +118,15 @@ def splice_meta(
     return _replaced(content, edits)
 
 
+def _has_more(content: bytes, start: int) -> bool:
+    """Return whether an id or a meta of the resource may stand further on, be it with escapes."""
+    return any(content.find(mark, start) >= 0 for mark in (b'"meta"', b'"id"', b"\\u"))
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
 def _merged(
     given: dict[str, Any],  # Any: the elements of Meta
     version: int,
@@ -118,8 +134,7 @@ def _merged(
     source: str | None,
     original_id: str | None,
 ) -> dict[str, Any]:
-    moment = updated.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
-    meta = given | {"versionId": str(version), "lastUpdated": moment}
+    meta = given | {"versionId": str(version), "lastUpdated": _instant(updated)}
     if source is not None:
         meta["source"] = source
     tags = [tag for tag in given.get("tag", ()) if tag.get("system") != ORIGINAL_ID]

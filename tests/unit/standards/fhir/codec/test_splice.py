@@ -16,6 +16,18 @@ META = b'"meta":{"versionId":"2","lastUpdated":"2026-11-24T06:30:00.120Z"}'
     ("content", "spliced"),
     [
         (b'{"resourceType":"Patient"}', b'{"resourceType":"Patient","id":"x",' + META + b"}"),
+        (
+            b'{"resourceType":"Patient","id":"old","a":1.50}',
+            b'{"resourceType":"Patient","id":"x",' + META + b',"a":1.50}',
+        ),
+        (
+            b'{"resourceType":"Patient","a":{"id":"in"},"\\u0069d":"old"}',
+            b'{"resourceType":"Patient",' + META + b',"a":{"id":"in"},"\\u0069d":"x"}',
+        ),
+        (
+            b'{"resourceType":"Patient","\\u0069d":"old"}',
+            b'{"resourceType":"Patient",' + META + b',"\\u0069d":"x"}',
+        ),
         (b'{ "a" : 1.50 }', b'{"id":"x",' + META + b', "a" : 1.50 }'),
         (b"{}", b'{"id":"x",' + META + b"}"),
         (b'{"a":1,"id": "old"}', b"{" + META + b',"a":1,"id": "x"}'),
