@@ -101,10 +101,23 @@ class Database:
                 yield connection
 
     async def fetchrow(self, grant: Grant, statement: str, *arguments: object) -> asyncpg.Record | None:
-        """Run one statement that sets the grant's patients itself, such as `read_resource`."""
+        """Run one statement that sets the grant's patients itself, such as `read_resource`.
+
+        The same as through `lend`, without a context manager: reads come here.
+        """
+        pool = self._pools[WIDE if grant.patients is None else BOUND]
         with storage_errors():
-            async with self._pools[WIDE if grant.patients is None else BOUND].lend() as connection:
-                return await connection.fetchrow(statement, *arguments)
+            connection = await pool.take()
+            try:
+                row = await connection.fetchrow(statement, *arguments)
+            except asyncpg.PostgresError:
+                pool.give_back(connection)
+                raise
+            except BaseException:
+                pool.give_up(connection)
+                raise
+            pool.give_back(connection)
+            return row
 
     @asynccontextmanager
     async def reading(self, grant: Grant) -> AsyncIterator[Connection]:
