@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 from datetime import date
 
 import msgspec
@@ -357,3 +358,35 @@ async def test_all_of_synthea_is_taken(load, shared):
     report = await load(shared / "data" / "synthea" / "transaction-bundles")
     assert report.rejected == 0
     assert report.read > 1_000
+
+
+# What is wrong in the published examples, found by looking at each refusal (R4 rules, not ours).
+WRONG_EXAMPLES = {
+    "Bundle-Instance-Bundle-1a24e60d-9b12-4109-a50a-07249a4f21c3.json": "ele-1",  # udiCarrier with only an id
+    "Bundle-HDR-Paolo-Marcheschi-Example.json": "ele-1",  # an identifier with only an id
+    "Consent-consent-example.json": "cardinality-min",  # no scope
+    "Encounter-enc-example.json": "binding-required",  # status of R5
+    "Medication-04A-FirmagonBranded.json": "cardinality-min",  # ingredient without item
+}
+
+
+async def test_of_the_european_examples_only_the_wrong_ones_are_rejected(load, rows, shared, tmp_path):
+    for package in sorted((shared / "fhir-packages").glob("*.tgz")):
+        folder = tmp_path / package.name.removesuffix(".tgz")
+        folder.mkdir()
+        with tarfile.open(package) as archive:
+            for member in archive:
+                name = member.name.rpartition("/")[2]
+                if "/example/" in member.name and name.endswith(".json") and not name.startswith("._"):
+                    content = archive.extractfile(member)
+                    assert content is not None
+                    (folder / name).write_bytes(content.read())
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    report = await load(tmp_path, source=None)
+    assert report.read > 500
+    found = await rows("SELECT file, outcome FROM quarantine")
+    assert {
+        row["file"].rpartition("/")[2]: json.loads(row["outcome"])["issue"][0]["details"]["coding"][0]["code"]
+        for row in found
+    } == WRONG_EXAMPLES
