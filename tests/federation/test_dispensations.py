@@ -1,6 +1,7 @@
 """A medicine prescribed at home is dispensed abroad: once, whatever is lost, repeated or simultaneous."""
 
 import asyncio
+import json
 from decimal import Decimal
 
 import httpx
@@ -11,6 +12,7 @@ from salus.core.access import Role
 from salus.core.errors import AccessRefused, Conflict, NotFound, PeerUnavailable
 from salus.primary.cross_border import Desk, PatientAbroad
 from salus.primary.dispensing_abroad import Supply, discard, dispense, finish_open, list_prescriptions
+from salus.primary.rights import Citizen, restrict_resource
 
 TABLETS = {"system": "http://unitsofmeasure.org", "code": "{tbl}", "unit": "tablet"}
 ANA = {"resourceType": "Patient", "id": "ana", "name": [{"family": "Silva"}], "birthDate": "1970-01-01"}
@@ -324,3 +326,42 @@ async def test_an_expired_prescription_is_shown_as_such_and_not_dispensed(counte
     assert not listed.is_valid
     with pytest.raises(Conflict, match="validity"):
         await dispense(desk, patient, listed.resource, supply("d1", 1))
+
+
+async def test_a_hand_over_that_the_citizen_restricts_is_not_handed_over_again(counter):
+    federation, desk, patient = counter
+    home = federation.nodes["pt-1"]
+    done = await dispense(desk, patient, (await only(desk, patient)).resource, supply("d1", 30))
+    own = home.services.doorkeeper.identify(local_token(home, Role.CITIZEN, "ana", patient="ana"))
+    citizen = Citizen(own, home.services.gatehouse, home.services.database)
+    await restrict_resource(citizen, "MedicationDispense", done.resource["id"], hidden=True)
+    listed = await only(desk, patient)
+    await dispense(desk, patient, listed.resource, supply("d2", 30))
+    assert await status_at_home(federation) == "completed"
+    with pytest.raises(Conflict, match="nothing is left"):
+        await dispense(desk, patient, listed.resource, supply("d3", 1))
+
+
+async def test_a_reference_written_with_escapes_counts_all_the_same(counter):
+    federation, desk, patient = counter
+    home = federation.nodes["pt-1"]
+    resource = {
+        "resourceType": "MedicationDispense",
+        "status": "completed",
+        "medicationCodeableConcept": {"text": "Enalapril"},
+        "subject": {"reference": "Patient/ana"},
+        "authorizingPrescription": [{"reference": "MedicationRequest/ESCAPED"}],
+        "quantity": {"value": 30, **TABLETS},
+    }
+    body = json.dumps(resource).replace("MedicationRequest/ESCAPED", "MedicationRequest\\/\\u0072x")
+    headers = {
+        "authorization": f"Bearer {local_token(home, Role.PHARMACIST, 'Rita')}",
+        "content-type": "application/fhir+json",
+    }
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.post(f"{home.url}/fhir/MedicationDispense", content=body, headers=headers)
+    assert answer.status_code == 201, answer.text
+    listed = await only(desk, patient)
+    await dispense(desk, patient, listed.resource, supply("d0", 20))
+    with pytest.raises(Conflict, match="only 10 tablet"):
+        await dispense(desk, patient, listed.resource, supply("d1", 30))

@@ -108,14 +108,7 @@ async def _hold(here: Here, prescription: str) -> Held | None:
     stored = await hold_prescription(here.grant, here.connection, prescription)
     if stored is None:
         return None
-    recorded = await dispensations_on(
-        here.grant,
-        here.connection,
-        prescription,
-        database=here.database,
-        key=here.rules.search_key,
-        base=here.rules.fhir_base,
-    )
+    recorded = await dispensations_on(here.grant, here.connection, stored)
     known = {}
     for each in recorded:
         record = {**parse_json(each.content, here.rules.limits), "id": each.id}
