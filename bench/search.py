@@ -71,15 +71,14 @@ async def _measure(data: Path, port: int, bare_port: int, rows: int) -> list[dic
         await _templates(owner, services, rows // PER_PATIENT + 1)
         await _bare(owner)
         token = issue(services.keys.token, _clinician(), services.terms, now=utc_now())
-        headers = {"authorization": f"Bearer {token}"}
         small, large = rows // 10, rows
         results = []
         before = 0
         for size in (small, large):
             await _fill(owner, before, size)
             before = size
-            ours = {"paths": _paths(size), "headers": headers}
-            bare = {"paths": [f"/b{number}" for number in range(1_000)], "headers": {}}
+            ours = {"requests": [[path, 0] for path in _paths(size)], "tokens": [token]}
+            bare = {"requests": [[f"/b{number}", 0] for number in range(1_000)], "tokens": [token]}
             url = services.database.url
             with _serving("_read_server", port, str(data)), _serving("_bare_read", bare_port, url):
                 results.append(await _compare(port, bare_port, ours, bare))
