@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from salus.cli.story.account import Seen, expect
+from salus.cli.story.home import SYNTHETIC
 from salus.cli.story.processes import run_command, start, try_command
 from salus.cli.story.stage import COUNTRIES, Stage
 from salus.core.clock import utc_now
@@ -78,7 +79,7 @@ async def _load(stage: Stage, country: str) -> dict[str, float]:
         "synth", "--persons", str(wishes.persons), "--country", country, "--seed", str(wishes.seed),
         "--out", file, data=folder,
     )  # fmt: skip
-    source = f"urn:salus:synthetic:{country.lower()}"
+    source = f"{SYNTHETIC}{country.lower()}"
     report = await _load_files(folder, [file], "--source", source)
     if country == "PT" and wishes.load:
         more = await _load_files(folder, list(wishes.load))

@@ -13,30 +13,31 @@ from salus.core.clock import utc_now
 from salus.standards.nationalid.identifiers import identifier_of_system
 
 ADULT_YEARS = 18
-PATIENTS_MAX = 200
+PATIENTS_MAX = 1_000
+SYNTHETIC = "urn:salus:synthetic:"
 
 
 async def choose_citizen(stage: Stage, seen: Seen) -> None:
-    """Choose an adult with a national identifier, preferably one who has a prescription."""
+    """Choose an adult with an identifier: from the given files, if any, else from the synthetic ones."""
     token = stage.token("PT", Role.OPERATOR)
     page = await get(stage, "PT", f"/fhir/Patient?_count={PATIENTS_MAX}", token)
     prescribed = await get(stage, "PT", f"/fhir/MedicationRequest?status=active&_count={PATIENTS_MAX}", token)
     requests = sorted(resources(prescribed, "MedicationRequest"), key=_repeats)
     today = utc_now().date()
-    adults = {
-        f"Patient/{each['id']}": each
-        for each in resources(page, "Patient")
-        if _national(each) and _age(each, today) >= ADULT_YEARS
-    }
-    expect(bool(adults), "Portugal has no adult with a national identifier; try more --persons")
+    patients = [each for each in resources(page, "Patient") if _identifier(each)]
+    grown = [each for each in patients if _age(each, today) >= ADULT_YEARS and "deceasedDateTime" not in each]
+    given = [each for each in grown if not _source(each).startswith(SYNTHETIC)]
+    adults = {f"Patient/{each['id']}": each for each in given or grown}
+    expect(bool(adults), "Portugal has no adult with an identifier; try more --persons")
     # One whose prescription a single hand-over completes shows best that home's state changes once.
     prescription = next((each for each in requests if each["subject"]["reference"] in adults), None)
     chosen = adults[prescription["subject"]["reference"]] if prescription else next(iter(adults.values()))
     stage.facts["citizen"] = chosen["id"]
-    stage.facts["citizen_identifier"] = _national(chosen)
+    stage.facts["citizen_identifier"] = _identifier(chosen)
     if prescription is not None:
         stage.facts["prescription"] = prescription["id"]
     seen.figures["citizen"] = f"Patient/{chosen['id']}"
+    seen.figures["source"] = _source(chosen)
     seen.figures["age years"] = _age(chosen, today)
     seen.figures["has a prescription"] = prescription is not None
     seen.read_again.append(curl(stage, "PT", "operator", f"/fhir/Patient/{chosen['id']}"))
@@ -75,12 +76,16 @@ def curl(stage: Stage, country: str, role: str, path: str, *, who: str = "") -> 
     return f'curl -H "Authorization: Bearer $({token})" "{stage.url(country)}{path}"'
 
 
-def _national(patient: Answer) -> str:
-    """Return "system|value" of the first national identifier that we know the rule of, "" without one."""
-    for each in patient.get("identifier", []):
-        if each.get("value") and identifier_of_system(str(each.get("system", ""))) is not None:
-            return f"{each['system']}|{each['value']}"
-    return ""
+def _identifier(patient: Answer) -> str:
+    """Return "system|value" of a national identifier, else of any that names its system, "" without one."""
+    known = [each for each in patient.get("identifier", []) if each.get("system") and each.get("value")]
+    national = [each for each in known if identifier_of_system(str(each["system"])) is not None]
+    chosen = next(iter(national or known), None)
+    return f"{chosen['system']}|{chosen['value']}" if chosen else ""
+
+
+def _source(patient: Answer) -> str:
+    return str(patient.get("meta", {}).get("source", ""))
 
 
 def _repeats(prescription: Answer) -> int:
