@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
+
+from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import properties, value_set_codes
 from salus.standards.fhir.search.parameters import SearchParameter, parameters_of
 from salus.standards.fhir.search.paths import TypedPath
+from salus.store.rows import Row, make_row
+from salus.store.search_check import resource_of
 
 SYSTEMS = ("http://a.example/one", "urn:oid:1.2.3")
 CODES = ("alpha", "beta|gamma", "de,lta")
@@ -295,3 +301,53 @@ def queries_of(maker: Maker, parameter: SearchParameter) -> Iterator[tuple[str, 
 def value_set(address: str) -> dict[str, frozenset[str]]:
     """Expand the one value set that the searches name."""
     return {SYSTEMS[0]: frozenset({"alpha", "de,lta"}), SYSTEMS[1]: frozenset({"beta|gamma"})}
+
+
+async def store(url: str, rows: list[Row], updated: datetime) -> None:
+    """Copy rows into the three tables, as the owner."""
+    connection = await asyncpg.connect(url)
+    resources = [
+        (
+            r.compartment,
+            r.type,
+            r.id,
+            1,
+            updated,
+            list(r.others),
+            r.digest,
+            r.index.date,
+            r.index.tokens,
+            r.content,
+        )
+        for r in rows
+    ]
+    columns = (
+        "compartment",
+        "type",
+        "id",
+        "version",
+        "updated",
+        "others",
+        "digest",
+        "date",
+        "tokens",
+        "content",
+    )
+    await connection.copy_records_to_table("resource", records=resources, columns=columns)
+    ranges = [(r.compartment, r.type, r.id, *one) for r in rows for one in r.index.ranges]
+    await connection.copy_records_to_table("resource_range", records=ranges)
+    strings = [(r.compartment, r.type, r.id, *one) for r in rows for one in r.index.strings]
+    await connection.copy_records_to_table("resource_string", records=strings)
+    await connection.execute("ANALYZE resource, resource_range, resource_string")
+    await connection.close()
+
+
+def row_of(resource: dict[str, Any], indexer: Any) -> Row:
+    """Return the row of a resource, indexed."""
+    return make_row(resource["resourceType"], resource["id"], write_json(resource), index=indexer(resource))
+
+
+def seen(row: Row, updated: datetime) -> dict[str, Any]:
+    """Return a row's resource as a read gives it."""
+    known = {"content": row.content, "id": row.id, "type": row.type, "source": "", "source_id": ""}
+    return resource_of(known | {"updated": updated})

@@ -6,12 +6,10 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-import asyncpg
 import pytest
-from tests.property.search_instances import Maker, queries_of, value_set
+from tests.property.search_instances import Maker, queries_of, row_of, seen, store, value_set
 
 from salus.core.limits import Limits
-from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.fhirpath.environment import Environment
 from salus.standards.fhir.fhirpath.expression import compile_expression
 from salus.standards.fhir.model import resource_types, search_parameters
@@ -22,8 +20,7 @@ from salus.standards.fhir.search.match import matches
 from salus.standards.fhir.search.parameters import SearchParameter, parameters_of
 from salus.standards.fhir.search.paths import typed_paths, union_terms, values_at
 from salus.store.postgres import Database
-from salus.store.rows import Row, make_row
-from salus.store.search_check import resource_of
+from salus.store.rows import Row
 from salus.store.search_plan import Finder
 
 KEY = b"key of the property test"
@@ -49,49 +46,6 @@ def instances(type_name: str, seed: int) -> list[dict[str, Any]]:
     return [maker.resource(type_name, f"r{number}") for number in range(PER_TYPE)]
 
 
-async def store(url: str, rows: list[Row]) -> None:
-    """Copy rows into the three tables, as the owner."""
-    connection = await asyncpg.connect(url)
-    resources = [
-        (
-            r.compartment,
-            r.type,
-            r.id,
-            1,
-            NOW,
-            list(r.others),
-            r.digest,
-            r.index.date,
-            r.index.tokens,
-            r.content,
-        )
-        for r in rows
-    ]
-    columns = (
-        "compartment",
-        "type",
-        "id",
-        "version",
-        "updated",
-        "others",
-        "digest",
-        "date",
-        "tokens",
-        "content",
-    )
-    await connection.copy_records_to_table("resource", records=resources, columns=columns)
-    ranges = [(r.compartment, r.type, r.id, *one) for r in rows for one in r.index.ranges]
-    await connection.copy_records_to_table("resource_range", records=ranges)
-    strings = [(r.compartment, r.type, r.id, *one) for r in rows for one in r.index.strings]
-    await connection.copy_records_to_table("resource_string", records=strings)
-    await connection.execute("ANALYZE resource, resource_range, resource_string")
-    await connection.close()
-
-
-def row_of(resource: dict[str, Any], indexer: Any) -> Row:
-    return make_row(resource["resourceType"], resource["id"], write_json(resource), index=indexer(resource))
-
-
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_sql_finds_what_memory_finds(
     database: Database, database_url: str, grant: Any, seed: int
@@ -101,7 +55,7 @@ async def test_sql_finds_what_memory_finds(
     for type_name in wanted:
         indexer = compile_indexer(type_name, KEY)
         rows.extend(row_of(resource, indexer) for resource in instances(type_name, seed))
-    await store(database_url, rows)
+    await store(database_url, rows, NOW)
     by_type: dict[str, list[Row]] = {}
     for row in rows:
         by_type.setdefault(row.type, []).append(row)
@@ -109,19 +63,7 @@ async def test_sql_finds_what_memory_finds(
     finder = Finder(grant(), compile_hasher(KEY), LIMITS, None)
     async with database.reading(grant()) as connection:
         for type_name, parameters in wanted.items():
-            stored = [
-                resource_of(
-                    {
-                        "content": r.content,
-                        "id": r.id,
-                        "type": r.type,
-                        "updated": NOW,
-                        "source": "",
-                        "source_id": "",
-                    }
-                )
-                for r in by_type[type_name]
-            ]
+            stored = [seen(row, NOW) for row in by_type[type_name]]
             for parameter in parameters:
                 maker = Maker(sum(f"{type_name}{parameter.code}".encode()) + seed)
                 for pair in queries_of(maker, parameter):
