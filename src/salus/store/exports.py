@@ -183,9 +183,12 @@ async def take(database: Database, *, at: datetime) -> Taken | None:
     return Taken(row[0], msgspec.json.decode(row[1], type=Caller), _wish(row[2]), row[3])
 
 
-async def keep_file(database: Database, job: str, file: File, content: bytes) -> bool:
-    """Store a file; return whether the job is still wanted."""
+async def keep_file(database: Database, job: str, file: File, content: bytes, *, at: datetime) -> bool:
+    """Store a file, and show that the work goes on; return whether the job is still wanted."""
     async with database.system() as connection:
+        await connection.execute(
+            "UPDATE export_job SET taken_at = $2 WHERE id = $1 AND status = 'running'", job, at
+        )
         tag = await connection.execute(_FILE, job, file.number, file.type, file.resources, content)
     return str(tag) != "INSERT 0 0"
 

@@ -177,7 +177,9 @@ async def fill(services: Services, access: Access, job: str, wish: Wish, until: 
                 await access.settle()
                 content = b"\n".join(lines) + b"\n"
                 number += 1
-                if not await exports.keep_file(services.database, job, File(number, kind, counted), content):
+                if not await exports.keep_file(
+                    services.database, job, File(number, kind, counted), content, at=services.clock()
+                ):
                     return
                 lines, held, counted = [], 0, 0
             if last:
