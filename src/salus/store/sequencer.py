@@ -19,11 +19,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from salus.core.clock import Clock
 from salus.core.errors import StorageUnavailable
 from salus.standards.merkle.checkpoint import sign_checkpoint
-from salus.standards.merkle.tree import Node, Span, completed, fold, full_nodes
+from salus.standards.merkle.tree import Node, Span, completed, fold, full_nodes, node_hash
 from salus.store.postgres import Connection, Database
 
 _LOCK = 0x4C454446
 _LEAVES_PER_ROUND = 20_000
+KEPT_EVERY = 4
+"""Subtrees of every fourth level are kept: a fifteenth of the rows, at most 8 hashes more for a node."""
 
 _LAST = "SELECT size, root, settled FROM checkpoint ORDER BY size DESC LIMIT 1"
 _OLDEST = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
@@ -107,15 +109,35 @@ async def _extend(connection: Connection, size: int, rows: list[asyncpg.Record])
     """Store the subtrees that the new leaves complete, and return the new root."""
     edge = await nodes_of(connection, full_nodes(Span(0, size)))
     new = completed(size, [row["hash"] for row in rows], edge)
-    await connection.execute(
-        _NODES, [node.level for node in new], [node.position for node in new], list(new.values())
-    )
+    kept = [(node.level, node.position, value) for node, value in new.items() if node.level % KEPT_EVERY == 0]
+    if kept:
+        await connection.execute(_NODES, *[list(column) for column in zip(*kept, strict=True)])
     known = edge | new | {Node(0, row["index"]): row["hash"] for row in rows}
     return fold([known[node] for node in full_nodes(Span(0, size + len(rows)))])
 
 
 async def nodes_of(connection: Connection, nodes: list[Node]) -> dict[Node, bytes]:
     """Return the hashes of full subtrees; every one of them must be in the tree."""
+    parts = {node: _kept_below(node) for node in nodes}
+    known = await _kept(connection, {part for many in parts.values() for part in many})
+    return {node: _joined([known[part] for part in many]) for node, many in parts.items()}
+
+
+def _kept_below(node: Node) -> list[Node]:
+    """Return the kept subtrees that make up a full one, from left to right."""
+    height = node.level % KEPT_EVERY
+    first = node.position << height
+    return [Node(node.level - height, first + offset) for offset in range(1 << height)]
+
+
+def _joined(row: list[bytes]) -> bytes:
+    """Return the root over a row of 2**n subtrees of one level."""
+    while len(row) > 1:
+        row = [node_hash(row[place], row[place + 1]) for place in range(0, len(row), 2)]
+    return row[0]
+
+
+async def _kept(connection: Connection, nodes: set[Node]) -> dict[Node, bytes]:
     leaves = [node.position for node in nodes if node.level == 0]
     inner = [node for node in nodes if node.level > 0]
     found: dict[Node, bytes] = {}
@@ -130,7 +152,7 @@ async def nodes_of(connection: Connection, nodes: list[Node]) -> dict[Node, byte
             [node.position for node in inner],
         )
         found |= {Node(row["level"], row["position"]): row["hash"] for row in rows}
-    assert len(found) == len(set(nodes)), "a full subtree of the ledger is missing"
+    assert len(found) == len(nodes), "a full subtree of the ledger is missing"
     return found
 
 

@@ -119,19 +119,19 @@ async def test_two_sequencers_and_many_writers_make_one_tree(database, leaf):
 
 async def test_proofs_verify_against_the_checkpoint(database, leaf):
     progress, roots = Progress(), {}
-    for count in (3, 4, 6):
+    for count in (3, 4, 6, 40):
         await add(database, *(leaf(f"p{number}") for number in range(count)))
         progress = await sequence(database, SIGNER, NOW, progress)
         size, root, _ = await last_checkpoint(database)
         roots[size] = root
     rows = await sequenced(database)
     for size, root in roots.items():
-        for row in rows[:size]:
+        for row in rows[:size:3]:
             proof = await inclusion_proof(database, row["index"], size)
             assert verify_inclusion(leaf_hash(row["entry"]), row["index"], size, proof, root)
     proof = await consistency_proof(database, 7, 13)
     assert verify_consistency(7, 13, roots[7], roots[13], proof)
-    for wrong in ((13, 13), (-1, 13), (0, 14), (0, 0)):
+    for wrong in ((13, 13), (-1, 13), (0, 54), (0, 0)):
         with pytest.raises(NotFound):
             await inclusion_proof(database, *wrong)
 

@@ -17,7 +17,8 @@ CREATE TABLE leaf_index (
     hash        bytea       NOT NULL                  -- SHA-256(0x00 || entry)
 );
 
-CREATE TABLE tree_node (                              -- full subtrees only: level 0 are leaf hashes, kept in leaf_index
+-- Full subtrees of every fourth level (4, 8, ...); level 0 are the leaf hashes, kept in leaf_index.
+CREATE TABLE tree_node (
     level       smallint    NOT NULL,
     position    bigint      NOT NULL,
     hash        bytea       NOT NULL,
