@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from email.utils import format_datetime
 from typing import Any
 
 import msgspec
@@ -58,9 +57,16 @@ def original_id(resource: StoredResource) -> str | None:
     return resource.source_id.rpartition("/")[2].removeprefix("urn:uuid:") or None
 
 
+DAYS = (b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun")
+MONTHS = tuple(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
+
+
 def http_date(moment: datetime) -> bytes:
     """Return a moment as HTTP writes it (RFC 9110, 5.6.7)."""
-    return format_datetime(moment.astimezone(UTC).replace(microsecond=0), usegmt=True).encode("ascii")
+    at = moment.astimezone(UTC)
+    return b"%b, %02d %b %04d %02d:%02d:%02d GMT" % (
+        DAYS[at.weekday()], at.day, MONTHS[at.month - 1], at.year, at.hour, at.minute, at.second
+    )  # fmt: skip
 
 
 def version_headers(resource: StoredResource) -> Headers:
