@@ -31,6 +31,7 @@ from salus.federation.membership_list import (
 from salus.store.federation import ANCHOR_KEY_FILE, LIST_FILE, folder_lock, read_file, write_file
 
 LOCAL_FILE = "local.json"
+ANCHOR_LOCK = "anchor.lock"
 LIST_DAYS = 90
 MEMBER_DAYS = 365
 MEMBERS_PATH = "/federation/members"
@@ -66,22 +67,23 @@ def admit(
 
     Raises:
         SettingsInvalid: the folder holds no anchor.
-        Conflict: the list changed meanwhile; try again.
     """
-    if node_folder is not None:
-        _remember(anchor_folder, member.node, node_folder)
     expires_at = _whole(now) + timedelta(days=LIST_DAYS)
-    return _publish(
-        anchor_folder, with_member(_known(anchor_folder), member, now=_whole(now), expires_at=expires_at)
-    )
+    _known(anchor_folder)
+    with folder_lock(anchor_folder, ANCHOR_LOCK):
+        if node_folder is not None:
+            _remember(anchor_folder, member.node, node_folder)
+        renewed = with_member(_known(anchor_folder), member, now=_whole(now), expires_at=expires_at)
+        return _publish(anchor_folder, renewed)
 
 
 def revoke(anchor_folder: Path, node: str, *, now: datetime) -> MembershipList:
     """Sign the next list with the node revoked, and bring it to every node folder of this machine."""
     expires_at = _whole(now) + timedelta(days=LIST_DAYS)
-    return _publish(
-        anchor_folder, without_member(_known(anchor_folder), node, now=_whole(now), expires_at=expires_at)
-    )
+    _known(anchor_folder)
+    with folder_lock(anchor_folder, ANCHOR_LOCK):
+        renewed = without_member(_known(anchor_folder), node, now=_whole(now), expires_at=expires_at)
+        return _publish(anchor_folder, renewed)
 
 
 def has_anchor(folder: Path) -> bool:
@@ -172,9 +174,8 @@ def _local(folder: Path) -> dict[str, Path]:
 
 
 def _remember(folder: Path, node: str, node_folder: Path) -> None:
-    with folder_lock(folder):
-        known = _local(folder) | {node: node_folder.resolve()}
-        write_file(folder, LOCAL_FILE, json.dumps({each: str(path) for each, path in known.items()}))
+    known = _local(folder) | {node: node_folder.resolve()}
+    write_file(folder, LOCAL_FILE, json.dumps({each: str(path) for each, path in known.items()}))
 
 
 def _whole(moment: datetime) -> datetime:

@@ -120,11 +120,14 @@ def write_file(data: Path, name: str, text: str) -> None:
 
 
 @contextmanager
-def folder_lock(data: Path) -> Iterator[None]:
+def folder_lock(data: Path, name: str = "members.lock") -> Iterator[None]:
     """Let one process at a time read, compare and replace a file of the folder."""
     folder = data / FOLDER
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StorageUnavailable(f"{folder} cannot be written: {error.strerror}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -1,11 +1,13 @@
 """A running node honours the newest list of its folder at its next look."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from joserfc.jwk import ECKey
 
 from salus.core.errors import AccessRefused, Conflict, NotAuthenticated
+from salus.federation import anchor
 from salus.federation.membership import Membership, install_list, read_membership
 from salus.federation.membership_list import (
     Member,
@@ -77,3 +79,13 @@ def test_an_expired_list_admits_nobody(tmp_path):
     assert membership.others("ee-1", LATER) == []
     with pytest.raises(AccessRefused, match="expired"):
         membership.admitted("pt-1", LATER)
+
+
+def test_nodes_that_join_at_the_same_time_are_all_on_the_list(tmp_path):
+    anchor.make_federation(tmp_path, "demo", now=NOW)
+    names = [f"n-{number}" for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: anchor.admit(tmp_path, member(name), now=NOW), names))
+    joined = read_membership(tmp_path)
+    assert [each.node for each in joined.members] == names
+    assert joined.version == 9
