@@ -14,6 +14,7 @@ from datetime import datetime
 import msgspec
 
 from salus.core.errors import NotFound
+from salus.standards.fhir.fhirpath.expression import compile_expression
 from salus.standards.fhir.model import SearchParameterRow, ancestors, resource_types
 from salus.standards.fhir.search.extract import compile_indexer
 from salus.standards.fhir.search.index_row import IndexRow
@@ -65,8 +66,11 @@ async def add_parameter(database: Database, definition: SearchParameterRow, *, a
 
     Raises:
         InvalidResource: the definition has no base of R4, no code or no expression.
+        InvalidExpression: its expression is no FHIRPath.
     """
     standard().with_added([definition])
+    for base in definition.base:
+        compile_expression(definition.expression, base)
     async with database.system() as connection:
         await connection.execute(_ADD, definition.url, msgspec.json.encode(definition), at)
 

@@ -34,6 +34,7 @@ SHARED_TYPES = frozenset(
     }
 )
 RARE = 1_000
+SPARE = 100  # more rows than collisions can make doubtful
 Clause = Callable[[Statement], str]
 
 
@@ -157,8 +158,8 @@ class Finder:
         columns = "r.compartment, r.id" if lean else COLUMNS
         statement, where = chosen.render(self.hash_of)
         fetched = bound + 1 if refuse_more else self.limits.search_candidates_max
-        if not refuse_more and lean:
-            fetched = bound
+        if not refuse_more and not chosen.checker.parses:
+            fetched = bound + SPARE
         text = statement.select(columns, where, limit=fetched)
         rows = await connection.fetch(text, *statement.arguments)
         if refuse_more and len(rows) > bound:

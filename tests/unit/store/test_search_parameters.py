@@ -2,9 +2,10 @@
 
 import json
 
+import msgspec
 import pytest
 
-from salus.core.errors import InvalidResource, NotFound
+from salus.core.errors import InvalidExpression, InvalidResource, NotFound
 from salus.core.limits import Limits
 from salus.standards.fhir.model import SearchParameterRow
 from salus.standards.fhir.search.extract import compile_indexer
@@ -78,6 +79,12 @@ async def test_what_is_removed_is_not_offered(database, grant):
     assert "nickname" not in offered_parameters("Patient", await indexing_registry(database))
     with pytest.raises(NotFound):
         await remove_parameter(database, NICKNAME.url)
+
+
+async def test_an_expression_that_is_none_is_refused(database, grant):
+    broken = msgspec.structs.replace(NICKNAME, expression="Patient.name.where(")
+    with pytest.raises(InvalidExpression):
+        await add_parameter(database, broken, at=grant().opened_at)
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,9 @@ class Registry:
             reason = f"Salus does not search by '{row.code}'; search by another parameter of {type_name}."
             return msgspec.structs.replace(bare, refused=reason)
         if row.type == "composite":
-            return msgspec.structs.replace(bare, composites=self._composites(type_name, row))
+            composites = self._composites(type_name, row)
+            reason = "" if composites else f"The composite '{row.code}' of {type_name} reads no element."
+            return msgspec.structs.replace(bare, composites=composites, refused=reason)
         paths = typed_paths(type_name, row.expression)
         if paths is None:
             return msgspec.structs.replace(bare, general=True)
