@@ -1,6 +1,6 @@
 """At home: a dispensation changes its prescription's state, in the transaction that records it.
 
-docs/decisions/0002. Every door that writes a MedicationDispense passes here (`store.transaction.Rules.obey`).
+docs/decisions/0002. Every door that writes a MedicationDispense passes here (`store.conditions.Rules.obey`).
 The prescription is locked first, so that of two pharmacies the second sees what the first left. The same
 dispense id again is found by the condition of its create and never comes here; a discard is an update.
 """
@@ -25,9 +25,10 @@ from salus.primary.prescriptions import (
 )
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.store.changes import Operation
+from salus.store.conditions import Here
 from salus.store.prescriptions import dispensations_on, hold_prescription
 from salus.store.rows import StoredResource
-from salus.store.transaction import Here, row_of
+from salus.store.transaction import row_of
 
 MIGRATING = frozenset({Role.OPERATOR})
 

@@ -8,7 +8,7 @@ of 200 resources costs as many round trips as one of two.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Literal
 
@@ -18,67 +18,40 @@ from salus.core.access import Grant
 from salus.core.errors import (
     Gone,
     InvalidResource,
-    InvalidSearch,
-    MalformedContent,
-    MultipleMatches,
     NotFound,
 )
-from salus.core.identifiers import is_fhir_id, new_id
+from salus.core.identifiers import new_id
 from salus.core.limits import Limits
 from salus.standards.fhir.bundle import (
     Entry,
     Resource,
-    conditional_references,
     lookup_for,
     splice_references,
     version_of_etag,
 )
 from salus.standards.fhir.codec.json import parse_json, write_json
-from salus.standards.fhir.query_string import parse_pairs
 from salus.standards.fhir.search.extract import Indexer, compile_indexer
-from salus.standards.fhir.search.grammar import parse_query
-from salus.standards.fhir.search.match import matches
-from salus.standards.fhir.search.query import Query
 from salus.store import resources
 from salus.store.changes import Operation, Written
-from salus.store.postgres import Connection, Database, sees_hidden
+from salus.store.conditions import (
+    Here,
+    Rules,
+    Target,
+    conditional_links,
+    current_of,
+    links_of,
+    place_of,
+    targets_of,
+    type_of,
+)
+from salus.store.postgres import Connection, Database
 from salus.store.rows import Row, StoredResource, make_row
-from salus.store.search import find_ids
 
 YIELD_EVERY = 16
 """Resources indexed before other requests of this process get a turn."""
 
 OWNED = frozenset({"Subscription"})
 Outcome = Literal["created", "updated", "deleted", "unchanged", "matched", "absent"]
-_CURRENT = """
-SELECT compartment, type, id, version, updated, deleted, others, source, source_id, content
-FROM resource WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND (NOT hidden OR $3)
-"""
-
-
-class Rules(msgspec.Struct, frozen=True):
-    """How the node takes writes.
-
-    Args:
-        fhir_base: absolute references below it are the node's own.
-        search_key: secret key of hashed search values.
-        integrity: whether a reference to a missing local resource is refused.
-        limits: for content that is parsed again.
-        check: validates the result of a patch.
-        patch: applies the patch document of an entry to a resource.
-        obey: what a domain makes of the writes, in the same transaction: it returns them, changed or with
-            further ones at the end, or refuses them (a dispensation completes its prescription).
-
-    `check` raises InvalidResource; `patch` a SalusError that does not tell the resource's content.
-    """
-
-    fhir_base: str
-    search_key: bytes
-    integrity: bool
-    limits: Limits
-    check: Callable[[Resource], None]
-    patch: Callable[[Resource, Entry], Resource]
-    obey: Callable[[Here, list[Operation]], Awaitable[list[Operation]]] | None = None
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -93,22 +66,6 @@ class Done(msgspec.Struct, frozen=True):
     index: int
     outcome: Outcome
     resource: StoredResource | None
-
-
-class Target(msgspec.Struct, frozen=True):
-    """The resource an entry acts on; `exists` is None where nobody looked."""
-
-    id: str
-    exists: bool | None
-
-
-class Here(msgspec.Struct, frozen=True):
-    """Where an attempt works: under which grant, on which connection, by which rules."""
-
-    grant: Grant
-    database: Database
-    connection: Connection
-    rules: Rules
 
 
 async def execute(
@@ -148,9 +105,9 @@ def _pristine(entry: Entry, limits: Limits) -> Entry:
 async def _attempt(
     here: Here, entries: Sequence[Entry], fresh: dict[int, str], what: str | None
 ) -> list[Done]:
-    targets = await _targets(here, entries, fresh)
-    links = _links(entries, targets)
-    links.update(await _conditional_links(here, entries, targets))
+    targets = await targets_of(here, entries, fresh)
+    links = links_of(entries, targets)
+    links.update(await conditional_links(here, entries, targets))
     operations: list[Operation] = []
     places: list[int | None] = []
     for count, entry in enumerate(entries):
@@ -178,142 +135,6 @@ def _done(entry: Entry, written: Written | None, matched: StoredResource | None)
     return Done(entry.index, "absent" if matched is None else "matched", matched)
 
 
-async def _targets(here: Here, entries: Sequence[Entry], fresh: dict[int, str]) -> dict[int, Target]:
-    """Return what each entry acts on; a conditional delete that matches nothing has no target.
-
-    Two requests with the same condition queue on a lock, so that a conditional create never makes two.
-    """
-    conditional = [entry for entry in entries if entry.condition is not None]
-    if conditional:
-        keys = [f"{entry.type}?{entry.condition}" for entry in conditional]
-        await here.connection.execute(resources.LOCK, keys)
-    absent = await _absent_deletes(here, entries)
-    found: dict[int, Target] = {}
-    for entry in entries:
-        if entry.index in absent:
-            continue
-        if entry.condition is not None:
-            target = await _conditional_target(here, entry, fresh[entry.index])
-            if target is not None:
-                found[entry.index] = target
-        else:
-            made = entry.method == "POST"
-            found[entry.index] = Target(fresh[entry.index] if made else entry.id, False if made else None)
-    return found
-
-
-async def _absent_deletes(here: Here, entries: Sequence[Entry]) -> set[int]:
-    """Return the deletions of what is not there: they succeed (R4 http.html#delete).
-
-    A patient-bound grant is told "not found" instead, for what is absent and for what is another's alike.
-    """
-    named = [entry for entry in entries if entry.method == "DELETE" and entry.id and not entry.if_match]
-    if not named or here.grant.patients is not None:
-        return set()
-    known = await _current(here, [(entry.type, entry.id) for entry in named])
-    return {entry.index for entry in named if (entry.type, entry.id) not in known}
-
-
-async def _conditional_target(here: Here, entry: Entry, fresh: str) -> Target | None:
-    """Return the one match of a condition, a place for a new resource, or None (nothing to delete)."""
-    found = await _matching_ids(here, entry.type, entry.condition or "")
-    own = (entry.resource or {}).get("id")
-    if len(found) > 1:
-        raise MultipleMatches(
-            f"{_place(entry)}The condition selects more than one {entry.type}: make it more specific."
-        )
-    if found:
-        if entry.method == "PUT" and own not in (None, found[0]):
-            raise MalformedContent(
-                f"{_place(entry)}The resource has another id than the {entry.type} the condition selects."
-            )
-        return Target(found[0], True)
-    if entry.method == "DELETE":
-        return None
-    if entry.method == "PATCH":
-        raise NotFound(f"{_place(entry)}The condition selects no {entry.type}.")
-    if entry.method == "PUT" and isinstance(own, str) and is_fhir_id(own):
-        return Target(own, None)
-    return Target(fresh, False)
-
-
-def _place(entry: Entry) -> str:
-    return f"{entry.path}: " if entry.full_url or entry.index else ""
-
-
-def _links(entries: Sequence[Entry], targets: dict[int, Target]) -> dict[str, str]:
-    """Return the new form of links to entries of this Bundle, by fullUrl."""
-    return {
-        entry.full_url: f"{entry.type or _type_of(entry)}/{targets[entry.index].id}"
-        for entry in entries
-        if entry.full_url and entry.resource is not None and entry.index in targets
-    }
-
-
-def _type_of(entry: Entry) -> str:
-    return str((entry.resource or {}).get("resourceType", ""))
-
-
-async def _conditional_links(
-    here: Here, entries: Sequence[Entry], targets: dict[int, Target]
-) -> dict[str, str]:
-    """Return the one match of every reference that is a search: stored, or else in this Bundle."""
-    wanted: dict[str, Entry] = {}
-    for entry in entries:
-        if entry.resource is not None and b"?" in entry.content:
-            for reference in conditional_references(entry.resource):
-                wanted.setdefault(reference, entry)
-    found = {}
-    for reference, entry in wanted.items():
-        kind, _, query = reference.partition("?")
-        ids = await _matching_ids(here, kind, query)
-        if not ids:
-            ids = _matching_entries(entries, targets, parse_condition(here, kind, query))
-        if len(ids) != 1:
-            many = "more than one" if ids else "no"
-            error = MultipleMatches if ids else InvalidResource
-            raise error(f"{entry.path}: a reference that is a search for {kind} selects {many} resource.")
-        found[reference] = f"{kind}/{ids[0]}"
-    return found
-
-
-def _matching_entries(entries: Sequence[Entry], targets: dict[int, Target], query: Query) -> list[str]:
-    """Return the ids of this Bundle's own resources that a condition selects."""
-    return [
-        targets[entry.index].id
-        for entry in entries
-        if entry.index in targets
-        and entry.resource is not None
-        and entry.method in ("POST", "PUT")
-        and _type_of(entry) == query.type
-        and matches(query, entry.resource)
-    ]
-
-
-def parse_condition(here: Here, kind: str, condition: str) -> Query:
-    """Return the search that a condition is.
-
-    Raises:
-        InvalidSearch: it holds an unknown parameter, or no parameter that selects.
-    """
-    rules = here.rules
-    pairs = parse_pairs(condition.encode("utf-8"))
-    query = parse_query(kind, pairs, rules.limits, strict=True, base=rules.fhir_base)
-    if not query.criteria:
-        raise InvalidSearch(
-            f"A condition on {kind} needs a search parameter, such as identifier=system|value."
-        )
-    return query
-
-
-async def _matching_ids(here: Here, kind: str, condition: str) -> list[str]:
-    """Return the ids of at most two resources that a condition selects, of those the grant may see."""
-    query = parse_condition(here, kind, condition)
-    return await find_ids(
-        here.grant, here.connection, query, key=here.rules.search_key, database=here.database
-    )
-
-
 async def _operation(
     here: Here, entry: Entry, target: Target | None, links: dict[str, str]
 ) -> Operation | None:
@@ -330,7 +151,7 @@ async def _operation(
         resource, content = entry.resource, entry.content
         if links:
             content = splice_references(content, resource, lookup_for(entry, links), write_json)
-    row = row_of(here, resource, content, entry.type or _type_of(entry), target.id)
+    row = row_of(here, resource, content, entry.type or type_of(entry), target.id)
     kind: Literal["create", "update"] = "create" if target.exists is False else "update"
     return Operation(kind, row.type, row.id, row, if_match, may_create=entry.method == "PUT")
 
@@ -358,11 +179,11 @@ async def _patched(here: Here, entry: Entry, identity: str) -> tuple[Resource, b
     """Return the current resource with the patch applied, validated; it stays locked until the end."""
     key, rules = (entry.type, identity), here.rules
     await here.connection.execute(resources.LOCK, [f"{entry.type}/{identity}"])
-    current = (await _current(here, [key])).get(key)
+    current = (await current_of(here, [key])).get(key)
     if current is None:
-        raise NotFound(f"{_place(entry)}There is no {entry.type}/{identity} that this access may change.")
+        raise NotFound(f"{place_of(entry)}There is no {entry.type}/{identity} that this access may change.")
     if current.deleted:
-        raise Gone(f"{_place(entry)}{entry.type}/{identity} was deleted: create it again with PUT.")
+        raise Gone(f"{place_of(entry)}{entry.type}/{identity} was deleted: create it again with PUT.")
     before = {**parse_json(current.content, rules.limits), "id": identity}
     after = rules.patch(before, entry)
     if after == before:
@@ -371,13 +192,6 @@ async def _patched(here: Here, entry: Entry, identity: str) -> tuple[Resource, b
         raise InvalidResource("A patch may not change the resourceType or the id.")
     rules.check(after)
     return after, write_json(after)
-
-
-async def _current(here: Here, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StoredResource]:
-    rows = await here.connection.fetch(
-        _CURRENT, [key[0] for key in keys], [key[1] for key in keys], sees_hidden(here.grant)
-    )
-    return {(row["type"], row["id"]): resources.stored(row) for row in rows}
 
 
 async def _matched(
@@ -394,7 +208,7 @@ async def _matched(
     }
     if not wanted:
         return {}
-    found = await _current(here, list(wanted.values()))
+    found = await current_of(here, list(wanted.values()))
     return {index: found[key] for index, key in wanted.items() if key in found}
 
 

@@ -16,7 +16,8 @@ from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.validation.validator import validate
 from salus.store import transaction
-from salus.store.transaction import Done, Rules
+from salus.store.conditions import Rules
+from salus.store.transaction import Done
 from salus.trust.gate import Access
 from salus.trust.policy import AccessRequest, decide
 from salus.web.fhir import patching, subscribing
