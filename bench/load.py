@@ -180,7 +180,7 @@ def _node_memory(data: Path, port: int) -> float:
 
 
 def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         try:
             _ask(port)
@@ -192,7 +192,7 @@ def _wait_for(port: int) -> None:
 
 
 def _ask(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(b"GET /fhir/metadata HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         while connection.recv(1 << 16):
             pass
