@@ -168,7 +168,7 @@ async def _batch(
     size: int,
 ) -> list[asyncpg.Record]:
     """Fetch the next rows in order."""
-    statement, where = selection.render(finder.hash_of)
+    statement, where = selection.render()
     tests = [where, *order.tests(statement, after)]
     columns = f"{COLUMNS}, {order.value}" if order.value else COLUMNS
     text = statement.select(columns, " AND ".join(tests), join=order.source, order=order.keys(), limit=size)
@@ -271,7 +271,7 @@ async def _total(
     if selection.checker.parses:
         found = await finder.candidates(connection, selection)
         return len(found), False
-    statement, where = selection.render(finder.hash_of)
+    statement, where = selection.render()
     if wanted == "estimate":
         plan = await _plan(connection, statement.select("1", where), statement.arguments)
         if plan["Plan Rows"] >= ESTIMATE_FROM:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -35,7 +35,6 @@ SHARED_TYPES = frozenset(
 )
 RARE = 1_000
 SPARE = 100  # more rows than collisions can make doubtful
-Clause = Callable[[Statement], str]
 
 
 def too_many(type_name: str, limits: Limits, step: str = "") -> TooCostly:
@@ -53,20 +52,21 @@ class Selection(msgspec.Struct):
 
     Args:
         type: the resource type.
-        clauses: each writes one condition with its arguments into a statement.
+        statement: the arguments of the tests.
         checker: confirms the rows.
-        narrow: one of the clauses confines the rows to few: a patient, ids.
+        tests: conditions on `r`, all of which hold.
+        narrow: one of the tests confines the rows to few: a patient, ids.
     """
 
     type: str
-    clauses: list[Clause]
+    statement: Statement
     checker: Checker
+    tests: list[str] = []
     narrow: bool = False
 
-    def render(self, hash_of: Hasher) -> tuple[Statement, str]:
-        """Return a fresh statement and the text of its WHERE clause."""
-        statement = Statement(hash_of)
-        return statement, " AND ".join(clause(statement) for clause in self.clauses)
+    def render(self) -> tuple[Statement, str]:
+        """Return a statement of its own with the arguments, and the text of the WHERE clause."""
+        return self.statement.copy(), " AND ".join(self.tests)
 
 
 class Finder:
@@ -79,28 +79,28 @@ class Finder:
         self.limits = limits
         self.registry = registry
 
-    def confined(self, type_name: str) -> list[Clause]:
+    def confined(self, type_name: str) -> Selection:
         """Return what the grant lets be seen of a type; row-level security says the same a second time."""
-        clauses: list[Clause] = [lambda s: f"r.type = {s.bind(type_name)} AND NOT r.deleted"]
+        statement = Statement(self.hash_of)
+        chosen = Selection(type_name, statement, Checker())
+        chosen.tests.append(f"r.type = {statement.bind(type_name)} AND NOT r.deleted")
         if not sees_hidden(self.grant):
-            clauses.append(lambda _: "NOT r.hidden")
+            chosen.tests.append("NOT r.hidden")
         if self.grant.patients is not None:
-            patients = sorted(self.grant.patients)
+            inside = in_compartments(statement, sorted(self.grant.patients))
             if type_name in SHARED_TYPES:
-                own = "r.compartment = r.type || '/' || r.id"
-                clauses.append(lambda s: f"({in_compartments(s, patients)} OR {own})")
-            else:
-                clauses.append(lambda s: in_compartments(s, patients))
-        return clauses
+                inside = f"({inside} OR r.compartment = r.type || '/' || r.id)"
+            chosen.tests.append(inside)
+        return chosen
 
     async def selection(
         self, connection: Connection, type_name: str, criteria: Sequence[Criterion], compartment: str = ""
     ) -> Selection:
         """Prepare the rows of a type that satisfy the criteria; chains are followed now."""
-        chosen = Selection(type_name, self.confined(type_name), Checker())
+        chosen = self.confined(type_name)
         chosen.narrow = self.grant.patients is not None or bool(compartment)
         if compartment:
-            chosen.clauses.append(lambda s: f"r.compartment = {s.bind(compartment)}")
+            chosen.tests.append(in_compartments(chosen.statement, [compartment]))
         for criterion in criteria:
             if isinstance(criterion, Condition):
                 self._add_condition(chosen, criterion)
@@ -124,13 +124,13 @@ class Finder:
             ids = sorted({row["id"] for row in await connection.fetch(text, *statement.arguments)})
             if len(ids) <= RARE:
                 chosen.narrow = True
-                chosen.clauses.append(lambda s, ids=ids: f"r.id = ANY({s.bind(ids)}::text[])")  # type: ignore[misc]
+                chosen.tests.append(f"r.id = ANY({chosen.statement.bind(ids)}::text[])")
                 return
 
     def _add_condition(self, chosen: Selection, condition: Condition) -> None:
-        probe = predicate(Statement(self.hash_of), condition)
-        chosen.checker.add(condition, probe.check)
-        chosen.clauses.append(lambda s: predicate(s, condition).sql)
+        found = predicate(chosen.statement, condition)
+        chosen.checker.add(condition, found.check)
+        chosen.tests.append(found.sql)
         if condition.modifier == "" and (
             condition.parameter.code == "_id"
             or (condition.parameter.type == "reference" and bound_patients(condition))
@@ -156,7 +156,7 @@ class Finder:
         bound = self.limits.search_candidates_max if count_max is None else count_max
         lean = chosen.checker.idle and not content
         columns = "r.compartment, r.id" if lean else COLUMNS
-        statement, where = chosen.render(self.hash_of)
+        statement, where = chosen.render()
         fetched = bound + 1 if refuse_more else self.limits.search_candidates_max
         if not refuse_more and not chosen.checker.parses:
             fetched = bound + SPARE
@@ -182,10 +182,10 @@ class Finder:
             for key in wanted
             if path.target in ("", key.partition("/")[0])
         ]
-        chosen.clauses.append(lambda s: s.has_token(hashes))
+        chosen.tests.append(chosen.statement.has_token(hashes))
         patients = sorted(key.removeprefix("Patient/") for key in wanted if key.startswith("Patient/"))
         if len(patients) == len(wanted) and leads_compartment(chain.parameter):
-            chosen.clauses.append(lambda s: in_compartments(s, patients))
+            chosen.tests.append(in_compartments(chosen.statement, patients))
         chosen.checker.require(lambda resource: not wanted.isdisjoint(referred(chain.parameter, resource)))
 
     async def _add_has(self, connection: Connection, chosen: Selection, has: Has) -> None:
@@ -200,12 +200,12 @@ class Finder:
             keys = {key for row in rows for key in referred(has.parameter, resource_of(row))}
             ids = sorted(key.removeprefix(prefix) for key in keys if key.startswith(prefix))
         chosen.narrow = True
-        chosen.clauses.append(lambda s: f"r.id = ANY({s.bind(ids)}::text[])")
+        chosen.tests.append(f"r.id = ANY({chosen.statement.bind(ids)}::text[])")
 
     async def _compartments(self, connection: Connection, found: Selection, has: Has, step: str) -> list[str]:
         """Return the patients of the referring rows without reading these: they are their compartments."""
         hashes = [self.hash_of(hashing.REFERENCE_TYPE, path.slot, "Patient") for path in has.parameter.paths]
-        statement, where = found.render(self.hash_of)
+        statement, where = found.render()
         bound = self.limits.search_candidates_max
         where = f"{where} AND {statement.has_token(hashes)}"
         text = statement.select("DISTINCT r.compartment", where, limit=bound + 1)
@@ -266,8 +266,8 @@ class Finder:
         return found
 
     async def _by_ids(self, connection: Connection, kind: str, ids: list[str]) -> list[asyncpg.Record]:
-        chosen = Selection(kind, self.confined(kind), Checker())
-        chosen.clauses.append(lambda s: f"r.id = ANY({s.bind(ids)}::text[])")
+        chosen = self.confined(kind)
+        chosen.tests.append(f"r.id = ANY({chosen.statement.bind(ids)}::text[])")
         return await self._fetch(connection, chosen)
 
     async def _referring(
@@ -282,8 +282,8 @@ class Finder:
             for key in keys
             if path.target in ("", key.partition("/")[0])
         ]
-        chosen = Selection(include.type, self.confined(include.type), Checker())
-        chosen.clauses.append(lambda s: s.has_token(hashes))
+        chosen = self.confined(include.type)
+        chosen.tests.append(chosen.statement.has_token(hashes))
         found = await self._fetch(connection, chosen)
         return [
             row
@@ -292,7 +292,7 @@ class Finder:
         ]
 
     async def _fetch(self, connection: Connection, chosen: Selection) -> list[asyncpg.Record]:
-        statement, where = chosen.render(self.hash_of)
+        statement, where = chosen.render()
         text = statement.select(COLUMNS, where, limit=self.limits.include_count_max + 1)
         return list(await connection.fetch(text, *statement.arguments))
 

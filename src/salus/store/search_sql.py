@@ -150,16 +150,14 @@ def _coded_hash(hash_of: Hasher, slot: str, value: TokenValue) -> int:
 
 
 def _text(statement: Statement, condition: Condition, paths: Sequence[TypedPath]) -> str:
-    tests = []
-    for value in condition.values:
-        assert isinstance(value, TextValue)
-        word = value.folded.split(" ")[0]
-        if len(word) < hashing.TEXT_PREFIX:
-            return "true"
-        beginning = word[: hashing.TEXT_PREFIX]
-        hashes = [statement.hash_of(hashing.TEXT, path.slot, beginning) for path in paths]
-        tests.append(statement.has_token(hashes))
-    return "(" + " OR ".join(tests) + ")"
+    """Return the text for: a word begins as the first one searched does; "true" where that is too short."""
+    words = [value.folded.split(" ")[0] for value in condition.values if isinstance(value, TextValue)]
+    if any(len(word) < hashing.TEXT_PREFIX for word in words):
+        return "true"
+    beginnings = {word[: hashing.TEXT_PREFIX] for word in words}
+    return statement.has_token(
+        statement.hash_of(hashing.TEXT, path.slot, beginning) for path in paths for beginning in beginnings
+    )
 
 
 # References and addresses

@@ -42,6 +42,12 @@ class Statement:
         self.hash_of = hash_of
         self.arguments: list[object] = []
 
+    def copy(self) -> Statement:
+        """Return a statement with the same arguments so far."""
+        other = Statement(self.hash_of)
+        other.arguments = list(self.arguments)
+        return other
+
     def bind(self, value: object) -> str:
         """Return the placeholder of a value."""
         self.arguments.append(value)

@@ -78,7 +78,7 @@ async def planned(database, grant, text):
     async with database.reading(grant) as connection:
         chosen = await finder.selection(connection, "Observation", query.criteria)
         order = orders(query, narrow=chosen.narrow)[0]
-        statement, where = chosen.render(finder.hash_of)
+        statement, where = chosen.render()
         tests = [where, *order.tests(statement, None)]
         text = statement.select(COLUMNS, " AND ".join(tests), order=order.keys(), limit=51)
         found = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {text}", *statement.arguments)
