@@ -41,8 +41,9 @@ async def join_federation(stage: Stage, seen: Seen) -> None:
     """Make the federation at the anchor, let all join, and compare what each of them knows."""
     await run_command("federation", "init", "--name", FEDERATION, data=stage.data(ANCHOR))
     anchor = stage.data(ANCHOR)
-    for country in COUNTRIES:  # one after another: each join is a new version of the list
-        await run_command("federation", "join", "--anchor", anchor, data=stage.data(country))
+    await asyncio.gather(
+        *(run_command("federation", "join", "--anchor", anchor, data=stage.data(each)) for each in COUNTRIES)
+    )
     key = read_anchor(anchor) or {}
     known: dict[str, list[str]] = {}
     for country in COUNTRIES:

@@ -14,7 +14,8 @@ SIGNS = {"done": "[green]✓ done[/]", "failed": "[red]✗ failed[/]", "skipped"
 def print_step(console: Console, step: Step) -> None:
     """Print one step as soon as it is over."""
     console.print(
-        f"{SIGNS[step.outcome]} [bold]{step.name}[/]: {escape(step.title)} [dim]({step.seconds:.2f} s)[/]"
+        f"{SIGNS[step.outcome]} [bold]{step.name}[/]: {escape(step.title)} [dim]({step.seconds:.2f} s)[/]",
+        soft_wrap=True,
     )
     if step.figures:
         shown = ", ".join(f"{name} {_figure(figure)}" for name, figure in step.figures.items())
