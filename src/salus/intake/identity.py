@@ -107,12 +107,6 @@ def original_name(source: str, full_url: str, type_name: str, resource_id: objec
     return full_url
 
 
-@lru_cache(maxsize=1 << 15)
-def _remembered_id(source: str, original: str) -> str:
-    """Return `derived_id`: the same patient and practitioner are referred to again and again."""
-    return derived_id(source, original)
-
-
 class References:
     """Gives the reference that replaces one found in a resource of `source`.
 
@@ -133,6 +127,7 @@ class References:
         self._source = source
         self._types = types
         self._links = links or {}
+        self._is_plain = not (full_url or types or links)
         rooted = _ABSOLUTE.fullmatch(full_url)
         self._root = rooted[1] if rooted is not None else ""
 
@@ -175,7 +170,7 @@ class References:
         return self._local(type_name, f"{type_name}/{full_url[9:]}" if named_by_id else full_url)
 
     def _local(self, type_name: str, original: str) -> str:
-        return f"{type_name}/{_remembered_id(self._source, original)}"
+        return f"{type_name}/{derived_id(self._source, original)}"
 
     def splice(self, content: bytes) -> bytes:
         """Return the bytes with every reference into this source replaced, all else untouched."""
@@ -187,12 +182,27 @@ class References:
 
     def _replacement(self, found: re.Match[bytes]) -> bytes:
         text = found[2]
-        try:
-            link = json.loads(b'"' + text + b'"') if b"\\" in text else text.decode()
-        except ValueError:
-            return found[0]
-        target = self.rewritten(link)
+        if self._is_plain:
+            target = _plain_target(self._source, text)
+        else:
+            link = _unescaped(text)
+            target = None if link is None else self.rewritten(link)
         return found[0] if target is None else found[1] + b'"' + target.encode() + b'"'
+
+
+def _unescaped(text: bytes) -> str | None:
+    """Return the string that stands between quotes in JSON, None when it is malformed."""
+    try:
+        return str(json.loads(b'"' + text + b'"')) if b"\\" in text else text.decode()
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=1 << 15)
+def _plain_target(source: str, text: bytes) -> str | None:
+    """Return the new form of a link outside any Bundle: the same ones come again and again."""
+    link = _unescaped(text)
+    return None if link is None else References(source).rewritten(link)
 
 
 def rewrite_parsed(node: Any, references: References) -> Any:  # Any: JSON
