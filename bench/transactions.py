@@ -35,8 +35,14 @@ from salus.node import open_services
 from salus.standards.fhir.bundle import entry_contents, lookup_for, plan_bundle, splice_references
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.search.extract import compile_indexer
-from salus.store.bulk import copy_rows
-from salus.store.copying import RANGE_COLUMNS, RESOURCE_COLUMNS, STRING_COLUMNS, Encoded, encode_row
+from salus.store.copying import (
+    RANGE_COLUMNS,
+    RESOURCE_COLUMNS,
+    STRING_COLUMNS,
+    Encoded,
+    copy_rows,
+    encode_row,
+)
 from salus.store.migrations import migrate, migrations
 from salus.store.rows import make_row, patients_of
 from salus.trust.tokens import issue
