@@ -130,6 +130,17 @@ async def test_every_look_is_listed_with_who_and_why(citizen, node, people):
     assert f"Patient/{people[0]['id']}" in page.text
 
 
+async def test_an_entry_is_shown_with_a_proof_that_holds(citizen):
+    page = await citizen.get("/accesses")
+    while "Check entry" not in page.text:  # the sequencer signs within a second
+        page = await citizen.get("/accesses")
+    link = re.search(r'href="(/accesses/\d+[?]before=\d+)"', page.text).group(1)
+    proof = await citizen.get(link)
+    assert '<span class="word good">Yes.</span>' in proof.text
+    other = link.replace("/accesses/", "/accesses/9")
+    assert (await citizen.get(other)).status_code == 404
+
+
 async def test_a_form_from_elsewhere_changes_nothing(citizen):
     form = {"type": "Observation", "id": "x", "category": "results"}
     assert (await citizen.post("/record/restrict", data=form)).status_code == 403

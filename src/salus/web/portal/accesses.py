@@ -22,7 +22,8 @@ from salus.web.ledger import signer_of
 from salus.web.portal.rendering import moment
 from salus.web.portal.visit import Visit
 
-ROWS_MAX = 200
+ROWS_MAX = 100
+DIGITS_MAX = 18
 DID = {
     "read": "read", "search": "looked through", "history": "looked at earlier versions of", "create": "added",
     "update": "changed", "delete": "removed", "load": "loaded", "export": "exported", "audit": "looked at",
@@ -48,7 +49,8 @@ async def accesses(visit: Visit) -> Response:
     """Show who looked."""
     found = await _own_log(visit, ROWS_MAX)
     rows = [_row(each) for each in found]
-    return visit.show("accesses.html", "Who looked", rows=rows, more=len(found) >= ROWS_MAX)
+    older = found[-1].arrival if len(found) == ROWS_MAX else None
+    return visit.show("accesses.html", "Who looked", rows=rows, older=older)
 
 
 async def proof(visit: Visit) -> Response:
@@ -58,7 +60,7 @@ async def proof(visit: Visit) -> Response:
         NotFound: the citizen's log has no such entry, or it is not signed yet.
     """
     index = int(visit.request.path_params["index"])
-    logged = next((each for each in await _own_log(visit, ROWS_MAX) if each.index == index), None)
+    logged = next((each for each in await _own_log(visit, 1) if each.index == index), None)
     found = await last_checkpoint(visit.services.database)
     if logged is None or found is None or index >= found[0]:
         raise NotFound("Your access log has no signed entry of this number; look again in a second.")
@@ -101,10 +103,12 @@ def thing(what: str) -> str:
 
 
 async def _own_log(visit: Visit, count: int) -> list[LoggedAccess]:
-    patient = visit.caller.patient or ""
+    """Return the newest lines, or those older than the address says (`before`, an arrival)."""
+    patient, text = visit.caller.patient or "", visit.request.query_params.get("before", "")
+    before = int(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX else None
     asked = AccessRequest(Action.AUDIT, "AuditEvent", "access log", frozenset({patient}))
     async with enter(visit.services.gatehouse, visit.caller, asked) as access:
-        found = await access_log(access.grant, visit.services.database, patient, count=count)
+        found = await access_log(access.grant, visit.services.database, patient, count=count, before=before)
         access.record([patient], count=len(found))
     return found
 
@@ -124,4 +128,5 @@ def _row(logged: LoggedAccess) -> dict[str, Any]:  # values of several plain typ
         "outcome": leaf.outcome.value,
         "outcome_word": OUTCOMES[leaf.outcome.value],
         "index": logged.index,
+        "place_in_log": logged.arrival + 1,
     }
