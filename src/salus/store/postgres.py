@@ -106,7 +106,7 @@ class Database:
         The same as through `lend`, without a context manager: reads come here.
         """
         pool = self._pools[WIDE if grant.patients is None else BOUND]
-        with storage_errors():
+        try:
             connection = await pool.take()
             try:
                 row = await connection.fetchrow(statement, *arguments)
@@ -116,8 +116,11 @@ class Database:
             except BaseException:
                 pool.give_up(connection)
                 raise
-            pool.give_back(connection)
-            return row
+        except (asyncpg.PostgresError, *_LOST):
+            with storage_errors():
+                raise
+        pool.give_back(connection)
+        return row
 
     @asynccontextmanager
     async def reading(self, grant: Grant) -> AsyncIterator[Connection]:

@@ -120,7 +120,8 @@ def splice_meta(
 
 def _has_more(content: bytes, start: int) -> bool:
     """Return whether an id or a meta of the resource may stand further on, be it with escapes."""
-    return any(content.find(mark, start) >= 0 for mark in (b'"meta"', b'"id"', b"\\u"))
+    find = content.find
+    return find(b'"meta"', start) >= 0 or find(b'"id"', start) >= 0 or find(b"\\u", start) >= 0
 
 
 def _instant(moment: datetime) -> str:
