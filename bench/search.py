@@ -133,6 +133,11 @@ def _observation(patient: str, code: str, date: str) -> dict[str, Any]:
     }
 
 
+def _bytes(patient: str, code: str, date: str) -> bytes:
+    """Return the resource without blanks, as servers and Synthea write it."""
+    return json.dumps(_observation(patient, code, date), separators=(",", ":")).encode()
+
+
 async def _templates(owner: Any, services: Services, patients: int) -> None:
     """Put what the rows are made of into tables: a patient's and a code's tokens, keys, and the bytes."""
     index = compile_indexer("Observation", services.keys.search)
@@ -157,7 +162,7 @@ async def _templates(owner: Any, services: Services, patients: int) -> None:
     await owner.copy_records_to_table("bench_code", records=of_code)
     keys = [("date" if low == 946684800.0 else "value", key) for key, low, _ in ranges]
     await owner.copy_records_to_table("bench_key", records=keys)
-    text = json.dumps(_observation("PATIENT", "CODE", "DATE"))
+    text = _bytes("PATIENT", "CODE", "DATE").decode()
     await owner.copy_records_to_table("bench_template", records=[(text,)])
 
 
@@ -167,7 +172,7 @@ async def _bare(owner: Any) -> None:
         "CREATE TABLE bare_log "
         "(arrival bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id text, entry bytea)"
     )
-    content = json.dumps(_observation("p1", "c1", "2000-01-01T00:00:00Z")).encode()
+    content = _bytes("p1", "c1", "2000-01-01T00:00:00Z")
     await owner.copy_records_to_table("bare", records=[(f"b{number}", content) for number in range(1_000)])
 
 
