@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ import httpx
 import msgspec
 
 from salus.core.clock import Clock, utc_now
+from salus.core.errors import StorageUnavailable
 from salus.core.identifiers import new_id
 from salus.federation.anchor import refresh
 from salus.federation.membership import Membership
@@ -176,7 +177,8 @@ async def _background(services: Services) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await write_refusals(services)
+        with suppress(StorageUnavailable):  # the database went first; the count goes with the process
+            await write_refusals(services)
 
 
 async def write_refusals(services: Services) -> None:

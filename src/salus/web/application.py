@@ -32,7 +32,7 @@ DEFAULT_HEADERS = (
 TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 
-def assemble(faces: Sequence[Face], *, body_bytes_max: int, secure: bool) -> Application:
+def assemble(faces: Sequence[Face], *, body_bytes_max: int, secure: bool, refusals: Refusals) -> Application:
     """Return one application that sends each request to the face with the longest matching prefix.
 
     Args:
@@ -45,6 +45,7 @@ def assemble(faces: Sequence[Face], *, body_bytes_max: int, secure: bool) -> App
         for prefix in face.prefixes:
             assert prefix not in by_prefix, f"two faces claim {prefix}"
             by_prefix[prefix] = face.application
+    depth = max((prefix.count("/") for prefix in by_prefix), default=0)
     headers = (*SECURITY_HEADERS, TRANSPORT_SECURITY) if secure else SECURITY_HEADERS
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +64,7 @@ def assemble(faces: Sequence[Face], *, body_bytes_max: int, secure: bool) -> App
         try:
             if scope["method"] not in ("GET", "HEAD"):
                 receive = _limited(scope, receive, body_bytes_max)
-            chosen = _choose(by_prefix, scope["path"])
+            chosen = _choose(by_prefix, depth, scope["path"])
             await chosen(scope, receive, send_safely)
         except SalusError as error:
             if started:
@@ -77,13 +78,13 @@ def assemble(faces: Sequence[Face], *, body_bytes_max: int, secure: bool) -> App
     return application
 
 
-def _choose(by_prefix: dict[str, Application], path: str) -> Application:
-    """Return the application of the longest prefix of `path`.
+def _choose(by_prefix: dict[str, Application], depth: int, path: str) -> Application:
+    """Return the application of the longest prefix of `path`; no prefix has more than `depth` segments.
 
     Raises:
         NotFound: no face answers there.
     """
-    prefix = path.rstrip("/")
+    prefix = "/".join(path.split("/", depth + 1)[: depth + 1]).rstrip("/")
     while prefix and prefix not in by_prefix:
         prefix = prefix.rpartition("/")[0]
     if prefix not in by_prefix:

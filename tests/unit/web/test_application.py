@@ -71,7 +71,7 @@ async def test_the_longest_prefix_answers(client, path, answer):
     assert (await client.get(path)).text == answer
 
 
-@pytest.mark.parametrize("path", ["/", "/fhirs", "/tokens", "/unknown/fhir"])
+@pytest.mark.parametrize("path", ["/", "/fhirs", "/tokens", "/nowhere/fhir"])
 async def test_what_no_face_claims_is_not_found(client, path):
     answer = await client.get(path)
     assert answer.status_code == 404
@@ -128,3 +128,8 @@ async def test_an_unexpected_failure_shows_and_logs_the_request_but_not_the_erro
     assert answer.headers["x-request-id"] in caplog.text
     assert "ZeroDivisionError" in caplog.text
     assert "diagnosis" not in caplog.text
+
+
+async def test_a_path_of_many_segments_is_looked_up_at_once(client):
+    assert (await client.get("/fhir" + "/x" * 20_000)).text.startswith("fhir ")
+    assert (await client.get("/x" * 20_000)).status_code == 404
