@@ -133,7 +133,7 @@ async def _page(
     if not ways:
         return await _collected_page(connection, finder, selection, query, after)
     rows: dict[str, asyncpg.Record] = {}
-    ends: list[Place] = []
+    ends: list[Order | ValueOrder] = []
     scanned = 0
     for order in ways:
         if after is not None and len(ways) > 1 and after.phase > (order.phase or 0):
@@ -148,14 +148,14 @@ async def _page(
             for row in confirmed(batch, selection.checker):
                 if row["id"] not in rows:
                     rows[row["id"]] = row
-                    ends.append(order.place(row))
-            if batch:
+                    ends.append(order)
+            if more:
                 here = order.place(batch[-1])
             if more and len(rows) <= query.count and scanned > finder.limits.search_candidates_max:
                 raise too_many(query.type, finder.limits)
     shown = list(rows.values())
     if len(shown) > query.count:
-        return shown[: query.count], ends[query.count - 1]
+        return shown[: query.count], ends[query.count - 1].place(shown[query.count - 1])
     return shown, None
 
 
