@@ -32,7 +32,7 @@ DEFAULT_HEADERS = (
 TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 
-def assemble(faces: Sequence[Face], *, body_bytes_max: int, secure: bool, refusals: Refusals) -> Application:
+def assemble(faces: Sequence[Face], *, body_bytes_max: int, secure: bool) -> Application:
     """Return one application that sends each request to the face with the longest matching prefix.
 
     Args:
