@@ -132,6 +132,15 @@ def test_a_killed_supervisor_takes_its_workers_and_their_database_along(data):
             wait_for_end(pid)
 
 
+def test_a_killed_node_starts_again_and_then_stops_its_database(data):
+    url = make_node(data)
+    with serving(data, code=-signal.SIGKILL) as process:
+        process.kill()
+    assert any("postgres" in line for line in processes_of(data).values())
+    with serving(data):
+        assert httpx.get(f"{url}/healthz").status_code == 200
+
+
 def test_a_port_that_is_taken_is_refused(data, tmp_path):
     url = make_node(data)
     with socket.socket() as taken:
