@@ -161,9 +161,20 @@ def test_a_folder_of_something_else_is_not_emptied(tmp_path):
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
+WANDA = {
+    "resourceType": "Patient",
+    "id": "w-1",
+    "identifier": [{"system": "urn:example:card", "value": "X-1"}],
+    "name": [{"family": "Walker", "given": ["Wanda"]}],
+    "gender": "female",
+    "birthDate": "1961-02-03",
+}
+
+
 def test_killing_a_node_in_mid_story_changes_the_account_and_the_rest_goes_on(tmp_path):
-    folder = tmp_path / "story"
-    with demo(folder, "--no-wait") as process:
+    folder, given = tmp_path / "story", tmp_path / "given.ndjson"
+    given.write_text(json.dumps(WANDA))
+    with demo(folder, "--no-wait", "--load", str(given)) as process:
         pid = 0
         for line in process.stderr:
             if found := re.search(r"PT process (\d+)", line):
@@ -177,6 +188,8 @@ def test_killing_a_node_in_mid_story_changes_the_account_and_the_rest_goes_on(tm
     steps = {step["name"]: step for step in account["steps"]}
     assert account["ok"] is False
     assert [steps[name]["outcome"] for name in STEPS[:8]] == ["done"] * 8
+    assert account["logins"]["the citizen of the story"].endswith("urn:example:card|X-1")
+    assert steps["record"]["figures"]["prescribed now"] is True
     assert steps["documents"]["outcome"] == "failed"
     assert "pt-1" in steps["documents"]["reason"]
     assert steps["returned"]["outcome"] == "skipped"
