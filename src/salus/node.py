@@ -27,6 +27,7 @@ from salus.store.journal import open_journal
 from salus.store.postgres import Database, open_database
 from salus.store.retention import expire_quarantine
 from salus.store.revocations import follow_revocations, forget_expired
+from salus.store.search_parameters import reindex
 from salus.store.sequencer import run_sequencer
 from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
@@ -47,6 +48,8 @@ REFUSALS_SECONDS = 5.0
 REFRESH_SECONDS = 30.0
 LOOK_SECONDS = 1.0
 RETRY_SECONDS = 5.0
+INDEX_BATCH = 100
+"""Resources indexed anew in one turn: some milliseconds in which the process answers nobody."""
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -168,6 +171,8 @@ async def _background(services: Services) -> AsyncIterator[None]:
         "membership": lambda: _every(
             REFRESH_SECONDS, lambda: refresh(services.membership, services.client, services.node, clock())
         ),
+        "parameters": lambda: _every(LOOK_SECONDS, lambda: _refresh_parameters(database)),
+        "indexing": lambda: _every(LOOK_SECONDS, lambda: _index(database, services.keys.search)),
         "refusals": lambda: _every(REFUSALS_SECONDS, lambda: write_refusals(services)),
     }
     tasks = [asyncio.create_task(_forever(name, step), name=name) for name, step in work.items()]
@@ -211,10 +216,16 @@ async def _work_off(step: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(LOOK_SECONDS)
 
 
-def _is_member(membership: Membership, clock: Clock, node: str) -> bool:
-    """Return whether the node belongs to the federation at this moment."""
-    current = membership.current
-    return current is not None and current.state(node, clock()) == "active"
+async def _refresh_parameters(database: Database) -> None:
+    """Learn which search parameters another process added, made ready or removed."""
+    async with database.system() as connection:
+        await database.parameters.refresh(connection)
+
+
+async def _index(database: Database, key: bytes) -> None:
+    """Index the stored resources by the search parameters that are not ready, if there are any."""
+    async for _ in reindex(database, key=key, batch=INDEX_BATCH):
+        await asyncio.sleep(0)
 
 
 async def _sweep(database: Database, clock: Clock) -> None:

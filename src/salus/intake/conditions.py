@@ -18,7 +18,9 @@ def lookup_in(grant: Grant, database: Database, key: bytes, limits: Limits) -> L
     async def lookup(connection: Connection, condition: str) -> str:
         kind, _, text = condition.partition("?")
         try:
-            query = parse_query(kind, parse_pairs(text.encode()), limits, strict=True)
+            query = parse_query(
+                kind, parse_pairs(text.encode()), limits, strict=True, registry=database.parameters.searching
+            )
         except SalusError:
             return ""  # the reference is then refused by name, with the entry that holds it
         if not query.criteria:

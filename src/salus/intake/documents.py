@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from salus.core.access import Grant
-from salus.core.errors import InvalidResource, UnsupportedMedia
+from salus.core.errors import Conflict, InvalidResource, UnsupportedMedia
 from salus.core.limits import Limits
 from salus.intake.check import refusals
 from salus.intake.description import complete
@@ -23,6 +23,7 @@ from salus.standards.fhir.search.extract import compile_indexer
 from salus.store import documents, resources
 from salus.store.changes import Operation
 from salus.store.documents import Document
+from salus.store.parameters_known import registry_of
 from salus.store.postgres import Connection, Database
 from salus.store.rows import Row, make_row
 from salus.store.search_check import resource_of
@@ -87,7 +88,10 @@ async def receive_document(
         InvalidResource: the document or its DocumentReference is not valid; `issues` says why.
         UnsupportedMedia: it is no FHIR document and is not described.
     """
-    setting = Setting(source, "", key, grant.opened_at, limits)
+    async with database.system() as connection:
+        await database.parameters.refresh(connection)
+    added = database.parameters.added
+    setting = Setting(source, "", key, grant.opened_at, limits, added=added)
     prepared = _fhir_document(body, media_type, setting, subject)
     ids = document_ids(source, body)
     patient_link = f"Patient/{subject}" if subject else ""
@@ -107,7 +111,14 @@ async def receive_document(
             _refuse_invalid(refusals(completed))
             kept, row = describe(completed, body, media_type, ids, setting, rows[:-1])
             rows = (*rows[:-1], row)
-    return await resources.transact(grant, database, lambda connection: _store(grant, connection, kept, rows))
+
+    async def store(connection: Connection) -> ReceivedDocument:
+        await database.parameters.hold(connection)
+        if database.parameters.added != added:
+            raise Conflict("The node's search parameters have just changed; send the document again.")
+        return await _store(grant, connection, kept, rows)
+
+    return await resources.transact(grant, database, store)
 
 
 def _fhir_document(body: bytes, media_type: str, setting: Setting, subject: str) -> Prepared | None:
@@ -183,7 +194,8 @@ async def _superseding(grant: Grant, connection: Connection, received: Received)
         if any(_is_target(target, row["id"], described) for target in received.replaces):
             content = write_json({**described, "status": "superseded"})
             read = resource_of({**dict(row), "content": content})
-            index = compile_indexer("DocumentReference", received.key)(read)
+            registry = registry_of(received.added.rows)
+            index = compile_indexer("DocumentReference", received.key, registry)(read)
             changed = make_row(
                 "DocumentReference", row["id"], content,
                 index=index, source=row["source"], source_id=row["source_id"],

@@ -97,8 +97,11 @@ async def load_files(
         told: is told the bytes read (as on disk) and the report so far, after each transaction.
     """
     started = time.monotonic()
+    async with database.system() as connection:
+        await database.parameters.refresh(connection)
+    added = database.parameters.added
     settings = [
-        Setting(file.source, file.path, plan.key, grant.opened_at, plan.limits, plan.lenient)
+        Setting(file.source, file.path, plan.key, grant.opened_at, plan.limits, plan.lenient, added=added)
         for file in files
     ]
     workers = plan.workers or os.cpu_count() or 1

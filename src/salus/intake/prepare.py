@@ -36,6 +36,7 @@ from salus.standards.fhir.codec.xml import parse_xml
 from salus.standards.fhir.search.extract import Indexer, compile_indexer
 from salus.store.copying import Encoded, encode_row
 from salus.store.documents import Document
+from salus.store.parameters_known import Added, registry_of
 from salus.store.quarantine import Rejection
 from salus.store.rows import Row, make_row, original_id, patients_of
 
@@ -55,6 +56,7 @@ class Setting(msgspec.Struct, frozen=True):
         lenient: split a Bundle that should stand or fall as one.
         links: what conditional references and ifNoneExist were found to be: "Type?query" to "Type/id", to ""
             where nothing matches.
+        added: the search parameters of the node beside those of R4.
     """
 
     source: str
@@ -64,6 +66,7 @@ class Setting(msgspec.Struct, frozen=True):
     limits: Limits
     lenient: bool = False
     links: dict[str, str] = {}
+    added: Added = Added()
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -73,11 +76,13 @@ class Received(msgspec.Struct, frozen=True):
         document: its bytes and description.
         replaces: References to the documents that it replaces.
         key: the node's secret for search hashes.
+        added: the search parameters of the node beside those of R4.
     """
 
     document: Document
     replaces: list[Resource]
     key: bytes
+    added: Added
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -91,6 +96,7 @@ class Prepared(msgspec.Struct, frozen=True):
         rejections: what was refused; with `rows` empty the whole unit.
         conditions: conditional references that must be looked up before it can be stored.
         group: the unit's.
+        generation: of the search parameters that `rows` are indexed by (`Setting.added`).
     """
 
     number: int
@@ -101,6 +107,7 @@ class Prepared(msgspec.Struct, frozen=True):
     received: tuple[Received, ...] = ()
     conditions: tuple[str, ...] = ()
     group: str = ""
+    generation: int = 0
 
 
 class _Entry(msgspec.Struct):
@@ -124,8 +131,8 @@ class _Refused(Exception):
 
 
 @cache
-def _indexer(type_name: str, key: bytes) -> Indexer:
-    return compile_indexer(type_name, key)
+def _indexer(type_name: str, key: bytes, added: Added) -> Indexer:
+    return compile_indexer(type_name, key, registry_of(added.rows))
 
 
 def prepare(unit: Unit, setting: Setting) -> Prepared:
@@ -134,7 +141,7 @@ def prepare(unit: Unit, setting: Setting) -> Prepared:
     encoded = tuple(
         encode_row(row, patients_of(row.compartment, row.others), setting.updated) for row in prepared.rows
     )
-    return msgspec.structs.replace(prepared, rows=(), encoded=encoded)
+    return msgspec.structs.replace(prepared, rows=(), encoded=encoded, generation=setting.added.generation)
 
 
 def prepare_rows(unit: Unit, setting: Setting) -> Prepared:
@@ -216,7 +223,7 @@ def _row(setting: Setting, resource: Resource, content: bytes, full_url: str, ty
     if original:
         meta["tag"] = [*meta.get("tag", ()), {"system": ORIGINAL_ID, "code": original_id(original)}]
     indexed["meta"] = meta
-    index = _indexer(type_name, setting.key)(indexed)
+    index = _indexer(type_name, setting.key, setting.added)(indexed)
     return make_row(type_name, own_id, content, index=index, source=source, source_id=original)
 
 
@@ -378,7 +385,8 @@ def describe(
     described: Resource, body: bytes, media_type: str, ids: Ids, setting: Setting, rows: Sequence[Row] = ()
 ) -> tuple[Received, Row]:
     """Return a document to keep and the row of its DocumentReference; `rows` were made from it."""
-    index = _indexer("DocumentReference", setting.key)({**described, "meta": {"source": setting.source}})
+    indexer = _indexer("DocumentReference", setting.key, setting.added)
+    index = indexer({**described, "meta": {"source": setting.source}})
     row = make_row(
         "DocumentReference", ids.reference, write_json(described), index=index, source=setting.source
     )
@@ -393,7 +401,7 @@ def describe(
         extracted=tuple(f"{one.type}/{one.id}" for one in rows),
         content=body,
     )
-    return Received(document, replaced_by(described), setting.key), row
+    return Received(document, replaced_by(described), setting.key, setting.added), row
 
 
 def document_ids(source: str, body: bytes) -> Ids:

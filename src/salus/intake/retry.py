@@ -36,8 +36,11 @@ async def retry(grant: Grant, database: Database, plan: Plan, kept: Sequence[Kep
         kept: with their contents; one without (a Bundle too large to keep) is passed over: load its file.
     """
     files = [SourceFile(one.rejection.file, one.rejection.source, "", 0) for one in kept]
+    async with database.system() as asking:
+        await database.parameters.refresh(asking)
+    added = database.parameters.added
     settings = [
-        Setting(file.source, file.path, plan.key, grant.opened_at, plan.limits, plan.lenient)
+        Setting(file.source, file.path, plan.key, grant.opened_at, plan.limits, plan.lenient, added=added)
         for file in files
     ]
     async with (

@@ -44,7 +44,7 @@ class Writer:
         grant: for `Action.LOAD`.
         database: the node's.
         files: in the order in which parts number them.
-        settings: of each file.
+        settings: of each file; when the node gets another search parameter, they are changed in place.
         lookup: resolves conditional references.
     """
 
@@ -53,7 +53,7 @@ class Writer:
         grant: Grant,
         database: Database,
         files: Sequence[SourceFile],
-        settings: Sequence[Setting],
+        settings: list[Setting],
         lookup: Lookup,
     ) -> None:
         self.report = Report()
@@ -135,6 +135,7 @@ class Writer:
                 }
                 setting = self._settings[part.file]
                 known = msgspec.structs.replace(setting, links={**setting.links, **links})
+                self._settings[part.file] = known
                 again = msgspec.structs.replace(part, prepared=prepare(part.unit, known))
                 async with self._connection.transaction():
                     await self._store([again])
@@ -167,6 +168,7 @@ class Writer:
         self, parts: Sequence[Part], *, continued: bool = False
     ) -> list[tuple[Part, FileProgress]]:
         """Store the rows and documents; return for each part what became of its resources."""
+        parts = await self._indexed(parts)
         rows = [row for part in parts for row in part.prepared.encoded]
         stored = iter(await bulk.load(self._grant, self._connection, rows, continued=continued))
         results = []
@@ -185,6 +187,20 @@ class Writer:
             existing = matched if not part.prepared.rejections else 0
             results.append((part, FileProgress(stored=sum(read), unchanged=len(read) - sum(read) + existing)))
         return results
+
+    async def _indexed(self, parts: Sequence[Part]) -> Sequence[Part]:
+        """Return the parts indexed by the parameters of this moment, which the transaction then holds."""
+        parameters = self._database.parameters
+        await parameters.hold(self._connection)
+        added = parameters.added
+        if added != self._settings[0].added:
+            self._settings[:] = [msgspec.structs.replace(one, added=added) for one in self._settings]
+        return [
+            part
+            if part.prepared.generation == added.generation or not part.prepared.encoded
+            else msgspec.structs.replace(part, prepared=prepare(part.unit, self._settings[part.file]))
+            for part in parts
+        ]
 
     async def _reject(self, rejections: Sequence[Rejection]) -> None:
         """Put into quarantine, in the caller's transaction or in one of its own."""

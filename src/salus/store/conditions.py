@@ -20,7 +20,7 @@ from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.search.match import matches
 from salus.standards.fhir.search.query import Query
 from salus.store import resources
-from salus.store.changes import Operation
+from salus.store.changes import Operation, Written
 from salus.store.postgres import Connection, Database, sees_hidden
 from salus.store.rows import StoredResource
 from salus.store.search import find_ids
@@ -41,6 +41,7 @@ class Rules(msgspec.Struct, frozen=True):
         limits: for content that is parsed again.
         check: validates the result of a patch.
         patch: applies the patch document of an entry to a resource.
+        after: what else the node keeps of what was written, in the same transaction; it may refuse it.
         obey: what a domain makes of the writes, in the same transaction: it returns them, changed or with
             further ones at the end, or refuses them (a dispensation completes its prescription).
 
@@ -54,6 +55,7 @@ class Rules(msgspec.Struct, frozen=True):
     check: Callable[[Resource], None]
     patch: Callable[[Resource, Entry], Resource]
     obey: Callable[[Here, list[Operation]], Awaitable[list[Operation]]] | None = None
+    after: Callable[[Here, Sequence[Written]], Awaitable[None]] | None = None
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -194,7 +196,8 @@ def parse_condition(here: Here, kind: str, condition: str) -> Query:
     """
     rules = here.rules
     pairs = parse_pairs(condition.encode("utf-8"))
-    query = parse_query(kind, pairs, rules.limits, strict=True, base=rules.fhir_base)
+    registry = here.database.parameters.searching
+    query = parse_query(kind, pairs, rules.limits, strict=True, base=rules.fhir_base, registry=registry)
     if not query.criteria:
         raise InvalidSearch(
             f"A condition on {kind} needs a search parameter, such as identifier=system|value."

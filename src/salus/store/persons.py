@@ -14,7 +14,6 @@ from salus.core.access import Grant
 from salus.core.errors import Conflict, InvalidSearch, NotFound
 from salus.core.limits import Limits
 from salus.standards.fhir.codec.json import parse_json, write_json
-from salus.standards.fhir.search.extract import compile_indexer
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.nationalid.identifiers import normalise
 from salus.store import resources
@@ -294,7 +293,8 @@ async def _write(
 
     Their digests stay those of the source's bytes: the same file loaded again changes and undoes nothing.
     """
-    index = compile_indexer("Patient", key)
+    await database.parameters.hold(connection)
+    index = database.parameters.indexer("Patient", key)
     operations = []
     for own_id, patient in patients.items():
         current = await resources.read(grant, database, "Patient", own_id)

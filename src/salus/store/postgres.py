@@ -21,6 +21,7 @@ from salus.core.errors import SalusError, SettingsInvalid, StorageUnavailable, T
 from salus.core.limits import Limits
 from salus.store.embedded import embedded_server
 from salus.store.migrations import migrate, migrations
+from salus.store.parameters_known import Parameters
 from salus.store.pool import Connection, Pool
 
 __all__ = ["Connection", "Database", "open_database"]
@@ -86,11 +87,18 @@ def storage_errors() -> Iterator[None]:
 
 
 class Database:
-    """Open pools of connections, one for each role. Made by `open_database`."""
+    """Open pools of connections, one for each role. Made by `open_database`.
+
+    Attributes:
+        url: of PostgreSQL.
+        limits: the node's.
+        parameters: the search parameters that its resources are indexed by.
+    """
 
     def __init__(self, url: str, limits: Limits, pools: dict[str, Pool]) -> None:
         self.url = url
         self.limits = limits
+        self.parameters = Parameters()
         self._pools = pools
 
     @asynccontextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import cache
 from typing import Literal
 
 import msgspec
@@ -30,7 +29,6 @@ from salus.standards.fhir.bundle import (
     version_of_etag,
 )
 from salus.standards.fhir.codec.json import parse_json, write_json
-from salus.standards.fhir.search.extract import Indexer, compile_indexer
 from salus.store import resources
 from salus.store.changes import Operation, Written
 from salus.store.conditions import (
@@ -105,6 +103,7 @@ def _pristine(entry: Entry, limits: Limits) -> Entry:
 async def _attempt(
     here: Here, entries: Sequence[Entry], fresh: dict[int, str], what: str | None
 ) -> list[Done]:
+    await here.database.parameters.hold(here.connection)
     targets = await targets_of(here, entries, fresh)
     links = links_of(entries, targets)
     links.update(await conditional_links(here, entries, targets))
@@ -122,6 +121,8 @@ async def _attempt(
         operations = await here.rules.obey(here, operations)
     await _check_references(here, operations, len(entries) > 1)
     changed = await resources.apply(here.grant, here.connection, operations, what=what) if operations else []
+    if here.rules.after is not None:
+        await here.rules.after(here, changed)
     matched = await _matched(here, entries, targets, places)
     return [
         _done(entry, None if place is None else changed[place], matched.get(entry.index))
@@ -162,17 +163,11 @@ def row_of(here: Here, resource: Resource, content: bytes, kind: str, identity: 
     What a patient makes for themselves and FHIR puts in no compartment (a Subscription) is in theirs.
     """
     named = resource if resource.get("id") == identity else {**resource, "id": identity}
-    index = indexer(kind, here.rules.search_key)(named)
+    index = here.database.parameters.indexer(kind, here.rules.search_key)(named)
     patients = here.grant.patients
     if kind in OWNED and patients is not None and len(patients) == 1 and not index.compartments:
         index = msgspec.structs.replace(index, compartments=tuple(patients))
     return make_row(kind, identity, content, index=index)
-
-
-@cache
-def indexer(kind: str, search_key: bytes) -> Indexer:
-    """Return the compiled indexer of a resource type, made once per process."""
-    return compile_indexer(kind, search_key)
 
 
 async def _patched(here: Here, entry: Entry, identity: str) -> tuple[Resource, bytes]:

@@ -61,7 +61,14 @@ async def look_up(services: Services, pairs: Pairs, caller: Caller) -> Answer:
         if name != "_count"
     ]
     asked.append(("_count", str(CANDIDATES_MAX + 1)))
-    query = parse_query("Patient", asked, services.limits, strict=True, base=services.fhir_base)
+    query = parse_query(
+        "Patient",
+        asked,
+        services.limits,
+        strict=True,
+        base=services.fhir_base,
+        registry=services.database.parameters.searching,
+    )
     looking = msgspec.structs.replace(caller, scopes=("system/Patient.rs",))
     async with pass_gate(services, looking, Action.SEARCH, "Patient", query.what) as access:
         page = await search.search(access.grant, services.database, query, key=services.keys.search)

@@ -6,14 +6,14 @@ is not there is not said, and a test compares each claim with behaviour.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from salus.core.errors import MethodNotAllowed
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.search.grammar import reference_targets
-from salus.standards.fhir.search.parameters import parameters_of
+from salus.standards.fhir.search.parameters import Registry, parameters_of
 from salus.web.fhir import routes
 from salus.web.fhir.answer import Answer
 from salus.web.fhir.negotiation import Format
@@ -51,19 +51,20 @@ def capabilities(services: Services, request: FhirRequest) -> Answer:
     if request.method not in ("GET", "HEAD"):
         raise MethodNotAllowed("This address takes GET only.")
     subset = read_subset(request.pairs)
-    body = statement_bytes(services.fhir_base, services.name, services.base_url)
+    registry = services.database.parameters.searching
+    body = statement_bytes(services.fhir_base, services.name, services.base_url, registry)
     headers = ((b"cache-control", b"max-age=60"),)
     return Answer(200, body if subset is None else subset.of_bytes(body), headers)
 
 
-@cache
-def statement_bytes(fhir_base: str, name: str, base_url: str) -> bytes:
-    """Return the statement as JSON, made once per process."""
-    return write_json(statement(fhir_base, name, base_url))
+@lru_cache(maxsize=2)
+def statement_bytes(fhir_base: str, name: str, base_url: str, registry: Registry | None) -> bytes:
+    """Return the statement as JSON, made once for each state of the search parameters."""
+    return write_json(statement(fhir_base, name, base_url, registry))
 
 
-def statement(fhir_base: str, name: str, base_url: str) -> Json:
-    """Return the CapabilityStatement of a node."""
+def statement(fhir_base: str, name: str, base_url: str, registry: Registry | None = None) -> Json:
+    """Return the CapabilityStatement of a node whose search parameters are those of the registry."""
     return {
         "resourceType": "CapabilityStatement",
         "url": f"{fhir_base}/metadata",
@@ -77,17 +78,17 @@ def statement(fhir_base: str, name: str, base_url: str) -> Json:
         "fhirVersion": "4.0.1",
         "format": [form.value for form in Format] + ["json", "xml"],
         "patchFormat": ["application/json-patch+json", *(form.value for form in Format)],
-        "rest": [rest(base_url)],
+        "rest": [rest(base_url, registry)],
     }
 
 
-def rest(base_url: str) -> Json:
+def rest(base_url: str, registry: Registry | None = None) -> Json:
     """Return the server's REST part."""
     return {
         "mode": "server",
         "documentation": DISPENSATION_TEXT,
         "security": security(base_url),
-        "resource": [resource(kind) for kind in sorted(resource_types() - NOT_STORED)],
+        "resource": [resource(kind, registry) for kind in sorted(resource_types() - NOT_STORED)],
         "interaction": [
             {"code": "transaction", "documentation": DISPENSATION_TEXT},
             {"code": "batch"},
@@ -121,7 +122,7 @@ def security(base_url: str) -> Json:
     }
 
 
-def resource(kind: str) -> Json:
+def resource(kind: str, registry: Registry | None = None) -> Json:
     """Return what can be done with one resource type."""
     if kind in routes.READ_ONLY:
         return audit(kind)
@@ -137,8 +138,8 @@ def resource(kind: str) -> Json:
         "conditionalUpdate": True,
         "conditionalDelete": "single",
         "referencePolicy": ["literal", "logical", "local"],
-        "searchInclude": include_names(kind),
-        "searchParam": search_parameters(kind),
+        "searchInclude": include_names(kind, registry),
+        "searchParam": search_parameters(kind, registry),
     }
     extra = operations(kind, instance=True)
     return found | ({"operation": extra} if extra else {})
@@ -156,20 +157,20 @@ def audit(kind: str) -> Json:
     }
 
 
-def search_parameters(kind: str) -> list[Json]:
+def search_parameters(kind: str, registry: Registry | None = None) -> list[Json]:
     """Return the search parameters of a type that the node searches by."""
     return [
         {"name": code, "definition": parameter.url, "type": parameter.type}
-        for code, parameter in sorted(parameters_of(kind).items())
+        for code, parameter in sorted(parameters_of(kind, registry).items())
         if not parameter.refused
     ]
 
 
-def include_names(kind: str) -> list[str]:
+def include_names(kind: str, registry: Registry | None = None) -> list[str]:
     """Return what _include takes for a type."""
     return ["*"] + [
         f"{kind}:{code}"
-        for code, parameter in sorted(parameters_of(kind).items())
+        for code, parameter in sorted(parameters_of(kind, registry).items())
         if parameter.type == "reference" and not parameter.refused and reference_targets(parameter)
     ]
 

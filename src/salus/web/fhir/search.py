@@ -66,10 +66,12 @@ async def answer(
     services: Services, request: FhirRequest, caller: Caller, kind: str, pairs: Pairs, patient: str
 ) -> Answer:
     """Answer one page of a search."""
+    registry = services.database.parameters.searching
     query = parse_query(
         kind,
         pairs,
         services.limits,
+        registry=registry,
         strict=request.preference.strict,
         base=services.fhir_base,
         now=services.clock(),
@@ -78,7 +80,9 @@ async def answer(
         query = msgspec.structs.replace(query, compartment=patient)
     patients = frozenset((patient,)) if patient else None
     async with pass_gate(services, caller, Action.SEARCH, kind, query.what, patients=patients) as access:
-        page = await search.search(access.grant, services.database, query, key=services.keys.search)
+        page = await search.search(
+            access.grant, services.database, query, key=services.keys.search, registry=registry
+        )
         for resource in (*page.resources, *page.included):
             access.record(resource.patients)
     address = f"{services.fhir_base}/Patient/{patient}/{kind}" if patient else f"{services.fhir_base}/{kind}"

@@ -20,7 +20,7 @@ from salus.store.conditions import Rules
 from salus.store.transaction import Done
 from salus.trust.gate import Access
 from salus.trust.policy import AccessRequest, decide
-from salus.web.fhir import patching, subscribing
+from salus.web.fhir import growing, patching, subscribing
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.negotiation import Format, body_format
 from salus.web.fhir.request import FhirRequest, read_body
@@ -164,10 +164,15 @@ async def write(
         services, caller, lead.action, lead.type, what or lead.what, patients=patients, many=many
     )
     async with passage as access:
-        done = await transaction.execute(
-            access.grant, services.database, entries, rules_of(services, caller), what=what
-        )
+        kinds = {demand.type for demand in wanted}
+        rules = rules_of(services, caller)
+        if "SearchParameter" in kinds:
+            rules = msgspec.structs.replace(rules, after=growing.keep)
+        done = await transaction.execute(access.grant, services.database, entries, rules, what=what)
         record_matched(access, done)
+    if "SearchParameter" in kinds:
+        async with services.database.system() as connection:
+            await services.database.parameters.refresh(connection)
     await subscribing.follow(services, caller, done)
     return done
 

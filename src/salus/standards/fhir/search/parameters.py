@@ -110,10 +110,11 @@ class SearchParameter(msgspec.Struct, frozen=True):
 class Registry:
     """The parameters a node knows: those of R4 and those added to it. Resolved per type on first use."""
 
-    def __init__(self, rows: Sequence[SearchParameterRow]) -> None:
-        """Take definitions; of two with one code and base, the earlier counts."""
+    def __init__(self, rows: Sequence[SearchParameterRow], *, pending: frozenset[str] = frozenset()) -> None:
+        """Take definitions; of two with one code and base, the earlier counts. `pending` are refused."""
         self.rows = tuple(rows)
-        self._by_url = {row.url: row for row in self.rows}
+        self._pending = pending
+        self._by_url = {row.url: row for row in reversed(self.rows)}
         self._resolved: dict[str, dict[str, SearchParameter]] = {}
 
     def of(self, type_name: str) -> dict[str, SearchParameter]:
@@ -126,21 +127,32 @@ class Registry:
             self._resolved[type_name] = found
         return found
 
-    def with_added(self, rows: Sequence[SearchParameterRow]) -> Registry:
+    def with_added(
+        self, rows: Sequence[SearchParameterRow], *, pending: frozenset[str] = frozenset()
+    ) -> Registry:
         """Return a registry in which the given definitions precede (and so replace) these.
+
+        Args:
+            rows: definitions; one with the url of a known parameter takes its place for all bases.
+            pending: urls of those that are still being indexed: a search by one is refused by name.
 
         Raises:
             InvalidResource: a definition has no base of R4, no code, or an expression of no use here.
         """
         for row in rows:
             _check(row)
-        return Registry((*rows, *self.rows))
+        urls = {row.url for row in rows}
+        stay = (row for row in self.rows if row.url not in urls)
+        return Registry((*rows, *stay), pending=pending)
 
     def _resolve(self, type_name: str, row: SearchParameterRow) -> SearchParameter:
         bare = SearchParameter(row.code, row.type, row.url, type_name, row.expression, row.target)
         if not row.expression:
             reason = f"The search parameter '{row.code}' of {type_name} has no expression in FHIR R4"
             return msgspec.structs.replace(bare, refused=f"{reason}; search by another parameter.")
+        if row.url in self._pending:
+            reason = f"The search parameter '{row.code}' of {type_name} is being indexed"
+            return msgspec.structs.replace(bare, refused=f"{reason}; use it when /metadata lists it.")
         if row.type == "special":
             reason = f"Salus does not search by '{row.code}'; search by another parameter of {type_name}."
             return msgspec.structs.replace(bare, refused=reason)
