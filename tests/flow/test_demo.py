@@ -144,6 +144,15 @@ def test_the_summary_can_be_fetched_again_with_the_same_figures(told):
     assert len(again["document"]["entry"][0]["resource"]["section"]) == told.figure("summary", "sections")
 
 
+def test_every_step_says_how_its_figures_are_read_again(told):
+    commands = {name: step["read_again"] for name, step in told.steps.items()}
+    assert all(commands[name] for name in STEPS)
+    public = [each for each in sum(commands.values(), []) if re.fullmatch(r"curl \S+", each)]
+    assert len(public) >= 3
+    for command in public:
+        assert httpx.get(command.removeprefix("curl ").strip("'")).status_code == 200, command
+
+
 def test_a_second_demonstration_does_not_take_the_folder_of_a_running_one(told):
     folder = Path(told.nodes["PT"]["data"]).parent
     with demo(folder, "--no-wait") as second:

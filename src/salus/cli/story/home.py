@@ -64,7 +64,11 @@ async def prepare_record(stage: Stage, seen: Seen) -> None:
     seen.figures["document"] = f"DocumentReference/{reference['id']}"
     stage.facts["document_bytes"] = len(body)
     seen.figures["document bytes"] = len(body)
-    seen.read_again.append(curl(stage, "PT", "clinician", f"/fhir/DocumentReference/{reference['id']}"))
+    seen.read_again.append(
+        curl(
+            stage, "PT", "citizen", f"/fhir/DocumentReference/{reference['id']}", who=f" --patient {citizen}"
+        )
+    )
     log = await stage.client.get(f"{stage.url('PT')}/ledger/checkpoint")
     if log.status_code == 200:
         stage.facts["first_checkpoint"] = log.text

@@ -6,7 +6,7 @@ from salus.cli.story.account import Seen, expect
 from salus.cli.story.asking import abroad, get, resources
 from salus.cli.story.home import curl
 from salus.cli.story.stage import Stage
-from salus.cli.story.visit import here
+from salus.cli.story.visit import again, here
 from salus.core.access import Role
 from salus.core.identifiers import new_id
 from salus.primary.prescriptions import read_prescription, read_recorded, remaining
@@ -35,14 +35,17 @@ async def dispense(stage: Stage, seen: Seen) -> None:
         "quantity": prescription.get("dispenseRequest", {}).get("quantity", {}).get("value"),
     }
     first = await abroad(stage, "/dispense", token, hand_over)
-    again = await abroad(stage, "/dispense", token, hand_over)
+    repeated = await abroad(stage, "/dispense", token, hand_over)
     seen.figures["dispensation"] = f"MedicationDispense/{first['dispensation']['id']}"
     seen.figures["left afterwards"] = (
         f"{first['left']['quantity']} in {first['left']['fills']} more hand-overs"
     )
+    dispensation = f"/fhir/MedicationDispense/{first['dispensation']['id']}"
+    seen.read_again.append(curl(stage, "PT", "clinician", dispensation))
+    seen.read_again.append(again(stage, "/prescriptions", whom, role="pharmacist"))
     expect(not first["repeated"], "the first call was taken for a repetition")
-    expect(again["repeated"], "the second call was not recognised as the same hand-over")
-    expect(again["left"] == first["left"], "the second call changed what is left")
+    expect(repeated["repeated"], "the second call was not recognised as the same hand-over")
+    expect(repeated["left"] == first["left"], "the second call changed what is left")
     stage.facts["dispense_id"] = "|".join(hand_over["dispense_id"])
     stage.facts["status_told"] = first["prescription_status"]
 

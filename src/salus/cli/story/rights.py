@@ -9,7 +9,7 @@ from salus.cli.story.account import Seen, expect
 from salus.cli.story.asking import Answer, abroad, get, refused, send
 from salus.cli.story.home import curl
 from salus.cli.story.stage import Stage
-from salus.cli.story.visit import here
+from salus.cli.story.visit import again, here
 from salus.core.access import Role
 from salus.standards.merkle.checkpoint import Checkpoint, open_checkpoint
 from salus.standards.merkle.note import VerifierKey, parse_key
@@ -87,6 +87,7 @@ async def look_again(stage: Stage, seen: Seen) -> None:
     listed = await abroad(stage, "/documents", token, here(stage))
     ids = [each["id"] for each in listed["documents"]]
     seen.figures["documents found"] = len(ids)
+    seen.read_again.append(again(stage, "/documents", here(stage)))
     if "documents_before" in stage.facts:
         seen.figures["documents found before"] = stage.facts["documents_before"]
     expect(document not in ids, "the restricted document is still listed")

@@ -6,6 +6,7 @@ from salus.cli.story.account import Seen, expect
 from salus.cli.story.asking import abroad
 from salus.cli.story.processes import freeze, thaw
 from salus.cli.story.stage import Stage
+from salus.cli.story.visit import again
 from salus.core.access import Role
 
 
@@ -24,12 +25,16 @@ async def name_the_silent(stage: Stage, seen: Seen) -> None:
     seen.figures["answered"] = found["answered"]
     seen.figures["silent"] = [f"{node}: {reason}" for node, reason in silent.items()]
     seen.figures["milliseconds"] = found["milliseconds"]
+    seen.read_again.append(
+        f"kill -STOP {france.process.pid}; {again(stage, '/patients', asked)}; "
+        f"kill -CONT {france.process.pid}"
+    )
     seen.figures["deadline ms"] = stage.settings["EE"].limits.peer_deadline_ms
     expect(stage.settings["FR"].node in silent, "the frozen node is not named as silent")
     expect(
         stage.settings["PT"].node in found["answered"], "the answer of Portugal was lost with that of France"
     )
     expect(len(found["candidates"]) == 1, f"{len(found['candidates'])} persons match, not one")
-    again = await abroad(stage, "/patients", token, asked)
-    seen.figures["answered after it woke"] = again["answered"]
-    expect(not again["silent"], "the node did not answer after it woke")
+    awake = await abroad(stage, "/patients", token, asked)
+    seen.figures["answered after it woke"] = awake["answered"]
+    expect(not awake["silent"], "the node did not answer after it woke")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import time
+
+import msgspec
 
 from salus.cli.story.account import Seen, expect
 from salus.cli.story.asking import abroad, refused
@@ -17,9 +20,8 @@ LANGUAGES = {"et": "Ravimid", "en": "Medicines"}  # the medicines section, requi
 async def identify(stage: Stage, seen: Seen) -> None:
     """The clinician looks her up by the identifier on her card, at the Portuguese node (PDQm)."""
     token = stage.token("EE", Role.CLINICIAN)
-    found = await abroad(
-        stage, "/patients", token, {"identifier": stage.fact("citizen_identifier"), "countries": ["PT"]}
-    )
+    asked = {"identifier": stage.fact("citizen_identifier"), "countries": ["PT"]}
+    found = await abroad(stage, "/patients", token, asked)
     candidates = found["candidates"]
     seen.figures["candidates"] = len(candidates)
     seen.figures["milliseconds"] = found["milliseconds"]
@@ -29,6 +31,7 @@ async def identify(stage: Stage, seen: Seen) -> None:
     expect(candidates[0]["id"] == stage.fact("citizen"), "somebody else was found")
     stage.facts["whom"] = {"node": candidates[0]["node"], "id": candidates[0]["id"]}
     seen.figures["found at"] = candidates[0]["node"]
+    seen.read_again.append(again(stage, "/patients", asked))
 
 
 async def be_refused(stage: Stage, seen: Seen) -> None:
@@ -37,6 +40,7 @@ async def be_refused(stage: Stage, seen: Seen) -> None:
     status, reason = await refused(stage, "EE", "/abroad/summary", token, stage.fact("whom"))
     seen.figures["status"] = status
     seen.figures["reason"] = reason
+    seen.read_again.append(again(stage, "/summary", stage.fact("whom")))
     expect(status == 403, f"the answer was {status}, not a refusal: {reason}")
     stage.facts["refused"] = True
 
@@ -60,7 +64,7 @@ async def fetch_summary(stage: Stage, seen: Seen) -> None:
     numbers = {f"{each.get('system')}|{each.get('value')}" for each in patients[0].get("identifier", [])}
     expect(stage.fact("citizen_identifier") in numbers, "the summary is about somebody else")
     stage.facts["summary"] = True
-    seen.read_again.append(_again(stage, "/summary"))
+    seen.read_again.append(again(stage, "/summary", here(stage)))
 
 
 async def read_summary(stage: Stage, seen: Seen) -> None:
@@ -94,7 +98,7 @@ async def list_documents(stage: Stage, seen: Seen) -> None:
     expect(fetched["bytes"] == stage.fact("document_bytes"), "the document did not come byte for byte")
     expect(fetched["valid"], f"the document is not valid: {'; '.join(fetched['messages'][:2])}")
     stage.facts["documents_before"] = len(documents)
-    seen.read_again.append(_again(stage, "/documents"))
+    seen.read_again.append(again(stage, "/documents", here(stage)))
 
 
 def here(stage: Stage) -> dict[str, str]:
@@ -102,7 +106,7 @@ def here(stage: Stage) -> dict[str, str]:
     return {**stage.fact("whom"), "relationship": "present"}
 
 
-def _again(stage: Stage, path: str) -> str:
-    whom = here(stage)
-    body = f'{{"node":"{whom["node"]}","id":"{whom["id"]}","relationship":"present"}}'
-    return curl(stage, "EE", "clinician", f"/abroad{path}") + f" -d '{body}'"
+def again(stage: Stage, path: str, body: object, *, role: str = "clinician") -> str:
+    """Return the shell command that asks abroad again."""
+    data = shlex.quote(msgspec.json.encode(body).decode())
+    return f"{curl(stage, 'EE', role, f'/abroad{path}')} -d {data}"
