@@ -11,4 +11,11 @@ CREATE TABLE search_parameter_generation (
 );
 INSERT INTO search_parameter_generation VALUES (0);
 
+-- No personal data: a patient-bound writer reads them whole, and no more than that.
+ALTER TABLE search_parameter ENABLE ROW LEVEL SECURITY;
+ALTER TABLE search_parameter_generation ENABLE ROW LEVEL SECURITY;
+CREATE POLICY wide ON search_parameter TO salus_wide USING (true);
+CREATE POLICY wide ON search_parameter_generation TO salus_wide USING (true);
 GRANT SELECT ON search_parameter, search_parameter_generation TO salus_bound;
+CREATE POLICY bound ON search_parameter FOR SELECT TO salus_bound USING (true);
+CREATE POLICY bound ON search_parameter_generation FOR SELECT TO salus_bound USING (true);
