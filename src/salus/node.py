@@ -37,6 +37,7 @@ from salus.web import abroad, health, ledger, mhd, pdqm, restrictions, smart
 from salus.web.application import assemble
 from salus.web.fhir import export, notify
 from salus.web.fhir.face import face as fhir_face
+from salus.web.fhir.outbound import resolve_by_system
 from salus.web.membership import face as membership_face
 from salus.web.portal.face import face as portal_face
 from salus.web.services import Application, Face, Services
@@ -105,6 +106,8 @@ async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tup
                 demo=settings.demo,
                 referential_integrity=settings.referential_integrity,
                 subscription_targets=settings.subscription_targets,
+                private_hosts=settings.subscription_private_hosts,
+                resolve=resolve_by_system,
                 limits=limits,
                 clock=clock,
                 data=data,

@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         demo: offer test logins. Never on a node with real data.
         referential_integrity: refuse a write that refers to a missing local resource.
         subscription_targets: prefixes of URLs that subscriptions may notify.
+        subscription_private_hosts: hosts and addresses among them that may be of a private network.
         limits: see `Limits`.
     """
 
@@ -71,6 +72,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     demo: bool = False
     referential_integrity: bool = False
     subscription_targets: tuple[str, ...] = ()
+    subscription_private_hosts: tuple[str, ...] = ()
     limits: Limits = Limits()
 
 

@@ -21,17 +21,14 @@ from salus.store.rows import StoredResource
 WINDOW = timedelta(seconds=30)
 """Longer than any transaction of the node: a statement has a timeout of seconds."""
 _COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
-_START = """
-INSERT INTO subscription
-    (id, caller, criteria, endpoint, content, header, expires_at, since, leaf_after, attempt_at)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, coalesce((SELECT max(index) FROM leaf_index), -1), $8
-ON CONFLICT (id) DO UPDATE SET caller = $2, criteria = $3, endpoint = $4, content = $5, header = $6,
-    expires_at = $7, failures = 0, attempt_at = $8
+_START = "SELECT start_subscription($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+_STATE = """
+id, caller, criteria, endpoint, content, payload, header, expires_at, heartbeat, greeted, since, leaf_after,
+events, failures, told_at
 """
-_DUE = """
-SELECT id, caller, criteria, endpoint, content, header, expires_at, since, leaf_after, events, failures
-FROM subscription WHERE attempt_at <= $1 ORDER BY attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
-"""
+_DUE = f"""
+SELECT {_STATE} FROM subscription WHERE attempt_at <= $1 ORDER BY attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
+"""  # noqa: S608  (constants only)
 _CHANGED = """
 SELECT id, version FROM resource
 WHERE type = $1 AND updated > $2 AND NOT EXISTS (
@@ -50,52 +47,78 @@ WHERE leaf_index.index > $1 ORDER BY leaf_index.index LIMIT $2
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """An active subscription, and how far its delivery has come."""
+    """A subscription that is served, and how far its delivery has come.
+
+    Args:
+        id: of the Subscription.
+        caller: who made it: what they see, they may be told.
+        criteria: a search, or the access topic.
+        endpoint: where notifications go.
+        content: empty, id-only or full-resource (topic backport); ping or resource (plain R4).
+        payload: media type of a plain resource.
+        header: request headers to send with each.
+        expires_at: when it ends by itself.
+        heartbeat: seconds without a notification after which a sign of life is sent, 0 for none.
+        greeted: the endpoint has answered the handshake, or none is sent.
+        since: changes up to here were looked at.
+        leaf_after: accesses up to this index of the ledger were looked at.
+        events: notified so far.
+        failures: in a row.
+        told_at: when the endpoint last took something.
+    """
 
     id: str
     caller: Caller
     criteria: str
     endpoint: str
     content: str
+    payload: str
     header: tuple[str, ...]
     expires_at: datetime | None
+    heartbeat: int
+    greeted: bool
     since: datetime
     leaf_after: int
     events: int
     failures: int
+    told_at: datetime | None
 
 
 async def start(
-    database: Database,
+    grant: Grant,
+    connection: Connection,
     subscription: str,
-    caller: Caller,
     *,
     criteria: str,
     endpoint: str,
     content: str,
+    payload: str,
     header: Sequence[str],
     expires_at: datetime | None,
-    at: datetime,
+    heartbeat: int,
+    greeted: bool,
 ) -> None:
-    """Begin to notify, or go on with changed terms; failures so far are forgotten."""
-    async with database.system() as connection:
-        await connection.execute(
-            _START,
-            subscription,
-            msgspec.json.encode(caller),
-            criteria,
-            endpoint,
-            content,
-            msgspec.json.encode(list(header)),
-            expires_at,
-            at,
-        )
+    """Begin to notify the grant's caller, or go on with changed terms; failures so far are forgotten.
+
+    In the transaction that stores the Subscription.
+    """
+    await connection.execute(
+        _START, subscription, msgspec.json.encode(grant.caller), criteria, endpoint, content, payload,
+        msgspec.json.encode(list(header)), expires_at, heartbeat, greeted, grant.opened_at,
+    )  # fmt: skip
 
 
-async def stop(database: Database, subscription: str) -> None:
-    """End the delivery; a subscription that has none stays so."""
+async def stop(connection: Connection, subscription: str) -> None:
+    """End the delivery, in the caller's transaction; a subscription that has none stays so."""
+    await connection.execute("SELECT stop_subscription($1)", subscription)
+
+
+async def state_of(grant: Grant, database: Database, subscription: str) -> Subscription | None:
+    """Return the state of a Subscription that the grant was seen to open, None when it is not served."""
+    assert grant.opened_at
     async with database.system() as connection:
-        await connection.execute("DELETE FROM subscription WHERE id = $1", subscription)
+        row = await connection.fetchrow(f"SELECT {_STATE} FROM subscription WHERE id = $1", subscription)  # noqa: S608
+    return None if row is None else _subscription(row)
 
 
 @asynccontextmanager
@@ -143,8 +166,9 @@ async def advance(
     seen: Sequence[str],
     notified: int,
     again_at: datetime,
+    told_at: datetime | None,
 ) -> None:
-    """Note what was looked at and notified, and when the next turn is."""
+    """Note what was looked at and notified, and when the next turn is; `told_at` None: nothing was sent."""
     await connection.executemany(
         "INSERT INTO subscription_event VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         [(watched.id, event, since) for event in seen],
@@ -154,12 +178,13 @@ async def advance(
     )
     await connection.execute(
         "UPDATE subscription SET since = $2, leaf_after = $3, events = events + $4, failures = 0,"
-        " attempt_at = $5 WHERE id = $1",
+        " attempt_at = $5, told_at = coalesce($6, told_at), greeted = true WHERE id = $1",
         watched.id,
         since,
         leaf_after,
         notified,
         again_at,
+        told_at,
     )
 
 

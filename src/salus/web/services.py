@@ -6,7 +6,7 @@ A face is a module of `salus.web` with a function ``face(services: Services) -> 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Services(msgspec.Struct, frozen=True):
         demo: whether test logins are offered.
         referential_integrity: whether a write that refers to a missing local resource is refused.
         subscription_targets: prefixes of the URLs that subscriptions may notify; empty allows none.
+        private_hosts: hosts and addresses among them that may be of a private network.
+        resolve: looks up the host of a subscription's endpoint.
         limits: what is taken, done and answered at most.
         clock: the present.
         data: the node's folder.
@@ -64,6 +66,8 @@ class Services(msgspec.Struct, frozen=True):
     demo: bool
     referential_integrity: bool
     subscription_targets: tuple[str, ...]
+    private_hosts: tuple[str, ...]
+    resolve: Callable[[str, int], Awaitable[Sequence[str]]]
     limits: Limits
     clock: Clock
     data: Path

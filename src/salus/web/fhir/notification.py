@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -12,6 +12,7 @@ from salus.standards.fhir.codec.json import write_json
 from salus.web.fhir.answer import join_bundle
 
 Json = dict[str, Any]  # FHIR content is open JSON
+Kind = Literal["event-notification", "handshake", "heartbeat", "query-status"]
 PROFILE = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
 STATUS = PROFILE + "backport-subscription-status-r4"
 NOTIFICATION = PROFILE + "backport-subscription-notification-r4"
@@ -44,6 +45,7 @@ def notification(
     *,
     sent_before: int,
     at: datetime,
+    kind: Kind = "event-notification",
 ) -> bytes:
     """Return the Bundle for some events; what an `empty` one tells is that there are events, no more."""
     head = {
@@ -54,7 +56,7 @@ def notification(
     }
     first = {
         "fullUrl": f"{base}/Subscription/{subscription}/$status",
-        "resource": status(base, subscription, topic, content, events, sent_before=sent_before),
+        "resource": status(base, subscription, topic, content, events, sent_before=sent_before, kind=kind),
         "request": {"method": "GET", "url": f"Subscription/{subscription}/$status"},
         "response": {"status": "200"},
     }
@@ -65,14 +67,22 @@ def notification(
 
 
 def status(
-    base: str, subscription: str, topic: str, content: str, events: Sequence[Event], *, sent_before: int
+    base: str,
+    subscription: str,
+    topic: str,
+    content: str,
+    events: Sequence[Event],
+    *,
+    sent_before: int,
+    kind: Kind = "event-notification",
+    state: str = "",
 ) -> Json:
-    """Return the Parameters that say which subscription, and which events."""
+    """Return the Parameters that say which subscription, in which state, and which events."""
     parameters: list[Json] = [
         {"name": "subscription", "valueReference": {"reference": f"{base}/Subscription/{subscription}"}},
         {"name": "topic", "valueCanonical": topic},
-        {"name": "status", "valueCode": "active"},
-        {"name": "type", "valueCode": "event-notification"},
+        {"name": "status", "valueCode": state or ("requested" if kind == "handshake" else "active")},
+        {"name": "type", "valueCode": kind},
         {"name": "events-since-subscription-start", "valueString": str(sent_before + len(events))},
     ]
     for number, event in enumerate(events, start=sent_before + 1):

@@ -5,12 +5,21 @@ What a subscriber is told passes the gate like anything it reads itself, and is 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
-import httpx
+import msgspec
 
 from salus.core.access import Action, Caller, Purpose, Role
-from salus.core.errors import AccessRefused, InvalidResource
+from salus.core.errors import (
+    AccessRefused,
+    Gone,
+    InvalidResource,
+    InvalidSearch,
+    NotFound,
+    NotSupported,
+    VersionConflict,
+)
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.query_string import parse_pairs
 from salus.standards.fhir.search.grammar import parse_query
@@ -22,17 +31,24 @@ from salus.store.subscriptions import Subscription
 from salus.trust.policy import AccessRequest, decide
 from salus.web.fhir import writing
 from salus.web.fhir.answer import UNLIMITED, resource_bytes
+from salus.web.fhir.delivery import hand_over, is_plain
 from salus.web.fhir.door import pass_gate
-from salus.web.fhir.notification import Event, notification
-from salus.web.fhir.subscribing import ACCESS_TOPIC, CHANGE_TOPIC, check_target
+from salus.web.fhir.notification import Event, Kind
+from salus.web.fhir.subscribing import ACCESS_TOPIC, check_target, subject_of_node
 from salus.web.services import Services
 
 LOOK_EVERY = timedelta(seconds=1)
 BACKOFF_FIRST, BACKOFF_LONGEST = timedelta(seconds=2), timedelta(minutes=10)
 FAILURES_MAX = 12
 EVENTS_MAX = 100
-ANSWER_SECONDS = 5.0
-OVER = "The subscription has ended."
+UNHEARD = "The endpoint did not take notifications; set the status to requested to start again."
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a Subscription must say after a turn: "" for what it says already, else active, off or error."""
+
+    status: str = ""
+    error: str = ""
 
 
 async def work_once(services: Services) -> bool:
@@ -42,29 +58,35 @@ async def work_once(services: Services) -> bool:
         if watched is None:
             return False
         if watched.expires_at is not None and watched.expires_at <= now:
-            failed = OVER
+            verdict = Verdict("off")
         else:
-            failed = await serve(services, connection, watched, now)
-    if failed:
-        await end(services, watched, failed)
+            verdict = await serve(services, connection, watched, now)
+    if verdict.status:
+        await say(services, watched, verdict)
     return True
 
 
-async def serve(services: Services, connection: Connection, watched: Subscription, now: datetime) -> str:
-    """Send what is due; return why the subscription must end, "" while it goes on."""
+async def serve(services: Services, connection: Connection, watched: Subscription, now: datetime) -> Verdict:
+    """Send what is due; return what the Subscription must say of it."""
     try:
         check_target(watched.endpoint, services.subscription_targets)
         events, seen, leaf_after = await due_events(services, connection, watched)
     except AccessRefused:
-        return "The subscriber may no longer see what it subscribed to."
+        return Verdict("error", "The subscriber may no longer see what it subscribed to.")
+    except (InvalidSearch, NotSupported):
+        return Verdict("error", "The criteria name a search parameter that the node no longer has.")
     except InvalidResource:
-        return "The endpoint is no longer among the addresses that this node may notify."
-    if events and not await delivered(services, watched, events, now):
+        return Verdict("error", "The endpoint is no longer among the addresses that this node may notify.")
+    try:
+        told = await tell(services, watched, events, now)
+    except AccessRefused as error:
+        return Verdict("error", error.message)
+    if told is None:
         if watched.failures + 1 >= FAILURES_MAX:
-            return "The endpoint did not take notifications; set the status to requested to start again."
+            return Verdict("error", UNHEARD)
         pause = min(BACKOFF_FIRST * 2**watched.failures, BACKOFF_LONGEST)
         await subscriptions.postpone(connection, watched, again_at=now + pause)
-        return ""
+        return Verdict()
     more = len(seen) >= EVENTS_MAX
     await subscriptions.advance(
         connection,
@@ -74,8 +96,33 @@ async def serve(services: Services, connection: Connection, watched: Subscriptio
         seen=seen,
         notified=len(events),
         again_at=now if more else now + LOOK_EVERY,
+        told_at=now if told else None,
     )
-    return ""
+    return Verdict() if watched.greeted else Verdict("active")
+
+
+async def tell(services: Services, watched: Subscription, events: list[Event], now: datetime) -> bool | None:
+    """Greet, tell of the events or give a sign of life; None: the endpoint did not take it.
+
+    Returns:
+        Whether anything was sent.
+
+    Raises:
+        AccessRefused: the endpoint's host leads into a private network.
+    """
+    kinds: list[Kind] = []
+    if not watched.greeted and not is_plain(watched):
+        kinds.append("handshake")
+    if events:
+        kinds.append("event-notification")
+    elif watched.heartbeat and not kinds:
+        quiet = now - (watched.told_at or watched.since)
+        if quiet >= timedelta(seconds=watched.heartbeat) and not is_plain(watched):
+            kinds.append("heartbeat")
+    for kind in kinds:
+        if not await hand_over(services, watched, events if kind == "event-notification" else [], now, kind):
+            return None
+    return bool(kinds)
 
 
 async def due_events(
@@ -88,7 +135,9 @@ async def due_events(
     changed = await subscriptions.changed(connection, watched, kind, count=EVENTS_MAX)
     if not changed:
         return [], [], watched.leaf_after
-    parsed = parse_query(kind, parse_pairs(query.encode("utf-8")), services.limits)
+    registry = services.database.parameters.searching
+    pairs = parse_pairs(query.encode("utf-8"))
+    parsed = parse_query(kind, pairs, services.limits, strict=True, registry=registry)
     what = f"Subscription/{watched.id}"
     events = []
     async with pass_gate(services, watched.caller, Action.SEARCH, kind, what) as access:
@@ -110,7 +159,7 @@ def parsed_resource(resource: StoredResource) -> dict[str, object]:
 
 def event_of(resource: StoredResource, content: str) -> Event:
     """Return the event of a changed resource."""
-    full = content == "full-resource" and not resource.deleted
+    full = content in ("full-resource", "resource") and not resource.deleted
     name = f"{resource.type}/{resource.id}"
     body = resource_bytes(resource) if full else b""
     return Event(f"{name}/{resource.version}", name, resource.updated, resource.deleted, body)
@@ -123,68 +172,48 @@ async def due_accesses(
     decision = decide(watched.caller, AccessRequest(Action.AUDIT, "AuditEvent", "AuditEvent?"))
     if not decision.permitted:
         raise AccessRefused("The subscriber may not see who accessed data.")
+    own = {watched.caller.subject, subject_of_node(services)}
     leaves = await subscriptions.accesses(connection, watched, count=EVENTS_MAX)
     events = [
         Event(f"leaf/{index}", "", leaf.at)
         for index, leaf in leaves
         if leaf.patient
         and (decision.patients is None or leaf.patient in decision.patients)
-        and leaf.subject != watched.caller.subject
+        and leaf.subject not in own
     ]
     return events, [], leaves[-1][0] if leaves else watched.leaf_after
 
 
-async def delivered(services: Services, watched: Subscription, events: list[Event], now: datetime) -> bool:
-    """Send the notification; return whether the endpoint took it. A redirect is no yes."""
-    topic = ACCESS_TOPIC if watched.criteria == ACCESS_TOPIC else CHANGE_TOPIC
-    body = notification(
-        services.fhir_base,
-        watched.id,
-        topic,
-        watched.content,
-        events,
-        sent_before=watched.events,
-        at=now,
-    )
-    headers = {"content-type": "application/fhir+json"}
-    for line in watched.header:
-        name, _, text = line.partition(":")
-        headers[name.strip()] = text.strip()
-    try:
-        async with services.client.stream(
-            "POST",
-            watched.endpoint,
-            content=body,
-            headers=headers,
-            timeout=ANSWER_SECONDS,
-            follow_redirects=False,
-        ) as answer:
-            return 200 <= answer.status_code < 300
-    except httpx.HTTPError:
-        return False
-
-
-async def end(services: Services, watched: Subscription, reason: str) -> None:
-    """Stop the delivery and say so in the Subscription: off when it is over, else error with the reason."""
-    await subscriptions.stop(services.database, watched.id)
+async def say(services: Services, watched: Subscription, verdict: Verdict) -> None:
+    """Write the new status into the Subscription, and with it, unless it is active, stop the delivery."""
     caller = node_itself(services)
     what = f"Subscription/{watched.id}"
-    async with pass_gate(services, caller, Action.READ, "Subscription", what) as access:
-        stored = await resources.read(access.grant, services.database, "Subscription", watched.id)
-        access.record(stored.patients)
+    try:
+        async with pass_gate(services, caller, Action.READ, "Subscription", what) as access:
+            stored = await resources.read(access.grant, services.database, "Subscription", watched.id)
+            access.record(stored.patients)
+    except (NotFound, Gone):
+        async with services.database.system() as connection:
+            await subscriptions.stop(connection, watched.id)
+        return
     resource = parse_json(stored.content, UNLIMITED)
-    changed = {**resource, "id": watched.id, "status": "off" if reason == OVER else "error"}
-    if reason != OVER:
-        changed["error"] = reason
-    content = write_json(changed)
-    entry = writing.single("PUT", "Subscription", identity=watched.id, resource=changed, content=content)
-    await writing.write(services, caller, [entry])
+    if verdict.status == "active" and resource.get("status") != "requested":
+        return
+    changed = {**resource, "id": watched.id, "status": verdict.status}
+    if verdict.error:
+        changed["error"] = verdict.error
+    entry = writing.single(
+        "PUT", "Subscription", identity=watched.id, if_match=f'W/"{stored.version}"',
+        resource=changed, content=write_json(changed),
+    )  # fmt: skip
+    with suppress(VersionConflict):  # its owner has just changed it, and so begun again
+        await writing.write(services, caller, [entry])
 
 
 def node_itself(services: Services) -> Caller:
     """Return the caller that stands for the node's own work in the audit."""
     return Caller(
-        subject=f"urn:salus:node:{services.node}",
+        subject=subject_of_node(services),
         name=f"{services.name} (subscriptions)",
         role=Role.OPERATOR,
         organisation=services.name,

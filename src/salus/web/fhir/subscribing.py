@@ -20,7 +20,8 @@ from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.query_string import parse_pairs
 from salus.standards.fhir.search.grammar import parse_query
 from salus.store import subscriptions
-from salus.store.transaction import Done
+from salus.store.changes import Written
+from salus.store.conditions import Here
 from salus.web.fhir.request import parse_instant
 from salus.web.services import Services
 
@@ -31,6 +32,10 @@ ACCESS_TOPIC = "urn:salus:topic:access"
 CHANGE_TOPIC = "urn:salus:topic:change"
 """Topic: a resource that the filter criteria select was created, changed or deleted."""
 CONTENTS = ("empty", "id-only", "full-resource")
+PLAIN = ("ping", "resource")
+PAYLOADS = ("application/fhir+json", "application/json", "application/fhir+xml", "application/xml")
+HEARTBEAT = BACKPORT + "backport-heartbeat-period"
+HEARTBEAT_SECONDS_MAX = 86_400
 HEADERS_MAX = 8
 FORBIDDEN_HEADERS = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection"})
 
@@ -41,24 +46,34 @@ class Watch(msgspec.Struct, frozen=True):
     Args:
         criteria: ``Observation?code=x``, or the access topic.
         endpoint: where notifications go.
-        content: empty, id-only or full-resource.
+        content: empty, id-only or full-resource (topic backport); ping or resource (plain R4).
+        payload: media type of a plain resource, "" else.
         header: request headers to send with each.
         expires_at: when it ends by itself.
+        heartbeat: seconds between signs of life, 0 for none.
     """
 
     criteria: str
     endpoint: str
     content: str
+    payload: str
     header: tuple[str, ...]
     expires_at: datetime | None
+    heartbeat: int
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is told in the way of R4, without the topic backport."""
+        return self.content in PLAIN
 
 
 def extension(holder: object, url: str) -> str | None:
-    """Return the value of an extension with a string or code, None when it is absent."""
+    """Return the value of an extension as text, None when it is absent."""
     found = holder.get("extension", []) if isinstance(holder, dict) else []
     for one in found:
         if one.get("url") == url:
-            return str(one.get("valueCode") or one.get("valueString") or "")
+            values = (value for name, value in one.items() if name.startswith("value"))
+            return str(next(values, ""))
     return None
 
 
@@ -74,23 +89,44 @@ def read_watch(services: Services, resource: Resource) -> Watch:
         raise NotSupported("The node notifies by rest-hook only: set channel.type to rest-hook.")
     endpoint = str(channel.get("endpoint") or "")
     check_target(endpoint, services.subscription_targets)
-    content = extension(channel.get("_payload"), CONTENT)
-    if content is None:
-        content = "full-resource" if channel.get("payload") else "empty"
-    if content not in CONTENTS:
-        raise InvalidResource("The payload content is empty, id-only or full-resource.")
-    if channel.get("payload", "application/fhir+json") not in ("application/fhir+json", "application/json"):
-        raise NotSupported("The node notifies in application/fhir+json only.")
+    content, payload = read_payload(resource, channel)
     header = tuple(str(line) for line in channel.get("header", ()))
     check_header(header)
     ends = resource.get("end")
+    heartbeat = int(extension(channel, HEARTBEAT) or 0)
+    if heartbeat > HEARTBEAT_SECONDS_MAX:
+        raise InvalidResource(f"backport-heartbeat-period is at most {HEARTBEAT_SECONDS_MAX} seconds.")
     return Watch(
         criteria=read_criteria(services, resource),
         endpoint=endpoint,
         content=content,
+        payload=payload,
         header=header,
         expires_at=parse_instant(str(ends), "Subscription.end") if ends else None,
+        heartbeat=heartbeat,
     )
+
+
+def read_payload(resource: Resource, channel: Resource) -> tuple[str, str]:
+    """Return how much is told, and for a plain resource its media type.
+
+    Raises:
+        InvalidResource, NotSupported: the node does not notify so.
+    """
+    media = str(channel.get("payload") or "")
+    if media and media.partition(";")[0].strip() not in PAYLOADS:
+        raise NotSupported("The node notifies in application/fhir+json or application/fhir+xml.")
+    content = extension(channel.get("_payload"), CONTENT)
+    by_topic = resource.get("criteria") in (ACCESS_TOPIC, CHANGE_TOPIC)
+    if content is None and not by_topic:
+        return ("resource", media) if media else ("ping", "")
+    if content is None:
+        content = "full-resource" if media else "empty"
+    if content not in CONTENTS:
+        raise InvalidResource("The payload content is empty, id-only or full-resource.")
+    if "xml" in media:
+        raise NotSupported("Notifications of the topic backport are in application/fhir+json only.")
+    return content, ""
 
 
 def read_criteria(services: Services, resource: Resource) -> str:
@@ -107,7 +143,13 @@ def read_criteria(services: Services, resource: Resource) -> str:
     kind, _, query = criteria.partition("?")
     if kind not in resource_types() or kind in ("AuditEvent", "Subscription"):
         raise InvalidResource(f"criteria is a search such as Observation?code=x, or {ACCESS_TOPIC}.")
-    parsed = parse_query(kind, parse_pairs(query.encode("utf-8")), services.limits, strict=True)
+    parsed = parse_query(
+        kind,
+        parse_pairs(query.encode("utf-8")),
+        services.limits,
+        strict=True,
+        registry=services.database.parameters.searching,
+    )
     if parsed.includes or parsed.sort or parsed.cursor:
         raise InvalidResource("criteria selects resources: it takes no _include, _sort or paging.")
     return criteria
@@ -170,36 +212,46 @@ def check_target(endpoint: str, allowed: Sequence[str]) -> None:
 
 
 def prepare(services: Services, caller: Caller, resource: Resource, content: bytes) -> tuple[Resource, bytes]:
-    """Return what is stored of a resource that is being written: a requested Subscription becomes active.
+    """Return what is stored of a resource that is being written.
+
+    A plain Subscription becomes active at once; one of the topic backport when its endpoint has answered the
+    handshake.
 
     Raises:
         InvalidResource, NotSupported: it is a Subscription that the node cannot serve.
     """
-    if resource.get("resourceType") != "Subscription":
+    if resource.get("resourceType") != "Subscription" or resource.get("status") == "off":
         return resource, content
-    if resource.get("status") == "off":
+    watch = read_watch(services, resource)
+    status = "active" if watch.is_plain else "requested"
+    if resource.get("status") == status:
         return resource, content
-    read_watch(services, resource)
-    if resource.get("status") == "active":
-        return resource, content
-    active = {**resource, "status": "active"}
-    active.pop("error", None)
-    return active, write_json(active)
+    changed = {**resource, "status": status}
+    changed.pop("error", None)
+    return changed, write_json(changed)
 
 
-async def follow(services: Services, caller: Caller, done: Sequence[Done]) -> None:
-    """Start, change or stop the delivery of the Subscriptions that were written."""
-    for one in done:
-        if one.resource is None or one.resource.type != "Subscription" or one.outcome == "unchanged":
+async def keep(services: Services, here: Here, written: Sequence[Written]) -> None:
+    """Start, change or stop the delivery of the Subscriptions that were written, in the same transaction.
+
+    Raises:
+        InvalidResource, NotSupported: a patch made of one what the node cannot serve.
+    """
+    own_work = here.grant.caller.subject == subject_of_node(services)
+    for one in written:
+        stored = one.resource
+        if stored.type != "Subscription" or one.outcome == "unchanged":
             continue
-        if one.resource.deleted:
-            await subscriptions.stop(services.database, one.resource.id)
-            continue
-        resource = msgspec.json.decode(one.resource.content, type=dict[str, object])
-        if resource.get("status") != "active":
-            await subscriptions.stop(services.database, one.resource.id)
-            continue
-        watch = read_watch(services, resource)
-        await subscriptions.start(
-            services.database, one.resource.id, caller, at=services.clock(), **msgspec.structs.asdict(watch)
-        )
+        resource = {} if stored.deleted else msgspec.json.decode(stored.content, type=dict[str, object])
+        if resource.get("status") not in ("active", "requested"):
+            await subscriptions.stop(here.connection, stored.id)
+        elif not own_work:
+            watch = read_watch(services, resource)
+            greeted = watch.is_plain and resource.get("status") == "active"
+            terms = msgspec.structs.asdict(watch)
+            await subscriptions.start(here.grant, here.connection, stored.id, greeted=greeted, **terms)
+
+
+def subject_of_node(services: Services) -> str:
+    """Return who the node is when it works on Subscriptions itself."""
+    return f"urn:salus:node:{services.node}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 
 import msgspec
 
@@ -16,7 +16,8 @@ from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.validation.validator import validate
 from salus.store import transaction
-from salus.store.conditions import Rules
+from salus.store.changes import Written
+from salus.store.conditions import Here, Rules
 from salus.store.transaction import Done
 from salus.trust.gate import Access
 from salus.trust.policy import AccessRequest, decide
@@ -28,6 +29,7 @@ from salus.web.services import Services
 
 ACTIONS = {"POST": Action.CREATE, "PUT": Action.UPDATE, "PATCH": Action.UPDATE, "DELETE": Action.DELETE}
 NOT_STORED = frozenset({"OperationOutcome", "Parameters"})
+KEPT_BESIDE = frozenset({"SearchParameter", "Subscription"})
 AUTHORS = frozenset({"performer", "author", "recorder", "asserter", "requester", "authenticator", "sender"})
 """Elements that say who vouches for the content; a citizen vouches for nobody else."""
 
@@ -166,15 +168,20 @@ async def write(
     async with passage as access:
         kinds = {demand.type for demand in wanted}
         rules = rules_of(services, caller)
-        if "SearchParameter" in kinds:
-            rules = msgspec.structs.replace(rules, after=growing.keep)
+        if kinds & KEPT_BESIDE:
+            rules = msgspec.structs.replace(rules, after=partial(keep_beside, services))
         done = await transaction.execute(access.grant, services.database, entries, rules, what=what)
         record_matched(access, done)
     if "SearchParameter" in kinds:
         async with services.database.system() as connection:
             await services.database.parameters.refresh(connection)
-    await subscribing.follow(services, caller, done)
     return done
+
+
+async def keep_beside(services: Services, here: Here, written: Sequence[Written]) -> None:
+    """Keep what the node needs beside some resources, in the transaction that stores them."""
+    await growing.keep(here, written)
+    await subscribing.keep(services, here, written)
 
 
 def record_matched(access: Access, done: Sequence[Done]) -> None:

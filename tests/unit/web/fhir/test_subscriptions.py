@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from salus.core.errors import InvalidResource
 from salus.store.sequencer import Signer, sequence
 from salus.web.fhir import notify
-from salus.web.fhir.subscribing import ACCESS_TOPIC, CONTENT, check_target
+from salus.web.fhir.subscribing import ACCESS_TOPIC, CONTENT, HEARTBEAT, check_target
 
 HOOK = "https://app.example/hook"
 PATIENT = {"resourceType": "Patient", "name": [{"family": "Tamm"}]}
@@ -70,6 +70,18 @@ def observation(code="8867-4", patient="1"):
     }
 
 
+def parameters_of(request):
+    """Return the values of the status that a notification begins with."""
+    bundle = json.loads(request.content)
+    listed = bundle["entry"][0]["resource"]["parameter"]
+    return {one["name"]: next((v for k, v in one.items() if k.startswith("value")), None) for one in listed}
+
+
+def kind_and_status(request):
+    found = parameters_of(request)
+    return found["type"], found["status"]
+
+
 async def turn(door, clock, seconds=2):
     clock.now += timedelta(seconds=seconds)
     return await notify.work_once(door.services)
@@ -79,7 +91,13 @@ async def turn(door, clock, seconds=2):
 async def test_a_change_is_told_once_with_as_much_as_was_asked_for(listening, leaves, content):
     door, endpoint, clock = listening
     made = await door.operator("POST", "/Subscription", subscription(content=content))
-    assert (made.status_code, made.json()["status"]) == (201, "active")
+    assert (made.status_code, made.json()["status"]) == (201, "requested")
+    await turn(door, clock)
+    (greeting,) = endpoint.got
+    assert kind_and_status(greeting) == ("handshake", "requested")
+    made = await door.operator("GET", f"/Subscription/{made.json()['id']}")
+    assert made.json()["status"] == "active"
+    endpoint.got.clear()
     note = (await door("POST", "/Observation", observation())).json()["id"]
     await door("POST", "/Observation", observation("other"))
     await turn(door, clock)
@@ -102,7 +120,7 @@ async def test_an_endpoint_that_fails_is_tried_again_and_given_up(listening):
     for _ in range(notify.FAILURES_MAX):
         await turn(door, clock, seconds=3600)
     assert len(endpoint.got) == notify.FAILURES_MAX
-    assert {str(request.url) for request in endpoint.got} == {HOOK}
+    assert {request.headers["host"] for request in endpoint.got} == {"app.example"}
     stored = (await door.operator("GET", f"/Subscription/{made.json()['id']}")).json()
     assert stored["status"] == "error"
     assert stored["error"]
@@ -115,6 +133,8 @@ async def test_an_endpoint_that_fails_is_tried_again_and_given_up(listening):
 async def test_what_was_not_taken_is_told_later(listening):
     door, endpoint, clock = listening
     await door.operator("POST", "/Subscription", subscription(content="id-only"))
+    await turn(door, clock)
+    endpoint.got.clear()
     note = (await door("POST", "/Observation", observation())).json()["id"]
     endpoint.status = 503
     await turn(door, clock)
@@ -221,3 +241,121 @@ def test_an_address_below_a_listed_one_is_allowed(endpoint):
 def test_nothing_is_allowed_where_nothing_is_listed():
     with pytest.raises(InvalidResource):
         check_target(HOOK, ())
+
+
+async def test_plain_r4_without_payload_is_an_empty_post(listening):
+    door, endpoint, clock = listening
+    made = await door.operator("POST", "/Subscription", subscription(header=["Authorization: Bearer x"]))
+    assert made.json()["status"] == "active"
+    await door("POST", "/Observation", observation())
+    await turn(door, clock)
+    (told,) = endpoint.got
+    assert (told.method, told.content, told.headers["authorization"]) == ("POST", b"", "Bearer x")
+    assert (told.url.path, told.headers["host"]) == ("/hook", "app.example")
+
+
+@pytest.mark.parametrize("media", ["application/fhir+json", "application/fhir+xml"])
+async def test_plain_r4_with_payload_puts_the_resource_below_the_endpoint(listening, media):
+    door, endpoint, clock = listening
+    await door.operator("POST", "/Subscription", subscription(payload=media, endpoint=HOOK + "/fhir?key=1"))
+    note = (await door("POST", "/Observation", observation())).json()["id"]
+    await turn(door, clock)
+    (told,) = endpoint.got
+    assert (told.method, told.url.path) == ("PUT", f"/hook/fhir/Observation/{note}")
+    assert told.url.query == b"key=1"
+    assert told.headers["content-type"] == media
+    if media.endswith("json"):
+        assert (json.loads(told.content)["id"], json.loads(told.content)["status"]) == (note, "final")
+    else:
+        assert b"<Observation" in told.content
+    await door.operator("DELETE", f"/Observation/{note}")
+    await turn(door, clock)
+    assert len(endpoint.got) == 1
+
+
+async def test_a_heartbeat_is_sent_after_the_period_without_news(listening):
+    door, endpoint, clock = listening
+    period = {"url": HEARTBEAT, "valueUnsignedInt": 60}
+    await door.operator("POST", "/Subscription", subscription(content="empty", extension=[period]))
+    await turn(door, clock)
+    await turn(door, clock, seconds=30)
+    await turn(door, clock, seconds=31)
+    await turn(door, clock, seconds=31)
+    assert [kind_and_status(one)[0] for one in endpoint.got] == ["handshake", "heartbeat"]
+
+
+async def test_status_says_how_a_subscription_stands(listening):
+    door, _, clock = listening
+    made = (await door.operator("POST", "/Subscription", subscription(content="empty"))).json()["id"]
+    await turn(door, clock)
+    await door("POST", "/Observation", observation())
+    await turn(door, clock)
+    answer = (await door.operator("GET", f"/Subscription/{made}/$status")).json()
+    assert answer["type"] == "searchset"
+    listed = {one["name"]: one for one in answer["entry"][0]["resource"]["parameter"]}
+    assert listed["status"]["valueCode"] == "active"
+    assert listed["type"]["valueCode"] == "query-status"
+    assert listed["events-since-subscription-start"]["valueString"] == "1"
+    assert (await door.citizen("GET", f"/Subscription/{made}/$status", patient="1")).status_code == 404
+
+
+async def test_the_delivery_begins_in_the_transaction_that_stores_the_subscription(listening):
+    door, _, _ = listening
+    bad = {"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"resource": subscription(), "request": {"method": "POST", "url": "Subscription"}},
+        {"resource": observation(), "request": {"method": "PUT", "url": "Observation/x", "ifMatch": 'W/"9"'}},
+    ]}  # fmt: skip
+    bad["entry"][1]["resource"]["id"] = "x"
+    assert (await door.operator("POST", "", bad)).status_code == 412
+    async with door.services.database.system() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM subscription") == 0
+    made = (await door.operator("POST", "/Subscription", subscription())).json()["id"]
+    moved = [{"op": "replace", "path": "/channel/endpoint", "value": "https://evil.example/"}]
+    headers = {"content-type": "application/json-patch+json"}
+    answer = await door.operator("PATCH", f"/Subscription/{made}", json.dumps(moved), headers=headers)
+    assert answer.status_code == 422
+    stored = (await door.operator("GET", f"/Subscription/{made}")).json()
+    assert stored["channel"]["endpoint"] == HOOK
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.0.0.7", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
+        "224.0.0.1", "::1", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
+        "::127.0.0.1",
+    ],
+)  # fmt: skip
+async def test_a_name_that_leads_into_a_private_network_is_not_called(open_door, address):
+    clock, endpoint = Clock(), Endpoint()
+
+    async def resolve(_host, _port):
+        return ["93.184.215.14", address]
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(endpoint)) as client:
+        door = open_door(client=client, clock=clock, subscription_targets=(HOOK,), resolve=resolve)
+        made = (await door.operator("POST", "/Subscription", subscription())).json()["id"]
+        await door("POST", "/Observation", observation())
+        await turn(door, clock)
+        assert endpoint.got == []
+        stored = (await door.operator("GET", f"/Subscription/{made}")).json()
+        assert stored["status"] == "error"
+        assert "private network" in stored["error"]
+
+
+@pytest.mark.parametrize("allowed", ["app.example", "10.0.0.7"])
+async def test_the_operator_may_allow_a_private_address_by_host_or_address(open_door, allowed):
+    clock, endpoint = Clock(), Endpoint()
+
+    async def resolve(_host, _port):
+        return ["10.0.0.7"]
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(endpoint)) as client:
+        terms = {"subscription_targets": (HOOK,), "private_hosts": (allowed,), "resolve": resolve}
+        door = open_door(client=client, clock=clock, **terms)
+        await door.operator("POST", "/Subscription", subscription())
+        await door("POST", "/Observation", observation())
+        await turn(door, clock)
+        (told,) = endpoint.got
+        assert (told.url.host, told.headers["host"]) == ("10.0.0.7", "app.example")
+        assert told.extensions["sni_hostname"] == "app.example"
