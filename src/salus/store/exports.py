@@ -26,11 +26,18 @@ SELECT id, status, message, created_at, expires_at, wish FROM export_job
 WHERE id = $1 AND subject = $2 AND issuer = $3 AND status <> 'cancelled'
 """
 _TAKE = """
-UPDATE export_job SET status = 'running', taken_at = $1 WHERE id = (
+UPDATE export_job SET status = 'running', taken_at = $1, attempts = attempts + 1 WHERE id = (
     SELECT id FROM export_job
     WHERE status = 'accepted' OR (status = 'running' AND taken_at < $2)
     ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
-) RETURNING id, caller, wish, created_at
+) RETURNING id, caller, wish, created_at, attempts
+"""
+_GIVE_UP = """
+UPDATE export_job SET status = 'error', message = $3, finished_at = $1
+WHERE attempts >= $4 AND (status = 'accepted' OR (status = 'running' AND taken_at < $2))
+"""
+_GIVE_BACK = """
+UPDATE export_job SET status = 'accepted', attempts = attempts - $2 WHERE id = $1 AND status = 'running'
 """
 _FILE = """
 INSERT INTO export_file (job, number, type, resources, content)
@@ -50,6 +57,8 @@ ORDER BY id LIMIT $8
 """  # noqa: S608  (constants only)
 TAKEN_AGAIN_AFTER = timedelta(minutes=10)
 """A job whose worker went silent is done again."""
+ATTEMPTS_MAX = 3
+FAILED = f"The export failed {ATTEMPTS_MAX} times and was given up; the reason is in the node's log."
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -175,12 +184,25 @@ async def expire(database: Database, *, at: datetime) -> None:
 
 
 async def take(database: Database, *, at: datetime) -> Taken | None:
-    """Take the oldest job that waits, so that no other process does; None when none waits."""
-    async with database.system() as connection:
-        row = await connection.fetchrow(_TAKE, at, at - TAKEN_AGAIN_AFTER)
-    if row is None:
-        return None
+    """Take the oldest job that waits, so that no other process does; None when none waits.
+
+    A job that failed or fell silent `ATTEMPTS_MAX` times is an error. What an earlier attempt left is
+    removed.
+    """
+    silent = at - TAKEN_AGAIN_AFTER
+    async with database.system() as connection, connection.transaction():
+        await connection.execute(_GIVE_UP, at, silent, FAILED, ATTEMPTS_MAX)
+        row = await connection.fetchrow(_TAKE, at, silent)
+        if row is None:
+            return None
+        await connection.execute("DELETE FROM export_file WHERE job = $1", row[0])
     return Taken(row[0], msgspec.json.decode(row[1], type=Caller), _wish(row[2]), row[3])
+
+
+async def give_back(database: Database, job: str, *, counts: bool) -> None:
+    """Let a job that this process could not do wait again; `counts`: it was an attempt that failed."""
+    async with database.system() as connection:
+        await connection.execute(_GIVE_BACK, job, 0 if counts else 1)
 
 
 async def keep_file(database: Database, job: str, file: File, content: bytes, *, at: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 
@@ -151,6 +152,11 @@ async def work_once(services: Services) -> bool:
             await fill(services, access, job.id, job.wish, job.created_at)
     except SalusError as error:
         await exports.finish(services.database, job.id, at=services.clock(), failure=error.message)
+    except BaseException as error:
+        # Nobody foresaw it, or the node stops: the job waits for its next attempt, of which there are few.
+        counts = not isinstance(error, asyncio.CancelledError)
+        await exports.give_back(services.database, job.id, counts=counts)
+        raise
     else:
         await exports.finish(services.database, job.id, at=services.clock())
     return True

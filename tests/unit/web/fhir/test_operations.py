@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from salus.store import exports
 from salus.web.fhir.export import work_once
 
 PATIENT = {
@@ -180,6 +181,33 @@ async def test_exports_of_patients_groups_types_and_times(door):
 )
 async def test_a_wrong_export_is_refused(door, path, headers, status):
     assert (await door.operator("GET", path, headers=headers)).status_code == status
+
+
+async def test_an_export_that_nobody_can_do_ends_as_an_error(door):
+    await record(door)
+    started = await door.operator("GET", "/$export", headers=EXPORT)
+    status = started.headers["content-location"].removeprefix("https://node.test/fhir")
+    async with door.services.database.system() as connection:
+        await connection.execute("UPDATE resource SET updated = '-infinity' WHERE type = 'Patient'")
+    for _ in range(exports.ATTEMPTS_MAX):
+        assert (await door.operator("GET", status)).status_code == 202
+        with pytest.raises(ValueError, match="year"):
+            await work_once(door.services)
+    assert not await work_once(door.services)
+    failed = await door.operator("GET", status)
+    assert failed.status_code == 500
+    assert "given up" in failed.text
+
+
+async def test_an_export_whose_workers_die_is_given_up(door):
+    started = await door.operator("GET", "/$export", headers=EXPORT)
+    status = started.headers["content-location"].removeprefix("https://node.test/fhir")
+    now = door.services.clock()
+    for attempt in range(exports.ATTEMPTS_MAX):
+        assert await exports.take(door.services.database, at=now + attempt * 2 * exports.TAKEN_AGAIN_AFTER)
+    later = now + exports.ATTEMPTS_MAX * 2 * exports.TAKEN_AGAIN_AFTER
+    assert await exports.take(door.services.database, at=later) is None
+    assert (await door.operator("GET", status)).status_code == 500
 
 
 async def test_an_export_is_not_for_everybody(door):
