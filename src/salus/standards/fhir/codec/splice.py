@@ -24,9 +24,26 @@ _meta = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode  # Any: 
 
 _BEFORE_VALUE = re.compile(rb'[ \t\r\n]*[{,][ \t\r\n]*"(?:[^"\\]|\\.)*"[ \t\r\n]*:[ \t\r\n]*')
 # How nearly every resource starts. When neither id nor meta follows, nothing else needs to be found.
-_PLAIN_START = re.compile(rb'\{"resourceType":"([A-Za-z]+)"(?:,"id":"[A-Za-z0-9.-]*")?(?=[,}])')
+_PLAIN_START = re.compile(
+    rb'(\{"resourceType":"[A-Za-z]+",)(?:"id":"[A-Za-z0-9.-]*",)?'
+    rb'(?:"meta":\{("profile":\["[^"\\]*"(?:,"[^"\\]*")*\])\},)?(?=")'
+)
 _BLANK = 0x20
+_SECONDS_END = len('"2026-11-24T06:30:00')
+_MILLISECONDS_END = len('"2026-11-24T06:30:00.120')
 _END = re.compile(rb"[ \t\r\n]*\}[ \t\r\n]*")
+
+
+class _Replaced(msgspec.Struct):
+    """The members that a splice replaces or goes by; whatever else an object has is skipped."""
+
+    resourceType: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    meta: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_replaced_of = msgspec.json.Decoder(_Replaced).decode
+_NOTHING = _Replaced()
 
 
 class Span(NamedTuple):
@@ -94,11 +111,19 @@ def splice_meta(
     Raises:
         MalformedContent: the content is not a JSON object.
     """
-    plain = None if source or original_id else _PLAIN_START.match(content)
+    plain = _PLAIN_START.match(content)
     if plain is not None and not _has_more(content, plain.end()):
-        meta = b'{"versionId":"%d","lastUpdated":"%b"}' % (version, _instant(updated).encode())
-        head = b'{"resourceType":"%b","id":"%b","meta":%b' % (plain[1], id.encode(), meta)
-        return head + content[plain.end() :]
+        start, profile = plain.groups()
+        meta = _origin(source, original_id) if source or original_id else b""
+        return b'%b"id":"%b","meta":{%b"versionId":"%d","lastUpdated":%b%b},%b' % (
+            start,
+            id.encode(),
+            profile + b"," if profile else b"",
+            version,
+            _instant(updated),
+            meta,
+            content[plain.end() :],
+        )
     spans = top_level_spans(content)
     given = _meta(content[slice(*spans["meta"])]) if "meta" in spans else {}
     meta = write_json(_merged(given, version, updated, source, original_id))
@@ -119,13 +144,29 @@ def splice_meta(
 
 
 def _has_more(content: bytes, start: int) -> bool:
-    """Return whether an id or a meta of the resource may stand further on, be it with escapes."""
-    find = content.find
-    return find(b'"meta"', start) >= 0 or find(b'"id"', start) >= 0 or find(b"\\u", start) >= 0
+    """Return whether the members from `start` on hold an id or a meta of the resource, or are no JSON."""
+    try:
+        return _replaced_of(b"{" + content[start:]) != _NOTHING
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return True
 
 
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+def _origin(source: str | None, original_id: str | None) -> bytes:
+    """Return what of meta tells where a resource came from, as members with a comma before each."""
+    found = b""
+    if source is not None:
+        found += b',"source":' + write_json(source)
+    if original_id is not None:
+        found += b',"tag":[' + write_json({"system": ORIGINAL_ID, "code": original_id}) + b"]"
+    return found
+
+
+def _instant(moment: datetime) -> bytes:
+    """Return a moment as a JSON string, in UTC, cut to the millisecond."""
+    text = msgspec.json.encode(moment.astimezone(UTC))
+    if len(text) > _MILLISECONDS_END:
+        return text[:_MILLISECONDS_END] + b'Z"'
+    return text[:_SECONDS_END] + b'.000Z"'
 
 
 def _merged(
@@ -135,7 +176,8 @@ def _merged(
     source: str | None,
     original_id: str | None,
 ) -> dict[str, Any]:
-    meta = given | {"versionId": str(version), "lastUpdated": _instant(updated)}
+    moment = _instant(updated)[1:-1].decode("ascii")
+    meta = given | {"versionId": str(version), "lastUpdated": moment}
     if source is not None:
         meta["source"] = source
     tags = [tag for tag in given.get("tag", ()) if tag.get("system") != ORIGINAL_ID]

@@ -27,6 +27,13 @@ CONTENT = (
     .flatmap(st.permutations)
     .map(dict)
 )
+# Servers write type, id and meta first, and no blanks.
+USUAL = st.builds(
+    lambda start, rest, known: start | rest | known,
+    st.fixed_dictionaries({"resourceType": st.just("Patient")}, optional={"id": st.just("1"), "meta": META}),
+    st.dictionaries(KEY, VALUE, min_size=1, max_size=5),
+    st.just({}) | KNOWN,
+)
 
 
 @given(CONTENT, st.sampled_from([None, 2]), st.booleans())
@@ -44,3 +51,13 @@ def test_id_and_meta_are_set_and_every_other_byte_is_kept(resource, indent, asci
     before, after = top_level_spans(content), top_level_spans(spliced)
     for key in expected:
         assert content[slice(*before[key])] == spliced[slice(*after[key])]
+
+
+@given(USUAL, st.sampled_from([None, "urn:hospital"]), st.sampled_from([None, "Patient/9"]))
+def test_the_usual_way_of_writing_gives_the_same_as_any_other(resource, source, original_id):
+    def spliced(separators):
+        content = json.dumps(resource, separators=separators).encode()
+        made = splice_meta(content, id="new", version=7, updated=AT, source=source, original_id=original_id)
+        return list(json.loads(made).items())
+
+    assert sorted(spliced((",", ":")), key=str) == sorted(spliced((", ", ": ")), key=str)

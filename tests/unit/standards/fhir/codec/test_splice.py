@@ -1,6 +1,6 @@
 """Id and meta are given to stored bytes; the rest stays."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -57,7 +57,29 @@ def test_a_tag_that_pretends_to_be_an_original_id_is_dropped():
     assert b"Patient/9" not in splice_meta(content, id="x", version=1, updated=AT)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"id":"a","id":"b"}'])
+@pytest.mark.parametrize(
+    ("moment", "written"),
+    [
+        (AT.replace(microsecond=0), b"2026-11-24T06:30:00.000Z"),
+        (AT.replace(microsecond=999_999), b"2026-11-24T06:30:00.999Z"),
+        (AT.astimezone(timezone(timedelta(hours=-5))), b"2026-11-24T06:30:00.120Z"),
+    ],
+)
+def test_a_moment_is_cut_to_the_millisecond_and_written_in_utc(moment, written):
+    assert b'"lastUpdated":"%b"' % written in splice_meta(b"{}", id="x", version=1, updated=moment)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"id":"a","id":"b"}',
+        b'{"resourceType":"Patient","id":"a","id":"b"}',
+        b'{"resourceType":"Patient","id":"a","active":}',
+    ],
+)
 def test_what_was_never_stored_is_refused(content):
     with pytest.raises(MalformedContent):
         splice_meta(content, id="x", version=1, updated=AT)
