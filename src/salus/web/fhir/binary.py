@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 from salus.core.access import Action, Caller
-from salus.core.errors import MalformedContent, NotFound
+from salus.core.errors import MalformedContent, NotAcceptable, NotFound
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.store import documents, resources
 from salus.store.documents import Document
@@ -14,11 +14,13 @@ from salus.web.fhir import create as creating
 from salus.web.fhir import update as updating
 from salus.web.fhir.answer import UNLIMITED, Answer, http_date, resource_bytes, version_headers
 from salus.web.fhir.door import known_id, pass_gate
-from salus.web.fhir.negotiation import NAMES, body_media, parse_media
+from salus.web.fhir.negotiation import NAMES, Format, body_media, parse_media, quality, weight_of
 from salus.web.fhir.read import is_known
 from salus.web.fhir.request import FhirRequest, first, read_body
 from salus.web.services import Services
 
+OF_FHIR = frozenset(form.value for form in Format)
+ASKING = frozenset(name for name in NAMES if "*" not in name)
 SAFE = ((b"content-security-policy", b"default-src 'none'; sandbox"),)
 
 
@@ -37,26 +39,48 @@ async def read(services: Services, request: FhirRequest, caller: Caller) -> Answ
     return answer_binary(request, stored)
 
 
-def wants_resource(request: FhirRequest) -> bool:
-    """Return whether the caller asks for FHIR: by name in Accept, not by a wildcard."""
-    accepted = [parse_media(part).name for part in request.header("accept").split(",")]
-    return any(name.startswith("application/fhir+") for name in accepted)
+def wants_resource(request: FhirRequest, media_type: str, *, bytes_first: bool) -> bool:
+    """Return whether to answer a Binary resource rather than its bytes (R4 binary.html#rest).
+
+    FHIR must be asked for by name, in Accept or `_format`; a wildcard, or no Accept, takes the bytes. Where
+    the bytes are of the very type that is asked for, `bytes_first` decides: a received FHIR document is what
+    ITI-68 wants, a Binary that holds FHIR is a Binary.
+
+    Raises:
+        NotAcceptable: neither the bytes' own type nor FHIR is accepted.
+    """
+    if request.has_format:
+        return True
+    accept = request.header("accept")
+    if not accept:
+        return False
+    own = parse_media(media_type).name
+    as_bytes = weight_of(accept, own)
+    if bytes_first and own in ASKING:
+        same = (name for name in ASKING if NAMES[name] is NAMES[own])
+        as_bytes = max(weight_of(accept, name) for name in same)
+    ranges = [parse_media(part) for part in accept.split(",")[:32]]
+    as_fhir = max((quality(one) for one in ranges if one.name in ASKING), default=0.0)
+    if as_bytes <= 0 and as_fhir <= 0:
+        raise NotAcceptable(f"This is {media_type[:80]}: accept that, */*, or application/fhir+json.")
+    if as_bytes == as_fhir:
+        return own in OF_FHIR and not bytes_first
+    return as_fhir > as_bytes
 
 
 def answer_document(request: FhirRequest, document: Document) -> Answer:
-    """Return a received document as it came; as a Binary resource only where FHIR is asked for."""
-    native = document.media_type.partition(";")[0].strip().lower() in NAMES
+    """Return a received document as it came; as a Binary resource where only FHIR is asked for."""
+    if wants_resource(request, document.media_type, bytes_first=True):
+        data = base64.b64encode(document.content).decode("ascii")
+        found = {"resourceType": "Binary", "id": document.id, "contentType": document.media_type}
+        return Answer(200, write_json({**found, "data": data}))
     headers = (
         (b"content-type", header_text(document.media_type)),
         (b"last-modified", http_date(document.received_at)),
         (b"etag", b'"' + document.digest.hex().encode("ascii") + b'"'),
         *SAFE,
     )
-    if native or not wants_resource(request):
-        return Answer(200, document.content, headers, raw=True)
-    data = base64.b64encode(document.content).decode("ascii")
-    found = {"resourceType": "Binary", "id": document.id, "contentType": document.media_type, "data": data}
-    return Answer(200, write_json(found))
+    return Answer(200, document.content, headers, raw=True)
 
 
 def header_text(media_type: str) -> bytes:
@@ -70,9 +94,11 @@ def answer_binary(request: FhirRequest, stored: StoredResource) -> Answer:
     headers = tuple(version_headers(stored))
     if is_known(request, stored):
         return Answer(304, b"", headers)
-    if wants_resource(request) or first(request.pairs, "_summary") is not None:
-        return Answer(200, resource_bytes(stored), headers)
     resource = parse_json(stored.content, UNLIMITED)
+    media_type = str(resource.get("contentType", ""))
+    summary = first(request.pairs, "_summary") is not None
+    if summary or wants_resource(request, media_type, bytes_first=False):
+        return Answer(200, resource_bytes(stored), headers)
     data = base64.b64decode(str(resource.get("data", "")))
     content_type = header_text(str(resource.get("contentType", "")))
     return Answer(200, data, (*headers, (b"content-type", content_type), *SAFE), raw=True)

@@ -91,6 +91,26 @@ def answer_format(accept: str, override: str | None = None) -> Format:
     return NAMES[best.name]
 
 
+def is_fhir(accept: str) -> bool:
+    """Return whether an Accept header names a form in which the node writes resources."""
+    return any(accepts(media) and quality(media) > 0 for media in map(parse_media, accept.split(",")[:32]))
+
+
+def weight_of(accept: str, media_type: str) -> float:
+    """Return the weight of a media type in an Accept header: that of its most specific range, 0 for none."""
+    wanted = parse_media(media_type).name
+    found = (-1, 0.0)
+    for media in map(parse_media, accept.split(",")[:32]):
+        main, _, sub = media.name.partition("/")
+        if media.name == wanted:
+            found = max(found, (2, quality(media)))
+        elif sub == "*" and wanted.startswith(main + "/"):
+            found = max(found, (1, quality(media)))
+        elif media.name == "*/*":
+            found = max(found, (0, quality(media)))
+    return found[1]
+
+
 def body_media(content_type: str) -> Media:
     """Return the declared media type of a body.
 

@@ -14,7 +14,7 @@ import msgspec
 
 from salus.core.errors import MalformedContent, NotFound, NotSupported, TooLarge
 from salus.standards.fhir.query_string import Pairs, parse_pairs
-from salus.web.fhir.negotiation import Format, answer_format
+from salus.web.fhir.negotiation import Format, answer_format, is_fhir
 from salus.web.services import Receive, Scope
 
 ONCE = frozenset(
@@ -54,6 +54,7 @@ class FhirRequest(msgspec.Struct, frozen=True):
         request_id: id of the request in log and audit.
         receive: ASGI's stream of the body.
         body_bytes_max: most bytes the body may have.
+        has_format: `_format` named the format, not the Accept header.
     """
 
     method: str
@@ -66,6 +67,7 @@ class FhirRequest(msgspec.Struct, frozen=True):
     request_id: str
     receive: Receive
     body_bytes_max: int
+    has_format: bool = False
 
     def header(self, name: str) -> str:
         """Return a header by its lower-case name, "" when absent."""
@@ -154,17 +156,31 @@ def read_request(scope: Scope, receive: Receive, *, prefix: bytes, body_bytes_ma
     pairs = parse_pairs(scope.get("query_string", b""))
     raw_path = scope.get("raw_path") or scope["path"].encode("utf-8")
     override = first(pairs, "_format") if pairs else None
+    segments = path_segments(raw_path.partition(b"?")[0], prefix)
+    accept = headers.get("accept", "")
+    if override is None and gives_bytes(scope["method"], segments) and not is_fhir(accept):
+        accept = ""
     return FhirRequest(
         method=scope["method"],
-        segments=path_segments(raw_path.partition(b"?")[0], prefix),
+        segments=segments,
         pairs=tuple(pair for pair in pairs if pair[0] not in ("_format", "_pretty")),
         headers=headers,
-        format=answer_format(headers.get("accept", ""), override),
+        format=answer_format(accept, override),
         pretty=bool(pairs) and first(pairs, "_pretty") == "true",
         preference=parse_preference(headers.get("prefer", "")),
         request_id=str(scope.get("request_id", "")),
         receive=receive,
         body_bytes_max=body_bytes_max,
+        has_format=override is not None,
+    )
+
+
+def gives_bytes(method: str, segments: tuple[str, ...]) -> bool:
+    """Return whether an address answers in media types of its own: a Binary, and a file of an export."""
+    if method not in ("GET", "HEAD"):
+        return False
+    return (segments[:1] == ("Binary",) and len(segments) == 2) or (
+        segments[:1] == ("$export",) and len(segments) == 3
     )
 
 

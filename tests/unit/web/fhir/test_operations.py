@@ -233,3 +233,46 @@ async def test_binary_is_raw_or_a_resource_as_asked(door):
     asked = await door("GET", f"/Binary/{identity}", headers={"accept": "application/fhir+json"})
     assert asked.json()["resourceType"] == "Binary"
     assert (await door("GET", "/Binary/none")).status_code == 404
+
+
+PDF, TEXT, FHIR = "application/pdf", "text/xml", "application/fhir+json"
+
+
+@pytest.mark.parametrize(
+    ("stored", "accept", "kind"),
+    [
+        (PDF, "application/pdf", "bytes"),
+        (PDF, "*/*", "bytes"),
+        (PDF, "application/*", "bytes"),
+        (PDF, "text/html,application/xhtml+xml,*/*;q=0.8", "bytes"),
+        (PDF, "application/fhir+json", "Binary"),
+        (PDF, "application/fhir+xml", "<Binary"),
+        (PDF, "application/fhir+json;q=0.1, application/pdf", "bytes"),
+        (PDF, "application/pdf;q=0.1, application/fhir+json", "Binary"),
+        (PDF, "text/html", 406),
+        (TEXT, "text/xml", "bytes"),
+        (TEXT, "application/fhir+json", "Binary"),
+        (FHIR, "application/fhir+json", "Binary"),
+        (FHIR, "*/*", "bytes"),
+    ],
+)
+async def test_a_binary_comes_in_the_form_that_accept_names(door, stored, accept, kind):
+    resource = {"resourceType": "Binary", "id": "b", "contentType": stored, "data": "AAFyYXc="}
+    assert (await door("PUT", "/Binary/b", resource)).status_code == 201
+    answer = await door("GET", "/Binary/b", headers={"accept": accept})
+    if kind == 406:
+        assert answer.status_code == 406
+    elif kind == "bytes":
+        assert (answer.content, answer.headers["content-type"].partition(";")[0]) == (b"\x00\x01raw", stored)
+    elif kind == "Binary":
+        assert answer.json()["data"] == "AAFyYXc="
+    else:
+        assert kind.encode() in answer.content
+
+
+async def test_a_file_of_an_export_may_be_asked_for_by_its_own_media_type(door):
+    await record(door)
+    _, manifest = await exported(door, "/$export?_type=Patient")
+    path = manifest["output"][0]["url"].removeprefix("https://node.test/fhir")
+    got = await door.operator("GET", path, headers={"accept": "application/fhir+ndjson"})
+    assert (got.status_code, got.headers["content-type"]) == (200, "application/fhir+ndjson")
