@@ -23,6 +23,7 @@ from salus.store.embedded import embedded_server
 from salus.store.migrations import migrate, migrations
 from salus.store.parameters_known import Parameters
 from salus.store.pool import Connection, Pool
+from salus.store.reading import Reads, Wanted
 
 __all__ = ["Connection", "Database", "open_database"]
 
@@ -100,6 +101,7 @@ class Database:
         self.limits = limits
         self.parameters = Parameters()
         self._pools = pools
+        self._reads = {role: Reads(pools[role]) for role in (WIDE, BOUND)}
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Connection]:
@@ -108,27 +110,15 @@ class Database:
             async with self._pools[WIDE].lend() as connection:
                 yield connection
 
-    async def fetchrow(self, grant: Grant, statement: str, *arguments: object) -> asyncpg.Record | None:
-        """Run one statement that sets the grant's patients itself, such as `read_resource`.
-
-        The same as through `lend`, without a context manager: reads come here.
-        """
-        pool = self._pools[WIDE if grant.patients is None else BOUND]
+    async def read(self, grant: Grant, resource_type: str, resource_id: str) -> asyncpg.Record | None:
+        """Return the row of a current resource that the grant opens (`store.reading`), None without one."""
+        reads = self._reads[WIDE if grant.patients is None else BOUND]
+        wanted = Wanted(patients_setting(grant), hidden_setting(grant), resource_type, resource_id)
         try:
-            connection = await pool.take()
-            try:
-                row = await connection.fetchrow(statement, *arguments)
-            except asyncpg.PostgresError:
-                pool.give_back(connection)
-                raise
-            except BaseException:
-                pool.give_up(connection)
-                raise
+            return await reads.read(wanted)
         except (asyncpg.PostgresError, *_LOST):
             with storage_errors():
                 raise
-        pool.give_back(connection)
-        return row
 
     @asynccontextmanager
     async def reading(self, grant: Grant) -> AsyncIterator[Connection]:

@@ -15,16 +15,11 @@ from salus.core.access import Grant, Outcome
 from salus.core.errors import AccessRefused, Conflict, Gone, NotFound
 from salus.store import ledger
 from salus.store.changes import Change, Operation, Written, plan
-from salus.store.postgres import Connection, Database, hidden_setting, patients_setting, sees_hidden
+from salus.store.postgres import Connection, Database, sees_hidden
 from salus.store.rows import Row, StoredResource, patients_of
 
 T = TypeVar("T")
 
-_READ_BOUND = "SELECT * FROM read_resource($1, $2, $3, $4)"
-_READ_WIDE = """
-SELECT compartment, version, updated, deleted, others, source, source_id, content
-FROM resource WHERE type = $1 AND id = $2 AND (NOT hidden OR $3)
-"""
 _COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
 _VREAD = f"""
 SELECT {_COLUMNS} FROM resource
@@ -90,23 +85,21 @@ _ATTEMPTS_MAX = 4
 
 
 async def read(grant: Grant, database: Database, resource_type: str, resource_id: str) -> StoredResource:
-    """Return the current version, in one round trip.
+    """Return the current version, in one round trip with those of other requests.
 
     Raises:
         NotFound: there is none, or the grant may not know of it.
         Gone: it was deleted.
     """
-    if grant.patients is None:
-        row = await database.fetchrow(grant, _READ_WIDE, resource_type, resource_id, sees_hidden(grant))
-    else:
-        patients, hidden = patients_setting(grant), hidden_setting(grant)
-        row = await database.fetchrow(grant, _READ_BOUND, patients, hidden, resource_type, resource_id)
+    row = await database.read(grant, resource_type, resource_id)
     if row is None:
         raise _absent(resource_type, resource_id)
-    if row[3]:
+    _, compartment, version, updated, deleted, others, source, source_id, content = row
+    if deleted:
         raise Gone(f"{resource_type}/{resource_id} was deleted; its history is kept.")
+    patients = patients_of(compartment, others)
     return StoredResource(
-        resource_type, resource_id, row[1], row[2], False, row[5], row[6], patients_of(row[0], row[4]), row[7]
+        resource_type, resource_id, version, updated, False, source, source_id, patients, content
     )
 
 
