@@ -20,7 +20,7 @@ from salus.federation.anchor import refresh
 from salus.federation.membership import Membership
 from salus.federation.membership_list import key_id
 from salus.federation.peers import Peers
-from salus.settings import EMBEDDED, Settings, read_settings
+from salus.settings import EMBEDDED, KEYS_FOLDER, Settings, read_settings
 from salus.standards.jose import compact
 from salus.store import exports
 from salus.store.journal import open_journal
@@ -43,7 +43,6 @@ from salus.web.portal.face import face as portal_face
 from salus.web.services import Application, Face, Services
 
 LOG = logging.getLogger("salus.node")
-KEYS_FOLDER = "keys"
 SWEEP_SECONDS = 3600.0
 REFUSALS_SECONDS = 5.0
 REFRESH_SECONDS = 30.0

@@ -18,6 +18,7 @@ from salus.core.errors import SettingsInvalid
 from salus.core.limits import Limits
 
 FILE_NAME = "salus.toml"
+KEYS_FOLDER = "keys"
 EMBEDDED = "embedded"
 
 Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$", description="two capital letters (ISO 3166-1)")]

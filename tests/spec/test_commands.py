@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from salus.cli.main import commands, parser
+from salus.cli.main import commands, heads, parser
 
 TEXT = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
@@ -39,6 +39,11 @@ def test_every_command_is_explained_with_an_example(name):
     assert missing == [], f"docs/commands.md does not explain {missing} of {name}"
 
 
+def test_help_says_of_every_command_what_its_file_defines():
+    defined = {command.name: command.help for command in commands().values()}
+    assert {name: head.help for name, head in heads().items()} == defined
+
+
 def test_every_explained_command_exists():
     assert set(re.findall(r"^## salus (\S+)$", TEXT, flags=re.MULTILINE)) == set(commands())
 
@@ -46,4 +51,4 @@ def test_every_explained_command_exists():
 @pytest.mark.parametrize("line", [line for line in EXAMPLES if salus_words(line)])
 def test_every_example_is_understood(line):
     for words in salus_words(line):
-        assert callable(parser().parse_args(words).run)
+        assert callable(parser(words[0]).parse_args(words).run)

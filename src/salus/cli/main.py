@@ -1,63 +1,98 @@
-"""`salus COMMAND`: finds the commands in this folder and runs one."""
+"""`salus COMMAND`: finds the commands in this folder and runs one.
+
+Only the command that is run is imported: a node's parts take longer to load than most commands to answer.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib
 import os
-import pkgutil
+import re
 import sys
+from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from salus import cli
-from salus.cli.command import Command
 from salus.core.errors import SalusError
 
+if TYPE_CHECKING:
+    from salus.cli.command import Command
 
-def commands(word: str = "") -> dict[str, Command]:
-    """Return every command of this folder, by name, in sorted order; only the named one where `word` is one.
-
-    The commands' modules bring most of Salus with them: importing one is all that running one needs.
-    """
-    names = sorted(module.name for module in pkgutil.iter_modules(cli.__path__))
-    if word in names:
-        module = importlib.import_module(f"salus.cli.{word}")
-        if hasattr(module, "COMMAND"):
-            return {module.COMMAND.name: module.COMMAND}
-    modules = (importlib.import_module(f"salus.cli.{name}") for name in names)
-    found = [module.COMMAND for module in modules if hasattr(module, "COMMAND")]
-    return {command.name: command for command in found}
+_HEAD = re.compile(r'^COMMAND = Command\(\s*"([^"]+)",\s*"([^"]+)"', re.MULTILINE)
+_PIPE_CLOSED = 141
+"""What a shell reports of a program that wrote to a closed pipe (128 + SIGPIPE)."""
 
 
-def parser(word: str = "") -> argparse.ArgumentParser:
-    """Return the command line's grammar, or the part of it that `word`, the first one, needs."""
+class Head(NamedTuple):
+    """What `salus --help` says of a command, and the module that defines it."""
+
+    module: str
+    help: str
+
+
+def heads() -> dict[str, Head]:
+    """Return the head of every command of this folder, by name, in sorted order, as its file says it."""
+    found = {}
+    for file in resources.files("salus.cli").iterdir():
+        if file.name.endswith(".py"):
+            head = _HEAD.search(file.read_text(encoding="utf-8"))
+            if head is not None:
+                found[head[1]] = Head(f"salus.cli.{file.name.removesuffix('.py')}", head[2])
+    return dict(sorted(found.items()))
+
+
+def command_of(head: Head) -> Command:
+    """Return a command, imported."""
+    command: Command = importlib.import_module(head.module).COMMAND
+    return command
+
+
+def commands() -> dict[str, Command]:
+    """Return every command of this folder, by name, in sorted order."""
+    return {name: command_of(head) for name, head in heads().items()}
+
+
+def parser(word: str) -> argparse.ArgumentParser:
+    """Return the command line's grammar, as far as it is needed for a line that starts with `word`."""
     top = argparse.ArgumentParser(prog="salus", description="An open health-data node for Europe.")
     words = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in commands(word).values():
-        sub = words.add_parser(command.name, help=command.help, description=command.help)
-        sub.add_argument(
-            "--data",
-            type=Path,
-            default=Path(os.environ.get("SALUS_DATA", "salus-data")),
-            metavar="DIR",
-            help="the node's folder (environment SALUS_DATA, default ./salus-data)",
-        )
-        command.arguments(sub)
-        sub.set_defaults(run=command.run)
+    for name, head in heads().items():
+        sub = words.add_parser(name, help=head.help, description=head.help)
+        if name == word:
+            _complete(sub, command_of(head))
     return top
+
+
+def _complete(sub: argparse.ArgumentParser, command: Command) -> None:
+    sub.add_argument(
+        "--data",
+        type=Path,
+        default=Path(os.environ.get("SALUS_DATA", "salus-data")),
+        metavar="DIR",
+        help="the node's folder (environment SALUS_DATA, default ./salus-data)",
+    )
+    command.arguments(sub)
+    sub.set_defaults(run=command.run)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; an expected failure is one line on standard error and exit code 1."""
-    words = sys.argv[1:] if arguments is None else arguments
-    options = parser(words[0] if words else "").parse_args(words)
+    line = sys.argv[1:] if arguments is None else arguments
     try:
-        return int(options.run(options))
+        options = parser(line[0] if line else "").parse_args(line)
+        code = int(options.run(options))
+        sys.stdout.flush()
     except SalusError as error:
         print(f"salus: {error.message}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read us has enough (`| head`). What is still buffered goes nowhere, without a complaint.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
+    return code
 
 
 if __name__ == "__main__":

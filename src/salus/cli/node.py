@@ -7,8 +7,7 @@ from pathlib import Path
 
 from salus.cli.command import Command
 from salus.core.errors import SettingsInvalid
-from salus.node import KEYS_FOLDER
-from salus.settings import EMBEDDED, FILE_NAME, Settings, parse_settings, render_settings
+from salus.settings import EMBEDDED, FILE_NAME, KEYS_FOLDER, Settings, parse_settings, render_settings
 from salus.trust.keys import make_keys
 
 
