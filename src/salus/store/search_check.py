@@ -50,6 +50,7 @@ class Checker:
 
     def __init__(self) -> None:
         """Start with nothing to check."""
+        self._single: list[tuple[bytes, Condition]] = []
         self._needles: list[tuple[Check, Condition]] = []
         self._tests: list[Test] = []
 
@@ -61,13 +62,15 @@ class Checker:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to check."""
-        return not self._tests and not self._needles
+        return not (self._tests or self._needles or self._single)
 
     def add(self, condition: Condition, check: Check) -> None:
         """Check a condition's rows as its predicate asks for."""
         if check.exact:
             return
-        if check.needles:
+        if len(check.needles) == 1 and not check.absent:
+            self._single.append((check.needles[0], condition))
+        elif check.needles:
             self._needles.append((check, condition))
         else:
             self.require(lambda resource: condition_holds(condition, resource))
@@ -79,14 +82,8 @@ class Checker:
     def confirms(self, row: Mapping[str, Any]) -> bool:  # Any: a database row
         """Return whether the row's content matches."""
         content: bytes = row["content"]
-        doubted = []
-        for check, condition in self._needles:
-            if check.absent or len(check.needles) > 1:
-                if _plausible(check, content):
-                    continue
-            elif check.needles[0] in content:
-                continue
-            doubted.append(condition)
+        doubted = [condition for one, condition in self._single if one not in content]
+        doubted += [condition for check, condition in self._needles if not _plausible(check, content)]
         if not doubted and not self._tests:
             return True
         resource = resource_of(row)

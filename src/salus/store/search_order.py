@@ -72,8 +72,8 @@ class Order(msgspec.Struct, frozen=True):
         """Return the place of a row."""
         if self.column == "id":
             return Place(0, [], row["id"])
-        found = row[self.column]
-        return Place(1, [], row["id"]) if found is None else Place(0, [found.isoformat()], row["id"])
+        found = row["date"] if self.column == "date" else row["updated"].isoformat()
+        return Place(1, [], row["id"]) if found is None else Place(0, [found], row["id"])
 
 
 class ValueOrder(msgspec.Struct, frozen=True):

@@ -20,11 +20,13 @@ from salus.standards.fhir.search.references import parse_literal
 from salus.store.postgres import Connection, sees_hidden
 from salus.store.search_check import Checker, confirmed, resource_of
 from salus.store.search_intervals import rare_ids
-from salus.store.search_sql import bound_patients, in_compartments, leads_compartment, predicate
+from salus.store.search_sql import in_compartments, predicate
 from salus.store.search_statement import Statement
+from salus.store.search_tokens import bound_patients, leads_compartment
 
 COLUMNS = (
-    "r.compartment, r.type, r.id, r.version, r.updated, r.others, r.source, r.source_id, r.date, r.content"
+    "r.compartment, r.type, r.id, r.version, r.updated, r.others, r.source, r.source_id, "
+    "r.date::text, r.content"
 )
 SHARED_TYPES = frozenset(
     {

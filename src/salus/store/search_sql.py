@@ -9,30 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from salus.standards.fhir.model import value_set_codes
 from salus.standards.fhir.search import hashing
 from salus.standards.fhir.search.emitters import PROFILE_SLOT
-from salus.standards.fhir.search.extract import compartment_paths
-from salus.standards.fhir.search.hashing import Hasher, prefixes
+from salus.standards.fhir.search.hashing import prefixes
 from salus.standards.fhir.search.parameters import Composite, Part, SearchParameter, clinical_date
 from salus.standards.fhir.search.paths import TypedPath
 from salus.standards.fhir.search.query import (
     CompositeValue,
     Condition,
     MissingValue,
-    OfTypeValue,
     RangeValue,
     ReferenceValue,
     TextValue,
     TokenValue,
     Value,
 )
-from salus.standards.fhir.search.references import listed_targets
 from salus.store.search_intervals import in_ranges, in_strings, in_updated, places, searched
 from salus.store.search_statement import EXACT, PARSE, Check, Predicate, Statement, needle
+from salus.store.search_tokens import (
+    bound_patients,
+    reference_check,
+    reference_hashes,
+    references_of,
+    token_hashes,
+    token_needles,
+    tokens_of,
+)
 
-_CODED = frozenset({"Coding", "CodeableConcept", "Identifier"})
-_NEEDLES_MAX = 200
 _ORIGINAL_ID = "urn:salus:original-id"
 
 
@@ -73,18 +76,11 @@ def _id(statement: Statement, condition: Condition) -> Predicate:
 
 
 def _token(statement: Statement, condition: Condition) -> Predicate:
-    hash_of, modifier = statement.hash_of, condition.modifier
-    paths = places(condition.parameter)
+    modifier = condition.modifier
     if modifier == "text":
-        return Predicate(_text(statement, condition, paths), PARSE)
-    hashes = [
-        hashed
-        for path in paths
-        for value in condition.values
-        for hashed in token_hashes(hash_of, path, value)
-    ]
-    test = statement.has_token(hashes)
-    needles = _token_needles(condition.values)
+        return Predicate(_text(statement, condition, places(condition.parameter)), PARSE)
+    test = statement.has_token(tokens_of(statement.hash_of, condition))
+    needles = token_needles(condition.values)
     if modifier in ("not", "not-in"):
         return _negative(statement, test, needles)
     originals = [
@@ -107,48 +103,6 @@ def _negative(statement: Statement, test: str, needles: tuple[bytes, ...]) -> Pr
     return Predicate(f"(NOT ({test}) OR NOT ({inside}))", Check(needles=needles, absent=True))
 
 
-def _token_needles(values: Sequence[Value]) -> tuple[bytes, ...]:
-    texts = set()
-    for value in values:
-        if isinstance(value, OfTypeValue):
-            texts.add(value.value)
-        elif isinstance(value, TokenValue):
-            texts.add(value.code or value.system or "")
-    return tuple(sorted(needle(text) for text in texts)) if len(texts) <= _NEEDLES_MAX else ()
-
-
-def token_hashes(hash_of: Hasher, path: TypedPath, value: Value) -> list[int]:
-    """Return the tokens of which one stands for the value at a place."""
-    slot = path.slot
-    if isinstance(value, OfTypeValue):
-        return [hash_of(hashing.OF_TYPE, slot, f"{value.system}|{value.code}|{value.value}")]
-    assert isinstance(value, TokenValue)
-    found = []
-    if not value.system and path.type not in _CODED and value.code is not None:
-        found.append(hash_of(hashing.CODE, slot, value.code))
-    if value.system and path.type == "code":
-        known = (
-            (value_set_codes(path.value_set) or {}).get(value.system, frozenset())
-            if path.value_set
-            else frozenset()
-        )
-        codes = sorted(known) if value.code is None else [value.code] if value.code in known else []
-        found.extend(hash_of(hashing.CODE, slot, code) for code in codes)
-    if path.type in _CODED or not path.type:
-        found.append(_coded_hash(hash_of, slot, value))
-    return found
-
-
-def _coded_hash(hash_of: Hasher, slot: str, value: TokenValue) -> int:
-    if value.code is None:
-        return hash_of(hashing.SYSTEM, slot, value.system or "")
-    if value.system is None:
-        return hash_of(hashing.CODE, slot, value.code)
-    if value.system == "":
-        return hash_of(hashing.NO_SYSTEM, slot, value.code)
-    return hash_of(hashing.SYSTEM_CODE, slot, f"{value.system}|{value.code}")
-
-
 def _text(statement: Statement, condition: Condition, paths: Sequence[TypedPath]) -> str:
     """Return the text for: a word begins as the first one searched does; "true" where that is too short."""
     words = [value.folded.split(" ")[0] for value in condition.values if isinstance(value, TextValue)]
@@ -165,65 +119,19 @@ def _text(statement: Statement, condition: Condition, paths: Sequence[TypedPath]
 
 def _reference(statement: Statement, condition: Condition) -> Predicate:
     hash_of = statement.hash_of
-    paths = places(condition.parameter)
     if condition.modifier == "identifier":
-        inner = [TypedPath(f"{path.slot}.identifier", (), "Identifier") for path in paths]
+        inner = [
+            TypedPath(f"{path.slot}.identifier", (), "Identifier") for path in places(condition.parameter)
+        ]
         hashes = [
             one for path in inner for value in condition.values for one in token_hashes(hash_of, path, value)
         ]
         return Predicate(statement.has_token(hashes), PARSE)
-    values = [value for value in condition.values if isinstance(value, ReferenceValue)]
-    hashes = [one for path in paths for value in values for one in reference_hashes(hash_of, path, value)]
-    test = statement.has_token(hashes)
+    test = statement.has_token(references_of(hash_of, condition))
     patients = bound_patients(condition)
     if patients:
         test = f"{in_compartments(statement, patients)} AND {test}"
-    parse = any(path.target for path in paths) and any(value.address for value in values)
-    needles = tuple(needle(value.id or value.address) for value in values)
-    return Predicate(test, PARSE if parse else Check(needles=needles))
-
-
-def reference_hashes(hash_of: Hasher, path: TypedPath, value: ReferenceValue) -> list[int]:
-    """Return the tokens of which one stands for the reference at a place."""
-    slot = path.slot
-    found = []
-    if path.type in ("canonical", "uri", ""):
-        text = value.address or (f"{value.type}/{value.id}" if value.type else value.id)
-        found.append(hash_of(hashing.ADDRESS, slot, text))
-    if path.type in ("canonical", "uri"):
-        return found
-    if value.address:
-        return [*found, hash_of(hashing.ADDRESS, slot, value.address)]
-    if value.type:
-        if path.target in ("", value.type):
-            found.append(hash_of(hashing.REFERENCE, slot, f"{value.type}/{value.id}"))
-        return found
-    types = (path.target,) if path.target else listed_targets(path.targets)
-    if not types:
-        return [*found, hash_of(hashing.REFERENCE_ID, slot, value.id)]
-    return [*found, *(hash_of(hashing.REFERENCE, slot, f"{name}/{value.id}") for name in types)]
-
-
-def leads_compartment(parameter: SearchParameter) -> bool:
-    """Return whether a resource's compartment comes from this reference to a patient."""
-    first = compartment_paths(parameter.resource)[:1]
-    return bool(parameter.paths) and all(
-        path.single and first and path.slot == first[0].slot for path in parameter.paths
-    )
-
-
-def bound_patients(condition: Condition) -> list[str]:
-    """Return the patients whose compartments hold all rows of the condition, [] when it does not say."""
-    if not leads_compartment(condition.parameter):
-        return []
-    only_patients = all(path.target == "Patient" for path in condition.parameter.paths)
-    found = []
-    for value in condition.values:
-        assert isinstance(value, ReferenceValue)
-        if value.address or not (value.type == "Patient" or (only_patients and not value.type)):
-            return []
-        found.append(value.id)
-    return found
+    return Predicate(test, reference_check(condition))
 
 
 def in_compartments(statement: Statement, patients: Sequence[str]) -> str:
