@@ -12,6 +12,7 @@ QUERY_BYTES_MAX = 64 * 1024
 PART_BYTES_MAX = 14 * 1024
 """One parameter: room for 200 ids of 64 characters."""
 Pairs = tuple[tuple[str, str], ...]
+_PLAIN = re.compile(r"[A-Za-z0-9_.~:|,/-]*")
 _CODE_LIKE = re.compile(r"""['"<>;`\\\x00-\x1f]""")
 
 
@@ -65,6 +66,8 @@ def format_pairs(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _encoded(text: str) -> str:
+    if _PLAIN.fullmatch(text):
+        return text
     if _CODE_LIKE.search(text):
         return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "replace"))
     return quote_plus(text, safe=":|,/")

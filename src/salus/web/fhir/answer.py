@@ -48,7 +48,7 @@ def resource_bytes(resource: StoredResource) -> bytes:
         version=resource.version,
         updated=resource.updated,
         source=resource.source or None,
-        original_id=original_id(resource),
+        original_id=original_id(resource) if resource.source_id else None,
     )
 
 

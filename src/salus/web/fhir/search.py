@@ -129,16 +129,8 @@ def part_of(resource: StoredResource, subset: Subset | None) -> bytes:
 
 def entry_of(base: str, resource: StoredResource, body: bytes, mode: str) -> bytes:
     """Return the Bundle entry of a match or an include."""
-    address = f"{base}/{resource.type}/{resource.id}"
-    return (
-        b'{"fullUrl":'
-        + text_bytes(address)
-        + b',"resource":'
-        + body
-        + b',"search":{"mode":"'
-        + mode.encode()
-        + b'"}}'
-    )
+    address = text_bytes(f"{base}/{resource.type}/{resource.id}")
+    return b'{"fullUrl":%b,"resource":%b,"search":{"mode":"%b"}}' % (address, body, mode.encode())
 
 
 def entry_of_ignored(names: tuple[str, ...]) -> bytes:

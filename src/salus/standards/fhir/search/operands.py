@@ -37,6 +37,8 @@ Simple = TokenValue | ReferenceValue | TextValue | RangeValue
 
 def split(text: str, mark: str) -> list[str]:
     r"""Split at a mark that no backslash precedes; the parts keep their escapes."""
+    if "\\" not in text:
+        return text.split(mark)
     parts, current, escaped = [], "", False
     for character in text:
         if character == mark and not escaped:
