@@ -26,7 +26,8 @@ SCOPES_MAX = 50
 # What a professional abroad may be given, as letters of SMART v2 (create read update delete search).
 READ_ONLY = {"*": "rs"}
 DISPENSING = {"*": "rs", "MedicationDispense": "crus"}
-ABROAD = {Role.CLINICIAN: DISPENSING, Role.PHARMACIST: DISPENSING}
+TREATING = DISPENSING | {"DocumentReference": "crs"}  # a letter home: MHD ITI-105
+ABROAD = {Role.CLINICIAN: TREATING, Role.PHARMACIST: DISPENSING}
 TIES = {
     Purpose.TREATMENT: frozenset({"present", "in-care"}),
     Purpose.EMERGENCY: frozenset({"emergency", "present"}),

@@ -2,6 +2,10 @@
 
 Versions follow relatesTo: a document that another one replaces becomes `superseded`, and what was extracted
 only from it is deleted (its history stays), so that neither is shown as current again.
+
+Under a grant for one patient (a citizen, a member node) the document is kept and described, and nothing is
+extracted: what it says stays its author's word, inside the document. It replaces documents of its own source
+only.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from typing import Any
 import msgspec
 
 from salus.core.access import Grant
-from salus.core.errors import Conflict, InvalidResource, UnsupportedMedia
+from salus.core.errors import AccessRefused, Conflict, InvalidResource, UnsupportedMedia
 from salus.core.limits import Limits
 from salus.intake.check import refusals
 from salus.intake.description import complete
@@ -32,6 +36,7 @@ _CURRENT = """
 SELECT type, id, content, source, source_id, updated FROM resource
 WHERE compartment = $1 AND type = 'DocumentReference' AND NOT deleted
 """
+_THERE = "SELECT EXISTS (SELECT FROM resource WHERE type = $1 AND id = $2)"
 _STAY = frozenset(
     {"Patient", "Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "Device"}
 )
@@ -73,7 +78,7 @@ async def receive_document(
     """Keep a document byte for byte, extract what it says, and describe it by a DocumentReference.
 
     Args:
-        grant: to create, over the whole node (a document brings practitioners and organizations).
+        grant: to create; over the whole node, or for the patient who is the subject.
         database: the node's.
         body: the bytes as received.
         media_type: as declared; FHIR JSON and XML documents are read, all else is only kept.
@@ -86,14 +91,16 @@ async def receive_document(
 
     Raises:
         InvalidResource: the document or its DocumentReference is not valid; `issues` says why.
+        AccessRefused: a grant for one patient does not reach the subject, or the document to be replaced.
         UnsupportedMedia: it is no FHIR document and is not described.
     """
     async with database.system() as connection:
         await database.parameters.refresh(connection)
     added = database.parameters.added
     setting = Setting(source, "", key, grant.opened_at, limits, added=added)
-    prepared = _fhir_document(body, media_type, setting, subject)
-    ids = document_ids(source, body)
+    prepared = None if grant.patients is not None else _fhir_document(body, media_type, setting, subject)
+    # The same bytes (a form, a leaflet) may be a document of many; a FHIR document names its patient itself.
+    ids = document_ids(f"{source} {subject}" if subject and prepared is None else source, body)
     patient_link = f"Patient/{subject}" if subject else ""
     if prepared is None:
         if described is None:
@@ -161,6 +168,8 @@ async def _store(
     grant: Grant, connection: Connection, received: Received, rows: Sequence[Row]
 ) -> ReceivedDocument:
     operations = [Operation("update", row.type, row.id, row, may_create=True) for row in rows]
+    if grant.patients is not None:
+        operations = [await _placed(grant, connection, operation) for operation in operations]
     superseding = await _superseding(grant, connection, received)
     written = await resources.apply(grant, connection, [*operations, *superseding])
     await documents.keep(grant, connection, received.document)
@@ -173,6 +182,17 @@ async def _store(
         extracted=document.extracted,
         replaced=tuple(one.id for one in superseding if one.kind == "update"),
     )
+
+
+async def _placed(grant: Grant, connection: Connection, operation: Operation) -> Operation:
+    """Return the write of a row under a grant for one patient, which may create nothing by an update.
+
+    Its id is derived from source, patient and content, so that it is no other patient's.
+    """
+    assert grant.patients is not None
+    await connection.execute(resources.LOCK, [f"{operation.type}/{operation.id}"])
+    is_there = await connection.fetchval(_THERE, operation.type, operation.id)
+    return msgspec.structs.replace(operation, kind="update" if is_there else "create", may_create=False)
 
 
 async def keep_received(grant: Grant, connection: Connection, received: Received) -> None:
@@ -192,6 +212,10 @@ async def _superseding(grant: Grant, connection: Connection, received: Received)
         if row["id"] == received.document.reference or described.get("status") != "current":
             continue
         if any(_is_target(target, row["id"], described) for target in received.replaces):
+            if grant.patients is not None and row["source"] != received.document.source:
+                raise AccessRefused(
+                    f"DocumentReference/{row['id']} came from elsewhere: only its source may replace it."
+                )
             content = write_json({**described, "status": "superseded"})
             read = resource_of({**dict(row), "content": content})
             registry = registry_of(received.added.rows)

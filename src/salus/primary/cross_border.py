@@ -21,14 +21,14 @@ from salus.core.identifiers import is_fhir_id
 from salus.federation.fanout import Answers, fan_out
 from salus.federation.membership_list import Member
 from salus.federation.peers import FHIR_JSON, FORM, Peers, path_of, read_json
-from salus.standards.fhir.codec.json import parse_json
+from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.validation.validator import Issue, validate
 from salus.standards.smart.asker import Asker
 from salus.store.postgres import Database
 from salus.trust.gate import Gatehouse, enter
 from salus.trust.policy import AccessRequest
 
-SCOPE = "system/*.rs system/MedicationDispense.crus"
+SCOPE = "system/*.rs system/MedicationDispense.crus system/DocumentReference.crs"
 LOOKUP_SCOPE = "system/Patient.rs"
 PAGE_COUNT = 500
 Resource = dict[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
@@ -179,6 +179,73 @@ async def fetch_document(desk: Desk, patient: PatientAbroad, reference: Resource
             f"node {patient.node} sent other bytes than it described; the document is not used"
         )
     return fetched
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """A document to be published at the patient's home.
+
+    Args:
+        body: its bytes.
+        media_type: e.g. "application/pdf".
+        title: for people.
+        kind: its type, as a Coding of LOINC: code and display.
+        identifier: (system, value), by which a later one may replace it.
+        replaces: (system, value) of the document that it replaces, None for none.
+    """
+
+    body: bytes
+    media_type: str
+    title: str
+    kind: tuple[str, str]
+    identifier: tuple[str, str]
+    replaces: tuple[str, str] | None = None
+
+
+async def publish_document(desk: Desk, patient: PatientAbroad, letter: Letter) -> Resource:
+    """Publish a document at the patient's home node (MHD ITI-105); return its DocumentReference there.
+
+    The same document again changes nothing, so that a call whose answer was lost is repeated.
+
+    Raises:
+        PeerUnavailable: no answer; call again.
+        AccessRefused, NotFound, InvalidResource: the other node refused.
+    """
+    member = _member(desk, patient)
+    asker = asker_of(desk.caller, patient=patient.id, relationship=patient.relationship)
+    request = AccessRequest(Action.CREATE, "DocumentReference", f"DocumentReference at {patient.node}")
+    async with enter(desk.gatehouse, desk.caller, request) as access:
+        answer = await desk.peers.call(
+            member, asker, "POST", "/fhir/DocumentReference", scope=SCOPE,
+            body=write_json(_described(desk, patient, letter)),
+        )  # fmt: skip
+        access.record([patient.here])
+    return read_json(member, answer, "DocumentReference", desk.peers.limits)
+
+
+def _described(desk: Desk, patient: PatientAbroad, letter: Letter) -> Resource:
+    """Return the DocumentReference of a letter, with the letter inside."""
+    code, display = letter.kind
+    attachment = {
+        "contentType": letter.media_type,
+        "data": base64.b64encode(letter.body).decode(),
+        "size": len(letter.body),
+        "hash": base64.b64encode(hashlib.sha1(letter.body, usedforsecurity=False).digest()).decode(),
+        "title": letter.title,
+    }
+    author = ", ".join(name for name in (desk.caller.name, desk.caller.organisation) if name)
+    described: Resource = {
+        "resourceType": "DocumentReference",
+        "masterIdentifier": {"system": letter.identifier[0], "value": letter.identifier[1]},
+        "status": "current",
+        "type": {"coding": [{"system": "http://loinc.org", "code": code, "display": display}]},
+        "subject": {"reference": f"Patient/{patient.id}"},
+        "author": [{"display": author}],
+        "content": [{"attachment": attachment}],
+    }
+    if letter.replaces is not None:
+        target = {"identifier": {"system": letter.replaces[0], "value": letter.replaces[1]}}
+        described["relatesTo"] = [{"code": "replaces", "target": target}]
+    return described
 
 
 def _inline(desk: Desk, patient: PatientAbroad, attachment: Resource) -> Fetched:

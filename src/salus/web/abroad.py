@@ -7,6 +7,7 @@ address holds what is asked; the token's purpose of use and the stated relations
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
@@ -17,7 +18,7 @@ from starlette.requests import Request
 from salus.core.access import Caller
 from salus.core.errors import MalformedContent, MethodNotAllowed, NotFound
 from salus.primary import cross_border, dispensing_abroad
-from salus.primary.cross_border import Desk, Fetched, PatientAbroad, Resource
+from salus.primary.cross_border import Desk, Fetched, Letter, PatientAbroad, Resource
 from salus.primary.dispensing_abroad import Dispensed, Supply
 from salus.primary.prescriptions import Remaining
 from salus.standards.fhir.codec.json import parse_json_value, write_json
@@ -25,7 +26,7 @@ from salus.trust.identity import authenticate
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PREFIX = "/abroad"
-BODY_BYTES_MAX = 256 * 1024
+BODY_BYTES_MAX = 8 * 1024 * 1024
 MESSAGES_MAX = 5
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -57,6 +58,17 @@ class Document(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A document of the patient, by its DocumentReference as listed."""
 
     reference: dict[str, Any]
+
+
+class Publication(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A document for the patient's home; `data` is base64, `type` a LOINC code with its display."""
+
+    data: str
+    media_type: str
+    title: str
+    type: tuple[str, str]
+    identifier: tuple[str, str]
+    replaces: tuple[str, str] | None = None
 
 
 class HandOver(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -138,6 +150,19 @@ async def _document(desk: Desk, body: bytes) -> Resource:
     return _fetched(await cross_border.fetch_document(desk, asked.patient, asked.reference))
 
 
+async def _publish(desk: Desk, body: bytes) -> Resource:
+    asked = _read(desk, body, Publication)
+    try:
+        content = base64.b64decode("".join(asked.data.split()), validate=True)
+    except ValueError as error:
+        raise MalformedContent("data is not base64.") from error
+    letter = Letter(
+        body=content, media_type=asked.media_type, title=asked.title, kind=asked.type,
+        identifier=asked.identifier, replaces=asked.replaces,
+    )  # fmt: skip
+    return {"document": await cross_border.publish_document(desk, asked.patient, letter)}
+
+
 async def _prescriptions(desk: Desk, body: bytes) -> Resource:
     found = await dispensing_abroad.list_prescriptions(desk, _read(desk, body, Whom).patient)
     listed = [
@@ -181,6 +206,7 @@ ROUTES: dict[str, Callable[[Desk, bytes], Awaitable[Resource]]] = {
     "/summary": _summary,
     "/documents": _documents,
     "/document": _document,
+    "/publish": _publish,
     "/prescriptions": _prescriptions,
     "/dispense": _dispense,
     "/discard": _discard,

@@ -3,8 +3,8 @@
 The document is kept byte for byte, its description points at the copy, and what a FHIR document says is
 extracted beside it (`intake.documents`). Finding (ITI-67) and retrieving (ITI-68) are the FHIR face's search
 of DocumentReference and read of Binary; so is everything here that is no publication. A caller bound to one
-patient (a citizen) adds a DocumentReference as a resource like any other: a document may bring practitioners
-and organisations along, which takes leave over the node.
+patient (a citizen, a professional of a member node) publishes about that patient: the document is kept and
+described, and nothing is extracted from it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from salus.core.errors import InvalidResource
 from salus.core.identifiers import is_fhir_id
 from salus.intake.documents import ReceivedDocument, receive_document
 from salus.store import resources
+from salus.store.rows import StoredResource
 from salus.trust.identity import authenticate
 from salus.web.fhir import face as fhir
 from salus.web.fhir import writing
@@ -49,16 +50,12 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
     resource, _ = await writing.read_resource(request, services.limits)
     writing.check_type(resource, "DocumentReference")
     writing.check_valid(resource)
-    if caller.patient or not any("data" in content["attachment"] for content in resource["content"]):
+    if not any("data" in content["attachment"] for content in resource["content"]):
+        if caller.node is not None:
+            raise InvalidResource("Another node publishes a document with its bytes, in attachment.data.")
         return await fhir.respond(services, request)
     writing.check_authors(caller, resource)
-    received = await publish(services, caller, resource)
-    what = f"DocumentReference/{received.reference}"
-    async with pass_gate(services, caller, Action.READ, "DocumentReference", what) as access:
-        stored = await resources.read(
-            access.grant, services.database, "DocumentReference", received.reference
-        )
-        access.record(stored.patients)
+    received, stored = await publish(services, caller, resource)
     note = "The document is kept as it came." if received.created else "The same document was here already."
     return written(request, stored, services.fhir_base, status=201 if received.created else 200, note=note)
 
@@ -72,32 +69,50 @@ def replayed(request: FhirRequest, body: bytes) -> FhirRequest:
     return msgspec.structs.replace(request, receive=receive)
 
 
-async def publish(services: Services, caller: Caller, resource: Resource) -> ReceivedDocument:
-    """Keep the one document inside a DocumentReference.
+async def publish(
+    services: Services, caller: Caller, resource: Resource
+) -> tuple[ReceivedDocument, StoredResource]:
+    """Keep the one document inside a DocumentReference; return it with its description as stored.
 
     Raises:
         InvalidResource: there is not exactly one, its hash or size is wrong, or its patient is not ours.
+        NotFound: there is no such patient that the caller may write about.
     """
     content, media_type = embedded_document(resource)
     subject = str(resource.get("subject", {}).get("reference", "")).removeprefix(f"{services.fhir_base}/")
     kind, _, patient = subject.partition("/")
     if kind != "Patient" or not is_fhir_id(patient):
         raise InvalidResource("DocumentReference.subject must be a Patient of this node (Patient/id).")
-    system = str(resource.get("meta", {}).get("source", "")) or f"urn:salus:client:{caller.subject}"
     passage = pass_gate(services, caller, Action.CREATE, "DocumentReference", "DocumentReference")
     async with passage as access:
-        await resources.read(access.grant, services.database, "Patient", patient)
-        return await receive_document(
-            access.grant,
-            services.database,
+        grant, database = access.grant, services.database
+        await resources.read(grant, database, "Patient", patient)
+        received = await receive_document(
+            grant,
+            database,
             content,
             media_type,
-            source=system,
+            source=source_of(caller, resource),
             key=services.keys.search,
             limits=services.limits,
             described={**resource, "subject": {"reference": f"Patient/{patient}"}},
             subject=patient,
         )
+        stored = await resources.read(grant, database, "DocumentReference", received.reference)
+    return received, stored
+
+
+def source_of(caller: Caller, resource: Resource) -> str:
+    """Return the system that a document comes from.
+
+    A local system may name it in meta.source. Of a node or a citizen it is who they are, for a document
+    replaces those of its own source.
+    """
+    if caller.node is not None:
+        return f"urn:salus:node:{caller.node}"
+    if caller.patient:
+        return f"urn:salus:citizen:{caller.patient}"
+    return str(resource.get("meta", {}).get("source", "")) or f"urn:salus:client:{caller.subject}"
 
 
 def embedded_document(resource: Resource) -> tuple[bytes, str]:

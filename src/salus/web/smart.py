@@ -62,7 +62,12 @@ def configuration(base_url: str) -> dict[str, Any]:
         "grant_types_supported": ["client_credentials"],
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": ["ES384", "RS384"],
-        "scopes_supported": ["system/*.rs", "system/*.read", "system/MedicationDispense.cru"],
+        "scopes_supported": [
+            "system/*.rs",
+            "system/*.read",
+            "system/MedicationDispense.cru",
+            "system/DocumentReference.crs",
+        ],
         "code_challenge_methods_supported": ["S256"],
         "capabilities": CAPABILITIES,
     }

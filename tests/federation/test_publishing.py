@@ -1,0 +1,148 @@
+"""A letter goes home: Estonia publishes it in Portugal, where the citizen sees it; both write it down."""
+
+import base64
+
+import httpx
+import msgspec
+import pytest
+from tests.federation.conftest import get, local_caller, local_token, put
+
+from salus.core.access import Role
+from salus.core.errors import AccessRefused, NotFound
+from salus.primary.cross_border import Desk, Letter, PatientAbroad, present, publish_document
+from salus.store.ledger import decode_entry
+
+BODY = b"%PDF-1.7\n\x00\xff discharge letter\r\n"
+LETTER = Letter(
+    body=BODY,
+    media_type="application/pdf",
+    title="Discharge letter",
+    kind=("18842-5", "Discharge summary"),
+    identifier=("urn:tartu:letters", "1"),
+)
+NEXT = msgspec.structs.replace(
+    LETTER, body=BODY + b"corrected", identifier=("urn:tartu:letters", "2"), replaces=LETTER.identifier
+)
+ANA = PatientAbroad("pt-1", "ana", {})
+
+
+@pytest.fixture
+async def desk(federation):
+    home, abroad = federation.nodes["pt-1"], federation.nodes["ee-1"]
+    await put(home, *({"resourceType": "Patient", "id": name} for name in ("ana", "rui")))
+    mari = local_caller(abroad, Role.CLINICIAN, "Mari Tamm")
+    return Desk(mari, abroad.services.gatehouse, abroad.services.peers, abroad.services.database)
+
+
+async def leaves(node, patient):
+    async with node.services.database.system() as connection:
+        rows = await connection.fetch("SELECT entry FROM leaf ORDER BY arrival")
+    found = (decode_entry(bytes(row["entry"])) for row in rows)
+    return [(leaf.name, leaf.node, leaf.action, leaf.outcome) for leaf in found if leaf.patient == patient]
+
+
+async def documents_of_ana(home):
+    answer = await get(home, "DocumentReference?patient=ana", Role.CITIZEN, patient="ana")
+    return {one["resource"]["masterIdentifier"]["value"]: one["resource"] for one in answer.json()["entry"]}
+
+
+async def test_the_citizen_sees_at_home_what_was_written_abroad_byte_for_byte(federation, desk):
+    home, abroad = federation.nodes["pt-1"], federation.nodes["ee-1"]
+    made = await publish_document(desk, present(ANA), LETTER)
+    listed = (await documents_of_ana(home))["1"]
+    assert (listed["id"], listed["status"], listed["meta"]["source"]) == (
+        made["id"], "current", "urn:salus:node:ee-1",
+    )  # fmt: skip
+    attachment = listed["content"][0]["attachment"]
+    assert "data" not in attachment
+    kept = await get(home, attachment["url"], Role.CITIZEN, patient="ana")
+    assert (kept.content, kept.headers["content-type"]) == (BODY, "application/pdf")
+    assert ("Mari Tamm", "ee-1", "create", "served") in await leaves(home, "ana")
+    assert ("Mari Tamm", "", "create", "served") in await leaves(abroad, "pt-1:ana")
+    other = await get(home, attachment["url"], Role.CITIZEN, patient="rui")
+    assert other.status_code == 404
+
+
+async def test_a_repeated_call_changes_nothing(federation, desk):
+    first = await publish_document(desk, present(ANA), LETTER)
+    again = await publish_document(desk, present(ANA), LETTER)
+    assert (again["id"], again["meta"]["versionId"]) == (first["id"], "1")
+    assert len(await documents_of_ana(federation.nodes["pt-1"])) == 1
+
+
+async def test_the_next_version_replaces_the_first_across_the_border(federation, desk):
+    await publish_document(desk, present(ANA), LETTER)
+    await publish_document(desk, present(ANA), NEXT)
+    listed = await documents_of_ana(federation.nodes["pt-1"])
+    assert {value: one["status"] for value, one in listed.items()} == {"1": "superseded", "2": "current"}
+
+
+async def test_a_document_of_the_home_is_not_replaced_from_abroad(federation, desk):
+    home = federation.nodes["pt-1"]
+    own = {
+        "resourceType": "DocumentReference",
+        "id": "own",
+        "masterIdentifier": {"system": "urn:tartu:letters", "value": "1"},
+        "status": "current",
+        "subject": {"reference": "Patient/ana"},
+        "content": [{"attachment": {"url": "Binary/x"}}],
+    }
+    await put(home, own)
+    with pytest.raises(AccessRefused, match="only its source"):
+        await publish_document(desk, present(ANA), NEXT)
+    assert (await documents_of_ana(home))["1"]["status"] == "current"
+
+
+async def test_nothing_is_published_without_a_treatment_relationship_or_about_another(federation, desk):
+    with pytest.raises(AccessRefused):
+        await publish_document(desk, ANA, LETTER)
+    with pytest.raises(NotFound):
+        await publish_document(desk, present(PatientAbroad("pt-1", "nobody", {})), LETTER)
+    pharmacist = local_caller(federation.nodes["ee-1"], Role.PHARMACIST, "Jaan")
+    with pytest.raises(AccessRefused):
+        await publish_document(msgspec.structs.replace(desk, caller=pharmacist), present(ANA), LETTER)
+
+
+async def test_a_local_system_publishes_abroad_by_the_nodes_own_door(federation, desk):
+    abroad = federation.nodes["ee-1"]
+    headers = {"authorization": f"Bearer {local_token(abroad, Role.CLINICIAN, 'Mari Tamm')}"}
+    asked = {
+        "node": "pt-1", "id": "ana", "relationship": "present", "title": "Letter", "type": ["18842-5", "x"],
+        "data": base64.b64encode(BODY).decode(), "media_type": "text/plain", "identifier": ["urn:x", "7"],
+    }  # fmt: skip
+    async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+        answer = await client.post(f"{abroad.url}/abroad/publish", json=asked)
+    assert answer.status_code == 200, answer.text
+    assert (await documents_of_ana(federation.nodes["pt-1"]))["7"]["author"] == [
+        {"display": "Mari Tamm, Hospital of ee-1"}
+    ]
+
+
+def citizens_document(patient, body=b"my diary"):
+    return {
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "subject": {"reference": f"Patient/{patient}"},
+        "content": [{"attachment": {"contentType": "text/plain", "data": base64.b64encode(body).decode()}}],
+    }
+
+
+async def post(node, resource, patient):
+    headers = {"authorization": f"Bearer {local_token(node, Role.CITIZEN, patient, patient=patient)}"}
+    async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+        return await client.post(f"{node.url}/fhir/DocumentReference", json=resource)
+
+
+async def test_a_citizens_document_is_kept_like_any_other_and_in_the_own_record_only(federation, desk):
+    home = federation.nodes["pt-1"]
+    made = await post(home, citizens_document("ana"), "ana")
+    assert made.status_code == 201, made.text
+    attachment = made.json()["content"][0]["attachment"]
+    kept = await get(home, attachment["url"], Role.CITIZEN, patient="ana")
+    assert (kept.content, kept.headers["content-type"]) == (b"my diary", "text/plain")
+    assert (await post(home, citizens_document("ana"), "ana")).status_code == 200
+    assert (await post(home, citizens_document("rui"), "ana")).status_code == 404
+    same = await post(home, citizens_document("rui"), "rui")
+    assert (same.status_code, same.json()["id"] == made.json()["id"]) == (201, False)
+    still = await get(home, f"DocumentReference/{made.json()['id']}", Role.CITIZEN, patient="ana")
+    assert still.status_code == 200
