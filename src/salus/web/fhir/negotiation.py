@@ -18,9 +18,10 @@ class Format(Enum):
     @property
     def content_type(self) -> bytes:
         """Return the Content-Type of an answer in this format."""
-        return f"{self.value}; charset=utf-8".encode("ascii")
+        return CONTENT_TYPES[self]
 
 
+CONTENT_TYPES = {each: f"{each.value}; charset=utf-8".encode("ascii") for each in Format}
 NAMES = {
     "application/fhir+json": Format.JSON,
     "application/json": Format.JSON,

@@ -40,6 +40,9 @@ class Preference(msgspec.Struct, frozen=True):
     asynchronous: bool = False
 
 
+NO_PREFERENCE = Preference()
+
+
 class FhirRequest(msgspec.Struct, frozen=True):
     """One request to the FHIR base.
 
@@ -130,7 +133,7 @@ def collect_headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
 def parse_preference(header: str) -> Preference:
     """Read the Prefer header; what is not understood is ignored (RFC 7240, section 2)."""
     if not header:
-        return Preference()
+        return NO_PREFERENCE
     wishes: dict[str, str] = {}
     for wish in header.replace(";", ",").split(","):
         name, _, chosen = wish.strip().partition("=")
