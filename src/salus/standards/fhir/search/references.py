@@ -62,6 +62,8 @@ def literals_in(value: Any) -> Iterator[str]:  # Any: JSON as parsed
             literal = current.get("reference")
             if isinstance(literal, str) and literal[:1] != "#":
                 yield literal
-            stack.extend(inner for inner in current.values() if isinstance(inner, dict | list))
-        elif isinstance(current, list):
-            stack.extend(current)
+            current = current.values()
+        for inner in current:
+            kind = type(inner)  # parsed JSON is plain; every element of every resource comes by here
+            if kind is dict or kind is list:
+                stack.append(inner)
