@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import asyncpg
@@ -38,8 +39,8 @@ from salus.web.services import Services
 CONNECTIONS = 16
 RESOURCES = 5_000
 PATIENTS = 500
-ROUNDS = 3
-SECONDS = 3.0
+ROUNDS = 9
+SECONDS = 1.0
 LEAVES = 40_000
 TARGET = 0.60
 
@@ -97,7 +98,11 @@ def _report(rates: dict[str, list[dict[str, float]]]) -> list[dict[str, Any]]:
 
     found = []
     for name in ("citizen", "clinician"):
-        ratio = per_second(name) / per_second("bare")
+        # Of rounds side by side, so that a busy moment of the machine counts in few of them.
+        ratio = median(
+            (ours["requests"] / ours["seconds"]) / (bare["requests"] / bare["seconds"])
+            for ours, bare in zip(rates[name], rates["bare"], strict=True)
+        )
         p95 = sorted(one["p95_ms"] for one in rates[name])[ROUNDS // 2]
         found += [
             _figure(f"read_by_{name}_of_bare_ceiling", round(ratio, 3), "ratio", TARGET, met=ratio >= TARGET),
