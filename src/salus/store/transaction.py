@@ -15,6 +15,7 @@ import msgspec
 
 from salus.core.access import Grant
 from salus.core.errors import (
+    Conflict,
     Gone,
     InvalidResource,
     NotFound,
@@ -29,7 +30,8 @@ from salus.standards.fhir.bundle import (
     version_of_etag,
 )
 from salus.standards.fhir.codec.json import parse_json, write_json
-from salus.store import resources
+from salus.standards.fhir.search.references import literals_in, parse_literal
+from salus.store import referrers, resources
 from salus.store.changes import Operation, Written
 from salus.store.conditions import (
     Here,
@@ -120,6 +122,8 @@ async def _attempt(
     if here.rules.obey is not None:
         operations = await here.rules.obey(here, operations)
     await _check_references(here, operations, len(entries) > 1)
+    if here.rules.integrity:
+        await _check_deletions(here, operations)
     changed = await resources.apply(here.grant, here.connection, operations, what=what) if operations else []
     if here.rules.after is not None:
         await here.rules.after(here, changed)
@@ -152,9 +156,24 @@ async def _operation(
         resource, content = entry.resource, entry.content
         if links:
             content = splice_references(content, resource, lookup_for(entry, links), write_json)
+    own = own_links(resource, content, here.rules.fhir_base)
+    if own:
+        content = splice_references(content, resource, own.get, write_json)
     row = row_of(here, resource, content, entry.type or type_of(entry), target.id)
     kind: Literal["create", "update"] = "create" if target.exists is False else "update"
     return Operation(kind, row.type, row.id, row, if_match, may_create=entry.method == "PUT")
+
+
+def own_links(resource: Resource, content: bytes, base: str) -> dict[str, str]:
+    """Return the relative form of absolute references to this node, so that they find their compartment.
+
+    What is inside a Bundle stays as it came.
+    """
+    prefix = f"{base}/"
+    if prefix.encode() not in content or resource.get("resourceType") == "Bundle":
+        return {}
+    found = {link: link.removeprefix(prefix) for link in literals_in(resource) if link.startswith(prefix)}
+    return {link: short for link, short in found.items() if parse_literal(short).type}
 
 
 def row_of(here: Here, resource: Resource, content: bytes, kind: str, identity: str) -> Row:
@@ -207,6 +226,29 @@ async def _matched(
     return {index: found[key] for index, key in wanted.items() if key in found}
 
 
+async def _check_deletions(here: Here, operations: Sequence[Operation]) -> None:
+    """Refuse to delete what others refer to, by the rules of referential integrity.
+
+    Raises:
+        Conflict: saying how many, and naming at most five.
+    """
+    written = [(one.type, one.id) for one in operations]
+    for one in operations:
+        if one.row is not None:
+            continue
+        found = await referrers.referrers(
+            here.grant, here.connection, one.type, one.id,
+            key=here.rules.search_key, base=here.rules.fhir_base, without=written,
+        )  # fmt: skip
+        if found:
+            many = "At least " if len(found) >= referrers.COUNTED_MAX else ""
+            refer = "resource refers" if len(found) == 1 else "resources refer"
+            raise Conflict(
+                f"{many}{len(found)} {refer} to {one.type}/{one.id}, such as {', '.join(found[:5])}: "
+                "delete or change them first, or in the same transaction."
+            )
+
+
 def _refuse_same(operations: Sequence[Operation]) -> None:
     """Refuse two writes of one resource, which conditions can lead to."""
     seen = set()
@@ -237,7 +279,10 @@ async def _check_references(here: Here, operations: Sequence[Operation], in_bund
     if dangling:
         raise InvalidResource(f"No entry of the Bundle has the fullUrl {', '.join(dangling[:10])}. Add it.")
     if here.rules.integrity:
+        gone = wanted & {f"{one.type}/{one.id}" for one in operations if one.row is None}
+        await referrers.share(here.connection, wanted - written)
         missing = await resources.missing_references(here.grant, here.connection, sorted(wanted - written))
+        missing = [*missing, *gone]
         if missing:
             listed = ", ".join(sorted(missing)[:10])
             raise InvalidResource(f"Referenced resources are not stored here: {listed}. Send them first.")

@@ -210,6 +210,55 @@ async def test_integrity_refuses_references_to_nothing(open_door):
     assert (await door("POST", "/", sent)).status_code == 200
 
 
+async def test_integrity_refuses_to_delete_what_others_refer_to(open_door):
+    door = open_door(referential_integrity=True)
+    await door("PUT", "/Patient/p", {**PATIENT, "id": "p"})
+    notes = [(await door("POST", "/Observation", observation("Patient/p"))).json()["id"] for _ in range(2)]
+    refused = await door("DELETE", "/Patient/p")
+    assert refused.status_code == 409
+    assert "2 resources refer to Patient/p" in refused.text
+    listed = {"resourceType": "List", "status": "current", "mode": "working", "entry": []}
+    listed["subject"] = {"reference": "https://node.test/fhir/Patient/p"}
+    listed["extension"] = [{"url": "urn:x", "valueReference": {"reference": f"Observation/{notes[0]}"}}]
+    made = (await door("POST", "/List", {k: v for k, v in listed.items() if v})).json()["id"]
+    refused = await door("DELETE", f"/Observation/{notes[0]}")
+    assert refused.status_code == 409
+    assert f"1 resource refers to Observation/{notes[0]}, such as List/{made}" in refused.text
+    assert (await door("DELETE", f"/Observation/{notes[1]}")).status_code == 204
+    kept = bundle(entry("DELETE", f"Observation/{notes[0]}"), entry("DELETE", "Patient/p"))
+    assert (await door("POST", "/", kept)).status_code == 409
+    assert (await door("GET", f"/Observation/{notes[0]}")).status_code == 200
+    both = bundle(
+        *(entry("DELETE", name) for name in (f"Observation/{notes[0]}", f"List/{made}", "Patient/p"))
+    )
+    assert (await door("POST", "/", both)).status_code == 200
+
+
+async def test_integrity_refuses_a_reference_to_what_the_same_transaction_deletes(open_door):
+    door = open_door(referential_integrity=True)
+    await door("PUT", "/Patient/p", {**PATIENT, "id": "p"})
+    sent = bundle(entry("DELETE", "Patient/p"), entry("POST", "Observation", observation("Patient/p")))
+    assert (await door("POST", "/", sent)).status_code == 422
+    assert (await door("GET", "/Patient/p")).status_code == 200
+
+
+async def test_an_absolute_reference_to_this_node_is_one_of_its_own(door):
+    await door("PUT", "/Patient/p", {**PATIENT, "id": "p"})
+    made = await door("POST", "/Observation", observation("https://node.test/fhir/Patient/p"))
+    assert made.json()["subject"] == {"reference": "Patient/p"}
+    found = (await door.citizen("GET", "/Observation?patient=p", patient="p")).json()
+    assert [one["resource"]["id"] for one in found["entry"]] == [made.json()["id"]]
+    elsewhere = "https://node.test/other/Patient/p"
+    kept = (await door("POST", "/Observation", observation(elsewhere))).json()
+    assert kept["subject"] == {"reference": elsewhere}
+
+
+async def test_without_integrity_anything_may_be_deleted(door):
+    await door("PUT", "/Patient/p", {**PATIENT, "id": "p"})
+    await door("POST", "/Observation", observation("Patient/p"))
+    assert (await door("DELETE", "/Patient/p")).status_code == 204
+
+
 async def test_a_bundle_may_come_as_xml(door):
     body = (
         b'<Bundle xmlns="http://hl7.org/fhir"><type value="transaction"/><entry>'
