@@ -10,12 +10,13 @@ DEMO ?=
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -c "import sys; sys.exit('Salus needs Python 3.11 or newer; try: make PYTHON=python3.12 ...') if sys.version_info < (3, 11) else None"
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@echo "Installing into $(VENV) (once, about a minute) ..." >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 demo: $(VENV)/.ready  ## Start three nodes on loopback and play the story
-	$(BIN)/salus demo $(DEMO)
+	@$(BIN)/salus demo $(DEMO)
 
 test: $(VENV)/.ready  ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -33,10 +34,10 @@ contracts: $(VENV)/.ready
 check: lint types contracts test scoreboard  ## Everything CI checks
 
 bench: $(VENV)/.ready  ## Print one JSON line per figure
-	$(BIN)/python -m bench
+	@$(BIN)/python -m bench
 
 scoreboard: $(VENV)/.ready  ## Run the public suites found in SUITES
-	$(BIN)/python -m conformance.scoreboard $(SUITES)
+	@$(BIN)/python -m conformance.scoreboard $(SUITES)
 
 lock: $(VENV)/.ready  ## Resolve requirements.lock anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group check --group bench pyproject.toml -o requirements.lock
