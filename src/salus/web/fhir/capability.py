@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from salus.core.errors import MethodNotAllowed
+from salus.federation.transactions import TRANSACTIONS
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.search.grammar import reference_targets
@@ -129,7 +130,7 @@ def resource(kind: str, registry: Registry | None = None) -> Json:
     codes = [code for shape, method, code in INTERACTIONS if method in routes.ROUTES[shape]]
     found: Json = {
         "type": kind,
-        "interaction": [{"code": code} for code in codes],
+        "interaction": [interaction(kind, code) for code in codes],
         "versioning": "versioned-update",
         "readHistory": True,
         "updateCreate": True,
@@ -139,10 +140,29 @@ def resource(kind: str, registry: Registry | None = None) -> Json:
         "conditionalDelete": "single",
         "referencePolicy": ["literal", "logical", "local"],
         "searchInclude": include_names(kind, registry),
+        "searchRevInclude": referring_names(registry).get(kind, []),
         "searchParam": search_parameters(kind, registry),
     }
     extra = operations(kind, instance=True)
     return found | ({"operation": extra} if extra else {})
+
+
+def interaction(kind: str, code: str) -> Json:
+    """Return an interaction, with what the EU Health Data API guide has to do with it."""
+    said = TRANSACTIONS.get((kind, code))
+    return {"code": code, "documentation": said} if said else {"code": code}
+
+
+@lru_cache(maxsize=2)
+def referring_names(registry: Registry | None) -> dict[str, list[str]]:
+    """Return what _revinclude takes, by the type that is referred to."""
+    found: dict[str, list[str]] = {}
+    for kind in sorted(resource_types() - NOT_STORED - routes.READ_ONLY):
+        for code, parameter in sorted(parameters_of(kind, registry).items()):
+            if parameter.type == "reference" and not parameter.refused:
+                for target in reference_targets(parameter):
+                    found.setdefault(target, []).append(f"{kind}:{code}")
+    return found
 
 
 def audit(kind: str) -> Json:

@@ -4,6 +4,7 @@ import pytest
 
 from salus.core.access import Role
 from salus.core.limits import Limits
+from salus.federation.transactions import TRANSACTIONS
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.search.parameters import parameters_of
@@ -67,6 +68,23 @@ def test_each_search_parameter_claimed_is_understood_and_no_other_is_claimed(kin
             assert len(query.criteria) == 1
     for include in RESOURCES[kind]["searchInclude"][1:]:
         assert parse_query(kind, [("_include", include)], Limits(), strict=True).includes
+    for referring in RESOURCES[kind]["searchRevInclude"]:
+        assert parse_query(kind, [("_revinclude", referring)], Limits(), strict=True).includes
+
+
+def test_references_to_a_type_may_be_included_in_reverse():
+    assert "Observation:patient" in RESOURCES["Patient"]["searchRevInclude"]
+    assert "Observation:encounter" not in RESOURCES["Patient"]["searchRevInclude"]
+
+
+def test_what_the_european_guide_asks_of_the_doors_is_said_where_it_is_done():
+    said = {
+        (kind, one["code"])
+        for kind, resource in RESOURCES.items()
+        for one in resource["interaction"]
+        if "documentation" in one
+    }
+    assert said == set(TRANSACTIONS)
 
 
 async def test_each_operation_claimed_is_there(door):
