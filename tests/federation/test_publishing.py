@@ -133,6 +133,12 @@ async def post(node, resource, patient):
         return await client.post(f"{node.url}/fhir/DocumentReference", json=resource)
 
 
+async def delete(node, name, patient):
+    headers = {"authorization": f"Bearer {local_token(node, Role.CITIZEN, patient, patient=patient)}"}
+    async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+        return await client.delete(f"{node.url}/fhir/{name}")
+
+
 async def test_a_citizens_document_is_kept_like_any_other_and_in_the_own_record_only(federation, desk):
     home = federation.nodes["pt-1"]
     made = await post(home, citizens_document("ana"), "ana")
@@ -141,6 +147,11 @@ async def test_a_citizens_document_is_kept_like_any_other_and_in_the_own_record_
     kept = await get(home, attachment["url"], Role.CITIZEN, patient="ana")
     assert (kept.content, kept.headers["content-type"]) == (b"my diary", "text/plain")
     assert (await post(home, citizens_document("ana"), "ana")).status_code == 200
+    name = f"DocumentReference/{made.json()['id']}"
+    assert (await delete(home, name, "ana")).status_code == 204
+    assert (await get(home, attachment["url"], Role.CITIZEN, patient="ana")).status_code == 404
+    assert (await post(home, citizens_document("ana"), "ana")).status_code == 201
+    assert (await get(home, attachment["url"], Role.CITIZEN, patient="ana")).content == b"my diary"
     assert (await post(home, citizens_document("rui"), "ana")).status_code == 404
     same = await post(home, citizens_document("rui"), "rui")
     assert (same.status_code, same.json()["id"] == made.json()["id"]) == (201, False)

@@ -17,13 +17,17 @@ INSERT INTO document (patient, id, reference, media_type, digest, received_at, s
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (patient, id) DO NOTHING
 """
 _COLUMNS = "patient, id, reference, media_type, digest, received_at, source, extracted"
+# With its DocumentReference a document is deleted: its bytes stay, like every version, and nobody gets them.
 # What the citizen restricts (EHDS 8) is there for those only who see hidden resources ($2).
 _GET = f"""
 SELECT {_COLUMNS}, content FROM document
 WHERE id = $1 AND ($2 OR NOT EXISTS (
     SELECT FROM restriction r
     WHERE r.patient = document.patient AND r.type = 'DocumentReference' AND r.id = document.reference
-))
+)) AND NOT EXISTS (
+    SELECT FROM resource d WHERE d.compartment = document.patient AND d.type = 'DocumentReference'
+        AND d.id = document.reference AND d.deleted
+)
 """  # noqa: S608  (constants only)
 _OF_PATIENT = f"SELECT {_COLUMNS} FROM document WHERE patient = $1 ORDER BY received_at"  # noqa: S608
 _SAME = f"SELECT {_COLUMNS} FROM document WHERE patient = $1 AND digest = $2 ORDER BY received_at LIMIT 1"  # noqa: S608
