@@ -19,14 +19,18 @@ from salus.standards.fhir.validation.issue import Findings, Where, quote
 
 _XHTML = "{http://www.w3.org/1999/xhtml}"
 _PLAIN = re.compile(r'<div xmlns="http://www\.w3\.org/1999/xhtml">\s*[^\s<>&][^<>&]*</div>').fullmatch
-_DECLARATION = re.compile(r"<!(?!--|\[CDATA\[)|<\?")
+_DECLARATION = re.compile(r"<!(?!--)|<\?")
+_COMMENT = re.compile(r"<!--(.*?)-->", re.S)
 _IGNORED_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\ufeff]")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.\-]*):").match
 _UNSAFE_STYLE = re.compile(
     r"url\s*\((?!\s*[\"']?(?:data:image/(?:png|jpeg|gif);|[\w.\-]+[\"']?\s*\)))"
-    r"|expression|@|\\|javascript|behaviou?r|-moz-binding|image-set|/\*",
+    r"|expression|@|\\|javascript|behaviou?r|-moz-binding|/\*|<"
+    r"|(?:image|image-set|cross-fade|element|src)\s*\("
+    r"|(?<![\w\-])position\s*:(?!\s*(?:static|relative)\s*(?:;|!|$))",
     re.I,
 )
+_EMBEDDED_IMAGE = re.compile(r"data:image/(?:png|jpe?g|gif)[;,]").match
 _TAG = re.compile(r"<[^<>]*>")
 _SHOWN = re.compile(r">\s*[^\s<&]")
 
@@ -64,7 +68,11 @@ def problems(text: str) -> list[tuple[str, str]]:
     """Return what is wrong with a narrative: pairs of a rule ("txt-1") and a sentence; at most one a kind."""
     if _DECLARATION.search(text):
         return [
-            ("txt-1", "Document types, entities and processing instructions are not allowed; remove them.")
+            (
+                "txt-1",
+                "Document types, entities, CDATA sections and processing instructions are not allowed; "
+                "remove them (write &lt; for < in text).",
+            )
         ]
     try:
         root = etree.fromstring(text, _parser())
@@ -75,8 +83,10 @@ def problems(text: str) -> list[tuple[str, str]]:
         ]
     if root.tag != f"{_XHTML}div":
         return [("txt-1", 'The narrative must be <div xmlns="http://www.w3.org/1999/xhtml">...</div>.')]
-    tags = frozenset(_TAG.findall(text))
-    is_plain = text.count("<") == text.count(">") and text.count("xmlns") == 1
+    if "<!" in text and any("<" in note or ">" in note for note in _COMMENT.findall(text)):
+        return [("txt-1", "A comment in a narrative may not hold markup; remove it.")]
+    is_plain = "<!" not in text and text.count("<") == text.count(">") and text.count("xmlns") == 1
+    tags = frozenset(_TAG.findall(text)) if is_plain else frozenset()
     if is_plain and tags <= _harmless_tags() and _SHOWN.search(text):
         return []
     found = _all_problems(root)
@@ -109,8 +119,9 @@ def _parser() -> etree.XMLParser:
 def _harmless_tags() -> set[str]:
     """Return the tags, as they are written, that were found harmless before.
 
-    They are learnt only from narratives in which every ">" ends a tag and the root alone declares a
-    namespace, and used only for such: there the text of a tag says everything about the element.
+    They are learnt only from narratives without comments, in which every "<" begins a tag, every ">" ends one
+    and the root alone declares a namespace, and used only for such: there each tag was parsed as the element
+    that its text says, and the text says everything about the element.
     """
     return set()
 
@@ -118,7 +129,7 @@ def _harmless_tags() -> set[str]:
 def _remember(tags: frozenset[str]) -> None:
     known = _harmless_tags()
     if len(known) + len(tags) <= TAGS_MAX:
-        known.update(tag for tag in tags if len(tag) <= TAG_LENGTH_MAX and tag[1] not in "!?")
+        known.update(tag for tag in tags if len(tag) <= TAG_LENGTH_MAX)
 
 
 def _element_problems(element: etree._Element) -> list[str]:
@@ -133,7 +144,9 @@ def _element_problems(element: etree._Element) -> list[str]:
         if label not in markup.attributes and label not in own:
             found.append(f"The attribute {quote(label)} is not allowed on <{name}>; remove it.")
         elif label == "style" and _UNSAFE_STYLE.search(text):
-            found.append("A style may not load or run anything (url, expression, @, \\); remove that.")
+            found.append(
+                "A style may not load, run or cover anything (url, expression, @, \\, position); remove that."
+            )
         elif label in ("href", "src", "cite", "longdesc", "usemap") and not _is_harmless(label, text):
             found.append(
                 f"The address in {label!r} may run or load something; use http, https or a fragment."
@@ -147,5 +160,5 @@ def _is_harmless(attribute: str, address: str) -> bool:
     if match is None:
         return True
     if attribute == "src":
-        return match[1] in _markup().image_schemes or cleaned.startswith("data:image/")
+        return match[1] in _markup().image_schemes or _EMBEDDED_IMAGE(cleaned) is not None
     return match[1] in _markup().link_schemes

@@ -1,6 +1,8 @@
 """Narratives are harmless XHTML (R4 txt-1, txt-2)."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from salus.standards.fhir.validation.narrative import problems
 
@@ -22,7 +24,8 @@ def div(content):
         '<p style="background-image: url(data:image/png;base64,AA==)">a</p>',
         '<p xml:lang="de" lang="de">a</p>',
         "a &amp; b &lt; c &#160;",
-        "<![CDATA[a < b]]>",
+        "a &lt; b",
+        '<p style="position: relative; background-position: top left">a</p>',
     ],
 )
 def test_formatting_is_taken(content):
@@ -60,6 +63,18 @@ def test_formatting_is_taken(content):
         (div(""), "txt-2"),
         (div("<p> </p>"), "txt-2"),
         (div("<!-- a -->"), "txt-2"),
+        (div("<![CDATA[a]]>"), "txt-1"),
+        (div("<![CDATA[><script>alert(1)</script>]]>a"), "txt-1"),
+        (div("<!--><img src=x onerror=alert(1)>-->a"), "txt-1"),
+        (div("<!--x--><!-- <b> -->a"), "txt-1"),
+        (div("<img src='data:image/svg+xml;base64,AA=='/>"), "txt-1"),
+        (div("<img src=' DATA:image/svg+xml,x'/>"), "txt-1"),
+        (div("<p style='background:image(\"x\")'>a</p>"), "txt-1"),
+        (div('<p style=\'background:cross-fade("x", "y")\'>a</p>'), "txt-1"),
+        (div("<p style='position:fixed;top:0'>a</p>"), "txt-1"),
+        (div("<p style='POSITION : var(--x, fixed)'>a</p>"), "txt-1"),
+        (div("<p style='b\\65haviour:x'>a</p>"), "txt-1"),
+        (div("<p style='@import x'>a</p>"), "txt-1"),
     ],
 )
 def test_what_runs_loads_or_shows_nothing_is_refused(text, rule):
@@ -76,3 +91,26 @@ def test_what_was_harmless_before_hides_nothing_now():
     )
     assert problems(div('<p title="a"> &#160; </p>')) != []
     assert problems('<div xmlns="http://www.w3.org/2000/svg"><p title="a">x</p></div>') != []
+
+
+EVIL = '<iframe src="https://evil.example/"></iframe><script>alert(1)</script><p onclick="x()">a</p>'
+
+
+@pytest.mark.parametrize("cover", ["<![CDATA[{}]]>x", "<!--{}-->x", "<?x {}?>x", "<!-- a --><![CDATA[{}]]>x"])
+def test_no_narrative_teaches_that_evil_tags_are_harmless(cover):
+    problems(div(cover.format(EVIL)))
+    assert [rule for rule, _ in problems(div(EVIL))] == ["txt-1"] * 3
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    covers=st.lists(
+        st.sampled_from(
+            ["<![CDATA[", "]]>", "<!--", "-->", "<?a ", "?>", EVIL, "<b>", "</b>", "x", "<b title='"]
+        ),
+        max_size=8,
+    )
+)
+def test_whatever_came_before_evil_tags_stay_evil(covers):
+    problems(div("".join(covers)))
+    assert problems(div(EVIL)) != []
