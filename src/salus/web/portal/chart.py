@@ -34,27 +34,28 @@ from salus.web.portal.visit import Visit
 
 DISPENSE_SYSTEM = "urn:salus:dispensation"
 PURPOSES = {Purpose.TREATMENT: "to treat this patient", Purpose.EMERGENCY: "emergency"}
-ROWS_MAX = "200"
+ROWS_MAX = "500"
 Resource = dict[str, Any]  # FHIR content is open JSON, hence Any
 
 
 async def chart(visit: Visit) -> Response:
-    """Show what may be dispensed, and the way to the summary."""
+    """Show what is prescribed, or why that is not known, and the way to the summary."""
     found = in_front(visit)
-    problem, listed = "", []
+    unknown, status, listed = "", 200, []
     try:
         listed = await _prescriptions(visit, found)
     except SalusError as error:
-        problem = error.message
+        unknown, status = error.message, error.status
     rows = [_row(each, visit.language) for each in listed]
     done = "Handed over and recorded at the patient's home." if "done" in visit.request.query_params else ""
     return visit.show(
         "patient.html",
         "Patient",
+        status=status,
         banner=_banner(visit, found),
         path=found.path,
         prescriptions=rows,
-        problem=problem,
+        unknown=unknown,
         done=done,
     )
 
@@ -126,8 +127,9 @@ async def _prescriptions(visit: Visit, found: InFront) -> list[Prescribed]:
     )
     async with enter(visit.services.gatehouse, caller, asked) as access:
         pairs = [("patient", patient), ("_count", ROWS_MAX)]
-        requests = await find(visit.services, access, "MedicationRequest", [*pairs, ("status", "active")])
-        given = await find(visit.services, access, "MedicationDispense", pairs)
+        active = [*pairs, ("status", "active")]
+        requests = await find(visit.services, access, "MedicationRequest", active, whole=True)
+        given = await find(visit.services, access, "MedicationDispense", pairs, whole=True)
     now = visit.services.clock()
     return [
         Prescribed(

@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import RedirectResponse, Response
 
 from salus.core.access import Action, Purpose
-from salus.core.errors import InvalidSearch, SalusError
+from salus.core.errors import InvalidSearch, PeerUnavailable, SalusError
 from salus.primary.cross_border import find_patients
 from salus.standards.nationalid.identifiers import holds, national_identifiers
 from salus.trust.gate import enter
@@ -31,12 +31,14 @@ async def find_patient(visit: Visit) -> Response:
     except SalusError as error:
         return _page(visit, problem=error.message, status=error.status)
     if len(found) != 1:
+        if silent and not found:
+            problem = "It is not known whether this patient has a record there; ask again in a moment."
+            return _page(visit, problem=problem, silent=silent, status=PeerUnavailable.status)
         many = (
             "No patient has this identifier" if not found else f"{len(found)} patients have this identifier"
         )
-        more = "" if not silent else "; not every node answered"
         return _page(
-            visit, problem=f"{many}{more}. Compare the number with the document.", silent=silent, status=422
+            visit, problem=f"{many}. Compare the number with the document.", silent=silent, status=422
         )
     home, person = found[0]
     relationship = "present" if visit.form.get("present") == "yes" else "none"

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from salus.core.access import Action, Caller, Purpose, Role
-from salus.core.errors import NotFound
+from salus.core.errors import NotFound, TooLarge
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.nationalid.identifiers import identifier_of_system
@@ -54,11 +54,22 @@ def identifier_in_words(system: str, value: str) -> str:
 
 
 async def find(
-    services: Services, access: Access, type_name: str, pairs: Sequence[tuple[str, str]]
+    services: Services,
+    access: Access,
+    type_name: str,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    whole: bool = False,
 ) -> list[dict[str, Any]]:  # FHIR content is open JSON, hence Any
-    """Search, note whose data leaves, and return what was found, each with its logical id."""
+    """Search, note whose data leaves, and return what was found, each with its logical id.
+
+    Raises:
+        TooLarge: `whole` is asked for and there is more than one page.
+    """
     query = parse_query(type_name, pairs, services.limits, strict=True, base=services.fhir_base)
     page = await search(access.grant, services.database, query, key=services.keys.search)
+    if whole and page.next_cursor:
+        raise TooLarge(f"The record holds more of {type_name} than one page shows; none is shown.")
     for patient, count in page.patients.items():
         access.record([patient] if patient else [], count=count)
     return [read(services, stored) for stored in page.resources]

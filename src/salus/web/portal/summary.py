@@ -49,6 +49,7 @@ class Section(msgspec.Struct, frozen=True):
         narrative: safe HTML, "" when the section has none that can be shown.
         entries: the coded entries in words.
         missing: why there is nothing, in the reader's language; "" when there is something.
+        unread: how many entries the section names that the document does not hold, in words; "" when none.
     """
 
     code: str
@@ -57,6 +58,7 @@ class Section(msgspec.Struct, frozen=True):
     narrative: str
     entries: tuple[Entry, ...]
     missing: str
+    unread: str = ""
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -149,6 +151,8 @@ def _section(section: Resource, index: Mapping[str, Resource], language: str) ->
     known = next((each for each in tables.sections().values() if each.loinc == code), None)
     held = [_resolve(reference, index) for reference in section.get("entry", [])]
     entries = tuple(read_entry(resource, index, language) for resource in held if resource)
+    lost = len(held) - len(entries)
+    unread = f"{phrase('unread', language)}: {lost}" if lost else ""
     narrative = sanitise(str(section.get("text", {}).get("div", "")))
     missing = phrase(EMPTY_REASONS.get(_code(section.get("emptyReason")), "none-recorded"), language)
     original = str(section.get("title", ""))
@@ -158,7 +162,8 @@ def _section(section: Resource, index: Mapping[str, Resource], language: str) ->
         original=original,
         narrative=narrative,
         entries=entries,
-        missing="" if entries or (narrative and "emptyReason" not in section) else missing,
+        missing="" if entries or lost or (narrative and "emptyReason" not in section) else missing,
+        unread=unread,
     )
 
 

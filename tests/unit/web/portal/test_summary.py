@@ -99,3 +99,9 @@ def test_every_phrase_and_category_has_every_language():
 )
 def test_a_person_is_called_by_the_official_name(names, shown):
     assert person_name({"name": names}) == shown
+
+
+def test_entries_that_the_document_names_and_does_not_hold_are_counted():
+    summary = read_summary(DOCUMENT, "en")
+    assert summary.sections[0].unread.endswith(": 1")
+    assert summary.sections[1].unread == ""

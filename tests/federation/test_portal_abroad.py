@@ -1,0 +1,82 @@
+"""The portal at one node about a patient of another: what is not known is said to be not known."""
+
+import re
+
+import httpx
+import msgspec
+import pytest
+from tests.federation.conftest import free_port, put
+
+from salus.web.application import assemble
+from salus.web.portal import face as portal
+
+NUMBER = "123456789"
+ANA = {
+    "resourceType": "Patient",
+    "id": "ana",
+    "identifier": [{"system": "urn:example:card", "value": NUMBER}],
+    "name": [{"family": "Silva", "given": ["Ana"]}],
+    "birthDate": "1970-01-01",
+}
+
+
+def form_token(page):
+    return re.search(r'name="csrf" value="([0-9a-f]+)"', page.text).group(1)
+
+
+@pytest.fixture
+async def browser(federation):
+    """A clinician is logged in at the portal of ee-1."""
+    await put(federation.nodes["pt-1"], ANA)
+    services = msgspec.structs.replace(federation.nodes["ee-1"].services, demo=True)
+    application = assemble([portal.face(services)], body_bytes_max=100_000, secure=False)
+    transport = httpx.ASGITransport(application)
+    async with httpx.AsyncClient(
+        transport=transport, base_url=services.base_url, follow_redirects=True
+    ) as client:
+        page = await client.get("/login")
+        await client.post("/login", data={"csrf": form_token(page), "persona": "clinician"})
+        yield client
+
+
+async def look_up(client, *, present):
+    page = await client.get("/patient")
+    form = {"csrf": form_token(page), "country": "pt-1", "identifier": f"urn:example:card|{NUMBER}"}
+    return await client.post(
+        "/patient", data=form | {"purpose": "TREAT"} | ({"present": "yes"} if present else {})
+    )
+
+
+def at_nobodys_address(federation):
+    """Make pt-1 a member at an address where nothing listens."""
+    gone = msgspec.structs.replace(federation.member("pt-1"), base_url=f"http://127.0.0.1:{free_port()}")
+    federation.publish(gone, federation.member("ee-1"))
+
+
+async def test_prescriptions_that_were_refused_are_not_known_and_not_none(browser):
+    page = await look_up(browser, present=False)
+    assert page.status_code == 403
+    assert "No prescriptions" not in page.text
+    assert ">Not known:</span>" in page.text
+    assert "node pt-1 gave no token" in page.text
+
+
+async def test_prescriptions_of_a_node_that_is_down_are_not_known_and_not_none(federation, browser):
+    page = await look_up(browser, present=True)
+    assert page.status_code == 200
+    assert "No active prescriptions" in page.text
+    at_nobodys_address(federation)
+    page = await browser.get("/patient/pt-1/ana")
+    assert page.status_code == 502
+    assert "No prescriptions" not in page.text
+    assert "No active prescriptions" not in page.text
+    assert ">Not known:</span> node pt-1 cannot be reached" in page.text
+
+
+async def test_a_patient_whose_node_is_down_is_not_said_to_be_unknown(federation, browser):
+    at_nobodys_address(federation)
+    page = await look_up(browser, present=True)
+    assert page.status_code == 502
+    assert "No patient has this identifier" not in page.text
+    assert "not known" in page.text
+    assert "pt-1 (node pt-1 cannot be reached)" in page.text
