@@ -19,6 +19,7 @@ from salus.core.errors import (
     Gone,
     InvalidResource,
     NotFound,
+    VersionConflict,
 )
 from salus.core.identifiers import new_id
 from salus.core.limits import Limits
@@ -26,6 +27,7 @@ from salus.standards.fhir.bundle import (
     Entry,
     Resource,
     lookup_for,
+    names_version,
     splice_references,
     version_of_etag,
 )
@@ -44,6 +46,7 @@ from salus.store.conditions import (
     targets_of,
     type_of,
 )
+from salus.store.continuity import NOWHERE, Origin, continued, origin_after, with_origin
 from salus.store.postgres import Connection, Database
 from salus.store.rows import Row, StoredResource, make_row
 
@@ -51,6 +54,7 @@ YIELD_EVERY = 16
 """Resources indexed before other requests of this process get a turn."""
 
 OWNED = frozenset({"Subscription"})
+Befores = dict[tuple[str, str], StoredResource]
 Outcome = Literal["created", "updated", "deleted", "unchanged", "matched", "absent"]
 
 
@@ -109,10 +113,11 @@ async def _attempt(
     targets = await targets_of(here, entries, fresh)
     links = links_of(entries, targets)
     links.update(await conditional_links(here, entries, targets))
+    befores = await _befores(here, entries, targets)
     operations: list[Operation] = []
     places: list[int | None] = []
     for count, entry in enumerate(entries):
-        operation = await _operation(here, entry, targets.get(entry.index), links)
+        operation = await _operation(here, entry, targets.get(entry.index), links, befores)
         places.append(None if operation is None else len(operations))
         if operation is not None:
             operations.append(operation)
@@ -141,7 +146,7 @@ def _done(entry: Entry, written: Written | None, matched: StoredResource | None)
 
 
 async def _operation(
-    here: Here, entry: Entry, target: Target | None, links: dict[str, str]
+    here: Here, entry: Entry, target: Target | None, links: dict[str, str], befores: Befores
 ) -> Operation | None:
     """Return the write of an entry, None when there is nothing to write."""
     if target is None or (entry.method == "POST" and target.exists):
@@ -149,17 +154,23 @@ async def _operation(
     if_match = version_of_etag(entry.if_match)
     if entry.method == "DELETE":
         return Operation("delete", entry.type, target.id, None, if_match)
+    before: StoredResource | None
     if entry.method == "PATCH":
-        resource, content = await _patched(here, entry, target.id)
+        current = before = await _locked(here, entry, target.id)
+        resource, content = _patched(here, entry, current)
     else:
+        before = befores.get((entry.type, target.id))
         assert entry.resource is not None
         resource, content = entry.resource, entry.content
         if links:
             content = splice_references(content, resource, lookup_for(entry, links), write_json)
+        resource, content = continued(before, resource, content, here.rules.limits)
     own = own_links(resource, content, here.rules.fhir_base)
     if own:
         content = splice_references(content, resource, own.get, write_json)
-    row = row_of(here, resource, content, entry.type or type_of(entry), target.id)
+    row = row_of(
+        here, resource, content, entry.type or type_of(entry), target.id, origin_after(before, resource)
+    )
     kind: Literal["create", "update"] = "create" if target.exists is False else "update"
     return Operation(kind, row.type, row.id, row, if_match, may_create=entry.method == "PUT")
 
@@ -176,33 +187,63 @@ def own_links(resource: Resource, content: bytes, base: str) -> dict[str, str]:
     return {link: short for link, short in found.items() if parse_literal(short).type}
 
 
-def row_of(here: Here, resource: Resource, content: bytes, kind: str, identity: str) -> Row:
+def row_of(
+    here: Here, resource: Resource, content: bytes, kind: str, identity: str, origin: Origin = NOWHERE
+) -> Row:
     """Return the row of a resource under the id the node gives it.
 
     What a patient makes for themselves and FHIR puts in no compartment (a Subscription) is in theirs.
     """
     named = resource if resource.get("id") == identity else {**resource, "id": identity}
-    index = here.database.parameters.indexer(kind, here.rules.search_key)(named)
+    index = here.database.parameters.indexer(kind, here.rules.search_key)(with_origin(named, origin))
     patients = here.grant.patients
     if kind in OWNED and patients is not None and len(patients) == 1 and not index.compartments:
         index = msgspec.structs.replace(index, compartments=tuple(patients))
-    return make_row(kind, identity, content, index=index)
+    return make_row(kind, identity, content, index=index, source=origin.source, source_id=origin.source_id)
 
 
-async def _patched(here: Here, entry: Entry, identity: str) -> tuple[Resource, bytes]:
-    """Return the current resource with the patch applied, validated; it stays locked until the end."""
-    key, rules = (entry.type, identity), here.rules
+async def _befores(here: Here, entries: Sequence[Entry], targets: dict[int, Target]) -> Befores:
+    """Return the current versions of what is updated, locked until the end.
+
+    Raises:
+        VersionConflict: If-None-Match says that there is none, or that it is not this version.
+    """
+    named = {
+        (entry.type, targets[entry.index].id): entry
+        for entry in entries
+        if entry.method == "PUT" and entry.index in targets and targets[entry.index].exists is not False
+    }
+    if not named:
+        return {}
+    await here.connection.execute(resources.LOCK, [f"{kind}/{identity}" for kind, identity in named])
+    found = await current_of(here, list(named))
+    for key, entry in named.items():
+        if key in found and not found[key].deleted and names_version(entry.if_none_match, found[key].version):
+            raise VersionConflict(
+                f"{place_of(entry)}{key[0]}/{key[1]} is there in the version that If-None-Match excludes."
+            )
+    return found
+
+
+async def _locked(here: Here, entry: Entry, identity: str) -> StoredResource:
+    """Return the current version of what is to be patched; it stays locked until the end."""
     await here.connection.execute(resources.LOCK, [f"{entry.type}/{identity}"])
-    current = (await current_of(here, [key])).get(key)
+    current = (await current_of(here, [(entry.type, identity)])).get((entry.type, identity))
     if current is None:
         raise NotFound(f"{place_of(entry)}There is no {entry.type}/{identity} that this access may change.")
     if current.deleted:
         raise Gone(f"{place_of(entry)}{entry.type}/{identity} was deleted: create it again with PUT.")
-    before = {**parse_json(current.content, rules.limits), "id": identity}
+    return current
+
+
+def _patched(here: Here, entry: Entry, current: StoredResource) -> tuple[Resource, bytes]:
+    """Return the current resource with the patch applied, validated."""
+    rules = here.rules
+    before = {**parse_json(current.content, rules.limits), "id": current.id}
     after = rules.patch(before, entry)
     if after == before:
         return before, current.content
-    if after.get("resourceType") != entry.type or after.get("id") != identity:
+    if after.get("resourceType") != entry.type or after.get("id") != current.id:
         raise InvalidResource("A patch may not change the resourceType or the id.")
     rules.check(after)
     return after, write_json(after)

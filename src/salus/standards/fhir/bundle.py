@@ -368,10 +368,27 @@ def splice_references(
     return spliced if replaced == expected else write(resource)
 
 
+ETAG = re.compile(r'\s*(?:(?:W/)?"([^"]*)"|([0-9]+))\s*', re.ASCII)
+
+
 def version_of_etag(text: str) -> int | None:
-    """Return the version of ``W/"3"``, None for ``*`` or no header, -1 for a tag no version has."""
-    tag = text.strip()
-    if tag in ("", "*"):
+    """Return the version of ``W/"3"`` (``"3"`` and ``3`` too), None for ``*`` or no tag at all.
+
+    A tag that no version has is -1.
+
+    Raises:
+        MalformedContent: it is no entity tag.
+    """
+    if text.strip() in ("", "*"):
         return None
-    number = tag.removeprefix("W/").strip('"')
+    found = ETAG.fullmatch(text)
+    if found is None:
+        raise MalformedContent('If-Match takes one version, as W/"3".')
+    number = found[1] or found[2] or ""
     return int(number) if number.isascii() and number.isdecimal() and len(number) <= 9 else -1
+
+
+def names_version(text: str, version: int) -> bool:
+    """Return whether an If-None-Match names a version: by ``*``, or in its list of entity tags."""
+    tags = [tag.strip() for tag in text.split(",")]
+    return "*" in tags or f'W/"{version}"' in tags or f'"{version}"' in tags

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from salus.core.access import Action, Caller
 from salus.core.errors import NotFound
-from salus.standards.fhir.bundle import version_of_etag
+from salus.standards.fhir.bundle import names_version
 from salus.store import resources
 from salus.store.rows import StoredResource
 from salus.web.fhir.answer import Answer, resource_bytes, version_headers
@@ -53,7 +53,7 @@ def is_known(request: FhirRequest, resource: StoredResource) -> bool:
     """Return whether If-None-Match, or else If-Modified-Since, says that the caller has this version."""
     tags = request.header("if-none-match")
     if tags:
-        return tags.strip() == "*" or resource.version in map(version_of_etag, tags.split(","))
+        return names_version(tags, resource.version)
     since = request.header("if-modified-since")
     moment = parse_http_date(since) if since else None
     return moment is not None and resource.updated.replace(microsecond=0) <= moment

@@ -32,6 +32,7 @@ async def update(services: Services, request: FhirRequest, caller: Caller) -> An
         identity=identity,
         condition=condition,
         if_match=request.header("if-match"),
+        if_none_match=request.header("if-none-match"),
         resource=resource,
         content=content,
     )

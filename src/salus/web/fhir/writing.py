@@ -198,6 +198,7 @@ def single(
     identity: str = "",
     condition: str | None = None,
     if_match: str = "",
+    if_none_match: str = "",
     resource: Resource | None = None,
     content: bytes = b"",
 ) -> Entry:
@@ -211,7 +212,7 @@ def single(
         id=identity,
         condition=condition,
         if_match=if_match,
-        if_none_match="",
+        if_none_match=if_none_match,
         if_modified_since="",
         resource=resource,
         content=content,

@@ -192,7 +192,13 @@ def test_conditional_references_are_found_at_any_depth():
 
 
 @pytest.mark.parametrize(
-    ("tag", "version"), [('W/"3"', 3), ('"3"', 3), ("*", None), ("", None), ('W/"x"', -1)]
+    ("tag", "version"), [('W/"3"', 3), ('"3"', 3), ("3", 3), ("*", None), ("", None), ('W/"x"', -1)]
 )
 def test_etags(tag, version):
     assert version_of_etag(tag) == version
+
+
+@pytest.mark.parametrize("tag", ["three", 'W/"3', 'W/"3", W/"4"', "W/3"])
+def test_what_is_no_entity_tag_is_refused(tag):
+    with pytest.raises(MalformedContent):
+        version_of_etag(tag)

@@ -127,9 +127,23 @@ def splice_meta(
     spans = top_level_spans(content)
     given = _meta(content[slice(*spans["meta"])]) if "meta" in spans else {}
     meta = write_json(_merged(given, version, updated, source, original_id))
-    edits = []
+    return _with_members(content, spans, {"id": write_json(id), "meta": meta})
+
+
+def replace_meta(content: bytes, meta: dict[str, Any]) -> bytes:  # Any: the elements of Meta
+    """Return the content with this meta in place of its own, or after resourceType.
+
+    Raises:
+        MalformedContent: the content is not a JSON object.
+    """
+    return _with_members(content, top_level_spans(content), {"meta": write_json(meta)})
+
+
+def _with_members(content: bytes, spans: dict[str, Span], members: dict[str, bytes]) -> bytes:
+    """Return the content with these top-level members replaced, or put in after resourceType."""
+    edits: list[tuple[int, int, bytes]] = []
     fresh = b""
-    for key, value in (("id", write_json(id)), ("meta", meta)):
+    for key, value in members.items():
         if key in spans:
             edits.append((*spans[key], value))
         else:
