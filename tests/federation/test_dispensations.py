@@ -328,6 +328,26 @@ async def test_an_expired_prescription_is_shown_as_such_and_not_dispensed(counte
         await dispense(desk, patient, listed.resource, supply("d1", 1))
 
 
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"intent": "plan"}, "no prescription"),
+        ({"intent": "proposal"}, "no prescription"),
+        ({"doNotPerform": True}, "must not be given"),
+        ({"authoredOn": "1957-05-01"}, "validity"),
+        ({"category": [{"coding": [{"code": "inpatient"}]}]}, "hospital"),
+    ],
+)
+async def test_what_is_no_prescription_is_never_dispensed(counter, members, reason):
+    federation, desk, patient = counter
+    await put(federation.nodes["pt-1"], prescription(**members))
+    listed = await only(desk, patient)
+    assert not listed.is_valid
+    assert reason in listed.why_not
+    with pytest.raises(Conflict, match=reason):
+        await dispense(desk, patient, listed.resource, supply("d1", 1))
+
+
 async def test_a_hand_over_that_the_citizen_restricts_is_not_handed_over_again(counter):
     federation, desk, patient = counter
     home = federation.nodes["pt-1"]

@@ -235,7 +235,8 @@ PRESCRIPTION = {
 async def prescription(node, people):
     """Store a prescription for the first citizen and return its id."""
     token = make_token(node.services.data, node.settings, Role.CLINICIAN, None, None, seconds=None)
-    body = {**PRESCRIPTION, "subject": {"reference": f"Patient/{people[0]['id']}"}}
+    subject = {"reference": f"Patient/{people[0]['id']}"}
+    body = {**PRESCRIPTION, "subject": subject, "authoredOn": date.today().isoformat()}
     async with browser(node) as client:
         headers = {"authorization": f"Bearer {token}", "content-type": "application/fhir+json"}
         answer = await client.post("/fhir/MedicationRequest", content=ENCODER.encode(body), headers=headers)

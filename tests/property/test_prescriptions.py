@@ -31,7 +31,7 @@ def receive(prescription, known, offered):
         if is_repeat(known.values(), offered):
             return prescription, known
         if offered.counts:
-            check_dispensable(prescription, known.values(), offered, now=NOW)
+            check_dispensable(prescription, known.values(), offered, now=NOW, country="PT")
     except Conflict:
         return prescription, known
     known = {**known, offered.identifier: offered}
@@ -52,7 +52,7 @@ messages = st.lists(
 def test_no_order_of_messages_hands_out_more_than_was_prescribed(arriving, fills, total):
     each = tablets(30)
     overall = tablets(total) if total is not None else tablets(30 * fills)
-    prescription = Prescription("p", "active", "", "", each, overall, fills, True)
+    prescription = Prescription("p", "active", "", "", each, overall, fills, True, authored="2026-11-01")
     known = {}
     for name, value, status in arriving:
         offered = Dispensation(f"urn:x|{name}", "p", status, tablets(value), False, "")

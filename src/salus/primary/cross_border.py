@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from time import perf_counter
 from typing import Any
 from urllib.parse import urlencode
@@ -20,27 +21,20 @@ from salus.core.errors import MalformedContent, MultipleMatches, NotFound, PeerU
 from salus.core.identifiers import is_fhir_id
 from salus.federation.fanout import Answers, fan_out
 from salus.federation.membership_list import Member
-from salus.federation.peers import FHIR_JSON, FORM, Peers, path_of, read_json
+from salus.federation.peers import FHIR_JSON, FORM, path_of, read_json
+from salus.primary.desk import Desk, leave
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.validation.validator import Issue, validate
 from salus.standards.smart.asker import Asker
+from salus.trust.gate import Access
 from salus.store.postgres import Database
 from salus.trust.gate import Gatehouse, enter
-from salus.trust.policy import AccessRequest
+from salus.trust.policy import SUMMARY, AccessRequest
 
 SCOPE = "system/*.rs system/MedicationDispense.crus system/DocumentReference.crs"
 LOOKUP_SCOPE = "system/Patient.rs"
 PAGE_COUNT = 500
 Resource = dict[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
-
-
-class Desk(msgspec.Struct, frozen=True):
-    """From where one asks abroad: the caller, the node's gate, its way to other nodes and its database."""
-
-    caller: Caller
-    gatehouse: Gatehouse
-    peers: Peers
-    database: Database
 
 
 class PatientAbroad(msgspec.Struct, frozen=True):
@@ -120,7 +114,7 @@ async def find_patients(
 
     names = ",".join(sorted(demographics))
     what = f"Patient?{names} at {','.join(member.node for member in members)}"[:200]
-    async with enter(desk.gatehouse, desk.caller, AccessRequest(Action.SEARCH, "Patient", what)) as access:
+    async with leave(desk, Action.SEARCH, "Patient", what) as access:
         found = await fan_out(members, ask, deadline_ms=peers.limits.peer_deadline_ms)
         for candidates in found.answers.values():
             access.record(candidate.here for candidate in candidates)
@@ -145,6 +139,13 @@ def only_candidate(found: Answers[list[PatientAbroad]]) -> PatientAbroad:
     return candidates[0]
 
 
+def depart(
+    desk: Desk, patient: PatientAbroad, action: Action, kind: str, what: str
+) -> AbstractAsyncContextManager[Access]:
+    """Return the way out to the patient's home, through this node's gate (`desk.leave`)."""
+    return leave(desk, action, kind, what, node=patient.node, identity=patient.id)
+
+
 def present(patient: PatientAbroad) -> PatientAbroad:
     """Return the patient as one who is here and whose identity document was seen."""
     return msgspec.structs.replace(patient, relationship="present")
@@ -152,7 +153,7 @@ def present(patient: PatientAbroad) -> PatientAbroad:
 
 async def fetch_summary(desk: Desk, patient: PatientAbroad) -> Fetched:
     """Fetch the patient summary that the home node composes now, and validate it."""
-    return await _fetch(desk, patient, f"/fhir/Patient/{patient.id}/$summary", "Patient", "$summary")
+    return await _fetch(desk, patient, f"/fhir/Patient/{patient.id}/$summary", SUMMARY, "$summary")
 
 
 async def list_documents(desk: Desk, patient: PatientAbroad, *, kind: str = "") -> Listed:
@@ -210,10 +211,10 @@ async def publish_document(desk: Desk, patient: PatientAbroad, letter: Letter) -
         PeerUnavailable: no answer; call again.
         AccessRefused, NotFound, InvalidResource: the other node refused.
     """
-    member = _member(desk, patient)
     asker = asker_of(desk.caller, patient=patient.id, relationship=patient.relationship)
-    request = AccessRequest(Action.CREATE, "DocumentReference", f"DocumentReference at {patient.node}")
-    async with enter(desk.gatehouse, desk.caller, request) as access:
+    what = f"DocumentReference at {patient.node}"
+    async with depart(desk, patient, Action.CREATE, "DocumentReference", what) as access:
+        member = _member(desk, patient)
         answer = await desk.peers.call(
             member, asker, "POST", "/fhir/DocumentReference", scope=SCOPE,
             body=write_json(_described(desk, patient, letter)),
@@ -282,10 +283,9 @@ async def _fetch(
     desk: Desk, patient: PatientAbroad, path: str, kind: str, what: str, *, accept: str = FHIR_JSON
 ) -> Fetched:
     began = perf_counter()
-    member = _member(desk, patient)
     asker = asker_of(desk.caller, patient=patient.id, relationship=patient.relationship)
-    request = AccessRequest(Action.READ, kind, f"{what} at {patient.node}")
-    async with enter(desk.gatehouse, desk.caller, request) as access:
+    async with depart(desk, patient, Action.READ, kind, f"{what} at {patient.node}") as access:
+        member = _member(desk, patient)
         answer = await desk.peers.call(member, asker, "GET", path, scope=SCOPE, accept=accept)
         resource, issues = _understood(desk, member, answer.body, answer.content_type)
         access.record([patient.here])
@@ -304,11 +304,11 @@ def _understood(desk: Desk, member: Member, body: bytes, content_type: str) -> t
 
 async def _search(desk: Desk, patient: PatientAbroad, kind: str, asked: Mapping[str, str]) -> Listed:
     began = perf_counter()
-    member = _member(desk, patient)
     asker = asker_of(desk.caller, patient=patient.id, relationship=patient.relationship)
     body = urlencode({**asked, "_count": str(PAGE_COUNT)}).encode()
     what = f"{kind}?{','.join(asked)} at {patient.node}"
-    async with enter(desk.gatehouse, desk.caller, AccessRequest(Action.SEARCH, kind, what)) as access:
+    async with depart(desk, patient, Action.SEARCH, kind, what) as access:
+        member = _member(desk, patient)
         answer = await desk.peers.call(
             member, asker, "POST", f"/fhir/{kind}/_search", scope=SCOPE, body=body, content_type=FORM
         )

@@ -42,8 +42,10 @@ class Held(msgspec.Struct):
     sources: dict[str, str]
 
 
-async def keep_prescriptions(here: Here, operations: list[Operation]) -> list[Operation]:
+async def keep_prescriptions(here: Here, operations: list[Operation], *, country: str) -> list[Operation]:
     """Return the writes with the changes of prescriptions that the dispensations among them cause.
+
+    `country` is this node's: a prescription without a validity period holds as long as is usual there.
 
     What an operator brings is history and changes no prescription; neither does a dispensation on a
     prescription that is not kept here.
@@ -61,7 +63,9 @@ async def keep_prescriptions(here: Here, operations: list[Operation]) -> list[Op
         if operation.type == "MedicationDispense" and operation.kind == "delete":
             raise Conflict("a dispensation is not deleted; send it again with status entered-in-error")
         kept.append(
-            await _keep(here, operation, held) if operation.type == "MedicationDispense" else operation
+            await _keep(here, operation, held, country)
+            if operation.type == "MedicationDispense"
+            else operation
         )
     written = {(each.type, each.id) for each in operations}
     for prescription, found in held.items():
@@ -74,7 +78,7 @@ async def keep_prescriptions(here: Here, operations: list[Operation]) -> list[Op
     return kept
 
 
-async def _keep(here: Here, operation: Operation, held: dict[str, Held]) -> Operation:
+async def _keep(here: Here, operation: Operation, held: dict[str, Held], country: str) -> Operation:
     assert operation.row is not None
     resource = parse_json(operation.row.content, here.rules.limits)
     abroad = here.grant.caller.node
@@ -88,7 +92,7 @@ async def _keep(here: Here, operation: Operation, held: dict[str, Held]) -> Oper
         return operation
     held[offered.prescription] = found
     source = f"urn:salus:node:{abroad}" if abroad else operation.row.source
-    _weigh(here, found, operation, offered, source)
+    _weigh(here, found, operation, offered, source, country)
     found.known[operation.id] = offered
     return msgspec.structs.replace(operation, row=msgspec.structs.replace(operation.row, source=source))
 
@@ -119,7 +123,9 @@ async def _hold(here: Here, prescription: str) -> Held | None:
     return Held(stored, resource, known, {each.id: each.source for each in recorded})
 
 
-def _weigh(here: Here, found: Held, operation: Operation, offered: Dispensation, source: str) -> None:
+def _weigh(
+    here: Here, found: Held, operation: Operation, offered: Dispensation, source: str, country: str
+) -> None:
     """Check the write against the prescription and what was dispensed on it before.
 
     Raises:
@@ -137,7 +143,8 @@ def _weigh(here: Here, found: Held, operation: Operation, offered: Dispensation,
     if is_repeat(found.known.values(), offered):
         raise Conflict("this dispensation is recorded; repeat it as a conditional create on its identifier")
     if offered.counts:
-        check_dispensable(prescription, found.known.values(), offered, now=here.grant.opened_at)
+        now = here.grant.opened_at
+        check_dispensable(prescription, found.known.values(), offered, now=now, country=country)
 
 
 def _change(here: Here, found: Held) -> Operation | None:

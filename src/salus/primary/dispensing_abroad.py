@@ -24,22 +24,22 @@ from salus.core.errors import (
     SalusError,
 )
 from salus.federation.peers import Answer, read_json
-from salus.primary.cross_border import SCOPE, Desk, PatientAbroad, Resource, asker_of, list_resources
+from salus.primary.cross_border import SCOPE, PatientAbroad, Resource, asker_of, depart, list_resources
+from salus.primary.desk import Desk, leave
 from salus.primary.narrative import local_reference
 from salus.primary.prescriptions import (
     Dispensation,
     Remaining,
     is_repeat,
-    is_valid_at,
     read_dispensation,
     read_prescription,
     read_recorded,
     remaining,
+    why_not,
 )
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.store.dispensed_abroad import DispensedAbroad, begin, open_lines, settle
-from salus.trust.gate import Access, enter
-from salus.trust.policy import AccessRequest
+from salus.trust.gate import Access
 
 DISPENSE_PROFILE = "http://hl7.eu/fhir/mpd/StructureDefinition/MedicationDispense-eu-mpd"
 RECORDED = "http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationDispense.recorded"
@@ -53,14 +53,19 @@ class Prescribed(msgspec.Struct, frozen=True):
     Args:
         resource: the MedicationRequest.
         left: what is left on it.
-        is_valid: whether this moment lies in its validity period.
+        why_not: why nothing may be dispensed on it now, "" when something may.
         medication: the Medication it refers to, {} when it names the product itself.
     """
 
     resource: Resource
     left: Remaining
-    is_valid: bool = True
+    why_not: str = ""
     medication: Resource = {}
+
+    @property
+    def is_valid(self) -> bool:
+        """Return whether it is a prescription, and valid now."""
+        return not self.why_not
 
 
 class Supply(msgspec.Struct, frozen=True):
@@ -91,7 +96,7 @@ class Dispensed(msgspec.Struct, frozen=True):
 
 
 async def list_prescriptions(desk: Desk, patient: PatientAbroad) -> list[Prescribed]:
-    """Return the patient's active prescriptions with what is left on each.
+    """Return the patient's active MedicationRequests with what is left on each and why nothing may be given.
 
     Raises:
         PeerUnavailable: the home node did not answer, or not completely.
@@ -106,24 +111,29 @@ async def list_prescriptions(desk: Desk, patient: PatientAbroad) -> list[Prescri
     )
     if not found.complete:
         raise PeerUnavailable(f"node {patient.node} holds more prescriptions than it sent; nothing is listed")
+    country = desk.peers.membership.admitted(patient.node, desk.peers.clock()).country
     recorded = [each for each in found.resources if _is(each, "MedicationDispense")]
     medications = {f"Medication/{each['id']}": each for each in found.resources if _is(each, "Medication")}
     return [
-        _prescribed(desk, each, recorded, medications)
+        _prescribed(desk, each, recorded, medications, country)
         for each in found.resources
         if _is(each, "MedicationRequest")
     ]
 
 
 def _prescribed(
-    desk: Desk, resource: Resource, recorded: list[Resource], medications: dict[str, Resource]
+    desk: Desk,
+    resource: Resource,
+    recorded: list[Resource],
+    medications: dict[str, Resource],
+    country: str,
 ) -> Prescribed:
     prescription = read_prescription(resource)
     link = local_reference(str(resource.get("medicationReference", {}).get("reference", "")))
     return Prescribed(
         resource,
         remaining(prescription, read_recorded(recorded, prescription.id)),
-        is_valid_at(prescription, desk.peers.clock()),
+        why_not(prescription, desk.peers.clock(), country),
         medications.get(link, {}),
     )
 
@@ -154,8 +164,8 @@ async def dispense(desk: Desk, patient: PatientAbroad, prescription: Resource, s
     line = DispensedAbroad(
         patient.here, system, value, offered.prescription, write_json(resource), desk.peers.clock()
     )
-    request = AccessRequest(Action.CREATE, "MedicationDispense", f"MedicationDispense at {patient.node}")
-    async with enter(desk.gatehouse, desk.caller, request) as access:
+    what = f"MedicationDispense at {patient.node}"
+    async with depart(desk, patient, Action.CREATE, "MedicationDispense", what) as access:
         line = await begin(access.grant, desk.database, line)
         is_repeat([_of(desk, line.message)], offered)
         response, recorded = await _record(desk, access, patient, line)
@@ -176,8 +186,8 @@ async def discard(
     offered, sent = read_dispensation(resource), write_json(resource)
     system, _, value = offered.identifier.partition("|")
     line = DispensedAbroad(patient.here, system, value, offered.prescription, sent, desk.peers.clock())
-    request = AccessRequest(Action.UPDATE, "MedicationDispense", f"MedicationDispense at {patient.node}")
-    async with enter(desk.gatehouse, desk.caller, request) as access:
+    what = f"MedicationDispense at {patient.node}"
+    async with depart(desk, patient, Action.UPDATE, "MedicationDispense", what) as access:
         _, kept = await _send(desk, patient, sent, "PUT", condition_of(system, value))
         line = await begin(access.grant, desk.database, line)
         await settle(access.grant, desk.database, line, "discarded", at=desk.peers.clock())
@@ -191,9 +201,9 @@ async def finish_open(desk: Desk) -> dict[tuple[str, str], str]:
     Returns:
         By dispense id, "recorded" or why it is not, in the order begun.
     """
-    request = AccessRequest(Action.CREATE, "MedicationDispense", "MedicationDispense, answers missing")
+    what = "MedicationDispense, answers missing"
     found: dict[tuple[str, str], str] = {}
-    async with enter(desk.gatehouse, desk.caller, request) as access:
+    async with leave(desk, Action.CREATE, "MedicationDispense", what) as access:
         for line in await open_lines(access.grant, desk.database):
             node, _, identity = line.patient.partition(":")
             patient = PatientAbroad(node, identity, {}, "in-care")

@@ -8,19 +8,22 @@ A dispensation is known by its identifier, the dispense id: the same id is the s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
 from salus.core.errors import Conflict, InvalidResource
+from salus.primary.validity import is_within, last_day, validity_days
 
 PRESCRIBED_QUANTITY = (
     "https://profiles.ihe.net/PHARM/MPD/StructureDefinition/ihe-ext-medicationrequest-prescribedQuantity"
 )
 NOT_HANDED_OVER = frozenset({"cancelled", "entered-in-error", "declined"})
 HANDED_OVER = frozenset({"completed", "in-progress"})
+ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
+"""Intents (R4 medicationrequest-intent) that authorise a hand-over; proposal, plan, option are no orders."""
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
 
 
@@ -53,6 +56,10 @@ class Prescription(msgspec.Struct, frozen=True):
         total: all that may ever be handed over, None when only hand-overs are counted.
         fills: how many hand-overs, when no amount is given: the first and the repeats.
         substitution: whether another product may be given instead.
+        intent: R4 MedicationRequest.intent.
+        authored: when it was written, as written, "" when unknown.
+        forbids: whether it says that the medicine must not be given (doNotPerform).
+        inpatient: whether it is for use within a hospital.
     """
 
     id: str
@@ -63,6 +70,10 @@ class Prescription(msgspec.Struct, frozen=True):
     total: Amount | None
     fills: int
     substitution: bool
+    intent: str = "order"
+    authored: str = ""
+    forbids: bool = False
+    inpatient: bool = False
 
 
 class Dispensation(msgspec.Struct, frozen=True):
@@ -114,6 +125,10 @@ def read_prescription(resource: Resource) -> Prescription:
         total=total,
         fills=fills,
         substitution=_substitution_allowed(resource.get("substitution")),
+        intent=str(resource.get("intent", "")),
+        authored=str(resource.get("authoredOn", "")),
+        forbids=resource.get("doNotPerform") is True,
+        inpatient=_inpatient(resource.get("category", ())),
     )
 
 
@@ -220,9 +235,14 @@ def is_repeat(known: Iterable[Dispensation], offered: Dispensation) -> bool:
 
 
 def check_dispensable(
-    prescription: Prescription, known: Iterable[Dispensation], offered: Dispensation, *, now: datetime
+    prescription: Prescription,
+    known: Iterable[Dispensation],
+    offered: Dispensation,
+    *,
+    now: datetime,
+    country: str,
 ) -> None:
-    """Check that a new hand-over may be recorded.
+    """Check that a new hand-over may be recorded on a prescription of `country`.
 
     Raises:
         Conflict: naming the rule that forbids it and what is left.
@@ -233,10 +253,8 @@ def check_dispensable(
     left = remaining(prescription, known)
     if left.none:
         raise Conflict("nothing is left on this prescription")
-    if prescription.status != "active":
-        raise Conflict(f"the prescription is {prescription.status}; nothing may be dispensed on it")
-    if not is_valid_at(prescription, now):
-        raise Conflict("the prescription is outside its validity period")
+    if reason := why_not(prescription, now, country):
+        raise Conflict(f"nothing may be dispensed on this prescription: {reason}")
     if offered.substituted and not prescription.substitution:
         raise Conflict("the prescriber excluded substitution")
     if left.amount is not None:
@@ -265,22 +283,48 @@ def status_after(prescription: Prescription, dispensations: Iterable[Dispensatio
     return "completed" if remaining(prescription, dispensations).none else "active"
 
 
-def is_valid_at(prescription: Prescription, now: datetime) -> bool:
-    """Return whether the moment lies in the validity period; a bare date lasts its whole day (UTC)."""
-    start, end = prescription.valid_from, prescription.valid_until
-    return not (start and _before(now, start)) and not (end and _after(now, end))
+def why_not(prescription: Prescription, now: datetime, country: str) -> str:
+    """Return why nothing may be dispensed on it at the moment, whatever is left; "" when something may.
+
+    Args:
+        prescription: the item.
+        now: the moment.
+        country: where it was prescribed (ISO 3166-1 alpha-2), for its validity where none is written.
+    """
+    if prescription.forbids:
+        return "it says that this medicine must not be given (doNotPerform)"
+    if prescription.intent not in ORDERS:
+        return f"it is no prescription (its intent is {prescription.intent[:40] or 'not stated'})"
+    if prescription.inpatient:
+        return "it is for use within a hospital"
+    if prescription.status != "active":
+        return f"it is {prescription.status[:40]}"
+    if is_valid_at(prescription, now, country):
+        return ""
+    if prescription.valid_from or prescription.valid_until or prescription.authored:
+        return "it is outside its validity period"
+    return "it has no validity period and no date of writing"
 
 
-def _before(now: datetime, start: str) -> bool:
-    if "T" in start:
-        return now < datetime.fromisoformat(start)
-    return now.astimezone(UTC).date().isoformat()[: len(start)] < start
+def is_valid_at(prescription: Prescription, now: datetime, country: str) -> bool:
+    """Return whether the moment lies in the validity period.
+
+    Without a written end it is that of `validity.toml` from the day of writing; without that, or with dates
+    that cannot be read, never.
+    """
+    end = prescription.valid_until
+    began = prescription.authored or prescription.valid_from
+    try:
+        if not end:
+            end = last_day(began, validity_days(country, prescription.fills)).isoformat()
+        return is_within(now, prescription.valid_from, end)
+    except (ValueError, TypeError):  # no date; or a time without zone, which cannot be compared
+        return False
 
 
-def _after(now: datetime, end: str) -> bool:
-    if "T" in end:
-        return now > datetime.fromisoformat(end)
-    return now.astimezone(UTC).date().isoformat()[: len(end)] > end
+def _inpatient(categories: Iterable[Resource]) -> bool:
+    codes = {coding.get("code") for each in categories for coding in each.get("coding", ())}
+    return "inpatient" in codes
 
 
 def _substitution_allowed(substitution: Resource | None) -> bool:

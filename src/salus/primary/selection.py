@@ -17,6 +17,7 @@ LATEST_OF_A_CODE = 3
 PAST = frozenset({"inactive", "remission", "resolved"})
 PREGNANCY_CODES = frozenset({"82810-3", "11778-8", "11779-6", "11780-4", "49051-6", "49052-4", "11636-8"})
 PREGNANCY_CODES |= frozenset({"11637-6", "11638-4", "11639-2", "11640-0", "11612-9", "11613-7", "11614-5"})
+NOT_ORDERED = frozenset({"proposal", "plan", "option"})
 WRONG = frozenset({"entered-in-error", "refuted", "not-done", "cancelled", "declined"})
 
 
@@ -105,8 +106,9 @@ def _condition(resource: Resource) -> str:
 
 
 def _medication(resource: Resource) -> str:
-    status, intent = resource.get("status"), resource.get("intent", "order")
-    return "medications" if status in {"active", "on-hold", "intended"} and intent != "proposal" else ""
+    if resource.get("doNotPerform") is True or resource.get("intent", "order") in NOT_ORDERED:
+        return ""
+    return "medications" if resource.get("status") in {"active", "on-hold", "intended"} else ""
 
 
 def _observation(resource: Resource) -> str:

@@ -18,7 +18,8 @@ from starlette.requests import Request
 from salus.core.access import Caller
 from salus.core.errors import MalformedContent, MethodNotAllowed, NotFound
 from salus.primary import cross_border, dispensing_abroad
-from salus.primary.cross_border import Desk, Fetched, Letter, PatientAbroad, Resource
+from salus.primary.cross_border import Fetched, Letter, PatientAbroad, Resource
+from salus.primary.desk import Desk
 from salus.primary.dispensing_abroad import Dispensed, Supply
 from salus.primary.prescriptions import Remaining
 from salus.standards.fhir.codec.json import parse_json_value, write_json
@@ -170,6 +171,7 @@ async def _prescriptions(desk: Desk, body: bytes) -> Resource:
             "prescription": each.resource,
             "left": _left(each.left),
             "is_valid": each.is_valid,
+            "why_not": each.why_not,
             "medication": each.medication,
         }
         for each in found

@@ -15,15 +15,18 @@ from salus.primary.prescriptions import (
     read_recorded,
     remaining,
     status_after,
+    why_not,
 )
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+INPATIENT = [{"coding": [{"code": "inpatient"}]}]
 TABLETS = {"system": "http://unitsofmeasure.org", "code": "{tbl}", "unit": "tablet"}
 
 
 def prescription(status="active", **request):
     fields = {"quantity": {"value": 30, **TABLETS}, "numberOfRepeatsAllowed": 1} | request
-    return {"resourceType": "MedicationRequest", "id": "rx", "status": status, "dispenseRequest": fields}
+    head = {"resourceType": "MedicationRequest", "id": "rx", "status": status, "intent": "order"}
+    return head | {"authoredOn": "2026-11-01", "dispenseRequest": fields}
 
 
 def dispensation(value=30, name="d1", status="completed", **members):
@@ -74,6 +77,17 @@ def test_what_is_left_is_the_prescribed_amount_less_what_was_handed_over(request
         (prescription(), [], dispensation(status="preparation"), "completed or in-progress"),
         (prescription(validityPeriod={"end": "2026-11-23"}), [], dispensation(), "validity"),
         (prescription(validityPeriod={"start": "2026-11-25"}), [], dispensation(), "validity"),
+        (prescription() | {"authoredOn": "1957-03-01"}, [], dispensation(), "validity"),
+        (prescription() | {"authoredOn": ""}, [], dispensation(), "no date of writing"),
+        (prescription() | {"intent": "plan"}, [], dispensation(), "its intent is plan"),
+        (prescription() | {"intent": "proposal"}, [], dispensation(), "its intent is proposal"),
+        (prescription() | {"doNotPerform": True}, [], dispensation(), "must not be given"),
+        (
+            prescription() | {"category": [{"coding": [{"code": "inpatient"}]}]},
+            [],
+            dispensation(),
+            "hospital",
+        ),
         (
             prescription() | {"substitution": {"allowedBoolean": False}},
             [],
@@ -89,17 +103,47 @@ def test_a_hand_over_that_breaks_a_rule_is_refused_by_name(request_, known, offe
             map(read_dispensation, known),
             read_dispensation(offered),
             now=NOW,
+            country="PT",
         )
 
 
 def test_a_substitution_is_recorded_where_the_prescriber_did_not_exclude_it():
     offered = read_dispensation(dispensation(substitution={"wasSubstituted": True}))
-    check_dispensable(read_prescription(prescription()), [], offered, now=NOW)
+    check_dispensable(read_prescription(prescription()), [], offered, now=NOW, country="PT")
 
 
 @pytest.mark.parametrize("end", ["2026-11-24", "2026-11", "2026", "2026-11-24T12:00:00Z"])
 def test_the_last_day_of_validity_is_still_valid(end):
-    assert is_valid_at(read_prescription(prescription(validityPeriod={"end": end})), NOW)
+    assert is_valid_at(read_prescription(prescription(validityPeriod={"end": end})), NOW, "PT")
+
+
+@pytest.mark.parametrize(
+    ("country", "repeats", "authored", "valid"),
+    [
+        ("EE", 0, "2026-09-25", True),
+        ("EE", 0, "2026-09-24", False),
+        ("EE", 2, "2026-05-28", True),
+        ("EE", 2, "2026-05-27", False),
+        ("EE", 5, "2025-06-02", True),
+        ("FR", 0, "2026-08-26", True),
+        ("FR", 0, "2026-08-25", False),
+        ("XX", 0, "2026-08-26", True),
+        ("XX", 9, "2026-08-25", False),
+        ("PT", 0, "2026-01", True),
+        ("PT", 0, "1957", False),
+        ("PT", 0, "soon", False),
+    ],
+)
+def test_where_no_end_is_written_the_prescribing_country_says_how_long(country, repeats, authored, valid):
+    request = prescription(numberOfRepeatsAllowed=repeats) | {"authoredOn": authored}
+    assert is_valid_at(read_prescription(request), NOW, country) is valid
+
+
+@pytest.mark.parametrize(
+    "intent", ["order", "original-order", "reflex-order", "filler-order", "instance-order"]
+)
+def test_every_kind_of_order_may_be_dispensed(intent):
+    assert why_not(read_prescription(prescription() | {"intent": intent}), NOW, "PT") == ""
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from salus.primary.language import sections
-from salus.primary.selection import select
+from salus.primary.selection import section_of, select
 from salus.primary.summary import IPS_BUNDLE, compose_summary
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -178,3 +178,10 @@ def test_every_section_has_a_title_in_the_four_languages():
 
 def test_the_same_record_gives_the_same_addresses():
     assert compose(condition("c")) == compose(condition("c"))
+
+
+@pytest.mark.parametrize("members", [{"intent": "plan"}, {"intent": "option"}, {"doNotPerform": True}])
+def test_what_is_not_ordered_is_no_medicine_of_the_patient(members):
+    request = {"resourceType": "MedicationRequest", "status": "active", "intent": "order"}
+    assert section_of(request) == "medications"
+    assert section_of(request | members) == ""

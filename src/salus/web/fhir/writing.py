@@ -104,15 +104,15 @@ def check_authors(caller: Caller, resource: Resource) -> None:
 
 
 @cache
-def _rules(fhir_base: str, search_key: bytes, integrity: bool, limits: Limits) -> Rules:
-    return Rules(
-        fhir_base, search_key, integrity, limits, check_valid, patching.apply_patch, keep_prescriptions
-    )
+def _rules(fhir_base: str, search_key: bytes, integrity: bool, limits: Limits, country: str) -> Rules:
+    obey = partial(keep_prescriptions, country=country)
+    return Rules(fhir_base, search_key, integrity, limits, check_valid, patching.apply_patch, obey)
 
 
 def rules_of(services: Services, caller: Caller) -> Rules:
     """Return how this node takes writes of this caller."""
-    rules = _rules(services.fhir_base, services.keys.search, services.referential_integrity, services.limits)
+    integrity, country = services.referential_integrity, services.country
+    rules = _rules(services.fhir_base, services.keys.search, integrity, services.limits, country)
     if caller.role is not Role.CITIZEN:
         return rules
 

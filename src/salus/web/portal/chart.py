@@ -19,7 +19,7 @@ from salus.primary.dispensing_abroad import (
     dispense,
     list_prescriptions,
 )
-from salus.primary.prescriptions import is_valid_at, read_prescription, read_recorded, remaining
+from salus.primary.prescriptions import read_prescription, read_recorded, remaining, why_not
 from salus.standards.fhir.codec.json import write_json
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
@@ -91,10 +91,13 @@ async def hand_over(visit: Visit) -> Response:
     each = next((one for one in listed if one.resource["id"] == wanted), None)
     dispense_id = (DISPENSE_SYSTEM, visit.form.get("dispense_id", ""))
     done = RedirectResponse(f"{found.path}?language={visit.language}&done=1", 303)
-    if each is None:
+    if each is None or each.why_not:
         if await _is_recorded(visit, found, "|".join(dispense_id)):
             return done
-        raise NotFound("This prescription is not one of those that may be dispensed now.")
+        raise NotFound(
+            "This prescription is not one of those that may be dispensed now"
+            + (f": {each.why_not}." if each else ".")
+        )
     supply = Supply(dispense_id, _offer(each))
     if found.node == visit.services.node:
         await _dispense_here(visit, caller, found, each.resource, supply)
@@ -135,7 +138,7 @@ async def _prescriptions(visit: Visit, found: InFront) -> list[Prescribed]:
         Prescribed(
             each,
             remaining(read_prescription(each), read_recorded(given, each["id"])),
-            is_valid_at(read_prescription(each), now),
+            why_not(read_prescription(each), now, visit.services.country),
         )
         for each in requests
     ]
@@ -184,7 +187,7 @@ def _row(each: Prescribed, language: str) -> dict[str, object]:
     return {
         "id": each.resource["id"],
         "entry": read_entry(each.resource, _medications(each), language),
-        "is_valid": each.is_valid,
+        "why_not": each.why_not,
         "status": each.resource.get("status", ""),
         "remaining": str(amount) if amount is not None else f"{each.left.fills} hand-overs",
         "offer": f"{offer.normalize():f}{unit}" if offer is not None else "",

@@ -10,7 +10,7 @@ from salus.primary.summary import compose_summary
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.store import resources
 from salus.trust.gate import enter
-from salus.trust.policy import AccessRequest
+from salus.trust.policy import SUMMARY, AccessRequest
 from salus.web.fhir.operations.summary import parsed, record_of
 from salus.web.services import Services
 
@@ -19,7 +19,7 @@ async def compose_here(
     services: Services, caller: Caller, patient: str, languages: Sequence[str]
 ) -> dict[str, Any]:  # FHIR content is open JSON, hence Any
     """Return the summary document of a local patient, through the gate."""
-    asked = AccessRequest(Action.READ, "Patient", f"Patient/{patient}/$summary", frozenset({patient}))
+    asked = AccessRequest(Action.READ, SUMMARY, f"Patient/{patient}/$summary", frozenset({patient}))
     async with enter(services.gatehouse, caller, asked) as access:
         person = await resources.read(access.grant, services.database, "Patient", patient)
         access.record(person.patients)
