@@ -18,7 +18,9 @@ STRING_LENGTH_MAX = 1024 * 1024
 INTEGER_MAX = 2**31 - 1
 
 _CODE = re.compile(r"[^\s]+(\s[^\s]+)*", re.ASCII).fullmatch
-_URI = re.compile(r"[^\s\0]+", re.ASCII).fullmatch
+_URI = re.compile(r"[^\s]+", re.ASCII).fullmatch
+# What XML cannot write (XML 1.0, Char) is in no string: control characters but tab, line feed and return.
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]").search
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}").fullmatch
 _OID = re.compile(r"urn:oid:[0-2](\.(0|[1-9][0-9]*))+").fullmatch
 _UUID = re.compile(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
@@ -58,12 +60,12 @@ def _is_string(value: Any) -> bool:
     return (
         type(value) is str
         and 0 < len(value) <= STRING_LENGTH_MAX
-        and (value.isprintable() or "\0" not in value)
+        and (value.isprintable() or _UNWRITABLE(value) is None)
     )
 
 
 def _is_xhtml(value: Any) -> bool:
-    return type(value) is str and value != "" and "\0" not in value
+    return type(value) is str and value != "" and _UNWRITABLE(value) is None
 
 
 def _is_code(value: Any) -> bool:
@@ -71,7 +73,7 @@ def _is_code(value: Any) -> bool:
         return False
     if value.isprintable() and " " not in value:
         return value != ""
-    return "\0" not in value and _CODE(value) is not None
+    return _UNWRITABLE(value) is None and _CODE(value) is not None
 
 
 def _is_uri(value: Any) -> bool:
@@ -79,7 +81,7 @@ def _is_uri(value: Any) -> bool:
         return False
     if value.isprintable() and " " not in value:
         return value != ""
-    return _URI(value) is not None
+    return _UNWRITABLE(value) is None and _URI(value) is not None
 
 
 def _is_id(value: Any) -> bool:
@@ -147,7 +149,7 @@ def _is_time(value: Any) -> bool:
 
 
 def _is_base64(value: Any) -> bool:
-    if type(value) is not str or not value or not value.isascii():
+    if type(value) is not str or not value or not value.isascii() or _UNWRITABLE(value):
         return False
     try:
         return binascii.a2b_base64("".join(value.split()), strict_mode=True) is not None
@@ -157,7 +159,7 @@ def _is_base64(value: Any) -> bool:
 
 _INTEGER = "a whole number from {} to 2147483647, without quotes or decimal point"
 _TEXT = (
-    f"a string in quotes, not empty, without the character U+0000, of at most {STRING_LENGTH_MAX} characters"
+    f"text, not empty, of at most {STRING_LENGTH_MAX} characters; of control characters tab and line end only"
 )
 _WEB = "an address without blanks, in quotes"
 _DAY_FORM = "YYYY, YYYY-MM or YYYY-MM-DD, a day that exists in the calendar"

@@ -227,7 +227,7 @@ def _type_rules(name: str, shape: Shape, aspects: Aspect, facets: Facets) -> lis
     if name == "Reference" and Aspect.REFERENCES in aspects:
         if "reference" in shape:
             rules.append(reference_rule(facets.targets))
-        if "type" in shape and facets.targets:
+        if "type" in shape:
             rules.append(stated_type_rule(facets.targets))
     if "contained" in shape and Aspect.INVARIANTS in aspects:
         rules.append(check_contained)

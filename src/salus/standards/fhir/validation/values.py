@@ -13,6 +13,7 @@ import msgspec
 
 from salus.standards.fhir.model import Property, properties, value_set_codes
 from salus.standards.fhir.validation.aspects import Aspect
+from salus.standards.fhir.validation.foreign_codes import CURRENCIES, MIME_TYPES, currencies, is_media_type
 from salus.standards.fhir.validation.issue import Findings, Where, quote
 from salus.standards.fhir.validation.primitives import PRIMITIVES, Predicate, Primitive
 
@@ -66,8 +67,7 @@ def value_of(type_name: str, key: str, aspects: Aspect) -> Value:
     binding = prop.element.binding
     member = None
     if binding and binding.strength == "required" and Aspect.BINDINGS in aspects and prop.type.code != "uri":
-        systems = value_set_codes(binding.value_set)
-        member = None if systems is None else frozenset[str]().union(*systems.values()).__contains__
+        member = _member_of(type_name, binding.value_set)
     return Value(
         label=label_of(prop),
         many=prop.element.max != 1,
@@ -76,6 +76,20 @@ def value_of(type_name: str, key: str, aspects: Aspect) -> Value:
         is_member=member,
         value_set=binding.value_set if binding and member else "",
     )
+
+
+def _member_of(type_name: str, value_set: str) -> Predicate | None:
+    """Return whether a code is in a value set; None where R4 does not determine its codes.
+
+    The two that other standards determine are judged by those. R4 lets a CapabilityStatement name its formats
+    by short words, as "json".
+    """
+    if value_set == MIME_TYPES:
+        return None if type_name == "CapabilityStatement" else is_media_type
+    if value_set == CURRENCIES:
+        return currencies().__contains__
+    systems = value_set_codes(value_set)
+    return None if systems is None else frozenset[str]().union(*systems.values()).__contains__
 
 
 def explain(value: Value, found: Any, where: Where, run: Findings) -> None:  # Any: whatever was sent

@@ -40,6 +40,12 @@ def errors(resource):
     ]
 
 
+PAYMENT = {
+    "status": "active",
+    "created": "2020",
+    "payment": {"display": "x"},
+    "recipient": {"display": "x"},
+}
 VALID = {
     "extension instead of a value": patient(
         _birthDate={"extension": [{"url": "http://e.example", "valueCode": "x"}]}
@@ -58,6 +64,26 @@ VALID = {
     "reference to a contained resource": observation(subject={"reference": "#p"}, contained=[CONTAINED]),
     "absolute reference": observation(subject={"reference": "http://e.example/Patient/1"}),
     "conditional reference": observation(subject={"reference": "Patient?identifier=http://e.example|1"}),
+    "absolute reference to something that is no resource": observation(
+        subject={"reference": "https://e.example/people/1"}
+    ),
+    "reference by urn": observation(subject={"reference": "urn:oid:1.2.3"}),
+    "reference to a version": observation(subject={"reference": "Patient/1/_history/2"}),
+    "reference and its type": observation(subject={"reference": "Patient/1", "type": "Patient"}),
+    "media type with a parameter": patient(
+        photo=[{"contentType": "text/plain; charset=utf-8", "url": "urn:x"}]
+    ),
+    "currency": {"resourceType": "PaymentNotice"} | PAYMENT | {"amount": {"value": 1, "currency": "EUR"}},
+    "formats of a server": {
+        "resourceType": "CapabilityStatement",
+        "status": "draft",
+        "date": "2020",
+        "kind": "requirements",
+        "description": "x",
+        "fhirVersion": "4.0.1",
+        "format": ["json"],
+        "rest": [{"mode": "server"}],
+    },
     "reference without literal": observation(subject={"display": "x"}),
     "any target": {
         "resourceType": "Provenance",
@@ -132,6 +158,35 @@ INVALID = [
         observation(subject={"type": "Practitioner", "display": "x"}),
         "reference-target",
         "Observation.subject",
+    ),
+    (observation(subject={"reference": "foo"}), "reference-form", "Observation.subject"),
+    (observation(subject={"reference": "Patient"}), "reference-form", "Observation.subject"),
+    (observation(subject={"reference": "Patient/a b"}), "reference-form", "Observation.subject"),
+    (observation(subject={"reference": "/Patient/1"}), "reference-form", "Observation.subject"),
+    (
+        observation(subject={"reference": "https://x.example/fhir/Practitioner/1"}),
+        "reference-target",
+        "Observation.subject",
+    ),
+    (
+        observation(subject={"reference": "Patient/1", "type": "Group"}),
+        "reference-type-mismatch",
+        "Observation.subject",
+    ),
+    (
+        observation(focus=[{"reference": "Patient/1", "type": "Group"}]),
+        "reference-type-mismatch",
+        "Observation.focus[0]",
+    ),
+    (
+        patient(photo=[{"contentType": "jpeg", "url": "urn:x"}]),
+        "binding-required",
+        "Patient.photo[0].contentType",
+    ),
+    (
+        {"resourceType": "PaymentNotice"} | PAYMENT | {"amount": {"value": 1, "currency": "EURO"}},
+        "binding-required",
+        "PaymentNotice.amount.currency",
     ),
     (observation(focus=[{"reference": "Chicken/1"}]), "reference-type-unknown", "Observation.focus[0]"),
     (observation(subject={"reference": "#q"}), "ref-1", "Observation.subject"),
