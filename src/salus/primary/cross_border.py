@@ -27,9 +27,7 @@ from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.validation.validator import Issue, validate
 from salus.standards.smart.asker import Asker
 from salus.trust.gate import Access
-from salus.store.postgres import Database
-from salus.trust.gate import Gatehouse, enter
-from salus.trust.policy import SUMMARY, AccessRequest
+from salus.trust.policy import SUMMARY
 
 SCOPE = "system/*.rs system/MedicationDispense.crus system/DocumentReference.crs"
 LOOKUP_SCOPE = "system/Patient.rs"
@@ -170,7 +168,7 @@ async def fetch_document(desk: Desk, patient: PatientAbroad, reference: Resource
     """
     attachment = reference["content"][0]["attachment"]
     if "data" in attachment:
-        return _inline(desk, patient, attachment)
+        return await _inline(desk, patient, attachment)
     member = _member(desk, patient)
     path = path_of(member, str(attachment.get("url", "")))
     fetched = await _fetch(desk, patient, path, "Binary", path.removeprefix("/fhir/"), accept="*/*")
@@ -249,15 +247,18 @@ def _described(desk: Desk, patient: PatientAbroad, letter: Letter) -> Resource:
     return described
 
 
-def _inline(desk: Desk, patient: PatientAbroad, attachment: Resource) -> Fetched:
+async def _inline(desk: Desk, patient: PatientAbroad, attachment: Resource) -> Fetched:
     """Return the document that came inside its description."""
     began = perf_counter()
     try:
         body = base64.b64decode("".join(str(attachment["data"]).split()), validate=True)
     except ValueError as error:
         raise PeerUnavailable(f"node {patient.node} sent a document that cannot be read") from error
-    member = _member(desk, patient)
-    resource, issues = _understood(desk, member, body, str(attachment.get("contentType", "")))
+    what = f"document at {patient.node}"
+    async with depart(desk, patient, Action.READ, "Binary", what) as access:
+        member = _member(desk, patient)
+        resource, issues = _understood(desk, member, body, str(attachment.get("contentType", "")))
+        access.record([patient.here])
     return Fetched(body, resource, issues, (perf_counter() - began) * 1000)
 
 

@@ -24,9 +24,9 @@ from salus.trust.scopes import parse_scope
 PROFESSIONALS = frozenset({Role.CLINICIAN, Role.PHARMACIST})
 EVERYBODY_CONTEXTS = frozenset({"system", "user"})
 ADVICE = {
-    "speaks-for-own-professionals-only": "ask your own node: this one speaks abroad for its own professionals",
+    "speaks-for-own-professionals-only": "ask your own node: this one speaks for its own professionals",
     "asks-abroad-as-a-professional": "only a clinician or a pharmacist of this node asks abroad",
-    "token-is-for-one-record": "this token is confined to one patient's record here, and opens nothing abroad",
+    "token-is-for-one-record": "this token is for one patient's record here, and opens nothing abroad",
     "patient-is-of-this-node": "the patient is of this node; ask at /fhir",
 }
 
