@@ -52,12 +52,15 @@ class Journal:
         Raises:
             StorageUnavailable: they are not, or too many already wait; the caller must not answer with data.
         """
-        if not leaves:
-            return
+        if leaves:
+            await self.begin(leaves)
+
+    def begin(self, leaves: Sequence[Leaf]) -> asyncio.Future[None]:
+        """Write the leaves with the next batch; what is returned ends when they are on disk (`write`)."""
         batch = self._post(leaves)
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         batch.waiting.append(durable)
-        await durable
+        return durable
 
     def post(self, leaves: Sequence[Leaf]) -> None:
         """Write the leaves soon, without waiting: for a request that was cancelled and answers nothing."""

@@ -82,8 +82,13 @@ class Checker:
     def confirms(self, row: Mapping[str, Any]) -> bool:  # Any: a database row
         """Return whether the row's content matches."""
         content: bytes = row["content"]
-        doubted = [condition for one, condition in self._single if one not in content]
-        doubted += [condition for check, condition in self._needles if not _plausible(check, content)]
+        doubted = []
+        for one, condition in self._single:
+            if one not in content:
+                doubted.append(condition)
+        for check, condition in self._needles:
+            if not _plausible(check, content):
+                doubted.append(condition)
         if not doubted and not self._tests:
             return True
         resource = resource_of(row)

@@ -30,17 +30,18 @@ class RequiredToken(NamedTuple):
 def required_token(hash_of: Hasher, condition: Condition) -> RequiredToken | None:
     """Return the only token by which rows satisfy the condition, None when it is not that simple."""
     parameter = condition.parameter
-    if condition.modifier not in ("", "type") or parameter.code in ("_id", "_tag"):
+    paths = places(parameter)
+    plain = condition.modifier in ("", "type") and parameter.code not in ("_id", "_tag")
+    if not plain or len(paths) != 1 or len(condition.values) != 1:
         return None
-    if parameter.type == "token":
-        hashes = tokens_of(hash_of, condition)
-        check = Check(needles=token_needles(condition.values))
-    elif parameter.type == "reference":
-        hashes = references_of(hash_of, condition)
-        check = reference_check(condition)
+    value = condition.values[0]
+    if isinstance(value, TokenValue):
+        hashes, text = token_hashes(hash_of, paths[0], value), value.code or value.system or ""
+    elif isinstance(value, ReferenceValue) and not value.address:
+        hashes, text = reference_hashes(hash_of, paths[0], value), value.id
     else:
         return None
-    return RequiredToken(hashes[0], check) if len(hashes) == 1 and check.needles else None
+    return RequiredToken(hashes[0], Check(needles=(needle(text),))) if len(hashes) == 1 else None
 
 
 def tokens_of(hash_of: Hasher, condition: Condition) -> list[int]:

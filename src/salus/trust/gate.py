@@ -37,12 +37,13 @@ class Gatehouse(msgspec.Struct, frozen=True):
 class Access:
     """A request that was let in. `grant` opens the store; `record` says whose data leaves."""
 
-    __slots__ = ("_counts", "_gatehouse", "_settled", "grant", "what")
+    __slots__ = ("_counts", "_durable", "_gatehouse", "_settled", "grant", "what")
 
     def __init__(self, gatehouse: Gatehouse, grant: Grant, what: str) -> None:
         self._gatehouse = gatehouse
         self._counts: dict[tuple[str, str], int] = {}
         self._settled = False
+        self._durable: asyncio.Future[None] | None = None
         self.grant = grant
         self.what = what
 
@@ -77,6 +78,17 @@ class Access:
         if leaves:
             self._settled = True
             await self._gatehouse.journal.write(leaves)
+
+    async def begin(self) -> None:
+        """Send off the leaves of what was recorded, once, so that they are written while the answer is made.
+
+        The way out still waits until they are durable.
+        """
+        leaves = self._closing()
+        self._settled = True
+        if leaves:
+            self._durable = self._gatehouse.journal.begin(leaves)
+            await asyncio.sleep(0)  # the journal's turn
 
     def _take(self) -> list[Leaf]:
         counts, self._counts = self._counts, {}
@@ -145,10 +157,14 @@ class Passage:
         access = self._access
         assert access is not None
         journal = self._gatehouse.journal
+        if kind is not None and access._durable is not None:
+            access._durable.cancel()  # its leaves are written all the same; nobody waits for them
         if kind is None:
             leaves = access._closing()
             if leaves:
                 await journal.write(leaves)
+            if access._durable is not None:
+                await access._durable
         elif issubclass(kind, asyncio.CancelledError | GeneratorExit):
             journal.post(access._empty(Outcome.FAILED))
         else:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import asyncpg
 import pytest
 
 from salus.core.access import Action, Role
@@ -41,6 +42,60 @@ async def test_a_read_leaves_one_leaf_per_patient_with_counts(database, gatehous
         "Observation?code", "Mari Tamm", "TREAT", "clinician-treats",
     )  # fmt: skip
     assert first.request == "request-1"
+
+
+async def test_leaves_sent_off_early_are_written_once_and_before_the_answer_leaves(
+    database, gatehouse, caller
+):
+    request = AccessRequest(Action.SEARCH, "Observation", "Observation?code")
+    async with enter(gatehouse, caller(), request) as access:
+        access.record(("ana",))
+        await access.begin()
+    assert [(leaf.patient, leaf.resources) for leaf in await leaves(database)] == [("ana", 1)]
+    async with enter(gatehouse, caller(), request) as access:
+        await access.begin()
+        access.record(("rui",))
+    assert [(leaf.patient, leaf.resources) for leaf in await leaves(database)][1:] == [("", 0), ("rui", 1)]
+
+
+async def test_a_failure_after_leaves_were_sent_off_is_written_too(database, gatehouse, caller):
+    async def fail():
+        request = AccessRequest(Action.SEARCH, "Observation", "Observation?code")
+        async with enter(gatehouse, caller(), request) as access:
+            access.record(("ana",))
+            await access.begin()
+            raise NotFound("no such thing")
+
+    with pytest.raises(NotFound):
+        await fail()
+    assert [leaf.outcome for leaf in await leaves(database)] == ["served", "failed"]
+
+
+FULL_DISK = """
+CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql
+AS $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = 'disk_full'; END $$;
+CREATE TRIGGER full_disk BEFORE INSERT ON leaf EXECUTE FUNCTION full_disk();
+"""
+
+
+async def test_no_answer_leaves_when_leaves_sent_off_cannot_be_written(
+    database, database_url, gatehouse, caller
+):
+    owner = await asyncpg.connect(database_url)
+    await owner.execute(FULL_DISK)
+    await owner.close()
+    answers = []
+
+    async def answer():
+        request = AccessRequest(Action.SEARCH, "Observation", "Observation?code")
+        async with enter(gatehouse, caller(), request) as access:
+            await access.begin()
+            answers.append("made")
+        answers.append("sent")
+
+    with pytest.raises(StorageUnavailable):
+        await answer()
+    assert answers == ["made"]
 
 
 async def test_a_search_that_finds_nothing_is_an_access_to_the_patient_named(database, gatehouse, caller):

@@ -85,8 +85,10 @@ async def answer(
         )
         for resource in (*page.resources, *page.included):
             access.record(resource.patients)
-    address = f"{services.fhir_base}/Patient/{patient}/{kind}" if patient else f"{services.fhir_base}/{kind}"
-    return Answer(200, bundle(services.fhir_base, address, query, page))
+        await access.begin()
+        address = f"{services.fhir_base}/{f'Patient/{patient}/' if patient else ''}{kind}"
+        body = bundle(services.fhir_base, address, query, page)
+    return Answer(200, body)
 
 
 def bundle(base: str, address: str, query: Query, page: Page) -> bytes:
