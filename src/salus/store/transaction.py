@@ -126,7 +126,7 @@ async def _attempt(
     _refuse_same(operations)
     if here.rules.obey is not None:
         operations = await here.rules.obey(here, operations)
-    await _check_references(here, operations, len(entries) > 1)
+    await _check_references(here, operations)
     if here.rules.integrity:
         await _check_deletions(here, operations)
     changed = await resources.apply(here.grant, here.connection, operations, what=what) if operations else []
@@ -302,12 +302,14 @@ def _refuse_same(operations: Sequence[Operation]) -> None:
         seen.add(key)
 
 
-async def _check_references(here: Here, operations: Sequence[Operation], in_bundle: bool) -> None:
-    """Refuse a placeholder that no entry answers to and, by the rules, a reference to nothing stored here.
+async def _check_references(here: Here, operations: Sequence[Operation]) -> None:
+    """Refuse, by the rules, a reference to nothing stored here.
 
     Raises:
         InvalidResource: naming at most ten of them.
     """
+    if not here.rules.integrity:
+        return
     written = {f"{one.type}/{one.id}" for one in operations if one.row is not None}
     prefix = here.rules.fhir_base + "/"
     wanted = {
@@ -316,14 +318,10 @@ async def _check_references(here: Here, operations: Sequence[Operation], in_bund
         if one.row is not None and one.type != "Bundle"
         for reference in one.row.index.references
     }
-    dangling = sorted(link for link in wanted if link.startswith("urn:uuid:")) if in_bundle else []
-    if dangling:
-        raise InvalidResource(f"No entry of the Bundle has the fullUrl {', '.join(dangling[:10])}. Add it.")
-    if here.rules.integrity:
-        gone = wanted & {f"{one.type}/{one.id}" for one in operations if one.row is None}
-        await referrers.share(here.connection, wanted - written)
-        missing = await resources.missing_references(here.grant, here.connection, sorted(wanted - written))
-        missing = [*missing, *gone]
-        if missing:
-            listed = ", ".join(sorted(missing)[:10])
-            raise InvalidResource(f"Referenced resources are not stored here: {listed}. Send them first.")
+    gone = wanted & {f"{one.type}/{one.id}" for one in operations if one.row is None}
+    await referrers.share(here.connection, wanted - written)
+    missing = await resources.missing_references(here.grant, here.connection, sorted(wanted - written))
+    missing = [*missing, *gone]
+    if missing:
+        listed = ", ".join(sorted(missing)[:10])
+        raise InvalidResource(f"Referenced resources are not stored here: {listed}. Send them first.")

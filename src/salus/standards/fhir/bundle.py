@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -72,10 +72,15 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The entries of a Bundle as they came; `kind` is transaction or batch."""
+    """The entries of a Bundle as they came; `kind` is transaction or batch.
+
+    `refusals` holds the entries of a batch that make no sense, by their place; in a transaction the first
+    of them refuses it all.
+    """
 
     kind: str
     entries: tuple[Entry, ...]
+    refusals: dict[int, InvalidResource] = {}
 
     def ordered(self) -> list[Entry]:
         """Return the entries in processing order: DELETE, POST, PUT and PATCH, GET and HEAD."""
@@ -115,7 +120,7 @@ def split_address(url: str, fhir_base: str, where: str) -> tuple[str, str, str, 
     Raises:
         InvalidResource: it points outside the FHIR base, or is no FHIR address.
     """
-    relative = url.removeprefix(fhir_base + "/") if url.startswith(fhir_base + "/") else url
+    relative = relative_address(url, fhir_base)
     path, mark, query = relative.partition("?")
     segments = path.split("/") if path else []
     dangerous = "\\" in path or "%" in path or ":" in path or not relative.isprintable()
@@ -128,6 +133,15 @@ def split_address(url: str, fhir_base: str, where: str) -> tuple[str, str, str, 
     if has_id and not is_fhir_id(segments[1]):
         raise refused(where, "request.url holds an id that FHIR does not allow")
     return relative, kind, segments[1] if has_id else "", query if mark else None
+
+
+def relative_address(url: str, fhir_base: str) -> str:
+    """Return an address relative to the FHIR base: what is below the base, or below its path or the root."""
+    root = "/" + fhir_base.partition("://")[2].partition("/")[2] + "/"
+    for start in (fhir_base + "/", root, "/"):
+        if url.startswith(start) and not url.startswith("//"):
+            return url[len(start) :]
+    return url
 
 
 def refused(where: str, message: str) -> InvalidResource:
@@ -220,7 +234,7 @@ def plan_bundle(bundle: Resource, contents: list[bytes], *, fhir_base: str, entr
     Raises:
         TooLarge: it has more entries.
         NotSupported: it is no transaction and no batch.
-        InvalidResource, MalformedContent: an entry is wrong, or two say what contradicts each other.
+        InvalidResource, MalformedContent: an entry of a transaction is wrong, or two contradict each other.
     """
     if bundle.get("resourceType") != "Bundle":
         raise MalformedContent("Only a Bundle is taken at the FHIR base: send a transaction or batch Bundle.")
@@ -232,16 +246,41 @@ def plan_bundle(bundle: Resource, contents: list[bytes], *, fhir_base: str, entr
         raise MalformedContent("Bundle.entry must be an array.")
     if len(entries) > entries_max:
         raise TooLarge(f"The Bundle has more than {entries_max} entries: split it.")
-    planned = tuple(
-        read_entry(index, entry, content, fhir_base)
-        for index, (entry, content) in enumerate(zip(entries, contents, strict=True))
-    )
+    planned: list[Entry] = []
+    refusals: dict[int, InvalidResource] = {}
+    for index, (entry, content) in enumerate(zip(entries, contents, strict=True)):
+        try:
+            planned.append(read_entry(index, entry, content, fhir_base))
+        except InvalidResource as error:
+            if kind == "transaction":
+                raise
+            refusals[index] = error
     if kind == "transaction":
         refuse_duplicates(planned)
-    return Plan(str(kind), planned)
+        refuse_dangling(planned)
+    return Plan(kind, tuple(planned), refusals)
 
 
-def refuse_duplicates(entries: tuple[Entry, ...]) -> None:
+def refuse_dangling(entries: Sequence[Entry]) -> None:
+    """Refuse a reference by ``urn:uuid:`` or ``urn:oid:`` to an entry that the Bundle does not have.
+
+    A Bundle that is an entry's resource, such as a document, refers within itself.
+
+    Raises:
+        InvalidResource: naming the entry and the reference.
+    """
+    known = {entry.full_url for entry in entries if entry.resource is not None}
+    for entry in entries:
+        resource = entry.resource
+        if resource is None or b"urn:" not in entry.content or resource.get("resourceType") == "Bundle":
+            continue
+        for link in links(resource):
+            if link.startswith(("urn:uuid:", "urn:oid:")) and link.partition("#")[0] not in known:
+                message = f"no entry of the Bundle has the fullUrl {link[:80]!a} that it refers to: add it"
+                raise refused(entry.path, f"{message}, or refer by identifier")
+
+
+def refuse_duplicates(entries: Sequence[Entry]) -> None:
     """Refuse two entries with the same fullUrl, or that change the same resource.
 
     Raises:

@@ -41,22 +41,23 @@ async def process(services: Services, request: FhirRequest, caller: Caller) -> A
         fhir_base=services.fhir_base,
         entries_max=services.limits.bundle_entries_max,
     )
-    check_frame(bundle)
+    check_frame(bundle, plan)
     if plan.kind == "batch":
         return await process_batch(services, request, caller, plan)
     return await process_transaction(services, request, caller, plan)
 
 
-def check_frame(bundle: Resource) -> None:
+def check_frame(bundle: Resource, plan: Plan) -> None:
     """Refuse a Bundle whose own elements break a rule; the resources in it are checked one by one.
 
     Raises:
         InvalidResource: with every issue found.
     """
     frame = {key: member for key, member in bundle.items() if key != "entry"}
-    if bundle.get("entry"):
+    entries = [entry for index, entry in enumerate(bundle.get("entry", ())) if index not in plan.refusals]
+    if entries:
         frame["entry"] = [
-            {key: member for key, member in entry.items() if key != "resource"} for entry in bundle["entry"]
+            {key: member for key, member in entry.items() if key != "resource"} for entry in entries
         ]
     writing.check_valid(frame)
 
@@ -156,7 +157,10 @@ def splice_resource(head: dict[str, Any], resource: bytes) -> bytes:  # Any: FHI
 
 async def process_batch(services: Services, request: FhirRequest, caller: Caller, plan: Plan) -> Answer:
     """Do each entry as the request that it describes; one that fails does not hinder the others."""
-    listed = [await process_alone(services, request, caller, entry) for entry in plan.entries]
+    answered = {index: entry_of_error(error) for index, error in plan.refusals.items()}
+    for entry in plan.entries:
+        answered[entry.index] = await process_alone(services, request, caller, entry)
+    listed = [answered[index] for index in sorted(answered)]
     return Answer(200, join_bundle({"resourceType": "Bundle", "type": "batch-response"}, listed))
 
 
@@ -166,9 +170,13 @@ async def process_alone(services: Services, request: FhirRequest, caller: Caller
         inner = as_request(request, entry)
         answer = await routes.route(inner)(services, inner, caller)
     except SalusError as error:
-        failure = {"response": {"status": str(error.status), "outcome": outcome_of(error)}}
-        return write_json(failure)
+        return entry_of_error(error)
     return entry_of_answer(answer)
+
+
+def entry_of_error(error: SalusError) -> bytes:
+    """Return the response entry of an entry that failed."""
+    return write_json({"response": {"status": str(error.status), "outcome": outcome_of(error)}})
 
 
 def as_request(request: FhirRequest, entry: Entry) -> FhirRequest:

@@ -72,7 +72,7 @@ def test_an_address_outside_the_base_is_refused(url):
         plan(entry("GET", url))
 
 
-@pytest.mark.parametrize("url", ["Patient/1", BASE + "/Patient/1"])
+@pytest.mark.parametrize("url", ["Patient/1", BASE + "/Patient/1", "/Patient/1", "/fhir/Patient/1"])
 def test_an_address_below_the_base_may_be_absolute(url):
     planned = plan(entry("GET", url)).entries[0]
     assert (planned.type, planned.id) == ("Patient", "1")
@@ -114,6 +114,38 @@ def test_two_entries_for_the_same_thing_are_refused_in_a_transaction_but_not_in_
 def test_an_entry_that_makes_no_sense_is_refused_with_its_place(broken):
     with pytest.raises(InvalidResource, match=r"Bundle\.entry\[1\]"):
         plan(entry("GET", "Patient/1"), broken)
+
+
+@pytest.mark.parametrize("place", ["subject", "extension"])
+@pytest.mark.parametrize("link", ["urn:uuid:b", "urn:oid:1.2"])
+def test_a_reference_to_an_entry_that_is_not_there_refuses_a_transaction(place, link):
+    held = {"reference": link}
+    held = held if place == "subject" else [{"url": "urn:x", "valueReference": held}]
+    broken = entry("POST", "Observation", {"resourceType": "Observation", place: held})
+    with pytest.raises(InvalidResource, match=r"Bundle\.entry\[1\].*" + link):
+        plan(entry("POST", "Patient", PATIENT, "urn:uuid:a"), broken)
+    with pytest.raises(InvalidResource, match=r"Bundle\.entry\[0\]"):
+        plan(broken)
+    assert len(plan(broken, entry("POST", "Patient", PATIENT, link)).entries) == 2
+
+
+def test_a_logical_reference_and_a_document_need_no_entry():
+    subject = {"identifier": {"system": "urn:oid:1.2", "value": "urn:uuid:b"}}
+    inner = {"resourceType": "Observation", "subject": {"reference": "urn:uuid:inside"}}
+    document = {"resourceType": "Bundle", "type": "document", "entry": [{"resource": inner}]}
+    planned = plan(
+        entry("POST", "Observation", {"resourceType": "Observation", "subject": subject}),
+        entry("POST", "Bundle", document),
+    )
+    assert len(planned.entries) == 2
+
+
+def test_an_entry_that_makes_no_sense_leaves_the_others_of_a_batch():
+    planned = plan(
+        entry("GET", "http://elsewhere.example/Patient/1"), entry("GET", "Patient/1"), kind="batch"
+    )
+    assert [item.index for item in planned.entries] == [1]
+    assert list(planned.refusals) == [0]
 
 
 def test_a_conditional_create_keeps_its_condition():

@@ -74,6 +74,7 @@ async def test_one_wrong_entry_and_nothing_is_stored(door):
         entry("PUT", "Patient/1", {**PATIENT, "id": "1"}, ifMatch='W/"9"'),
         entry("PATCH", "Patient?identifier=none|none", {"resourceType": "Parameters"}),
         entry("POST", "Observation", observation("urn:uuid:missing")),
+        entry("POST", "Observation", observation("urn:oid:1.2.3")),
         entry("POST", "Observation", observation("Patient?identifier=none|none")),
         entry("POST", "Patient", PATIENT, ifNoneExist="nonsense=1"),
         entry("POST", "Patient/$everything", {"resourceType": "Parameters"}),
@@ -180,6 +181,28 @@ async def test_a_batch_does_each_entry_alone(door):
     statuses = [one["response"]["status"].split()[0] for one in answer.json()["entry"]]
     assert statuses == ["200", "404", "422", "201", "200", "204"]
     assert answer.json()["entry"][2]["response"]["outcome"]["resourceType"] == "OperationOutcome"
+
+
+async def test_a_batch_outlives_addresses_that_are_none(door):
+    await door("PUT", "/Patient/1", {**PATIENT, "id": "1"})
+    addresses = {
+        "https://node.test/fhir/Patient/1": "200",
+        "/Patient/1": "200",
+        "http://elsewhere.example/fhir/Patient/1": "422",
+        "//elsewhere.example/Patient/1": "422",
+        "patient/1": "422",
+        "Patient/none": "404",
+    }
+    answer = await door("POST", "/", bundle(*(entry("GET", url) for url in addresses), kind="batch"))
+    assert answer.status_code == 200, answer.text
+    statuses = [one["response"]["status"].split()[0] for one in answer.json()["entry"]]
+    assert statuses == list(addresses.values())
+
+
+async def test_a_transaction_of_one_needs_what_it_refers_to(door):
+    answer = await door("POST", "/", bundle(entry("POST", "Observation", observation("urn:uuid:missing"))))
+    assert answer.status_code == 422
+    assert "Bundle.entry[0]" in answer.json()["issue"][0]["details"]["text"]
 
 
 async def test_a_citizen_cannot_reach_another_record_by_a_bundle(door):
