@@ -26,7 +26,6 @@ from salus.core.errors import (
 from salus.federation.peers import Answer, read_json
 from salus.primary.cross_border import SCOPE, PatientAbroad, Resource, asker_of, depart, list_resources
 from salus.primary.desk import Desk, leave
-from salus.primary.narrative import local_reference
 from salus.primary.prescriptions import (
     Dispensation,
     Remaining,
@@ -37,6 +36,7 @@ from salus.primary.prescriptions import (
     remaining,
     why_not,
 )
+from salus.primary.references import local_reference
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.store.dispensed_abroad import DispensedAbroad, begin, open_lines, settle
 from salus.trust.gate import Access

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from salus.primary.language import Shown, show_concept, show_status, word
-from salus.primary.selection import clinical_date
+from salus.primary.references import local_reference
+from salus.primary.selection import clinical_date, orders_of
 
 XHTML = "http://www.w3.org/1999/xhtml"
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
@@ -32,17 +33,21 @@ class Line(msgspec.Struct, frozen=True):
     when: str
 
 
-def line(resource: Resource, medications: Mapping[str, Resource], language: str) -> Line:
+def line(
+    resource: Resource, medications: Mapping[str, Resource], language: str, *, order: Resource | None = None
+) -> Line:
     """Return the resource as a line.
 
     Args:
         resource: an entry of a section.
         medications: Medication and Device resources by "Type/id".
         language: BCP 47 language code.
+        order: the prescription of the same medicine, for which this line stands as well.
     """
     names = [show_concept(concept, language) for concept in _names(resource, medications)]
     what = next((name for name in names if name.text), Shown(word("unnamed", language), True))
-    details = [show for show in _details(resource, language) if show.text]
+    details = [*_standing(resource, order, language), *_details(resource, language)]
+    details = [show for show in details if show.text]
     return Line(what, tuple(details), clinical_date(resource))
 
 
@@ -50,11 +55,6 @@ def sentence(entry: Line, language: str) -> str:
     """Return the line as one XHTML paragraph, for the narrative of the entry itself."""
     parts = [_cell(each, language) for each in (entry.what, *entry.details)]
     return f"<p>{'; '.join([*parts, *([escape(entry.when)] if entry.when else [])])}</p>"
-
-
-def local_reference(reference: str) -> str:
-    """Return "Type/id" of a relative or absolute reference, without a version."""
-    return "/".join(reference.split("/_history/")[0].rsplit("/", 2)[-2:])
 
 
 def table(lines: Sequence[Line], language: str, *, left_out: int = 0) -> str:
@@ -100,6 +100,16 @@ def _names(resource: Resource, medications: Mapping[str, Resource]) -> list[Reso
     concepts += [{"text": resource[name]} for name in ("title", "description") if resource.get(name)]
     concepts += list(resource.get("category", ()))[:1] if isinstance(resource.get("category"), list) else []
     return [concept for concept in concepts if isinstance(concept, dict)]
+
+
+def _standing(resource: Resource, order: Resource | None, language: str) -> list[Shown]:
+    """Return whether a medicine is taken, prescribed or both, and since when it is prescribed."""
+    kind = resource.get("resourceType")
+    taken = [Shown(word("taken", language), True)] if kind == "MedicationStatement" else []
+    if kind != "MedicationRequest" and order is None and not orders_of(resource):
+        return taken
+    since = clinical_date(order) if order is not None else ""
+    return [*taken, Shown(f"{word('prescribed', language)} {since}".strip(), True)]
 
 
 def _details(resource: Resource, language: str) -> list[Shown]:

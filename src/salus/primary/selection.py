@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from salus.primary.references import local_reference
+
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
 LATEST_OF_A_CODE = 3
 PAST = frozenset({"inactive", "remission", "resolved"})
@@ -22,10 +24,14 @@ WRONG = frozenset({"entered-in-error", "refuted", "not-done", "cancelled", "decl
 
 
 class Selected(msgspec.Struct, frozen=True):
-    """The resources of one section, newest first, and how many older ones were left out."""
+    """The resources of one section, newest first, and how many older ones were left out.
+
+    `orders`: by id of a MedicationStatement, the newest order for which its line stands as well.
+    """
 
     resources: tuple[Resource, ...]
     left_out: int = 0
+    orders: Mapping[str, Resource] = {}
 
 
 def select(resources: Iterable[Resource]) -> dict[str, Selected]:
@@ -36,10 +42,7 @@ def select(resources: Iterable[Resource]) -> dict[str, Selected]:
         if section:
             found[section].append(resource)
     ordered = {name: sorted(held, key=_newest_first, reverse=True) for name, held in found.items()}
-    return {
-        name: _latest(held) if name in {"results", "vital-signs", "social-history"} else Selected(tuple(held))
-        for name, held in ordered.items()
-    }
+    return {name: _NARROWED.get(name, _all)(held) for name, held in ordered.items()}
 
 
 def section_of(resource: Resource) -> str:
@@ -48,6 +51,57 @@ def section_of(resource: Resource) -> str:
         return ""
     rule = _RULES.get(str(resource.get("resourceType")))
     return rule(resource) if rule else ""
+
+
+def _each_medicine_once(held: list[Resource]) -> Selected:
+    """Return the medicines; an order that a statement, or a newer order, already speaks for is no line.
+
+    A MedicationStatement says what is taken and on which order (basedOn, derivedFrom); without such a link,
+    the same code and the same dosage, or none on one side, is the same medicine. Two that differ in dosage
+    stay two lines: the reader must see the contradiction.
+    """
+    statements = [each for each in held if each.get("resourceType") == "MedicationStatement"]
+    kept, orders = list(statements), dict[str, Resource]()
+    for order in held:
+        if order.get("resourceType") == "MedicationStatement":
+            continue
+        link = f"MedicationRequest/{order.get('id')}"
+        spoken = next((each for each in statements if link in orders_of(each)), None)
+        spoken = spoken or next((each for each in kept if _same_medicine(order, each)), None)
+        if spoken is None:
+            kept.append(order)
+        elif spoken.get("resourceType") == "MedicationStatement":
+            orders.setdefault(str(spoken.get("id")), order)
+    return Selected(tuple(sorted(kept, key=_newest_first, reverse=True)), 0, orders)
+
+
+def orders_of(statement: Resource) -> list[str]:
+    """Return the orders ("MedicationRequest/id") that a MedicationStatement says it follows."""
+    if statement.get("resourceType") != "MedicationStatement":
+        return []
+    named = [*statement.get("basedOn", ()), *statement.get("derivedFrom", ())]
+    links = [local_reference(str(each.get("reference", ""))) for each in named]
+    return [link for link in links if link.startswith("MedicationRequest/")]
+
+
+def _same_medicine(one: Resource, other: Resource) -> bool:
+    if not _products(one) & _products(other) or one.get("status") != other.get("status"):
+        return False
+    taken, asked = _dosages(one), _dosages(other)
+    return taken == asked or not (taken and asked)
+
+
+def _products(resource: Resource) -> set[str]:
+    """Return the product's codes as "system|code", or the reference to it."""
+    codings = resource.get("medicationCodeableConcept", {}).get("coding", ())
+    found = {f"{each.get('system')}|{each['code']}" for each in codings if each.get("code")}
+    link = resource.get("medicationReference", {}).get("reference")
+    return found | ({local_reference(str(link))} if link else set())
+
+
+def _dosages(resource: Resource) -> list[str]:
+    listed = resource.get("dosage") or resource.get("dosageInstruction") or ()
+    return [str(each.get("text") or sorted(each.items(), key=str)) for each in listed]
 
 
 def clinical_date(resource: Resource) -> str:
@@ -81,6 +135,18 @@ def _latest(held: list[Resource]) -> Selected:
         if seen[code] <= LATEST_OF_A_CODE:
             kept.append(resource)
     return Selected(tuple(kept), len(held) - len(kept))
+
+
+def _all(held: list[Resource]) -> Selected:
+    return Selected(tuple(held))
+
+
+_NARROWED = {
+    "medications": _each_medicine_once,
+    "results": _latest,
+    "vital-signs": _latest,
+    "social-history": _latest,
+}
 
 
 def _code_key(resource: Resource) -> str:

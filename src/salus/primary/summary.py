@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from salus.primary.language import Section, sections, title, word
-from salus.primary.narrative import line, local_reference, narrative, paragraph, sentence, table
+from salus.primary.narrative import Line, line, narrative, paragraph, sentence, table
+from salus.primary.references import local_reference
 from salus.primary.selection import Selected, select
 
 LOINC = "http://loinc.org"
@@ -53,12 +54,18 @@ def compose_summary(
     carried["Organization/author"] = author
     addresses = {key: _address(key, str(patient["id"])) for key in carried}
     composition = _composition(patient, chosen, held, addresses, now=now, languages=languages)
-    shown = {f"{each['resourceType']}/{each['id']}" for found in chosen.values() for each in found.resources}
+    shown = {
+        f"{each['resourceType']}/{each['id']}": found.orders.get(str(each["id"]))
+        for found in chosen.values()
+        for each in found.resources
+    }
     resolved = []
     for key, resource in carried.items():
         copy = _resolve(resource, addresses)
         if key in shown and "text" not in copy:
-            copy["text"] = narrative({each: sentence(line(resource, held, each), each) for each in languages})
+            copy["text"] = narrative(
+                {each: sentence(line(resource, held, each, order=shown[key]), each) for each in languages}
+            )
         resolved.append((addresses[key], copy))
     composed_at = now.astimezone(UTC).isoformat(timespec="seconds")
     identity = uuid.uuid5(NAMESPACE, f"{patient['id']} {composed_at}")
@@ -181,12 +188,18 @@ def _section(
     left_out = selected.left_out + len(selected.resources) - len(kept)
     composed["text"] = narrative(
         {
-            language: table([line(each, held, language) for each in kept], language, left_out=left_out)
+            language: table(
+                [_line(each, held, language, selected) for each in kept], language, left_out=left_out
+            )
             for language in languages
         }
     )
     entries = [{"reference": addresses[f"{each['resourceType']}/{each['id']}"]} for each in kept]
     return composed | {"entry": entries}
+
+
+def _line(resource: Resource, held: Mapping[str, Resource], language: str, selected: Selected) -> Line:
+    return line(resource, held, language, order=selected.orders.get(str(resource["id"])))
 
 
 def _address(key: str, patient: str) -> str:

@@ -185,3 +185,44 @@ def test_what_is_not_ordered_is_no_medicine_of_the_patient(members):
     request = {"resourceType": "MedicationRequest", "status": "active", "intent": "order"}
     assert section_of(request) == "medications"
     assert section_of(request | members) == ""
+
+
+OMEPRAZOLE = concept("http://www.whocc.no/atc", "A02BC01", "Omeprazole")
+
+
+def medicine(kind, name, dose="", **members):
+    head = {"resourceType": kind, "id": name, "status": "active", "medicationCodeableConcept": OMEPRAZOLE}
+    if kind == "MedicationRequest":
+        head |= {"intent": "order", "authoredOn": "2026-10-01"}
+    dosage = "dosage" if kind == "MedicationStatement" else "dosageInstruction"
+    return head | {"subject": SUBJECT} | ({dosage: [{"text": dose}]} if dose else {}) | members
+
+
+@pytest.mark.parametrize(
+    ("statement", "order", "lines"),
+    [
+        ({"basedOn": [{"reference": "MedicationRequest/o/_history/2"}], "dose": "2 daily"}, "1 daily", 1),
+        ({"derivedFrom": [{"reference": "https://x.example/fhir/MedicationRequest/o"}]}, "1 daily", 1),
+        ({}, "1 daily", 1),
+        ({"dose": "1 daily"}, "1 daily", 1),
+        ({"dose": "2 daily"}, "1 daily", 2),
+        ({"status": "on-hold"}, "1 daily", 2),
+        ({"medicationCodeableConcept": {"text": "Omeprazole"}}, "1 daily", 2),
+    ],
+)
+def test_one_medicine_that_is_prescribed_and_taken_is_one_line(statement, order, lines):
+    bundle = compose(
+        medicine("MedicationStatement", "s", **statement), medicine("MedicationRequest", "o", order)
+    )
+    found = section(bundle, "10160-0")
+    assert len(found["entry"]) == lines
+    assert found["text"]["div"].count("taken") == 1
+    assert found["text"]["div"].count("prescribed 2026-10-01") == (1 if lines == 1 else 0)
+    assert found["text"]["div"].count("prescribed") == 1
+
+
+def test_orders_of_one_medicine_again_and_again_are_one_line():
+    orders = [medicine("MedicationRequest", f"o{day}", authoredOn=f"2026-10-0{day}") for day in (1, 2, 3)]
+    found = section(compose(*orders), "10160-0")
+    assert len(found["entry"]) == 1
+    assert "2026-10-03" in found["text"]["div"]
