@@ -225,3 +225,113 @@ async def test_european_documents_are_taken_and_come_back_as_they_were(receive, 
             received = await receive(body)
             assert received.patient
             assert (await documents.retrieve(grant(), database, received.document)).content == body
+
+
+@pytest.fixture
+def load(database, grant, tmp_path):
+    async def run(*bodies):
+        allowed = grant(action=Action.LOAD)
+        plan = Plan(KEY, Limits(), lookup_in(allowed, database, KEY, Limits()))
+        for number, body in enumerate(bodies):
+            (tmp_path / f"{number}.json").write_bytes(body)
+        names = [str(tmp_path / f"{number}.json") for number in range(len(bodies))]
+        return await load_files(allowed, database, find_files(names, "urn:hospital:a"), plan)
+
+    return run
+
+
+@pytest.fixture
+def standing(database):
+    """Return a reader of the documents' states by number, and of the current Conditions."""
+
+    async def run():
+        async with database.system() as connection:
+            described = await connection.fetch(
+                "SELECT content FROM resource WHERE type = 'DocumentReference' AND NOT deleted"
+            )
+            conditions = await connection.fetch(
+                "SELECT content FROM resource WHERE type = 'Condition' AND NOT deleted"
+            )
+        found = [json.loads(row["content"]) for row in described]
+        states = {one["masterIdentifier"]["value"]: one["status"] for one in found}
+        return states, sorted(json.loads(row["content"])["code"]["text"] for row in conditions)
+
+    return run
+
+
+def amended(number, date, status="amended", conditions=("c",)):
+    """Return a later version that says so only by its Composition.identifier and date."""
+    bundle = json.loads(document(number, conditions=conditions, status=status))
+    bundle["entry"][0]["resource"]["date"] = date
+    return json.dumps(bundle).encode()
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (1, 3, 2), (2, 1, 3), (2, 3, 1), (3, 1, 2), (3, 2, 1)])
+@pytest.mark.parametrize("way", ["received", "loaded", "loaded at once"])
+async def test_in_whatever_order_versions_arrive_the_last_one_is_current(order, way, receive, load, standing):
+    bodies = {
+        1: document(1, conditions=("a", "b")),
+        2: document(2, replaces="1", conditions=("a", "c")),
+        3: document(3, replaces="2", conditions=("c",)),
+    }
+    arriving = [bodies[number] for number in order]
+    # The middle one may be the last to come: that 3 follows 1 is told by their identifier and dates.
+    for number, body in enumerate(arriving):
+        bundle = json.loads(body)
+        bundle["entry"][0]["resource"]["date"] = f"2026-01-0{order[number]}"
+        arriving[number] = json.dumps(bundle).encode()
+    expected = ({"1": "superseded", "2": "superseded", "3": "current"}, ["c"])
+    for _ in range(2):
+        if way == "loaded at once":
+            await load(*arriving)
+        else:
+            for body in arriving:
+                await (load(body) if way == "loaded" else receive(body))
+        assert await standing() == expected
+
+
+@pytest.mark.parametrize("status", ["final", "amended", "entered-in-error"])
+@pytest.mark.parametrize("is_reversed", [False, True])
+async def test_a_later_version_of_one_composition_supersedes_the_older_without_relates_to(
+    status, is_reversed, receive, standing
+):
+    bodies = [document(1), amended(2, "2026-01-03", status)]
+    for body in reversed(bodies) if is_reversed else bodies:
+        await receive(body)
+    withdrawn = status == "entered-in-error"
+    assert await standing() == (
+        {"1": "superseded", "2": status if withdrawn else "current"},
+        [] if withdrawn else ["c"],
+    )
+
+
+async def test_a_replaced_document_loaded_again_stays_replaced(load, receive, standing):
+    first, second = document(1, conditions=("a", "b")), document(2, replaces="1", conditions=("a",))
+    await load(first)
+    await load(second)
+    before = await standing()
+    again = await load(first)
+    assert (again.stored, again.unchanged, again.withdrawn) == (0, 5, 0)
+    await receive(first)
+    assert await standing() == before == ({"1": "superseded", "2": "current"}, ["a"])
+
+
+async def test_a_new_document_may_say_again_what_a_former_one_said(load, standing):
+    await load(document(1, conditions=("a",)))
+    await load(document(2, replaces="1", conditions=("b",)))
+    await load(document(3, replaces="2", conditions=("a",)))
+    assert (await standing())[1] == ["a"]
+
+
+async def test_what_two_former_versions_said_is_gone_with_the_third(load, standing):
+    for number in (1, 2):
+        await load(document(number, replaces=str(number - 1), conditions=("a",)))
+    await load(document(3, replaces="2", conditions=("b",)))
+    assert (await standing())[1] == ["b"]
+
+
+async def test_the_report_counts_what_a_withdrawal_wrote(load):
+    await load(document(1))
+    report = await load(document(2, replaces="1", status="entered-in-error"))
+    assert (report.read, report.stored, report.documents) == (4, 4, 1)
+    assert report.withdrawn == 3  # the document, its Composition and its Condition

@@ -23,10 +23,13 @@ from salus.intake.load import Plan, load_files
 from salus.intake.retry import retry
 from salus.intake.synth.generator import synthesize
 from salus.standards.fhir.query_string import parse_pairs
+from salus.standards.fhir.search.extract import compile_indexer
 from salus.standards.fhir.search.grammar import parse_query
-from salus.store import quarantine
+from salus.store import quarantine, resources
+from salus.store.changes import Operation
 from salus.store.ledger import decode_entry
 from salus.store.retention import expire_quarantine
+from salus.store.rows import make_row
 from salus.store.search import find_ids
 
 KEY = b"0123456789abcdef"
@@ -54,8 +57,8 @@ def rows(database):
     return run
 
 
-def write(path, *resources):
-    path.write_bytes(b"\n".join(encode(resource) for resource in resources) + b"\n")
+def write(path, *contents):
+    path.write_bytes(b"\n".join(encode(content) for content in contents) + b"\n")
     return path
 
 
@@ -109,6 +112,79 @@ async def test_changed_content_becomes_the_next_version_and_the_old_one_is_histo
     assert (report.stored, report.unchanged) == (2, 0)
     assert [row["version"] for row in await rows("SELECT version FROM resource ORDER BY 1")] == [1, 2]
     assert len(await rows("SELECT 1 FROM resource_version")) == 1
+
+
+def prescription(number, status="active", **more):
+    return {
+        "resourceType": "MedicationRequest",
+        "id": str(number),
+        "status": status,
+        "intent": "order",
+        "medicationCodeableConcept": {"text": "x"},
+        "subject": {"reference": "Patient/1"},
+        **more,
+    }
+
+
+@pytest.fixture
+def edit(database, grant, rows):
+    """Return what writes or deletes (content None) the only resource of a type, as REST does."""
+
+    async def run(kind, content):
+        (row,) = await rows("SELECT id, source, source_id FROM resource WHERE type = $1", kind)
+        allowed = grant(action=Action.UPDATE)
+        new = None
+        if content is not None:
+            index = compile_indexer(kind, KEY)(content)
+            new = make_row(kind, row["id"], encode(content), index=index, source=row["source"])
+        operation = Operation("delete" if new is None else "update", kind, row["id"], new)
+        async with database.writing(allowed) as connection:
+            await resources.apply(allowed, connection, [operation])
+
+    return run
+
+
+async def current(rows, kind):
+    (row,) = await rows("SELECT deleted, version, content FROM resource WHERE type = $1", kind)
+    return None if row["deleted"] else json.loads(row["content"])
+
+
+async def test_the_same_file_again_does_not_undo_what_was_done_here(load, edit, rows, tmp_path):
+    file = write(tmp_path / "a.ndjson", patient(1), prescription(1))
+    await load(file)
+    await edit("MedicationRequest", prescription(1, "completed"))
+    await edit("Patient", None)
+    report = await load(file)
+    assert (report.stored, report.unchanged, report.kept) == (0, 2, 0)
+    assert (await current(rows, "MedicationRequest"))["status"] == "completed"
+    assert await current(rows, "Patient") is None
+
+
+async def test_new_content_for_what_was_edited_or_deleted_here_is_reported_and_waits_for_leave(
+    load, edit, rows, tmp_path
+):
+    await load(write(tmp_path / "a.ndjson", patient(1), prescription(1)))
+    await edit("MedicationRequest", prescription(1, "completed"))
+    await edit("Patient", None)
+    newer = write(tmp_path / "b.ndjson", patient(1, active=True), prescription(1, priority="urgent"))
+    report = await load(newer)
+    assert (report.read, report.stored, report.kept) == (2, 0, 2)
+    assert sorted(name.partition("/")[0] for name in report.kept_names) == ["MedicationRequest", "Patient"]
+    assert (await current(rows, "MedicationRequest"))["status"] == "completed"
+    assert await current(rows, "Patient") is None
+    assert (await load(newer, overwrite=True)).stored == 2
+    assert (await current(rows, "MedicationRequest"))["priority"] == "urgent"
+    assert (await current(rows, "Patient"))["active"] is True
+
+
+async def test_two_contents_under_one_id_come_to_rest(load, rows, tmp_path):
+    together = write(tmp_path / "a.ndjson", patient(1), patient(1, active=True))
+    apart = write(tmp_path / "b.ndjson", patient(1, active=False))
+    assert (await load(together, apart)).stored == 3
+    for _ in range(2):
+        report = await load(together, apart)
+        assert (report.stored, report.unchanged) == (0, 3)
+    assert (await current(rows, "Patient"))["active"] is False
 
 
 async def test_the_bytes_stay_as_received_but_for_references(load, rows, tmp_path):

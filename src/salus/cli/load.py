@@ -51,6 +51,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--lenient", action="store_true", help="store the valid entries of transactions and documents too"
     )
     parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="let the files win over what was edited or deleted here since (default: it stays, and what the "
+        "source newly says of it is reported as kept)",
+    )
+    parser.add_argument(
         "--workers", type=int, default=0, metavar="N", help="processes that parse (default: one per core)"
     )
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
@@ -72,7 +78,7 @@ async def _load(data: Path, files: list[SourceFile], options: argparse.Namespace
         async with enter(services.gatehouse, operator_of(services), request) as access:
             key, limits = services.keys.search, services.limits
             lookup = lookup_in(access.grant, services.database, key, limits)
-            plan = Plan(key, limits, lookup, options.lenient, options.workers)
+            plan = Plan(key, limits, lookup, options.lenient, options.workers, overwrite=options.overwrite)
             with _progress(files, wanted=not options.json) as told:
                 return await load_files(access.grant, services.database, files, plan, told=told)
 
@@ -109,8 +115,18 @@ def _sentence(report: Report) -> str:
     lines = [
         f"{report.read:,} resources read in {report.seconds:,.1f} s "
         f"({report.resources_per_second:,.0f} a second): {report.stored:,} stored, "
-        f"{report.unchanged:,} unchanged, {report.rejected:,} rejected."
+        f"{report.unchanged:,} unchanged, {report.kept:,} kept as edited here, {report.rejected:,} rejected."
     ]
+    if report.documents:
+        lines.append(
+            f"{report.documents:,} documents are new; {report.withdrawn:,} earlier documents and resources "
+            "that only they said are no longer current."
+        )
+    if report.kept:
+        lines.append(
+            "The source has new content for what was edited or deleted here; it stays as it is (--overwrite "
+            f"lets the files win): {_listed(report.kept_names, report.kept)}."
+        )
     if report.resumed:
         lines.append(f"Of them {report.resumed:,} were done before by a load that was interrupted.")
     if report.rejected:
@@ -119,6 +135,11 @@ def _sentence(report: Report) -> str:
             "`salus quarantine show ID`, and after a correction `salus quarantine retry`."
         )
     return "\n".join(lines)
+
+
+def _listed(names: list[str], count: int) -> str:
+    more = count - len(names)
+    return ", ".join(names) + (f" and {more:,} more" if more > 0 else "")
 
 
 COMMAND = Command("load", "Load FHIR files; exit code 2 when something was rejected.", _arguments, _run)

@@ -73,8 +73,9 @@ def describe_bundle(
     if relations:
         described["relatesTo"] = relations
     details = {"title": str(composition.get("title", ""))[:_TITLE_CHARS]} if composition.get("title") else {}
-    if "language" in composition:
-        details["language"] = composition["language"]
+    for key, own in (("language", "language"), ("date", "creation")):
+        if key in composition:
+            details[own] = composition[key]
     described["content"] = [{"attachment": attachment(body, media_type, ids.document, details)}]
     return described
 

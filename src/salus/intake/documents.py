@@ -1,7 +1,8 @@
 """Receiving documents: kept byte for byte beside what was extracted (MHD ITI-105, and files).
 
-Versions follow relatesTo: a document that another one replaces becomes `superseded`, and what was extracted
-only from it is deleted (its history stays), so that neither is shown as current again.
+A document that another one succeeds (`intake.succession`) becomes `superseded`, and what was extracted only
+from it is deleted (its history stays), so that neither is shown as current again: not when the same bytes
+arrive again, and not when it arrives after its successor.
 
 Under a grant for one patient (a citizen, a member node) the document is kept and described, and nothing is
 extracted: what it says stays its author's word, inside the document. It replaces documents of its own source
@@ -15,32 +16,22 @@ from typing import Any
 
 import msgspec
 
-from salus.core.access import Grant
-from salus.core.errors import AccessRefused, Conflict, InvalidResource, UnsupportedMedia
+from salus.core.access import Grant, Outcome
+from salus.core.errors import Conflict, InvalidResource, UnsupportedMedia
 from salus.core.limits import Limits
 from salus.intake.check import refusals
 from salus.intake.description import complete
 from salus.intake.formats.format import Unit
 from salus.intake.prepare import Prepared, Received, Setting, describe, document_ids, prepare_rows
-from salus.standards.fhir.codec.json import parse_json, write_json
-from salus.standards.fhir.search.extract import compile_indexer
-from salus.store import documents, resources
+from salus.intake.succession import STAY, Arrival, arrive, outdated_row
+from salus.store import documents, ledger, resources
 from salus.store.changes import Operation
 from salus.store.documents import Document
-from salus.store.parameters_known import registry_of
 from salus.store.postgres import Connection, Database
-from salus.store.rows import Row, make_row
-from salus.store.search_check import resource_of
+from salus.store.received import Incoming, Rule, judge
+from salus.store.rows import Row
 
-_CURRENT = """
-SELECT type, id, content, source, source_id, updated FROM resource
-WHERE compartment = $1 AND type = 'DocumentReference' AND NOT deleted
-"""
 _THERE = "SELECT EXISTS (SELECT FROM resource WHERE type = $1 AND id = $2)"
-_STAY = frozenset(
-    {"Patient", "Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "Device"}
-)
-"""Types that are not said by a document but only named in it."""
 
 
 class ReceivedDocument(msgspec.Struct, frozen=True):
@@ -116,6 +107,7 @@ async def receive_document(
         if described is not None:
             completed = complete(described, body, media_type, ids, patient_link)
             _refuse_invalid(refusals(completed))
+            completed = _as_the_document_says(completed, kept.described)
             kept, row = describe(completed, body, media_type, ids, setting, rows[:-1])
             rows = (*rows[:-1], row)
 
@@ -158,6 +150,21 @@ def _names_of(prepared: Prepared, patient: str, source: str) -> list[str]:
     return []
 
 
+def _as_the_document_says(described: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:  # Any: FHIR JSON
+    """Return the sender's DocumentReference with what orders versions, where only the document says it."""
+    completed = {**described}
+    for key in ("identifier", "docStatus", "date"):
+        if key in own:
+            completed.setdefault(key, own[key])
+    if own["status"] == "entered-in-error":
+        completed["status"] = "entered-in-error"
+    first, *rest = completed["content"]
+    creation = own["content"][0]["attachment"].get("creation")
+    if creation and "creation" not in first["attachment"]:
+        first = {**first, "attachment": {**first["attachment"], "creation": creation}}
+    return {**completed, "content": [first, *rest]}
+
+
 def _refuse_invalid(issues: Sequence[dict[str, Any]]) -> None:
     if issues:
         first = str(issues[0].get("diagnostics", ""))
@@ -167,20 +174,39 @@ def _refuse_invalid(issues: Sequence[dict[str, Any]]) -> None:
 async def _store(
     grant: Grant, connection: Connection, received: Received, rows: Sequence[Row]
 ) -> ReceivedDocument:
-    operations = [Operation("update", row.type, row.id, row, may_create=True) for row in rows]
+    arrival = await arrive(grant, connection, received)
+    document = received.document
+    if arrival.kept is not None:
+        what = f"DocumentReference/{document.reference}"
+        patient = "" if "/" in document.patient else document.patient
+        leaf = ledger.leaf_of(grant, patient, what=what, resources=1, outcome=Outcome.SERVED)
+        await ledger.append(connection, [leaf])
+        return _answer(arrival.kept, created=False)
+    rule: Rule = "document"
+    if arrival.outdated:
+        rule = "absent"
+        rows = [*(row for row in rows[:-1] if row.type in STAY), outdated_row(received)]
+        document = without_extracted(document)
+    operations = [Operation("update", row.type, row.id, row, may_create=True, received=True) for row in rows]
     if grant.patients is not None:
         operations = [await _placed(grant, connection, operation) for operation in operations]
-    superseding = await _superseding(grant, connection, received)
-    written = await resources.apply(grant, connection, [*operations, *superseding])
-    await documents.keep(grant, connection, received.document)
-    document = received.document
+    else:
+        await connection.execute(resources.LOCK, [f"{row.type}/{row.id}" for row in rows])
+        judged = await judge(connection, [Incoming(row.type, row.id, row.digest, rule) for row in rows])
+        operations = [one for one, (fate, _) in zip(operations, judged, strict=True) if fate == "stored"]
+    await resources.apply(grant, connection, [*operations, *arrival.changes])
+    await documents.keep(grant, connection, document)
+    return _answer(document, created=True, replaced=arrival.replaced)
+
+
+def _answer(document: Document, *, created: bool, replaced: tuple[str, ...] = ()) -> ReceivedDocument:
     return ReceivedDocument(
         document=document.id,
         reference=document.reference,
         patient="" if "/" in document.patient else document.patient,
-        created=written[len(rows) - 1].outcome == "created",
+        created=created,
         extracted=document.extracted,
-        replaced=tuple(one.id for one in superseding if one.kind == "update"),
+        replaced=replaced,
     )
 
 
@@ -195,55 +221,14 @@ async def _placed(grant: Grant, connection: Connection, operation: Operation) ->
     return msgspec.structs.replace(operation, kind="update" if is_there else "create", may_create=False)
 
 
-async def keep_received(grant: Grant, connection: Connection, received: Received) -> None:
+async def keep_received(grant: Grant, connection: Connection, received: Received, arrival: Arrival) -> None:
     """Keep a loaded document in the caller's transaction, whose leaves speak of its patient already."""
-    await resources.change(grant, connection, await _superseding(grant, connection, received))
-    await documents.keep(grant, connection, received.document)
+    await resources.change(grant, connection, arrival.changes)
+    document = received.document
+    await documents.keep(grant, connection, without_extracted(document) if arrival.outdated else document)
 
 
-async def _superseding(grant: Grant, connection: Connection, received: Received) -> list[Operation]:
-    """Return the changes that make the replaced documents, and what only they say, no longer current."""
-    if not received.replaces:
-        return []
-    patient = received.document.patient
-    replaced: list[Operation] = []
-    for row in await connection.fetch(_CURRENT, patient):
-        described = parse_json(row["content"], Limits())
-        if row["id"] == received.document.reference or described.get("status") != "current":
-            continue
-        if any(_is_target(target, row["id"], described) for target in received.replaces):
-            if grant.patients is not None and row["source"] != received.document.source:
-                raise AccessRefused(
-                    f"DocumentReference/{row['id']} came from elsewhere: only its source may replace it."
-                )
-            content = write_json({**described, "status": "superseded"})
-            read = resource_of({**dict(row), "content": content})
-            registry = registry_of(received.added.rows)
-            index = compile_indexer("DocumentReference", received.key, registry)(read)
-            changed = make_row(
-                "DocumentReference", row["id"], content,
-                index=index, source=row["source"], source_id=row["source_id"],
-            )  # fmt: skip
-            replaced.append(Operation("update", changed.type, changed.id, changed))
-    kept = await documents.of_patient(grant, connection, patient)
-    gone = _only_said_by({one.id for one in replaced}, kept, received.document)
-    return replaced + [Operation("delete", kind, own_id) for kind, own_id in gone]
-
-
-def _is_target(target: dict[str, Any], own_id: str, described: dict[str, Any]) -> bool:  # Any: FHIR JSON
-    if target.get("reference") == f"DocumentReference/{own_id}":
-        return True
-    wanted = target.get("identifier")
-    if not isinstance(wanted, dict) or "value" not in wanted:
-        return False
-    own = [described.get("masterIdentifier"), *described.get("identifier", ())]
-    key = (wanted.get("system"), wanted["value"])
-    return any(isinstance(one, dict) and (one.get("system"), one.get("value")) == key for one in own)
-
-
-def _only_said_by(references: set[str], kept: Sequence[Document], current: Document) -> list[tuple[str, str]]:
-    """Return the resources extracted from these documents and from no other that is kept."""
-    others = {name for one in (*kept, current) if one.reference not in references for name in one.extracted}
-    said = {name for one in kept if one.reference in references for name in one.extracted}
-    names = [name.partition("/") for name in sorted(said - others)]
-    return [(kind, own_id) for kind, _, own_id in names if kind not in _STAY]
+def without_extracted(document: Document) -> Document:
+    """Return a document of which nothing is shown but whom it names."""
+    named = tuple(name for name in document.extracted if name.partition("/")[0] in STAY)
+    return msgspec.structs.replace(document, extracted=named)

@@ -51,6 +51,7 @@ class Plan(msgspec.Struct, frozen=True):
         lenient: split Bundles that should stand or fall as one.
         workers: processes that parse and validate; 0: one for each core.
         chunk_units: most units of one transaction.
+        overwrite: what was edited or deleted here gives way to the files.
     """
 
     key: bytes
@@ -59,6 +60,7 @@ class Plan(msgspec.Struct, frozen=True):
     lenient: bool = False
     workers: int = 0
     chunk_units: int = 1_000
+    overwrite: bool = False
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -107,7 +109,7 @@ async def load_files(
     workers = plan.workers or os.cpu_count() or 1
     small = sum(file.size_bytes for file in files if file.fingerprint) < ALONE_BYTES
     small = small and all(file.fingerprint for file in files)
-    async with Writer(grant, database, files, settings, plan.lookup) as writer:
+    async with Writer(grant, database, files, settings, plan.lookup, overwrite=plan.overwrite) as writer:
         skipped = [await writer.begin(number) for number in range(len(files))]
         chunks = _chunks(files, skipped, plan)
         with _preparer(settings, 0 if small else workers) as prepare_chunk:

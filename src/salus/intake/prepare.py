@@ -17,7 +17,7 @@ from salus.core.errors import MalformedContent, SalusError
 from salus.core.identifiers import derived_id
 from salus.core.limits import Limits
 from salus.intake.check import outcome, outcome_of, refusal, refusals
-from salus.intake.description import Ids, describe_bundle, replaced_by
+from salus.intake.description import Ids, describe_bundle
 from salus.intake.formats.format import Unit
 from salus.intake.formats.json_document import WHOLE
 from salus.intake.identity import (
@@ -74,13 +74,13 @@ class Received(msgspec.Struct, frozen=True):
 
     Args:
         document: its bytes and description.
-        replaces: References to the documents that it replaces.
+        described: its DocumentReference.
         key: the node's secret for search hashes.
         added: the search parameters of the node beside those of R4.
     """
 
     document: Document
-    replaces: list[Resource]
+    described: Resource
     key: bytes
     added: Added
 
@@ -401,7 +401,7 @@ def describe(
         extracted=tuple(f"{one.type}/{one.id}" for one in rows),
         content=body,
     )
-    return Received(document, replaced_by(described), setting.key, setting.added), row
+    return Received(document, described, setting.key, setting.added), row
 
 
 def document_ids(source: str, body: bytes) -> Ids:

@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from salus.store.progress import FileProgress
+
+NAMES_MAX = 20
+"""Most names of one kind in a report."""
 
 
 class Report(msgspec.Struct):
     """What a load did.
 
     Args:
-        read: resources in the files; each is stored, unchanged or rejected.
+        read: resources in the files; each is stored, unchanged, kept or rejected.
         stored: new, or in a new version.
-        unchanged: there already with the same content.
+        unchanged: the source sent the same content before, whatever became of it since.
+        kept: the source sent new content, but what was edited or deleted here stays.
         rejected: refused, and kept in quarantine.
         seconds: how long it took.
         resources_per_second: of this run.
         quarantine: pieces of input put into quarantine (a whole Bundle is one).
         resumed: resources of `read` that an earlier, killed run had done.
+        documents: documents kept byte for byte for the first time.
+        withdrawn: earlier documents, and resources that only they said, that are no longer current.
+        kept_names: "Type/id" here of the kept ones, the first `NAMES_MAX`.
     """
 
     read: int = 0
     stored: int = 0
     unchanged: int = 0
+    kept: int = 0
     rejected: int = 0
     seconds: float = 0.0
     resources_per_second: float = 0.0
     quarantine: int = 0
     resumed: int = 0
+    documents: int = 0
+    withdrawn: int = 0
+    kept_names: list[str] = []
 
     def add(self, counts: FileProgress) -> None:
         """Count what became of some more resources."""
         self.stored += counts.stored
         self.unchanged += counts.unchanged
+        self.kept += counts.kept
         self.rejected += counts.rejected
-        self.read += counts.stored + counts.unchanged + counts.rejected
+        self.read += counts.stored + counts.unchanged + counts.kept + counts.rejected
+
+    def add_kept(self, names: Sequence[str]) -> None:
+        """Name resources that were kept."""
+        self.kept_names += names[: NAMES_MAX - len(self.kept_names)]

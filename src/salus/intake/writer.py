@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -16,11 +16,15 @@ from salus.intake.files import SourceFile
 from salus.intake.formats.format import Unit
 from salus.intake.prepare import Prepared, Setting, prepare
 from salus.intake.report import Report
+from salus.intake.succession import STAY, Arrival, arrive, outdated_row
 from salus.store import bulk, persons, quarantine
 from salus.store import progress as store_progress
+from salus.store.copying import Encoded, encode_row
 from salus.store.postgres import Connection, Database
 from salus.store.progress import FileProgress
 from salus.store.quarantine import Rejection
+from salus.store.received import Fate, Rule
+from salus.store.rows import patients_of
 
 Lookup = Callable[[Connection, str], Awaitable[str]]
 """Returns "Type/id" of the only resource that a condition "Type?query" selects, "" for none or several."""
@@ -46,6 +50,7 @@ class Writer:
         files: in the order in which parts number them.
         settings: of each file; when the node gets another search parameter, they are changed in place.
         lookup: resolves conditional references.
+        overwrite: what was edited or deleted here gives way to the files.
     """
 
     def __init__(
@@ -55,6 +60,8 @@ class Writer:
         files: Sequence[SourceFile],
         settings: list[Setting],
         lookup: Lookup,
+        *,
+        overwrite: bool = False,
     ) -> None:
         self.report = Report()
         self._grant = grant
@@ -62,6 +69,7 @@ class Writer:
         self._files = files
         self._settings = settings
         self._lookup = lookup
+        self._overwrite = overwrite
         self._progress = [FileProgress() for _ in files]
         self._waiting: list[Part] = []
         self._patients_changed = False
@@ -85,7 +93,7 @@ class Writer:
         done = await store_progress.get(self._connection, named.source, named.path, named.fingerprint)
         self._progress[file] = done
         self.report.add(done)
-        self.report.resumed += done.stored + done.unchanged + done.rejected
+        self.report.resumed += done.stored + done.unchanged + done.kept + done.rejected
         return done.units
 
     async def write(self, parts: Sequence[Part], finished: Sequence[int] = ()) -> None:
@@ -168,25 +176,65 @@ class Writer:
         self, parts: Sequence[Part], *, continued: bool = False
     ) -> list[tuple[Part, FileProgress]]:
         """Store the rows and documents; return for each part what became of its resources."""
-        parts = await self._indexed(parts)
-        rows = [row for part in parts for row in part.prepared.encoded]
-        stored = iter(await bulk.load(self._grant, self._connection, rows, continued=continued))
         results = []
-        for part in parts:
-            flags = [next(stored) for _ in part.prepared.encoded]
-            patients = (row.type == "Patient" for row in part.prepared.encoded)
-            self._patients_changed |= any(
-                is_patient and flag for is_patient, flag in zip(patients, flags, strict=True)
+        for run in _runs(await self._indexed(parts)):
+            arrivals = [await self._arrival(part) for part in run]
+            chosen = [self._chosen(part, arrival) for part, arrival in zip(run, arrivals, strict=True)]
+            rows = [row for own, _ in chosen for row in own]
+            rules = [rule for own, rule in chosen for _ in own]
+            fates = iter(
+                await bulk.load(self._grant, self._connection, rows, continued=continued, rules=rules)
             )
-            for received in part.prepared.received:
-                await keep_received(self._grant, self._connection, received)
-            # The DocumentReference, last, is ours and not one of the resources read.
-            read = flags[: len(flags) - len(part.prepared.received)]
-            # What ifNoneExist found is there already, and has no row.
-            matched = max(0, part.prepared.resources - len(read) - len(part.prepared.rejections))
-            existing = matched if not part.prepared.rejections else 0
-            results.append((part, FileProgress(stored=sum(read), unchanged=len(read) - sum(read) + existing)))
+            for part, arrival, (own, _) in zip(run, arrivals, chosen, strict=True):
+                done = self._counted(part.prepared, arrival, own, [next(fates) for _ in own])
+                if arrival is not None and arrival.kept is None:
+                    received = part.prepared.received[0]
+                    await keep_received(self._grant, self._connection, received, arrival)
+                    self.report.documents += 1
+                    self.report.withdrawn += len(arrival.changes)
+                results.append((part, done))
         return results
+
+    async def _arrival(self, part: Part) -> Arrival | None:
+        """Return what the part's document meets, None when it is none."""
+        received = part.prepared.received
+        return await arrive(self._grant, self._connection, received[0]) if received else None
+
+    def _chosen(self, part: Part, arrival: Arrival | None) -> tuple[Sequence[Encoded], Rule]:
+        """Return the rows of a part to be stored, and under which rule."""
+        encoded = part.prepared.encoded
+        if arrival is None:
+            return encoded, "overwrite" if self._overwrite else "file"
+        if arrival.kept is not None:
+            return (), "file"
+        if arrival.outdated:
+            row = outdated_row(part.prepared.received[0])
+            updated = self._settings[part.file].updated
+            described = encode_row(row, patients_of(row.compartment, row.others), updated)
+            return [*(one for one in encoded[:-1] if one.type in STAY), described], "absent"
+        return encoded, "document"
+
+    def _counted(
+        self, prepared: Prepared, arrival: Arrival | None, rows: Sequence[Encoded], fates: Sequence[Fate]
+    ) -> FileProgress:
+        """Return what became of a part's resources, each of which counts once."""
+        stored = [row for row, fate in zip(rows, fates, strict=True) if fate == "stored"]
+        kept = [f"{row.type}/{row.id}" for row, fate in zip(rows, fates, strict=True) if fate == "kept"]
+        self._patients_changed |= any(row.type == "Patient" for row in stored)
+        self.report.add_kept(kept)
+        if arrival is None:
+            # What ifNoneExist found is there already, and has no row.
+            matched = 0 if prepared.rejections else max(0, prepared.resources - len(rows))
+            unchanged = len(rows) - len(stored) - len(kept) + matched
+            return FileProgress(stored=len(stored), unchanged=unchanged, kept=len(kept))
+        if arrival.kept is not None:
+            return FileProgress(unchanged=prepared.resources)
+        if len(rows) <= prepared.resources:
+            # Outdated or withdrawn: what it says is stored within the document only.
+            return FileProgress(stored=prepared.resources)
+        # The DocumentReference, last, is ours and not one of the resources read.
+        unchanged = prepared.resources - (len(stored) - 1) - len(kept)
+        return FileProgress(stored=len(stored) - 1, unchanged=unchanged, kept=len(kept))
 
     async def _indexed(self, parts: Sequence[Part]) -> Sequence[Part]:
         """Return the parts indexed by the parameters of this moment, which the transaction then holds."""
@@ -217,9 +265,25 @@ class Writer:
             )
 
 
+def _runs(parts: Sequence[Part]) -> Iterator[list[Part]]:
+    """Yield the parts in runs that are stored together: in none two documents speak of one patient."""
+    run: list[Part] = []
+    patients: set[str] = set()
+    for part in parts:
+        of = {one.document.patient for one in part.prepared.received}
+        if of & patients or (run and bool(of) != bool(run[-1].prepared.received)):
+            yield run
+            run, patients = [], set()
+        run.append(part)
+        patients |= of
+    if run:
+        yield run
+
+
 def _add(progress: FileProgress, done: FileProgress) -> None:
     progress.stored += done.stored
     progress.unchanged += done.unchanged
+    progress.kept += done.kept
     progress.rejected += done.rejected
 
 

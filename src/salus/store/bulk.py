@@ -1,7 +1,7 @@
 """Loading in bulk: many resources in one transaction by COPY, with their audit leaves.
 
-New resources are copied as their workers encoded them. One that is there already with the same bytes
-changes nothing; with other bytes it becomes the next version, like an update by REST.
+New resources are copied as their workers encoded them. Of one that is there already `store.received` says
+whether it becomes the next version, changes nothing, or gives way to what was done here.
 """
 
 from __future__ import annotations
@@ -16,12 +16,9 @@ from salus.core.errors import Conflict
 from salus.store import ledger
 from salus.store.copying import RANGE_COLUMNS, RESOURCE_COLUMNS, STRING_COLUMNS, Encoded, copy_rows
 from salus.store.postgres import Connection
+from salus.store.received import Fate, Incoming, Rule, judge
 from salus.store.resources import LOCK, SUPERSEDE
 
-_KNOWN = """
-SELECT compartment, type, id, version, updated, deleted, hidden, digest
-FROM resource WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
-"""
 _HIDE = """
 UPDATE resource SET hidden = true WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
@@ -38,7 +35,8 @@ async def load(
     *,
     what: str = "load",
     continued: bool = False,
-) -> list[bool]:
+    rules: Sequence[Rule] | None = None,
+) -> list[Fate]:
     """Store a batch in the caller's transaction, with one leaf for each patient whose record changed.
 
     Args:
@@ -49,9 +47,10 @@ async def load(
         continued: the transaction goes on over many batches. Neither these nor a batch over `LOCKED_MAX` lock
             each resource against other writers; their ids are derived, so that only another load of
             the same source can meet them, and then this one fails.
+        rules: for each resource what holds where there is one already; by default "file" for all.
 
     Returns:
-        For each resource of the batch whether it was stored; False: it was there already, unchanged.
+        What became of each resource of the batch.
 
     Raises:
         Conflict: somebody else wrote one of the resources meanwhile; nothing was changed.
@@ -61,12 +60,13 @@ async def load(
     if not continued and len(batch) <= LOCKED_MAX:
         await connection.execute(LOCK, [f"{one.type}/{one.id}" for one in batch])
     touched: dict[str, int] = {}
-    stored: set[int] = set()
+    fates: dict[int, Fate] = {}
+    rules = ["file"] * len(batch) if rules is None else rules
     pending = list(range(len(batch)))
     while pending:
         first, pending = _first_of_each(batch, pending)
         try:
-            stored.update(await _store(grant, connection, batch, first, touched))
+            fates.update(await _store(grant, connection, batch, rules, first, touched))
         except asyncpg.UniqueViolationError as error:
             raise Conflict(
                 "Another writer stored the same resources meanwhile; load the file again."
@@ -76,7 +76,7 @@ async def load(
         for patient, count in touched.items()
     ]
     await ledger.append(connection, leaves)
-    return [place in stored for place in range(len(batch))]
+    return [fates.get(place, "unchanged") for place in range(len(batch))]
 
 
 def _first_of_each(batch: Sequence[Encoded], places: list[int]) -> tuple[list[int], list[int]]:
@@ -98,28 +98,30 @@ async def _store(
     grant: Grant,
     connection: Connection,
     batch: Sequence[Encoded],
+    rules: Sequence[Rule],
     places: list[int],
     touched: dict[str, int],
-) -> list[int]:
-    """Store the resources at these places of the batch; return the places that were not unchanged."""
+) -> dict[int, Fate]:
+    """Store the resources at these places of the batch, as their rules allow; return their fates."""
     wanted = [batch[place] for place in places]
-    rows = await connection.fetch(_KNOWN, [one.type for one in wanted], [one.id for one in wanted])
-    known: dict[tuple[str, str], Any] = {(row["type"], row["id"]): row for row in rows}  # Any: a record
+    incoming = [
+        Incoming(batch[place].type, batch[place].id, batch[place].digest, rules[place]) for place in places
+    ]
     fresh: list[Encoded] = []
-    stored: list[int] = []
+    fates: dict[int, Fate] = {}
     lines: list[bytes] = []
     replaced = []
-    for place, one in zip(places, wanted, strict=True):
-        current = known.get((one.type, one.id))
+    judged = await judge(connection, incoming)
+    for place, one, (fate, current) in zip(places, wanted, judged, strict=True):
+        fates[place] = fate
+        if fate != "stored":
+            continue
         if current is None:
             lines.append(one.resource)
-        elif current["digest"] == one.digest and not current["deleted"]:
-            continue
         else:
             replaced.append(current)
             lines.append(one.versioned(current["version"] + 1, max(grant.opened_at, current["updated"])))
         fresh.append(one)
-        stored.append(place)
         for patient in _touched(one, current):
             touched[patient] = touched.get(patient, 0) + 1
     if replaced:
@@ -131,7 +133,7 @@ async def _store(
     hidden = [row for row in replaced if row["hidden"]]
     if hidden:
         await connection.execute(_HIDE, [row["type"] for row in hidden], [row["id"] for row in hidden])
-    return stored
+    return fates
 
 
 def _touched(one: Encoded, current: Any) -> tuple[str, ...]:  # Any: a record, or None

@@ -23,6 +23,7 @@ class Operation(msgspec.Struct, frozen=True):
         row: the new content, None for a deletion.
         if_match: the version the caller believes current, None for any.
         may_create: an update may create.
+        received: it is what a source sent or withdrew, and not done here (schema 0013).
     """
 
     kind: Literal["create", "update", "delete"]
@@ -31,6 +32,7 @@ class Operation(msgspec.Struct, frozen=True):
     row: Row | None = None
     if_match: int | None = None
     may_create: bool = False
+    received: bool = False
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -56,6 +58,7 @@ class Change(msgspec.Struct, frozen=True):
     digest: bytes
     row: Row | None = None
     superseded: tuple[str, str, str] | None = None
+    received: bool = False
 
     def columns(self) -> tuple[object, ...]:
         """Return the values of `resource`, in the order of the insert statement."""
@@ -76,6 +79,7 @@ class Change(msgspec.Struct, frozen=True):
             None if self.row is None else self.row.index.date,
             "{" + ",".join(map(str, tokens)) + "}",
             new.content,
+            self.received,
         )
 
 
@@ -98,7 +102,7 @@ def plan(grant: Grant, operation: Operation, current: Any) -> Change:  # Any: an
         raise _absent(operation)
     if operation.row is None:
         return _deletion(grant, operation, current)
-    return _version(grant, operation.row, current)
+    return _version(grant, operation.row, current, received=operation.received)
 
 
 def _absent(operation: Operation) -> NotFound:
@@ -136,10 +140,17 @@ def _deletion(grant: Grant, operation: Operation, current: Any) -> Change:  # An
         hidden=current["hidden"],
         digest=b"",
         superseded=(current["compartment"], operation.type, operation.id),
+        received=operation.received,
     )
 
 
-def _version(grant: Grant, row: Row, current: Any) -> Change:  # Any: an asyncpg record, or None
+def _version(
+    grant: Grant,
+    row: Row,
+    current: Any,  # Any: an asyncpg record, or None
+    *,
+    received: bool,
+) -> Change:
     patients = patients_of(row.compartment, row.others)
     if current is not None:
         before = patients_of(current["compartment"], current["others"])
@@ -165,4 +176,5 @@ def _version(grant: Grant, row: Row, current: Any) -> Change:  # Any: an asyncpg
         digest=row.digest,
         row=row,
         superseded=None if current is None else (current["compartment"], row.type, row.id),
+        received=received,
     )

@@ -48,11 +48,13 @@ ON CONFLICT (patient, other) DO UPDATE SET
     survivor = excluded.survivor, active = excluded.active
 """
 _FORGET_DIGESTS = """
-WITH old AS (SELECT id, digest FROM resource WHERE type = 'Patient' AND id = ANY($1::text[]) FOR UPDATE),
+WITH old AS (
+         SELECT id, digest, received FROM resource WHERE type = 'Patient' AND id = ANY($1::text[]) FOR UPDATE
+     ),
      forgotten AS (UPDATE resource SET digest = '' FROM old WHERE type = 'Patient' AND resource.id = old.id)
-SELECT id, digest FROM old
+SELECT id, digest, received FROM old
 """
-_SET_DIGEST = "UPDATE resource SET digest = $2 WHERE type = 'Patient' AND id = $1"
+_SET_DIGEST = "UPDATE resource SET digest = $2, received = $3 WHERE type = 'Patient' AND id = $1"
 _MERGED = "SELECT survivor, active FROM duplicate WHERE patient = $1 AND other = $2 AND state = 'merged'"
 _ALL_MERGED = "SELECT patient, other, survivor FROM duplicate WHERE state = 'merged'"
 
@@ -291,7 +293,8 @@ async def _write(
 ) -> None:
     """Store changed Patients, by id.
 
-    Their digests stay those of the source's bytes: the same file loaded again changes and undoes nothing.
+    Their digests stay those of the source's bytes, and they count as received: the same file loaded again
+    changes and undoes nothing, and a new content of the source becomes the next version (`restore_merges`).
     """
     await database.parameters.hold(connection)
     index = database.parameters.indexer("Patient", key)
@@ -306,7 +309,7 @@ async def _write(
         operations.append(Operation("update", "Patient", own_id, row))
     kept = await connection.fetch(_FORGET_DIGESTS, list(patients))
     await resources.apply(grant, connection, operations, what="Patient.link")
-    await connection.executemany(_SET_DIGEST, [(row["id"], row["digest"]) for row in kept])
+    await connection.executemany(_SET_DIGEST, [(row["id"], row["digest"], row["received"]) for row in kept])
 
 
 async def _decide(

@@ -7,15 +7,16 @@ import msgspec
 from salus.store.postgres import Connection
 
 _GET = """
-SELECT units, stored, unchanged, rejected, finished FROM load_progress
+SELECT units, stored, unchanged, kept, rejected, finished FROM load_progress
 WHERE source = $1 AND file = $2 AND fingerprint = $3
 """
 _PUT = """
-INSERT INTO load_progress (source, file, fingerprint, units, stored, unchanged, rejected, finished)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO load_progress (source, file, fingerprint, units, stored, unchanged, rejected, finished, kept)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (source, file) DO UPDATE SET
     fingerprint = excluded.fingerprint, units = excluded.units, stored = excluded.stored,
-    unchanged = excluded.unchanged, rejected = excluded.rejected, finished = excluded.finished
+    unchanged = excluded.unchanged, rejected = excluded.rejected, finished = excluded.finished,
+    kept = excluded.kept
 """
 
 
@@ -25,6 +26,7 @@ class FileProgress(msgspec.Struct):
     units: int = 0
     stored: int = 0
     unchanged: int = 0
+    kept: int = 0
     rejected: int = 0
     finished: bool = False
 
@@ -43,5 +45,5 @@ async def put(
     """Write the progress, in the caller's transaction."""
     await connection.execute(
         _PUT, source, file, fingerprint, progress.units, progress.stored, progress.unchanged,
-        progress.rejected, progress.finished,
+        progress.rejected, progress.finished, progress.kept,
     )  # fmt: skip

@@ -56,14 +56,14 @@ SELECT compartment, type, id, version, updated, deleted, hidden, others, source,
 # Arrays of arrays cannot be ragged in PostgreSQL, so the inner ones travel as their text form.
 _INSERT = """
 INSERT INTO resource (compartment, type, id, version, updated, deleted, hidden, others, source, source_id,
-                      digest, date, tokens, content)
+                      digest, date, tokens, content, received)
 SELECT compartment, type, id, version, updated, deleted, hidden, others::text[], source, source_id,
-       digest, date, tokens::bigint[], content
+       digest, date, tokens::bigint[], content, received
 FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::boolean[],
             $7::boolean[], $8::text[], $9::text[], $10::text[], $11::bytea[], $12::timestamptz[],
-            $13::text[], $14::bytea[])
+            $13::text[], $14::bytea[], $15::boolean[])
     AS new (compartment, type, id, version, updated, deleted, hidden, others, source, source_id,
-            digest, date, tokens, content)
+            digest, date, tokens, content, received)
 """
 _INSERT_RANGES = """
 INSERT INTO resource_range (compartment, type, id, key, low, high)

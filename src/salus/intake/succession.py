@@ -1,0 +1,214 @@
+"""Which document is current, in whatever order its versions arrive.
+
+A document succeeds another that its relatesTo replaces, or that shares its Composition.identifier, which
+"stays constant as the composition is changed over time" (http://hl7.org/fhir/R4/composition-definitions.html),
+and is older: by Composition.date, then Bundle.timestamp, then status (preliminary, final, amended,
+entered-in-error). Of two that are equal in all of these neither succeeds. Across sources only a replacement
+that arrives later counts: nobody else's word stands ready against a document that its source has yet to send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from salus.core.access import Grant
+from salus.core.errors import AccessRefused
+from salus.core.limits import Limits
+from salus.intake.description import replaced_by
+from salus.intake.prepare import FHIR_JSON, FHIR_XML, Received
+from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.standards.fhir.search.extract import compile_indexer
+from salus.standards.fhir.search.values import date_interval
+from salus.store import documents, resources
+from salus.store.changes import Operation
+from salus.store.documents import Document
+from salus.store.parameters_known import registry_of
+from salus.store.postgres import Connection
+from salus.store.rows import Row, make_row
+from salus.store.search_check import resource_of
+
+STAY = frozenset(
+    {"Patient", "Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "Device"}
+)
+"""Types that are not said by a document but only named in it."""
+
+_DESCRIBED = """
+SELECT type, id, content, source, source_id, updated FROM resource
+WHERE compartment = $1 AND type = 'DocumentReference' AND NOT deleted
+"""
+_EDITED = """
+SELECT type || '/' || id FROM resource
+WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND NOT received
+"""
+_RANKS = {"preliminary": 0, "final": 1, "amended": 2, "entered-in-error": 3}
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A document as others are compared with it.
+
+    Args:
+        reference: id of its DocumentReference.
+        source: the system it came from.
+        described: its DocumentReference.
+        is_fhir: a FHIR document; only of these the identifier is that of all versions.
+        extracted: "Type/id" of what was made from it.
+    """
+
+    reference: str
+    source: str
+    described: dict[str, Any]  # Any: FHIR JSON
+    is_fhir: bool
+    extracted: tuple[str, ...]
+
+    @property
+    def status(self) -> str:
+        """Return "current", "superseded" or "entered-in-error"."""
+        return str(self.described.get("status", ""))
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """What a received document meets.
+
+    Args:
+        kept: the same document, received before; then nothing is to be done.
+        outdated: a document that succeeds it is here: nothing of what it says is shown.
+        changes: what makes those that it succeeds, and what only they say, no longer current.
+        replaced: ids of their DocumentReferences.
+    """
+
+    kept: Document | None = None
+    outdated: bool = False
+    changes: tuple[Operation, ...] = ()
+    replaced: tuple[str, ...] = ()
+
+
+async def arrive(grant: Grant, connection: Connection, received: Received) -> Arrival:
+    """Return what a document meets; until the transaction ends no other of its patient arrives.
+
+    Raises:
+        AccessRefused: a grant for one patient replaces a document of another source.
+    """
+    patient = received.document.patient
+    await connection.execute(resources.LOCK, [f"documents of {patient}"])
+    kept = await documents.of_patient(grant, connection, patient)
+    same = [one for one in kept if one.id == received.document.id]
+    if same:
+        return Arrival(kept=same[0])
+    rows = {row["id"]: row for row in await connection.fetch(_DESCRIBED, patient)}
+    others = _standings(kept, rows)
+    own = _standing_of(received)
+    outdated = any(one.source == own.source and _succeeds(one, own, arrived=True) for one in others)
+    replaced = [one for one in others if one.status == "current" and _succeeds(own, one)]
+    for one in replaced:
+        if grant.patients is not None and one.source != own.source:
+            raise AccessRefused(
+                f"DocumentReference/{one.reference} came from elsewhere: only its source may replace it."
+            )
+    changes = [_superseded(rows[one.reference], one, received) for one in replaced]
+    still = [one for one in others if one.status == "current" and one not in replaced]
+    said = () if outdated else own.extracted
+    gone = _only_said_by(replaced, {*said, *(name for one in still for name in one.extracted)})
+    if gone and own.status != "entered-in-error":
+        columns = [[name.split("/")[part] for name in gone] for part in (0, 1)]
+        edited = {row[0] for row in await connection.fetch(_EDITED, *columns)}
+        gone = [name for name in gone if name not in edited]
+    pairs = [name.partition("/") for name in gone]
+    changes += [Operation("delete", kind, own_id, received=True) for kind, _, own_id in pairs]
+    return Arrival(None, outdated, tuple(changes), tuple(one.reference for one in replaced))
+
+
+def outdated_row(received: Received) -> Row:
+    """Return the DocumentReference of a document whose successor is here already."""
+    document = received.document
+    described = received.described
+    if described.get("status") == "current":
+        described = {**described, "status": "superseded"}
+    index = compile_indexer("DocumentReference", received.key, registry_of(received.added.rows))
+    return make_row(
+        "DocumentReference", document.reference, write_json(described),
+        index=index({**described, "meta": {"source": document.source}}), source=document.source,
+    )  # fmt: skip
+
+
+def _standings(kept: Sequence[Document], rows: dict[str, Any]) -> list[Standing]:  # Any: records
+    return [
+        Standing(
+            one.reference, one.source, parse_json(rows[one.reference]["content"], Limits()),
+            one.media_type in (FHIR_JSON, FHIR_XML), one.extracted,
+        )
+        for one in kept
+        if one.reference in rows
+    ]  # fmt: skip
+
+
+def _standing_of(received: Received) -> Standing:
+    one = received.document
+    is_fhir = one.media_type.partition(";")[0].strip() in (FHIR_JSON, FHIR_XML)
+    return Standing(one.reference, one.source, received.described, is_fhir, one.extracted)
+
+
+def _superseded(row: Any, one: Standing, received: Received) -> Operation:  # Any: an asyncpg record
+    content = write_json({**one.described, "status": "superseded"})
+    index = compile_indexer("DocumentReference", received.key, registry_of(received.added.rows))
+    read = resource_of({**dict(row), "content": content})
+    changed = make_row(
+        "DocumentReference", row["id"], content,
+        index=index(read), source=row["source"], source_id=row["source_id"],
+    )  # fmt: skip
+    return Operation("update", changed.type, changed.id, changed, received=True)
+
+
+def _succeeds(later: Standing, earlier: Standing, *, arrived: bool = False) -> bool:
+    """Return whether one succeeds the other; `arrived`: the later one was here first."""
+    newer, older = _moment(later.described), _moment(earlier.described)
+    if _replaces(later, earlier):
+        return newer > older or (newer == older and not arrived) or not _replaces(earlier, later)
+    if later.source != earlier.source or not (later.is_fhir and earlier.is_fhir):
+        return False
+    one, other = later.described.get("identifier", ()), earlier.described.get("identifier", ())
+    shared = _identifiers(one) & _identifiers(other)
+    return bool(shared) and newer > older and not _replaces(earlier, later)
+
+
+def _replaces(later: Standing, earlier: Standing) -> bool:
+    return any(_is_target(target, earlier) for target in replaced_by(later.described))
+
+
+def _identifiers(found: Sequence[Any]) -> set[tuple[str, str]]:  # Any: FHIR JSON
+    named = [one for one in found if isinstance(one, dict)]
+    return {(one["system"], one["value"]) for one in named if one.get("system") and one.get("value")}
+
+
+def _moment(described: dict[str, Any]) -> tuple[float, float, int]:  # Any: FHIR JSON
+    """Return what orders the versions of a document."""
+    content = described.get("content") or [{}]
+    creation = content[0].get("attachment", {}).get("creation")
+    state = described.get("status")
+    rank = state if state == "entered-in-error" else described.get("docStatus")
+    return _start(creation), _start(described.get("date")), _RANKS.get(str(rank), 1)
+
+
+def _start(text: object) -> float:
+    interval = date_interval(text) if isinstance(text, str) else None
+    return float("-inf") if interval is None else interval[0]
+
+
+def _is_target(target: dict[str, Any], one: Standing) -> bool:  # Any: FHIR JSON
+    link = target.get("reference")
+    if link == f"DocumentReference/{one.reference}" or link in one.extracted:
+        return True
+    wanted = target.get("identifier")
+    if not isinstance(wanted, dict) or "value" not in wanted:
+        return False
+    own = [one.described.get("masterIdentifier"), *one.described.get("identifier", ())]
+    key = (wanted.get("system"), wanted["value"])
+    return any(isinstance(each, dict) and (each.get("system"), each.get("value")) == key for each in own)
+
+
+def _only_said_by(replaced: Sequence[Standing], said: set[str]) -> list[str]:
+    """Return what was extracted from these documents and is said by no current one."""
+    names = {name for one in replaced for name in one.extracted} - said
+    return [name for name in sorted(names) if name.partition("/")[0] not in STAY]
