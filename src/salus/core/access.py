@@ -36,11 +36,15 @@ class Role(StrEnum):
 
 
 class Action(StrEnum):
-    """What is done to the data; reads are written down at the gate, writes with the data."""
+    """What is done to the data; reads are written down at the gate, writes with the data.
+
+    HISTORY is of one resource, CHANGES of all of a type or of the whole node.
+    """
 
     READ = "read"
     SEARCH = "search"
     HISTORY = "history"
+    CHANGES = "changes"
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
@@ -51,7 +55,15 @@ class Action(StrEnum):
 
 
 READS = frozenset(
-    {Action.READ, Action.SEARCH, Action.HISTORY, Action.EXPORT, Action.OPEN_QUARANTINE, Action.AUDIT}
+    {
+        Action.READ,
+        Action.SEARCH,
+        Action.HISTORY,
+        Action.CHANGES,
+        Action.EXPORT,
+        Action.OPEN_QUARANTINE,
+        Action.AUDIT,
+    }
 )
 
 
@@ -94,6 +106,8 @@ class Grant(msgspec.Struct, frozen=True):
             of them (a clinician's or operator's search over the node).
         rule: id of the policy rule that decided.
         opened_at: when the gate opened.
+        types: resource types whose content may be read on the way, whatever the address named: what is
+            included, what a chain or _has passes through, what a compartment holds; None for all.
     """
 
     request: str
@@ -102,6 +116,7 @@ class Grant(msgspec.Struct, frozen=True):
     patients: frozenset[str] | None
     rule: str
     opened_at: datetime
+    types: frozenset[str] | None = None
 
 
 class Outcome(StrEnum):

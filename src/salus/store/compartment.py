@@ -10,6 +10,7 @@ import msgspec
 from salus.core.access import Grant
 from salus.store import resources
 from salus.store.postgres import Database, sees_hidden
+from salus.store.readable import require_readable
 from salus.store.rows import StoredResource
 
 _COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
@@ -42,7 +43,11 @@ async def page(
     """Return the next `count` current resources of a patient's compartment, in the order of `types`.
 
     `since` leaves only those changed from then on; `after` is the last resource of the page before.
+
+    Raises:
+        AccessRefused: the grant does not let one of the types be read.
     """
+    require_readable(grant, types, "leave it out")
     place = None if after is None or after.type not in types else types.index(after.type) + 1
     async with database.reading(grant) as connection:
         rows = await connection.fetch(
@@ -59,7 +64,12 @@ async def page(
 
 
 async def named(grant: Grant, database: Database, keys: Sequence[tuple[str, str]]) -> list[StoredResource]:
-    """Return those of the named (type, id) that are current and that the grant may see."""
+    """Return those of the named (type, id) that are current and that the grant may see.
+
+    Raises:
+        AccessRefused: the grant does not let one of the types be read.
+    """
+    require_readable(grant, (kind for kind, _ in keys), "leave it out")
     async with database.reading(grant) as connection:
         rows = await connection.fetch(
             f"SELECT {_COLUMNS} FROM resource"  # noqa: S608  (constants only)

@@ -15,6 +15,7 @@ from salus.core.access import Caller, Grant
 from salus.core.errors import NotFound
 from salus.store import resources
 from salus.store.postgres import Database, sees_hidden
+from salus.store.readable import require_readable
 from salus.store.rows import StoredResource
 
 _INSERT = """
@@ -228,7 +229,11 @@ async def page(
 
     `after` is the id of the last one of the page before, "" for the first page; nothing newer than `until`
     is returned, so that all pages show one moment.
+
+    Raises:
+        AccessRefused: the grant does not let the type be read.
     """
+    require_readable(grant, (kind,), "name other types in _type")
     patients: Any = None if wish.patients is None else list(wish.patients)  # Any: an argument of asyncpg
     async with database.reading(grant) as connection:
         rows = await connection.fetch(

@@ -11,6 +11,7 @@ from salus.core.access import Grant
 from salus.core.errors import NotFound
 from salus.store import resources
 from salus.store.postgres import Database, sees_hidden
+from salus.store.readable import require_readable
 from salus.store.rows import StoredResource
 
 _COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
@@ -60,8 +61,10 @@ async def history(
     version of the page before.
 
     Raises:
+        AccessRefused: the grant does not let one of the types be read.
         NotFound: the one resource has never been, or the grant may not know of it.
     """
+    require_readable(grant, types, "ask for the history of a type that may be read")
     patients = None if grant.patients is None else sorted(grant.patients)
     async with database.reading(grant) as connection:
         rows = await connection.fetch(

@@ -21,6 +21,7 @@ from salus.standards.fhir.search.match import sort_value
 from salus.standards.fhir.search.parameters import Registry
 from salus.standards.fhir.search.query import Query, SortKey
 from salus.store.postgres import Connection, Database
+from salus.store.readable import require_readable
 from salus.store.rows import StoredResource, patients_of
 from salus.store.search_check import confirmed, resource_of
 from salus.store.search_cursor import Place, seal, unseal
@@ -42,6 +43,7 @@ class Page(msgspec.Struct, frozen=True):
         next_cursor: value of `_cursor` for the next page, "" on the last.
         total: how many match in all, None when it was not asked for and is not known.
         is_estimate: `total` is the planner's estimate.
+        left_out: types that _include leads to and that the grant does not let be read.
     """
 
     resources: tuple[StoredResource, ...]
@@ -49,6 +51,7 @@ class Page(msgspec.Struct, frozen=True):
     next_cursor: str
     total: int | None
     is_estimate: bool = False
+    left_out: tuple[str, ...] = ()
 
     @property
     def patients(self) -> dict[str, int]:
@@ -73,9 +76,14 @@ async def search(
         registry: the node's parameters, for _include; None stands for those of R4.
 
     Raises:
+        AccessRefused: the grant does not let a type be read that the search is about, passes through or
+            includes by name.
         InvalidSearch: the cursor belongs to another search or caller.
         TooCostly: a chain, _has, sort or include passes its limit, or the database took too long.
     """
+    if grant.types is not None:
+        named = (one.type if one.reverse else one.target for one in query.includes)
+        require_readable(grant, (query.type, *filter(None, named)), "leave it out of the search")
     hash_of = compile_hasher(key)
     record = record_search(grant, query, hash_of)
     page = await _record_page(grant, database, query, record, key) if record is not None else None
@@ -97,6 +105,7 @@ async def search(
         next_cursor="" if place is None else seal(key, grant, query, place),
         total=total,
         is_estimate=is_estimate,
+        left_out=tuple(sorted(finder.left_out)),
     )
 
 

@@ -18,6 +18,7 @@ from salus.standards.fhir.search.parameters import Registry, SearchParameter, pa
 from salus.standards.fhir.search.query import Chain, Condition, Criterion, Has, Include, Query
 from salus.standards.fhir.search.references import parse_literal
 from salus.store.postgres import Connection, sees_hidden
+from salus.store.readable import is_readable, require_readable
 from salus.store.search_check import Checker, confirmed, resource_of
 from salus.store.search_intervals import rare_ids
 from salus.store.search_sql import in_compartments, predicate
@@ -80,9 +81,15 @@ class Finder:
         self.hash_of = hash_of
         self.limits = limits
         self.registry = registry
+        self.left_out: set[str] = set()
 
     def confined(self, type_name: str) -> Selection:
-        """Return what the grant lets be seen of a type; row-level security says the same a second time."""
+        """Return what the grant lets be seen of a type; row-level security says the same a second time.
+
+        Raises:
+            AccessRefused: the grant does not let the type be read.
+        """
+        require_readable(self.grant, (type_name,), "search without it, or name another type (type:Type.name)")
         statement = Statement(self.hash_of)
         chosen = Selection(type_name, statement, Checker())
         chosen.tests.append(f"r.type = {statement.bind(type_name)} AND NOT r.deleted")
@@ -264,6 +271,9 @@ class Finder:
                             wanted.setdefault(kind, set()).add(identity)
         found: list[asyncpg.Record] = []
         for kind, ids in wanted.items():
+            if not is_readable(self.grant, kind):
+                self.left_out.add(kind)
+                continue
             found.extend(await self._by_ids(connection, kind, sorted(ids)))
         return found
 

@@ -16,6 +16,7 @@ import msgspec
 from salus.core.access import Caller, Grant, Leaf
 from salus.store import ledger, resources
 from salus.store.postgres import Connection, Database, sees_hidden
+from salus.store.readable import require_readable
 from salus.store.rows import StoredResource
 
 WINDOW = timedelta(seconds=30)
@@ -145,7 +146,12 @@ async def changed(
 
 
 async def contents(grant: Grant, database: Database, kind: str, ids: Sequence[str]) -> list[StoredResource]:
-    """Return the current versions of those of the resources that the grant may see, deleted ones included."""
+    """Return the current versions of those of the resources that the grant may see, deleted ones included.
+
+    Raises:
+        AccessRefused: the grant does not let the type be read.
+    """
+    require_readable(grant, (kind,), "subscribe to another type")
     async with database.reading(grant) as connection:
         rows = await connection.fetch(_CONTENT, kind, list(ids), sees_hidden(grant))
     return [resources.stored(row) for row in rows]

@@ -19,6 +19,7 @@ from salus.core.errors import AccessRefused
 from salus.store.journal import Journal
 from salus.store.ledger import leaf_of
 from salus.trust.policy import AccessRequest, Decision, decide
+from salus.trust.refusing import refusal
 
 
 def request_id() -> str:
@@ -60,17 +61,13 @@ class Access:
         Raises:
             AccessRefused: the policy does not permit it, or only for fewer patients than the grant opens.
         """
-        decision = decide(
-            self.grant.caller, AccessRequest(action, resource_type, self.what, self.grant.patients)
-        )
+        request = AccessRequest(action, resource_type, self.what, self.grant.patients)
+        decision = decide(self.grant.caller, request)
         within = decision.patients is None or (
             self.grant.patients is not None and self.grant.patients <= decision.patients
         )
         if not (decision.permitted and within):
-            raise AccessRefused(
-                f"The entry may not {action} a {resource_type} "
-                f"(rule {decision.rule}, request {self.grant.request})."
-            )
+            raise AccessRefused(refusal(self.grant.caller, request, decision, self.grant.request))
 
     async def settle(self) -> None:
         """Make what was recorded so far durable now: for an answer that leaves in pieces."""
@@ -134,9 +131,7 @@ class Passage:
                     for patient in named
                 ]
             )
-            raise AccessRefused(
-                f"This access is not permitted (rule {decision.rule}, request {grant.request})."
-            )
+            raise AccessRefused(refusal(self._caller, self._request, decision, grant.request))
         self._access = access
         return access
 
@@ -149,6 +144,7 @@ class Passage:
             patients=decision.patients if decision.permitted else frozenset(),
             rule=decision.rule,
             opened_at=self._gatehouse.clock(),
+            types=decision.types,
         )
 
     async def __aexit__(
@@ -168,7 +164,9 @@ class Passage:
         elif issubclass(kind, asyncio.CancelledError | GeneratorExit):
             journal.post(access._empty(Outcome.FAILED))
         else:
-            await journal.write(access._empty(Outcome.FAILED))
+            # The store refuses too: a type on the way that the grant does not open.
+            refused = issubclass(kind, AccessRefused)
+            await journal.write(access._empty(Outcome.REFUSED if refused else Outcome.FAILED))
 
 
 def enter(gatehouse: Gatehouse, caller: Caller, request: AccessRequest) -> Passage:

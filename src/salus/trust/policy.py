@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Literal
 
 import msgspec
 
 from salus.core.access import Action, Caller, Purpose, Role
+from salus.standards.fhir.model import resource_types
 from salus.trust.scopes import permitting
+
+SUMMARY = "summary"
+"""The word for a patient summary, which is one document of many types."""
 
 
 class AccessRequest(msgspec.Struct, frozen=True):
@@ -17,7 +21,8 @@ class AccessRequest(msgspec.Struct, frozen=True):
 
     Args:
         action: what is to be done.
-        type: the resource type, "" when the request is about no single one (system search, Bundle).
+        type: the resource type, "" when the request is about no single one (system search, Bundle), or a word
+            of ours for what is more than one: "summary", "restriction".
         what: what the leaf will say, without values: "Observation/123", "Observation?patient,code".
         patients: logical ids of the patients the request names; None when it names none. Naming one confines
             the grant to them, so leave it away for a write whose patient is not known yet.
@@ -32,11 +37,19 @@ class AccessRequest(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """The answer: whether, by which rule, and whose compartments open (None: all)."""
+    """The answer.
+
+    Args:
+        permitted: whether.
+        rule: by which rule.
+        patients: whose compartments open, None for all.
+        types: resource types that may be read on the way (`core.access.Grant.types`), None for all.
+    """
 
     permitted: bool
     rule: str
     patients: frozenset[str] | None = None
+    types: frozenset[str] | None = frozenset()
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,6 +60,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     purposes: frozenset[str]
     actions: frozenset[str]
     types: frozenset[str]
+    opens: frozenset[str] = frozenset()
+    advice: str = ""
     effect: Literal["permit", "refuse"] = "permit"
     reach: Literal["own", "named", "node", "scope"] = "own"
     origin: Literal["anywhere", "here", "abroad"] = msgspec.field(default="anywhere", name="from")
@@ -63,7 +78,10 @@ def rules() -> tuple[Rule, ...]:
     text = resources.files("salus.trust").joinpath("policy.toml").read_bytes()
     table = msgspec.toml.decode(text, type=_Table)
     return tuple(
-        msgspec.structs.replace(rule, types=_expand(rule.types, table.groups)) for rule in table.rule
+        msgspec.structs.replace(
+            rule, types=_expand(rule.types, table.groups), opens=_expand(rule.opens, table.groups)
+        )
+        for rule in table.rule
     )
 
 
@@ -76,16 +94,68 @@ def _expand(types: frozenset[str], groups: dict[str, frozenset[str]]) -> frozens
 
 def decide(caller: Caller, request: AccessRequest) -> Decision:
     """Return the decision of the first rule that fits; without one the answer is no."""
+    rule = _rule_for(caller, request)
+    decision = _by_rule(rule, caller, request)
+    if rule is None or not decision.permitted:
+        return decision
+    types = rule.opens or readable_types(caller, request.action, decision.patients)
+    return Decision(True, decision.rule, decision.patients, types)
+
+
+def readable_types(caller: Caller, action: Action, patients: frozenset[str] | None) -> frozenset[str] | None:
+    """Return the resource types that the caller may read in all of the compartments; None for all types.
+
+    An action that does not read needs to look: it counts as a search.
+    """
+    looking = action if action in _LOOKING else Action.SEARCH
+    reach = _types_by_reach(caller.role, caller.purpose, caller.node is not None, caller.scopes, looking)
+    if patients is None:
+        return reach[0]
+    return reach[2] if patients == {caller.patient} else reach[1]
+
+
+_LOOKING = frozenset({Action.READ, Action.SEARCH, Action.HISTORY, Action.CHANGES, Action.EXPORT})
+Types = frozenset[str] | None
+
+
+@lru_cache(maxsize=4_096)
+def _types_by_reach(
+    role: Role, purpose: Purpose, abroad: bool, scopes: tuple[str, ...], action: Action
+) -> tuple[Types, Types, Types]:
+    """Return the types that may be read of everybody, of patients named, and of the caller themselves."""
+    someone = Caller(
+        "", "", role, "", "", purpose, patient="own", scopes=scopes, node="abroad" if abroad else None
+    )
+    found: tuple[set[str], set[str], set[str]] = (set(), set(), set())
+    own, named = frozenset({"own"}), frozenset({"named"})
+    for name in resource_types():
+        for patients, place in ((None, 0), (named, 1), (own, 2)):
+            request = AccessRequest(action, name, "", patients)
+            decision = _by_rule(_rule_for(someone, request), someone, request)
+            if decision.permitted and decision.patients == patients:
+                found[place].add(name)
+    everybody, of_named, of_own = (
+        None if len(each) == len(resource_types()) else frozenset(each) for each in found
+    )
+    return everybody, of_named, of_own
+
+
+def _rule_for(caller: Caller, request: AccessRequest) -> Rule | None:
     abroad = caller.node is not None
     for rule in _candidates(caller.role, caller.purpose, request.action):
         if not ("*" in rule.types or request.type in rule.types):
             continue
-        if rule.origin != "anywhere" and (rule.origin == "abroad") != abroad:
-            continue
-        if rule.effect == "refuse":
-            return Decision(False, rule.id)
-        return _permit(rule, caller, request)
-    return Decision(False, "no-rule-permits-this")
+        if rule.origin == "anywhere" or (rule.origin == "abroad") == abroad:
+            return rule
+    return None
+
+
+def _by_rule(rule: Rule | None, caller: Caller, request: AccessRequest) -> Decision:
+    if rule is None:
+        return Decision(False, "no-rule-permits-this")
+    if rule.effect == "refuse":
+        return Decision(False, rule.id)
+    return _permit(rule, caller, request)
 
 
 @cache

@@ -19,6 +19,7 @@ _LETTERS: dict[Action, str] = {
     Action.READ: "r",
     Action.HISTORY: "r",
     Action.SEARCH: "s",
+    Action.CHANGES: "s",
     Action.EXPORT: "rs",
     Action.CREATE: "c",
     Action.UPDATE: "u",
@@ -40,6 +41,11 @@ def parse_scope(text: str) -> Scope | None:
     if found is None or not found[3]:
         return None
     return Scope(found[1], found[2], _V1.get(found[3], found[3]))
+
+
+def letters_for(action: Action) -> str:
+    """Return the letters that a scope needs for an action, "" where no scope permits it."""
+    return _LETTERS.get(action, "")
 
 
 def permitting(scopes: Iterable[str], action: Action, resource_type: str) -> Scope | None:

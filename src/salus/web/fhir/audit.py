@@ -36,6 +36,7 @@ INTERACTIONS = {
     "read": ("read", "R"),
     "search": ("search", "E"),
     "history": ("history", "R"),
+    "changes": ("history", "R"),
     "create": ("create", "C"),
     "update": ("update", "U"),
     "delete": ("delete", "D"),

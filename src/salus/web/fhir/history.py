@@ -58,7 +58,8 @@ async def answer(
     count = read_count(request.pairs, services.limits.page_count_default, services.limits.page_count_max)
     since = first(request.pairs, "_since")
     kind = types[0] if len(types) == 1 else ""
-    async with pass_gate(services, caller, Action.HISTORY, kind, what, patients=patients) as access:
+    action = Action.CHANGES if identity is None else Action.HISTORY
+    async with pass_gate(services, caller, action, kind, what, patients=patients) as access:
         versions = await history.history(
             access.grant,
             services.database,

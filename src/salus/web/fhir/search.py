@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -102,6 +103,8 @@ def bundle(base: str, address: str, query: Query, page: Page) -> bytes:
     entries += [entry_of(base, one, part_of(one, subset), "include") for one in page.included]
     if query.ignored:
         entries.append(entry_of_ignored(query.ignored))
+    if page.left_out:
+        entries.append(entry_of_left_out(page.left_out))
     return join_bundle(head, entries)
 
 
@@ -139,5 +142,19 @@ def entry_of_ignored(names: tuple[str, ...]) -> bytes:
     """Return the entry that says which parameters were left out, so that no silence misleads."""
     listed = ", ".join(names[:20])
     text = f"Not known as search parameters here, and left out: {listed}."
-    resource = outcome([issue("warning", "not-supported", text)])
+    return entry_of_outcome("not-supported", text)
+
+
+def entry_of_left_out(types: Sequence[str]) -> bytes:
+    """Return the entry that says which types the caller may not read and the answer therefore does not hold.
+
+    It says so of the policy, whether or not anything of these types is stored.
+    """
+    listed = ", ".join(types)
+    return entry_of_outcome("forbidden", f"Your role or scopes do not let you read {listed}: left out.")
+
+
+def entry_of_outcome(code: str, text: str) -> bytes:
+    """Return the entry of a warning about the answer itself."""
+    resource = outcome([issue("warning", code, text)])
     return write_json({"resource": resource, "search": {"mode": "outcome"}}).replace(b"<", b"\\u003c")

@@ -25,7 +25,8 @@ from salus.web.portal.visit import Visit
 ROWS_MAX = 100
 DIGITS_MAX = 18
 DID = {
-    "read": "read", "search": "looked through", "history": "looked at earlier versions of", "create": "added",
+    "read": "read", "search": "looked through", "history": "looked at earlier versions of",
+    "changes": "looked at changes of", "create": "added",
     "update": "changed", "delete": "removed", "load": "loaded", "export": "exported", "audit": "looked at",
     "open-quarantine": "opened rejected", "token": "asked to be let in",
 }  # fmt: skip

@@ -14,6 +14,7 @@ from salus.standards.fhir.model import compartments
 from salus.standards.fhir.query_string import Pairs
 from salus.store import compartment, resources
 from salus.store.compartment import Position
+from salus.store.readable import is_readable
 from salus.store.rows import StoredResource
 from salus.store.search_plan import SHARED_TYPES
 from salus.trust.gate import Access
@@ -22,7 +23,7 @@ from salus.web.fhir.door import known_id, known_type, pass_gate
 from salus.web.fhir.history import read_count, with_query
 from salus.web.fhir.operation import Operation
 from salus.web.fhir.request import FhirRequest, first, parse_instant
-from salus.web.fhir.search import entry_of
+from salus.web.fhir.search import entry_of, entry_of_left_out
 from salus.web.services import Services
 
 CURSOR = "_cursor"
@@ -34,13 +35,14 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
     pairs = request.pairs
     since = first(pairs, "_since")
     moment = parse_instant(since, "_since") if since else None
-    types = types_of(pairs)
+    asked = types_of(pairs)
     limits = services.limits
     count = max(1, read_count(pairs, limits.page_count_default, limits.page_count_max))
     after = read_cursor(first(pairs, CURSOR))
     what, patients = f"Patient/{identity}/$everything", frozenset((identity,))
     async with pass_gate(services, caller, Action.READ, "Patient", what, patients=patients) as access:
         await resources.read(access.grant, services.database, "Patient", identity)
+        types = asked if first(pairs, "_type") else readable(access, asked)
         page = await compartment.page(
             access.grant, services.database, identity, types, since=moment, after=after, count=count + 1
         )
@@ -57,7 +59,14 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
     head: dict[str, Any] = {"resourceType": "Bundle", "id": new_id(), "type": "searchset", "link": link}
     entries = [entry_of(base, one, resource_bytes(one), "match") for one in page]
     entries += [entry_of(base, one, resource_bytes(one), "include") for one in others]
+    if len(types) < len(asked):
+        entries.append(entry_of_left_out(sorted(set(asked) - set(types))))
     return Answer(200, join_bundle(head, entries))
+
+
+def readable(access: Access, types: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of the types that the access lets be read."""
+    return tuple(name for name in types if is_readable(access.grant, name))
 
 
 async def referred(
@@ -69,6 +78,7 @@ async def referred(
         for resource in page
         for link in links(parse_json(resource.content, UNLIMITED))
         if link.partition("/")[0] in SHARED_TYPES and link.count("/") == 1
+        if is_readable(access.grant, link.partition("/")[0])
     }
     keys = [(link.split("/")[0], link.split("/")[1]) for link in sorted(wanted)]
     return await compartment.named(access.grant, services.database, keys) if keys else []

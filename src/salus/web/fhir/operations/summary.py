@@ -9,8 +9,10 @@ from salus.standards.fhir.bundle import Resource, links
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.model import compartments
 from salus.store import compartment, resources
+from salus.store.readable import is_readable
 from salus.store.rows import StoredResource
 from salus.trust.gate import Access
+from salus.trust.policy import SUMMARY
 from salus.web.fhir.answer import UNLIMITED, Answer, json_answer, resource_bytes
 from salus.web.fhir.door import known_id, pass_gate
 from salus.web.fhir.operation import Operation
@@ -25,7 +27,7 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
     """Answer the summary document of the patient in the address."""
     identity = known_id(request.segments[1])
     what, patients = f"Patient/{identity}/$summary", frozenset((identity,))
-    async with pass_gate(services, caller, Action.READ, "Patient", what, patients=patients) as access:
+    async with pass_gate(services, caller, Action.READ, SUMMARY, what, patients=patients) as access:
         patient = await resources.read(access.grant, services.database, "Patient", identity)
         access.record(patient.patients)
         held = await record_of(services, access, identity)
@@ -42,10 +44,13 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
 async def record_of(services: Services, access: Access, identity: str) -> list[Resource]:
     """Return the patient's resources and those outside the compartment that they refer to.
 
+    Of the types only that the access opens: the policy lists all that a summary shows.
+
     Raises:
         TooLarge: the record has more than `RESOURCES_MAX` resources.
     """
-    types = tuple(sorted(frozenset(compartments()["Patient"]) - NOT_NEEDED))
+    known = frozenset(compartments()["Patient"]) - NOT_NEEDED
+    types = tuple(sorted(name for name in known if is_readable(access.grant, name)))
     page = await compartment.page(
         access.grant, services.database, identity, types, since=None, after=None, count=RESOURCES_MAX + 1
     )
@@ -56,7 +61,8 @@ async def record_of(services: Services, access: Access, identity: str) -> list[R
     held = [parsed(resource) for resource in page]
     here = {f"{one.type}/{one.id}" for one in page} | {f"Patient/{identity}"}
     wanted = {link for resource in held for link in links(resource) if link.count("/") == 1} - here
-    keys = [(kind, name) for kind, name in (link.split("/") for link in sorted(wanted)) if kind[:1].isupper()]
+    pairs = (link.split("/") for link in sorted(wanted))
+    keys = [(kind, name) for kind, name in pairs if kind[:1].isupper() and is_readable(access.grant, kind)]
     others = await compartment.named(access.grant, services.database, keys) if keys else []
     for resource in others:
         access.record(resource.patients)

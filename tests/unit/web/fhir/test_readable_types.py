@@ -1,0 +1,211 @@
+"""Whatever road leads to a type that the caller may not read, it leads nowhere: refusal next to permission."""
+
+import pytest
+
+from salus.core.access import Purpose, Role
+
+PHARMACIST = {"role": Role.PHARMACIST}
+
+
+def app(*scopes, patient=None):
+    return {"role": Role.APP, "purpose": Purpose.OPERATIONS, "scopes": scopes, "patient": patient}
+
+
+def about_ana(kind, identity, **content):
+    return {"resourceType": kind, "id": identity, "subject": {"reference": "Patient/ana"}} | content
+
+
+RECORD = [
+    {"resourceType": "Patient", "id": "ana", "name": [{"family": "Silva"}], "birthDate": "1970-01-01"},
+    about_ana("Observation", "weight", status="final", code={"text": "weight"},
+              encounter={"reference": "Encounter/visit"}),
+    about_ana("Encounter", "visit", status="finished", **{"class": {"code": "AMB"}}),
+    {"resourceType": "Condition", "id": "asthma", "subject": {"reference": "Patient/ana"},
+     "code": {"coding": [{"system": "http://snomed.info/sct", "code": "195967001"}]}},
+    about_ana("MedicationRequest", "order", status="active", intent="order",
+              encounter={"reference": "Encounter/visit"},
+              medicationCodeableConcept={"text": "salbutamol"}),
+    {"resourceType": "Claim", "id": "bill", "status": "active", "type": {"text": "x"}, "use": "claim",
+     "patient": {"reference": "Patient/ana"}, "created": "2026-01-01", "provider": {"display": "x"},
+     "priority": {"text": "normal"},
+     "insurance": [{"sequence": 1, "focal": True, "coverage": {"display": "x"}}]},
+]  # fmt: skip
+
+
+@pytest.fixture
+async def ana(door):
+    """Store a small record of one patient."""
+    for resource in RECORD:
+        made = await door.operator("PUT", f"/{resource['resourceType']}/{resource['id']}", resource)
+        assert made.status_code == 201, made.text
+    return door
+
+
+def types_in(answer):
+    """Return the types in a Bundle, each once, without the OperationOutcome."""
+    found = {
+        entry["resource"]["resourceType"] for entry in answer.json().get("entry", ()) if "resource" in entry
+    }
+    return found - {"OperationOutcome"}
+
+
+def warned(answer):
+    """Return what the OperationOutcomes of a Bundle say."""
+    outcomes = [
+        one["resource"] for one in answer.json()["entry"] if one.get("search", {}).get("mode") == "outcome"
+    ]
+    return " ".join(issue["diagnostics"] for outcome in outcomes for issue in outcome["issue"])
+
+
+REFUSED = [
+    (PHARMACIST, "Patient?_revinclude=Observation:patient", "Observation"),
+    (PHARMACIST, "Patient?_has:Condition:patient:code=195967001", "Condition"),
+    (PHARMACIST, "Patient?_has:Condition:patient:code=nothing-has-this-code", "Condition"),
+    (PHARMACIST, "MedicationRequest?encounter.status=finished", "Encounter"),
+    (PHARMACIST, "Patient?_has:MedicationRequest:patient:encounter.status=finished", "Encounter"),
+    (PHARMACIST, "MedicationRequest?_include=MedicationRequest:subject:Group", "Group"),
+    (PHARMACIST, "Patient/ana/$everything?_type=Observation", "Observation"),
+    (PHARMACIST, "Patient/ana/Observation", "Observation"),
+    (PHARMACIST, "Patient/ana/$summary", "summary"),
+    ({}, "Patient?_revinclude=Claim:patient", "Claim"),
+    ({}, "Patient/ana/$everything?_type=Claim", "Claim"),
+    (app("system/Patient.rs"), "Patient?_revinclude=Observation:patient", "Observation"),
+    (app("system/Patient.rs"), "Patient?_has:Condition:patient:code=195967001", "Condition"),
+    (app("system/Patient.rs"), "Patient/ana/$everything?_type=Condition", "Condition"),
+    (app("system/Patient.rs"), "Patient/ana/$summary", "summary"),
+    (app("system/Patient.rs"), "_history", "this"),
+    (app("system/Observation.rs"), "Observation?subject:Patient.name=Silva", "Patient"),
+    (app("system/Observation.rs?category=vital-signs"), "Observation", "Observation"),
+]
+
+
+@pytest.mark.parametrize(("who", "path", "named"), REFUSED)
+async def test_a_road_through_a_type_that_may_not_be_read_is_refused_by_name(ana, who, path, named):
+    answer = await ana("GET", f"/{path}", **who)
+    assert answer.status_code == 403, answer.text
+    told = answer.json()["issue"][0]["diagnostics"]
+    assert named in told
+    assert "weight" not in answer.text
+    assert "rule " in told
+    assert "request " in told
+
+
+PERMITTED = [
+    ({}, "Patient?_revinclude=Observation:patient", {"Patient", "Observation"}),
+    ({}, "Patient?_has:Condition:patient:code=195967001", {"Patient"}),
+    ({}, "MedicationRequest?encounter.status=finished", {"MedicationRequest"}),
+    ({}, "Patient/ana/Observation", {"Observation"}),
+    (PHARMACIST, "Patient?_revinclude=MedicationRequest:patient", {"Patient", "MedicationRequest"}),
+    (PHARMACIST, "Patient?_has:MedicationRequest:patient:status=active", {"Patient"}),
+    (PHARMACIST, "MedicationRequest?subject:Patient.name=Silva", {"MedicationRequest"}),
+    (app("system/Patient.rs", "system/Observation.rs"), "Patient?_revinclude=Observation:patient",
+     {"Patient", "Observation"}),
+    (app("system/Observation.rs", "system/Patient.rs"), "Observation?subject:Patient.name=Silva", {"Observation"}),
+    (app("system/*.rs"), "Patient/ana/$everything", {one["resourceType"] for one in RECORD}),
+    (app("system/*.rs"), "Patient?_revinclude=Claim:patient", {"Patient", "Claim"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("who", "path", "types"), PERMITTED)
+async def test_a_road_through_types_that_may_be_read_is_open(ana, who, path, types):
+    answer = await ana("GET", f"/{path}", **who)
+    assert answer.status_code == 200, answer.text
+    assert types_in(answer) == types
+
+
+@pytest.mark.parametrize(
+    ("who", "types"),
+    [
+        (PHARMACIST, {"Patient", "MedicationRequest"}),
+        (app("system/Patient.rs"), {"Patient"}),
+        ({}, {"Patient", "Observation", "Encounter", "Condition", "MedicationRequest"}),
+    ],
+)
+async def test_everything_is_what_may_be_read_and_says_what_it_leaves_out(ana, who, types):
+    answer = await ana("GET", "/Patient/ana/$everything", **who)
+    assert types_in(answer) == types
+    assert "Claim" in warned(answer)
+    citizen = await ana.citizen("GET", "/Patient/ana/$everything", patient="ana")
+    assert types_in(citizen) == {one["resourceType"] for one in RECORD}
+    assert warned(citizen) == ""
+
+
+async def test_an_include_of_several_types_names_those_it_leaves_out(ana):
+    path = "/MedicationRequest?_include=MedicationRequest:*"
+    answer = await ana("GET", path, **PHARMACIST)
+    assert types_in(answer) == {"MedicationRequest", "Patient"}
+    assert "Encounter" in warned(answer)
+    answer = await ana("GET", path)
+    assert types_in(answer) == {"MedicationRequest", "Patient", "Encounter"}
+    assert warned(answer) == ""
+
+
+async def test_scopes_of_one_patient_open_no_type_of_others(ana):
+    """The Patient of the token is open by the narrow scope, the node's Patients by none of its others."""
+    who = app("patient/Observation.rs", "system/Patient.rs", patient="ana")
+    answer = await ana("GET", "/Patient?_revinclude=Observation:patient", **who)
+    assert answer.status_code == 403
+    answer = await ana("GET", "/Patient/ana/$everything", **who)
+    assert types_in(answer) == {"Patient", "Observation"}
+
+
+async def test_a_summary_is_for_those_who_treat_and_for_the_citizen(ana):
+    for who in ({}, {"role": Role.CITIZEN, "patient": "ana", "purpose": Purpose.PATIENT_REQUEST}):
+        answer = await ana("GET", "/Patient/ana/$summary", **who)
+        assert answer.status_code == 200, answer.text
+        assert "Condition" in types_in(answer)
+    refused = await ana("GET", "/Patient/ana/$summary", **PHARMACIST)
+    told = refused.json()["issue"][0]["diagnostics"]
+    assert told.startswith("A pharmacist may not read the patient summary for TREAT: ask a clinician")
+
+
+async def test_the_changes_of_all_are_for_those_who_run_the_node(ana):
+    for path in ("/_history", "/Observation/_history", "/MedicationRequest/_history"):
+        for who in ({}, PHARMACIST):
+            answer = await ana("GET", path, **who)
+            assert answer.status_code == 403, path
+            assert "Observation/weight" not in answer.text
+        answer = await ana.operator("GET", path)
+        assert answer.status_code == 200
+        assert types_in(answer)
+    answer = await ana("GET", "/Observation/weight/_history")
+    assert types_in(answer) == {"Observation"}
+    assert (await ana("GET", "/Observation/weight/_history", **PHARMACIST)).status_code == 403
+    bound = {"scopes": ("patient/*.rs",), "patient": "ana", "node": "pt-1"}
+    answer = await ana("GET", "/Observation/_history", **bound)
+    assert types_in(answer) == {"Observation"}
+    assert (await ana("GET", "/_history", **bound)).status_code == 403
+
+
+async def test_a_batch_and_a_condition_lead_no_further_than_a_request(ana):
+    gets = [
+        "Observation/weight",
+        "Patient?_revinclude=Observation:patient",
+        "Patient/ana/$summary",
+        "Patient/ana",
+    ]
+    batch = {"resourceType": "Bundle", "type": "batch",
+             "entry": [{"request": {"method": "GET", "url": url}} for url in gets]}  # fmt: skip
+    answer = await ana("POST", "", batch, **PHARMACIST)
+    assert [entry["response"]["status"][:3] for entry in answer.json()["entry"]] == [
+        "403",
+        "403",
+        "403",
+        "200",
+    ]
+    dispensed = about_ana(
+        "MedicationDispense", "x", status="completed", medicationCodeableConcept={"text": "x"}
+    )
+    del dispensed["id"]
+    condition = {"if-none-exist": "patient:Patient._has:Condition:patient:code=195967001"}
+    answer = await ana("POST", "/MedicationDispense", dispensed, headers=condition, **PHARMACIST)
+    assert answer.status_code == 403, answer.text
+    condition = {"if-none-exist": "identifier=urn:x|1"}
+    answer = await ana("POST", "/MedicationDispense", dispensed, headers=condition, **PHARMACIST)
+    assert answer.status_code == 201, answer.text
+
+
+async def test_what_is_refused_on_the_way_is_written_down_as_refused(ana, leaves):
+    before = len(await leaves())
+    await ana("GET", "/Patient?_has:Condition:patient:code=195967001", **PHARMACIST)
+    assert [(leaf[1], leaf[4]) for leaf in (await leaves())[before:]] == [("search", "refused")]
