@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal, DecimalException
-from fractions import Fraction
 from typing import Any
 
 from salus.core.errors import InvalidExpression
 from salus.standards.fhir.fhirpath import temporal
 from salus.standards.fhir.fhirpath.environment import bounded_string
-from salus.standards.fhir.fhirpath.equality import compare_quantities, months_of, ucum_code
+from salus.standards.fhir.fhirpath.equality import compare_quantities, exact, months_of, ucum_code
 from salus.standards.fhir.fhirpath.temporal import Temporal
 from salus.standards.fhir.fhirpath.units import ONE, conversion, parse_unit, times, unit_code
 from salus.standards.fhir.fhirpath.values import CALENDAR_UNITS, Quantity, system_type, system_value
@@ -82,7 +81,7 @@ def _sum(operator: str, left: Quantity, right: Quantity, sign: int) -> Quantity 
     factor = conversion(ucum_code(right), ucum_code(left))
     if factor is None or months != (None, None):
         return None
-    added = Fraction(right.value) * factor
+    added = exact(right.value) * factor
     return Quantity(
         left.value + sign * Decimal(added.numerator) / Decimal(added.denominator), left.unit, left.calendar
     )

@@ -6,6 +6,7 @@ import msgspec
 
 from salus.core.errors import InvalidExpression
 from salus.standards.fhir.fhirpath.environment import Context
+from salus.standards.fhir.fhirpath.equality import weight_of
 from salus.standards.fhir.fhirpath.functions.function import Evaluate
 from salus.standards.fhir.fhirpath.shape import Shape
 from salus.standards.fhir.fhirpath.syntax import Binary, Call, Chain, Member, Syntax, children_of
@@ -19,10 +20,13 @@ class Options(msgspec.Struct, frozen=True):
         strict: refuse paths and casts that can never select anything, and order where there is none.
         filtering_as: as the rules and search parameters of R4 are written: `as` keeps the items of the
             type instead of demanding a single item, and "Boolean" means FHIR's boolean too.
+        metered: count every part that is evaluated, with the size of its answer, as a step: for text from
+            strangers, where a part that looks cheap may be made dear.
     """
 
     strict: bool = False
     filtering_as: bool = False
+    metered: bool = False
 
 
 class Compiled(msgspec.Struct, frozen=True):
@@ -80,6 +84,17 @@ def supplied(context: Context, name: str, position: int) -> Collection:
     value = context.environment.variables[name]
     values = value if isinstance(value, list) else [value]
     return [Node(one, str(one.get("resourceType", ""))) if isinstance(one, dict) else one for one in values]
+
+
+def metered(run: Evaluate) -> Evaluate:
+    """Count an evaluation and the size of its answer against the limit."""
+
+    def counted(context: Context) -> Collection:
+        found = run(context)
+        context.budget.spend(1 + sum(map(weight_of, found)))
+        return found
+
+    return counted
 
 
 def placed(run: Evaluate, tree: Call | Binary) -> Evaluate:

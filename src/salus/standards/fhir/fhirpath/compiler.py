@@ -11,6 +11,7 @@ from salus.standards.fhir.fhirpath.compiled import (
     Options,
     constant,
     defines_variable,
+    metered,
     optional,
     placed,
     supplied,
@@ -61,6 +62,13 @@ class Compiler:
 
     def expression(self, tree: Syntax) -> Compiled:
         """Compile an expression."""
+        compiled = self.plain(tree)
+        if not self.options.metered:
+            return compiled
+        return Compiled(metered(compiled.run), compiled.shape)
+
+    def plain(self, tree: Syntax) -> Compiled:
+        """Compile an expression, unmetered."""
         match tree:
             case Literal():
                 return constant([tree.value], shape.system(system_type(tree.value)))
@@ -204,7 +212,8 @@ class Compiler:
 
     def sign(self, tree: Sign) -> Compiled:
         """Unary plus and minus."""
-        operand = self.scoped(tree.operand)
+        is_constant = isinstance(tree.operand, Literal)
+        operand = self.plain(tree.operand) if is_constant else self.scoped(tree.operand)
         inner, is_minus = operand.run, tree.operator == "-"
 
         def run(context: Context) -> Collection:
@@ -214,7 +223,7 @@ class Compiler:
             turned = arithmetic.negative(value)
             return [turned if is_minus else value]
 
-        if isinstance(tree.operand, Literal):
+        if is_constant:
             return constant(run(Context.__new__(Context)), operand.shape)
         return Compiled(run, operand.shape)
 

@@ -18,37 +18,6 @@ STRING_LENGTH_MAX = 1_000_000
 Resolver = Callable[[str], dict[str, Any] | None]
 
 
-class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """What the caller supplies.
-
-    Args:
-        resource: `%resource`, the resource that holds the input; None: the input itself.
-        root: `%rootResource`, the container of a contained resource; None: the same as `resource`.
-        resolve: answers resolve() for references that lead outside `root`; None: they resolve to nothing.
-        expand: answers memberOf(value set, coding or code): True, False, or None for unknown.
-        conforms: answers conformsTo(profile) for profiles that are not base types; None: refused.
-        variables: further `%name` constants.
-        now: the present moment (timezone-aware), for now(), today() and timeOfDay().
-        trace: is told (name, values) by trace().
-        reference_stubs: resolve() answers a stub of the type that an unresolvable reference names.
-        steps_max: most items that one evaluation may visit.
-    """
-
-    resource: dict[str, Any] | None = None
-    root: dict[str, Any] | None = None
-    resolve: Resolver | None = None
-    expand: Callable[[str, Any], bool | None] | None = None
-    conforms: Callable[[str, Any], bool] | None = None
-    variables: Mapping[str, Any] = {}
-    now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
-    trace: Callable[[str, list[Any]], None] | None = None
-    reference_stubs: bool = False
-    steps_max: int = STEPS_MAX
-
-
-NOTHING_SUPPLIED = Environment()
-
-
 class Budget:
     """How many items an evaluation may still visit."""
 
@@ -66,6 +35,39 @@ class Budget:
         self.left -= steps
         if self.left < 0:
             raise TooCostly("The expression visits more items than the limit; narrow it")
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """What the caller supplies.
+
+    Args:
+        resource: `%resource`, the resource that holds the input; None: the input itself.
+        root: `%rootResource`, the container of a contained resource; None: the same as `resource`.
+        resolve: answers resolve() for references that lead outside `root`; None: they resolve to nothing.
+        expand: answers memberOf(value set, coding or code): True, False, or None for unknown.
+        conforms: answers conformsTo(profile) for profiles that are not base types; None: refused.
+        variables: further `%name` constants.
+        now: the present moment (timezone-aware), for now(), today() and timeOfDay().
+        trace: is told (name, values) by trace().
+        reference_stubs: resolve() answers a stub of the type that an unresolvable reference names.
+        steps_max: most items that one evaluation may visit.
+        budget: what several evaluations may spend together, instead of `steps_max` for each.
+    """
+
+    resource: dict[str, Any] | None = None
+    root: dict[str, Any] | None = None
+    resolve: Resolver | None = None
+    expand: Callable[[str, Any], bool | None] | None = None
+    conforms: Callable[[str, Any], bool] | None = None
+    variables: Mapping[str, Any] = {}
+    now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    trace: Callable[[str, list[Any]], None] | None = None
+    reference_stubs: bool = False
+    steps_max: int = STEPS_MAX
+    budget: Budget | None = None
+
+
+NOTHING_SUPPLIED = Environment()
 
 
 class Context:
@@ -87,7 +89,7 @@ class Context:
         self.index: int | None = None
         self.total: Collection | None = None
         self.variables: dict[str, Collection] = {}
-        self.budget = Budget(environment.steps_max)
+        self.budget = environment.budget or Budget(environment.steps_max)
 
     def enter(self, focus: Collection, index: int | None = None) -> Context:
         """Return the context of a function's argument that is evaluated for each item."""
@@ -109,9 +111,17 @@ class Context:
             TooCostly: the collection is too large.
         """
         self.budget.spend(len(items))
-        if len(items) > ITEMS_MAX:
-            raise TooCostly(f"The expression gathers more than {ITEMS_MAX} items; narrow it")
+        self.check_count(len(items))
         return items
+
+    def check_count(self, count: int) -> None:
+        """Refuse to gather more items than a collection may hold.
+
+        Raises:
+            TooCostly: they are more.
+        """
+        if count > ITEMS_MAX:
+            raise TooCostly(f"The expression gathers more than {ITEMS_MAX} items; narrow it")
 
     def resource(self) -> Node | None:
         """Return `%resource` as a node."""

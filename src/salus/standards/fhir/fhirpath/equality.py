@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal, DecimalException
 from fractions import Fraction
+from sys import getsizeof
 from typing import Any
 
+from salus.core.errors import InvalidExpression
 from salus.standards.fhir.fhirpath.temporal import Temporal, compare, shifted
 from salus.standards.fhir.fhirpath.units import conversion, parse_unit
 from salus.standards.fhir.fhirpath.values import (
     CALENDAR_UNITS,
+    EXPONENT_MAX,
     Collection,
     Node,
     Quantity,
@@ -20,6 +23,11 @@ from salus.standards.fhir.fhirpath.values import (
 
 Spend = Callable[[int], None]
 """Told how many values a comparison looks at; raises when they are too many."""
+
+CHARACTERS_A_STEP = 200
+"""How many characters of text, or digits of a number, count as much as one more item."""
+
+_NUMBER_BYTES_MAX = 1_000
 
 _MONTHS = {"year": 12, "month": 1}
 _DEFINITE = {
@@ -31,6 +39,30 @@ _DEFINITE = {
     "millisecond": "ms",
 }
 _NEAR = {**_DEFINITE, "year": "a", "month": "mo"}
+
+
+def weight_of(item: Any) -> int:  # any Item
+    """Return how many steps an item counts: one, and more for long text and long numbers."""
+    value = item.value if isinstance(item, Node | Quantity) else item
+    if isinstance(value, str):
+        return 1 + len(value) // CHARACTERS_A_STEP
+    return 1 + _size(value) * 2 // CHARACTERS_A_STEP if isinstance(value, Decimal) else 1
+
+
+def _size(value: Decimal) -> int:
+    """Return the bytes that a number takes, about one for two digits."""
+    return getsizeof(value)
+
+
+def exact(value: Decimal) -> Fraction:
+    """Return a number as a fraction.
+
+    Raises:
+        InvalidExpression: it has so many digits, or such an exponent, that computing would not end.
+    """
+    if abs(value.adjusted()) > EXPONENT_MAX or _size(value) > _NUMBER_BYTES_MAX:
+        raise InvalidExpression("A quantity has more digits, or a larger exponent, than can be compared")
+    return Fraction(value)
 
 
 def months_of(quantity: Quantity) -> Decimal | None:
@@ -48,11 +80,11 @@ def compare_quantities(left: Quantity, right: Quantity) -> int | None:
     """Return -1, 0 or 1, None where the units cannot be compared."""
     months = months_of(left), months_of(right)
     if months[0] is not None and months[1] is not None:
-        return _sign(Fraction(months[0]) - Fraction(months[1]))
+        return _sign(exact(months[0]) - exact(months[1]))
     if months[0] is not None or months[1] is not None:
         return None
     factor = conversion(ucum_code(left), ucum_code(right))
-    return None if factor is None else _sign(Fraction(left.value) * factor - Fraction(right.value))
+    return None if factor is None else _sign(exact(left.value) * factor - exact(right.value))
 
 
 def _sign(difference: Fraction) -> int:
@@ -87,13 +119,14 @@ def _quantity_key(value: Quantity) -> object:
     unit = parse_unit(ucum_code(value))
     if unit is None:
         return ("q", value.unit, value.value)
-    return ("q", unit.powers, Fraction(value.value) * unit.factor)
+    return ("q", unit.powers, exact(value.value) * unit.factor)
 
 
 def key_of(item: Any, spend: Spend = _free) -> object:  # any Item
     """Return what two items share exactly when they are equal (used for sets)."""
     value = system_value(item)
     if isinstance(value, str):
+        spend(len(value) // CHARACTERS_A_STEP)
         return ("s", value)
     if isinstance(value, bool):
         return ("b", value)
@@ -181,7 +214,7 @@ def _equivalent_quantities(left: Quantity, right: Quantity) -> bool:
         return False
     if factor < 1:
         return _equivalent_quantities(right, left) if factor != 1 else left.value == right.value
-    scaled = Fraction(right.value) / factor
+    scaled = exact(right.value) / factor
     converted = Decimal(scaled.numerator) / Decimal(scaled.denominator)
     return _near(left.value, converted, min(_decimals(left.value), _decimals(converted)))
 
@@ -201,6 +234,7 @@ def equivalent_items(left: Any, right: Any, spend: Spend = _free) -> bool:  # an
     """Return whether two items mean the same: text without regard to case and blanks, numbers rounded."""
     a, b = _promoted(system_value(left), system_value(right))
     if isinstance(a, str) and isinstance(b, str):
+        spend((len(a) + len(b)) // CHARACTERS_A_STEP)
         return " ".join(a.lower().split()) == " ".join(b.lower().split())
     if _is_number(a) and _is_number(b):
         return _near(Decimal(a), Decimal(b), min(_decimals(a), _decimals(b)))

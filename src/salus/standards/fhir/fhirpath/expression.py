@@ -105,13 +105,13 @@ def _type_of(item: Any) -> str:  # JSON or a System value
 
 
 def compile_once(text: str, root_type: str = "", *, strict: bool = False) -> Expression:
-    """Compile an expression that a stranger sent: the general way only, and not kept in the cache.
+    """Compile an expression that a stranger sent: the general way only, metered, and not kept in the cache.
 
     Raises:
         InvalidExpression: as `compile_expression`.
     """
     root = of_type(root_type) if root_type else Shape(None, many=False)
-    compiled = Compiler(root, Options(strict=strict)).expression(parse(text))
+    compiled = Compiler(root, Options(strict=strict, metered=True)).expression(parse(text))
     return Expression(text, root_type, compiled)
 
 

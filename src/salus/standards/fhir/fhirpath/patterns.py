@@ -94,10 +94,13 @@ def _after(pattern: str, position: int) -> int:
     return position + (2 if pattern[position] == "\\" else 1)
 
 
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _check_length(pattern: str) -> None:
     if len(pattern) > PATTERN_LENGTH_MAX:
         raise InvalidExpression(f"The pattern is longer than {PATTERN_LENGTH_MAX} characters")
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(_NAMED_GROUP.sub(lambda match: match[1] or "(?P<", pattern), re.DOTALL)
     except (re.error, OverflowError, RecursionError) as error:
@@ -121,10 +124,16 @@ def is_quick(pattern: str, text: str) -> bool:
 
 
 def cost(pattern: str, text: str) -> int:
-    """Return what a match counts against the limit of an evaluation, in visited items."""
+    """Return what a match counts against the limit of an evaluation, in visited items.
+
+    Raises:
+        InvalidExpression: no regular expression, or a longer one than is taken.
+    """
+    _check_length(pattern)
     if is_quick(pattern, text):
         return _steps(pattern, text) // 100
-    return _automaton(pattern).size * (len(text) + 1) // 10
+    size = _automaton(pattern).size
+    return size + size * (len(text) + 1) // 10
 
 
 def found(pattern: str, text: str, *, whole: bool = False) -> bool:
@@ -134,6 +143,7 @@ def found(pattern: str, text: str, *, whole: bool = False) -> bool:
         InvalidExpression: no regular expression, or one that cannot be matched in linear time.
         TooCostly: text and pattern are too long together.
     """
+    _check_length(pattern)
     compiled = _compiled(pattern)
     if is_quick(pattern, text):
         return (compiled.fullmatch(text) if whole else compiled.search(text)) is not None
@@ -150,6 +160,7 @@ def for_replacing(pattern: str, text: str) -> re.Pattern[str]:
         InvalidExpression: no regular expression, or one with repetitions inside repetitions.
         TooCostly: text and pattern are too long together.
     """
+    _check_length(pattern)
     compiled = _compiled(pattern)
     if shape_of(pattern).nested:
         raise InvalidExpression(

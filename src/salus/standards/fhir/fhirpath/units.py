@@ -58,7 +58,7 @@ def times(left: Unit, right: Unit, power: int = 1) -> Unit:
     )
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _atom(name: str) -> Unit:
     """Return a unit without exponent, with or without prefix; an unknown one is its own dimension."""
     table = _table()
@@ -126,13 +126,15 @@ def _term(parts: list[re.Match[str]], at: int) -> tuple[Unit | None, int]:
     return (None if expecting else unit), at
 
 
-@lru_cache(maxsize=4096)
 def parse_unit(code: str) -> Unit | None:
     """Return the unit that a UCUM code names, None for a text that is no UCUM code."""
+    return _parsed(code) if len(code) <= _CODE_LENGTH_MAX else None
+
+
+@lru_cache(maxsize=4096)
+def _parsed(code: str) -> Unit | None:
     if not code or code == "1":
         return ONE
-    if len(code) > _CODE_LENGTH_MAX:
-        return None
     parts = _parts(code)
     if not parts:
         return None

@@ -9,6 +9,9 @@ from salus.standards.fhir.fhirpath.environment import Environment
 from salus.standards.fhir.fhirpath.expression import compile_expression
 from salus.standards.fhir.search.parameters import VALUE_TYPES, SearchParameter
 
+STEPS_MAX = 100_000
+"""What one parameter's expression may cost on one resource: operators write such expressions."""
+
 _OF_SYSTEM = {
     "System.Boolean": "boolean",
     "System.String": "string",
@@ -25,7 +28,7 @@ def typed_values(parameter: SearchParameter, resource: dict[str, Any]) -> list[t
     expression = compile_expression(parameter.expression, parameter.resource)
     readable = VALUE_TYPES[parameter.type]
     try:
-        found = expression.typed(resource, Environment(reference_stubs=True))
+        found = expression.typed(resource, Environment(reference_stubs=True, steps_max=STEPS_MAX))
     except (InvalidExpression, TooCostly):
         return []
     named = [(_OF_SYSTEM.get(name, name), value) for name, value in found]

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import pytest
 
+from salus.standards.fhir.fhirpath import units
 from salus.standards.fhir.fhirpath.units import conversion, parse_unit
 
 
@@ -53,3 +54,13 @@ def test_an_unknown_unit_equals_itself():
 @pytest.mark.parametrize("code", ["m//", "(m", "m)", "/", "m" * 200, "m99", "0", "10*999"])
 def test_texts_that_are_no_codes_are_known_as_such(code):
     assert parse_unit(code) is None
+
+
+def test_a_text_too_long_for_a_unit_is_not_kept():
+    kept = units._parsed.cache_info().currsize
+    assert parse_unit("x" * 100_000) is None
+    assert units._parsed.cache_info().currsize == kept
+
+
+def test_unknown_units_are_kept_up_to_a_number():
+    assert units._atom.cache_info().maxsize is not None

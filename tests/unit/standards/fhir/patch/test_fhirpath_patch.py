@@ -1,10 +1,11 @@
 """FHIRPath Patch: http://hl7.org/fhir/R4/fhirpatch.html."""
 
 from copy import deepcopy
+from decimal import Decimal
 
 import pytest
 
-from salus.core.errors import InvalidExpression, InvalidResource, MalformedContent, SalusError
+from salus.core.errors import InvalidExpression, InvalidResource, MalformedContent, SalusError, TooCostly
 from salus.standards.fhir.patch.fhirpath_patch import fhirpath_patch
 
 PATIENT = {
@@ -233,3 +234,70 @@ def test_a_failing_operation_undoes_the_ones_before():
     with pytest.raises(SalusError):
         fhirpath_patch(PATIENT, both)
     assert PATIENT["birthDate"] == "1974-12-25"
+
+
+LARGE = {
+    "resourceType": "Patient",
+    "id": "p",
+    "name": [{"family": "x" * 50, "given": ["a" * 20] * 20}] * 100,
+    "text": {
+        "status": "generated",
+        "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{"a b" * 50_000}</div>',
+    },
+    "extension": [{"url": "urn:long", "valueDecimal": Decimal("1." + "7" * 100_000)}],
+}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "'a'.repeat($this & 'a')",
+        "'a'.repeat($this + 'a')",
+        "(0).repeat($this + 1)",
+        "(0).repeatAll($this + 1)",
+        "'a'.repeatAll($this & $this)",
+        "'a'" + ".select($this & $this)" * 60,
+        "name.given.aggregate($total & $total, 'a')",
+        "name.given.select(%context.text.div.upper().length())",
+        "name.given.where(%context.text.div ~ (%context.text.div & ''))",
+        "name.given.where(%context.text.div.htmlChecks())",
+        "name.given.where(%context.text.div.indexOf('zz') = 1)",
+        "name.given.where(%context.extension[0].value * %context.extension[0].value > 1)",
+        "name.given.select(%context.extension[0].value.toString())",
+        "name.given.select(%context.name.given.tail())",
+        "descendants().select(%context.descendants())",
+        "name.given.where(" + "1 + " * 150 + "1 = 5)",
+    ],
+)
+def test_a_path_that_makes_or_compares_too_much_is_stopped(path):
+    with pytest.raises(TooCostly):
+        fhirpath_patch(LARGE, patch(operation("delete", path)))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "(extension[0].value * 1 'kg') > 5 'mg'",
+        "(10.power(999999) * 1 'kg') > 5 'mg'",
+        "(10.power(-999999) * 1 'kg') | (5 'mg')",
+        "(10.power(999999) * 1 'kg') ~ 5 'mg'",
+        "(10.power(999999) * 1 'kg') + 5 'mg'",
+        "@2020-01-01 + (10.power(999999) * 1 day)",
+        "extension[0].value.toQuantity() > 5",
+    ],
+)
+def test_numbers_beyond_measure_select_nothing_that_can_be_patched(path):
+    with pytest.raises(SalusError):
+        fhirpath_patch(LARGE, patch(operation("replace", path, part("value", valueString="x"))))
+
+
+def test_the_operations_of_a_patch_spend_from_one_budget():
+    dear = operation("delete", "name.given.where($this = 'b')")
+    fhirpath_patch(LARGE, patch(dear))
+    with pytest.raises(TooCostly):
+        fhirpath_patch(LARGE, patch(*[dear] * 100))
+
+
+def test_a_thousand_plain_operations_fit():
+    one = operation("replace", "Patient.name[0].family", part("value", valueString="x"))
+    assert fhirpath_patch(PATIENT, patch(*[one] * 1_000))["name"][0]["family"] == "x"

@@ -16,6 +16,8 @@ from salus.standards.fhir.validation.narrative import problems
 
 BASE_PROFILE = "http://hl7.org/fhir/StructureDefinition/"
 
+_MARKUP_CHARACTERS_A_STEP = 10
+
 _REFERENCE = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/.*)?", re.ASCII)
 
 
@@ -146,7 +148,10 @@ def _conforms_to(context: Context, items: Collection, profile: Collection) -> Co
 
 def _html_checks(context: Context, items: Collection) -> Collection:
     value = json_value(single(items, "htmlChecks()"))
-    return [isinstance(value, str) and not problems(value)]
+    if not isinstance(value, str):
+        return [False]
+    context.budget.spend(len(value) // _MARKUP_CHARACTERS_A_STEP)
+    return [not problems(value)]
 
 
 def _element_definition(context: Context, items: Collection) -> Collection:

@@ -36,6 +36,7 @@ def _repeat(context: Context, items: Collection, projection: Evaluate) -> Collec
                 if key not in found:
                     found[key] = child
                     reached.append(child)
+        context.check_count(len(found))
         level = context.bounded(reached)
     return list(found.values())
 
@@ -49,6 +50,7 @@ def _repeat_all(context: Context, items: Collection, projection: Evaluate) -> Co
             reached += projection(context.enter([item]))
         level = context.bounded(reached)
         found += reached
+        context.check_count(len(found))
     return context.bounded(found)
 
 

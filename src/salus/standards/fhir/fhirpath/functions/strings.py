@@ -18,6 +18,7 @@ from salus.standards.fhir.fhirpath.values import Collection, Node, system_type, 
 
 _REPLACED_GROUP = re.compile(r"\$\{?(\w+)\}?|\\(.)", re.ASCII | re.DOTALL)
 _JSON_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f", "\b": "\\b"}
+_BY_CHARACTER = frozenset({"escape", "unescape"})
 _JSON_ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 
 
@@ -38,13 +39,14 @@ def string(items: Collection, what: str) -> str | None:
 
 def _on_strings(name: str, run: Callable[..., Any]) -> Callable[..., Collection]:
     """Lift a function of strings to collections; any empty one gives the empty collection."""
+    each = 10 if name in _BY_CHARACTER else 1_000
 
     def lifted(context: Context, items: Collection, *arguments: Collection) -> Collection:
         sides = (string(side, f"{name}()") for side in (items, *arguments))
         values = [value for value in sides if value is not None]
         if len(values) <= len(arguments):
             return []
-        context.budget.spend(sum(map(len, values)) // 1_000)
+        context.budget.spend(sum(map(len, values)) // each)
         answer = run(*values)
         if isinstance(answer, list):
             return context.bounded(answer)
@@ -96,6 +98,7 @@ def _replace_matches(
     parts: list[str] = []
     at = length = 0
     for match in compiled.finditer(text):
+        context.budget.spend(1)
         parts += (text[at : match.start()], _expanded(match, replacement))
         at = match.end()
         length += len(parts[-1]) + len(parts[-2])

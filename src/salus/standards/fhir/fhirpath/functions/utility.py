@@ -35,7 +35,7 @@ def descendants(context: Context, items: Collection) -> Collection:
     level = children(context, items)
     while level:
         found += level
-        context.bounded(found)
+        context.check_count(len(found))
         level = children(context, level)
     return found
 
