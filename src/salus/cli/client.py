@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from salus.cli.command import Command
+from salus.core.access import Purpose, Role
 from salus.core.clock import utc_now
 from salus.core.errors import SettingsInvalid
 from salus.node import place_of
@@ -20,6 +21,8 @@ from salus.store.postgres import open_database
 from salus.trust.scopes import parse_scope
 
 ALGORITHMS = frozenset({"ES384", "RS384"})
+ROLES = (Role.APP, Role.CLINICIAN, Role.PHARMACIST)
+PURPOSES = (Purpose.TREATMENT, Purpose.EMERGENCY)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +32,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="register: its name, for the access log")
     parser.add_argument("--keys", type=Path, metavar="FILE", help="register: its public keys (JWK Set)")
     parser.add_argument("--scopes", help='register: e.g. "system/Observation.rs system/Patient.rs"')
+    parser.add_argument(
+        "--role",
+        action="append",
+        choices=[role.value for role in ROLES],
+        help="register: for whom it may speak, several times for several: app is itself (default: app)",
+    )
+    parser.add_argument(
+        "--purpose", action="append", choices=[purpose.value for purpose in PURPOSES],
+        help="register: for what its clinicians and pharmacists ask (default: TREAT)",
+    )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:
@@ -51,7 +64,8 @@ async def _run(options: argparse.Namespace) -> int:
             print(f"{options.client} is off: it gets no token any more; tokens it has end within minutes.")
         else:
             for client in await list_clients(database):
-                print(f"{client.id}\t{client.name}\t{' '.join(client.scopes)}")
+                fields = (client.scopes, client.roles, client.purposes)
+                print("\t".join([client.id, client.name, *map(" ".join, fields)]).rstrip("\t"))
     return 0
 
 
@@ -76,7 +90,11 @@ def _wanted(options: argparse.Namespace) -> Client:
     for key in keys:
         if algorithm_of(key) not in ALGORITHMS or not key.get("kid") or "d" in key:
             raise SettingsInvalid(f"{options.keys}: keys must be public, P-384 or RSA, each with a kid")
-    return Client(options.client, options.name, keys, scopes)
+    roles = tuple(Role(name) for name in options.role or (Role.APP,))
+    purposes = tuple(Purpose(name) for name in options.purpose or (Purpose.TREATMENT,))
+    if roles == (Role.APP,):
+        purposes = ()
+    return Client(options.client, options.name, keys, scopes, roles, purposes)
 
 
 COMMAND = Command("client", "Register local systems that may have tokens.", arguments, run)

@@ -43,6 +43,8 @@ class Applicant(msgspec.Struct, frozen=True):
         node: its node id if it is a member of the federation, else None.
         scopes: the scopes it was registered with; empty for a member, whose role decides.
         assertion: what it said.
+        roles: for whom it was registered to speak; of no meaning for a member.
+        purposes: for what it was registered to ask on their behalf.
     """
 
     client: str
@@ -50,6 +52,8 @@ class Applicant(msgspec.Struct, frozen=True):
     node: str | None
     scopes: tuple[str, ...]
     assertion: Assertion
+    roles: tuple[Role, ...] = ()
+    purposes: tuple[Purpose, ...] = ()
 
 
 async def authenticate_client(
@@ -87,7 +91,7 @@ async def authenticate_client(
     forget_at = datetime.fromtimestamp(assertion.expires_at + limits.clock_skew_seconds + 1, UTC)
     if not await is_first_use(database, client, assertion.jti, forget_at=forget_at, now=now):
         raise NotAuthenticated("the assertion was used already; sign a new one with a new jti")
-    return Applicant(client, known.name, node, known.scopes, assertion)
+    return Applicant(client, known.name, node, known.scopes, assertion, known.roles, known.purposes)
 
 
 def caller_for(applicant: Applicant, scope: str, *, issuer: str) -> Caller:
@@ -114,12 +118,14 @@ def caller_for(applicant: Applicant, scope: str, *, issuer: str) -> Caller:
     return _speaking_for(asker, applicant, granted, issuer)
 
 
-def refusal(asker: Asker, node: str, *, request: str, now: datetime, rule: str) -> Leaf:
-    """Return the leaf of a token that was refused to a known node for a known person."""
+def refusal(asker: Asker, applicant: Applicant, *, request: str, now: datetime, rule: str) -> Leaf:
+    """Return the leaf of a token that was refused to a known node or client for the person it stated."""
+    subject = asker.subject if applicant.node else f"{applicant.client}/{asker.subject}"
     return Leaf(
-        at=now, request=request, patient=asker.patient, subject=asker.subject, name=asker.name,
-        role=asker.role.value, organisation=asker.organisation, node=node, purpose=asker.purpose.value,
-        action="token", what="oauth/token", resources=0, outcome=Outcome.REFUSED, rule=rule,
+        at=now, request=request, patient=asker.patient, subject=subject, name=asker.name,
+        role=asker.role.value, organisation=asker.organisation, node=applicant.node or "",
+        purpose=asker.purpose.value, action="token", what="oauth/token", resources=0, outcome=Outcome.REFUSED,
+        rule=rule,
     )  # fmt: skip
 
 
@@ -163,7 +169,9 @@ def _local(applicant: Applicant, asker: Asker | None, wanted: list[str], issuer:
     if not granted:
         raise AccessRefused("none of the scopes asked for is registered for this client")
     if asker is not None:
-        return _speaking_for(asker, applicant, granted, issuer)
+        return _speaking_for(asker, applicant, _vouched_for(applicant, asker, granted), issuer)
+    if Role.APP not in applicant.roles:
+        raise AccessRefused("this client speaks for professionals only; say for whom it asks (extensions)")
     return Caller(
         subject=applicant.client,
         name=applicant.name,
@@ -173,6 +181,22 @@ def _local(applicant: Applicant, asker: Asker | None, wanted: list[str], issuer:
         purpose=Purpose.OPERATIONS,
         scopes=granted,
     )
+
+
+def _vouched_for(applicant: Applicant, asker: Asker, granted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the scopes for a person whom a local client states: its registration decides, not its word."""
+    if asker.role is Role.CITIZEN or asker.role not in applicant.roles:
+        raise AccessRefused(
+            f"this client is not registered to speak for a {asker.role.value}; "
+            "the node's operator says for whom it may: salus client register --role"
+        )
+    if asker.purpose not in applicant.purposes:
+        raise AccessRefused(f"this client is not registered for purpose {asker.purpose.value}")
+    if not asker.patient:
+        return granted
+    if not is_fhir_id(asker.patient):
+        raise AccessRefused("person_id must be the patient's logical id at this node")
+    return tuple(f"patient/{scope.partition('/')[2]}" for scope in granted)
 
 
 def _speaking_for(asker: Asker, applicant: Applicant, scopes: tuple[str, ...], issuer: str) -> Caller:

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from salus.core.access import Purpose, Role
 from salus.core.errors import StorageUnavailable
 from salus.store.postgres import Database
 
@@ -32,24 +33,36 @@ DELETE FROM assertion_seen WHERE (client, jti) IN (
     SELECT client, jti FROM assertion_seen WHERE forget_at < $1 ORDER BY forget_at LIMIT $2
 )
 """
-_CLIENT = "SELECT id, name, keys, scopes FROM client WHERE id = $1 AND active"
+_CLIENT = "SELECT id, name, keys, scopes, roles, purposes FROM client WHERE id = $1 AND active"
 _REGISTER = """
-INSERT INTO client (id, name, keys, scopes, registered) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (id) DO UPDATE SET name = $2, keys = $3, scopes = $4, active = true
+INSERT INTO client (id, name, keys, scopes, roles, purposes, registered) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (id) DO UPDATE
+SET name = $2, keys = $3, scopes = $4, roles = $5, purposes = $6, active = true
 """
 
 
 _OFF = "UPDATE client SET active = false WHERE id = $1 AND active RETURNING true"
-_LIST = "SELECT id, name, keys, scopes FROM client WHERE active ORDER BY id"
+_LIST = "SELECT id, name, keys, scopes, roles, purposes FROM client WHERE active ORDER BY id"
 
 
 class Client(msgspec.Struct, frozen=True):
-    """A registered local system: its public keys, and the scopes it may be given."""
+    """A registered local system.
+
+    Args:
+        id: its client id.
+        name: for the access log.
+        keys: its public keys (JWK).
+        scopes: those that it may be given.
+        roles: for whom it may speak: APP for itself, CLINICIAN or PHARMACIST for such people of its own.
+        purposes: for what those people may ask.
+    """
 
     id: str
     name: str
     keys: list[dict[str, Any]]
     scopes: tuple[str, ...]
+    roles: tuple[Role, ...] = (Role.APP,)
+    purposes: tuple[Purpose, ...] = ()
 
 
 async def is_first_use(
@@ -82,14 +95,22 @@ async def switch_off_client(database: Database, client: str) -> bool:
 
 
 async def register_client(database: Database, client: Client, *, now: datetime) -> None:
-    """Register the client, or replace its name, keys and scopes."""
-    keys, scopes = json.dumps(client.keys), " ".join(client.scopes)
+    """Register the client, or replace what is known of it."""
+    keys = json.dumps(client.keys)
+    lists = (" ".join(each) for each in (client.scopes, client.roles, client.purposes))
     async with database.system() as connection:
-        await connection.execute(_REGISTER, client.id, client.name, keys, scopes, now)
+        await connection.execute(_REGISTER, client.id, client.name, keys, *lists, now)
 
 
 def _client(row: Any) -> Client:  # Any: a database row
-    return Client(row["id"], row["name"], json.loads(row["keys"]), tuple(row["scopes"].split()))
+    return Client(
+        row["id"],
+        row["name"],
+        json.loads(row["keys"]),
+        tuple(row["scopes"].split()),
+        tuple(Role(each) for each in row["roles"].split()),
+        tuple(Purpose(each) for each in row["purposes"].split()),
+    )
 
 
 def read_file(data: Path, name: str) -> str | None:

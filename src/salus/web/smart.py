@@ -196,10 +196,10 @@ async def _form(request: Request) -> dict[str, str]:
 
 async def _write_down(services: Services, request: Request, applicant: Applicant) -> None:
     asker = applicant.assertion.asker
-    if asker is not None and applicant.node is not None:
+    if asker is not None:
         leaf = refusal(
             asker,
-            applicant.node,
+            applicant,
             request=str(request.scope.get("request_id", "")),
             now=services.clock(),
             rule="token-refused",

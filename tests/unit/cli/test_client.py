@@ -32,7 +32,7 @@ def test_a_system_is_registered_listed_and_switched_off(node, tmp_path, capsys):
     assert main([*register, "--scopes", "system/Observation.rs"]) == 0
     capsys.readouterr()
     assert main(["client", "list", "--data", node]) == 0
-    assert capsys.readouterr().out == "lab\tLaboratory\tsystem/Observation.rs\n"
+    assert capsys.readouterr().out == "lab\tLaboratory\tsystem/Observation.rs\tapp\n"
     assert main(["client", "off", "lab", "--data", node]) == 0
     assert main(["client", "off", "lab", "--data", node]) == 1
     capsys.readouterr()
@@ -54,3 +54,20 @@ def test_wrong_keys_and_scopes_are_refused_before_anything_is_stored(tmp_path, k
     register = ["client", "register", "lab", "--name", "Lab", "--keys", path, "--scopes", scopes]
     assert main([*register, "--data", str(tmp_path / "none")]) == 1
     assert "none" not in capsys.readouterr().err
+
+
+def test_a_system_is_registered_for_the_roles_and_purposes_that_it_may_state(node, tmp_path, capsys):
+    keys = key_file(tmp_path, public(ECKey.generate_key("P-384")))
+    register = ["client", "register", "ehr", "--name", "EHR", "--keys", keys, "--data", node]
+    register += ["--scopes", "system/*.rs"]
+    assert main([*register, "--role", "clinician", "--role", "pharmacist", "--purpose", "ETREAT"]) == 0
+    capsys.readouterr()
+    assert main(["client", "list", "--data", node]) == 0
+    assert capsys.readouterr().out == "ehr\tEHR\tsystem/*.rs\tclinician pharmacist\tETREAT\n"
+
+
+def test_no_system_is_registered_to_speak_for_citizens(tmp_path, capsys):
+    keys = key_file(tmp_path, public(ECKey.generate_key("P-384")))
+    register = ["client", "register", "ehr", "--name", "EHR", "--keys", keys, "--scopes", "system/*.rs"]
+    with pytest.raises(SystemExit):
+        main([*register, "--role", "citizen", "--data", str(tmp_path / "none")])
