@@ -13,7 +13,7 @@ from salus.trust.tokens import issue
 RUI = {"resourceType": "Patient", "id": "rui", "name": [{"family": "Costa"}], "birthDate": "1980-02-02"}
 WHOM = {"node": "ee-1", "id": "rui", "relationship": "present"}
 ASKED = {
-    "/abroad/patients": {"family": "Costa", "birthdate": "1980-02-02"},
+    "/abroad/patients": {"family": "Costa", "given": "Rui", "birthdate": "1980-02-02"},
     "/abroad/summary": WHOM,
     "/abroad/documents": WHOM,
     "/abroad/document": WHOM | {"reference": {"content": [{"attachment": {"url": "Binary/b"}}]}},

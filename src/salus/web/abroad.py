@@ -19,11 +19,12 @@ from salus.core.access import Caller
 from salus.core.errors import MalformedContent, MethodNotAllowed, NotFound
 from salus.primary import cross_border, dispensing_abroad
 from salus.primary.cross_border import Fetched, Letter, PatientAbroad, Resource
-from salus.primary.desk import Desk
+from salus.primary.desk import Desk, why_not
 from salus.primary.dispensing_abroad import Dispensed, Supply
 from salus.primary.prescriptions import Remaining
 from salus.standards.fhir.codec.json import parse_json_value, write_json
 from salus.trust.identity import authenticate
+from salus.web.pdqm import check_lookup
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PREFIX = "/abroad"
@@ -121,6 +122,8 @@ def desk_of(services: Services, caller: Caller) -> Desk:
 
 async def _patients(desk: Desk, body: bytes) -> Resource:
     asked = _read(desk, body, Looked)
+    if not why_not(desk.caller):  # who may not ask is told that, and it is written down
+        _check_question(desk, asked)
     fields = msgspec.structs.asdict(asked)
     demographics = {name: text for name, text in fields.items() if text and name != "countries"}
     found, milliseconds = await cross_border.find_patients(desk, demographics, countries=asked.countries)
@@ -128,9 +131,40 @@ async def _patients(desk: Desk, body: bytes) -> Resource:
     return {
         "candidates": [{"node": each.node, "id": each.id, "patient": each.resource} for each in candidates],
         "answered": list(found.answers),
-        "silent": [{"node": node, "reason": reason} for node, reason in found.silent],
+        "silent": [
+            *({"node": node, "reason": reason} for node, reason in found.silent),
+            *({"node": "", "reason": f"no member node in {each}"} for each in _unreached(desk, asked)),
+        ],
         "milliseconds": round(milliseconds, 1),
     }
+
+
+def _check_question(desk: Desk, asked: Looked) -> None:
+    """Check that the question points at one person, and that there is somebody to ask.
+
+    Raises:
+        InvalidSearch: it is empty or incomplete.
+        NotFound: no member can be asked.
+    """
+    fields = msgspec.structs.asdict(asked)
+    check_lookup(tuple((name, text) for name, text in fields.items() if text and name != "countries"))
+    if asked.countries and len(_unreached(desk, asked)) == len(asked.countries):
+        raise NotFound(
+            f"There is no member node in {', '.join(asked.countries)[:100]}; nobody was asked. "
+            "Countries are ISO 3166-1 alpha-2, such as PT."
+        )
+    if not _countries(desk):
+        raise NotFound("There is no other member node in the federation; nobody was asked.")
+
+
+def _unreached(desk: Desk, asked: Looked) -> list[str]:
+    """Return the countries asked for in which no other node is a member."""
+    return [each for each in asked.countries if each not in _countries(desk)]
+
+
+def _countries(desk: Desk) -> set[str]:
+    peers = desk.peers
+    return {each.country for each in peers.membership.others(peers.node, peers.clock())}
 
 
 async def _summary(desk: Desk, body: bytes) -> Resource:
