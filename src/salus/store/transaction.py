@@ -31,7 +31,7 @@ from salus.standards.fhir.bundle import (
     splice_references,
     version_of_etag,
 )
-from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.standards.fhir.codec.json import parse_json, write_json, write_json_like
 from salus.standards.fhir.search.references import literals_in, parse_literal
 from salus.store import referrers, resources
 from salus.store.changes import Operation, Written
@@ -246,7 +246,7 @@ def _patched(here: Here, entry: Entry, current: StoredResource) -> tuple[Resourc
     if after.get("resourceType") != entry.type or after.get("id") != current.id:
         raise InvalidResource("A patch may not change the resourceType or the id.")
     rules.check(after)
-    return after, write_json(after)
+    return after, write_json_like(after, current.content, entry.content)
 
 
 async def _matched(

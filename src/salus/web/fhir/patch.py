@@ -21,7 +21,7 @@ async def patch(services: Services, request: FhirRequest, caller: Caller) -> Ans
     kind = known_type(request.segments[0])
     identity = known_id(request.segments[1]) if len(request.segments) > 1 else ""
     condition = None if identity else condition_of(request)
-    document = await read_patch(services, request)
+    document, content = await read_patch(services, request)
     entry = writing.single(
         "PATCH",
         kind,
@@ -29,6 +29,7 @@ async def patch(services: Services, request: FhirRequest, caller: Caller) -> Ans
         condition=condition,
         if_match=request.header("if-match"),
         resource=document,
+        content=content,
     )
     done = (await writing.write(services, caller, [entry]))[0]
     assert done.resource is not None
@@ -37,19 +38,19 @@ async def patch(services: Services, request: FhirRequest, caller: Caller) -> Ans
     )
 
 
-async def read_patch(services: Services, request: FhirRequest) -> Resource:
-    """Return the patch as it stands in a Bundle: Parameters, or a Binary that holds a JSON Patch.
+async def read_patch(services: Services, request: FhirRequest) -> tuple[Resource, bytes]:
+    """Return the patch as it stands in a Bundle, Parameters or a Binary with a JSON Patch, and its JSON.
 
     Raises:
         UnsupportedMedia: the body is of neither kind.
     """
     media = body_media(request.header("content-type"))
     if media.name == patching.JSON_PATCH:
-        data = base64.b64encode(await read_body(request)).decode("ascii")
-        return {"resourceType": "Binary", "contentType": patching.JSON_PATCH, "data": data}
+        body = await read_body(request)
+        data = base64.b64encode(body).decode("ascii")
+        return {"resourceType": "Binary", "contentType": patching.JSON_PATCH, "data": data}, body
     if media.name not in NAMES or "*" in media.name:
         raise UnsupportedMedia(
             "A patch is application/json-patch+json, or Parameters as application/fhir+json."
         )
-    resource, _ = await writing.read_resource(request, services.limits)
-    return resource
+    return await writing.read_resource(request, services.limits)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from salus.core.errors import MalformedContent
-from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.standards.fhir.codec.json import parse_json, write_json_like
 from salus.standards.fhir.model import type_definition
 from salus.standards.fhir.query_string import Pairs
 from salus.web.fhir.answer import UNLIMITED
@@ -45,7 +45,7 @@ class Subset(msgspec.Struct, frozen=True):
 
     def of_bytes(self, body: bytes) -> bytes:
         """Return the part of a resource given as JSON."""
-        return write_json(self.of(parse_json(body, UNLIMITED)))
+        return write_json_like(self.of(parse_json(body, UNLIMITED)), body)
 
     def keeps(self, kind: str, key: str) -> bool:
         """Return whether a top-level JSON key belongs to the part."""

@@ -116,3 +116,20 @@ async def test_an_if_match_that_is_no_tag_is_refused(door):
     assert answer.status_code == 400
     answer = await door("PUT", f"/Patient/{identity}", changed, headers={"if-match": "1"})
     assert answer.status_code == 200
+
+
+async def test_a_patch_leaves_the_digits_of_what_it_does_not_touch(door):
+    body = (
+        b'{"resourceType":"Observation","status":"final","code":{"text":"x"},'
+        b'"valueQuantity":{"value":0.00000010},"referenceRange":[{"low":{"value":1e-9}}]}'
+    )
+    identity = (await door("POST", "/Observation", body)).json()["id"]
+    patch = b'[{"op":"add","path":"/referenceRange/0/high","value":{"value":0.0000020}}]'
+    answer = await door(
+        "PATCH", f"/Observation/{identity}", patch, headers={"content-type": "application/json-patch+json"}
+    )
+    assert answer.status_code == 200, answer.text
+    for number in (b'"value":0.00000010}', b'"value":1e-9}', b'"value":0.0000020}'):
+        assert number in answer.content
+    part = await door("GET", f"/Observation/{identity}?_elements=value")
+    assert b'"value":0.00000010}' in part.content

@@ -7,6 +7,7 @@ readers disagree which one counts; so are NaN, lone surrogates, and nesting or s
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -18,6 +19,12 @@ from salus.core.limits import Limits
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+
+# Numbers that str(Decimal) may write in another way: with an exponent, or smaller than 0.000001.
+_RESHAPED = re.compile(
+    rb"(?<![\w.+-])-?(?:0\.0{6}[0-9]*|[0-9]{1,400}(?:\.[0-9]+)?[eE][+-]?[0-9]{1,9})(?![\w.+-])"
+).findall
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*').sub
 
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
 
@@ -57,8 +64,20 @@ def parse_json_value(body: bytes, limits: Limits) -> Any:  # Any: JSON
 
 
 def write_json(resource: Any) -> bytes:  # Any: JSON
-    """Return compact JSON; a Decimal is written with the digits it was read with."""
+    """Return compact JSON; a Decimal is written with its digits, as many as were read."""
     return _encode(resource)
+
+
+def write_json_like(resource: Any, *read: bytes) -> bytes:  # Any: JSON
+    """Return compact JSON in which numbers stand as they do in the JSON that was read.
+
+    A Decimal keeps digits and exponent, not the way they were written: 0.00000010 would become 1.0E-7.
+    """
+    written = write_json(resource)
+    texts = {str(Decimal(text.decode())).encode(): text for body in read for text in _RESHAPED(body)}
+    if not texts:
+        return written
+    return _TOKENS(lambda token: texts.get(token[0], token[0]), written)
 
 
 def _malformed(body: bytes, error: msgspec.DecodeError) -> str:

@@ -7,6 +7,7 @@ only where the expression holds (a property test compares the two).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from importlib import resources
@@ -26,6 +27,9 @@ from salus.standards.fhir.validation.values import Rule
 
 STEPS_MAX = 1_000_000
 """Most items that the evaluation of one invariant on one element may visit."""
+
+# trace() tells the author of a rule what passed by, and changes nothing.
+_TRACE = re.compile(r"\.trace\('[^']*'(?:,[^()]*)?\)").sub
 
 BUILT_IN = frozenset({"dom-3", "ele-1", "ref-1", "txt-1", "txt-2"})
 """Checked by code of their own: containment, structure, references, narrative."""
@@ -47,7 +51,8 @@ def message_of(invariant: Invariant) -> str:
     advice = _advice().get(invariant.key)
     if advice is not None:
         return f"{advice} (rule {invariant.key})"
-    return f"Rule {invariant.key} does not hold; make this true: {invariant.expression}"
+    shown = _TRACE("", invariant.expression)
+    return f"Rule {invariant.key} does not hold; make this true: {shown}"
 
 
 def invariant_rules(

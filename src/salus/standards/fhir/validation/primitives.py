@@ -157,24 +157,24 @@ def _is_base64(value: Any) -> bool:
         return False
 
 
-_INTEGER = "a whole number from {} to 2147483647, without quotes or decimal point"
+_INTEGER = "a whole number from {} to 2147483647, without decimal point"
 _TEXT = (
     f"text, not empty, of at most {STRING_LENGTH_MAX} characters; of control characters tab and line end only"
 )
-_WEB = "an address without blanks, in quotes"
+_WEB = "an address without blanks"
 _DAY_FORM = "YYYY, YYYY-MM or YYYY-MM-DD, a day that exists in the calendar"
 
 PRIMITIVES: Mapping[str, Primitive] = {
-    "base64Binary": Primitive(_is_base64, str, "base64 (RFC 4648, section 4) in quotes"),
-    "boolean": Primitive(_is_boolean, bool, "true or false, without quotes"),
+    "base64Binary": Primitive(_is_base64, str, "base64 (RFC 4648, section 4)"),
+    "boolean": Primitive(_is_boolean, bool, "true or false"),
     "canonical": Primitive(_is_uri, str, _WEB),
-    "code": Primitive(_is_code, str, "a code in quotes, without blanks at its ends or two in a row"),
+    "code": Primitive(_is_code, str, "a code without blanks at its ends or two in a row"),
     "date": Primitive(_is_date, str, f"a date as {_DAY_FORM}"),
     "dateTime": Primitive(
         _is_date_time, str, f"a date as {_DAY_FORM}, or with a time as YYYY-MM-DDThh:mm:ss+zz:zz"
     ),
-    "decimal": Primitive(_is_decimal, (int, float, Decimal), "a number, without quotes"),
-    "id": Primitive(_is_id, str, "1 to 64 of the characters A-Z, a-z, 0-9, '-' and '.', in quotes"),
+    "decimal": Primitive(_is_decimal, (int, float, Decimal), "a number"),
+    "id": Primitive(_is_id, str, "1 to 64 of the characters A-Z, a-z, 0-9, '-' and '.'"),
     "instant": Primitive(_is_instant, str, "a moment as YYYY-MM-DDThh:mm:ss.sss+zz:zz on a day that exists"),
     "integer": Primitive(_is_integer, int, _INTEGER.format(-INTEGER_MAX - 1)),
     "markdown": Primitive(_is_string, str, _TEXT),
@@ -186,6 +186,6 @@ PRIMITIVES: Mapping[str, Primitive] = {
     "uri": Primitive(_is_uri, str, _WEB),
     "url": Primitive(_is_uri, str, _WEB),
     "uuid": Primitive(_is_uuid, str, "a UUID as 'urn:uuid:' and lower-case hexadecimal digits"),
-    "xhtml": Primitive(_is_xhtml, str, "XHTML as a string in quotes"),
+    "xhtml": Primitive(_is_xhtml, str, "XHTML"),
 }
 """Every primitive type of R4; `xhtml` is looked at more closely by `narrative`."""

@@ -123,7 +123,9 @@ def _explain_one(value: Value, found: Any, where: Where, run: Findings) -> None:
         message = "null is no value; leave the key out, or in an array give its place an extension."
         run.error("structure", "null-value", where, message)
     elif not isinstance(found, primitive.json) or (type(found) is bool and primitive.json is not bool):
-        message = f"A {value.type} is expected here, not {_json_type(found)}; write {primitive.form}."
+        message = (
+            f"A {value.type} is expected here, not {_shown(found)}; write {primitive.form}{_quotes(found)}."
+        )
         run.error("structure", "wrong-type", where, message)
     elif found == "":
         run.error(
@@ -137,9 +139,17 @@ def _explain_one(value: Value, found: Any, where: Where, run: Findings) -> None:
         run.error("value", f"format-{value.type}", where, message)
 
 
-def _json_type(found: Any) -> str:  # Any: whatever was sent
-    names = {dict: "an object", list: "an array", str: "a string", bool: "true or false", type(None): "null"}
+def _shown(found: Any) -> str:  # Any: whatever was sent
+    """Return a value of the wrong type as a message names it; XML has no types, so text is only quoted."""
+    if isinstance(found, str):
+        return quote(found)
+    names = {dict: "an object", list: "an array", bool: "true or false", type(None): "null"}
     return names.get(type(found), "a number")
+
+
+def _quotes(found: Any) -> str:  # Any: whatever was sent
+    """Return what is to be done with quotes, which JSON only has."""
+    return ", in JSON without quotes" if isinstance(found, str) else ", in quotes"
 
 
 def sibling_rule(key: str, value: Value, check_element: Check) -> Rule:

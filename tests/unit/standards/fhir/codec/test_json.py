@@ -10,7 +10,7 @@ import pytest
 
 from salus.core.errors import MalformedContent, TooLarge
 from salus.core.limits import Limits
-from salus.standards.fhir.codec.json import parse_json, parse_json_value, write_json
+from salus.standards.fhir.codec.json import parse_json, parse_json_value, write_json, write_json_like
 
 LIMITS = Limits()
 SUITE = Path(__file__).parents[6] / "shared/testvectors/json-parsing/jsontestsuite.jsonl"
@@ -100,3 +100,10 @@ def test_decimals_keep_their_digits(digits):
 def test_a_huge_exponent_is_never_expanded():
     value = parse_json(b'{"value":1e999999999}', LIMITS)
     assert write_json(value) == b'{"value":1E+999999999}'
+
+
+@pytest.mark.parametrize("number", ["0.00000010", "1e5", "1E-7", "0.0000000", "-2.50e+3", "72.50", "10"])
+def test_numbers_can_be_written_as_they_were_read(number):
+    body = b'{"a":[%b,{"b":%b}],"c":"1e5 ,0.00000010"}' % (number.encode(), number.encode())
+    value = parse_json(body, Limits())
+    assert write_json_like(value, body) == body

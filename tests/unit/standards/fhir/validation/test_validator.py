@@ -11,6 +11,7 @@ from salus.core.limits import Limits
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.model import type_definition, type_names
 from salus.standards.fhir.validation.aspects import STRUCTURE, Aspect
+from salus.standards.fhir.validation.invariants import message_of
 from salus.standards.fhir.validation.issue import ERRORS_MAX, WARNINGS_MAX
 from salus.standards.fhir.validation.structure import PLANS_MAX
 from salus.standards.fhir.validation.validator import is_valid, validate
@@ -371,3 +372,18 @@ def test_the_examples_of_the_european_guides_are_valid_but_for_those_known_to_be
                     if not is_valid(validate(resource)):
                         wrong.add(member.name.rsplit("/", 1)[1])
     assert wrong <= INVALID_EXAMPLES
+
+
+def test_advice_holds_for_xml_as_for_json():
+    issue = validate(observation(valueQuantity={"value": "viel"}))[0]
+    assert issue.message_id == "wrong-type"
+    assert issue.message == "A decimal is expected here, not 'viel'; write a number, in JSON without quotes."
+    issue = validate(patient(gender=1))[0]
+    assert issue.message.endswith("write a code without blanks at its ends or two in a row, in quotes.")
+
+
+def test_no_message_shows_the_tracing_of_a_rule():
+    rules = [rule for name in type_names() for rule in type_definition(name).invariants]
+    traced = [rule for rule in rules if ".trace(" in rule.expression]
+    assert traced
+    assert [rule.key for rule in traced if "trace" in message_of(rule)] == []
