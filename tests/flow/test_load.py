@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -204,6 +205,8 @@ async def test_two_hospitals_patient_1_stay_two_and_by_default_each_folder_is_a_
     await load(tmp_path, source=None)
     found = await rows("SELECT source, source_id, id FROM resource WHERE type = 'Patient'")
     assert len({row["id"] for row in found}) == 2
+    # The path of a folder is nobody's business abroad, where meta.source goes.
+    assert all(re.fullmatch("urn:salus:folder:[0-9a-f]{32}", row["source"]) for row in found)
     assert {row["source_id"] for row in found} == {"Patient/1"}
     compartments = await rows("SELECT compartment FROM resource WHERE type = 'Observation'")
     assert {row["compartment"] for row in compartments} == {row["id"] for row in found}

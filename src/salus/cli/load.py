@@ -23,7 +23,7 @@ from salus.cli.command import Command
 from salus.cli.operator import operator_of
 from salus.core.access import Action
 from salus.intake.conditions import lookup_in
-from salus.intake.files import SourceFile, find_files
+from salus.intake.files import SourceFile, find_files, skipped_files
 from salus.intake.load import Plan, Told, load_files
 from salus.intake.report import Report
 from salus.node import open_services
@@ -65,6 +65,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     files = find_files(options.paths, options.source)
     report = asyncio.run(_load(options.data, files, options))
+    report.add_skipped(skipped_files(options.paths))
     if options.json:
         print(msgspec.json.encode(report).decode())
     else:
@@ -129,6 +130,11 @@ def _sentence(report: Report) -> str:
         )
     if report.resumed:
         lines.append(f"Of them {report.resumed:,} were done before by a load that was interrupted.")
+    if report.skipped:
+        lines.append(
+            f"{report.skipped:,} files were skipped, being neither NDJSON, FHIR JSON nor FHIR XML: "
+            f"{_listed(report.skipped_names, report.skipped)}."
+        )
     if report.rejected:
         lines.append(
             f"{report.quarantine:,} pieces are in quarantine: see `salus quarantine list`, "

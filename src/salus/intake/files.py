@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import re
 import shutil
 import sys
 import tempfile
@@ -13,10 +15,14 @@ from typing import BinaryIO, cast
 
 import msgspec
 
-from salus.core.errors import NotFound
+from salus.core.errors import NotFound, SettingsInvalid
 from salus.intake.formats.registry import formats
 
 STDIN = "-"
+
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[^\s]+")
+_GZIP = b"\x1f\x8b"
+"""RFC 1952, section 2.3.1."""
 
 
 class SourceFile(msgspec.Struct, frozen=True):
@@ -38,11 +44,18 @@ class SourceFile(msgspec.Struct, frozen=True):
 def find_files(paths: list[str], source: str | None) -> list[SourceFile]:
     """Return the files of the paths, those of a folder in sorted order; hidden files are left out.
 
-    Without a source each file's folder names it, so that two hospitals' folders never mix.
+    Without a source each file's folder names it, so that two hospitals' folders never mix: by a hash of its
+    path, since `meta.source` goes abroad with the resource and tells nobody how this machine is laid out.
 
     Raises:
         NotFound: a path does not exist, or a folder has no file of a known format.
+        SettingsInvalid: the source is no absolute URI.
     """
+    if source is not None and not _ABSOLUTE.fullmatch(source):
+        raise SettingsInvalid(
+            f"--source {source[:80]} is no absolute URI; name the system the files come from by one, "
+            "e.g. https://hospital-a.example/fhir or urn:oid:2.999.1."
+        )
     found: list[SourceFile] = []
     for name in paths:
         if name == STDIN:
@@ -61,6 +74,21 @@ def find_files(paths: list[str], source: str | None) -> list[SourceFile]:
     return list(dict.fromkeys(found))
 
 
+def skipped_files(paths: list[str]) -> list[str]:
+    """Return the files inside the folders among the paths that are of no known format, in sorted order.
+
+    Hidden files are left out, as they are by `find_files`.
+    """
+    folders = dict.fromkeys(path for path in (Path(name).resolve() for name in paths) if path.is_dir())
+    found = {
+        str(inner)
+        for folder in folders
+        for inner in folder.rglob("*")
+        if inner.is_file() and not inner.name.startswith(".") and not _is_known(inner)
+    }
+    return sorted(found)
+
+
 def _is_known(path: Path) -> bool:
     suffixes = tuple(suffix for one in formats() for suffix in one.suffixes)
     return not path.name.startswith(".") and path.name.lower().removesuffix(".gz").endswith(suffixes)
@@ -69,8 +97,12 @@ def _is_known(path: Path) -> bool:
 def _describe(path: Path, source: str | None) -> SourceFile:
     state = path.stat()
     return SourceFile(
-        str(path), source or path.parent.as_uri(), f"{state.st_size}:{state.st_mtime_ns}", state.st_size
+        str(path), source or _folder(path.parent), f"{state.st_size}:{state.st_mtime_ns}", state.st_size
     )
+
+
+def _folder(path: Path) -> str:
+    return f"urn:salus:folder:{hashlib.sha256(path.as_uri().encode()).hexdigest()[:32]}"
 
 
 @contextmanager
@@ -83,15 +115,24 @@ def open_file(file: SourceFile) -> Iterator[tuple[BinaryIO, Callable[[], int]]]:
         with tempfile.TemporaryFile() as spool:
             shutil.copyfileobj(sys.stdin.buffer, spool)
             spool.seek(0)
-            yield spool, spool.tell
+            with _unpacked(spool) as stream:
+                yield stream, spool.tell
         return
     try:
         opened = Path(file.path).open("rb")  # noqa: SIM115  (closed below)
     except OSError as error:
         raise NotFound(f"{file.path} cannot be opened: {error.strerror}.") from error
-    with opened as raw:
-        if file.path.lower().endswith(".gz"):
-            with gzip.GzipFile(fileobj=raw) as unpacked:
-                yield cast("BinaryIO", unpacked), raw.tell
-        else:
-            yield raw, raw.tell
+    with opened as raw, _unpacked(raw) as stream:
+        yield stream, raw.tell
+
+
+@contextmanager
+def _unpacked(raw: BinaryIO) -> Iterator[BinaryIO]:
+    """Yield the stream uncompressed: gzip is known by its first bytes, whatever the file is called."""
+    head = raw.read(len(_GZIP))
+    raw.seek(0)
+    if head != _GZIP:
+        yield raw
+        return
+    with gzip.GzipFile(fileobj=raw) as unpacked:
+        yield cast("BinaryIO", unpacked)

@@ -27,6 +27,8 @@ class Report(msgspec.Struct):
         resumed: resources of `read` that an earlier, killed run had done.
         documents: documents kept byte for byte for the first time.
         withdrawn: earlier documents, and resources that only they said, that are no longer current.
+        skipped: files of a folder that are of no known format; nothing of them was read.
+        skipped_names: their paths, the first `NAMES_MAX`.
         kept_names: "Type/id" here of the kept ones, the first `NAMES_MAX`.
     """
 
@@ -41,6 +43,8 @@ class Report(msgspec.Struct):
     resumed: int = 0
     documents: int = 0
     withdrawn: int = 0
+    skipped: int = 0
+    skipped_names: list[str] = []
     kept_names: list[str] = []
 
     def add(self, counts: FileProgress) -> None:
@@ -50,6 +54,11 @@ class Report(msgspec.Struct):
         self.kept += counts.kept
         self.rejected += counts.rejected
         self.read += counts.stored + counts.unchanged + counts.kept + counts.rejected
+
+    def add_skipped(self, paths: Sequence[str]) -> None:
+        """Name files that were not read."""
+        self.skipped += len(paths)
+        self.skipped_names += paths[: NAMES_MAX - len(self.skipped_names)]
 
     def add_kept(self, names: Sequence[str]) -> None:
         """Name resources that were kept."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +19,45 @@ def node(tmp_path_factory):
     made = ["node", "init", "--country", "EE", "--name", "Test", "--port", "1"]
     assert main([*made, "--data", str(data)]) == 0
     return data
+
+
+@pytest.fixture
+def salus(node, capsys):
+    """Return what runs a command: its exit code, output and complaint."""
+
+    def run(*arguments):
+        code = main([*map(str, arguments), "--data", str(node)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_what_is_skipped_in_a_folder_is_counted_and_named(salus, tmp_path):
+    (tmp_path / "a.ndjson").write_text('{"resourceType":"Patient","id":"skip"}\n')
+    for name in ("adt.hl7", "notes.txt", "image.dcm", ".hidden.csv"):
+        (tmp_path / name).write_text("x")
+    report = json.loads(salus("load", tmp_path, "--json")[1])
+    assert (report["read"], report["skipped"]) == (1, 3)
+    assert [name.rpartition("/")[2] for name in report["skipped_names"]] == [
+        "adt.hl7", "image.dcm", "notes.txt",
+    ]  # fmt: skip
+    assert "adt.hl7" in salus("load", tmp_path)[1]
+
+
+def test_packed_standard_input_is_recognised(salus, monkeypatch):
+    packed = gzip.compress(b'{"resourceType":"Patient","id":"piped"}\n')
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(packed)))
+    code, output, _ = salus("load", "-", "--source", "urn:piped", "--json")
+    assert (code, json.loads(output)["stored"]) == (0, 1)
+
+
+@pytest.mark.parametrize("source", ["notauri", "hospital a", ""])
+def test_a_source_that_is_no_uri_is_refused_with_an_example(salus, tmp_path, source):
+    (tmp_path / "a.ndjson").write_text('{"resourceType":"Patient","id":"1"}\n')
+    code, _, complaint = salus("load", tmp_path, "--source", source)
+    assert code == 1
+    assert "https://hospital-a.example/fhir" in complaint
 
 
 def test_load_says_by_report_and_exit_code_what_became_of_the_files(node, tmp_path, capsys):
