@@ -101,6 +101,13 @@ async def test_a_statement_that_permits_nothing_is_refused_and_written_down(fede
     assert entries == len(PERMITTING_NOTHING) - 1
 
 
+async def test_a_scope_that_narrows_by_a_query_is_refused_rather_than_widened(federation):
+    scope = "system/Patient.rs system/Observation.rs?category=laboratory"
+    answer = await ask(federation, scope=scope)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
+    assert "without the query" in answer.json()["error_description"]
+
+
 async def test_before_the_patient_is_known_a_token_only_looks_one_up(federation):
     answer = await ask(federation, asker=msgspec.structs.replace(MARI, patient="", relationship="none"))
     assert answer.json()["scope"] == "system/Patient.s"

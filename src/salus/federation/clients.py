@@ -20,6 +20,7 @@ from salus.standards.smart.asker import Asker
 from salus.standards.smart.assertion import ALGORITHMS, Assertion, check_claims
 from salus.store.federation import Client, find_client, is_first_use
 from salus.store.postgres import Database
+from salus.trust.scopes import parse_scope
 
 LOOKUP = "lookup"
 SCOPES_MAX = 50
@@ -109,6 +110,11 @@ def caller_for(applicant: Applicant, scope: str, *, issuer: str) -> Caller:
     wanted = scope.split()
     if len(wanted) > SCOPES_MAX:
         raise MalformedContent(f"ask for at most {SCOPES_MAX} scopes")
+    narrowed = next((each for each in wanted if "?" in each), None)
+    if narrowed is not None:
+        raise MalformedContent(
+            f"scope {narrowed[:80]} narrows by a query, which this node does not do; ask without the query"
+        )
     asker = applicant.assertion.asker
     if applicant.node is None:
         return _local(applicant, asker, wanted, issuer)
@@ -152,16 +158,12 @@ def _abroad(asker: Asker, wanted: list[str]) -> tuple[str, ...]:
 
 def _narrow(scope: str, letters: dict[str, str]) -> str:
     """Return the scope confined to the patient and to the letters of the role, "" if nothing is left."""
-    context, slash, rest = scope.partition("/")
-    resource_type, dot, asked = rest.rpartition(".")
-    if context not in {"system", "patient", "user"} or not slash or not dot:
+    asked = parse_scope(scope)
+    if asked is None:
         return ""
-    asked = {"read": "rs", "search": "s", "create": "c", "update": "u", "write": "cud", "*": "cruds"}.get(
-        asked, asked
-    )
-    allowed = letters.get(resource_type, letters["*"])
-    left = "".join(letter for letter in "cruds" if letter in asked and letter in allowed)
-    return f"patient/{resource_type}.{left}" if left else ""
+    allowed = letters.get(asked.type, letters["*"])
+    left = "".join(letter for letter in "cruds" if letter in asked.letters and letter in allowed)
+    return f"patient/{asked.type}.{left}" if left else ""
 
 
 def _local(applicant: Applicant, asker: Asker | None, wanted: list[str], issuer: str) -> Caller:
