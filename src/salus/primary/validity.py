@@ -32,10 +32,16 @@ def validity_days(country: str, fills: int) -> int:
 
 
 def last_day(authored: str, days: int) -> date:
-    """Return the last day, `days` after the day of a FHIR dateTime; a year or month counts from its start."""
+    """Return the last day, `days` after the day of a FHIR dateTime; a year or month counts from its start.
+
+    The calendar's last day where it would lie beyond.
+    """
     day = authored.partition("T")[0]
     whole = day + "-01-01"[len(day) - len("2000") :] if len(day) < len("2000-01-01") else day
-    return date.fromisoformat(whole) + timedelta(days=days)
+    try:
+        return date.fromisoformat(whole) + timedelta(days=days)
+    except OverflowError:
+        return date.max
 
 
 def is_within(now: datetime, start: str, end: str) -> bool:

@@ -24,6 +24,7 @@ from salus.standards.fhir.search.query import (
     TokenValue,
     Value,
 )
+from salus.standards.fhir.search.values import EARLIEST, LATEST
 from salus.store.search_intervals import in_ranges, in_strings, in_updated, places, searched
 from salus.store.search_statement import EXACT, PARSE, Check, Predicate, Statement, needle
 from salus.store.search_tokens import (
@@ -202,12 +203,16 @@ def _is_clinical(parameter: SearchParameter) -> bool:
 
 
 def _clinical(statement: Statement, value: RangeValue) -> str:
-    """Return what column `date` must satisfy, where that follows from the prefix, with a closing AND."""
+    """Return what column `date` must satisfy, where that follows from the prefix, with a closing AND.
+
+    The column holds the nearest moment of the calendar for one beyond it: the ends are moved likewise.
+    """
     if value.prefix == "eq":
-        low, high = statement.bind(value.low), statement.bind(value.high)
+        low = statement.bind(min(max(value.low, EARLIEST), LATEST))
+        high = statement.bind(max(value.high, EARLIEST + 1))
         return f"r.date >= to_timestamp({low}::float8) AND r.date < to_timestamp({high}::float8) AND "
     if value.prefix == "sa":
-        return f"r.date >= to_timestamp({statement.bind(value.high)}::float8) AND "
+        return f"r.date >= to_timestamp({statement.bind(min(value.high, LATEST))}::float8) AND "
     return ""
 
 

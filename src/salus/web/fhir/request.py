@@ -6,7 +6,7 @@ another address; ids are case-sensitive (http://hl7.org/fhir/R4/http.html#genera
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import unquote_to_bytes
 
@@ -221,18 +221,18 @@ async def read_body(request: FhirRequest) -> bytes:
 
 
 def parse_instant(text: str, name: str) -> datetime:
-    """Return a FHIR instant or dateTime with a zone, e.g. of `_since`.
+    """Return a FHIR instant or dateTime with a zone, e.g. of `_since`, in UTC.
 
     Raises:
-        MalformedContent: it is not one.
+        MalformedContent: it is not one, or lies outside the years 1 to 9999 in UTC.
     """
     try:
         moment = msgspec.convert(text.replace(" ", "+"), datetime)
-    except msgspec.ValidationError as error:
+        if moment.tzinfo is None:
+            raise MalformedContent(f"{name} needs a time zone, such as 2026-01-31T12:00:00Z.")
+        return moment.astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError) as error:
         raise MalformedContent(f"{name} takes an instant such as 2026-01-31T12:00:00Z.") from error
-    if moment.tzinfo is None:
-        raise MalformedContent(f"{name} needs a time zone, such as 2026-01-31T12:00:00Z.")
-    return moment
 
 
 def parse_http_date(text: str) -> datetime | None:

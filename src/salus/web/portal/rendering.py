@@ -56,9 +56,10 @@ def moment(when: datetime | str) -> str:
     if isinstance(when, str):
         try:
             parsed = datetime.fromisoformat(when)
-        except ValueError:
-            return day(when)
-        if "T" not in when or parsed.tzinfo is None:
+            if "T" not in when or parsed.tzinfo is None:
+                return day(when)
+            parsed = parsed.astimezone(UTC)
+        except (ValueError, OverflowError):
             return day(when)
         when = parsed
     when = when.astimezone(UTC)

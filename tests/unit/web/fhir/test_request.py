@@ -64,7 +64,16 @@ def test_preferences():
     assert parse_preference("return=everything").returned == "representation"
 
 
-@pytest.mark.parametrize("text", ["foo", "2026-01-01T00:00:00", "2026-13-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "foo",
+        "2026-01-01T00:00:00",
+        "2026-13-01T00:00:00Z",
+        "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59-23:59",
+    ],
+)
 def test_a_bad_since_is_refused(text):
     with pytest.raises(MalformedContent):
         parse_instant(text, "_since")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -28,10 +28,9 @@ from salus.standards.fhir.search.parameters import (
 )
 from salus.standards.fhir.search.paths import Step, TypedPath, values_at
 from salus.standards.fhir.search.references import literals_in, parse_literal
-from salus.standards.fhir.search.values import date_values
+from salus.standards.fhir.search.values import date_values, moment_at
 
 Indexer = Callable[[dict[str, Any]], IndexRow]  # Any: a resource as parsed
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SUBJECTS = ("subject", "patient", "individual", "beneficiary")
 _NOT_INDEXED = ("_id", "_lastUpdated")  # columns of their own
 
@@ -108,7 +107,7 @@ def _clinical_start(paths: Sequence[TypedPath], resource: dict[str, Any]) -> dat
             interval = date_values(path.type, value)
             if interval is not None:
                 starts.append(interval[0] if math.isfinite(interval[0]) else interval[1])
-    return _EPOCH + timedelta(seconds=min(starts)) if starts else None
+    return moment_at(min(starts)) if starts else None
 
 
 class _Node:

@@ -11,6 +11,7 @@ import math
 import re
 import unicodedata
 import zlib
+from calendar import monthrange
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -26,6 +27,9 @@ _DATE = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST = (datetime(1, 1, 2, tzinfo=UTC) - _EPOCH).total_seconds()
+LATEST = (datetime(9999, 12, 30, tzinfo=UTC) - _EPOCH).total_seconds()
+"""What `moment_at` can give, a day inside the calendar, so that every time zone can write it."""
 
 
 def fold(text: str) -> str:
@@ -81,6 +85,11 @@ def date_interval(text: str) -> tuple[float, float] | None:
     return low, low + 10 ** -min(len(fraction), 6)
 
 
+def moment_at(seconds: float) -> datetime:
+    """Return a moment (UTC) from seconds since 1970; of one beyond the calendar the nearest within."""
+    return _EPOCH + timedelta(seconds=min(max(seconds, EARLIEST), LATEST))
+
+
 def _calendar_interval(year: int, month: str | None, day: str | None) -> tuple[float, float] | None:
     start = datetime(year, int(month or 1), int(day or 1), tzinfo=UTC)
     low = (start - _EPOCH).total_seconds()
@@ -89,8 +98,7 @@ def _calendar_interval(year: int, month: str | None, day: str | None) -> tuple[f
     if month is None:
         days = 366 if (year % 4 == 0 and year % 100 != 0) or year % 400 == 0 else 365
         return low, low + days * 86_400
-    following = (start.replace(day=28) + timedelta(days=4)).replace(day=1)
-    return low, (following - _EPOCH).total_seconds()
+    return low, low + monthrange(start.year, start.month)[1] * 86_400
 
 
 def _offset_seconds(zone: str | None) -> int:

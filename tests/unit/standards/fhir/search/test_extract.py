@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from salus.standards.fhir.search import hashing
 from salus.standards.fhir.search.extract import compile_indexer
@@ -141,3 +143,34 @@ def test_a_date_covers_what_its_precision_says(text, seconds):
 )
 def test_what_is_no_date_has_no_interval(text):
     assert date_interval(text) is None
+
+
+DATES = st.one_of(
+    st.builds("{:04d}".format, st.sampled_from([0, 1, 2, 1900, 2000, 9998, 9999])),
+    st.builds("{:04d}-{:02d}".format, st.sampled_from([1, 4, 9999]), st.integers(1, 12)),
+    st.builds(
+        "{:04d}-{}T{}{}".format,
+        st.sampled_from([1, 1970, 9999]),
+        st.sampled_from(["01-01", "12-31", "06-30"]),
+        st.sampled_from(["00:00:00", "23:59:59", "23:59:60", "12:00:00.000000001", "23:59:59.999999999999"]),
+        st.sampled_from(["Z", "+14:00", "-14:00", "-12:00", "+23:59", "-23:59"]),
+    ),
+)
+
+
+@given(
+    start=st.one_of(st.none(), DATES),
+    end=st.one_of(st.none(), DATES),
+    events=st.lists(DATES, max_size=3),
+)
+def test_no_moment_is_beyond_the_indexer(start, end, events):
+    period = {key: text for key, text in (("start", start), ("end", end)) if text}
+    timing = {"event": events, "repeat": {"boundsPeriod": period}}
+    index = compile_indexer("Observation", KEY)
+    for effective in (
+        {"effectivePeriod": period},
+        {"effectiveTiming": timing},
+        *({"effectiveDateTime": text} for text in [start, end, *events] if text),
+    ):
+        found = index({"resourceType": "Observation", **effective}).date
+        assert found is None or found.tzinfo is UTC
