@@ -21,6 +21,12 @@ FILE_NAME = "salus.toml"
 KEYS_FOLDER = "keys"
 EMBEDDED = "embedded"
 
+_UNION = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK"
+_EFTA = "CH IS LI NO"
+_OTHER = "AL BA GB GE MD ME MK RS TR UA"  # candidates for accession, and the United Kingdom
+COUNTRIES = frozenset(f"{_UNION} {_EFTA} {_OTHER}".split())
+"""Countries that a node may be in (ISO 3166-1 alpha-2)."""
+
 Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$", description="two capital letters (ISO 3166-1)")]
 NodeId = Annotated[
     str,
@@ -106,6 +112,11 @@ def parse_settings(body: bytes, file: str) -> Settings:
     for name, limit in msgspec.structs.asdict(settings.limits).items():
         if limit < 1:
             raise SettingsInvalid(f"{file}: limits.{name}: {limit} is not allowed; it is 1 or more")
+    if settings.country not in COUNTRIES:
+        raise SettingsInvalid(
+            f"{file}: country: {settings.country} is not allowed; it is the ISO 3166-1 code of a European "
+            f"country: {' '.join(sorted(COUNTRIES))}"
+        )
     if not settings.languages:
         raise SettingsInvalid(f'{file}: languages: name at least one, e.g. ["en"]')
     return settings

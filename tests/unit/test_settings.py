@@ -105,3 +105,9 @@ def test_every_setting_is_documented_with_its_default():
         if isinstance(field.default, int) and not isinstance(field.default, bool):
             assert rows[f"`{field.name}`"] == str(field.default), field.name
     assert set(rows) == {f"`{field.name}`" for field in fields}
+
+
+@pytest.mark.parametrize("code", ["ZZ", "UK", "EL", "XX"])
+def test_a_country_that_is_no_european_one_is_refused(code):
+    with pytest.raises(SettingsInvalid, match=f"country: {code} is not allowed.*EE.*GB.*GR"):
+        parse_settings(MINIMUM.replace('"EE"', f'"{code}"').encode(), "salus.toml")
