@@ -54,14 +54,27 @@ def commands() -> dict[str, Command]:
 
 
 def parser(word: str) -> argparse.ArgumentParser:
-    """Return the command line's grammar, as far as it is needed for a line that starts with `word`."""
+    """Return the grammar of the command line `word ...`: of that command, or of `salus` where it is none.
+
+    Read it with `parse_intermixed_args`: names may stand before and after options.
+    """
+    found = heads()
+    if word in found:
+        own = argparse.ArgumentParser(prog=f"salus {word}", description=found[word].help)
+        _complete(own, command_of(found[word]))
+        return own
     top = argparse.ArgumentParser(prog="salus", description="An open health-data node for Europe.")
     words = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, head in heads().items():
-        sub = words.add_parser(name, help=head.help, description=head.help)
-        if name == word:
-            _complete(sub, command_of(head))
+    for name, head in found.items():
+        words.add_parser(name, help=head.help, description=head.help)
     return top
+
+
+def _options(line: list[str]) -> argparse.Namespace:
+    word = line[0] if line else ""
+    grammar = parser(word)
+    # A parser with subcommands reads no intermixed names; without a command there are none to read.
+    return grammar.parse_intermixed_args(line[1:]) if word in heads() else grammar.parse_args(line)
 
 
 def _complete(sub: argparse.ArgumentParser, command: Command) -> None:
@@ -80,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; an expected failure is one line on standard error and exit code 1."""
     line = sys.argv[1:] if arguments is None else arguments
     try:
-        options = parser(line[0] if line else "").parse_args(line)
+        options = _options(line)
         code = int(options.run(options))
         sys.stdout.flush()
     except SalusError as error:

@@ -16,13 +16,17 @@ from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
 from salus.web.services import Services
 
+NOBODY, SEVERAL = 1, 2
+"""Exit codes of find beside 0: nobody fits; several fit and none is picked."""
+
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
         choices=["propose", "list", "merge", "unmerge", "refuse", "find"],
         help="propose: compare all and note who are alike; list: what is proposed; merge STAYS GOES; "
-        "unmerge ONE OTHER; refuse ONE OTHER: they are two persons; find SYSTEM|VALUE",
+        "unmerge ONE OTHER; refuse ONE OTHER: they are two persons; find SYSTEM|VALUE "
+        "(exit code 1: nobody, 2: several)",
     )
     parser.add_argument("names", nargs="*", metavar="ID", help="logical ids of Patients, or an identifier")
     parser.add_argument(
@@ -74,7 +78,10 @@ async def _find(options: argparse.Namespace, services: Services, access: Access)
             candidate.resource.id
             + ("  ambiguous: several fit, none is picked" if candidate.ambiguous else "")
         )
-    return 0 if len(found) == 1 else 2
+    if not found:
+        print("No Patient here has this identifier.")
+        return NOBODY
+    return 0 if len(found) == 1 else SEVERAL
 
 
 async def _decide(options: argparse.Namespace, services: Services) -> int:

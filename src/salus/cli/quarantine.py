@@ -27,8 +27,6 @@ from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
 from salus.web.services import Services
 
-_REASON_CHARS = 100
-
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -75,7 +73,8 @@ async def _list(options: argparse.Namespace) -> int:
             print(msgspec.json.encode(row).decode())
         else:
             place = f"{row['file']}:{row['line']}" + (f" entry {row['entry']}" if row["entry"] >= 0 else "")
-            print(f"{row['id']}  {row['type'] or '?':20}  {place}\n    {row['reason'][:_REASON_CHARS]}")
+            reason = f"{row['expression']}: {row['reason']}" if row["expression"] else row["reason"]
+            print(f"{row['id']}  {row['type'] or '?':20}  {place}\n    {reason}")
     return 0
 
 

@@ -253,5 +253,8 @@ def _units(file: SourceFile, stream: BinaryIO, limits: Limits) -> Iterator[Unit]
             number = unit.number + 1
             yield unit
     except (EOFError, zlib.error, OSError) as error:
-        problem = f"{file.path} cannot be read on after {number} units: {error}. What came before was read."
+        problem = (
+            f"{file.path} cannot be read to its end: {error}. What stands before was read: {number:,} "
+            "resources (or Bundles)."
+        )
         yield Unit(number, 0, b"", problem=problem)

@@ -60,14 +60,29 @@ def test_a_source_that_is_no_uri_is_refused_with_an_example(salus, tmp_path, sou
     assert "https://hospital-a.example/fhir" in complaint
 
 
-def test_load_says_by_report_and_exit_code_what_became_of_the_files(node, tmp_path, capsys):
-    def salus(*arguments):
-        code = main([*map(str, arguments), "--data", str(node)])
-        return code, capsys.readouterr().out
+def test_quarantine_shows_place_and_whole_reason_and_takes_names_after_options(salus, tmp_path, node):
+    bad = tmp_path / "bad.ndjson"
+    long = "x" * 150
+    bad.write_text(json.dumps({"resourceType": "Patient", "id": "q", "birthDate": long}))
+    assert salus("load", bad, "--source", "urn:bad")[0] == 2
+    _, output, _ = salus("quarantine", "list", "--source", "urn:bad")
+    kept = json.loads(salus("quarantine", "list", "--source", "urn:bad", "--json")[1])
+    assert f"Patient.birthDate: {kept['reason']}" in output
+    assert len(kept["reason"]) > 100
+    # The name of the node's folder before the ID.
+    assert main(["quarantine", "retry", "--data", str(node), kept["id"]]) == 2
 
+
+def test_looking_for_nobody_says_so(salus, node, capsys):
+    assert salus("persons", "find", "urn:x|nobody")[:2] == (1, "No Patient here has this identifier.\n")
+    assert main(["persons", "find", "--data", str(node), "urn:x|nobody"]) == 1
+    assert "No Patient" in capsys.readouterr().out
+
+
+def test_load_says_by_report_and_exit_code_what_became_of_the_files(salus, tmp_path):
     citizens, bad = tmp_path / "c.ndjson", tmp_path / "bad.ndjson"
     assert salus("synth", "--persons", 3, "--country", "EE", "--seed", 1, "--out", citizens)[0] == 0
-    code, output = salus("load", citizens, "--source", "urn:a", "--json")
+    code, output, _ = salus("load", citizens, "--source", "urn:a", "--json")
     report = json.loads(output)
     assert code == 0
     assert {
@@ -81,10 +96,10 @@ def test_load_says_by_report_and_exit_code_what_became_of_the_files(node, tmp_pa
     } <= set(report)
     assert report["read"] == report["stored"] == len(citizens.read_bytes().splitlines())
     bad.write_text('{"resourceType":"Patient","gender":"x"}\n')
-    assert salus("load", bad, "--json")[0] == 2
-    listed = json.loads(salus("quarantine", "list", "--json")[1])
+    assert salus("load", bad, "--source", "urn:gender", "--json")[0] == 2
+    listed = json.loads(salus("quarantine", "list", "--source", "urn:gender", "--json")[1])
     assert (listed["line"], listed["expression"]) == (1, "Patient.gender")
-    code, output = salus("quarantine", "show", listed["id"])
+    code, output, _ = salus("quarantine", "show", listed["id"])
     assert code == 0
     assert "OperationOutcome" in output
     assert salus("quarantine", "retry", listed["id"])[0] == 2
