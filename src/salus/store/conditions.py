@@ -18,9 +18,11 @@ from salus.standards.fhir.bundle import Entry, Resource, conditional_references
 from salus.standards.fhir.query_string import parse_pairs
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.search.match import matches
+from salus.standards.fhir.search.named import named_by
 from salus.standards.fhir.search.query import Query
 from salus.store import resources
 from salus.store.changes import Operation, Written
+from salus.store.concerned import Touched
 from salus.store.postgres import Connection, Database, sees_hidden
 from salus.store.rows import StoredResource
 from salus.store.search import find_ids
@@ -66,12 +68,13 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Here(msgspec.Struct, frozen=True):
-    """Where an attempt works: under which grant, on which connection, by which rules."""
+    """Where an attempt works: under which grant, on which connection, by which rules; and what it touched."""
 
     grant: Grant
     database: Database
     connection: Connection
     rules: Rules
+    touched: Touched = msgspec.field(default_factory=Touched)
 
 
 async def targets_of(here: Here, entries: Sequence[Entry], fresh: dict[int, str]) -> dict[int, Target]:
@@ -208,9 +211,13 @@ def parse_condition(here: Here, kind: str, condition: str) -> Query:
 async def matching_ids(here: Here, kind: str, condition: str) -> list[str]:
     """Return the ids of at most two resources that a condition selects, of those the grant may see."""
     query = parse_condition(here, kind, condition)
-    return await find_ids(
+    here.touched.add(named_by(query))
+    found = await find_ids(
         here.grant, here.connection, query, key=here.rules.search_key, database=here.database
     )
+    for identity in found:
+        here.touched.add_resource(kind, identity)
+    return found
 
 
 async def current_of(here: Here, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StoredResource]:

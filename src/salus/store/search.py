@@ -31,6 +31,8 @@ from salus.store.search_record import NEWEST_FIRST, RecordSearch, record_search
 
 ESTIMATE_FROM = 1_000
 COST_MAX = 5_000_000.0
+COUNTED_MAX = 1_000
+"""A total of up to so many says something of each person; a larger one speaks of a population."""
 _NUMERIC = frozenset({"date", "number", "quantity"})
 
 
@@ -44,6 +46,7 @@ class Page(msgspec.Struct, frozen=True):
         total: how many match in all, None when it was not asked for and is not known.
         is_estimate: `total` is the planner's estimate.
         left_out: types that _include leads to and that the grant does not let be read.
+        counted: patients whom a total speaks of, when it is at most `COUNTED_MAX`.
     """
 
     resources: tuple[StoredResource, ...]
@@ -52,6 +55,7 @@ class Page(msgspec.Struct, frozen=True):
     total: int | None
     is_estimate: bool = False
     left_out: tuple[str, ...] = ()
+    counted: frozenset[str] = frozenset()
 
     @property
     def patients(self) -> dict[str, int]:
@@ -99,6 +103,7 @@ async def search(
             rows, place = await _page(connection, finder, selection, query, after)
         total, is_estimate = await _total(connection, finder, selection, query, rows, place)
         included = await finder.included(connection, query, rows) if query.includes and rows else []
+        counted = await _counted(connection, finder, selection, total, len(rows))
     return Page(
         resources=tuple(stored(row) for row in rows),
         included=tuple(stored(row) for row in included),
@@ -106,7 +111,20 @@ async def search(
         total=total,
         is_estimate=is_estimate,
         left_out=tuple(sorted(finder.left_out)),
+        counted=counted,
     )
+
+
+async def _counted(
+    connection: Connection, finder: Finder, selection: Selection, total: int | None, shown: int
+) -> frozenset[str]:
+    """Return the patients whom a total speaks of and the page does not show (`Page.counted`)."""
+    if total is None or not shown < total <= COUNTED_MAX or finder.grant.patients is not None:
+        return frozenset()
+    rows = await finder.candidates(
+        connection, selection, count_max=COUNTED_MAX, content=True, refuse_more=False
+    )
+    return frozenset(patient for row in rows for patient in patients_of(row["compartment"], row["others"]))
 
 
 async def find_ids(

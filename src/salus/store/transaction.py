@@ -35,6 +35,7 @@ from salus.standards.fhir.codec.json import parse_json, write_json, write_json_l
 from salus.standards.fhir.search.references import literals_in, parse_literal
 from salus.store import referrers, resources
 from salus.store.changes import Operation, Written
+from salus.store.concerned import Touched
 from salus.store.conditions import (
     Here,
     Rules,
@@ -73,12 +74,19 @@ class Done(msgspec.Struct, frozen=True):
 
 
 async def execute(
-    grant: Grant, database: Database, entries: Sequence[Entry], rules: Rules, *, what: str | None = None
+    grant: Grant,
+    database: Database,
+    entries: Sequence[Entry],
+    rules: Rules,
+    *,
+    what: str | None = None,
+    touched: Touched | None = None,
 ) -> list[Done]:
     """Do the writing entries of a Bundle, all or nothing; their audit leaves are in the same transaction.
 
     The entries come in processing order: DELETE, POST, PUT and PATCH only, validated. The id of a POST is the
-    fresh one to store under; without one it gets one here. `what` is what the leaves say was done.
+    fresh one to store under; without one it gets one here. `what` is what the leaves say was done. `touched`
+    gathers what the entries name and their conditions find, whether or not anything is written.
 
     Returns:
         One result for each entry, in the order given.
@@ -87,6 +95,10 @@ async def execute(
         SalusError: nothing was changed; its message begins with the entry's place in a Bundle of several.
     """
     fresh = {entry.index: entry.id if entry.method == "POST" and entry.id else new_id() for entry in entries}
+    touched = Touched() if touched is None else touched
+    for entry in entries:
+        if entry.id and entry.method != "POST":
+            touched.add_resource(entry.type, entry.id)
     attempts = 0
 
     async def work(connection: Connection) -> list[Done]:
@@ -94,7 +106,7 @@ async def execute(
         attempts += 1
         if attempts > 1:
             entries = [_pristine(entry, rules.limits) for entry in entries]
-        return await _attempt(Here(grant, database, connection, rules), entries, fresh, what)
+        return await _attempt(Here(grant, database, connection, rules, touched), entries, fresh, what)
 
     return await resources.transact(grant, database, work)
 

@@ -38,22 +38,46 @@ class Gatehouse(msgspec.Struct, frozen=True):
 class Access:
     """A request that was let in. `grant` opens the store; `record` says whose data leaves."""
 
-    __slots__ = ("_counts", "_durable", "_gatehouse", "_settled", "grant", "what")
+    __slots__ = ("_concerned", "_counts", "_durable", "_gatehouse", "_settled", "grant", "what")
 
     def __init__(self, gatehouse: Gatehouse, grant: Grant, what: str) -> None:
         self._gatehouse = gatehouse
-        self._counts: dict[tuple[str, str], int] = {}
+        self._counts: dict[tuple[str, str, Action], int] = {}
+        self._concerned: set[str] = set()
         self._settled = False
         self._durable: asyncio.Future[None] | None = None
         self.grant = grant
         self.what = what
 
-    def record(self, patients: Iterable[str], what: str | None = None, count: int = 1) -> None:
-        """Note that `count` resources of each of the patients leave; () for one about no patient."""
-        name = what or self.what
+    def record(
+        self,
+        patients: Iterable[str],
+        what: str | None = None,
+        count: int = 1,
+        *,
+        action: Action | None = None,
+    ) -> None:
+        """Note that `count` resources of each of the patients leave; () for one about no patient.
+
+        `action` is what was done where that is not what the gate was asked: a create that finds is a read.
+        """
+        name, did = what or self.what, action or self.grant.action
         for patient in tuple(patients) or ("",):
-            key = (patient, name)
+            key = (patient, name, did)
             self._counts[key] = self._counts.get(key, 0) + count
+
+    def include(self, merged: frozenset[str]) -> None:
+        """Open also the records that were merged into those that are open (`store.merged`)."""
+        if self.grant.patients is not None and merged:
+            self.grant = msgspec.structs.replace(self.grant, patients=self.grant.patients | merged)
+
+    def concern(self, patients: Iterable[str]) -> None:
+        """Note patients whom the request names, or whose data decides its answer, though nothing leaves.
+
+        Each gets a leaf, also when the request fails. A grant over named patients names none but these.
+        """
+        if self.grant.patients is None:
+            self._concerned.update(patients)
 
     def require(self, action: Action, resource_type: str) -> None:
         """Decide one entry of a Bundle that was let in as a whole.
@@ -89,20 +113,29 @@ class Access:
 
     def _take(self) -> list[Leaf]:
         counts, self._counts = self._counts, {}
+        if self._concerned:
+            self._concerned.difference_update(patient for patient, _, _ in counts)
         return [
-            leaf_of(self.grant, patient, what=what, resources=count, outcome=Outcome.SERVED)
-            for (patient, what), count in counts.items()
+            leaf_of(self._doing(action), patient, what=what, resources=count, outcome=Outcome.SERVED)
+            for (patient, what, action), count in counts.items()
         ]
+
+    def _doing(self, action: Action) -> Grant:
+        grant = self.grant
+        return grant if action is grant.action else msgspec.structs.replace(grant, action=action)
 
     def _closing(self) -> list[Leaf]:
         """Return the leaves to write on leaving: a read that found nothing is an access as well."""
         leaves = self._take()
+        if self._concerned:
+            leaves += self._empty(Outcome.SERVED)
+            self._concerned.clear()
         if not leaves and not self._settled and self.grant.action in READS:
             return self._empty(Outcome.SERVED)
         return leaves
 
     def _empty(self, outcome: Outcome) -> list[Leaf]:
-        patients = sorted(self.grant.patients) if self.grant.patients else [""]
+        patients = sorted(self.grant.patients or self._concerned) or [""]
         return [
             leaf_of(self.grant, patient, what=self.what, resources=0, outcome=outcome) for patient in patients
         ]

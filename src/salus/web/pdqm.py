@@ -14,6 +14,7 @@ from salus.core.errors import InvalidSearch, MethodNotAllowed, TooCostly
 from salus.federation.clients import LOOKUP
 from salus.standards.fhir.query_string import Pairs
 from salus.standards.fhir.search.grammar import parse_query
+from salus.standards.fhir.search.named import named_by
 from salus.standards.nationalid.identifiers import holds, identifier_of_system, normalise
 from salus.store import search
 from salus.trust.identity import authenticate
@@ -21,7 +22,7 @@ from salus.web.fhir import face as fhir
 from salus.web.fhir.answer import Answer
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.request import FhirRequest
-from salus.web.fhir.search import bundle, form_pairs
+from salus.web.fhir.search import bundle, form_pairs, note_named
 from salus.web.fhir_door import delegating
 from salus.web.services import Face, Services
 
@@ -76,6 +77,7 @@ async def look_up(services: Services, pairs: Pairs, caller: Caller) -> Answer:
             raise TooCostly("More than five persons match; add an identifier or more of the name.")
         for resource in page.resources:
             access.record(resource.patients)
+        await note_named(services, access, named_by(query), found=len(page.resources))
     return Answer(200, bundle(services.fhir_base, f"{services.fhir_base}/Patient", query, page))
 
 

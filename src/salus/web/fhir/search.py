@@ -14,10 +14,14 @@ from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import compartments
 from salus.standards.fhir.query_string import Pairs, format_pairs, parse_pairs
 from salus.standards.fhir.search.grammar import parse_query
+from salus.standards.fhir.search.named import Named, named_by
 from salus.standards.fhir.search.query import Query
 from salus.store import search
+from salus.store.concerned import Touched, concerned
+from salus.store.merged import Merges, merges
 from salus.store.rows import StoredResource
 from salus.store.search import Page
+from salus.trust.gate import Access
 from salus.web.fhir.answer import Answer, join_bundle, resource_bytes, text_bytes
 from salus.web.fhir.door import known_id, known_type, pass_gate
 from salus.web.fhir.negotiation import body_media
@@ -28,6 +32,7 @@ from salus.web.services import Services
 
 FORM = "application/x-www-form-urlencoded"
 CURSOR = "_cursor"
+PATIENT_PARAMETERS = frozenset({"patient", "subject", "patient:Patient", "subject:Patient"})
 NOT_ASKED = frozenset({"_format", "_pretty"})
 
 
@@ -66,7 +71,9 @@ async def form_pairs(request: FhirRequest) -> Pairs:
 async def answer(
     services: Services, request: FhirRequest, caller: Caller, kind: str, pairs: Pairs, patient: str
 ) -> Answer:
-    """Answer one page of a search."""
+    """Answer one page of a search; asked of a person with merged records, it asks of all of them."""
+    known = await merges(services.database, services.clock())
+    pairs = with_merged(known, kind, pairs)
     registry = services.database.parameters.searching
     query = parse_query(
         kind,
@@ -81,18 +88,68 @@ async def answer(
         query = msgspec.structs.replace(query, compartment=patient)
     patients = frozenset((patient,)) if patient else None
     async with pass_gate(services, caller, Action.SEARCH, kind, query.what, patients=patients) as access:
+        named = named_by(query)
+        access.concern(named.patients)
+        access.include(known.into(access.grant.patients or ()))
         page = await search.search(
             access.grant, services.database, query, key=services.keys.search, registry=registry
         )
         for resource in (*page.resources, *page.included):
             access.record(resource.patients)
+        access.concern(page.counted)
+        await note_named(services, access, named, found=len(page.resources))
         await access.begin()
         address = f"{services.fhir_base}/{f'Patient/{patient}/' if patient else ''}{kind}"
-        body = bundle(services.fhir_base, address, query, page)
+        persons = [patient] if patient else patients_named(kind, pairs)
+        notes = entries_of_merges(known, persons, included=not patient) if known.stays else ()
+        body = bundle(services.fhir_base, address, query, page, notes)
     return Answer(200, body)
 
 
-def bundle(base: str, address: str, query: Query, page: Page) -> bytes:
+async def note_named(services: Services, access: Access, named: Named, *, found: int) -> None:
+    """Note whose the resources and identifiers are that a search names, unless all it names was `found`."""
+    if access.grant.patients is not None or not named.needs_looking_up(found=found):
+        return
+    touched = Touched()
+    touched.add(named)
+    access.concern(await concerned(access.grant, services.database, touched, key=services.keys.search))
+
+
+def with_merged(known: Merges, kind: str, pairs: Pairs) -> Pairs:
+    """Return the search with every patient that it names followed by the records merged into them."""
+    if not known.stays:
+        return pairs
+    found = []
+    for name, text in pairs:
+        named = patients_named(kind, ((name, text),))
+        more = known.into(named) - set(named)
+        found.append((name, ",".join([text, *(f"Patient/{each}" for each in sorted(more))])))
+    return tuple(found)
+
+
+def patients_named(kind: str, pairs: Pairs) -> list[str]:
+    """Return the ids of the patients that the search names by patient or subject."""
+    texts = [text for name, text in pairs if kind != "Patient" and name in PATIENT_PARAMETERS]
+    parts = [part.strip().rpartition("/") for text in texts for part in text.split(",")]
+    return [part[2] for part in parts if part[0].rpartition("/")[2] in ("", "Patient")]
+
+
+def entries_of_merges(known: Merges, patients: Sequence[str], *, included: bool = True) -> list[bytes]:
+    """Return the entries that say that a patient asked for has merged records, or was merged into another."""
+    notes = []
+    for patient in patients:
+        gone = sorted(known.goes.get(patient, ()))
+        stays = known.stays.get(patient)
+        if gone:
+            other = f"Patient/{', Patient/'.join(gone)}"
+            verb = "is included" if included else f"is not included: ask with patient=Patient/{patient}"
+            notes.append(f"Patient/{patient} is the same person as {other}; what is there {verb}.")
+        if stays is not None and stays not in patients:
+            notes.append(f"Patient/{patient} was merged into Patient/{stays}; ask there for everything.")
+    return [entry_of_outcome("informational", note, severity="information") for note in notes]
+
+
+def bundle(base: str, address: str, query: Query, page: Page, notes: Sequence[bytes] = ()) -> bytes:
     """Return the searchset Bundle of a page, assembled from the resources' bytes."""
     head: dict[str, Any] = {"resourceType": "Bundle", "id": new_id(), "type": "searchset"}  # open JSON
     if page.total is not None:
@@ -105,7 +162,7 @@ def bundle(base: str, address: str, query: Query, page: Page) -> bytes:
         entries.append(entry_of_ignored(query.ignored))
     if page.left_out:
         entries.append(entry_of_left_out(page.left_out))
-    return join_bundle(head, entries)
+    return join_bundle(head, [*entries, *notes])
 
 
 def links(address: str, query: Query, next_cursor: str) -> list[dict[str, str]]:
@@ -154,7 +211,7 @@ def entry_of_left_out(types: Sequence[str]) -> bytes:
     return entry_of_outcome("forbidden", f"Your role or scopes do not let you read {listed}: left out.")
 
 
-def entry_of_outcome(code: str, text: str) -> bytes:
-    """Return the entry of a warning about the answer itself."""
-    resource = outcome([issue("warning", code, text)])
+def entry_of_outcome(code: str, text: str, *, severity: str = "warning") -> bytes:
+    """Return the entry of a warning or a remark about the answer itself."""
+    resource = outcome([issue(severity, code, text)])
     return write_json({"resource": resource, "search": {"mode": "outcome"}}).replace(b"<", b"\\u003c")

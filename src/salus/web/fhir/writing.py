@@ -8,7 +8,14 @@ from functools import cache, partial
 import msgspec
 
 from salus.core.access import Action, Caller, Role
-from salus.core.errors import AccessRefused, InvalidResource, MalformedContent, NotSupported, TooLarge
+from salus.core.errors import (
+    AccessRefused,
+    InvalidResource,
+    MalformedContent,
+    NotSupported,
+    SalusError,
+    TooLarge,
+)
 from salus.core.limits import Limits
 from salus.primary.dispensations import keep_prescriptions
 from salus.standards.fhir.bundle import Entry, Resource, links
@@ -17,6 +24,7 @@ from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.validation.validator import validate
 from salus.store import transaction
 from salus.store.changes import Written
+from salus.store.concerned import Touched, concerned
 from salus.store.conditions import Here, Rules
 from salus.store.transaction import Done
 from salus.trust.gate import Access
@@ -170,8 +178,22 @@ async def write(
         rules = rules_of(services, caller)
         if kinds & KEPT_BESIDE:
             rules = msgspec.structs.replace(rules, after=partial(keep_beside, services))
-        done = await transaction.execute(access.grant, services.database, entries, rules, what=what)
+        touched = Touched()
+        try:
+            done = await transaction.execute(
+                access.grant, services.database, entries, rules, what=what, touched=touched
+            )
+        except SalusError:
+            # Nothing was written, and the refusal may tell something: whoever it is about has a leaf.
+            access.concern(await concerned(access.grant, services.database, touched, key=rules.search_key))
+            raise
         record_matched(access, done)
+        written = {patient for one in done if one.resource is not None for patient in one.resource.patients}
+        touched.resources -= {
+            (one.resource.type, one.resource.id) for one in done if one.resource is not None
+        }
+        whose = await concerned(access.grant, services.database, touched, key=rules.search_key)
+        access.concern(whose - written)
     if "SearchParameter" in kinds:
         async with services.database.system() as connection:
             await services.database.parameters.refresh(connection)
@@ -188,7 +210,8 @@ def record_matched(access: Access, done: Sequence[Done]) -> None:
     """Note the resources that conditional creates found: they are read, not written."""
     for one in done:
         if one.outcome == "matched" and one.resource is not None:
-            access.record(one.resource.patients, f"{one.resource.type}/{one.resource.id}")
+            name = f"{one.resource.type}/{one.resource.id}"
+            access.record(one.resource.patients, name, action=Action.READ)
 
 
 def single(
