@@ -32,6 +32,7 @@ def compose_summary(
     author_organisation: str,
     now: datetime,
     languages: Sequence[str] = ("en",),
+    merged: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Compose the summary document of one patient.
 
@@ -41,27 +42,35 @@ def compose_summary(
         author_organisation: name of the organisation that composes the document.
         now: when it is composed (aware).
         languages: of titles and narratives; the first is the document's language.
+        merged: ids of further Patients of the same person, whose resources are among these.
 
     Returns:
         A Bundle of type document: Composition first, then the Patient, the author, the entries and what
         they refer to, with fullUrls `urn:uuid:` that are the same for the same record.
     """
     held = {f"{each['resourceType']}/{each['id']}": each for each in resources if each.get("id")}
+    for gone in merged:
+        held.pop(f"Patient/{gone}", None)
     held[f"Patient/{patient['id']}"] = patient
     chosen = select(held.values())
     author = {"resourceType": "Organization", "id": "author", "name": author_organisation}
     carried = _carried(patient, chosen, held)
     carried["Organization/author"] = author
     addresses = {key: _address(key, str(patient["id"])) for key in carried}
-    composition = _composition(patient, chosen, held, addresses, now=now, languages=languages)
+    said = ["title", "filtered", *(["merged"] if merged else [])]
+    about = narrative({each: "".join(paragraph(word(one, each)) for one in said) for each in languages})
+    composition = _composition(patient, chosen, held, addresses, about, now=now, languages=languages)
     shown = {
         f"{each['resourceType']}/{each['id']}": found.orders.get(str(each["id"]))
         for found in chosen.values()
         for each in found.resources
     }
     resolved = []
+    known = addresses | {f"Patient/{gone}": addresses[f"Patient/{patient['id']}"] for gone in merged}
     for key, resource in carried.items():
-        copy = _resolve(resource, addresses)
+        copy = _resolve(resource, known)
+        if merged and resource is patient:
+            copy.pop("link", None)  # it would lead to the patient itself
         if key in shown and "text" not in copy:
             copy["text"] = narrative(
                 {each: sentence(line(resource, held, each, order=shown[key]), each) for each in languages}
@@ -137,6 +146,7 @@ def _composition(
     chosen: Mapping[str, Selected],
     held: Mapping[str, Resource],
     addresses: Mapping[str, str],
+    about: dict[str, str],
     *,
     now: datetime,
     languages: Sequence[str],
@@ -151,12 +161,7 @@ def _composition(
     return {
         "resourceType": "Composition",
         "language": languages[0],
-        "text": narrative(
-            {
-                language: paragraph(word("title", language)) + paragraph(word("filtered", language))
-                for language in languages
-            }
-        ),
+        "text": about,
         "status": "final",
         "type": {"coding": [code]},
         "subject": {"reference": addresses[f"Patient/{patient['id']}"]},

@@ -16,7 +16,7 @@ from salus.store.rows import StoredResource
 _COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
 _PAGE = f"""
 SELECT {_COLUMNS} FROM resource JOIN unnest($2::text[]) WITH ORDINALITY AS wanted (name, place) ON name = type
-WHERE compartment = $1 AND NOT deleted AND (NOT hidden OR $3)
+WHERE compartment = ANY($1::text[]) AND NOT deleted AND (NOT hidden OR $3)
   AND ($4::timestamptz IS NULL OR updated >= $4)
   AND ($5::integer IS NULL OR (place, id) > ($5, $6))
 ORDER BY place, id LIMIT $7
@@ -33,14 +33,14 @@ class Position(msgspec.Struct, frozen=True):
 async def page(
     grant: Grant,
     database: Database,
-    patient: str,
+    patients: Sequence[str],
     types: Sequence[str],
     *,
     since: datetime | None,
     after: Position | None,
     count: int,
 ) -> list[StoredResource]:
-    """Return the next `count` current resources of a patient's compartment, in the order of `types`.
+    """Return the next `count` current resources of the patients' compartments, in the order of `types`.
 
     `since` leaves only those changed from then on; `after` is the last resource of the page before.
 
@@ -52,7 +52,7 @@ async def page(
     async with database.reading(grant) as connection:
         rows = await connection.fetch(
             _PAGE,
-            patient,
+            list(patients),
             list(types),
             sees_hidden(grant),
             since,

@@ -11,7 +11,7 @@ from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.store import resources
 from salus.trust.gate import enter
 from salus.trust.policy import SUMMARY, AccessRequest
-from salus.web.fhir.operations.summary import parsed, record_of
+from salus.web.fhir.operations.summary import include_merged, parsed, record_of
 from salus.web.services import Services
 
 
@@ -23,12 +23,14 @@ async def compose_here(
     async with enter(services.gatehouse, caller, asked) as access:
         person = await resources.read(access.grant, services.database, "Patient", patient)
         access.record(person.patients)
-        held = await record_of(services, access, patient)
+        merged = await include_merged(services, access, patient)
+        held = await record_of(services, access, patient, merged)
     composed = compose_summary(
         held,
         patient=parsed(person),
         author_organisation=services.name,
         now=services.clock(),
         languages=languages,
+        merged=merged,
     )
     return parse_json(write_json(composed), services.limits)

@@ -14,6 +14,7 @@ from salus.standards.fhir.model import compartments
 from salus.standards.fhir.query_string import Pairs
 from salus.store import compartment, resources
 from salus.store.compartment import Position
+from salus.store.merged import merges
 from salus.store.readable import is_readable
 from salus.store.rows import StoredResource
 from salus.store.search_plan import SHARED_TYPES
@@ -23,7 +24,7 @@ from salus.web.fhir.door import known_id, known_type, pass_gate
 from salus.web.fhir.history import read_count, with_query
 from salus.web.fhir.operation import Operation
 from salus.web.fhir.request import FhirRequest, first, parse_instant
-from salus.web.fhir.search import entry_of, entry_of_left_out
+from salus.web.fhir.search import entries_of_merges, entry_of, entry_of_left_out
 from salus.web.services import Services
 
 CURSOR = "_cursor"
@@ -42,10 +43,14 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
     what, patients = f"Patient/{identity}/$everything", frozenset((identity,))
     async with pass_gate(services, caller, Action.READ, "Patient", what, patients=patients) as access:
         await resources.read(access.grant, services.database, "Patient", identity)
+        known = await merges(services.database, services.clock())
+        merged = known.into([identity])
+        access.include(merged)
         types = asked if first(pairs, "_type") else readable(access, asked)
         page = await compartment.page(
-            access.grant, services.database, identity, types, since=moment, after=after, count=count + 1
-        )
+            access.grant, services.database, [identity, *merged], types,
+            since=moment, after=after, count=count + 1,
+        )  # fmt: skip
         more, page = len(page) > count, page[:count]
         others = [] if first(pairs, "_type") else await referred(services, access, page)
         for resource in (*page, *others):
@@ -61,6 +66,7 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
     entries += [entry_of(base, one, resource_bytes(one), "include") for one in others]
     if len(types) < len(asked):
         entries.append(entry_of_left_out(sorted(set(asked) - set(types))))
+    entries += entries_of_merges(known, [identity])
     return Answer(200, join_bundle(head, entries))
 
 

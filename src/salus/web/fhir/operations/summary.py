@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from salus.core.access import Action, Caller
 from salus.core.errors import TooLarge
 from salus.primary.summary import compose_summary
@@ -9,6 +11,7 @@ from salus.standards.fhir.bundle import Resource, links
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.model import compartments
 from salus.store import compartment, resources
+from salus.store.merged import merges
 from salus.store.readable import is_readable
 from salus.store.rows import StoredResource
 from salus.trust.gate import Access
@@ -30,19 +33,32 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
     async with pass_gate(services, caller, Action.READ, SUMMARY, what, patients=patients) as access:
         patient = await resources.read(access.grant, services.database, "Patient", identity)
         access.record(patient.patients)
-        held = await record_of(services, access, identity)
+        merged = await include_merged(services, access, identity)
+        held = await record_of(services, access, identity, merged)
     bundle = compose_summary(
         held,
         patient=parsed(patient),
         author_organisation=services.name,
         now=services.clock(),
         languages=services.languages,
+        merged=merged,
     )
     return json_answer(200, bundle)
 
 
-async def record_of(services: Services, access: Access, identity: str) -> list[Resource]:
+async def include_merged(services: Services, access: Access, identity: str) -> tuple[str, ...]:
+    """Open also the records that were merged into this one, and return their ids."""
+    merged = (await merges(services.database, services.clock())).into([identity])
+    access.include(merged)
+    return tuple(sorted(merged))
+
+
+async def record_of(
+    services: Services, access: Access, identity: str, merged: Sequence[str]
+) -> list[Resource]:
     """Return the patient's resources and those outside the compartment that they refer to.
+
+    Of a person whose records were merged, those of all of them.
 
     Of the types only that the access opens: the policy lists all that a summary shows.
 
@@ -52,8 +68,9 @@ async def record_of(services: Services, access: Access, identity: str) -> list[R
     known = frozenset(compartments()["Patient"]) - NOT_NEEDED
     types = tuple(sorted(name for name in known if is_readable(access.grant, name)))
     page = await compartment.page(
-        access.grant, services.database, identity, types, since=None, after=None, count=RESOURCES_MAX + 1
-    )
+        access.grant, services.database, [identity, *merged], types,
+        since=None, after=None, count=RESOURCES_MAX + 1,
+    )  # fmt: skip
     if len(page) > RESOURCES_MAX:
         raise TooLarge(f"The record has more than {RESOURCES_MAX} resources; use $everything in pages.")
     for resource in page:

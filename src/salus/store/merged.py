@@ -1,0 +1,56 @@
+"""Which records were merged into which (`store.persons`): who reads a person's record reads all of it.
+
+Only what an operator merged counts, not what a source writes into Patient.link: it opens a further record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from salus.store.postgres import Database
+
+AGE_MAX = timedelta(seconds=2)
+_MERGED = "SELECT patient, other, survivor FROM duplicate WHERE state = 'merged'"
+_known: WeakKeyDictionary[Database, tuple[datetime, Merges]] = WeakKeyDictionary()
+
+
+class Merges(msgspec.Struct, frozen=True):
+    """All merges of a node: each record that went, by logical id, with the one that stays."""
+
+    stays: Mapping[str, str]
+    goes: Mapping[str, frozenset[str]]
+
+    def into(self, patients: Iterable[str]) -> frozenset[str]:
+        """Return the records that were merged into one of these, directly or by way of others."""
+        return frozenset(gone for patient in patients for gone in self.goes.get(patient, ()))
+
+
+async def merges(database: Database, now: datetime) -> Merges:
+    """Return the merges as they were at most two seconds ago, so that a search need not look each time."""
+    known = _known.get(database)
+    if known is not None and abs(now - known[0]) < AGE_MAX:
+        return known[1]
+    async with database.system() as connection:
+        rows = await connection.fetch(_MERGED)
+    direct = {
+        row["other"] if row["survivor"] == row["patient"] else row["patient"]: row["survivor"] for row in rows
+    }
+    goes: dict[str, set[str]] = {}
+    for gone in direct:
+        above, seen = direct.get(gone), {gone}
+        while above is not None and above not in seen:
+            goes.setdefault(above, set()).add(gone)
+            seen.add(above)
+            above = direct.get(above)
+    found = Merges(direct, {name: frozenset(each) for name, each in goes.items()})
+    _known[database] = (now, found)
+    return found
+
+
+def forget(database: Database) -> None:
+    """Make the next look see the merges as they are now; for the process that changed them."""
+    _known.pop(database, None)
