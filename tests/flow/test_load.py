@@ -115,6 +115,18 @@ async def test_changed_content_becomes_the_next_version_and_the_old_one_is_histo
     assert len(await rows("SELECT 1 FROM resource_version")) == 1
 
 
+async def test_national_numbers_that_break_their_rule_are_counted_by_system(load, tmp_path):
+    system = "https://fhir.ee/sid/pid/est/ni"
+    numbers = ["37605030299", "37605030298", "1"]  # EVS 585: the first one's check digit holds
+    file = write(
+        tmp_path / "a.ndjson",
+        *(patient(n, identifier=[{"system": system, "value": value}]) for n, value in enumerate(numbers)),
+        patient(9, identifier=[{"system": "urn:other", "value": "1"}]),
+    )
+    report = await load(file)
+    assert (report.stored, report.doubtful_numbers) == (4, {system: 2})
+
+
 def prescription(number, status="active", **more):
     return {
         "resourceType": "MedicationRequest",

@@ -130,6 +130,11 @@ def _sentence(report: Report) -> str:
         )
     if report.resumed:
         lines.append(f"Of them {report.resumed:,} were done before by a load that was interrupted.")
+    for system, count in sorted(report.doubtful_numbers.items()):
+        lines.append(
+            f"{count:,} national numbers of the system {system} break its country's rule; they are stored as "
+            "sent, but not used to tell who is the same person."
+        )
     if report.skipped:
         lines.append(
             f"{report.skipped:,} files were skipped, being neither NDJSON, FHIR JSON nor FHIR XML: "

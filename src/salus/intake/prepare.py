@@ -29,6 +29,7 @@ from salus.intake.identity import (
     original_name,
     rewrite_parsed,
 )
+from salus.intake.numbers import doubtful_systems
 from salus.standards.fhir.bundle import is_conditional, links
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.codec.splice import ORIGINAL_ID
@@ -97,6 +98,7 @@ class Prepared(msgspec.Struct, frozen=True):
         conditions: conditional references that must be looked up before it can be stored.
         group: the unit's.
         generation: of the search parameters that `rows` are indexed by (`Setting.added`).
+        doubtful: systems of national numbers that break their country's rule, once for each.
     """
 
     number: int
@@ -108,6 +110,7 @@ class Prepared(msgspec.Struct, frozen=True):
     conditions: tuple[str, ...] = ()
     group: str = ""
     generation: int = 0
+    doubtful: tuple[str, ...] = ()
 
 
 class _Entry(msgspec.Struct):
@@ -141,7 +144,11 @@ def prepare(unit: Unit, setting: Setting) -> Prepared:
     encoded = tuple(
         encode_row(row, patients_of(row.compartment, row.others), setting.updated) for row in prepared.rows
     )
-    return msgspec.structs.replace(prepared, rows=(), encoded=encoded, generation=setting.added.generation)
+    patients = (row.content for row in prepared.rows if row.type == "Patient")
+    doubtful = tuple(system for content in patients for system in doubtful_systems(content))
+    return msgspec.structs.replace(
+        prepared, rows=(), encoded=encoded, generation=setting.added.generation, doubtful=doubtful
+    )
 
 
 def prepare_rows(unit: Unit, setting: Setting) -> Prepared:

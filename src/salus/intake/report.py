@@ -29,6 +29,7 @@ class Report(msgspec.Struct):
         withdrawn: earlier documents, and resources that only they said, that are no longer current.
         skipped: files of a folder that are of no known format; nothing of them was read.
         skipped_names: their paths, the first `NAMES_MAX`.
+        doubtful_numbers: by system, how many national numbers of Patients break their country's rule.
         kept_names: "Type/id" here of the kept ones, the first `NAMES_MAX`.
     """
 
@@ -45,6 +46,7 @@ class Report(msgspec.Struct):
     withdrawn: int = 0
     skipped: int = 0
     skipped_names: list[str] = []
+    doubtful_numbers: dict[str, int] = {}
     kept_names: list[str] = []
 
     def add(self, counts: FileProgress) -> None:
@@ -59,6 +61,11 @@ class Report(msgspec.Struct):
         """Name files that were not read."""
         self.skipped += len(paths)
         self.skipped_names += paths[: NAMES_MAX - len(self.skipped_names)]
+
+    def add_doubtful(self, systems: Sequence[str]) -> None:
+        """Count national numbers that break their country's rule."""
+        for system in systems:
+            self.doubtful_numbers[system] = self.doubtful_numbers.get(system, 0) + 1
 
     def add_kept(self, names: Sequence[str]) -> None:
         """Name resources that were kept."""

@@ -222,6 +222,7 @@ class Writer:
         kept = [f"{row.type}/{row.id}" for row, fate in zip(rows, fates, strict=True) if fate == "kept"]
         self._patients_changed |= any(row.type == "Patient" for row in stored)
         self.report.add_kept(kept)
+        self.report.add_doubtful(prepared.doubtful)
         if arrival is None:
             # What ifNoneExist found is there already, and has no row.
             matched = 0 if prepared.rejections else max(0, prepared.resources - len(rows))
