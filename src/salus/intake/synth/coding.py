@@ -16,9 +16,16 @@ TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"
 Resource = dict[str, Any]  # Any: FHIR JSON, written by this generator and checked by validation
 
 
-def coded(text: str, *codes: tuple[str, str]) -> Resource:
-    """Return a CodeableConcept of (system, code) pairs; a pair without a code is left out."""
-    coding = [{"system": system, "code": code, "display": text} for system, code in codes if code]
+def coded(text: str, *codes: tuple[str, str] | tuple[str, str, str]) -> Resource:
+    """Return a CodeableConcept of (system, code) or (system, code, display); one without a code is left out.
+
+    The display is the text unless it is given.
+    """
+    coding = [
+        {"system": one[0], "code": one[1], "display": one[2] if len(one) == 3 else text}
+        for one in codes
+        if one[1]
+    ]
     return {"coding": coding, "text": text} if coding else {"text": text}
 
 

@@ -123,9 +123,13 @@ def make_record(scene: Scene, tables: Clinical) -> Iterator[Resource]:
     yield from _allergies(scene, tables)
     medicines = [row for row in tables.medicine if row.treats in conditions and scene.happens(78)]
     for medicine in medicines:
-        yield _statement(scene, medicine, conditions[medicine.treats])
+        statement = _statement(scene, medicine, conditions[medicine.treats])
         if scene.happens(85):
-            yield _prescription(scene, medicine, conditions[medicine.treats])
+            prescription = _prescription(scene, medicine, conditions[medicine.treats])
+            yield prescription
+            # The same medicine twice: a summary that follows the reference shows it once.
+            statement["basedOn"] = [reference(prescription)]
+        yield statement
     if not medicines:
         yield _no_medicines(scene)
     for vaccine in tables.vaccine:
@@ -240,7 +244,7 @@ def _statement(scene: Scene, medicine: Medicine, condition: Resource) -> Resourc
     return {
         **scene.resource("MedicationStatement", medicine.atc),
         "status": "active",
-        "medicationCodeableConcept": coded(medicine.name, (ATC, medicine.atc)),
+        "medicationCodeableConcept": coded(medicine.name, (ATC, medicine.atc, medicine.display)),
         "effectivePeriod": {"start": condition["onsetDateTime"]},
         "reasonReference": [reference(condition)],
         "dosage": [_dosage(medicine)],
@@ -267,7 +271,7 @@ def _prescription(scene: Scene, medicine: Medicine, condition: Resource) -> Reso
         "status": "active",
         "intent": "order",
         "category": [term("medicationrequest-category", "community")],
-        "medicationCodeableConcept": coded(medicine.name, (ATC, medicine.atc)),
+        "medicationCodeableConcept": coded(medicine.name, (ATC, medicine.atc, medicine.display)),
         "authoredOn": day(written),
         "requester": reference(scene.doctor),
         "reasonReference": [reference(condition)],
@@ -301,7 +305,7 @@ def _immunizations(scene: Scene, vaccine: Vaccine) -> Iterator[Resource]:
         yield {
             **scene.resource("Immunization", f"{vaccine.atc}/{dose}", "patient"),
             "status": "completed",
-            "vaccineCode": coded(vaccine.name, (ATC, vaccine.atc)),
+            "vaccineCode": coded(vaccine.name, (ATC, vaccine.atc, vaccine.display)),
             "occurrenceDateTime": day(given),
             "primarySource": True,
             "lotNumber": f"L{scene.random.randint(10_000, 99_999)}",

@@ -39,9 +39,13 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Medicine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A medicine for one condition: `daily` doses of one unit, `pack` units in a package."""
+    """A medicine for one condition: `daily` doses of one unit, `pack` units in a package.
+
+    `display` is what the ATC calls it, `name` the product.
+    """
 
     atc: str
+    display: str
     name: str
     treats: str
     daily: int
@@ -63,9 +67,10 @@ class Allergy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Vaccine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A vaccine given at ages (months), every year from an age, or on fixed dates."""
+    """A vaccine given at ages (months), every year from an age, or on fixed dates; `display` is the ATC's."""
 
     atc: str
+    display: str
     name: str
     disease: str
     disease_snomed: str

@@ -107,3 +107,48 @@ def test_prescriptions_are_active_and_valid_on_the_day():
 def test_a_country_outside_the_union_is_refused():
     with pytest.raises(NotSupported, match="XX"):
         list(synthesize(1, "XX", 1, TODAY))
+
+
+@pytest.mark.parametrize(
+    ("country", "prefix", "digits"),
+    # National numbering plans: digits of a mobile number after the country's code (ITU-T E.164 listings).
+    [("PT", "+351 9", 9), ("EE", "+372 5", 8), ("FR", "+33 6", 9), ("ES", "+34 6", 9), ("IT", "+39 3", 10)],
+)
+def test_phone_numbers_have_their_countrys_length(country, prefix, digits):
+    for patient in of_type(records(5, country), "Patient"):
+        number = patient["telecom"][0]["value"]
+        assert number.startswith(prefix)
+        assert len(number.partition(" ")[2]) == digits
+
+
+def test_the_atc_code_is_displayed_as_the_atc_names_it_and_the_product_as_text():
+    concepts = [one["medicationCodeableConcept"] for one in of_type(records(200), "MedicationRequest")]
+    found = {one["coding"][0]["code"]: (one["coding"][0]["display"], one["text"]) for one in concepts}
+    assert found["C10AA05"] == ("atorvastatin", "Atorvastatin 20 mg tablet")
+
+
+def test_a_statement_refers_to_the_prescription_of_the_same_medicine():
+    resources = records(200)
+    requests = {
+        (one["subject"]["reference"], one["medicationCodeableConcept"]["text"]): one["id"]
+        for one in of_type(resources, "MedicationRequest")
+    }
+    for statement in of_type(resources, "MedicationStatement"):
+        own = (statement["subject"]["reference"], statement["medicationCodeableConcept"]["text"])
+        based_on = [target["reference"] for target in statement.get("basedOn", ())]
+        assert based_on == [f"MedicationRequest/{requests[own]}" for _ in range(own in requests)]
+
+
+def test_nobody_has_a_caesarean_at_44_or_later():
+    resources = records(1_000)
+    born = {f"Patient/{one['id']}": one["birthDate"] for one in of_type(resources, "Patient")}
+    ages = [
+        age_on(
+            date.fromisoformat(born[one["subject"]["reference"]]),
+            date.fromisoformat(one["performedDateTime"]),
+        )
+        for one in of_type(resources, "Procedure")
+        if one["code"]["text"] == "Cesarean section"
+    ]
+    assert len(ages) > 20
+    assert max(ages) < 44
