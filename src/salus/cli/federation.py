@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from salus.cli.command import Command
+from salus.cli.command import Command, program
 from salus.core.clock import utc_now
 from salus.core.errors import MalformedContent, SettingsInvalid
 from salus.federation import anchor
@@ -52,6 +52,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--anchor-key", type=Path, metavar="FILE", help="install: the anchor's key (JWK)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="admit, revoke: write the list to FILE")
     parser.add_argument("--days", type=int, default=anchor.MEMBER_DAYS, help="join: it lasts this long")
+    parser.add_argument("--readmit", action="store_true", help="join, admit: also a node that was revoked")
     parser.add_argument("--json", action="store_true", help="list: as one JSON object")
 
 
@@ -65,7 +66,9 @@ def _init(options: argparse.Namespace) -> int:
         raise SettingsInvalid("name the federation: salus federation init --name NAME")
     made = anchor.make_federation(options.data, options.name, now=utc_now())
     print(f"Federation {made.federation} is made; its anchor's key is in {options.data / 'federation'}.")
-    print("Keep that key safe: who holds it decides who belongs.")
+    print("Keep that key safe: who holds it decides who belongs. Nobody belongs yet, not even this node:")
+    print(f"  {program()} federation join --data {options.data}")
+    print(f"  {program()} federation join --anchor {options.data} --data OTHER-NODE")
     return 0
 
 
@@ -76,14 +79,14 @@ def _join(options: argparse.Namespace) -> int:
         print(f"{options.request} asks for {member.node} to be admitted; give it to the anchor's operator.")
         return 0
     folder = options.anchor or options.data
-    renewed = anchor.admit(folder, member, now=utc_now(), node_folder=options.data)
+    renewed = anchor.admit(folder, member, now=utc_now(), node_folder=options.data, readmit=options.readmit)
     print(f"{member.node} belongs to federation {renewed.federation} (list version {renewed.version}).")
     return _tell(folder, renewed)
 
 
 def _admit(options: argparse.Namespace) -> int:
     member = read_request(_text(options.what, "the request file").strip())
-    renewed = anchor.admit(options.data, member, now=utc_now())
+    renewed = anchor.admit(options.data, member, now=utc_now(), readmit=options.readmit)
     print(f"{member.node} ({member.name}, {member.base_url}) is admitted (list version {renewed.version}).")
     return _tell(options.data, renewed, options.out)
 

@@ -55,7 +55,12 @@ def make_federation(folder: Path, name: str, *, now: datetime, days: int = LIST_
 
 
 def admit(
-    anchor_folder: Path, member: Member, *, now: datetime, node_folder: Path | None = None
+    anchor_folder: Path,
+    member: Member,
+    *,
+    now: datetime,
+    node_folder: Path | None = None,
+    readmit: bool = False,
 ) -> MembershipList:
     """Sign the next list with the member on it, and bring it to every node folder of this machine.
 
@@ -64,16 +69,25 @@ def admit(
         member: the node to admit or to renew.
         now: the present.
         node_folder: the node's folder, if it is on this machine.
+        readmit: whether a node that was revoked is to belong again.
 
     Raises:
+        Conflict: the node was revoked, and it is not said that it is to belong again.
         SettingsInvalid: the folder holds no anchor.
     """
     expires_at = _whole(now) + timedelta(days=LIST_DAYS)
     _known(anchor_folder)
     with folder_lock(anchor_folder, ANCHOR_LOCK):
+        known = _known(anchor_folder)
+        revoked = any(each.node == member.node and each.status == "revoked" for each in known.members)
+        if revoked and not readmit:
+            raise Conflict(
+                f"{member.node} was revoked in federation {known.federation}; if it is to belong again, "
+                "say so with --readmit"
+            )
         if node_folder is not None:
             _remember(anchor_folder, member.node, node_folder)
-        renewed = with_member(_known(anchor_folder), member, now=_whole(now), expires_at=expires_at)
+        renewed = with_member(known, member, now=_whole(now), expires_at=expires_at)
         return _publish(anchor_folder, renewed)
 
 

@@ -51,6 +51,29 @@ def test_a_node_elsewhere_joins_by_a_request_and_a_list(nodes, tmp_path):
     assert states(tmp_path / "ee") == {"ee-1": "active"}
 
 
+def test_a_revoked_node_belongs_again_only_when_the_operator_says_so(nodes, tmp_path, capsys):
+    request = tmp_path / "ee.jws"
+    join = ["federation", "join", "--anchor", nodes["pt"], "--data", nodes["ee"]]
+    assert main(["federation", "init", "--name", "Demo", "--data", nodes["pt"]]) == 0
+    assert main(join) == 0
+    assert main(["federation", "join", "--request", str(request), "--data", nodes["ee"]]) == 0
+    assert main(["federation", "revoke", "ee-1", "--data", nodes["pt"]]) == 0
+    for again in (join, ["federation", "admit", str(request), "--data", nodes["pt"]]):
+        capsys.readouterr()
+        assert main(again) == 1
+        assert "--readmit" in capsys.readouterr().err
+        assert states(tmp_path / "pt") == {"ee-1": "revoked"}
+    assert main([*join, "--readmit"]) == 0
+    assert states(tmp_path / "pt") == {"ee-1": "active"}
+
+
+def test_making_a_federation_says_that_the_anchors_own_node_must_join_too(nodes, capsys):
+    assert main(["federation", "init", "--name", "Demo", "--data", nodes["pt"]]) == 0
+    said = capsys.readouterr().out
+    assert f"federation join --data {nodes['pt']}" in said
+    assert "not even this node" in said
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
