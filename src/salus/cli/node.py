@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import socket
 from pathlib import Path
 
-from salus.cli.command import Command
+from salus.cli.command import Command, program
 from salus.core.errors import SettingsInvalid
 from salus.settings import EMBEDDED, FILE_NAME, KEYS_FOLDER, Settings, parse_settings, render_settings
 from salus.trust.keys import make_keys
+
+PORT_FIRST = 8480
+PORTS_TRIED = 100
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +23,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--node", metavar="ID", help="its id in the federation (default: country-1, e.g. pt-1)"
     )
-    parser.add_argument("--port", type=int, required=True, help="where it listens")
+    parser.add_argument(
+        "--port", type=int, help=f"where it listens (default: the first free one from {PORT_FIRST} upwards)"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="where it listens (default 127.0.0.1)")
     parser.add_argument("--base-url", metavar="URL", help="its address for others (default http://HOST:PORT)")
     parser.add_argument("--database", default=EMBEDDED, metavar="URL", help='default "embedded"')
@@ -32,20 +38,40 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Make the node and say what to do next."""
     country = options.country.upper()
+    port = options.port or free_port(options.host)
     settings = Settings(
         node=options.node or f"{country.lower()}-1",
         name=options.name,
         country=country,
-        base_url=options.base_url or f"http://{options.host}:{options.port}",
+        base_url=options.base_url or f"http://{options.host}:{port}",
         host=options.host,
-        port=options.port,
+        port=port,
         database=options.database,
         languages=tuple(options.languages.split(",")),
         demo=options.demo,
     )
     make_node(options.data, settings)
-    print(f"Node {settings.node} is made in {options.data}. Start it with: salus serve --data {options.data}")
+    print(f"Node {settings.node} is made in {options.data}; its address will be {settings.base_url}")
+    print(f"Start it with: {program()} serve --data {options.data}")
     return 0
+
+
+def free_port(host: str) -> int:
+    """Return the first port from `PORT_FIRST` upwards at which nothing listens now.
+
+    Raises:
+        SettingsInvalid: none of a hundred is free, or the host is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for port in range(PORT_FIRST, PORT_FIRST + PORTS_TRIED):
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return port
+    raise SettingsInvalid(f"no port of {host} from {PORT_FIRST} upwards is free; choose one with --port")
 
 
 def make_node(data: Path, settings: Settings) -> None:
