@@ -41,9 +41,9 @@ _GIVE_BACK = """
 UPDATE export_job SET status = 'accepted', attempts = attempts - $2 WHERE id = $1 AND status = 'running'
 """
 _FILE = """
-INSERT INTO export_file (job, number, type, resources, content)
-SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT FROM export_job WHERE id = $1 AND status = 'running')
-ON CONFLICT (job, number) DO UPDATE SET type = $3, resources = $4, content = $5
+INSERT INTO export_file (job, number, type, resources, content, patients, counts)
+SELECT $1, $2, $3, $4, $5, $6, $7 WHERE EXISTS (SELECT FROM export_job WHERE id = $1 AND status = 'running')
+ON CONFLICT (job, number) DO UPDATE SET type = $3, resources = $4, content = $5, patients = $6, counts = $7
 """
 _FINISH = """
 UPDATE export_job SET status = $2, message = $3, finished_at = $4 WHERE id = $1 AND status = 'running'
@@ -146,24 +146,24 @@ async def look(database: Database, job: str, caller: Caller) -> tuple[Job, list[
     return found, [File(*file) for file in files]
 
 
-async def read_file(grant: Grant, database: Database, job: str, number: int) -> bytes:
-    """Return a finished export's file.
+async def read_file(grant: Grant, database: Database, job: str, number: int) -> tuple[bytes, dict[str, int]]:
+    """Return a finished export's file, and how many resources of each patient it holds ("" for nobody).
 
     Raises:
         NotFound: there is none, or it is another's.
     """
     async with database.system() as connection:
-        content = await connection.fetchval(
-            "SELECT content FROM export_file JOIN export_job ON id = job WHERE job = $1 AND number = $2"
-            " AND subject = $3 AND issuer = $4 AND status = 'complete'",
+        row = await connection.fetchrow(
+            "SELECT content, patients, counts FROM export_file JOIN export_job ON id = job"
+            " WHERE job = $1 AND number = $2 AND subject = $3 AND issuer = $4 AND status = 'complete'",
             job,
             number,
             grant.caller.subject,
             grant.caller.issuer,
         )
-    if content is None:
+    if row is None:
         raise NotFound("There is no such file; the export may have expired.")
-    return bytes(content)
+    return bytes(row["content"]), dict(zip(row["patients"], row["counts"], strict=True))
 
 
 async def discard(database: Database, job: str, caller: Caller) -> None:
@@ -206,13 +206,27 @@ async def give_back(database: Database, job: str, *, counts: bool) -> None:
         await connection.execute(_GIVE_BACK, job, 0 if counts else 1)
 
 
-async def keep_file(database: Database, job: str, file: File, content: bytes, *, at: datetime) -> bool:
-    """Store a file, and show that the work goes on; return whether the job is still wanted."""
+async def keep_file(
+    database: Database, job: str, file: File, content: bytes, patients: dict[str, int], *, at: datetime
+) -> bool:
+    """Store a file, and show that the work goes on; return whether the job is still wanted.
+
+    `patients` says how many resources of each the file holds, "" for nobody.
+    """
     async with database.system() as connection:
         await connection.execute(
             "UPDATE export_job SET taken_at = $2 WHERE id = $1 AND status = 'running'", job, at
         )
-        tag = await connection.execute(_FILE, job, file.number, file.type, file.resources, content)
+        tag = await connection.execute(
+            _FILE,
+            job,
+            file.number,
+            file.type,
+            file.resources,
+            content,
+            list(patients),
+            list(patients.values()),
+        )
     return str(tag) != "INSERT 0 0"
 
 

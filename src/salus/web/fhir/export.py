@@ -125,12 +125,14 @@ def job_of(request: FhirRequest) -> str:
 
 
 async def download(services: Services, request: FhirRequest, caller: Caller) -> Answer:
-    """Answer a file of a finished export; its patients' leaves were written when it was made."""
+    """Answer a file of a finished export; each download leaves a leaf under every patient in it."""
     job, number = job_of(request), request.segments[2]
     if not (number.isascii() and number.isdecimal() and len(number) <= 6):
         raise NotFound("There is no such file.")
     async with pass_gate(services, caller, Action.EXPORT, "", f"$export/{job}/{int(number)}") as access:
-        content = await exports.read_file(access.grant, services.database, job, int(number))
+        content, patients = await exports.read_file(access.grant, services.database, job, int(number))
+        for patient, count in patients.items():
+            access.record((patient,), count=count)
     return Answer(200, content, (NDJSON,), raw=True)
 
 
@@ -167,6 +169,7 @@ async def fill(services: Services, access: Access, job: str, wish: Wish, until: 
     number = 0
     for kind in wish.types:
         after, lines, held, counted = "", [], 0, 0
+        patients: dict[str, int] = {}
         while True:
             page = await exports.page(
                 access.grant, services.database, kind, wish, after=after, until=until, count=PAGE_COUNT
@@ -176,6 +179,8 @@ async def fill(services: Services, access: Access, job: str, wish: Wish, until: 
                 lines.append(line)
                 held, counted = held + len(line), counted + 1
                 access.record(resource.patients, f"$export {kind}")
+                for patient in resource.patients or ("",):
+                    patients[patient] = patients.get(patient, 0) + 1
             if page:
                 after = page[-1].id
             last = len(page) < PAGE_COUNT
@@ -183,10 +188,10 @@ async def fill(services: Services, access: Access, job: str, wish: Wish, until: 
                 await access.settle()
                 content = b"\n".join(lines) + b"\n"
                 number += 1
-                if not await exports.keep_file(
-                    services.database, job, File(number, kind, counted), content, at=services.clock()
-                ):
+                file = File(number, kind, counted)
+                at = services.clock()
+                if not await exports.keep_file(services.database, job, file, content, patients, at=at):
                     return
-                lines, held, counted = [], 0, 0
+                lines, held, counted, patients = [], 0, 0, {}
             if last:
                 break
