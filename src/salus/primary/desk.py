@@ -58,13 +58,13 @@ async def leave(
         AccessRefused: the caller may not, here; nothing was sent.
         MalformedContent: the id is none.
     """
-    here = f"{node}:{identity}" if node and is_fhir_id(identity) else ""
+    here = f"{node}:{identity}" if is_fhir_id(node) and is_fhir_id(identity) else ""
     rule = why_not(desk.caller) or ("patient-is-of-this-node" if node == desk.peers.node else "")
     if rule:
         await desk.gatehouse.journal.write([_refused(desk, action, what[:200], here, rule)])
         raise AccessRefused(f"Not permitted: {ADVICE[rule]} (rule {rule}).")
     if node and not here:
-        raise MalformedContent("The patient's id must be a FHIR id, as /abroad/patients answered it.")
+        raise MalformedContent("Name the patient by node and id as /abroad/patients answered them.")
     named = frozenset((here,)) if here else None
     async with enter(desk.gatehouse, desk.caller, AccessRequest(action, kind, what, named)) as access:
         yield access
