@@ -24,10 +24,10 @@ from salus.trust.scopes import parse_scope
 
 LOOKUP = "lookup"
 SCOPES_MAX = 50
+CLIENT_LENGTH_MAX = 200
 # What a professional abroad may be given, as letters of SMART v2 (create read update delete search).
-READ_ONLY = {"*": "rs"}
 DISPENSING = {"*": "rs", "MedicationDispense": "crus"}
-TREATING = DISPENSING | {"DocumentReference": "crs"}  # a letter home: MHD ITI-105
+TREATING = {"*": "rs", "DocumentReference": "crs"}  # a letter home: MHD ITI-105
 ABROAD = {Role.CLINICIAN: TREATING, Role.PHARMACIST: DISPENSING}
 TIES = {
     Purpose.TREATMENT: frozenset({"present", "in-care"}),
@@ -73,7 +73,7 @@ async def authenticate_client(
         AccessRefused: the client is a node whose membership has expired or was revoked.
     """
     client = compact.unverified(token).claims.get("iss")
-    if not isinstance(client, str):
+    if not isinstance(client, str) or not 0 < len(client) <= CLIENT_LENGTH_MAX or not client.isprintable():
         raise NotAuthenticated("iss must be the client id")
     node: str | None
     current = membership.current
@@ -81,7 +81,7 @@ async def authenticate_client(
         member = current.admitted(client, now)
         node, known = member.node, Client(client, member.name, member.keys, ())
     else:
-        registered = await find_client(database, client[:200])
+        registered = await find_client(database, client)
         if registered is None:
             raise NotAuthenticated("the client is neither a member node nor registered here")
         node, known = None, registered

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from time import perf_counter
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -160,20 +160,41 @@ async def list_documents(desk: Desk, patient: PatientAbroad, *, kind: str = "") 
     return await _search(desk, patient, "DocumentReference", asked)
 
 
+class _Attachment(msgspec.Struct, frozen=True):
+    url: str = ""
+    data: str | None = None
+    hash: str | None = None
+    contentType: str = ""
+
+
+class _Content(msgspec.Struct, frozen=True):
+    attachment: _Attachment
+
+
+class _Described(msgspec.Struct, frozen=True):
+    content: Annotated[tuple[_Content, ...], msgspec.Meta(min_length=1)]
+
+
 async def fetch_document(desk: Desk, patient: PatientAbroad, reference: Resource) -> Fetched:
     """Retrieve a listed document byte for byte (MHD ITI-68), check its hash and validate it.
 
     Raises:
+        MalformedContent: the reference describes no document.
         PeerUnavailable: the bytes are not those that the description promises.
     """
-    attachment = reference["content"][0]["attachment"]
-    if "data" in attachment:
+    try:
+        attachment = msgspec.convert(reference, _Described).content[0].attachment
+    except msgspec.ValidationError as error:
+        raise MalformedContent(
+            f"reference must be a DocumentReference as listed, with content[0].attachment: {error}"
+        ) from error
+    if attachment.data is not None:
         return await _inline(desk, patient, attachment)
     member = _member(desk, patient)
-    path = path_of(member, str(attachment.get("url", "")))
+    path = path_of(member, attachment.url)
     fetched = await _fetch(desk, patient, path, "Binary", path.removeprefix("/fhir/"), accept="*/*")
     digest = base64.b64encode(hashlib.sha1(fetched.body, usedforsecurity=False).digest()).decode()
-    if attachment.get("hash", digest) != digest:
+    if attachment.hash not in (None, digest):
         raise PeerUnavailable(
             f"node {patient.node} sent other bytes than it described; the document is not used"
         )
@@ -247,17 +268,17 @@ def _described(desk: Desk, patient: PatientAbroad, letter: Letter) -> Resource:
     return described
 
 
-async def _inline(desk: Desk, patient: PatientAbroad, attachment: Resource) -> Fetched:
+async def _inline(desk: Desk, patient: PatientAbroad, attachment: _Attachment) -> Fetched:
     """Return the document that came inside its description."""
     began = perf_counter()
     try:
-        body = base64.b64decode("".join(str(attachment["data"]).split()), validate=True)
+        body = base64.b64decode("".join((attachment.data or "").split()), validate=True)
     except ValueError as error:
         raise PeerUnavailable(f"node {patient.node} sent a document that cannot be read") from error
     what = f"document at {patient.node}"
     async with depart(desk, patient, Action.READ, "Binary", what) as access:
         member = _member(desk, patient)
-        resource, issues = _understood(desk, member, body, str(attachment.get("contentType", "")))
+        resource, issues = _understood(desk, member, body, attachment.contentType)
         access.record([patient.here])
     return Fetched(body, resource, issues, (perf_counter() - began) * 1000)
 

@@ -38,6 +38,8 @@ from salus.primary.prescriptions import (
 )
 from salus.primary.references import local_reference
 from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.standards.fhir.validation.aspects import STRUCTURE
+from salus.standards.fhir.validation.validator import validate
 from salus.store.dispensed_abroad import DispensedAbroad, begin, open_lines, settle
 from salus.trust.gate import Access
 
@@ -153,12 +155,16 @@ async def dispense(desk: Desk, patient: PatientAbroad, prescription: Resource, s
 
     Raises:
         Conflict: the home node refused it: nothing may be handed over. The message says why.
+        InvalidResource: the product given is not described as FHIR describes one.
         PeerUnavailable: nobody knows whether it was recorded: call again with the same dispense id.
     """
     now = desk.peers.clock()
     resource = dispensation_resource(
         patient, prescription, supply, desk.caller.name, desk.caller.organisation, now
     )
+    for issue in validate(resource, checks=STRUCTURE):
+        if issue.severity == "error" and issue.code != "required":
+            raise InvalidResource(f"{issue.expression}: {issue.message}")
     offered = read_dispensation(resource)
     system, value = supply.dispense_id
     line = DispensedAbroad(

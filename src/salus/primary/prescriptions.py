@@ -24,6 +24,7 @@ NOT_HANDED_OVER = frozenset({"cancelled", "entered-in-error", "declined"})
 HANDED_OVER = frozenset({"completed", "in-progress"})
 ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 """Intents (R4 medicationrequest-intent) that authorise a hand-over; proposal, plan, option are no orders."""
+DIGITS_MAX = 18
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
 
 
@@ -194,6 +195,8 @@ def read_amount(quantity: Resource | None) -> Amount | None:
         value = Decimal(str(quantity["value"]))
     except InvalidOperation:
         raise InvalidResource("the quantity's value is not a number") from None
+    if not value.is_finite() or value.adjusted() > DIGITS_MAX or value.as_tuple().exponent < -DIGITS_MAX:  # type: ignore[operator]  # finite: an int
+        raise InvalidResource(f"the quantity's value is out of range; write at most {DIGITS_MAX} digits")
     return Amount(
         value, str(quantity.get("system", "")), str(quantity.get("code", "")), str(quantity.get("unit", ""))
     )

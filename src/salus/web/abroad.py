@@ -10,19 +10,23 @@ from __future__ import annotations
 import base64
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 
 from salus.core.access import Caller
 from salus.core.errors import MalformedContent, MethodNotAllowed, NotFound
+from salus.core.identifiers import is_fhir_id
 from salus.primary import cross_border, dispensing_abroad
 from salus.primary.cross_border import Fetched, Letter, PatientAbroad, Resource
 from salus.primary.desk import Desk, why_not
 from salus.primary.dispensing_abroad import Dispensed, Supply
 from salus.primary.prescriptions import Remaining
 from salus.standards.fhir.codec.json import parse_json_value, write_json
+from salus.standards.fhir.validation.aspects import STRUCTURE
+from salus.standards.fhir.validation.validator import validate
 from salus.trust.identity import authenticate
 from salus.web.pdqm import check_lookup
 from salus.web.services import Face, Receive, Scope, Send, Services
@@ -30,14 +34,20 @@ from salus.web.services import Face, Receive, Scope, Send, Services
 PREFIX = "/abroad"
 BODY_BYTES_MAX = 8 * 1024 * 1024
 MESSAGES_MAX = 5
+QUANTITY_MAX = Decimal(1_000_000)
 T = TypeVar("T", bound=msgspec.Struct)
+# What goes on to another node, or into this one's own lines: no control characters.
+Text = Annotated[str, Meta(max_length=200, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
+FhirId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9.-]{1,64}\Z")]
+Countries = Annotated[tuple[Name, ...], Meta(max_length=100)]
 
 
 class Whom(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A patient abroad as the caller names one, with what ties the caller to them (`smart.asker`)."""
 
-    node: str
-    id: str
+    node: Name
+    id: FhirId
     relationship: Literal["present", "in-care", "emergency", "none"] = "none"
 
     @property
@@ -49,11 +59,11 @@ class Whom(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 class Looked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Whom to look for: an identifier "system|value", or the names and the birth date."""
 
-    identifier: str = ""
-    family: str = ""
-    given: str = ""
-    birthdate: str = ""
-    countries: tuple[str, ...] = ()
+    identifier: Text = ""
+    family: Text = ""
+    given: Text = ""
+    birthdate: Text = ""
+    countries: Countries = ()
 
 
 class Document(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -66,11 +76,11 @@ class Publication(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A document for the patient's home; `data` is base64, `type` a LOINC code with its display."""
 
     data: str
-    media_type: str
-    title: str
-    type: tuple[str, str]
-    identifier: tuple[str, str]
-    replaces: tuple[str, str] | None = None
+    media_type: Name
+    title: Text
+    type: tuple[Name, Text]
+    identifier: tuple[Name, Name]
+    replaces: tuple[Name, Name] | None = None
 
 
 class HandOver(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -80,9 +90,15 @@ class HandOver(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """
 
     prescription: dict[str, Any]
-    dispense_id: tuple[str, str]
+    dispense_id: tuple[Name, Name]
     quantity: Decimal | None = None
     medication: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the quantity, which arithmetic and the other node must be able to take."""
+        amount = self.quantity
+        if amount is not None and not (amount.is_finite() and 0 < amount <= QUANTITY_MAX):
+            raise ValueError(f"quantity must be a number over 0, at most {QUANTITY_MAX}")
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -217,14 +233,15 @@ async def _dispense(desk: Desk, body: bytes) -> Resource:
     asked = _read(desk, body, HandOver)
     substituted = asked.medication is not None
     supply = Supply(asked.dispense_id, asked.quantity, asked.medication, substituted)
-    return _dispensed(await dispensing_abroad.dispense(desk, asked.patient, asked.prescription, supply))
+    prescription = _listed(asked.prescription, "MedicationRequest")
+    return _dispensed(await dispensing_abroad.dispense(desk, asked.patient, prescription, supply))
 
 
 async def _discard(desk: Desk, body: bytes) -> Resource:
     asked = _read(desk, body, TakeBack)
-    return _dispensed(
-        await dispensing_abroad.discard(desk, asked.patient, asked.prescription, asked.dispensation)
-    )
+    prescription = _listed(asked.prescription, "MedicationRequest")
+    recorded = _listed(asked.dispensation, "MedicationDispense")
+    return _dispensed(await dispensing_abroad.discard(desk, asked.patient, prescription, recorded))
 
 
 async def _finish(desk: Desk, body: bytes) -> Resource:
@@ -288,6 +305,20 @@ def _read(desk: Desk, body: bytes, shape: type[T]) -> T:
         return msgspec.convert(found, shape)
     except msgspec.ValidationError as error:
         raise MalformedContent(f"The body is not what this address takes: {error}") from error
+
+
+def _listed(resource: Resource, kind: str) -> Resource:
+    """Return a resource that the caller sends back as it was listed, once it has the shape of its type.
+
+    Raises:
+        MalformedContent: naming what is wrong; what is only missing is the home node's to judge.
+    """
+    if resource.get("resourceType") != kind or not is_fhir_id(str(resource.get("id"))):
+        raise MalformedContent(f"Send the {kind} as it was listed, with its resourceType and id.")
+    for issue in validate(resource, checks=STRUCTURE):
+        if issue.severity == "error" and issue.code != "required":
+            raise MalformedContent(f"{issue.expression}: {issue.message}")
+    return resource
 
 
 async def _body(request: Request) -> bytes:

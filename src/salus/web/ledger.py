@@ -89,6 +89,8 @@ async def _accesses(services: Services, request: Request) -> Response:
     if caller.patient is None:
         raise AccessRefused("An access log is shown to the citizen it is about.")
     count = min(_number(request, "count", 50), PAGE_COUNT_MAX)
+    if count == 0:
+        raise InvalidSearch(f"count must be 1 to {PAGE_COUNT_MAX}.")
     before = _number(request, "before", 0) or None
     asked = AccessRequest(Action.AUDIT, "AuditEvent", "access log", frozenset({caller.patient}))
     async with enter(services.gatehouse, caller, asked) as access:

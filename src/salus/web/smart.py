@@ -12,7 +12,14 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from salus.core.errors import AccessRefused, MalformedContent, MethodNotAllowed, NotAuthenticated, SalusError
+from salus.core.errors import (
+    AccessRefused,
+    MalformedContent,
+    MethodNotAllowed,
+    NotAuthenticated,
+    NotFound,
+    SalusError,
+)
 from salus.federation.clients import LOOKUP, Applicant, authenticate_client, caller_for, refusal
 from salus.standards.smart.assertion import ASSERTION_TYPE
 from salus.store.revocations import revoke
@@ -46,7 +53,10 @@ def face(services: Services) -> Face:
     }
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        answer = await routes[scope["path"].rstrip("/")](services, Request(scope, receive))
+        handler = routes.get(scope["path"].rstrip("/"))
+        if handler is None:
+            raise NotFound(f"There is nothing at this address; see {', '.join(routes)}.")
+        answer = await handler(services, Request(scope, receive))
         await answer(scope, receive, send)
 
     return Face(tuple(routes), application)

@@ -9,6 +9,7 @@ answering node cannot weigh must not pass as understood.
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from salus.core.errors import NotAuthenticated
 PURPOSE_SYSTEM = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 ROLE_SYSTEM = "http://snomed.info/sct"
 TEXT_LENGTH_MAX = 200
+UNPRINTABLE = frozenset({"Cc", "Cs"})  # Unicode categories: control characters, halves of surrogate pairs
 
 # SNOMED CT codes of the roles: 158965000 medical practitioner, 46255001 pharmacist, 116154003 patient.
 ROLE_CODES = {"158965000": Role.CLINICIAN, "46255001": Role.PHARMACIST, "116154003": Role.CITIZEN}
@@ -78,7 +80,7 @@ def read_extensions(extensions: object) -> Asker | None:
         raise NotAuthenticated("extensions must hold ihe_iua or hl7-b2b, and beside it only salus")
     own = _members(extensions.get("salus", {}), "salus", {"subject_id", "relationship"})
     relationship = own.get("relationship", "none")
-    if relationship not in RELATIONSHIPS:
+    if not isinstance(relationship, str) or relationship not in RELATIONSHIPS:
         raise NotAuthenticated(f"relationship must be one of {', '.join(sorted(RELATIONSHIPS))}")
     if spellings[0] == "ihe_iua":
         return _read_iua(extensions["ihe_iua"], own.get("subject_id"), relationship)
@@ -128,7 +130,7 @@ def _members(found: object, where: str, known: set[str]) -> dict[str, Any]:
         raise NotAuthenticated(f"{where} must be an object")
     unknown = sorted(found.keys() - known)
     if unknown:
-        raise NotAuthenticated(f"{where} must not hold {unknown[0][:80]}")
+        raise NotAuthenticated(f"{where} must not hold {unknown[0][:80]!a}")
     return found
 
 
@@ -153,16 +155,20 @@ def _code(found: object, name: str, systems: set[str]) -> str:
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     if isinstance(found, str) and "#" in found:
-        system, _, code = found.rpartition("#")
-        found = {"system": system, "code": code}
-    if not isinstance(found, dict) or found.get("system") not in systems:
+        before, _, after = found.rpartition("#")
+        found = {"system": before, "code": after}
+    coding = found if isinstance(found, dict) else {}
+    given, code = coding.get("system"), coding.get("code")
+    if not isinstance(given, str) or given not in systems or not isinstance(code, str):
         raise NotAuthenticated(f"{name} must be exactly one code of {min(systems)}")
-    return str(found.get("code"))
+    return code
 
 
 def _text(found: object, name: str) -> str:
     if not isinstance(found, str) or not found.strip() or len(found) > TEXT_LENGTH_MAX:
         raise NotAuthenticated(f"{name} must be a text of 1 to {TEXT_LENGTH_MAX} characters")
+    if any(unicodedata.category(char) in UNPRINTABLE for char in found):
+        raise NotAuthenticated(f"{name} must not hold control characters")
     return found
 
 

@@ -72,8 +72,8 @@ def check_claims(claims: Mapping[str, Any], *, endpoint: str, now: float, skew_s
         if _moment(claims, name, required=False) > now + skew_seconds:
             raise NotAuthenticated(f"{name} lies in the future; check the clock of the asking node")
     jti = claims.get("jti")
-    if not isinstance(jti, str) or not 0 < len(jti) <= JTI_LENGTH_MAX:
-        raise NotAuthenticated(f"jti must be a text of 1 to {JTI_LENGTH_MAX} characters")
+    if not isinstance(jti, str) or not 0 < len(jti) <= JTI_LENGTH_MAX or not jti.isprintable():
+        raise NotAuthenticated(f"jti must be a text of 1 to {JTI_LENGTH_MAX} characters that can be printed")
     return Assertion(client, jti, expires_at, read_extensions(claims.get("extensions")))
 
 

@@ -90,7 +90,7 @@ def check_form(sessions: Sessions, request: Request, sent: str) -> None:
         AccessRefused: its token is missing, old or another visitor's.
     """
     known = request.cookies.get(SESSION) or request.cookies.get(FORM)
-    if not known or not hmac.compare_digest(form_token(sessions, request), sent):
+    if not known or not hmac.compare_digest(form_token(sessions, request).encode(), sent.encode()):
         raise AccessRefused(
             "The form is too old or from elsewhere. Go back, load the page again, and send it again."
         )
