@@ -19,6 +19,10 @@ SELECT {_COLUMNS} FROM resource JOIN unnest($2::text[]) WITH ORDINALITY AS wante
 WHERE compartment = ANY($1::text[]) AND NOT deleted AND (NOT hidden OR $3)
   AND ($4::timestamptz IS NULL OR updated >= $4)
   AND ($5::integer IS NULL OR (place, id) > ($5, $6))
+  AND ($8::bigint[] IS NULL OR date IS NULL OR EXISTS (
+    SELECT FROM resource_range AS care
+    WHERE (care.compartment, care.type, care.id) = (resource.compartment, resource.type, resource.id)
+      AND care.key = ANY ($8) AND care.low < $10 AND care.high > $9))
 ORDER BY place, id LIMIT $7
 """  # noqa: S608  (constants only)
 
@@ -30,6 +34,18 @@ class Position(msgspec.Struct, frozen=True):
     id: str
 
 
+class Cared(msgspec.Struct, frozen=True):
+    """When care was given: in part at least within [start, end), in seconds since 1970.
+
+    Resources without a date of care, as the Patient, belong to every time. `keys` are the places in the index
+    where the dates of care stand.
+    """
+
+    start: float
+    end: float
+    keys: tuple[int, ...]
+
+
 async def page(
     grant: Grant,
     database: Database,
@@ -39,6 +55,7 @@ async def page(
     since: datetime | None,
     after: Position | None,
     count: int,
+    cared: Cared | None = None,
 ) -> list[StoredResource]:
     """Return the next `count` current resources of the patients' compartments, in the order of `types`.
 
@@ -59,6 +76,9 @@ async def page(
             place,
             "" if after is None else after.id,
             count,
+            None if cared is None else list(cared.keys),
+            None if cared is None else cared.start,
+            None if cared is None else cared.end,
         )
     return [resources.stored(row) for row in rows]
 

@@ -21,15 +21,32 @@ _WHERE = """
     AND (updated, type, id, version) < ($5, $6, $7, $8)
     AND ($9::text[] IS NULL OR compartment = ANY ($9))
 """
+_ONE = "type = $1 AND id = $2 AND (NOT hidden OR $3) AND ($4::timestamptz IS NULL OR updated >= $4)"
+# A version is current from its time until that of the next one.
+_AT = "($11::timestamptz IS NULL OR (updated < $12 AND {next} > $11))"
+_NEXT = """coalesce(
+    (SELECT next.updated FROM resource_version AS next
+     WHERE (next.type, next.id, next.version) = (old.type, old.id, old.version + 1)),
+    (SELECT next.updated FROM resource AS next WHERE (next.type, next.id) = (old.type, old.id)),
+    'infinity')"""
 # One short index scan a type and table, so that the newest of all types need no index of their own.
 _PAGE = f"""
-SELECT page.* FROM unnest($1::text[]) AS wanted
+SELECT page.*, EXISTS (
+    SELECT FROM resource_version AS before
+    WHERE (before.type, before.id, before.version) = (page.type, page.id, page.version - 1) AND before.deleted
+) AS revived
+FROM unnest($1::text[]) AS wanted
 CROSS JOIN LATERAL (
-    (SELECT {_COLUMNS} FROM resource WHERE {_WHERE} ORDER BY updated DESC, id DESC LIMIT $10)
+    (SELECT {_COLUMNS} FROM resource WHERE {_WHERE} AND {_AT.format(next="'infinity'::timestamptz")}
+     ORDER BY updated DESC, id DESC LIMIT $10)
     UNION ALL
-    (SELECT {_COLUMNS} FROM resource_version WHERE {_WHERE} ORDER BY updated DESC, id DESC LIMIT $10)
+    (SELECT {_COLUMNS} FROM resource_version AS old WHERE {_WHERE} AND {_AT.format(next=_NEXT)}
+     ORDER BY updated DESC, id DESC LIMIT $10)
 ) AS page
 ORDER BY updated DESC, type DESC, id DESC, version DESC LIMIT $10
+"""  # noqa: S608  (constants only)
+_COUNT = f"""
+SELECT (SELECT count(*) FROM resource WHERE {_ONE}) + (SELECT count(*) FROM resource_version WHERE {_ONE})
 """  # noqa: S608  (constants only)
 
 
@@ -45,6 +62,20 @@ class Position(msgspec.Struct, frozen=True):
 START = Position(datetime(9999, 1, 1, tzinfo=UTC), "", "", 0)
 
 
+class History(msgspec.Struct, frozen=True):
+    """One page of versions.
+
+    Args:
+        versions: the newest first; a deletion has no content.
+        revived: those (type, id, version) that came after a deletion.
+        total: how many versions there are in all, counted for one resource only.
+    """
+
+    versions: list[StoredResource]
+    revived: frozenset[tuple[str, str, int]]
+    total: int | None
+
+
 async def history(
     grant: Grant,
     database: Database,
@@ -52,13 +83,14 @@ async def history(
     *,
     identity: str | None = None,
     since: datetime | None = None,
+    at: tuple[datetime, datetime] | None = None,
     after: Position = START,
     count: int,
-) -> list[StoredResource]:
-    """Return at most `count` versions, the newest first; a deletion has no content.
+) -> History:
+    """Return at most `count` versions.
 
-    `identity` leaves one resource of the one type, `since` the versions from then on; `after` is the last
-    version of the page before.
+    `identity` leaves one resource of the one type, `since` the versions from then on, `at` those that were
+    current at some moment of [start, end); `after` is the last version of the page before.
 
     Raises:
         AccessRefused: the grant does not let one of the types be read.
@@ -66,27 +98,24 @@ async def history(
     """
     require_readable(grant, types, "ask for the history of a type that may be read")
     patients = None if grant.patients is None else sorted(grant.patients)
+    sees = sees_hidden(grant)
+    start, end = (None, None) if at is None else at
     async with database.reading(grant) as connection:
         rows = await connection.fetch(
-            _PAGE,
-            list(types),
-            sees_hidden(grant),
-            identity,
-            since,
-            after.updated,
-            after.type,
-            after.id,
-            after.version,
-            patients,
-            count,
-        )
+            _PAGE, list(types), sees, identity, since, after.updated, after.type, after.id, after.version,
+            patients, count, start, end,
+        )  # fmt: skip
+        total = None
+        if identity is not None and at is None:
+            total = await connection.fetchval(_COUNT, types[0], identity, sees, since)
         if not rows and identity is not None and after == START:
             known = await connection.fetchval(
                 "SELECT true FROM resource WHERE type = $1 AND id = $2 AND (NOT hidden OR $3)",
                 types[0],
                 identity,
-                sees_hidden(grant),
+                sees,
             )
             if known is None:
                 raise NotFound(f"There is no {types[0]}/{identity} that this access may see.")
-    return [resources.stored(row) for row in rows]
+    revived = frozenset((row["type"], row["id"], row["version"]) for row in rows if row["revived"])
+    return History([resources.stored(row) for row in rows], revived, total)

@@ -69,7 +69,7 @@ async def test_a_restricted_document_is_absent_for_professionals_with_all_that_c
         await documents.retrieve(clinician, database, "b1")
     assert (await documents.retrieve(citizen, database, "b1")).content == b"secret"
     seen = await history(clinician, database, ["DocumentReference", "Observation"], count=9)
-    assert [version.id for version in seen] == ["o2"]
+    assert [version.id for version in seen.versions] == ["o2"]
     assert (await resources.read(clinician, database, "Observation", "o2")).version == 1
 
 

@@ -13,6 +13,7 @@ from salus.core.identifiers import is_fhir_id, new_id
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.query_string import Pairs, format_pairs
 from salus.store.access_log import LoggedAccess, access_log
+from salus.store.search_cursor import bound_to, open_mark, seal_mark
 from salus.web.fhir.answer import Answer, join_bundle
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.history import read_count
@@ -55,17 +56,19 @@ async def search(services: Services, request: FhirRequest, caller: Caller) -> An
     patient = patient_of(pairs, caller)
     limits = services.limits
     count = read_count(pairs, limits.page_count_default, limits.page_count_max)
-    before = read_cursor(first(pairs, CURSOR))
+    mark, key = first(pairs, CURSOR), services.keys.search
     async with pass_gate(
         services, caller, Action.AUDIT, "AuditEvent", "AuditEvent?patient", patients=frozenset((patient,))
     ) as access:
+        bound = bound_to(access.grant, "AuditEvent", patient)
+        before = open_mark(key, bound, mark, int) if mark else None
         found = await access_log(access.grant, services.database, patient, count=count + 1, before=before)
     more, found = len(found) > count, found[:count]
     address = f"{services.fhir_base}/AuditEvent"
     asked = [("patient", patient), ("_count", str(count))]
     link = [{"relation": "self", "url": f"{address}?{format_pairs(asked)}"}]
     if more and found:
-        following = format_pairs([*asked, (CURSOR, str(found[-1].arrival))])
+        following = format_pairs([*asked, (CURSOR, seal_mark(key, bound, found[-1].arrival))])
         link.append({"relation": "next", "url": f"{address}?{following}"})
     head: Json = {"resourceType": "Bundle", "id": new_id(), "type": "searchset", "link": link}
     return Answer(200, join_bundle(head, [entry(services, one) for one in found]))
@@ -83,19 +86,6 @@ def patient_of(pairs: Pairs, caller: Caller) -> str:
     if len(named) != 1 or not is_fhir_id(named[0]):
         raise InvalidSearch("Name one patient whose accesses to read: AuditEvent?patient=ID.")
     return named[0]
-
-
-def read_cursor(text: str | None) -> int | None:
-    """Return the line below which the page begins, None for the first page.
-
-    Raises:
-        InvalidSearch: the text is none of ours.
-    """
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-        raise InvalidSearch("The paging cursor is not one of this node: follow the link next.")
-    return int(text)
 
 
 def entry(services: Services, logged: LoggedAccess) -> bytes:

@@ -47,9 +47,6 @@ async def start(
         "ndjson",
     ):
         raise NotSupported(UNKNOWN_HEADER)
-    strange = {name for name, _ in pairs} - {"_outputFormat", "_type", "_since"}
-    if strange and request.preference.strict:
-        raise NotSupported("The node exports by _type and _since; leave the other parameters out.")
     since = first(pairs, "_since")
     wish = Wish(
         request=f"{services.fhir_base}/{'/'.join(request.segments)}",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
+import re
+from datetime import datetime
 from typing import Any
-
-import msgspec
 
 from salus.core.access import Action, Caller
 from salus.core.errors import MalformedContent
@@ -14,16 +12,20 @@ from salus.core.identifiers import new_id
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.query_string import Pairs, format_pairs
+from salus.standards.fhir.search.values import date_interval, moment_at
 from salus.store import history
+from salus.store.concerned import Touched, concerned
 from salus.store.history import START, Position
 from salus.store.rows import StoredResource
+from salus.store.search_cursor import bound_to, open_mark, seal_mark
 from salus.web.fhir.answer import Answer, join_bundle, resource_bytes
 from salus.web.fhir.door import known_id, known_type, pass_gate
-from salus.web.fhir.request import FhirRequest, first, parse_instant
+from salus.web.fhir.request import FhirRequest, first, parse_instant, refuse_unknown
 from salus.web.services import Services
 
 CURSOR = "_cursor"
-METHODS = {201: "POST", 200: "PUT", 204: "DELETE"}
+KNOWN = ("_since", "_at", "_count", CURSOR)
+GIVEN_BY_NODE = re.compile(r"[a-z2-7]{26}").fullmatch
 
 
 async def of_instance(services: Services, request: FhirRequest, caller: Caller) -> Answer:
@@ -54,31 +56,54 @@ async def answer(
     what: str,
     patients: frozenset[str] | None,
 ) -> Answer:
-    """Answer one page of versions."""
-    count = read_count(request.pairs, services.limits.page_count_default, services.limits.page_count_max)
-    since = first(request.pairs, "_since")
+    """Answer one page of versions.
+
+    The total is told of one resource; counting those of a type reads them all.
+    """
+    pairs, key = request.pairs, services.keys.search
+    refuse_unknown(request, KNOWN)
+    count = read_count(pairs, services.limits.page_count_default, services.limits.page_count_max)
+    since, moments, mark = first(pairs, "_since"), read_at(pairs), first(pairs, CURSOR)
     kind = types[0] if len(types) == 1 else ""
     action = Action.CHANGES if identity is None else Action.HISTORY
     async with pass_gate(services, caller, action, kind, what, patients=patients) as access:
-        versions = await history.history(
+        bound = bound_to(access.grant, what, since, first(pairs, "_at"))
+        found = await history.history(
             access.grant,
             services.database,
             types,
             identity=identity,
             since=parse_instant(since, "_since") if since else None,
-            after=read_cursor(first(request.pairs, CURSOR)),
+            at=moments,
+            after=open_mark(key, bound, mark, Position) if mark else START,
             count=count + 1,
         )
-        more, versions = len(versions) > count, versions[:count]
+        versions = found.versions[:count]
         for version in versions:
             access.record(version.patients)
-    head: dict[str, Any] = {  # FHIR content is open JSON
-        "resourceType": "Bundle",
-        "id": new_id(),
-        "type": "history",
-        "link": links(services.fhir_base, request, versions[-1] if more and versions else None),
-    }
-    return Answer(200, join_bundle(head, [entry(services.fhir_base, version) for version in versions]))
+        if identity is not None and not versions:
+            touched = Touched()
+            touched.add_resource(kind, identity)
+            access.concern(await concerned(access.grant, services.database, touched, key=key))
+    following = ""
+    if len(found.versions) > count and versions:
+        last = versions[-1]
+        following = seal_mark(key, bound, Position(last.updated, last.type, last.id, last.version))
+    address = f"{services.fhir_base}/{'/'.join(request.segments)}"
+    head: dict[str, Any] = {"resourceType": "Bundle", "id": new_id(), "type": "history"}  # open JSON
+    if found.total is not None:
+        head["total"] = found.total
+    head["link"] = links(address, pairs, following)
+    return Answer(
+        200,
+        join_bundle(
+            head,
+            [
+                entry(services.fhir_base, one, revived=(one.type, one.id, one.version) in found.revived)
+                for one in versions
+            ],
+        ),
+    )
 
 
 def read_count(pairs: Pairs, default: int, largest: int) -> int:
@@ -95,14 +120,12 @@ def read_count(pairs: Pairs, default: int, largest: int) -> int:
     return min(int(text), largest)
 
 
-def links(base: str, request: FhirRequest, last: StoredResource | None) -> list[dict[str, str]]:
-    """Return the links self and, where older versions remain, next."""
-    address = f"{base}/{'/'.join(request.segments)}"
-    pairs = [pair for pair in request.pairs if pair[0] in ("_since", "_count")]
-    found = [{"relation": "self", "url": with_query(address, list(request.pairs))}]
-    if last is not None:
-        position = Position(last.updated, last.type, last.id, last.version)
-        found.append({"relation": "next", "url": with_query(address, [*pairs, (CURSOR, cursor(position))])})
+def links(address: str, pairs: Pairs, mark: str) -> list[dict[str, str]]:
+    """Return the links self, with the parameters that were understood, and next, if a cursor is given."""
+    found = [{"relation": "self", "url": with_query(address, [pair for pair in pairs if pair[0] in KNOWN])}]
+    if mark:
+        kept = [pair for pair in pairs if pair[0] in KNOWN and pair[0] != CURSOR]
+        found.append({"relation": "next", "url": with_query(address, [*kept, (CURSOR, mark)])})
     return found
 
 
@@ -111,36 +134,37 @@ def with_query(address: str, pairs: list[tuple[str, str]]) -> str:
     return f"{address}?{format_pairs(pairs)}" if pairs else address
 
 
-def cursor(position: Position) -> str:
-    """Return an opaque text for where a page ends; it holds no value of any resource."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(position)).rstrip(b"=").decode("ascii")
-
-
-def read_cursor(text: str | None) -> Position:
-    """Return where the page before ended.
+def read_at(pairs: Pairs) -> tuple[datetime, datetime] | None:
+    """Return the moments that _at covers by its precision, None when it is not asked for.
 
     Raises:
-        MalformedContent: the text is none of ours.
+        MalformedContent: it is no date or dateTime.
     """
+    text = first(pairs, "_at")
     if text is None:
-        return START
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        position = msgspec.json.decode(raw, type=Position)
-    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-        raise MalformedContent("The paging cursor is not one of this node: follow the link next.") from error
-    if position.updated.tzinfo is None or not 0 <= position.version < 2**31:
-        raise MalformedContent("The paging cursor is not one of this node: follow the link next.")
-    return position
+        return None
+    interval = date_interval(text.replace(" ", "+"))
+    if interval is None:
+        raise MalformedContent("_at takes a date or a moment such as 2026-01-31 or 2026-01-31T12:00:00Z.")
+    return moment_at(interval[0]), moment_at(interval[1])
 
 
-def entry(base: str, version: StoredResource) -> bytes:
-    """Return the Bundle entry of one version."""
-    status = 204 if version.deleted else 201 if version.version == 1 else 200
-    name = version.type if status == 201 else f"{version.type}/{version.id}"
+def entry(base: str, version: StoredResource, *, revived: bool) -> bytes:
+    """Return the Bundle entry of one version; `revived`: it came after a deletion.
+
+    An id that is no node's came with a PUT; one of the form that nodes give counts as created by POST.
+    """
+    created = version.version == 1 or revived
+    name = f"{version.type}/{version.id}"
+    if version.deleted:
+        method, status = "DELETE", 204
+    elif created and not revived and GIVEN_BY_NODE(version.id):
+        method, status, name = "POST", 201, version.type
+    else:
+        method, status = "PUT", 201 if created else 200
     head = {
         "fullUrl": f"{base}/{version.type}/{version.id}",
-        "request": {"method": METHODS[status], "url": name},
+        "request": {"method": method, "url": name},
         "response": {
             "status": str(status),
             "etag": f'W/"{version.version}"',

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import cache
 
 import msgspec
 
 from salus.core.access import Caller
+from salus.core.errors import MalformedContent
+from salus.standards.fhir.codec.json import parse_json
+from salus.standards.fhir.query_string import Pairs
 from salus.web.fhir import operations
 from salus.web.fhir.answer import Answer
-from salus.web.fhir.request import FhirRequest
+from salus.web.fhir.negotiation import Format, body_format
+from salus.web.fhir.request import FhirRequest, read_body, unknown
 from salus.web.services import Services
 
 Run = Callable[[Services, FhirRequest, Caller], Awaitable[Answer]]
@@ -28,6 +32,9 @@ class Operation(msgspec.Struct, frozen=True):
             resource types, "*" for every one.
         methods: GET and POST.
         run: does it.
+        parameters: what may stand in its query; others are refused, for an answer that is not what was asked
+            looks like it.
+        may_ignore: with `Prefer: handling=lenient` others are left out (Bulk Data Access, kick-off request).
         documentation: one sentence for the CapabilityStatement.
     """
 
@@ -39,11 +46,45 @@ class Operation(msgspec.Struct, frozen=True):
     types: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
     methods: tuple[str, ...] = ("GET", "POST")
+    parameters: tuple[str, ...] = ()
+    may_ignore: bool = False
 
     def is_on(self, kind: str, *, instance: bool) -> bool:
         """Return whether it may be called on a resource type, or on an instance of it."""
         where = self.instances if instance else self.types
         return "*" in where or kind in where
+
+
+async def pairs_of(services: Services, request: FhirRequest, known: Collection[str]) -> Pairs:
+    """Return the parameters of the query and, by POST, of the Parameters in the body.
+
+    Raises:
+        MalformedContent: the body is no Parameters, or one of them has no simple value.
+        NotSupported: one is not known.
+    """
+    if request.method != "POST" or request.header("content-length") == "0":
+        return request.pairs
+    body = await read_body(request)
+    if not body:
+        return request.pairs
+    if body_format(request.header("content-type")) is Format.XML:
+        from salus.standards.fhir.codec.xml import parse_xml  # lxml is loaded only where XML comes in
+
+        sent = parse_xml(body, services.limits)
+    else:
+        sent = parse_json(body, services.limits)
+    if sent.get("resourceType") != "Parameters":
+        raise MalformedContent("The body of this operation is a Parameters resource, or empty.")
+    found = list(request.pairs)
+    for one in sent.get("parameter", ()):
+        values = [one[name] for name in one if name.startswith("value")] if isinstance(one, dict) else []
+        if len(values) != 1 or not isinstance(values[0], str | int) or not isinstance(one.get("name"), str):
+            raise MalformedContent("Each parameter of this operation has a name and one simple value.")
+        found.append((one["name"], str(values[0])))
+    strange = [name for name, _ in found if name not in known]
+    if strange:
+        raise unknown(strange, known)
+    return tuple(found)
 
 
 @cache

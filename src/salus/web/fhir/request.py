@@ -6,6 +6,7 @@ another address; ids are case-sensitive (http://hl7.org/fhir/R4/http.html#genera
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import unquote_to_bytes
@@ -37,6 +38,7 @@ class Preference(msgspec.Struct, frozen=True):
 
     returned: str = "representation"
     strict: bool = False
+    lenient: bool = False
     asynchronous: bool = False
 
 
@@ -141,12 +143,34 @@ def parse_preference(header: str) -> Preference:
     returned = wishes.get("return", "representation")
     if returned not in {"minimal", "representation", "OperationOutcome"}:
         returned = "representation"
-    return Preference(returned, wishes.get("handling") == "strict", "respond-async" in wishes)
+    handling = wishes.get("handling")
+    return Preference(returned, handling == "strict", handling == "lenient", "respond-async" in wishes)
 
 
 def first(pairs: Pairs, name: str) -> str | None:
     """Return the first value of a parameter, None when it is absent."""
     return next((chosen for key, chosen in pairs if key == name), None)
+
+
+def refuse_unknown(request: FhirRequest, known: Collection[str]) -> None:
+    """Refuse parameters that this address does not know, where the client wants that.
+
+    Others get an answer without them; what it was asked for stands in the link self, where it has one.
+
+    Raises:
+        NotSupported: with `Prefer: handling=strict`, naming them.
+    """
+    strange = [name for name, _ in request.pairs if name not in known]
+    if strange and request.preference.strict:
+        raise unknown(strange, known)
+
+
+def unknown(names: Collection[str], known: Collection[str]) -> NotSupported:
+    """Return the refusal of parameters that are not known."""
+    listed = ", ".join(f"{name[:40]!a}" for name in list(names)[:10])
+    public = [name for name in known if name != "_cursor"]
+    taken = f"it takes {', '.join(public)}" if public else "it takes none"
+    return NotSupported(f"This address does not know the parameters {listed}: {taken}.")
 
 
 def read_request(scope: Scope, receive: Receive, *, prefix: bytes, body_bytes_max: int) -> FhirRequest:

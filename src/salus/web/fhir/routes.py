@@ -22,7 +22,7 @@ from salus.web.fhir import (
 )
 from salus.web.fhir.answer import Answer
 from salus.web.fhir.operation import operations_found
-from salus.web.fhir.request import FhirRequest
+from salus.web.fhir.request import FhirRequest, refuse_unknown, unknown
 from salus.web.services import Services
 
 READ_ONLY = frozenset({"AuditEvent"})
@@ -48,6 +48,17 @@ ROUTES: Mapping[str, Mapping[str, Interaction]] = {
     "T/i/_history/v": {"GET": read.vread},
     "T/i/T": {"GET": search.in_compartment},
     "T/i/T/_search": {"POST": search.in_compartment},
+}
+# What may stand in the query of addresses that are no search and no condition; histories know theirs.
+PARTS = ("_summary", "_elements")
+PARAMETERS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("", "POST"): (),
+    ("T", "POST"): (),
+    ("T/i", "GET"): PARTS,
+    ("T/i", "PUT"): (),
+    ("T/i", "PATCH"): (),
+    ("T/i", "DELETE"): (),
+    ("T/i/_history/v", "GET"): PARTS,
 }
 # Types with doors of their own. The audit is written by the gate only, and found by search only.
 SPECIAL: Mapping[str, Mapping[tuple[str, str], Interaction]] = {
@@ -93,6 +104,7 @@ def route(request: FhirRequest) -> Interaction:
     Raises:
         NotFound: FHIR has no such address, or no such resource type or operation.
         MethodNotAllowed: the address exists, the method does not.
+        NotSupported: a parameter is unknown, and the client or the operation does not ignore it.
     """
     method = "GET" if request.method == "HEAD" else request.method
     shape = shape_of(request.segments)
@@ -103,6 +115,8 @@ def route(request: FhirRequest) -> Interaction:
     methods = ROUTES.get(shape)
     if methods is None:
         raise NotFound("There is nothing at this address.")
+    if request.pairs and (shape, method) in PARAMETERS:
+        refuse_unknown(request, PARAMETERS[shape, method])
     if request.segments and request.segments[0] in SPECIAL:
         special = SPECIAL[request.segments[0]].get((shape, method))
         if special is not None:
@@ -130,4 +144,7 @@ def operation(request: FhirRequest, method: str) -> Interaction:
         raise NotFound("There is no such operation at this address; /metadata lists those there are.")
     if method not in found.methods:
         raise MethodNotAllowed(f"This operation takes {', '.join(found.methods)} only.")
+    strange = [name for name, _ in request.pairs if name not in found.parameters]
+    if strange and not (found.may_ignore and request.preference.lenient):
+        raise unknown(strange, found.parameters)
     return found.run

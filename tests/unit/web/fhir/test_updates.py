@@ -105,7 +105,9 @@ async def test_an_update_that_excludes_what_is_there_is_refused(door, tags):
 
 
 async def test_an_update_that_wants_nothing_there_creates(door):
-    answer = await door("PUT", "/Patient/new", {**PATIENT, "id": "new"}, headers={"if-none-match": "*"})
+    answer = await door.operator(
+        "PUT", "/Patient/new", {**PATIENT, "id": "new"}, headers={"if-none-match": "*"}
+    )
     assert answer.status_code == 201
 
 

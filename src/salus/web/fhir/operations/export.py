@@ -44,4 +44,6 @@ OPERATION = Operation(
     types=("Patient",),
     instances=("Group",),
     methods=("GET",),
+    parameters=("_outputFormat", "_since", "_type"),
+    may_ignore=True,
 )

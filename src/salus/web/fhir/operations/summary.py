@@ -18,7 +18,7 @@ from salus.trust.gate import Access
 from salus.trust.policy import SUMMARY
 from salus.web.fhir.answer import UNLIMITED, Answer, json_answer, resource_bytes
 from salus.web.fhir.door import known_id, pass_gate
-from salus.web.fhir.operation import Operation
+from salus.web.fhir.operation import Operation, pairs_of
 from salus.web.fhir.request import FhirRequest
 from salus.web.services import Services
 
@@ -29,6 +29,7 @@ NOT_NEEDED = frozenset({"Claim", "ExplanationOfBenefit", "AuditEvent", "Provenan
 async def run(services: Services, request: FhirRequest, caller: Caller) -> Answer:
     """Answer the summary document of the patient in the address."""
     identity = known_id(request.segments[1])
+    await pairs_of(services, request, ())
     what, patients = f"Patient/{identity}/$summary", frozenset((identity,))
     async with pass_gate(services, caller, Action.READ, SUMMARY, what, patients=patients) as access:
         patient = await resources.read(access.grant, services.database, "Patient", identity)

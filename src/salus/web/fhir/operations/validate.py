@@ -128,4 +128,5 @@ OPERATION = Operation(
     system=True,
     types=("*",),
     instances=("*",),
+    parameters=("mode", "profile"),
 )

@@ -1,0 +1,153 @@
+"""Parameters outside a search: understood, refused, or left out in the open (R4 search.html#errors)."""
+
+import pytest
+
+PATIENT = {"resourceType": "Patient", "name": [{"family": "Tamm"}]}
+STRICT = {"prefer": "handling=strict"}
+EXPORT = {"prefer": "respond-async"}
+
+
+def observation(patient, **more):
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "x"},
+        "subject": {"reference": f"Patient/{patient}"},
+        **more,
+    }
+
+
+async def created(door, resource):
+    answer = await door("POST", f"/{resource['resourceType']}", resource)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
+
+
+def pages(door, path):
+    async def walk():
+        at = path
+        while at:
+            page = (await door("GET", at)).json()
+            yield page
+            following = [link["url"] for link in page["link"] if link["relation"] == "next"]
+            at = following[0].removeprefix("https://node.test/fhir") if following else None
+
+    return walk()
+
+
+async def test_unknown_parameters_are_refused_where_that_is_wished(door):
+    identity = await created(door, PATIENT)
+    changed = {**PATIENT, "id": identity}
+    for method, path, body in (
+        ("GET", f"/Patient/{identity}?foo=1", None),
+        ("GET", f"/Patient/{identity}/_history?foo=1", None),
+        ("GET", "/Patient/_history?foo=1", None),
+        ("GET", f"/Patient/{identity}/_history/1?foo=1", None),
+        ("PUT", f"/Patient/{identity}?foo=1", changed),
+        ("POST", "/Patient?foo=1", PATIENT),
+        ("DELETE", f"/Patient/{identity}?foo=1", None),
+    ):
+        answer = await door(method, path, body, headers=STRICT)
+        assert answer.status_code == 400, path
+        assert "'foo'" in answer.json()["issue"][0]["details"]["text"]
+    assert (await door("GET", f"/Patient/{identity}?foo=1")).status_code == 200
+    history = await door("GET", f"/Patient/{identity}/_history?foo=1&_count=5")
+    assert history.json()["link"][0]["url"].endswith("/_history?_count=5")
+
+
+@pytest.mark.parametrize("prefer", [{}, STRICT])
+async def test_operations_refuse_unknown_parameters(door, prefer):
+    identity = await created(door, PATIENT)
+    for path in (
+        f"/Patient/{identity}/$everything?code=x",
+        f"/Patient/{identity}/$summary?profile=http://foo",
+        f"/Patient/{identity}/$validate?foo=1",
+    ):
+        assert (await door("GET", path, headers=prefer)).status_code == 400, path
+    sent = {"resourceType": "Parameters", "parameter": [{"name": "code", "valueCode": "x"}]}
+    assert (await door("POST", f"/Patient/{identity}/$everything", sent, headers=prefer)).status_code == 400
+
+
+async def test_an_export_takes_no_filter_unless_it_may_leave_it_out(door):
+    path = "/$export?_typeFilter=Patient%3Factive%3Dtrue"
+    assert (await door.operator("GET", path, headers=EXPORT)).status_code == 400
+    lenient = {"prefer": "respond-async, handling=lenient"}
+    assert (await door.operator("GET", path, headers=lenient)).status_code == 202
+
+
+async def test_everything_of_a_time_of_care(door):
+    identity = await created(door, PATIENT)
+    for text in ("2019-05", "2020-02-01", "2021"):
+        await created(door, observation(identity, effectiveDateTime=text, note=[{"text": text}]))
+    period = {"start": "2018", "end": "2020-01-15"}
+    await created(door, observation(identity, effectivePeriod=period, note=[{"text": "period"}]))
+    await created(door, observation(identity, note=[{"text": "undated"}]))
+
+    async def found(query, method="GET", body=None):
+        answer = await door(method, f"/Patient/{identity}/$everything{query}", body)
+        assert answer.status_code == 200, answer.text
+        entries = [one["resource"] for one in answer.json()["entry"]]
+        assert entries[0]["resourceType"] == "Patient"
+        return {one["note"][0]["text"] for one in entries if one["resourceType"] == "Observation"}
+
+    assert await found("?start=2020&end=2020") == {"2020-02-01", "period", "undated"}
+    assert await found("?start=2020-02-01") == {"2020-02-01", "2021", "undated"}
+    assert await found("?end=2019") == {"2019-05", "period", "undated"}
+    start = {"name": "start", "valueDate": "2021-06-01"}
+    sent = {"resourceType": "Parameters", "parameter": [start]}
+    assert await found("", "POST", sent) == {"2021", "undated"}
+    assert (await door("GET", f"/Patient/{identity}/$everything?start=soon")).status_code == 400
+
+
+async def test_the_history_at_a_moment(door):
+    identity = await created(door, PATIENT)
+    for active in (True, False):
+        changed = {**PATIENT, "id": identity, "active": active}
+        assert (await door("PUT", f"/Patient/{identity}", changed)).status_code == 200
+    first = (await door("GET", f"/Patient/{identity}/_history/1")).json()["meta"]["lastUpdated"]
+    third = (await door("GET", f"/Patient/{identity}/_history/3")).json()["meta"]["lastUpdated"]
+
+    async def found(at):
+        answer = await door("GET", f"/Patient/{identity}/_history?_at={at}")
+        assert answer.status_code == 200, answer.text
+        return [one["resource"]["meta"]["versionId"] for one in answer.json().get("entry", ())]
+
+    assert await found("1999") == []
+    assert await found("2999-01-01") == ["3"]
+    assert await found(first[:4]) == ["3", "2", "1"]
+    assert "3" in await found(third)
+    assert (await door("GET", f"/Patient/{identity}/_history?_at=soon")).status_code == 400
+
+
+async def test_page_cursors_tell_nothing_and_serve_one_request_of_one_caller(door):
+    identity = await created(door, PATIENT)
+    for _ in range(2):
+        await created(door, observation(identity))
+    await door("PUT", f"/Patient/{identity}", {**PATIENT, "id": identity, "active": True})
+    for path in (f"/Patient/{identity}/_history", f"/Patient/{identity}/$everything"):
+        seen = [page async for page in pages(door, f"{path}?_count=1")]
+        assert len(seen) >= 2
+        following = seen[0]["link"][1]["url"].removeprefix("https://node.test/fhir")
+        assert "Patient/" not in following.partition("_cursor=")[2]
+        assert (await door("GET", following, subject="another")).status_code == 400
+        assert (await door("GET", f"{path}?_count=1&_cursor=x")).status_code == 400
+
+
+async def test_a_history_says_how_each_version_came_and_how_many_there_are(door):
+    identity = await created(door, PATIENT)
+    await door("PUT", f"/Patient/{identity}", {**PATIENT, "id": identity, "active": True})
+    await door("DELETE", f"/Patient/{identity}")
+    await door("PUT", f"/Patient/{identity}", {**PATIENT, "id": identity})
+    bundle = (await door("GET", f"/Patient/{identity}/_history?_count=2")).json()
+    assert bundle["total"] == 4
+    seen = [page async for page in pages(door, f"/Patient/{identity}/_history?_count=2")]
+    told = [(one["request"]["method"], one["response"]["status"]) for page in seen for one in page["entry"]]
+    assert told == [("PUT", "201"), ("DELETE", "204"), ("PUT", "200"), ("POST", "201")]
+
+
+async def test_what_was_created_under_an_id_of_its_own_came_by_put(door):
+    practitioner = {"resourceType": "Practitioner", "id": "dr-1"}
+    assert (await door("PUT", "/Practitioner/dr-1", practitioner)).status_code == 201
+    found = (await door("GET", "/Practitioner/dr-1/_history")).json()["entry"][0]
+    assert found["request"] == {"method": "PUT", "url": "Practitioner/dr-1"}
+    assert found["response"]["status"] == "201"
