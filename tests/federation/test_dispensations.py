@@ -243,6 +243,23 @@ async def test_both_countries_know_what_became_of_each_hand_over(counter):
     assert str((await only(desk, patient)).left.amount) == "30 tablet"
 
 
+async def test_the_dispensing_node_keeps_a_record_of_its_own_also_when_home_is_gone(counter):
+    federation, desk, patient = counter
+    listed = await only(desk, patient)
+    await dispense(desk, patient, listed.resource, supply("d1", 20))
+    federation.publish(federation.member("ee-1"))
+    node = federation.nodes["ee-1"]
+    headers = {"authorization": f"Bearer {local_token(node, Role.PHARMACIST, 'Jaan Kask')}"}
+    async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+        body = {"node": "pt-1", "id": "ana"}
+        answer = await client.post(f"{node.url}/abroad/handed-over", json=body)
+        other = await client.post(f"{node.url}/abroad/handed-over", json=body | {"id": "rui"})
+    (line,) = answer.json()["handed_over"]
+    assert (line["state"], line["prescription"], line["dispense_id"][1]) == ("recorded", "rx", "d1")
+    assert line["dispensation"]["quantity"]["value"] == 20
+    assert other.json() == {"handed_over": []}
+
+
 async def test_a_dispense_id_of_any_characters_selects_itself_only(counter):
     _, desk, patient = counter
     listed = await only(desk, patient)

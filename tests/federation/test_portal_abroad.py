@@ -80,3 +80,22 @@ async def test_a_patient_whose_node_is_down_is_not_said_to_be_unknown(federation
     assert "No patient has this identifier" not in page.text
     assert "not known" in page.text
     assert "pt-1 (node pt-1 cannot be reached)" in page.text
+
+
+async def test_what_was_handed_over_here_is_shown_also_when_home_is_down(federation, browser):
+    node = federation.nodes["ee-1"]
+    now = node.clock()
+    message = msgspec.json.encode(
+        {"resourceType": "MedicationDispense", "medicationCodeableConcept": {"text": "Enalapril"}}
+    )
+    async with node.services.database.system() as connection:
+        await connection.execute(
+            "INSERT INTO dispensed_abroad VALUES ('pt-1:ana', 'urn:x', 'd', 'rx', $1, $2, $2, 'recorded')",
+            message,
+            now,
+        )
+    await look_up(browser, present=True)
+    at_nobodys_address(federation)
+    page = await browser.get("/patient/pt-1/ana")
+    assert "Handed over here" in page.text
+    assert "Enalapril" in page.text

@@ -40,7 +40,7 @@ from salus.primary.references import local_reference
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.validation.aspects import STRUCTURE
 from salus.standards.fhir.validation.validator import validate
-from salus.store.dispensed_abroad import DispensedAbroad, begin, open_lines, settle
+from salus.store.dispensed_abroad import DispensedAbroad, begin, lines_of, open_lines, settle
 from salus.trust.gate import Access
 
 DISPENSE_PROFILE = "http://hl7.eu/fhir/mpd/StructureDefinition/MedicationDispense-eu-mpd"
@@ -199,6 +199,18 @@ async def discard(
         await settle(access.grant, desk.database, line, "discarded", at=desk.peers.clock())
         access.record([patient.here])
     return await _outcome(desk, patient, prescription, kept, repeated=False)
+
+
+async def handed_over(desk: Desk, patient: PatientAbroad) -> list[DispensedAbroad]:
+    """Return this node's own record of what was handed over here to the patient, newest first.
+
+    Home is not asked: it is here also when home cannot be reached, and after membership has ended.
+    """
+    what = f"MedicationDispense for {patient.node}"
+    async with depart(desk, patient, Action.SEARCH, "MedicationDispense", what) as access:
+        found = await lines_of(access.grant, desk.database, patient.here)
+        access.record([patient.here], count=len(found))
+    return found
 
 
 async def finish_open(desk: Desk) -> dict[tuple[str, str], str]:

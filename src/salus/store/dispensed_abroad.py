@@ -7,10 +7,11 @@ from datetime import datetime
 import msgspec
 
 from salus.core.access import Grant
-from salus.core.errors import Conflict
+from salus.core.errors import Conflict, TooLarge
 from salus.store.postgres import Database
 
 OPEN_MAX = 100
+LINES_MAX = 500
 _COLUMNS = "patient, system, value, prescription, message, begun, settled, state, note"
 _BEGIN = """
 INSERT INTO dispensed_abroad (patient, system, value, prescription, message, begun, state)
@@ -24,6 +25,7 @@ _SETTLE = """
 UPDATE dispensed_abroad SET state = $4, note = $5, settled = $6
 WHERE patient = $1 AND system = $2 AND value = $3
 """
+_OF_PATIENT = f"SELECT {_COLUMNS} FROM dispensed_abroad WHERE patient = $1 ORDER BY begun DESC LIMIT $2"  # noqa: S608  (constants only)
 _OPEN = f"SELECT {_COLUMNS} FROM dispensed_abroad WHERE state = 'open' ORDER BY begun LIMIT $1"  # noqa: S608  (constants only)
 
 
@@ -84,4 +86,19 @@ async def open_lines(grant: Grant, database: Database) -> list[DispensedAbroad]:
     """Return the lines whose answer is still missing, oldest first, at most 100."""
     async with database.reading(grant) as connection:
         rows = await connection.fetch(_OPEN, OPEN_MAX)
+    return [DispensedAbroad(*row) for row in rows]
+
+
+async def lines_of(grant: Grant, database: Database, patient: str) -> list[DispensedAbroad]:
+    """Return what was handed over here to a patient ("node:id"), newest first.
+
+    Raises:
+        TooLarge: more than `LINES_MAX`; a part is not shown for the whole.
+    """
+    async with database.reading(grant) as connection:
+        rows = await connection.fetch(_OF_PATIENT, patient, LINES_MAX + 1)
+    if len(rows) > LINES_MAX:
+        raise TooLarge(
+            f"More than {LINES_MAX} hand-overs to this patient are recorded; none is listed."
+        )
     return [DispensedAbroad(*row) for row in rows]

@@ -254,6 +254,24 @@ async def _finish(desk: Desk, body: bytes) -> Resource:
     return {"finished": listed}
 
 
+async def _handed_over(desk: Desk, body: bytes) -> Resource:
+    """Answer this node's own record of hand-overs to a patient of another node."""
+    found = await dispensing_abroad.handed_over(desk, _read(desk, body, Whom).patient)
+    listed = [
+        {
+            "dispense_id": [each.system, each.value],
+            "prescription": each.prescription,
+            "state": each.state,
+            "note": each.note,
+            "begun": each.begun.isoformat(),
+            "settled": each.settled.isoformat() if each.settled else None,
+            "dispensation": parse_json_value(each.message, desk.peers.limits),
+        }
+        for each in found
+    ]
+    return {"handed_over": listed}
+
+
 ROUTES: dict[str, Callable[[Desk, bytes], Awaitable[Resource]]] = {
     "/patients": _patients,
     "/summary": _summary,
@@ -264,6 +282,7 @@ ROUTES: dict[str, Callable[[Desk, bytes], Awaitable[Resource]]] = {
     "/dispense": _dispense,
     "/discard": _discard,
     "/finish": _finish,
+    "/handed-over": _handed_over,
 }
 
 

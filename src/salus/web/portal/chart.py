@@ -17,10 +17,18 @@ from salus.primary.dispensing_abroad import (
     Supply,
     dispensation_resource,
     dispense,
+    handed_over,
     list_prescriptions,
 )
-from salus.primary.prescriptions import read_prescription, read_recorded, remaining, why_not
-from salus.standards.fhir.codec.json import write_json
+from salus.primary.prescriptions import (
+    read_amount,
+    read_prescription,
+    read_recorded,
+    remaining,
+    why_not,
+)
+from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.store.dispensed_abroad import DispensedAbroad
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.web.abroad import desk_of
@@ -46,6 +54,10 @@ async def chart(visit: Visit) -> Response:
         listed = await _prescriptions(visit, found)
     except SalusError as error:
         unknown, status = error.message, error.status
+    here: list[dict[str, object]] = []
+    if found.node != visit.services.node:
+        desk = desk_of(visit.services, speaking(visit, found))
+        here = [_handed(visit, each) for each in await handed_over(desk, _abroad(found))]
     rows = [_row(each, visit.language) for each in listed]
     done = "Handed over and recorded at the patient's home." if "done" in visit.request.query_params else ""
     return visit.show(
@@ -56,6 +68,7 @@ async def chart(visit: Visit) -> Response:
         path=found.path,
         prescriptions=rows,
         unknown=unknown,
+        handed=here,
         done=done,
     )
 
@@ -192,6 +205,18 @@ def _row(each: Prescribed, language: str) -> dict[str, object]:
         "remaining": str(amount) if amount is not None else f"{each.left.fills} hand-overs",
         "offer": f"{offer.normalize():f}{unit}" if offer is not None else "",
         "dispense_id": new_id(),
+    }
+
+
+def _handed(visit: Visit, line: DispensedAbroad) -> dict[str, object]:
+    """Return a hand-over of this node in words."""
+    resource = parse_json(line.message, visit.services.limits)
+    return {
+        "entry": read_entry(resource, {}, visit.language),
+        "amount": str(read_amount(resource.get("quantity")) or ""),
+        "at": line.begun,
+        "state": line.state,
+        "note": line.note,
     }
 
 
