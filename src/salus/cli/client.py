@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from salus.cli.command import Command
+from salus.cli.terminal import plain, say
 from salus.core.access import Purpose, Role
 from salus.core.clock import utc_now
 from salus.core.errors import SettingsInvalid
@@ -57,15 +58,15 @@ async def _run(options: argparse.Namespace) -> int:
     async with open_database(place_of(options.data, settings), limits=settings.limits) as database:
         if wanted is not None:
             await register_client(database, wanted, now=utc_now())
-            print(f"{wanted.id} is registered for {' '.join(wanted.scopes)}.")
+            say(f"{wanted.id} is registered for {' '.join(wanted.scopes)}.")
         elif options.action == "off":
             if not await switch_off_client(database, options.client):
                 raise SettingsInvalid(f"{options.client} is not registered; see: salus client list")
-            print(f"{options.client} is off: it gets no token any more; tokens it has end within minutes.")
+            say(f"{options.client} is off: it gets no token any more; tokens it has end within minutes.")
         else:
             for client in await list_clients(database):
                 fields = (client.scopes, client.roles, client.purposes)
-                print("\t".join([client.id, client.name, *map(" ".join, fields)]).rstrip("\t"))
+                say("\t".join(map(plain, [client.id, client.name, *map(" ".join, fields)])).rstrip("\t"))
     return 0
 
 

@@ -11,9 +11,12 @@ from pathlib import Path
 import httpx
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from salus.cli.command import Command, program
+from salus.cli.terminal import plain, say, say_json
 from salus.core.clock import utc_now
 from salus.core.errors import MalformedContent, SettingsInvalid
 from salus.federation import anchor
@@ -65,10 +68,10 @@ def _init(options: argparse.Namespace) -> int:
     if not options.name:
         raise SettingsInvalid("name the federation: salus federation init --name NAME")
     made = anchor.make_federation(options.data, options.name, now=utc_now())
-    print(f"Federation {made.federation} is made; its anchor's key is in {options.data / 'federation'}.")
-    print("Keep that key safe: who holds it decides who belongs. Nobody belongs yet, not even this node:")
-    print(f"  {program()} federation join --data {options.data}")
-    print(f"  {program()} federation join --anchor {options.data} --data OTHER-NODE")
+    say(f"Federation {made.federation} is made; its anchor's key is in {options.data / 'federation'}.")
+    say("Keep that key safe: who holds it decides who belongs. Nobody belongs yet, not even this node:")
+    say(f"  {program()} federation join --data {options.data}")
+    say(f"  {program()} federation join --anchor {options.data} --data OTHER-NODE")
     return 0
 
 
@@ -76,18 +79,18 @@ def _join(options: argparse.Namespace) -> int:
     member = member_of(options.data, days=options.days, now=utc_now())
     if options.request is not None:
         options.request.write_text(sign_request(member, load_node_keys(options.data).federation) + "\n")
-        print(f"{options.request} asks for {member.node} to be admitted; give it to the anchor's operator.")
+        say(f"{options.request} asks for {member.node} to be admitted; give it to the anchor's operator.")
         return 0
     folder = options.anchor or options.data
     renewed = anchor.admit(folder, member, now=utc_now(), node_folder=options.data, readmit=options.readmit)
-    print(f"{member.node} belongs to federation {renewed.federation} (list version {renewed.version}).")
+    say(f"{member.node} belongs to federation {renewed.federation} (list version {renewed.version}).")
     return _tell(folder, renewed)
 
 
 def _admit(options: argparse.Namespace) -> int:
     member = read_request(_text(options.what, "the request file").strip())
     renewed = anchor.admit(options.data, member, now=utc_now(), readmit=options.readmit)
-    print(f"{member.node} ({member.name}, {member.base_url}) is admitted (list version {renewed.version}).")
+    say(f"{member.node} ({member.name}, {member.base_url}) is admitted (list version {renewed.version}).")
     return _tell(options.data, renewed, options.out)
 
 
@@ -95,7 +98,7 @@ def _revoke(options: argparse.Namespace) -> int:
     if not options.what:
         raise SettingsInvalid("name the node: salus federation revoke NODE")
     renewed = anchor.revoke(options.data, options.what, now=utc_now())
-    print(f"{options.what} is revoked (list version {renewed.version}).")
+    say(f"{options.what} is revoked (list version {renewed.version}).")
     return _tell(options.data, renewed, options.out)
 
 
@@ -109,7 +112,7 @@ def _install(options: argparse.Namespace) -> int:
         except msgspec.DecodeError as error:
             raise MalformedContent(f"{options.anchor_key} is not a JWK") from error
     installed = install_list(options.data, _text(options.what, "the list file"), anchor=key)
-    print(f"List version {installed.version} of federation {installed.federation} is in force.")
+    say(f"List version {installed.version} of federation {installed.federation} is in force.")
     return 0
 
 
@@ -124,15 +127,14 @@ def _list(options: argparse.Namespace) -> int:
             "version": known.version,
             "expires_at": known.expires_at.isoformat(),
         }
-        print(json.dumps(head | {"members": rows}))
+        say_json(msgspec.json.encode(head | {"members": rows}))
         return 0
-    table = Table(
-        title=f"{known.federation}, list version {known.version}, expires {known.expires_at:%Y-%m-%d}"
-    )
+    name = escape(plain(known.federation))
+    table = Table(title=f"{name}, list version {known.version}, expires {known.expires_at:%Y-%m-%d}")
     for heading in ("Node", "Country", "Name", "Address", "Until", "State"):
         table.add_column(heading, overflow="fold")
     for member in known.members:
-        table.add_row(*_row(known, member, now).values())
+        table.add_row(*(Text(plain(each)) for each in _row(known, member, now).values()))
     Console().print(table)
     return 0
 
@@ -164,10 +166,10 @@ def _tell(folder: Path, renewed: MembershipList, out: Path | None = None) -> int
         out.write_text(token)
         key = out.with_suffix(".anchor.json")
         key.write_text(json.dumps(dict(read_anchor(folder) or {})))
-        print(f"The list is in {out}, the anchor's public key in {key}.")
+        say(f"The list is in {out}, the anchor's public key in {key}.")
     missed = asyncio.run(_spread(token, renewed))
     for node, reason in missed.items():
-        print(f"  {node}: {reason}; it takes the list when it next asks another node, or by `install`.")
+        say(f"  {node}: {reason}; it takes the list when it next asks another node, or by `install`.")
     return 0
 
 

@@ -21,6 +21,7 @@ from rich.progress import (
 
 from salus.cli.command import Command
 from salus.cli.operator import operator_of
+from salus.cli.terminal import plain, say, say_json
 from salus.core.access import Action
 from salus.intake.conditions import lookup_in
 from salus.intake.files import SourceFile, find_files, skipped_files
@@ -67,9 +68,9 @@ def _run(options: argparse.Namespace) -> int:
     report = asyncio.run(_load(options.data, files, options))
     report.add_skipped(skipped_files(options.paths))
     if options.json:
-        print(msgspec.json.encode(report).decode())
+        say_json(msgspec.json.encode(report))
     else:
-        print(_sentence(report))
+        say(*_sentence(report).split("\n"))
     return REJECTED if report.rejected else STORED
 
 
@@ -132,8 +133,8 @@ def _sentence(report: Report) -> str:
         lines.append(f"Of them {report.resumed:,} were done before by a load that was interrupted.")
     for system, count in sorted(report.doubtful_numbers.items()):
         lines.append(
-            f"{count:,} national numbers of the system {system} break its country's rule; they are stored as "
-            "sent, but not used to tell who is the same person."
+            f"{count:,} national numbers of the system {plain(system)} break its country's rule; they are "
+            "stored as sent, but not used to tell who is the same person."
         )
     if report.skipped:
         lines.append(
@@ -150,7 +151,7 @@ def _sentence(report: Report) -> str:
 
 def _listed(names: list[str], count: int) -> str:
     more = count - len(names)
-    return ", ".join(names) + (f" and {more:,} more" if more > 0 else "")
+    return ", ".join(map(plain, names)) + (f" and {more:,} more" if more > 0 else "")
 
 
 COMMAND = Command("load", "Load FHIR files; exit code 2 when something was rejected.", _arguments, _run)

@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from salus.cli.terminal import say
 from salus.core.errors import SalusError
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
         code = int(options.run(options))
         sys.stdout.flush()
     except SalusError as error:
-        print(f"salus: {error.message}", file=sys.stderr)
+        say(f"salus: {error.message}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 from salus.cli.command import Command, program
+from salus.cli.terminal import say
 from salus.core.errors import SettingsInvalid
 from salus.settings import EMBEDDED, FILE_NAME, KEYS_FOLDER, Settings, parse_settings, render_settings
 from salus.trust.keys import make_keys
@@ -51,8 +52,8 @@ def run(options: argparse.Namespace) -> int:
         demo=options.demo,
     )
     make_node(options.data, settings)
-    print(f"Node {settings.node} is made in {options.data}; its address will be {settings.base_url}")
-    print(f"Start it with: {program()} serve --data {options.data}")
+    say(f"Node {settings.node} is made in {options.data}; its address will be {settings.base_url}")
+    say(f"Start it with: {program()} serve --data {options.data}")
     return 0
 
 

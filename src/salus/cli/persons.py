@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from salus.cli.command import Command
 from salus.cli.operator import operator_of
+from salus.cli.terminal import say
 from salus.core.access import Action, Grant
 from salus.core.errors import NotFound
 from salus.node import open_services
@@ -55,7 +56,7 @@ async def _act(options: argparse.Namespace) -> int:
 
 async def _propose(_options: argparse.Namespace, services: Services, access: Access) -> int:
     count = await persons.propose(access.grant, services.database)
-    print(f"{count} pairs of Patients are alike; see `salus persons list`.")
+    say(f"{count} pairs of Patients are alike; see `salus persons list`.")
     return 0
 
 
@@ -63,7 +64,7 @@ async def _list(options: argparse.Namespace, services: Services, access: Access)
     pairs = await persons.proposals(access.grant, services.database, options.state)
     for pair in pairs:
         access.record((pair.patient, pair.other), f"Patient/{pair.patient}")
-        print(f"{pair.patient}  {pair.other}  {pair.score:.2f}  {pair.reason}")
+        say(f"{pair.patient}  {pair.other}  {pair.score:.2f}  {pair.reason}")
     return 0
 
 
@@ -74,12 +75,12 @@ async def _find(options: argparse.Namespace, services: Services, access: Access)
     )
     for candidate in found:
         access.record(candidate.resource.patients)
-        print(
+        say(
             candidate.resource.id
             + ("  ambiguous: several fit, none is picked" if candidate.ambiguous else "")
         )
     if not found:
-        print("No Patient here has this identifier.")
+        say("No Patient here has this identifier.")
         return NOBODY
     return 0 if len(found) == 1 else SEVERAL
 
@@ -89,7 +90,7 @@ async def _decide(options: argparse.Namespace, services: Services) -> int:
     request = AccessRequest(Action.UPDATE, "Patient", f"persons {options.action}")
     async with enter(services.gatehouse, operator_of(services), request) as access:
         await _decided(options.action, access.grant, services, one, other)
-    print(f"{options.action}: done")
+    say(f"{options.action}: done")
     return 0
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from salus.cli.command import Command
 from salus.cli.operator import operator_of
+from salus.cli.terminal import say, say_json, shown
 from salus.core.access import Action
 from salus.core.errors import NotFound
 from salus.intake.conditions import lookup_in
@@ -70,11 +71,11 @@ async def _list(options: argparse.Namespace) -> int:
     for one in kept:
         row = _described(one)
         if options.json:
-            print(msgspec.json.encode(row).decode())
+            say_json(msgspec.json.encode(row))
         else:
             place = f"{row['file']}:{row['line']}" + (f" entry {row['entry']}" if row["entry"] >= 0 else "")
             reason = f"{row['expression']}: {row['reason']}" if row["expression"] else row["reason"]
-            print(f"{row['id']}  {row['type'] or '?':20}  {place}\n    {reason}")
+            say(f"{row['id']}  {row['type'] or '?':20}  {place}", f"    {reason}")
     return 0
 
 
@@ -106,10 +107,9 @@ async def _show(options: argparse.Namespace) -> int:
     if options.content:
         sys.stdout.buffer.write(one.rejection.content)
         return 0
-    shown = {**_described(one), "outcome": msgspec.Raw(one.rejection.outcome)}
-    print(msgspec.json.format(msgspec.json.encode(shown)).decode())
-    sys.stdout.flush()
-    sys.stdout.buffer.write(one.rejection.content + b"\n")
+    described = {**_described(one), "outcome": msgspec.Raw(one.rejection.outcome)}
+    say_json(msgspec.json.format(msgspec.json.encode(described)))
+    say(*shown(one.rejection.content).split("\n"))
     return 0
 
 
@@ -122,7 +122,10 @@ async def _retry(options: argparse.Namespace) -> int:
             lookup = lookup_in(access.grant, services.database, key, limits)
             plan = Plan(key, limits, lookup, options.lenient)
             report = await retry(access.grant, services.database, plan, kept)
-    print(msgspec.json.encode(report).decode() if options.json else _sentence(report))
+    if options.json:
+        say_json(msgspec.json.encode(report))
+    else:
+        say(_sentence(report))
     return 2 if report.rejected else 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from salus.cli.command import Command
+from salus.cli.terminal import say, say_json
 from salus.node import open_services
 from salus.store.search_parameters import State, reindex, states
 
@@ -25,13 +26,13 @@ def run(options: argparse.Namespace) -> int:
     """Print one line for each added parameter."""
     found = asyncio.run(_states(options.data, index=options.index))
     if options.json:
-        print(msgspec.json.format(msgspec.json.encode(found)).decode())
+        say_json(msgspec.json.format(msgspec.json.encode(found)))
         return 0
     for one in found:
         base = ", ".join(one.base)
-        print(f"{one.state:9} {one.code} ({one.type}) of {base}: {one.resources:,} resources, {one.url}")
+        say(f"{one.state:9} {one.code} ({one.type}) of {base}: {one.resources:,} resources, {one.url}")
     if not found:
-        print(
+        say(
             "No search parameter was added to this node: store a SearchParameter as an operator to add one."
         )
     return 0

@@ -16,6 +16,7 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from salus.cli.command import Command
+from salus.cli.terminal import say
 from salus.core.errors import SettingsInvalid
 from salus.node import open_node
 from salus.settings import Settings, read_settings
@@ -52,7 +53,7 @@ async def _serve(data: Path, settings: Settings, *, announce: bool, with_input: 
         )  # fmt: skip
         serving = asyncio.create_task(server.serve())
         await _listening(settings, serving)
-        print(_ready(settings) if announce else "ready", flush=True)
+        say(_ready(settings) if announce else "ready", flush=True)
         await _first_of(serving, told.wait())
         server.stop()  # type: ignore[no-untyped-call]  # granian does not annotate it
         await serving
@@ -79,7 +80,7 @@ async def _supervise(data: Path, settings: Settings, *, with_input: bool) -> int
     ]
     outputs = [worker.stdout for worker in workers if worker.stdout is not None]
     if all([await output.readline() for output in outputs]):
-        print(_ready(settings), flush=True)
+        say(_ready(settings), flush=True)
     await _first_of(told.wait(), *(worker.wait() for worker in workers))
     for worker in workers:
         assert worker.stdin is not None

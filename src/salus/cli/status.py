@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from salus.cli.command import Command
+from salus.cli.terminal import say, say_json
 from salus.node import open_services
 from salus.settings import Settings
 from salus.store.statistics import count
@@ -26,13 +27,13 @@ def run(options: argparse.Namespace) -> int:
     """Print the status; 0 also when the node does not answer, for that is a status."""
     status = asyncio.run(_status(options.data))
     if options.json:
-        print(msgspec.json.format(msgspec.json.encode(status)).decode())
+        say_json(msgspec.json.format(msgspec.json.encode(status)))
         return 0
     for name, found in status.items():
         if name != "members":
-            print(f"{name:18} {'yes' if found is True else 'no' if found is False else found}")
+            say(f"{name:18} {'yes' if found is True else 'no' if found is False else found}")
     for member in status["members"]:
-        print(
+        say(
             f"{'member':18} {member['node']} ({member['country']}), {member['state']}, {member['base_url']}"
         )
     return 0

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from salus.cli.command import Command
+from salus.cli.terminal import say
 from salus.core.access import Purpose, Role
 from salus.core.clock import utc_now
 from salus.core.errors import MultipleMatches, NotFound
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     if options.identifier and not patient:
         patient = asyncio.run(_find(options.data, options.identifier))
     purpose = Purpose(options.purpose) if options.purpose else None
-    print(make_token(options.data, settings, Role(options.role), purpose, patient, seconds=options.seconds))
+    say(make_token(options.data, settings, Role(options.role), purpose, patient, seconds=options.seconds))
     return 0
 
 

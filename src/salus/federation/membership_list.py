@@ -11,6 +11,7 @@ import ipaddress
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
+from unicodedata import category
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,6 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from salus.core.errors import AccessRefused, Conflict, MalformedContent, NotAuthenticated
+from salus.core.identifiers import is_fhir_id
 from salus.standards.jose import compact
 from salus.standards.jose.compact import Jwk
 
@@ -132,6 +134,8 @@ def read_list(token: str, anchor: Jwk) -> MembershipList:
         raise MalformedContent(f"the membership list cannot be read: {error}") from error
     for member in members:
         check_member(member)
+    if not is_printable(federation):
+        raise MalformedContent("the federation's name must not hold control characters")
     if len({member.node for member in members}) != len(members) or len(members) > MEMBERS_MAX:
         raise MalformedContent(f"the list must hold each node once and at most {MEMBERS_MAX} nodes")
     return MembershipList(federation, version, issued_at, expires_at, members)
@@ -208,7 +212,8 @@ def check_member(member: Member) -> None:
     """Check an entry before it is signed or believed.
 
     Raises:
-        MalformedContent: the address is not one that nodes may call, or a key is not a public ES384 key.
+        MalformedContent: the address is not one that nodes may call, a name could steer a terminal, or a key
+            is not a public ES384 key.
     """
     if not is_callable_address(member.base_url):
         raise MalformedContent(
@@ -216,6 +221,10 @@ def check_member(member: Member) -> None:
         )
     if not member.node or len(member.node) > 64 or not member.keys or len(member.keys) > KEYS_MAX:
         raise MalformedContent(f"a member needs an id of 1 to 64 characters and 1 to {KEYS_MAX} keys")
+    if not is_fhir_id(member.node) or not is_printable(member.country) or not is_printable(member.name):
+        raise MalformedContent(
+            f"{member.node[:80]!a}: a member's id has letters, digits, - and . only; its name no control mark"
+        )
     for key in member.keys:
         if key.get("crv") != "P-384" or "d" in key or not key.get("kid"):
             raise MalformedContent(f"{member.node}: keys must be public P-384 keys with a kid")
@@ -223,8 +232,15 @@ def check_member(member: Member) -> None:
         raise MalformedContent(f"{member.node}: valid_until needs a time zone")
 
 
+def is_printable(text: str) -> bool:
+    """Return whether the text has no control characters and nothing that turns the direction of writing."""
+    return not any(category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for char in text)
+
+
 def is_callable_address(address: str) -> bool:
     """Return whether a node may call this address: https, or http on loopback; nothing after the path."""
+    if not address.isascii() or not address.isprintable() or " " in address:
+        return False
     try:
         parts = urlsplit(address)
         host, _ = parts.hostname or "", parts.port

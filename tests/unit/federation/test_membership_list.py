@@ -153,3 +153,29 @@ def test_nodes_call_https_or_their_own_machine_and_nothing_else(address, callabl
 def test_a_member_with_a_wrong_address_or_key_is_never_signed(changes):
     with pytest.raises(MalformedContent):
         sign_list(a_list(member(**changes)), ANCHOR)
+
+
+STEERING = [
+    {"node": "ee-1\x1b[2J"},
+    {"node": "ee-1,pt-1"},
+    {"name": "Estonia\x1b]0;owned\x07"},
+    {"name": "Estonia\nfr-1  active"},
+    {"name": "\u202eainotsE"},
+    {"country": "E\x9b"},
+    {"base_url": "https://ee.example/\x1b[2J"},
+    {"base_url": "https://ee.example/a b"},
+]
+
+
+@pytest.mark.parametrize("changes", STEERING, ids=lambda changes: ascii(changes))
+def test_a_member_whose_words_could_steer_a_terminal_is_refused(changes):
+    with pytest.raises(MalformedContent):
+        sign_list(a_list(member(**changes)), ANCHOR)
+    with pytest.raises(MalformedContent):
+        sign_request(member(**changes), NODE_KEY)
+
+
+def test_a_federation_whose_name_could_steer_a_terminal_is_refused():
+    signed = sign_list(msgspec.structs.replace(a_list(member()), federation="demo\x1b[2J"), ANCHOR)
+    with pytest.raises(MalformedContent, match="control"):
+        read_list(signed, public(ANCHOR))
