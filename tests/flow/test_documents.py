@@ -335,3 +335,17 @@ async def test_the_report_counts_what_a_withdrawal_wrote(load):
     report = await load(document(2, replaces="1", status="entered-in-error"))
     assert (report.read, report.stored, report.documents) == (4, 4, 1)
     assert report.withdrawn == 3  # the document, its Composition and its Condition
+
+
+async def test_a_deleted_document_stays_deleted_when_it_arrives_again(receive, load, database, grant):
+    received = await receive(document(1))
+    allowed = grant(action=Action.DELETE)
+    condition = next(name for name in received.extracted if name.startswith("Condition/"))
+    for name in (f"DocumentReference/{received.reference}", condition):
+        await resources.delete(allowed, database, *name.split("/"))
+    assert not (await receive(document(1))).created
+    assert (await load(document(1))).stored == 0
+    # Nor does a later document bring back what was deleted by hand, rather than by a document.
+    await load(document(2, replaces="1"))
+    with pytest.raises(Gone):
+        await resources.read(grant(), database, *condition.split("/"))

@@ -39,6 +39,7 @@ _DESCRIBED = """
 SELECT type, id, content, source, source_id, updated FROM resource
 WHERE compartment = $1 AND type = 'DocumentReference' AND NOT deleted
 """
+_DELETED = "SELECT EXISTS (SELECT FROM resource WHERE type = 'DocumentReference' AND id = $1 AND deleted)"
 _EDITED = """
 SELECT type || '/' || id FROM resource
 WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND NOT received
@@ -88,6 +89,9 @@ class Arrival(msgspec.Struct, frozen=True):
 async def arrive(grant: Grant, connection: Connection, received: Received) -> Arrival:
     """Return what a document meets; until the transaction ends no other of its patient arrives.
 
+    A document deleted here stays deleted when its source sends it again. Under a grant for one patient,
+    sending is an act of its author, who may publish anew what they deleted.
+
     Raises:
         AccessRefused: a grant for one patient replaces a document of another source.
     """
@@ -95,10 +99,10 @@ async def arrive(grant: Grant, connection: Connection, received: Received) -> Ar
     await connection.execute(resources.LOCK, [f"documents of {patient}"])
     kept = await documents.of_patient(grant, connection, patient)
     same = [one for one in kept if one.id == received.document.id]
-    if same:
+    if same and (grant.patients is None or not await connection.fetchval(_DELETED, same[0].reference)):
         return Arrival(kept=same[0])
     rows = {row["id"]: row for row in await connection.fetch(_DESCRIBED, patient)}
-    others = _standings(kept, rows)
+    others = _standings([one for one in kept if one not in same], rows)
     own = _standing_of(received)
     outdated = any(one.source == own.source and _succeeds(one, own, arrived=True) for one in others)
     replaced = [one for one in others if one.status == "current" and _succeeds(own, one)]
@@ -134,20 +138,24 @@ def outdated_row(received: Received) -> Row:
 
 
 def _standings(kept: Sequence[Document], rows: dict[str, Any]) -> list[Standing]:  # Any: records
-    return [
-        Standing(
-            one.reference, one.source, parse_json(rows[one.reference]["content"], Limits()),
-            one.media_type in (FHIR_JSON, FHIR_XML), one.extracted,
-        )
-        for one in kept
-        if one.reference in rows
-    ]  # fmt: skip
+    """Return the patient's documents, those of which only a DocumentReference is here too."""
+    documents_by = {one.reference: one for one in kept}
+    found = []
+    for own_id, row in rows.items():
+        one = documents_by.get(own_id)
+        media_type, extracted = ("", ()) if one is None else (one.media_type, one.extracted)
+        described = parse_json(row["content"], Limits())
+        found.append(Standing(own_id, row["source"], described, _is_fhir(media_type), extracted))
+    return found
+
+
+def _is_fhir(media_type: str) -> bool:
+    return media_type.partition(";")[0].strip().lower() in (FHIR_JSON, FHIR_XML)
 
 
 def _standing_of(received: Received) -> Standing:
     one = received.document
-    is_fhir = one.media_type.partition(";")[0].strip() in (FHIR_JSON, FHIR_XML)
-    return Standing(one.reference, one.source, received.described, is_fhir, one.extracted)
+    return Standing(one.reference, one.source, received.described, _is_fhir(one.media_type), one.extracted)
 
 
 def _superseded(row: Any, one: Standing, received: Received) -> Operation:  # Any: an asyncpg record
