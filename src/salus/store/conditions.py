@@ -43,6 +43,7 @@ class Rules(msgspec.Struct, frozen=True):
         limits: for content that is parsed again.
         check: validates the result of a patch.
         patch: applies the patch document of an entry to a resource.
+        mark: what is added to a resource, and its bytes, because of who writes it.
         after: what else the node keeps of what was written, in the same transaction; it may refuse it.
         obey: what a domain makes of the writes, in the same transaction: it returns them, changed or with
             further ones at the end, or refuses them (a dispensation completes its prescription).
@@ -57,6 +58,7 @@ class Rules(msgspec.Struct, frozen=True):
     check: Callable[[Resource], None]
     patch: Callable[[Resource, Entry], Resource]
     obey: Callable[[Here, list[Operation]], Awaitable[list[Operation]]] | None = None
+    mark: Callable[[Resource, bytes], tuple[Resource, bytes]] | None = None
     after: Callable[[Here, Sequence[Written]], Awaitable[None]] | None = None
 
 

@@ -18,18 +18,18 @@ from salus.core.errors import (
 )
 from salus.core.limits import Limits
 from salus.primary.dispensations import keep_prescriptions
-from salus.standards.fhir.bundle import Entry, Resource, links
+from salus.standards.fhir.bundle import Entry, Resource
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.validation.validator import validate
 from salus.store import transaction
-from salus.store.changes import Written
+from salus.store.changes import Operation, Written
 from salus.store.concerned import Touched, concerned
 from salus.store.conditions import Here, Rules
 from salus.store.transaction import Done
 from salus.trust.gate import Access
 from salus.trust.policy import AccessRequest, decide
-from salus.web.fhir import growing, patching, subscribing
+from salus.web.fhir import authorship, growing, patching, subscribing
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.negotiation import Format, body_format
 from salus.web.fhir.request import FhirRequest, read_body
@@ -38,8 +38,6 @@ from salus.web.services import Services
 ACTIONS = {"POST": Action.CREATE, "PUT": Action.UPDATE, "PATCH": Action.UPDATE, "DELETE": Action.DELETE}
 NOT_STORED = frozenset({"OperationOutcome", "Parameters"})
 KEPT_BESIDE = frozenset({"SearchParameter", "Subscription"})
-AUTHORS = frozenset({"performer", "author", "recorder", "asserter", "requester", "authenticator", "sender"})
-"""Elements that say who vouches for the content; a citizen vouches for nobody else."""
 
 
 async def read_resource(request: FhirRequest, limits: Limits) -> tuple[Resource, bytes]:
@@ -95,20 +93,8 @@ def check_valid(resource: Resource) -> None:
 
 
 def check_authors(caller: Caller, resource: Resource) -> None:
-    """Refuse content that a citizen signs with another's name, or that ties two persons together.
-
-    Raises:
-        AccessRefused: naming the element.
-    """
-    if caller.role is not Role.CITIZEN:
-        return
-    own = f"Patient/{caller.patient}"
-    for name in AUTHORS & resource.keys():
-        for link in links(resource[name]):
-            if link.partition("/_history/")[0] != own and not link.startswith("RelatedPerson/"):
-                raise AccessRefused(f"{name} must be the patient: a citizen writes in their own name only.")
-    if resource.get("resourceType") == "Patient" and resource.get("link"):
-        raise AccessRefused("Patient.link joins two records; ask a health professional to do that.")
+    """Refuse content that a citizen signs with another's name (`authorship.check_authors`)."""
+    authorship.check_authors(caller, resource)
 
 
 @cache
@@ -128,7 +114,11 @@ def rules_of(services: Services, caller: Caller) -> Rules:
         check_valid(resource)
         check_authors(caller, resource)
 
-    return msgspec.structs.replace(rules, check=check)
+    async def obey(here: Here, operations: list[Operation]) -> list[Operation]:
+        await authorship.keep_own(here, operations)
+        return operations if rules.obey is None else await rules.obey(here, operations)
+
+    return msgspec.structs.replace(rules, check=check, obey=obey, mark=authorship.mark)
 
 
 def demands(entries: Sequence[Entry]) -> list[AccessRequest]:
