@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 from pathlib import Path
 
@@ -89,7 +90,9 @@ def make_node(data: Path, settings: Settings) -> None:
         if path.exists():
             raise FileExistsError
         make_keys(data / KEYS_FOLDER)
-        with path.open("x", encoding="utf-8") as file:
+        # The database's URL may hold a password.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         raise SettingsInvalid(f"{data} holds a node already; choose another folder with --data") from None
