@@ -138,7 +138,8 @@ def _sentence(report: Report) -> str:
         )
     if report.skipped:
         lines.append(
-            f"{report.skipped:,} files were skipped, being neither NDJSON, FHIR JSON nor FHIR XML: "
+            f"{report.skipped:,} files were skipped, being neither NDJSON, FHIR JSON nor FHIR XML, or links "
+            "that lead out of the folder: "
             f"{_listed(report.skipped_names, report.skipped)}."
         )
     if report.rejected:

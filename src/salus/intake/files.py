@@ -44,6 +44,7 @@ class SourceFile(msgspec.Struct, frozen=True):
 def find_files(paths: list[str], source: str | None) -> list[SourceFile]:
     """Return the files of the paths, those of a folder in sorted order; hidden files are left out.
 
+    Nor is a link followed that leads out of its folder: who writes there must not choose what else is read.
     Without a source each file's folder names it, so that two hospitals' folders never mix: by a hash of its
     path, since `meta.source` goes abroad with the resource and tells nobody how this machine is laid out.
 
@@ -63,9 +64,16 @@ def find_files(paths: list[str], source: str | None) -> list[SourceFile]:
             continue
         path = Path(name).resolve()
         if path.is_dir():
-            inside = [inner for inner in sorted(path.rglob("*")) if inner.is_file() and _is_known(inner)]
+            inside = [
+                inner
+                for inner in sorted(path.rglob("*"))
+                if inner.is_file() and _is_known(inner) and not _leads_out(inner, path)
+            ]
             if not inside:
-                raise NotFound(f"{name} holds no .ndjson, .json or .xml file (also .gz); name one that does.")
+                raise NotFound(
+                    f"{name} holds no .ndjson, .json or .xml file (also .gz; links out of it are not "
+                    "followed); name one that does."
+                )
             found += [_describe(inner, source) for inner in inside]
         elif path.is_file():
             found.append(_describe(path, source))
@@ -75,18 +83,28 @@ def find_files(paths: list[str], source: str | None) -> list[SourceFile]:
 
 
 def skipped_files(paths: list[str]) -> list[str]:
-    """Return the files inside the folders among the paths that are of no known format, in sorted order.
+    """Return the files inside the folders among the paths that were not read, in sorted order.
 
-    Hidden files are left out, as they are by `find_files`.
+    They are of no known format, or links that lead out of the folder. Hidden files are left out, as they are
+    by `find_files`.
     """
     folders = dict.fromkeys(path for path in (Path(name).resolve() for name in paths) if path.is_dir())
     found = {
         str(inner)
         for folder in folders
         for inner in folder.rglob("*")
-        if inner.is_file() and not inner.name.startswith(".") and not _is_known(inner)
+        if not inner.name.startswith(".")
+        and ((inner.is_file() and not _is_known(inner)) or _leads_out(inner, folder))
     }
     return sorted(found)
+
+
+def _leads_out(path: Path, folder: Path) -> bool:
+    """Return whether a link is or holds the way to what is not below the folder; one to nothing too."""
+    try:
+        return not path.resolve(strict=path.is_symlink()).is_relative_to(folder)
+    except (OSError, RuntimeError):  # a link to nothing, or to itself
+        return True
 
 
 def _is_known(path: Path) -> bool:
