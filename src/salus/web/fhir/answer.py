@@ -83,9 +83,12 @@ def location(base: str, resource: StoredResource) -> bytes:
 
 
 def written(request: FhirRequest, resource: StoredResource, base: str, *, status: int, note: str) -> Answer:
-    """Return the answer to a write, with as much body as the Prefer header wants."""
+    """Return the answer to a write, with as much body as the Prefer header wants.
+
+    A create says where the resource is, also when its condition found it there.
+    """
     headers = version_headers(resource)
-    if status == 201:
+    if status == 201 or request.method == "POST":
         headers.append((b"location", location(base, resource)))
     if request.preference.returned == "minimal":
         return Answer(status, b"", tuple(headers))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from salus.core.errors import MethodNotAllowed
+from salus.core.errors import MethodNotAllowed, NotSupported
 from salus.federation.transactions import TRANSACTIONS
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import resource_types
@@ -19,7 +19,7 @@ from salus.web.fhir import routes
 from salus.web.fhir.answer import Answer
 from salus.web.fhir.negotiation import Format
 from salus.web.fhir.operation import operations_found
-from salus.web.fhir.request import FhirRequest
+from salus.web.fhir.request import FhirRequest, first, refuse_unknown
 from salus.web.fhir.subset import read_subset
 from salus.web.fhir.writing import NOT_STORED
 from salus.web.services import Services
@@ -51,6 +51,10 @@ def capabilities(services: Services, request: FhirRequest) -> Answer:
     """Answer the CapabilityStatement; the only interaction that needs no token."""
     if request.method not in ("GET", "HEAD"):
         raise MethodNotAllowed("This address takes GET only.")
+    if (mode := first(request.pairs, "mode")) not in (None, "full", "normative"):
+        told = "The node is no terminology server" if mode == "terminology" else "There is no such mode"
+        raise NotSupported(f"{told}: mode takes full or normative.")
+    refuse_unknown(request, ("mode", "_summary", "_elements"))
     subset = read_subset(request.pairs)
     registry = services.database.parameters.searching
     body = statement_bytes(services.fhir_base, services.name, services.base_url, registry)
@@ -94,6 +98,7 @@ def rest(base_url: str, registry: Registry | None = None) -> Json:
             {"code": "transaction", "documentation": DISPENSATION_TEXT},
             {"code": "batch"},
             {"code": "history-system"},
+            {"code": "search-system", "documentation": "Of the one type that _type names."},
         ],
         "operation": operations("", instance=False),
     }

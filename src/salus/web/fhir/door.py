@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from salus.core.access import Action, Caller
-from salus.core.errors import NotFound
+from salus.core.errors import MalformedContent, NotFound
 from salus.core.identifiers import is_fhir_id
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.query_string import Pairs
@@ -31,6 +31,19 @@ def known_id(text: str) -> str:
     """
     if not is_fhir_id(text):
         raise NotFound("There is nothing under this id.")
+    return text
+
+
+def new_name(text: str) -> str:
+    """Return the text if a resource may be stored under it.
+
+    Raises:
+        MalformedContent: it is no legal id.
+    """
+    if not is_fhir_id(text):
+        raise MalformedContent(
+            "An id has 1 to 64 of the characters A-Z, a-z, 0-9, '-' and '.'; choose another."
+        )
     return text
 
 

@@ -30,7 +30,7 @@ Interaction = Callable[[Services, FhirRequest, Caller], Awaitable[Answer]]
 
 # The shape of an address: T a resource type, i an id, v a version, $ an operation, / between segments.
 ROUTES: Mapping[str, Mapping[str, Interaction]] = {
-    "": {"POST": batch.process},
+    "": {"POST": batch.process, "GET": search.of_system},
     "_history": {"GET": history.of_system},
     "$/x": {"GET": export.look, "DELETE": export.discard},
     "$/x/x": {"GET": export.download},

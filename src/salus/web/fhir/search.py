@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from salus.core.access import Action, Caller
-from salus.core.errors import NotFound, UnsupportedMedia
+from salus.core.errors import NotFound, NotSupported, UnsupportedMedia
 from salus.core.identifiers import new_id
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import compartments
@@ -54,6 +54,19 @@ async def in_compartment(services: Services, request: FhirRequest, caller: Calle
         raise NotFound("There is no such compartment; the node knows Patient/[id]/[type].")
     pairs = await form_pairs(request) if request.method == "POST" else request.pairs
     return await answer(services, request, caller, kind, pairs, identity)
+
+
+async def of_system(services: Services, request: FhirRequest, caller: Caller) -> Answer:
+    """Answer a search at the FHIR base: of the one type that _type names.
+
+    Raises:
+        NotSupported: it names none, or several.
+    """
+    named = [text for name, text in request.pairs if name == "_type"]
+    if len(named) != 1 or "," in named[0]:
+        raise NotSupported("A search at the FHIR base is of one type: name it, as in _type=Patient.")
+    pairs = tuple(pair for pair in request.pairs if pair[0] != "_type")
+    return await answer(services, request, caller, known_type(named[0]), pairs, "")
 
 
 async def form_pairs(request: FhirRequest) -> Pairs:

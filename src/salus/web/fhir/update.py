@@ -8,7 +8,7 @@ from salus.standards.fhir.bundle import Resource
 from salus.standards.fhir.query_string import format_pairs
 from salus.web.fhir import subscribing, writing
 from salus.web.fhir.answer import Answer, written
-from salus.web.fhir.door import known_id, known_type
+from salus.web.fhir.door import known_type, new_name
 from salus.web.fhir.request import FhirRequest
 from salus.web.services import Services
 
@@ -16,7 +16,7 @@ from salus.web.services import Services
 async def update(services: Services, request: FhirRequest, caller: Caller) -> Answer:
     """Store a new version of the resource of the address, or of the one that the search selects."""
     kind = known_type(request.segments[0])
-    identity = known_id(request.segments[1]) if len(request.segments) > 1 else ""
+    identity = new_name(request.segments[1]) if len(request.segments) > 1 else ""
     condition = None if identity else condition_of(request)
     resource, content = await writing.read_resource(request, services.limits)
     writing.check_type(resource, kind)

@@ -151,3 +151,26 @@ async def test_what_was_created_under_an_id_of_its_own_came_by_put(door):
     found = (await door("GET", "/Practitioner/dr-1/_history")).json()["entry"][0]
     assert found["request"] == {"method": "PUT", "url": "Practitioner/dr-1"}
     assert found["response"]["status"] == "201"
+
+
+async def test_a_search_at_the_base_is_of_one_type(door):
+    identity = await created(door, PATIENT)
+    found = (await door("GET", f"/?_type=Patient&_id={identity}")).json()
+    assert [one["resource"]["id"] for one in found["entry"]] == [identity]
+    assert found["link"][0]["url"] == f"https://node.test/fhir/Patient?_id={identity}"
+    for query in ("", "?_type=Patient,Observation", "?_id=1"):
+        assert (await door("GET", f"/{query}")).status_code == 400
+    assert (await door("GET", "/?_type=Nonsense")).status_code == 404
+
+
+async def test_the_capabilities_are_of_the_mode_that_is_asked_for(door):
+    assert (await door("GET", "/metadata?mode=full")).status_code == 200
+    answer = await door("GET", "/metadata?mode=terminology")
+    assert answer.status_code == 400
+    assert answer.json()["issue"][0]["code"] == "not-supported"
+
+
+async def test_validating_a_deletion_needs_no_body(door):
+    identity = await created(door, PATIENT)
+    assert (await door("POST", f"/Patient/{identity}/$validate?mode=delete")).status_code == 200
+    assert (await door("POST", "/Patient/none/$validate?mode=delete")).status_code == 404

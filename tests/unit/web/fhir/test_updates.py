@@ -135,3 +135,19 @@ async def test_a_patch_leaves_the_digits_of_what_it_does_not_touch(door):
         assert number in answer.content
     part = await door("GET", f"/Observation/{identity}?_elements=value")
     assert b'"value":0.00000010}' in part.content
+
+
+async def test_an_id_that_fhir_does_not_allow_is_refused_by_its_rule(door):
+    answer = await door("PUT", "/Patient/a_b", {**PATIENT, "id": "a_b"})
+    assert answer.status_code == 400
+    assert "64" in answer.json()["issue"][0]["details"]["text"]
+    assert (await door("GET", "/Patient/a_b")).status_code == 404
+
+
+async def test_a_conditional_create_that_finds_one_says_where(door):
+    person = {**PATIENT, "identifier": [{"system": "urn:s", "value": "1"}]}
+    condition = {"if-none-exist": "identifier=urn:s|1"}
+    first = await door("POST", "/Patient", person, headers=condition)
+    again = await door("POST", "/Patient", person, headers=condition)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.headers["location"] == first.headers["location"]

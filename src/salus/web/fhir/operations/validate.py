@@ -28,17 +28,16 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
     """Answer 200 with an OperationOutcome of everything found, also when the resource is not valid."""
     kind = request.segments[0] if len(request.segments) > 1 else ""
     identity = known_id(request.segments[1]) if len(request.segments) > 2 else ""
-    sent = None if request.method == "GET" else (await writing.read_resource(request, services.limits))[0]
+    sent = None if is_bare(request) else (await writing.read_resource(request, services.limits))[0]
     mode, profiles, resource = inputs(request, sent)
     if mode is not None and mode not in MODES:
         raise MalformedContent(f"mode takes {', '.join(MODES)}.")
     if resource is None and identity:
         resource = await stored(services, caller, kind, identity)
+    if mode == "delete":
+        text = "Nothing hinders the deletion." if identity else "A deletion needs no content."
+        return json_answer(200, outcome([issue("information", "informational", text)]))
     if resource is None:
-        if mode == "delete":
-            return json_answer(
-                200, outcome([issue("information", "informational", "A delete needs no content.")])
-            )
         raise MalformedContent("Send the resource to validate, alone or as the parameter resource.")
     found = check(resource, kind, identity if mode == "update" else "", mode)
     found += check_profiles(profiles, str(resource.get("resourceType", "")))
@@ -47,6 +46,14 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
             issue("information", "informational", "No issues were found: the resource is valid FHIR R4.")
         ]
     return json_answer(200, outcome(found))
+
+
+def is_bare(request: FhirRequest) -> bool:
+    """Return whether a request brings no resource: by GET, or a deletion, which needs none."""
+    if request.method == "GET":
+        return True
+    empty = request.header("content-length") in ("", "0") and not request.header("transfer-encoding")
+    return empty and first(request.pairs, "mode") == "delete"
 
 
 def inputs(request: FhirRequest, sent: Resource | None) -> tuple[str | None, list[str], Resource | None]:
