@@ -34,9 +34,7 @@ def test_only_the_owner_reads_the_settings_which_may_hold_a_password(tmp_path):
     line += ["--database", "postgresql://salus:secret@127.0.0.1/salus"]
     known = os.umask(0o022)
     try:
-        made = main(
-            ["node", "init", "--data", str(folder), "--country", "PT", "--name", "Portugal", *database]
-        )
+        made = main(line)
     finally:
         os.umask(known)
     assert made == 0
