@@ -21,4 +21,5 @@ def may_not(caller: Caller, action: Action, type_name: str) -> str:
     article = "An" if caller.role[0] in "aeiou" else "A"
     doing = _DOING.get(action, action.value)
     where = " from abroad" if caller.node else ""
-    return f"{article} {caller.role}{where} may not {doing} {_WORDS.get(type_name, type_name)} for {caller.purpose}"
+    named = _WORDS.get(type_name, type_name)
+    return f"{article} {caller.role}{where} may not {doing} {named} for {caller.purpose}"

@@ -9,6 +9,7 @@ import msgspec
 
 from salus.core.access import Grant
 from salus.core.errors import NotFound, VersionConflict
+from salus.store.directory import SHARED_TYPES
 from salus.store.postgres import sees_hidden
 from salus.store.rows import Row, StoredResource, patients_of
 
@@ -90,23 +91,38 @@ def plan(grant: Grant, operation: Operation, current: Any) -> Change:  # Any: an
         NotFound: nothing to change, or nothing that this grant may know of.
         VersionConflict: `if_match` names another version.
     """
+    # What is hidden is answered as what is not there, whatever else the request says.
     if current is not None and current["hidden"] and not sees_hidden(grant):
+        raise _absent(operation)
+    if current is None and not _makes(grant, operation):
         raise _absent(operation)
     if operation.if_match is not None and (current is None or current["version"] != operation.if_match):
         raise VersionConflict(
             f"If-Match names version {operation.if_match} of {operation.type}/{operation.id}, "
             "which is not the current one; read it again and repeat the change."
         )
-    may_create = operation.kind == "create" or (operation.may_create and grant.patients is None)
-    if current is None and not (may_create and operation.row is not None):
-        raise _absent(operation)
     if operation.row is None:
         return _deletion(grant, operation, current)
     return _version(grant, operation.row, current, received=operation.received)
 
 
+def _makes(grant: Grant, operation: Operation) -> bool:
+    """Return whether the operation may make a resource that is not there.
+
+    Under an id of the caller's choice only where the answer tells nothing: by one who sees what citizens
+    restrict, or in the shared directory, where nothing is ever hidden. What a source sent has derived ids.
+    """
+    if operation.row is None:
+        return False
+    if operation.kind == "create":
+        return True
+    free = sees_hidden(grant) or operation.received or operation.type in SHARED_TYPES
+    return operation.may_create and grant.patients is None and free
+
+
 def _absent(operation: Operation) -> NotFound:
-    return NotFound(f"There is no {operation.type}/{operation.id} that this access may change.")
+    advice = "" if operation.row is None else "; a new one is sent by POST, and the node gives it its id"
+    return NotFound(f"There is no {operation.type}/{operation.id} that this access may change{advice}.")
 
 
 def _later(grant: Grant, current: Any) -> datetime:  # Any: an asyncpg record, or None

@@ -17,6 +17,7 @@ from salus.standards.fhir.search.match import found_values
 from salus.standards.fhir.search.parameters import Registry, SearchParameter, parameters_of
 from salus.standards.fhir.search.query import Chain, Condition, Criterion, Has, Include, Query
 from salus.standards.fhir.search.references import parse_literal
+from salus.store.directory import SHARED_TYPES
 from salus.store.postgres import Connection, sees_hidden
 from salus.store.readable import is_readable, require_readable
 from salus.store.search_check import Checker, confirmed, resource_of
@@ -28,13 +29,6 @@ from salus.store.search_tokens import bound_patients, leads_compartment
 COLUMNS = (
     "r.compartment, r.type, r.id, r.version, r.updated, r.others, r.source, r.source_id, "
     "r.date::text, r.content"
-)
-SHARED_TYPES = frozenset(
-    {
-        *("Practitioner", "PractitionerRole", "Organization", "Location", "HealthcareService", "Endpoint"),
-        *("Medication", "MedicationKnowledge", "Substance", "Questionnaire", "CodeSystem", "ValueSet"),
-        *("ConceptMap", "StructureDefinition", "SearchParameter", "ActivityDefinition", "PlanDefinition"),
-    }
 )
 RARE = 1_000
 SPARE = 100  # more rows than collisions can make doubtful

@@ -124,12 +124,15 @@ def rules_of(services: Services, caller: Caller) -> Rules:
 def demands(entries: Sequence[Entry]) -> list[AccessRequest]:
     """Return what the entries ask of the gate, each kind of demand once, the strongest first.
 
-    A condition reads, so it needs leave to search as well: else it would tell what is stored.
+    A condition reads, so it needs leave to search as well: else it would tell what is stored. So does a patch,
+    whose result is answered.
     """
-    order = [Action.DELETE, Action.UPDATE, Action.CREATE, Action.SEARCH]
+    order = [Action.DELETE, Action.UPDATE, Action.CREATE, Action.SEARCH, Action.READ]
     wanted: dict[tuple[Action, str], str] = {}
     for entry in entries:
         kind = entry.type or str((entry.resource or {}).get("resourceType", ""))
+        if entry.method == "PATCH":
+            wanted.setdefault((Action.READ, kind), what)
         what = f"{kind}/{entry.id}" if entry.id else kind
         wanted.setdefault((ACTIONS[entry.method], kind), what)
         if entry.condition is not None:

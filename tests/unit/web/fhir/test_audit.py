@@ -8,7 +8,7 @@ PATIENT = {"resourceType": "Patient", "name": [{"family": "Tamm"}]}
 
 async def test_a_citizen_reads_who_accessed_the_own_record_and_no_other(door):
     for name in ("1", "2"):
-        await door("PUT", f"/Patient/{name}", {**PATIENT, "id": name})
+        await door.operator("PUT", f"/Patient/{name}", {**PATIENT, "id": name})
     await door("GET", "/Patient/1")
     refused = await door("GET", "/Patient/1", role=Role.AUDITOR)
     assert refused.status_code == 403
@@ -26,7 +26,7 @@ async def test_a_citizen_reads_who_accessed_the_own_record_and_no_other(door):
 
 
 async def test_the_audit_pages_and_takes_no_other_parameter(door):
-    await door("PUT", "/Patient/1", {**PATIENT, "id": "1"})
+    await door.operator("PUT", "/Patient/1", {**PATIENT, "id": "1"})
     for _ in range(3):
         await door("GET", "/Patient/1")
     seen, path = [], "/AuditEvent?patient=1&_count=2"

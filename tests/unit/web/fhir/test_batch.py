@@ -89,8 +89,8 @@ async def test_a_refusal_at_the_end_undoes_the_beginning(door, last):
 
 
 async def test_all_methods_in_one_transaction_are_done_in_the_order_of_the_standard(door):
-    await door("PUT", "/Patient/old", {**PATIENT, "id": "old"})
-    await door("PUT", "/Patient/kept", {**PATIENT, "id": "kept"})
+    await door.operator("PUT", "/Patient/old", {**PATIENT, "id": "old"})
+    await door.operator("PUT", "/Patient/kept", {**PATIENT, "id": "kept"})
     sent = bundle(
         entry("GET", "Patient/kept"),
         entry("PUT", "Patient/kept", {**PATIENT, "id": "kept", "active": True}),
@@ -152,7 +152,7 @@ async def test_the_same_conditional_creates_at_once_make_one(door):
 
 async def test_transactions_over_the_same_resources_in_other_order_all_succeed(door):
     for name in ("a", "b", "c"):
-        await door("PUT", f"/Patient/{name}", {**PATIENT, "id": name})
+        await door.operator("PUT", f"/Patient/{name}", {**PATIENT, "id": name})
 
     def change(names, number):
         person = {**PATIENT, "birthDate": f"19{number:02d}-01-01"}
@@ -166,7 +166,7 @@ async def test_transactions_over_the_same_resources_in_other_order_all_succeed(d
 
 
 async def test_a_batch_does_each_entry_alone(door):
-    await door("PUT", "/Patient/1", {**PATIENT, "id": "1"})
+    await door.operator("PUT", "/Patient/1", {**PATIENT, "id": "1"})
     sent = bundle(
         entry("GET", "Patient/1"),
         entry("GET", "Patient/none"),
@@ -184,7 +184,7 @@ async def test_a_batch_does_each_entry_alone(door):
 
 
 async def test_a_batch_outlives_addresses_that_are_none(door):
-    await door("PUT", "/Patient/1", {**PATIENT, "id": "1"})
+    await door.operator("PUT", "/Patient/1", {**PATIENT, "id": "1"})
     addresses = {
         "https://node.test/fhir/Patient/1": "200",
         "/Patient/1": "200",
@@ -235,7 +235,7 @@ async def test_integrity_refuses_references_to_nothing(open_door):
 
 async def test_integrity_refuses_to_delete_what_others_refer_to(open_door):
     door = open_door(referential_integrity=True)
-    await door("PUT", "/Patient/p", {**PATIENT, "id": "p"})
+    await door.operator("PUT", "/Patient/p", {**PATIENT, "id": "p"})
     notes = [(await door("POST", "/Observation", observation("Patient/p"))).json()["id"] for _ in range(2)]
     refused = await door("DELETE", "/Patient/p")
     assert refused.status_code == 409
@@ -259,14 +259,14 @@ async def test_integrity_refuses_to_delete_what_others_refer_to(open_door):
 
 async def test_integrity_refuses_a_reference_to_what_the_same_transaction_deletes(open_door):
     door = open_door(referential_integrity=True)
-    await door("PUT", "/Patient/p", {**PATIENT, "id": "p"})
+    await door.operator("PUT", "/Patient/p", {**PATIENT, "id": "p"})
     sent = bundle(entry("DELETE", "Patient/p"), entry("POST", "Observation", observation("Patient/p")))
     assert (await door("POST", "/", sent)).status_code == 422
     assert (await door("GET", "/Patient/p")).status_code == 200
 
 
 async def test_an_absolute_reference_to_this_node_is_one_of_its_own(door):
-    await door("PUT", "/Patient/p", {**PATIENT, "id": "p"})
+    await door.operator("PUT", "/Patient/p", {**PATIENT, "id": "p"})
     made = await door("POST", "/Observation", observation("https://node.test/fhir/Patient/p"))
     assert made.json()["subject"] == {"reference": "Patient/p"}
     found = (await door.citizen("GET", "/Observation?patient=p", patient="p")).json()
@@ -277,7 +277,7 @@ async def test_an_absolute_reference_to_this_node_is_one_of_its_own(door):
 
 
 async def test_without_integrity_anything_may_be_deleted(door):
-    await door("PUT", "/Patient/p", {**PATIENT, "id": "p"})
+    await door.operator("PUT", "/Patient/p", {**PATIENT, "id": "p"})
     await door("POST", "/Observation", observation("Patient/p"))
     assert (await door("DELETE", "/Patient/p")).status_code == 204
 

@@ -52,17 +52,17 @@ async def found(door, query):
 
 
 async def test_a_parameter_is_refused_by_name_until_it_is_indexed_and_then_finds_everything(door):
-    await door("PUT", "/Patient/p1", patient(1))
+    await door.operator("PUT", "/Patient/p1", patient(1))
     strict = {"prefer": "handling=strict"}
     assert (await door("GET", "/Patient?nickname=nick1", headers=strict)).status_code == 400
     assert (await door.operator("PUT", "/SearchParameter/nickname", parameter())).status_code == 201
-    await door("PUT", "/Patient/p2", patient(2))
+    await door.operator("PUT", "/Patient/p2", patient(2))
     refused = await door("GET", "/Patient?nickname=nick1")
     assert refused.status_code == 400
     assert "nickname" in refused.text
     assert "nickname" not in await offered(door)
     await index(door)
-    await door("PUT", "/Patient/p3", patient(3))
+    await door.operator("PUT", "/Patient/p3", patient(3))
     assert (await offered(door))["nickname"] == URL
     for number in (1, 2, 3):
         assert await found(door, f"nickname=nick{number}") == [f"p{number}"]
@@ -72,7 +72,7 @@ async def test_a_parameter_is_refused_by_name_until_it_is_indexed_and_then_finds
 
 
 async def test_a_parameter_of_r4_can_be_replaced_under_its_own_url(door):
-    await door("PUT", "/Patient/p1", patient(1))
+    await door.operator("PUT", "/Patient/p1", patient(1))
     own = "http://hl7.org/fhir/SearchParameter/Patient-language"
     changed = parameter(url=own, code="language", type="token", expression="Patient.name.use")
     assert (await door.operator("PUT", "/SearchParameter/nickname", changed)).status_code == 201

@@ -53,7 +53,7 @@ async def test_the_bytes_received_are_the_bytes_answered(door):
 async def test_updating_makes_versions_that_stay_readable(door):
     identity = await created(door, PATIENT)
     changed = {**PATIENT, "id": identity, "active": True}
-    answer = await door("PUT", f"/Patient/{identity}", changed, headers={"if-match": 'W/"1"'})
+    answer = await door.operator("PUT", f"/Patient/{identity}", changed, headers={"if-match": 'W/"1"'})
     assert (answer.status_code, answer.headers["etag"]) == (200, 'W/"2"')
     assert "active" not in (await door("GET", f"/Patient/{identity}/_history/1")).json()
     assert (await door("GET", f"/Patient/{identity}/_history/2")).json()["active"] is True
@@ -70,13 +70,13 @@ async def test_an_update_of_another_version_is_refused(door):
 
 
 async def test_update_as_create(door):
-    answer = await door("PUT", "/Patient/chosen", {**PATIENT, "id": "chosen"})
+    answer = await door.operator("PUT", "/Patient/chosen", {**PATIENT, "id": "chosen"})
     assert (answer.status_code, answer.json()["id"]) == (201, "chosen")
 
 
 @pytest.mark.parametrize("body", [PATIENT, {**PATIENT, "id": "other"}])
 async def test_an_update_needs_the_id_of_the_address(door, body):
-    assert (await door("PUT", "/Patient/chosen", body)).status_code == 400
+    assert (await door.operator("PUT", "/Patient/chosen", body)).status_code == 400
 
 
 async def test_a_deleted_resource_is_gone_and_may_come_back(door):
@@ -84,7 +84,7 @@ async def test_a_deleted_resource_is_gone_and_may_come_back(door):
     assert (await door("DELETE", f"/Patient/{identity}")).status_code == 204
     assert (await door("GET", f"/Patient/{identity}")).status_code == 410
     assert (await door("DELETE", f"/Patient/{identity}")).status_code == 204
-    again = await door("PUT", f"/Patient/{identity}", {**PATIENT, "id": identity})
+    again = await door.operator("PUT", f"/Patient/{identity}", {**PATIENT, "id": identity})
     assert (again.status_code, again.headers["etag"]) == (201, 'W/"3"')
 
 
@@ -99,7 +99,7 @@ async def test_deleting_what_is_not_there_succeeds_but_tells_a_citizen_nothing(d
 
 async def test_history_lists_versions_the_newest_first_and_pages(door):
     identity = await created(door, PATIENT)
-    await door("PUT", f"/Patient/{identity}", {**PATIENT, "id": identity, "active": True})
+    await door.operator("PUT", f"/Patient/{identity}", {**PATIENT, "id": identity, "active": True})
     await door("DELETE", f"/Patient/{identity}")
     for path in (f"/Patient/{identity}/_history", "/Patient/_history", "/_history"):
         answer = await door("GET", path, role=Role.OPERATOR)
@@ -148,11 +148,11 @@ async def test_a_condition_that_selects_nothing_in_particular_is_refused(door, c
 
 async def test_conditional_update_and_delete(door):
     person = {**PATIENT, "identifier": [{"system": "urn:s", "value": "1"}]}
-    made = await door("PUT", "/Patient?identifier=urn:s|1", person)
+    made = await door.operator("PUT", "/Patient?identifier=urn:s|1", person)
     assert made.status_code == 201
-    again = await door("PUT", "/Patient?identifier=urn:s|1", {**person, "active": True})
+    again = await door.operator("PUT", "/Patient?identifier=urn:s|1", {**person, "active": True})
     assert (again.status_code, again.json()["id"]) == (200, made.json()["id"])
-    other = await door("PUT", "/Patient?identifier=urn:s|1", {**person, "id": "other"})
+    other = await door.operator("PUT", "/Patient?identifier=urn:s|1", {**person, "id": "other"})
     assert other.status_code == 400
     assert (await door("DELETE", "/Patient?identifier=urn:s|1")).status_code == 204
     assert (await door("DELETE", "/Patient?identifier=urn:s|1")).status_code == 204

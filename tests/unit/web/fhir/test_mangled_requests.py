@@ -114,7 +114,7 @@ def mangled(chance, resource):
 
 async def test_no_mangled_request_makes_the_node_fail(door):
     chance = random.Random(20261124)
-    await door("PUT", "/Patient/1", PATIENT)
+    await door.operator("PUT", "/Patient/1", PATIENT)
     failed = []
     for _ in range(700):
         method, path, resource = chance.choice(KINDS)

@@ -146,8 +146,8 @@ async def test_what_was_not_taken_is_told_later(listening):
 
 async def test_a_citizen_is_told_of_accesses_by_others_to_the_own_data(listening):
     door, endpoint, clock = listening
-    await door("PUT", "/Patient/1", {**PATIENT, "id": "1"})
-    await door("PUT", "/Patient/2", {**PATIENT, "id": "2"})
+    await door.operator("PUT", "/Patient/1", {**PATIENT, "id": "1"})
+    await door.operator("PUT", "/Patient/2", {**PATIENT, "id": "2"})
     made = await door.citizen("POST", "/Subscription", subscription(ACCESS_TOPIC), patient="1")
     assert made.status_code == 201, made.text
     signer = Signer("salus.test", Ed25519PrivateKey.generate())
