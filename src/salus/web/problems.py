@@ -34,7 +34,7 @@ def issue(
     found: dict[str, Any] = {}
     if message_id:
         found["extension"] = [{"url": MESSAGE_ID, "valueString": message_id}]
-    found |= {"severity": severity, "code": code, "details": {"text": message}, "diagnostics": message}
+    found |= {"severity": severity, "code": code, "details": {"text": message}}
     if expression:
         found["expression"] = [expression]
     return found

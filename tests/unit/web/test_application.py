@@ -117,7 +117,7 @@ async def test_a_body_over_the_limit_is_refused_while_it_arrives(client):
 async def test_an_expected_failure_is_an_operation_outcome(client):
     answer = await client.get("/refuse")
     assert answer.status_code == 404
-    assert answer.json()["issue"][0]["diagnostics"] == "There is no Patient/1."
+    assert answer.json()["issue"][0]["details"]["text"] == "There is no Patient/1."
 
 
 async def test_an_unexpected_failure_shows_and_logs_the_request_but_not_the_error(client, caplog):

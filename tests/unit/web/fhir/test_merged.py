@@ -43,7 +43,7 @@ def ids(answer, kind="Condition"):
 def notes(answer):
     found = [entry["resource"] for entry in answer.json().get("entry", [])]
     return " ".join(
-        issue["diagnostics"] for each in found if each["resourceType"] == "OperationOutcome"
+        issue["details"]["text"] for each in found if each["resourceType"] == "OperationOutcome"
         for issue in each["issue"]
     )  # fmt: skip
 
