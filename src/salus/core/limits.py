@@ -12,12 +12,19 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         body_bytes_max: largest HTTP request body.
         resource_bytes_max: largest single resource, by HTTP or from a file.
         document_bytes_max: largest whole document, Bundle or line of a file that is held in memory at once.
+        body_elements_max: most objects, arrays and tags of one HTTP request body.
+        repetitions_max: most items of one array, or members of one object, of an HTTP request body.
         depth_max: deepest nesting of JSON or XML.
         bundle_entries_max: most entries of a Bundle sent over HTTP.
         page_count_default, page_count_max: resources on a page of search results.
         include_count_max: most resources that _include and _revinclude add to a page.
         search_candidates_max: most resources a chain, _has or free sort may pass through.
         search_values_max: most comma-separated values, and most parameters, of one search.
+        search_criteria_max: most conditions of one search, those in chains and _has included.
+        search_unindexed_max: most of them that no index answers: :missing, :not, a short :contains.
+        searches_at_once_max: most searches of one caller that run at once; others wait, then are refused.
+        batch_ms_max: longest that a batch works; entries after that are refused.
+        batch_bytes_max: largest answer to a batch; entries after that are refused.
         statement_timeout_ms: longest single SQL statement of a request.
         peer_deadline_ms: how long a federated question waits for a peer.
         token_seconds: life of an access token.
@@ -28,6 +35,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body_bytes_max: int = 16 * 1024 * 1024
     resource_bytes_max: int = 8 * 1024 * 1024
     document_bytes_max: int = 32 * 1024 * 1024
+    body_elements_max: int = 250_000
+    repetitions_max: int = 30_000
     depth_max: int = 64
     bundle_entries_max: int = 5_000
     page_count_default: int = 50
@@ -35,6 +44,11 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     include_count_max: int = 5_000
     search_candidates_max: int = 20_000
     search_values_max: int = 200
+    search_criteria_max: int = 32
+    search_unindexed_max: int = 4
+    searches_at_once_max: int = 4
+    batch_ms_max: int = 10_000
+    batch_bytes_max: int = 32 * 1024 * 1024
     statement_timeout_ms: int = 10_000
     peer_deadline_ms: int = 5_000
     token_seconds: int = 300

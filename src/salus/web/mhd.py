@@ -24,8 +24,8 @@ from salus.intake.documents import ReceivedDocument, receive_document
 from salus.store import resources
 from salus.store.rows import StoredResource
 from salus.trust.identity import authenticate
+from salus.web.fhir import bodies, writing
 from salus.web.fhir import face as fhir
-from salus.web.fhir import writing
 from salus.web.fhir.answer import Answer, written
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.request import FhirRequest, read_body
@@ -47,9 +47,9 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
         return await fhir.respond(services, request)
     caller = authenticate(services.doorkeeper, request.header("authorization") or None)
     request = replayed(request, await read_body(request))
-    resource, _ = await writing.read_resource(request, services.limits)
+    resource, content = await writing.read_resource(request, services.limits)
     writing.check_type(resource, "DocumentReference")
-    writing.check_valid(resource)
+    await bodies.beside(len(content), writing.check_valid, resource)
     if not any("data" in content["attachment"] for content in resource["content"]):
         if caller.node is not None:
             raise InvalidResource("Another node publishes a document with its bytes, in attachment.data.")
@@ -77,8 +77,11 @@ async def publish(
     Raises:
         InvalidResource: there is not exactly one, its hash or size is wrong, or its patient is not ours.
         NotFound: there is no such patient that the caller may write about.
+        TooLarge: the document has more elements than a body may have.
     """
     content, media_type = embedded_document(resource)
+    if "json" in media_type or "xml" in media_type:
+        bodies.check_counts(content, services.limits)
     subject = str(resource.get("subject", {}).get("reference", "")).removeprefix(f"{services.fhir_base}/")
     kind, _, patient = subject.partition("/")
     if kind != "Patient" or not is_fhir_id(patient):

@@ -15,7 +15,7 @@ from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.query_string import parse_pairs
 from salus.standards.fhir.validation.validator import validate
 from salus.store.transaction import YIELD_EVERY, Done
-from salus.web.fhir import routes, subscribing, writing
+from salus.web.fhir import bodies, routes, subscribing, writing
 from salus.web.fhir.answer import Answer, join_bundle, location, resource_bytes
 from salus.web.fhir.negotiation import Format, body_format
 from salus.web.fhir.request import FhirRequest, Preference, path_segments
@@ -106,7 +106,7 @@ async def check_entries(services: Services, caller: Caller, writes: list[Entry])
             raise InvalidResource(f"{entry.path}: {error.message}") from error
         writing.check_size(entry.content, services.limits)
         writing.check_authors(caller, resource)
-        for found in validate(resource):
+        for found in await bodies.beside(len(entry.content), validate, resource):
             broken = broken or found.severity in ("error", "fatal")
             place = f"{entry.path}.resource"
             expression = place + found.expression.removeprefix(entry.type)

@@ -7,7 +7,7 @@ import base64
 from salus.core.access import Caller
 from salus.core.errors import UnsupportedMedia
 from salus.standards.fhir.bundle import Resource
-from salus.web.fhir import patching, writing
+from salus.web.fhir import bodies, patching, writing
 from salus.web.fhir.answer import Answer, written
 from salus.web.fhir.door import known_id, known_type
 from salus.web.fhir.negotiation import NAMES, body_media
@@ -43,14 +43,18 @@ async def read_patch(services: Services, request: FhirRequest) -> tuple[Resource
 
     Raises:
         UnsupportedMedia: the body is of neither kind.
+        TooLarge: it has too many bytes, elements or operations.
     """
     media = body_media(request.header("content-type"))
     if media.name == patching.JSON_PATCH:
         body = await read_body(request)
+        bodies.check_bytes(body, services.limits)
+        bodies.check_counts(body, services.limits)
+        patching.check_count(body)
         data = base64.b64encode(body).decode("ascii")
         return {"resourceType": "Binary", "contentType": patching.JSON_PATCH, "data": data}, body
     if media.name not in NAMES or "*" in media.name:
         raise UnsupportedMedia(
             "A patch is application/json-patch+json, or Parameters as application/fhir+json."
         )
-    return await writing.read_resource(request, services.limits)
+    return await writing.read_resource(request, services.limits, single=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 
-from salus.core.errors import MalformedContent, UnsupportedMedia
+from salus.core.errors import MalformedContent, TooLarge, UnsupportedMedia
 from salus.core.limits import Limits
 from salus.standards.fhir.bundle import Entry, Resource
 from salus.standards.fhir.codec.json import parse_json_value
@@ -14,6 +14,16 @@ from salus.standards.fhir.patch.json_patch import json_patch
 
 JSON_PATCH = "application/json-patch+json"
 OPERATIONS_MAX = 1_000
+
+
+def check_count(body: bytes) -> None:
+    """Refuse a JSON Patch of far too many operations before it is parsed; `op` is a FHIR element as well.
+
+    Raises:
+        TooLarge: it has more.
+    """
+    if body.count(b'"op"') > OPERATIONS_MAX * 10:
+        raise TooLarge(f"A patch has at most {OPERATIONS_MAX} operations.")
 
 
 def apply_patch(resource: Resource, entry: Entry) -> Resource:

@@ -6,7 +6,7 @@ from salus.core.access import Caller
 from salus.core.errors import MalformedContent
 from salus.standards.fhir.bundle import Resource
 from salus.standards.fhir.query_string import format_pairs
-from salus.web.fhir import subscribing, writing
+from salus.web.fhir import bodies, subscribing, writing
 from salus.web.fhir.answer import Answer, written
 from salus.web.fhir.door import known_type, new_name
 from salus.web.fhir.request import FhirRequest
@@ -18,12 +18,12 @@ async def update(services: Services, request: FhirRequest, caller: Caller) -> An
     kind = known_type(request.segments[0])
     identity = new_name(request.segments[1]) if len(request.segments) > 1 else ""
     condition = None if identity else condition_of(request)
-    resource, content = await writing.read_resource(request, services.limits)
+    resource, content = await writing.read_resource(request, services.limits, single=True)
     writing.check_type(resource, kind)
     writing.check_size(content, services.limits)
     if identity:
         check_id(resource, identity)
-    writing.check_valid(resource)
+    await bodies.beside(len(content), writing.check_valid, resource)
     writing.check_authors(caller, resource)
     resource, content = subscribing.prepare(services, caller, resource, content)
     entry = writing.single(

@@ -14,12 +14,10 @@ from salus.core.errors import (
     MalformedContent,
     NotSupported,
     SalusError,
-    TooLarge,
 )
 from salus.core.limits import Limits
 from salus.primary.dispensations import keep_prescriptions
 from salus.standards.fhir.bundle import Entry, Resource
-from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.validation.validator import validate
 from salus.store import transaction
@@ -29,9 +27,9 @@ from salus.store.conditions import Here, Rules
 from salus.store.transaction import Done
 from salus.trust.gate import Access
 from salus.trust.policy import AccessRequest, decide
-from salus.web.fhir import authorship, growing, patching, subscribing
+from salus.web.fhir import authorship, bodies, growing, patching, subscribing
 from salus.web.fhir.door import pass_gate
-from salus.web.fhir.negotiation import Format, body_format
+from salus.web.fhir.negotiation import body_format
 from salus.web.fhir.request import FhirRequest, read_body
 from salus.web.services import Services
 
@@ -40,20 +38,21 @@ NOT_STORED = frozenset({"OperationOutcome", "Parameters"})
 KEPT_BESIDE = frozenset({"SearchParameter", "Subscription"})
 
 
-async def read_resource(request: FhirRequest, limits: Limits) -> tuple[Resource, bytes]:
+async def read_resource(
+    request: FhirRequest, limits: Limits, *, single: bool = False
+) -> tuple[Resource, bytes]:
     """Return the resource in the body and the bytes to store: those received, or JSON for FHIR XML.
+
+    `single` says that the body is to be one resource, not a Bundle of several.
 
     Raises:
         UnsupportedMedia, MalformedContent, TooLarge: it cannot be read.
     """
     form = body_format(request.header("content-type"))
-    body = await read_body(request)
-    if form is Format.XML:
-        from salus.standards.fhir.codec.xml import parse_xml  # lxml is loaded only where XML comes in
-
-        resource = parse_xml(body, limits)
-        return resource, write_json(resource)
-    return parse_json(body, limits), body
+    sent = await read_body(request)
+    if single:
+        bodies.check_bytes(sent, limits)
+    return await bodies.beside(len(sent), bodies.parse, sent, form, limits)
 
 
 def check_size(content: bytes, limits: Limits) -> None:
@@ -62,8 +61,7 @@ def check_size(content: bytes, limits: Limits) -> None:
     Raises:
         TooLarge: it is.
     """
-    if len(content) > limits.resource_bytes_max:
-        raise TooLarge(f"A resource may have {limits.resource_bytes_max} bytes: keep large data in a Binary.")
+    bodies.check_bytes(content, limits)
 
 
 def check_type(resource: Resource, kind: str) -> None:

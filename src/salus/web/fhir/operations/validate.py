@@ -11,7 +11,7 @@ from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.validation.validator import validate
 from salus.store import resources
-from salus.web.fhir import writing
+from salus.web.fhir import bodies, writing
 from salus.web.fhir.answer import UNLIMITED, Answer, json_answer
 from salus.web.fhir.door import known_id, pass_gate
 from salus.web.fhir.operation import Operation
@@ -28,7 +28,9 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
     """Answer 200 with an OperationOutcome of everything found, also when the resource is not valid."""
     kind = request.segments[0] if len(request.segments) > 1 else ""
     identity = known_id(request.segments[1]) if len(request.segments) > 2 else ""
-    sent = None if is_bare(request) else (await writing.read_resource(request, services.limits))[0]
+    sent, content = None, b""
+    if not is_bare(request):
+        sent, content = await writing.read_resource(request, services.limits, single=True)
     mode, profiles, resource = inputs(request, sent)
     if mode is not None and mode not in MODES:
         raise MalformedContent(f"mode takes {', '.join(MODES)}.")
@@ -39,7 +41,8 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
         return json_answer(200, outcome([issue("information", "informational", text)]))
     if resource is None:
         raise MalformedContent("Send the resource to validate, alone or as the parameter resource.")
-    found = check(resource, kind, identity if mode == "update" else "", mode)
+    expected = identity if mode == "update" else ""
+    found = await bodies.beside(len(content), check, resource, kind, expected, mode)
     found += check_profiles(profiles, str(resource.get("resourceType", "")))
     if not found:
         found = [
