@@ -1,4 +1,4 @@
-"""Whatever road leads to a type that the caller may not read, it leads nowhere: refusal next to permission."""
+"""Whatever road leads to a type that the caller may not read leads nowhere: refusal next to permission."""
 
 import pytest
 
@@ -24,6 +24,7 @@ RECORD = [
      "code": {"coding": [{"system": "http://snomed.info/sct", "code": "195967001"}]}},
     about_ana("MedicationRequest", "order", status="active", intent="order",
               encounter={"reference": "Encounter/visit"},
+              dispenseRequest={"validityPeriod": {"start": "2020-01-01", "end": "2999-01-01"}},
               medicationCodeableConcept={"text": "salbutamol"}),
     {"resourceType": "Claim", "id": "bill", "status": "active", "type": {"text": "x"}, "use": "claim",
      "patient": {"reference": "Patient/ana"}, "created": "2026-01-01", "provider": {"display": "x"},
@@ -100,7 +101,8 @@ PERMITTED = [
     (PHARMACIST, "MedicationRequest?subject:Patient.name=Silva", {"MedicationRequest"}),
     (app("system/Patient.rs", "system/Observation.rs"), "Patient?_revinclude=Observation:patient",
      {"Patient", "Observation"}),
-    (app("system/Observation.rs", "system/Patient.rs"), "Observation?subject:Patient.name=Silva", {"Observation"}),
+    (app("system/Observation.rs", "system/Patient.rs"), "Observation?subject:Patient.name=Silva",
+     {"Observation"}),
     (app("system/*.rs"), "Patient/ana/$everything", {one["resourceType"] for one in RECORD}),
     (app("system/*.rs"), "Patient?_revinclude=Claim:patient", {"Patient", "Claim"}),
 ]  # fmt: skip
@@ -209,3 +211,102 @@ async def test_what_is_refused_on_the_way_is_written_down_as_refused(ana, leaves
     before = len(await leaves())
     await ana("GET", "/Patient?_has:Condition:patient:code=195967001", **PHARMACIST)
     assert [(leaf[1], leaf[4]) for leaf in (await leaves())[before:]] == [("search", "refused")]
+
+
+async def restrict(door, leaves_of=("MedicationRequest", "order")):
+    """Hide a resource of Ana's as she would."""
+    from salus.web.restrictions import set_restricted
+
+    citizen = door.make_caller(Role.CITIZEN, patient="ana", subject="ana")
+    assert await set_restricted(door.services, citizen, *leaves_of, hidden=True) >= 1
+
+
+@pytest.mark.parametrize("headers", [{}, {"if-match": 'W/"1"'}])
+@pytest.mark.parametrize(
+    ("who", "kind", "identity"),
+    [
+        ({}, "MedicationRequest", "order"),
+        (app("system/*.cruds"), "Condition", "asthma"),
+        ({}, "Patient", "ana"),
+    ],
+)
+async def test_a_put_tells_a_hidden_id_from_a_free_one_to_nobody(ana, who, kind, identity, headers):
+    await restrict(ana, (kind, identity))
+    content = next(one for one in RECORD if one["resourceType"] == kind)
+    told = []
+    for name in (identity, "freeid"):
+        answer = await ana("PUT", f"/{kind}/{name}", {**content, "id": name}, headers=headers, **who)
+        told.append((answer.status_code, answer.json()["issue"][0]["details"]["text"].replace(name, "ID")))
+    assert told[0] == told[1]
+    assert told[0][0] == 404
+    assert "POST" in told[0][1]
+
+
+async def test_a_put_of_a_free_id_makes_a_resource_for_operators_and_in_the_directory(ana):
+    content = next(one for one in RECORD if one["resourceType"] == "Condition")
+    answer = await ana.operator("PUT", "/Condition/chosen", {**content, "id": "chosen"})
+    assert answer.status_code == 201
+    answer = await ana("PUT", "/Practitioner/chosen", {"resourceType": "Practitioner", "id": "chosen"})
+    assert answer.status_code == 201
+    answer = await ana("PUT", "/Condition/asthma", content)
+    assert answer.status_code == 200
+
+
+async def test_a_patch_needs_leave_to_read_for_it_answers_the_whole(ana):
+    patch = [{"op": "replace", "path": "/status", "value": "amended"}]
+    sent = {"headers": {"content-type": "application/json-patch+json"}}
+    refused = await ana("PATCH", "/Observation/weight", patch, **sent, **app("system/Observation.u"))
+    assert refused.status_code == 403
+    assert "weight" not in refused.text
+    answer = await ana("PATCH", "/Observation/weight", patch, **sent, **app("system/Observation.ru"))
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_pharmacist_writes_dispensations_and_no_prescription(ana):
+    order = next(one for one in RECORD if one["resourceType"] == "MedicationRequest")
+    made = {key: value for key, value in order.items() if key != "id"}
+    assert (await ana("POST", "/MedicationRequest", made, **PHARMACIST)).status_code == 403
+    changed = {**order, "status": "completed"}
+    assert (await ana("PUT", "/MedicationRequest/order", changed, **PHARMACIST)).status_code == 403
+    patch = [{"op": "replace", "path": "/status", "value": "cancelled"}]
+    sent = {"content-type": "application/json-patch+json"}
+    answer = await ana("PATCH", "/MedicationRequest/order", patch, headers=sent, **PHARMACIST)
+    assert answer.status_code == 403
+    told = answer.json()["issue"][0]["details"]["text"]
+    assert told.startswith("A pharmacist may not update MedicationRequest for TREAT: ask a clinician")
+    dispensed = {
+        "resourceType": "MedicationDispense", "status": "completed", "subject": {"reference": "Patient/ana"},
+        "medicationCodeableConcept": {"text": "salbutamol"},
+        "authorizingPrescription": [{"reference": "MedicationRequest/order"}],
+    }  # fmt: skip
+    assert (await ana("POST", "/MedicationDispense", dispensed, **PHARMACIST)).status_code == 201
+    now = (await ana("GET", "/MedicationRequest/order", **PHARMACIST)).json()
+    assert now["status"] == "completed"
+    cancelled = {**order, "status": "cancelled"}
+    assert (await ana("PUT", "/MedicationRequest/order", cancelled)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [(Role.PHARMACIST, 201), (Role.CLINICIAN, 403), (Role.NODE, 403)]
+)
+async def test_from_abroad_only_a_pharmacist_dispenses(ana, role, status):
+    who = {"role": role, "node": "ee-1", "patient": "ana", "scopes": ("patient/*.cruds",)}
+    dispensed = {
+        "resourceType": "MedicationDispense", "status": "completed", "subject": {"reference": "Patient/ana"},
+        "identifier": [{"system": "urn:x", "value": "1"}],
+        "medicationCodeableConcept": {"text": "salbutamol"},
+        "authorizingPrescription": [{"reference": "MedicationRequest/order"}],
+    }  # fmt: skip
+    condition = {"if-none-exist": "identifier=urn:x|1"}
+    answer = await ana("POST", "/MedicationDispense", dispensed, headers=condition, **who)
+    assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize(("role", "status"), [(Role.PHARMACIST, 403), (Role.CLINICIAN, 200)])
+async def test_from_abroad_the_home_node_decides_on_a_summary_by_the_role(ana, role, status):
+    who = {"role": role, "node": "ee-1", "patient": "ana", "scopes": ("patient/*.rs",)}
+    answer = await ana("GET", "/Patient/ana/$summary", **who)
+    assert answer.status_code == status, answer.text
+    answer = await ana("GET", "/Patient/ana/$everything", **who)
+    assert ("Observation" in types_in(answer)) is (role is Role.CLINICIAN)
+    assert "MedicationRequest" in types_in(answer)
