@@ -121,6 +121,12 @@ class TooCostly(SalusError):
     issue, status = "too-costly", 403
 
 
+class OverBudget(SalusError):
+    """A batch used up its time or the bytes of its answer; the entry was not looked at."""
+
+    issue, status = "too-costly", 503
+
+
 class Throttled(SalusError):
     """Too many requests from one place."""
 

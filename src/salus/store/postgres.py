@@ -24,6 +24,7 @@ from salus.store.migrations import migrate, migrations
 from salus.store.parameters_known import Parameters
 from salus.store.pool import Connection, Pool
 from salus.store.together import Together
+from salus.store.turns import Turns
 
 __all__ = ["Connection", "Database", "open_database"]
 
@@ -65,6 +66,10 @@ _LOST = (
 )
 
 
+TURN_SECONDS = 5.0
+"""How long a search waits for others of the same caller."""
+
+
 @contextmanager
 def storage_errors() -> Iterator[None]:
     """Turn what the database cannot do into errors a caller can act on.
@@ -97,12 +102,14 @@ class Database:
         url: of PostgreSQL.
         limits: the node's.
         parameters: the search parameters that its resources are indexed by.
+        turns: of searches, caller by caller.
     """
 
     def __init__(self, url: str, limits: Limits, pools: dict[str, Pool]) -> None:
         self.url = url
         self.limits = limits
         self.parameters = Parameters()
+        self.turns = Turns(limits.searches_at_once_max, TURN_SECONDS)
         self._pools = pools
         roles = (WIDE, BOUND)
         self._reads = {role: Together(pools[role], _READ, together_max=32, lanes_max=2) for role in roles}

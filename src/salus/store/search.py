@@ -84,6 +84,7 @@ async def search(
             includes by name.
         InvalidSearch: the cursor belongs to another search or caller.
         TooCostly: a chain, _has, sort or include passes its limit, or the database took too long.
+        Throttled: too many other searches of the caller are running.
     """
     if grant.types is not None:
         named = (one.type if one.reverse else one.target for one in query.includes)
@@ -94,7 +95,7 @@ async def search(
     if page is not None:
         return page
     finder = Finder(grant, hash_of, database.limits, registry)
-    async with database.reading(grant) as connection:
+    async with database.turns.taken(grant.caller), database.reading(grant) as connection:
         selection = await finder.selection(connection, query.type, query.criteria, query.compartment)
         rows: list[asyncpg.Record] = []
         place: Place | None = None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import MutableMapping
+from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import msgspec
 
 from salus.core.access import Caller
-from salus.core.errors import InvalidResource, MalformedContent, SalusError
+from salus.core.errors import InvalidResource, MalformedContent, OverBudget, SalusError
 from salus.standards.fhir.bundle import Entry, Plan, Resource, entry_contents, plan_bundle
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.query_string import parse_pairs
@@ -158,8 +160,14 @@ def splice_resource(head: dict[str, Any], resource: bytes) -> bytes:  # Any: FHI
 async def process_batch(services: Services, request: FhirRequest, caller: Caller, plan: Plan) -> Answer:
     """Do each entry as the request that it describes; one that fails does not hinder the others."""
     answered = {index: entry_of_error(error) for index, error in plan.refusals.items()}
+    left = services.limits.batch_bytes_max
+    until = services.clock() + timedelta(milliseconds=services.limits.batch_ms_max)
     for entry in plan.entries:
+        if left <= 0 or services.clock() >= until:
+            answered[entry.index] = over_budget()
+            continue
         answered[entry.index] = await process_alone(services, request, caller, entry)
+        left -= len(answered[entry.index])
     listed = [answered[index] for index in sorted(answered)]
     return Answer(200, join_bundle({"resourceType": "Bundle", "type": "batch-response"}, listed))
 
@@ -172,6 +180,13 @@ async def process_alone(services: Services, request: FhirRequest, caller: Caller
     except SalusError as error:
         return entry_of_error(error)
     return entry_of_answer(answer)
+
+
+@cache
+def over_budget() -> bytes:
+    """Return the response entry of an entry that a batch has no time or room for."""
+    error = OverBudget("The batch took too long or its answer grew too large: send the rest anew.")
+    return entry_of_error(error)
 
 
 def entry_of_error(error: SalusError) -> bytes:

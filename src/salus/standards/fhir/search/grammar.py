@@ -49,6 +49,8 @@ _NOT_OURS = frozenset({"_format", "_pretty"})
 _REFUSED = frozenset({"_filter", "_contained", "_containedType", "_list", "_type", "_score", "_query"})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]*", re.ASCII)
 _DEPTH_MAX = 5
+_WORD_MIN = 3
+_UNINDEXED = frozenset({"missing", "not", "not-in"})
 _CODES_MAX = 5_000
 _SUMMARIES = ("true", "text", "data", "count", "false")
 _TOTALS = ("none", "estimate", "accurate")
@@ -65,6 +67,8 @@ class _Reading(msgspec.Struct):
     base: str
     now: datetime | None
     values_left: int
+    conditions: int = 0
+    unindexed: int = 0
     criteria: list[Criterion] = []
     sort: list[SortKey] = []
     includes: list[Include] = []
@@ -101,7 +105,7 @@ def parse_query(
     Args:
         type_name: the resource type searched.
         pairs: (name, value), percent-decoded, in the order given.
-        limits: `search_values_max`, `page_count_default` and `page_count_max` count here.
+        limits: those named `search_...` and `page_...` count here.
         strict: an unknown parameter is an error, not left out.
         registry: the node's parameters; None stands for those of R4.
         expand: gives a value set's codes by system, None when it cannot be expanded here.
@@ -192,9 +196,9 @@ def _chain(
     candidates = [modifier] if modifier else sorted(reference_targets(parameter))
     found: list[tuple[str, Criterion]] = []
     problem: _Unknown | None = None
-    left = reading.values_left
+    left, conditions, unindexed = reading.values_left, reading.conditions, reading.unindexed
     for target in candidates:
-        reading.values_left = left
+        reading.values_left, reading.conditions, reading.unindexed = left, conditions, unindexed
         try:
             found.append((target, _criterion(reading, target, rest, value, depth + 1)))
         except _Unknown as unknown:
@@ -234,6 +238,7 @@ def _condition(
     reading: _Reading, parameter: SearchParameter, modifier: str, name: str, value: str
 ) -> Condition:
     kind = parameter.type
+    _count(reading, modifier, value)
     if modifier == "missing":
         if value not in ("true", "false"):
             raise complaint(name, value, "write true or false")
@@ -255,6 +260,26 @@ def _condition(
         )
     values = tuple(_value(reading, parameter, modifier, name, text) for text in texts)
     return Condition(parameter, "type" if typed else modifier, values)
+
+
+def _count(reading: _Reading, modifier: str, value: str) -> None:
+    """Count one more condition.
+
+    Raises:
+        InvalidSearch: the search has too many, or too many that read row after row.
+    """
+    reading.conditions += 1
+    if reading.conditions > reading.limits.search_criteria_max:
+        most = reading.limits.search_criteria_max
+        raise InvalidSearch(f"A search has at most {most} conditions; this one has more.")
+    short = modifier == "contains" and len(min(split(value, ","), key=len)) < _WORD_MIN
+    if short or modifier in _UNINDEXED:
+        reading.unindexed += 1
+    if reading.unindexed > reading.limits.search_unindexed_max:
+        raise InvalidSearch(
+            f"A search has at most {reading.limits.search_unindexed_max} conditions that no index answers "
+            "(:missing, :not, :not-in, :contains of under three letters); this one has more."
+        )
 
 
 def _value(reading: _Reading, parameter: SearchParameter, modifier: str, name: str, text: str) -> Value:
