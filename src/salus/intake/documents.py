@@ -11,6 +11,7 @@ only.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +31,9 @@ from salus.store.documents import Document
 from salus.store.postgres import Connection, Database
 from salus.store.received import Incoming, Rule, judge
 from salus.store.rows import Row
+
+LARGE_BYTES = 256 * 1024
+"""A document of more bytes is read in a thread."""
 
 _THERE = "SELECT EXISTS (SELECT FROM resource WHERE type = $1 AND id = $2)"
 
@@ -89,7 +93,7 @@ async def receive_document(
         await database.parameters.refresh(connection)
     added = database.parameters.added
     setting = Setting(source, "", key, grant.opened_at, limits, added=added)
-    prepared = None if grant.patients is not None else _fhir_document(body, media_type, setting, subject)
+    prepared = None if grant.patients is not None else await _read(body, media_type, setting, subject)
     # The same bytes (a form, a leaflet) may be a document of many; a FHIR document names its patient itself.
     ids = document_ids(f"{source} {subject}" if subject and prepared is None else source, body)
     patient_link = f"Patient/{subject}" if subject else ""
@@ -118,6 +122,13 @@ async def receive_document(
         return await _store(grant, connection, kept, rows)
 
     return await resources.transact(grant, database, store)
+
+
+async def _read(body: bytes, media_type: str, setting: Setting, subject: str) -> Prepared | None:
+    """Read a FHIR document; a large one in a thread, so that other requests go on meanwhile."""
+    if len(body) <= LARGE_BYTES:
+        return _fhir_document(body, media_type, setting, subject)
+    return await asyncio.to_thread(_fhir_document, body, media_type, setting, subject)
 
 
 def _fhir_document(body: bytes, media_type: str, setting: Setting, subject: str) -> Prepared | None:
