@@ -122,8 +122,8 @@ def rules_of(services: Services, caller: Caller) -> Rules:
 def demands(entries: Sequence[Entry]) -> list[AccessRequest]:
     """Return what the entries ask of the gate, each kind of demand once, the strongest first.
 
-    A condition reads, so it needs leave to search as well: else it would tell what is stored. So does a patch,
-    whose result is answered.
+    A condition reads, so it needs leave to search as well: else it would tell what is stored. A patch reads
+    too, and is answered with the whole.
     """
     order = [Action.DELETE, Action.UPDATE, Action.CREATE, Action.SEARCH, Action.READ]
     wanted: dict[tuple[Action, str], str] = {}
