@@ -60,7 +60,11 @@ class Node(msgspec.Struct):
 
 def local_token(node: Node, role: Role, name: str, *, patient: str | None = None) -> str:
     """Return a token of someone who logged in at the node."""
-    purposes = {Role.OPERATOR: Purpose.OPERATIONS, Role.CITIZEN: Purpose.PATIENT_REQUEST}
+    purposes = {
+        Role.OPERATOR: Purpose.OPERATIONS,
+        Role.AUDITOR: Purpose.OPERATIONS,
+        Role.CITIZEN: Purpose.PATIENT_REQUEST,
+    }
     caller = Caller(
         subject=name,
         name=name,

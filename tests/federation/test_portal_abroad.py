@@ -5,8 +5,9 @@ import re
 import httpx
 import msgspec
 import pytest
-from tests.federation.conftest import free_port, put
+from tests.federation.conftest import free_port, local_token, put
 
+from salus.core.access import Role
 from salus.web.application import assemble
 from salus.web.portal import face as portal
 
@@ -99,3 +100,15 @@ async def test_what_was_handed_over_here_is_shown_also_when_home_is_down(federat
     page = await browser.get("/patient/pt-1/ana")
     assert "Handed over here" in page.text
     assert "Enalapril" in page.text
+
+
+async def test_what_this_node_did_about_a_patient_abroad_is_in_its_own_audit(federation, browser):
+    await look_up(browser, present=True)
+    node = federation.nodes["ee-1"]
+    headers = {"authorization": f"Bearer {local_token(node, Role.AUDITOR, 'Auditor')}"}
+    async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+        answer = await client.get(f"{node.url}/fhir/AuditEvent?patient=pt-1:ana")
+    entries = answer.json()["entry"]
+    assert {entry["resource"]["entity"][0]["what"]["identifier"]["value"] for entry in entries} == {
+        "pt-1:ana"
+    }

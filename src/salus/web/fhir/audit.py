@@ -83,8 +83,10 @@ def patient_of(pairs: Pairs, caller: Caller) -> str:
     named = [text.removeprefix("Patient/") for name, text in pairs if name == "patient"] or [
         caller.patient or ""
     ]
-    if len(named) != 1 or not is_fhir_id(named[0]):
-        raise InvalidSearch("Name one patient whose accesses to read: AuditEvent?patient=ID.")
+    if len(named) != 1 or not all(is_fhir_id(part) for part in named[0].split(":", 1)):
+        raise InvalidSearch(
+            "Name one patient whose accesses to read: AuditEvent?patient=ID, or NODE:ID of another node."
+        )
     return named[0]
 
 
@@ -93,6 +95,13 @@ def entry(services: Services, logged: LoggedAccess) -> bytes:
     event = audit_event(logged.leaf, identity=str(logged.arrival), node=services.name)
     address = f"{services.fhir_base}/AuditEvent/{logged.arrival}"
     return write_json({"fullUrl": address, "resource": event, "search": {"mode": "match"}})
+
+
+def _person(patient: str) -> Json:
+    """Return the reference to a patient of this node, or the identifier of one of another ("node:id")."""
+    if ":" in patient:
+        return {"identifier": {"system": "urn:salus:patient-abroad", "value": patient}}
+    return {"reference": f"Patient/{patient}"}
 
 
 def audit_event(leaf: Leaf, *, identity: str, node: str) -> Json:
@@ -121,7 +130,7 @@ def audit_event(leaf: Leaf, *, identity: str, node: str) -> Json:
         "source": {"observer": {"display": node}},
         "entity": [
             {
-                "what": {"reference": f"Patient/{leaf.patient}"},
+                "what": _person(leaf.patient),
                 "role": {"system": ROLE, "code": "1", "display": "Patient"},
             },
             {"name": leaf.what, "detail": [{"type": "request", "valueString": leaf.request}]},
