@@ -1,5 +1,6 @@
 """`salus demo`: the story is told truthfully, its figures can be read again, and nothing stays behind."""
 
+import io
 import json
 import os
 import re
@@ -8,13 +9,21 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 
 import httpx
 import pytest
+from rich.console import Console
 
+from salus.cli.story.account import Account, NodeAccount, Step
+from salus.cli.story.beginning import enough
+from salus.cli.story.home import may_be_told_of
+from salus.cli.story.report import print_account, print_logins
+from salus.cli.story.stage import Wishes
 from salus.cli.token import make_token
 from salus.core.access import Role
+from salus.intake.synth.generator import synthesize
 from salus.settings import read_settings
 
 SALUS = [sys.executable, "-m", "salus.cli.main"]
@@ -206,6 +215,29 @@ def test_killing_a_node_in_mid_story_changes_the_account_and_the_rest_goes_on(tm
     assert steps["silence"]["figures"]["silent"][-1].startswith("pt-1: node pt-1 ")
     assert all(step["reason"] for step in account["steps"] if step["outcome"] != "done")
     assert processes_of(folder) == []
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_however_few_citizens_are_wished_for_one_may_be_told_of(seed):
+    today = date(2026, 11, 24)
+    wishes = Wishes(seed=seed, persons=1, load=())
+    people = synthesize(enough(wishes, "PT", today), "PT", seed, today)
+    assert any(may_be_told_of(each, today) for each in people if each["resourceType"] == "Patient")
+
+
+def test_addresses_are_whole_when_piped_and_stopped_nodes_are_not_said_to_answer():
+    node = NodeAccount("pt-1", "P", "PT", "http://127.0.0.1:45678", f"/a/{'long/' * 40}pt", 1)
+    step = Step("a", "b", "done", {}, 1.0, "", (f"curl {node.base_url}/fhir/{'x' * 90}",))
+    account = Account(True, 1, 1, 1.0, (node,), (step,), {"clinician": f"{node.base_url}/login"})
+    for running in (True, False):
+        written = io.StringIO()
+        console = Console(file=written)
+        print_account(console, account, running=running)
+        if running:
+            print_logins(console, account)
+            assert f"{node.base_url}/fhir " in written.getvalue()
+        assert step.read_again[0] in written.getvalue()
+        assert (f"serve --data {node.data}" in written.getvalue()) is not running
 
 
 def test_a_killed_demonstration_leaves_no_process_behind(tmp_path):

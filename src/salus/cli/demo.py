@@ -78,7 +78,7 @@ async def _run(folder: Path, wishes: Wishes, *, as_json: bool, wait: bool) -> in
                 sys.stdout.write(msgspec.json.format(msgspec.json.encode(account)).decode() + "\n")
                 sys.stdout.flush()
             else:
-                print_account(console, account)
+                print_account(console, account, running=wait)
             if wait:
                 print_logins(console, account)
                 with contextlib.suppress(asyncio.CancelledError):

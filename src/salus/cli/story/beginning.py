@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 from pathlib import Path
 
 import msgspec
 
+from salus.cli.command import program
 from salus.cli.story.account import Seen, expect
-from salus.cli.story.home import SYNTHETIC
+from salus.cli.story.home import SYNTHETIC, may_be_told_of
 from salus.cli.story.processes import run_command, start, try_command
-from salus.cli.story.stage import COUNTRIES, Stage
+from salus.cli.story.stage import COUNTRIES, Stage, Wishes
 from salus.core.clock import utc_now
 from salus.federation.membership import read_anchor
 from salus.federation.membership_list import read_list
+from salus.intake.synth.generator import synthesize
 
 FEDERATION = "Demonstration federation"
 ANCHOR = "PT"
+PERSONS_MORE = 200
 
 
 async def start_nodes(stage: Stage, seen: Seen) -> None:
@@ -52,7 +56,7 @@ async def join_federation(stage: Stage, seen: Seen) -> None:
         listed = read_list(answer.text.strip(), key)
         known[country] = [each.node for each in listed.members if each.state(utc_now()) == "active"]
         seen.figures["list version"] = listed.version
-        seen.read_again.append(f"salus federation list --data {stage.data(country)}")
+        seen.read_again.append(f"{program()} federation list --data {stage.data(country)}")
     seen.figures["members"] = known[ANCHOR]
     nodes = sorted(settings.node for settings in stage.settings.values())
     for country, members in known.items():
@@ -66,7 +70,10 @@ async def load_citizens(stage: Stage, seen: Seen) -> None:
     for country, report in zip(COUNTRIES, reports, strict=True):
         for name in ("read", "stored", "rejected", "resources_per_second"):
             seen.figures[f"{country} {name}"] = report[name]
-        seen.read_again.append(f"salus status --data {stage.data(country)}")
+        seen.read_again.append(f"{program()} status --data {stage.data(country)}")
+    generated = enough(stage.wishes, ANCHOR, utc_now().date())
+    if generated != stage.wishes.persons:
+        seen.figures[f"{ANCHOR} citizens, until one is an adult"] = generated
     expect(not rejected or bool(stage.wishes.load), f"{rejected:.0f} synthetic resources were rejected")
     expect(all(report["stored"] for report in reports), "a node stored nothing")
 
@@ -76,8 +83,9 @@ async def _load(stage: Stage, country: str) -> dict[str, float]:
     folder = stage.data(country)
     file = stage.folder / f"{country.lower()}.ndjson"
     wishes = stage.wishes
+    persons = enough(wishes, country, utc_now().date())
     await run_command(
-        "synth", "--persons", str(wishes.persons), "--country", country, "--seed", str(wishes.seed),
+        "synth", "--persons", str(persons), "--country", country, "--seed", str(wishes.seed),
         "--out", file, data=folder,
     )  # fmt: skip
     source = f"{SYNTHETIC}{country.lower()}"
@@ -87,6 +95,19 @@ async def _load(stage: Stage, country: str) -> dict[str, float]:
         report = {name: count + more.get(name, 0) for name, count in report.items()}
         report["resources_per_second"] = round(report["read"] / report["seconds"], 1)
     return report
+
+
+def enough(wishes: Wishes, country: str, today: date) -> int:
+    """Return how many citizens to generate: as many as wished, and at home until one may be told of."""
+    if country != ANCHOR:
+        return wishes.persons
+    count = 0
+    for resource in synthesize(wishes.persons + PERSONS_MORE, country, wishes.seed, today):
+        if resource["resourceType"] == "Patient":
+            count += 1
+            if may_be_told_of(resource, today):
+                break
+    return max(wishes.persons, count)
 
 
 async def _load_files(folder: Path, files: list[Path], *options: str) -> dict[str, float]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 
+from salus.cli.command import program
 from salus.cli.story.account import Seen, expect
 from salus.cli.story.asking import Answer, get, resources, send
 from salus.cli.story.letter import description, letter, letter_bytes
 from salus.cli.story.stage import Stage
 from salus.core.access import Role
 from salus.core.clock import utc_now
+from salus.primary.prescriptions import read_prescription, why_not
 from salus.standards.nationalid.identifiers import identifier_of_system
 
 ADULT_YEARS = 18
@@ -22,13 +24,17 @@ async def choose_citizen(stage: Stage, seen: Seen) -> None:
     token = stage.token("PT", Role.OPERATOR)
     page = await get(stage, "PT", f"/fhir/Patient?_count={PATIENTS_MAX}", token)
     prescribed = await get(stage, "PT", f"/fhir/MedicationRequest?status=active&_count={PATIENTS_MAX}", token)
-    requests = sorted(resources(prescribed, "MedicationRequest"), key=_repeats)
-    today = utc_now().date()
-    patients = [each for each in resources(page, "Patient") if _identifier(each)]
-    grown = [each for each in patients if _age(each, today) >= ADULT_YEARS and "deceasedDateTime" not in each]
+    now = utc_now()
+    valid = [
+        each
+        for each in resources(prescribed, "MedicationRequest")
+        if not why_not(read_prescription(each), now, "PT")
+    ]
+    requests, today = sorted(valid, key=_repeats), now.date()
+    grown = [each for each in resources(page, "Patient") if may_be_told_of(each, today)]
     given = [each for each in grown if not _source(each).startswith(SYNTHETIC)]
     adults = {f"Patient/{each['id']}": each for each in given or grown}
-    expect(bool(adults), "Portugal has no adult with an identifier; try more --persons")
+    expect(bool(adults), "Portugal has no adult with an identifier")
     # One whose prescription a single hand-over completes shows best that home's state changes once.
     prescription = next((each for each in requests if each["subject"]["reference"] in adults), None)
     chosen = adults[prescription["subject"]["reference"]] if prescription else next(iter(adults.values()))
@@ -76,8 +82,14 @@ async def prepare_record(stage: Stage, seen: Seen) -> None:
 
 def curl(stage: Stage, country: str, role: str, path: str, *, who: str = "") -> str:
     """Return the shell command that reads a figure again."""
-    token = f"salus token --data {stage.data(country)} --role {role}{who}"
+    token = f"{program()} token --data {stage.data(country)} --role {role}{who}"
     return f'curl -H "Authorization: Bearer $({token})" "{stage.url(country)}{path}"'
+
+
+def may_be_told_of(patient: Answer, today: date) -> bool:
+    """Return whether the story may be about this Patient: a living adult with an identifier."""
+    grown = _age(patient, today) >= ADULT_YEARS and "deceasedDateTime" not in patient
+    return grown and bool(_identifier(patient))
 
 
 def _identifier(patient: Answer) -> str:
@@ -105,7 +117,7 @@ def _age(patient: Answer, today: date) -> int:
 
 
 def _prescription(citizen: str) -> Answer:
-    tablets = {"unit": "tablet", "system": "http://unitsofmeasure.org", "code": "{tablet}"}
+    capsules = {"unit": "capsule", "system": "http://unitsofmeasure.org", "code": "{capsule}"}
     medicine = {"system": "http://www.whocc.no/atc", "code": "A02BC01", "display": "Omeprazole 20 mg capsule"}
     return {
         "resourceType": "MedicationRequest",
@@ -116,5 +128,5 @@ def _prescription(citizen: str) -> Answer:
         "medicationCodeableConcept": {"coding": [medicine], "text": medicine["display"]},
         "authoredOn": utc_now().date().isoformat(),
         "dosageInstruction": [{"text": "1 capsule, 1 x daily"}],
-        "dispenseRequest": {"numberOfRepeatsAllowed": 0, "quantity": {"value": 28, **tablets}},
+        "dispenseRequest": {"numberOfRepeatsAllowed": 0, "quantity": {"value": 28, **capsules}},
     }

@@ -37,8 +37,10 @@ async def dispense(stage: Stage, seen: Seen) -> None:
     first = await abroad(stage, "/dispense", token, hand_over)
     repeated = await abroad(stage, "/dispense", token, hand_over)
     seen.figures["dispensation"] = f"MedicationDispense/{first['dispensation']['id']}"
+    total = read_prescription(prescription).total
+    unit = f" {total.unit or total.code}" if total else ""
     seen.figures["left afterwards"] = (
-        f"{first['left']['quantity']} in {first['left']['fills']} more hand-overs"
+        f"{first['left']['quantity']}{unit} in {first['left']['fills']} more hand-overs"
     )
     dispensation = f"/fhir/MedicationDispense/{first['dispensation']['id']}"
     seen.read_again.append(curl(stage, "PT", "clinician", dispensation))
@@ -48,6 +50,11 @@ async def dispense(stage: Stage, seen: Seen) -> None:
     expect(repeated["left"] == first["left"], "the second call changed what is left")
     stage.facts["dispense_id"] = "|".join(hand_over["dispense_id"])
     stage.facts["status_told"] = first["prescription_status"]
+    kept = (await abroad(stage, "/handed-over", token, whom))["handed_over"]
+    mine = [each["state"] for each in kept if each["dispense_id"] == hand_over["dispense_id"]]
+    seen.figures["in Estonia's own record"] = ", ".join(mine)
+    seen.read_again.append(again(stage, "/handed-over", whom, role="pharmacist"))
+    expect(mine == ["recorded"], "Estonia's own record lacks the hand-over")
 
 
 async def check_at_home(stage: Stage, seen: Seen) -> None:

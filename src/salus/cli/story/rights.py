@@ -6,7 +6,7 @@ import asyncio
 import base64
 
 from salus.cli.story.account import Seen, expect
-from salus.cli.story.asking import Answer, abroad, get, refused, send
+from salus.cli.story.asking import Answer, abroad, get, refused, resources, send
 from salus.cli.story.home import curl
 from salus.cli.story.stage import Stage
 from salus.cli.story.visit import again, here
@@ -37,6 +37,11 @@ async def see_accesses(stage: Stage, seen: Seen) -> None:
     for name, found in (("summary", looks), ("dispensation", hand_overs), ("refusal", refusals)):
         seen.figures[f"{name} audit entry ids"] = [str(each["index"]) for each in found]
     seen.read_again.append(_curl_citizen(stage, "/ledger/accesses"))
+    own = f"/fhir/AuditEvent?patient={stage.settings['PT'].node}:{stage.fact('citizen')}&_count=200"
+    log = await get(stage, "EE", own, stage.token("EE", Role.AUDITOR))
+    seen.figures["entries in Estonia's own log"] = len(resources(log, "AuditEvent"))
+    seen.read_again.append(curl(stage, "EE", "auditor", own))
+    expect(seen.figures["entries in Estonia's own log"] != 0, "Estonia wrote nothing down about her")
     expect(bool(looks) or "summary" not in stage.facts, "her log lacks the look at her summary")
     expect(bool(hand_overs) or "dispense_id" not in stage.facts, "her log lacks the dispensation")
     expect(bool(refusals) or "refused" not in stage.facts, "her log lacks the refusal")
@@ -93,6 +98,7 @@ async def look_again(stage: Stage, seen: Seen) -> None:
     expect(document not in ids, "the restricted document is still listed")
     attachment = {"url": f"DocumentReference/{document}", "contentType": "application/fhir+json"}
     asked = here(stage) | {"reference": {"content": [{"attachment": attachment}]}}
+    seen.read_again.append(f"{again(stage, '/document', asked)} -w ' status %{{http_code}}'")
     status, _ = await refused(stage, "EE", "/abroad/document", token, asked)
     seen.figures["status of asking for it by its id"] = status
     expect(status == 404, f"asking for it by its id gave {status}, which tells that it exists")

@@ -25,9 +25,9 @@ async def name_the_silent(stage: Stage, seen: Seen) -> None:
     seen.figures["answered"] = found["answered"]
     seen.figures["silent"] = [f"{node}: {reason}" for node, reason in silent.items()]
     seen.figures["milliseconds"] = found["milliseconds"]
+    its_process = f"$(pgrep -f '[s]erve .*--data {stage.data('FR')}')"  # the brackets: not pgrep's own shell
     seen.read_again.append(
-        f"kill -STOP {france.process.pid}; {again(stage, '/patients', asked)}; "
-        f"kill -CONT {france.process.pid}"
+        f"kill -STOP {its_process}; {again(stage, '/patients', asked)}; kill -CONT {its_process}"
     )
     seen.figures["deadline ms"] = stage.settings["EE"].limits.peer_deadline_ms
     expect(stage.settings["FR"].node in silent, "the frozen node is not named as silent")

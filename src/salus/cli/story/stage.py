@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from salus.cli.command import program
 from salus.cli.node import make_node
 from salus.cli.story.account import StepSkipped
 from salus.cli.story.processes import Running, free_ports, stop
@@ -104,5 +105,5 @@ def logins(stage: Stage) -> dict[str, str]:
     }
     if citizen:
         found["the citizen of the story"] = f"{stage.url('PT')}/login with identifier {citizen}"
-    found["a token for the interfaces"] = f"salus token --data {stage.data('EE')} --role clinician"
+    found["a token for the interfaces"] = f"{program()} token --data {stage.data('EE')} --role clinician"
     return found

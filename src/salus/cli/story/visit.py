@@ -21,6 +21,7 @@ async def identify(stage: Stage, seen: Seen) -> None:
     """The clinician looks her up by the identifier on her card, at the Portuguese node (PDQm)."""
     token = stage.token("EE", Role.CLINICIAN)
     asked = {"identifier": stage.fact("citizen_identifier"), "countries": ["PT"]}
+    seen.read_again.append(again(stage, "/patients", asked))
     found = await abroad(stage, "/patients", token, asked)
     candidates = found["candidates"]
     seen.figures["candidates"] = len(candidates)
@@ -31,7 +32,6 @@ async def identify(stage: Stage, seen: Seen) -> None:
     expect(candidates[0]["id"] == stage.fact("citizen"), "somebody else was found")
     stage.facts["whom"] = {"node": candidates[0]["node"], "id": candidates[0]["id"]}
     seen.figures["found at"] = candidates[0]["node"]
-    seen.read_again.append(again(stage, "/patients", asked))
 
 
 async def be_refused(stage: Stage, seen: Seen) -> None:
@@ -40,7 +40,7 @@ async def be_refused(stage: Stage, seen: Seen) -> None:
     status, reason = await refused(stage, "EE", "/abroad/summary", token, stage.fact("whom"))
     seen.figures["status"] = status
     seen.figures["reason"] = reason
-    seen.read_again.append(again(stage, "/summary", stage.fact("whom")))
+    seen.read_again.append(f"{again(stage, '/summary', stage.fact('whom'))} -w ' status %{{http_code}}'")
     expect(status == 403, f"the answer was {status}, not a refusal: {reason}")
     stage.facts["refused"] = True
 
@@ -109,4 +109,4 @@ def here(stage: Stage) -> dict[str, str]:
 def again(stage: Stage, path: str, body: object, *, role: str = "clinician") -> str:
     """Return the shell command that asks abroad again."""
     data = shlex.quote(msgspec.json.encode(body).decode())
-    return f"{curl(stage, 'EE', role, f'/abroad{path}')} -d {data}"
+    return f"{curl(stage, 'EE', role, f'/abroad{path}')} -H 'Content-Type: application/json' -d {data}"
