@@ -25,11 +25,6 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         searches_at_once_max: most searches of one caller that run at once; others wait, then are refused.
         batch_ms_max: longest that a batch works; entries after that are refused.
         batch_bytes_max: largest answer to a batch; entries after that are refused.
-        search_criteria_max: most conditions of one search, those in chains and _has included.
-        search_unindexed_max: most of them that no index answers: :missing, :not, a short :contains.
-        searches_at_once_max: most searches of one caller that run at once; others wait, then are refused.
-        batch_ms_max: longest that a batch works; entries after that are refused.
-        batch_bytes_max: largest answer to a batch; entries after that are refused.
         statement_timeout_ms: longest single SQL statement of a request.
         peer_deadline_ms: how long a federated question waits for a peer.
         token_seconds: life of an access token.
@@ -49,11 +44,6 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     include_count_max: int = 5_000
     search_candidates_max: int = 20_000
     search_values_max: int = 200
-    search_criteria_max: int = 32
-    search_unindexed_max: int = 4
-    searches_at_once_max: int = 4
-    batch_ms_max: int = 10_000
-    batch_bytes_max: int = 32 * 1024 * 1024
     search_criteria_max: int = 32
     search_unindexed_max: int = 4
     searches_at_once_max: int = 4
