@@ -20,6 +20,7 @@ from salus.standards.smart.asker import Asker
 from salus.standards.smart.assertion import ASSERTION_TYPE, claims_for
 from salus.store.federation import Client, register_client
 from salus.store.ledger import decode_entry
+from salus.trust.refusals import FAILURES_MAX
 
 MARI = Asker("ee-d-17", "Dr Mari Tamm", Role.CLINICIAN, "Tartu Hospital", Purpose.TREATMENT, "ana", "present")
 SCOPE = "system/*.rs"
@@ -274,3 +275,25 @@ async def test_refused_assertions_and_tokens_are_counted_into_the_audit(federati
     leaves = [decode_entry(row["entry"]) for row in rows]
     counted = {leaf.what: leaf.resources for leaf in leaves if leaf.rule == "not-authenticated"}
     assert counted == {"bearer token": 3, "client assertion": 1}
+
+
+async def test_an_address_that_fails_too_often_is_held_up_but_no_member_is(federation):
+    home = federation.nodes["pt-1"]
+    endpoint = f"{home.url}/oauth/token"
+    key = RSAKey.generate_key(2048, {"kid": "r1"})
+
+    async def stranger(http):
+        claims = claims_for("stranger", endpoint, jti="1", now=home.clock().timestamp(), asker=None)
+        header = {"alg": "RS384", "kid": "r1", "typ": "JWT"}
+        assertion = jws.serialize_compact(header, msgspec.json.encode(claims), key, algorithms=["RS384"])
+        fields = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
+        return await http.post(endpoint, data=fields)
+
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answers = [await stranger(http) for _ in range(2 * FAILURES_MAX + 2)]
+    statuses = [answer.status_code for answer in answers]
+    assert set(statuses) == {401, 429}
+    held_up = next(answer for answer in answers if answer.status_code == 429)
+    assert held_up.json()["error"] == "temporarily_unavailable"
+    assert 0 < int(held_up.headers["retry-after"]) <= 60
+    assert (await ask(federation)).status_code == 200

@@ -57,6 +57,18 @@ class Applicant(msgspec.Struct, frozen=True):
     purposes: tuple[Purpose, ...] = ()
 
 
+def claimed_client(token: str) -> str:
+    """Return the client id that an assertion claims, before anything about it is known to hold.
+
+    Raises:
+        NotAuthenticated: it is no assertion, or names no client that there could be.
+    """
+    client = compact.unverified(token).claims.get("iss")
+    if not isinstance(client, str) or not 0 < len(client) <= CLIENT_LENGTH_MAX or not client.isprintable():
+        raise NotAuthenticated("iss must be the client id")
+    return client
+
+
 async def authenticate_client(
     token: str,
     *,
@@ -72,9 +84,7 @@ async def authenticate_client(
         NotAuthenticated: the assertion is wrong, stale, used already, or its client is unknown.
         AccessRefused: the client is a node whose membership has expired or was revoked.
     """
-    client = compact.unverified(token).claims.get("iss")
-    if not isinstance(client, str) or not 0 < len(client) <= CLIENT_LENGTH_MAX or not client.isprintable():
-        raise NotAuthenticated("iss must be the client id")
+    client = claimed_client(token)
     node: str | None
     current = membership.current
     if current is not None and current.state(client, now) != "unknown":

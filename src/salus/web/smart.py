@@ -20,7 +20,14 @@ from salus.core.errors import (
     NotFound,
     SalusError,
 )
-from salus.federation.clients import LOOKUP, Applicant, authenticate_client, caller_for, refusal
+from salus.federation.clients import (
+    LOOKUP,
+    Applicant,
+    authenticate_client,
+    caller_for,
+    claimed_client,
+    refusal,
+)
 from salus.standards.smart.assertion import ASSERTION_TYPE
 from salus.store.revocations import revoke
 from salus.trust.keys import public_jwks
@@ -95,16 +102,12 @@ async def _jwks(services: Services, request: Request) -> Response:
 
 async def _token(services: Services, request: Request) -> Response:
     _only(request, "POST")
-    try:
-        fields = await _form(request)
-        if fields.get("grant_type") != "client_credentials":
-            return _error("unsupported_grant_type", "grant_type must be client_credentials", 400)
-        applicant = await _applicant(services, request, fields)
-    except MalformedContent as error:
-        return _error("invalid_request", error.message, 400)
-    except (NotAuthenticated, AccessRefused) as error:
-        services.doorkeeper.refusals.note(ASSERTION)
-        return _error("invalid_client", error.message, 401)
+    authenticated = await _authenticated(services, request)
+    if isinstance(authenticated, Response):
+        return authenticated
+    fields, applicant = authenticated
+    if fields.get("grant_type") != "client_credentials":
+        return _error("unsupported_grant_type", "grant_type must be client_credentials", 400)
     try:
         caller = caller_for(applicant, fields.get("scope", ""), issuer=services.terms.issuer)
     except SalusError as error:
@@ -152,14 +155,10 @@ async def _introspect(services: Services, request: Request) -> Response:
 async def _own_token(services: Services, request: Request) -> AccessToken | Response | None:
     """Return the token of the form, if it is a good one that was issued to the authenticated client."""
     _only(request, "POST")
-    try:
-        fields = await _form(request)
-        applicant = await _applicant(services, request, fields)
-    except MalformedContent as error:
-        return _error("invalid_request", error.message, 400)
-    except (NotAuthenticated, AccessRefused) as error:
-        services.doorkeeper.refusals.note(ASSERTION)
-        return _error("invalid_client", error.message, 401)
+    authenticated = await _authenticated(services, request)
+    if isinstance(authenticated, Response):
+        return authenticated
+    fields, applicant = authenticated
     try:
         found = verify(services.keys.token, fields.get("token", ""), services.terms, now=services.clock())
     except NotAuthenticated:
@@ -167,9 +166,33 @@ async def _own_token(services: Services, request: Request) -> AccessToken | Resp
     return found if found.caller.subject.split("/")[0] == applicant.client else None
 
 
+async def _authenticated(services: Services, request: Request) -> tuple[dict[str, str], Applicant] | Response:
+    """Return the form and who sent it, or the answer to one who cannot say."""
+    refusals, now = services.doorkeeper.refusals, services.clock()
+    address = request.client.host if request.client else ""
+    try:
+        fields = await _form(request)
+        if fields.get("client_assertion_type") != ASSERTION_TYPE or not fields.get("client_assertion"):
+            raise NotAuthenticated(f"send client_assertion with client_assertion_type {ASSERTION_TYPE}")
+        client = claimed_client(fields["client_assertion"])
+        current = services.membership.current
+        wait = refusals.failures.seconds_left(address, client, now)
+        if wait and not (current is not None and current.knows(client)):
+            answer = _error("temporarily_unavailable", "too many failures from your address; wait", 429)
+            answer.headers["retry-after"] = str(wait)
+            return answer
+        applicant = await _applicant(services, request, fields)
+    except MalformedContent as error:
+        return _error("invalid_request", error.message, 400)
+    except (NotAuthenticated, AccessRefused) as error:
+        refusals.note(ASSERTION)
+        refusals.failures.note(address, now)
+        return _error("invalid_client", error.message, 401)
+    refusals.failures.welcome(applicant.client)
+    return fields, applicant
+
+
 async def _applicant(services: Services, request: Request, fields: dict[str, str]) -> Applicant:
-    if fields.get("client_assertion_type") != ASSERTION_TYPE or not fields.get("client_assertion"):
-        raise NotAuthenticated(f"send client_assertion with client_assertion_type {ASSERTION_TYPE}")
     applicant = await authenticate_client(
         fields["client_assertion"],
         endpoint=f"{services.base_url}{request.url.path}",
