@@ -28,12 +28,65 @@ WHOLE = frozenset({"transaction", "document", "message"})
 _PIECE_BYTES = 1 << 20
 _SHOWN_BYTES = 1 << 16
 _BLANK = re.compile(r"[ \t\r\n]*")
-_STRUCTURE = re.compile(r'[{}\[\]]|"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRUCTURE = re.compile(r'[{}\[\]"]')
+_IN_STRING = re.compile(r'["\\]')
+_AFTER_SCALAR = re.compile(r"[,\]}\s:]")
 _decoder = json.JSONDecoder(strict=False)
 
 
 class _Broken(Exception):
     """The text cannot be read on from here."""
+
+
+class _TooLong(Exception):
+    """A value is longer than one may be; the text goes on after it."""
+
+    def __init__(self, shown: str, offset: int) -> None:
+        super().__init__(offset)
+        self.shown = shown
+        self.offset = offset
+
+
+class _Scan:
+    """What is known of a value while its end is looked for, over any number of windows."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self.is_scalar = False
+        self._depth = 0
+        self._in_string = False
+        self._skip = False
+
+    def pass_over(self, text: str, at: int) -> int:
+        """Look on from `at`; return where the value ends (`ended`), or the end of the text."""
+        if self._skip and at < len(text):
+            self._skip, at = False, at + 1
+        while at < len(text):
+            if self.is_scalar or not (self._depth or self._in_string or text[at] in '{["'):
+                self.is_scalar = True
+                found = _AFTER_SCALAR.search(text, at)
+                self.ended = found is not None
+                return found.start() if found else len(text)
+            found = (_IN_STRING if self._in_string else _STRUCTURE).search(text, at)
+            if found is None:
+                return len(text)
+            at = found.end()
+            if self._mark(found[0]):
+                self.ended = True
+                return at
+            if self._skip and at < len(text):
+                self._skip, at = False, at + 1
+        return at
+
+    def _mark(self, mark: str) -> bool:
+        """Take in one mark; return whether the value ends with it."""
+        if mark == "\\":
+            self._skip = True
+        elif mark == '"':
+            self._in_string = not self._in_string
+        else:
+            self._depth += 1 if mark in "{[" else -1
+        return self._depth == 0 and not self._in_string and not self._skip
 
 
 class _Bundle(msgspec.Struct):
@@ -52,15 +105,17 @@ class _Text:
     def __init__(self, stream: BinaryIO, longest: int) -> None:
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        self._longest = longest
+        self.longest = longest
         self._window = ""
         self._at = 0
         self._ended = False
+        self._read = 0
         self.line = 1
 
     def _more(self, *, count: int = _PIECE_BYTES) -> bool:
         piece = b"" if self._ended else self._stream.read(count)
         self._ended = not piece
+        self._read += len(piece)
         self._window = self._window[self._at :] + self._decoder.decode(piece, final=self._ended)
         self._at = 0
         return not self._ended
@@ -88,40 +143,70 @@ class _Text:
         return found
 
     def value(self) -> tuple[Any, str]:  # Any: JSON; None when the text is no JSON
-        """Pass the next value; return it parsed, and its text."""
+        """Pass the next value; return it parsed, and its text.
+
+        Raises:
+            _TooLong: it was passed, and not held, since it is longer than a value may be.
+            _Broken: it does not end, or is no JSON.
+        """
         self.peek()
-        while True:
-            try:
-                parsed, end = _decoder.raw_decode(self._window, self._at)
-            except RecursionError:
-                parsed, end = None, -1
-            except ValueError:
-                parsed, end = None, 0
-            if end > 0 and (end < len(self._window) or self._ended):
-                break
-            size = len(self._window) - self._at
-            if end < 0 or size > self._longest or not self._more(count=max(_PIECE_BYTES, size)):
-                parsed, end = None, self._closing_brace()
-                break
+        try:
+            parsed, end = _decoder.raw_decode(self._window, self._at)
+        except (ValueError, RecursionError):
+            parsed, end = None, 0
+        if not end or (end == len(self._window) and not self._ended) or end - self._at > self.longest:
+            end = self._end_of_value()
+            parsed = self._parsed(end)
         text = self._window[self._at : end]
         self._pass(end)
         return parsed, text
 
-    def _closing_brace(self) -> int:
-        """Return where the braces that open here close, whatever is between them."""
-        depth = 0
-        for found in _STRUCTURE.finditer(self._window, self._at, self._at + self._longest):
-            mark = found[0]
-            depth += (mark in "{[") - (mark in "}]") if len(mark) == 1 else 0
-            if depth == 0:
-                if len(mark) == 1:
-                    return found.end()
+    def _parsed(self, end: int) -> Any:  # Any: JSON
+        text = self._window[self._at : end]
+        try:
+            parsed, used = _decoder.raw_decode(text)
+        except (ValueError, RecursionError):
+            parsed, used = None, 0
+        if used == len(text):
+            return parsed
+        if text[:1] not in ("{", "["):
+            raise _Broken("what begins here does not end, or is no JSON")
+        return None
+
+    def _end_of_value(self) -> int:
+        """Return where the value that begins here ends, by its braces and quotes alone.
+
+        Of one that is too long nothing is kept while its end is looked for.
+        """
+        start = self._read - len(_bytes(self._window[self._at :]))
+        shown, dropped, state, at = "", False, _Scan(), self._at
+        while True:
+            at = state.pass_over(self._window, at)
+            if state.ended:
                 break
-        raise _Broken("what begins here does not end, or is no JSON")
+            if dropped or len(self._window) - self._at > self.longest:
+                shown, dropped = shown or self._window[self._at : self._at + _SHOWN_BYTES], True
+                self._pass(len(self._window))
+            before = at - self._at
+            if not self._more(count=max(_PIECE_BYTES, min(len(self._window) - self._at, self.longest))):
+                if state.is_scalar and not dropped:
+                    return len(self._window)
+                raise _Broken("what begins here does not end, or is no JSON")
+            at = self._at + (0 if dropped else before)
+        if dropped or at - self._at > self.longest:
+            shown = shown or self._window[self._at : self._at + _SHOWN_BYTES]
+            self._pass(at)
+            raise _TooLong(shown, start)
+        return at
 
     def rest(self) -> bytes:
         """Return the beginning of what was not passed."""
         return _bytes(self._window[self._at : self._at + _SHOWN_BYTES])
+
+
+def _longest(limits: Limits) -> int:
+    """Return how long an entry may be: a resource, and what stands beside it."""
+    return min(limits.document_bytes_max, limits.resource_bytes_max + _SHOWN_BYTES)
 
 
 def _bytes(text: str) -> bytes:
@@ -142,7 +227,7 @@ def read(stream: BinaryIO, limits: Limits) -> Iterator[Unit]:
         stream = io.BytesIO(head)
     is_small = len(head) <= limits.document_bytes_max
     stream.seek(0)
-    bundle, names = _survey(_Text(stream, limits.document_bytes_max))
+    bundle, names = _survey(_Text(stream, _longest(limits)))
     problem = _whole_problem(bundle, stream, limits, is_small=is_small)
     if problem:
         yield Unit(0, 1, head if is_small else head[:_SHOWN_BYTES], problem=problem)
@@ -172,18 +257,24 @@ def _whole_problem(bundle: _Bundle, stream: BinaryIO, limits: Limits, *, is_smal
 
 def _entries(stream: BinaryIO, bundle: _Bundle, names: EntryNames, limits: Limits) -> Iterator[Unit]:
     stream.seek(0)
-    text = _Text(stream, limits.document_bytes_max)
+    text = _Text(stream, _longest(limits))
     group = bundle.type if bundle.type in WHOLE else ""
     number = 0
     try:
         for key in _keys(text):
             if key != "entry":
-                text.value()
+                _pass_value(text)
                 continue
-            for line, content in _items(text):
-                yield Unit(
-                    number, line, content, number, is_entry=True, group=group, types=names.relevant(content)
-                )
+            for line, content, offset in _items(text):
+                if offset is not None:
+                    problem = (
+                        f"The entry that begins at byte {offset} is longer than {text.longest} bytes "
+                        "(limits.resource_bytes_max); it was passed over."
+                    )
+                    yield Unit(number, line, content, number, problem=problem, group=group)
+                else:
+                    types = names.relevant(content)
+                    yield Unit(number, line, content, number, is_entry=True, group=group, types=types)
                 number += 1
         if text.peek():
             raise _Broken("something follows the end of the Bundle")
@@ -198,10 +289,11 @@ def _survey(text: _Text) -> tuple[_Bundle, EntryNames]:
     try:
         for key in _keys(text):
             if key == "entry":
-                for _, content in _items(text):
-                    _note(content, names)
+                for _, content, offset in _items(text):
+                    if offset is None:
+                        _note(content, names)
             else:
-                parsed, _ = text.value()
+                parsed = _pass_value(text)
                 if key in ("resourceType", "type") and isinstance(parsed, str):
                     setattr(bundle, key, parsed)
     except _Broken:
@@ -225,7 +317,10 @@ def _keys(text: _Text) -> Iterator[str]:
         text.expect("}")
         return
     while True:
-        key, _ = text.value()
+        try:
+            key, _ = text.value()
+        except _TooLong as error:
+            raise _Broken(f"the key at byte {error.offset} is too long") from error
         if not isinstance(key, str):
             raise _Broken("an object's key is missing")
         text.expect(":")
@@ -234,8 +329,19 @@ def _keys(text: _Text) -> Iterator[str]:
             return
 
 
-def _items(text: _Text) -> Iterator[tuple[int, bytes]]:
-    """Yield line and bytes of each item of the array that begins here."""
+def _pass_value(text: _Text) -> Any:  # Any: JSON
+    """Pass a value that is no entry and return it, None for one that is too long or no JSON."""
+    try:
+        return text.value()[0]
+    except _TooLong:
+        return None
+
+
+def _items(text: _Text) -> Iterator[tuple[int, bytes, int | None]]:
+    """Yield line and bytes of each item of the array that begins here.
+
+    Of one that is too long: its beginning, and the byte of the file where that is.
+    """
     text.expect("[")
     if text.peek() == "]":
         text.expect("]")
@@ -243,8 +349,10 @@ def _items(text: _Text) -> Iterator[tuple[int, bytes]]:
     while True:
         text.peek()
         line = text.line
-        _, item = text.value()
-        yield line, _bytes(item)
+        try:
+            yield line, _bytes(text.value()[1]), None
+        except _TooLong as error:
+            yield line, _bytes(error.shown), error.offset
         if text.expect(",]") == "]":
             return
 

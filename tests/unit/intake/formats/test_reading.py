@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import tracemalloc
 
 import msgspec
@@ -151,3 +153,55 @@ def test_memory_stays_bounded_on_a_bundle_of_a_hundred_thousand_entries(tmp_path
     tracemalloc.stop()
     assert count == 100_000
     assert peak < 24 << 20
+
+
+PEAK = """
+import resource, sys
+from salus.core.limits import Limits
+from salus.intake.formats import json_document
+with open(sys.argv[1], "rb") as file:
+    for unit in json_document.read(file, Limits()):
+        print(unit.entry, len(unit.content) < 100_000, unit.is_entry, unit.problem)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+HUGE = [
+    (b'{"', b'":1}'),
+    (b'{"resourceType":"Bundle","type":"collection","entry":[{"a":1},{"x":"', b'"},{"a":2}]}'),
+    (b'{"resourceType":"Bundle","type":"collection","id":"', b'","entry":[{"a":1},{"a":2}]}'),
+]
+
+
+@pytest.mark.parametrize(("begin", "end"), HUGE)
+def test_memory_stays_bounded_by_a_resource_on_a_token_of_two_hundred_megabytes(tmp_path, begin, end):
+    path = tmp_path / "huge.json"
+    with path.open("wb") as file:
+        file.write(begin)
+        for _ in range(200):
+            file.write(b"k" * (1 << 20))
+        file.write(end)
+    done = subprocess.run([sys.executable, "-c", PEAK, str(path)], check=True, capture_output=True, text=True)
+    *units, peak = done.stdout.splitlines()
+    assert int(peak) < 256 * 1024  # KiB; the interpreter alone has some 50 MiB, the first look 32 MiB
+    if begin == HUGE[0][0]:
+        [unit] = units
+        assert "at most" in unit
+    elif begin == HUGE[1][0]:
+        assert [unit.split()[0] for unit in units] == ["0", "1", "2"]
+        offset = begin.index(b'{"x"')
+        assert f"begins at byte {offset} is longer than" in units[1]
+        assert [unit.split()[2] for unit in units] == ["True", "False", "True"]
+    else:
+        assert [unit.split()[0] for unit in units] == ["0", "1"]
+
+
+def test_an_entry_that_is_too_long_is_passed_over_wherever_its_quotes_and_braces_fall():
+    for pad in range(40):
+        odd = {"a": '\\"]}' * (600 + pad), "b": [{}] * 3, "pad": "x" * pad}
+        whole = {
+            "resourceType": "Bundle",
+            "type": "collection",
+            "entry": [PATIENT, odd, {**PATIENT, "id": "2"}],
+        }
+        units = read(json_document, json.dumps(whole).encode())
+        assert [bool(unit.problem) for unit in units] == [False, True, False]
+        assert json.loads(units[2].content)["id"] == "2"
