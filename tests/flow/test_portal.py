@@ -13,6 +13,7 @@ from salus.core.access import Role
 from salus.intake.synth.generator import synthesize
 from salus.node import open_node
 from salus.settings import Settings
+from salus.store.merged import forget
 
 BASE = "http://127.0.0.1:9"
 ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -312,3 +313,23 @@ async def test_nobody_found_says_so_and_keeps_what_was_typed(node, people, ident
     assert page.status_code == 422
     assert reason in page.text
     assert f'value="{identifier}"' in page.text
+
+
+async def test_a_citizen_with_merged_records_sees_what_is_in_both(citizen, node, people):
+    one, other = (each["id"] for each in people)
+    token = make_token(node.services.data, node.settings, Role.OPERATOR, None, None, seconds=None)
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/fhir+json"}
+    problem = {"resourceType": "Condition", "id": "theirs", "code": {"text": "Rare problem"}}
+    problem |= {"subject": {"reference": f"Patient/{other}"}}
+    stored = await citizen.put("/fhir/Condition/theirs", json=problem, headers=headers)
+    assert stored.status_code == 201, stored.text
+    assert "Rare problem" not in (await citizen.get("/record/problems?language=en")).text
+    async with node.services.database.system() as connection:
+        await connection.execute(
+            "INSERT INTO duplicate (patient, other, reason, score, state, proposed_at, survivor)"
+            " VALUES ($1, $2, 'same', 1, 'merged', now(), $3)",
+            *sorted((one, other)),
+            one,
+        )
+    forget(node.services.database)
+    assert "Rare problem" in (await citizen.get("/record/problems?language=en")).text

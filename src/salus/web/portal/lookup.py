@@ -12,10 +12,12 @@ from salus.core.errors import NotFound, TooLarge
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.nationalid.identifiers import identifier_of_system
+from salus.store.merged import merges
 from salus.store.rows import StoredResource
 from salus.store.search import search
 from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
+from salus.web.fhir.search import with_merged
 from salus.web.portal.summary import person_name
 from salus.web.services import Services
 
@@ -63,9 +65,14 @@ async def find(
 ) -> list[dict[str, Any]]:  # FHIR content is open JSON, hence Any
     """Search, note whose data leaves, and return what was found, each with its logical id.
 
+    Of a person whose records were merged, what is in all of them.
+
     Raises:
         TooLarge: `whole` is asked for and there is more than one page.
     """
+    known = await merges(services.database, services.clock())
+    access.include(known.into(access.grant.patients or ()))
+    pairs = with_merged(known, type_name, tuple(pairs))
     query = parse_query(type_name, pairs, services.limits, strict=True, base=services.fhir_base)
     page = await search(access.grant, services.database, query, key=services.keys.search)
     if whole and page.next_cursor:
