@@ -32,6 +32,7 @@ from salus.node import load_node_keys
 from salus.settings import read_settings
 from salus.store.federation import LIST_FILE, read_file
 
+PIPED_WIDTH = 400
 EXAMPLES = """
   salus federation init --name "Demo" --data PT            make a federation; its anchor's key is in PT
   salus federation join --anchor PT --data EE              join one whose anchor is on this machine
@@ -135,7 +136,10 @@ def _list(options: argparse.Namespace) -> int:
         table.add_column(heading, overflow="fold")
     for member in known.members:
         table.add_row(*(Text(plain(each)) for each in _row(known, member, now).values()))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPED_WIDTH)  # no address is broken over lines
+    console.print(table)
     return 0
 
 
