@@ -51,4 +51,4 @@ def test_every_explained_command_exists():
 @pytest.mark.parametrize("line", [line for line in EXAMPLES if salus_words(line)])
 def test_every_example_is_understood(line):
     for words in salus_words(line):
-        assert callable(parser(words[0]).parse_args(words).run)
+        assert callable(parser(words[0]).parse_intermixed_args(words[1:]).run)
