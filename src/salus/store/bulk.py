@@ -17,6 +17,7 @@ from salus.store import ledger
 from salus.store.copying import RANGE_COLUMNS, RESOURCE_COLUMNS, STRING_COLUMNS, Encoded, copy_rows
 from salus.store.postgres import Connection
 from salus.store.received import Fate, Incoming, Rule, judge
+from salus.store.referring import follow
 from salus.store.resources import LOCK, SUPERSEDE
 
 _HIDE = """
@@ -133,6 +134,7 @@ async def _store(
     hidden = [row for row in replaced if row["hidden"]]
     if hidden:
         await connection.execute(_HIDE, [row["type"] for row in hidden], [row["id"] for row in hidden])
+    await follow(connection, [(one.compartment, one.type, one.id) for one in fresh])
     return fates
 
 

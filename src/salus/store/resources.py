@@ -16,6 +16,7 @@ from salus.core.errors import AccessRefused, Conflict, Gone, NotFound
 from salus.store import ledger
 from salus.store.changes import Change, Operation, Written, plan
 from salus.store.postgres import Connection, Database, sees_hidden
+from salus.store.referring import follow
 from salus.store.rows import Row, StoredResource, patients_of
 
 T = TypeVar("T")
@@ -253,6 +254,7 @@ async def _store(connection: Connection, changes: list[Change]) -> None:
     ]
     if strings:
         await connection.execute(_INSERT_STRINGS, *[list(column) for column in zip(*strings, strict=True)])
+    await follow(connection, [(row.compartment, row.type, row.id) for row in rows])
 
 
 async def missing_references(grant: Grant, connection: Connection, references: Sequence[str]) -> list[str]:

@@ -1,11 +1,13 @@
 """What a citizen restricts: hidden from every professional, never from the citizen (EHDS article 8).
 
-A restricted DocumentReference takes along the document it describes and what was extracted from it.
+A restricted DocumentReference takes along the document it describes and what was extracted from it. Every
+restricted resource takes along those of the same record that refer to it, or did so in an earlier version.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -13,14 +15,29 @@ from salus.core.access import Grant, Outcome, Role
 from salus.core.errors import AccessRefused, NotFound
 from salus.store import ledger
 from salus.store.postgres import Connection, Database
+from salus.store.referring import follow
 from salus.store.resources import LOCK
 
 _REACH = """
-SELECT compartment, type, id FROM resource WHERE type = $1 AND id = $2 AND compartment = ANY ($3)
+WITH base AS (
+    SELECT compartment, type, id FROM resource WHERE type = $1 AND id = $2 AND compartment = ANY ($3)
+    UNION
+    SELECT patient, split_part(name, '/', 1), split_part(name, '/', 2)
+    FROM document CROSS JOIN unnest(extracted) AS name
+    WHERE $1 = 'DocumentReference' AND reference = $2 AND patient = ANY ($3)
+), known AS (
+    SELECT compartment, type, id, content FROM resource WHERE compartment = ANY ($3) AND $1 <> 'Patient'
+    UNION ALL
+    SELECT compartment, type, id, content FROM resource_version
+    WHERE compartment = ANY ($3) AND $1 <> 'Patient'
+)
+SELECT compartment, type, id, '' AS cause FROM base
 UNION
-SELECT patient, split_part(name, '/', 1), split_part(name, '/', 2)
-FROM document CROSS JOIN unnest(extracted) AS name
-WHERE $1 = 'DocumentReference' AND reference = $2 AND patient = ANY ($3)
+SELECT known.compartment, known.type, known.id, min(base.type || '/' || base.id)
+FROM known JOIN base ON base.compartment = known.compartment
+    AND salus_refers(known.content, base.type || '/' || base.id)
+WHERE known.type <> 'Patient' AND (known.compartment, known.type, known.id) NOT IN (SELECT * FROM base)
+GROUP BY 1, 2, 3
 """
 _HIDE = """
 WITH wanted AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS w (compartment, type, id)),
@@ -32,8 +49,14 @@ UPDATE resource r SET hidden = $4 FROM wanted w
 WHERE (r.compartment, r.type, r.id) = (w.compartment, w.type, w.id)
 """
 _ADD = """
-INSERT INTO restriction (patient, type, id, since)
-SELECT p, t, i, $4 FROM unnest($1::text[], $2::text[], $3::text[]) AS w (p, t, i) ON CONFLICT DO NOTHING
+INSERT INTO restriction (patient, type, id, since, cause)
+SELECT p, t, i, $5, c FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS w (p, t, i, c)
+ON CONFLICT (patient, type, id) DO UPDATE SET cause = '' WHERE excluded.cause = ''
+"""
+# What was asked for by itself stays when that which it refers to is shown again.
+_ASKED = """
+SELECT type, id FROM restriction JOIN unnest($1::text[], $2::text[]) AS w (t, i) ON (type, id) = (t, i)
+WHERE patient = ANY ($3) AND cause = ''
 """
 _REMOVE = """
 DELETE FROM restriction
@@ -84,15 +107,26 @@ async def _set(
         rows = await connection.fetch(_REACH, resource_type, resource_id, patients)
         if (resource_type, resource_id) not in {(row["type"], row["id"]) for row in rows}:
             raise NotFound(f"Your record holds no {resource_type}/{resource_id}.")
+        if not hidden:
+            rows = await _not_asked(connection, patients, rows)
         keys = [list(column) for column in zip(*rows, strict=True)]
         await connection.execute(LOCK, [f"{row['type']}/{row['id']}" for row in rows])
-        await connection.execute(_HIDE, *keys, hidden)
+        await connection.execute(_HIDE, *keys[:3], hidden)
         if hidden:
             await connection.execute(_ADD, *keys, grant.opened_at)
         else:
-            await connection.execute(_REMOVE, *keys)
+            await connection.execute(_REMOVE, *keys[:3])
+            await follow(connection, [(row["compartment"], row["type"], row["id"]) for row in rows])
         await _write_down(grant, connection, f"{resource_type}/{resource_id}", rows[0][0], hidden, len(rows))
     return len(rows)
+
+
+async def _not_asked(connection: Connection, patients: list[str], rows: list[Any]) -> list[Any]:
+    """Return the rows without those that refer to the others and are restricted for themselves."""
+    caused = [row for row in rows if row["cause"]]
+    names = [row["type"] for row in caused], [row["id"] for row in caused]
+    asked = {tuple(row) for row in await connection.fetch(_ASKED, *names, patients)}
+    return [row for row in rows if not row["cause"] or (row["type"], row["id"]) not in asked]
 
 
 async def _write_down(
