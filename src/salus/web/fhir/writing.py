@@ -129,10 +129,10 @@ def demands(entries: Sequence[Entry]) -> list[AccessRequest]:
     wanted: dict[tuple[Action, str], str] = {}
     for entry in entries:
         kind = entry.type or str((entry.resource or {}).get("resourceType", ""))
-        if entry.method == "PATCH":
-            wanted.setdefault((Action.READ, kind), what)
         what = f"{kind}/{entry.id}" if entry.id else kind
         wanted.setdefault((ACTIONS[entry.method], kind), what)
+        if entry.method == "PATCH":
+            wanted.setdefault((Action.READ, kind), what)
         if entry.condition is not None:
             wanted.setdefault((Action.SEARCH, kind), f"{kind}?")
     ranked = sorted(wanted.items(), key=lambda item: order.index(item[0][0]))
