@@ -152,7 +152,9 @@ async def test_a_citizens_document_is_kept_like_any_other_and_in_the_own_record_
     assert (await get(home, attachment["url"], Role.CITIZEN, patient="ana")).status_code == 404
     assert (await post(home, citizens_document("ana"), "ana")).status_code == 201
     assert (await get(home, attachment["url"], Role.CITIZEN, patient="ana")).content == b"my diary"
-    assert (await post(home, citizens_document("rui"), "ana")).status_code == 404
+    for another in ("rui", "nobody"):  # refused alike, whether or not there is such a patient
+        refused = await post(home, citizens_document(another), "ana")
+        assert (refused.status_code, "refer to no other patient" in refused.text) == (403, True)
     same = await post(home, citizens_document("rui"), "rui")
     assert (same.status_code, same.json()["id"] == made.json()["id"]) == (201, False)
     still = await get(home, f"DocumentReference/{made.json()['id']}", Role.CITIZEN, patient="ana")
