@@ -32,9 +32,7 @@ def run(options: argparse.Namespace) -> int:
         base = ", ".join(one.base)
         say(f"{one.state:9} {one.code} ({one.type}) of {base}: {one.resources:,} resources, {one.url}")
     if not found:
-        say(
-            "No search parameter was added to this node: store a SearchParameter as an operator to add one."
-        )
+        say("No search parameter was added to this node: store a SearchParameter as an operator to add one.")
     return 0
 
 

@@ -33,9 +33,7 @@ def run(options: argparse.Namespace) -> int:
         if name != "members":
             say(f"{name:18} {'yes' if found is True else 'no' if found is False else found}")
     for member in status["members"]:
-        say(
-            f"{'member':18} {member['node']} ({member['country']}), {member['state']}, {member['base_url']}"
-        )
+        say(f"{'member':18} {member['node']} ({member['country']}), {member['state']}, {member['base_url']}")
     return 0
 
 

@@ -98,7 +98,5 @@ async def lines_of(grant: Grant, database: Database, patient: str) -> list[Dispe
     async with database.reading(grant) as connection:
         rows = await connection.fetch(_OF_PATIENT, patient, LINES_MAX + 1)
     if len(rows) > LINES_MAX:
-        raise TooLarge(
-            f"More than {LINES_MAX} hand-overs to this patient are recorded; none is listed."
-        )
+        raise TooLarge(f"More than {LINES_MAX} hand-overs to this patient are recorded; none is listed.")
     return [DispensedAbroad(*row) for row in rows]
