@@ -174,9 +174,7 @@ HUGE = [
 ]
 
 
-@pytest.mark.skipif(
-    not Path("/proc/self/status").exists(), reason="needs /proc, to read a program's peak memory"
-)
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc for a peak")
 @pytest.mark.parametrize(("begin", "end"), HUGE)
 def test_memory_stays_bounded_by_a_resource_on_a_token_of_two_hundred_megabytes(tmp_path, begin, end):
     path = tmp_path / "huge.json"
