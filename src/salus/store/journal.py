@@ -7,13 +7,18 @@ durable; when they cannot be, it fails, so that no data leaves unrecorded.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+
+import asyncpg
 
 from salus.core.access import Leaf
 from salus.core.errors import SalusError, StorageUnavailable
 from salus.store.ledger import append
 from salus.store.postgres import Database
+
+LOG = logging.getLogger("salus.store.journal")
 
 
 class _Batch:
@@ -91,6 +96,10 @@ class Journal:
                 await append(connection, batch.leaves)
         except SalusError as error:
             batch.tell(error)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            # Not foreseen, so it is logged; but nobody may wait for ever, and the next batch must be tried.
+            LOG.error("the audit could not be written: %s", type(error).__name__)
+            batch.tell(StorageUnavailable("The audit cannot be written now; send the request again."))
         else:
             batch.tell(None)
 

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from salus.core.access import Action, Outcome, Role
-from salus.core.errors import NotFound
+from salus.core.errors import NotFound, StorageUnavailable
 from salus.standards.merkle.checkpoint import open_checkpoint
 from salus.standards.merkle.note import log_key
 from salus.standards.merkle.proof import verify_consistency, verify_inclusion
@@ -179,3 +179,10 @@ async def test_the_journal_writes_many_requests_leaves_durably(database, leaf):
 def test_equal_leaves_have_different_entries(leaf):
     first, second = encode_entries([leaf(), leaf()])
     assert first != second
+
+
+async def test_leaves_that_the_database_refuses_fail_their_request_and_no_later_one(database, leaf):
+    async with open_journal(database) as journal:
+        with pytest.raises(StorageUnavailable, match="cannot be written now"):
+            await asyncio.wait_for(journal.write([leaf("no\0where")]), timeout=30)
+        await asyncio.wait_for(journal.write([leaf("p1")]), timeout=30)
