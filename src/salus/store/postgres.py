@@ -114,7 +114,7 @@ class Database:
         roles = (WIDE, BOUND)
         self._reads = {role: Together(pools[role], _READ, together_max=32, lanes_max=2) for role in roles}
         self._searches = {
-            role: Together(pools[role], _SEARCH, together_max=16, lanes_max=4) for role in roles
+            role: Together(pools[role], _SEARCH, together_max=6, lanes_max=3) for role in roles
         }
 
     @asynccontextmanager
