@@ -113,9 +113,7 @@ class Database:
         self._pools = pools
         roles = (WIDE, BOUND)
         self._reads = {role: Together(pools[role], _READ, together_max=32, lanes_max=2) for role in roles}
-        self._searches = {
-            role: Together(pools[role], _SEARCH, together_max=6, lanes_max=3) for role in roles
-        }
+        self._searches = {role: Together(pools[role], _SEARCH, together_max=6, lanes_max=3) for role in roles}
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Connection]:
