@@ -22,17 +22,16 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import msgspec
 
+from bench._copy_ceiling import copy_rate
 from salus.core.limits import Limits
 from salus.intake.files import find_files, open_file
 from salus.intake.formats.registry import find
 from salus.intake.prepare import Setting, prepare
 from salus.intake.synth.generator import synthesize
 from salus.node import open_services
-from salus.store.copying import RANGE_COLUMNS, RESOURCE_COLUMNS, STRING_COLUMNS, Encoded, copy_rows
-from salus.store.migrations import migrate, migrations
+from salus.store.copying import Encoded
 
 TARGET = 0.30
 MEMORY_MB_TARGET = 400
@@ -136,22 +135,7 @@ async def _ceiling(data: Path, sources: list[Path]) -> float:
     """Return resources a second that COPY stores when everything is encoded already, in the same tables."""
     async with open_services(data) as (_, services):
         chunks = _encoded(sources, services.keys.search)
-        owner = await asyncpg.connect(services.database.url)
-        await owner.execute("DROP DATABASE IF EXISTS ceiling")
-        await owner.execute("CREATE DATABASE ceiling")
-        connection = await asyncpg.connect(services.database.url, database="ceiling")
-        await migrate(connection, migrations())
-        started = time.monotonic()
-        for chunk in chunks:
-            async with connection.transaction():
-                await copy_rows(connection, "resource", RESOURCE_COLUMNS, (one.resource for one in chunk))
-                await copy_rows(connection, "resource_range", RANGE_COLUMNS, (one.ranges for one in chunk))
-                await copy_rows(connection, "resource_string", STRING_COLUMNS, (one.strings for one in chunk))
-        seconds = time.monotonic() - started
-        await connection.close()
-        await owner.execute("DROP DATABASE ceiling")
-        await owner.close()
-    return sum(len(chunk) for chunk in chunks) / seconds
+        return await copy_rate(services.database.url, chunks)
 
 
 def _encoded(sources: list[Path], key: bytes) -> list[list[Encoded]]:

@@ -16,16 +16,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import msgspec
 
+from bench._copy_ceiling import copy_rate
 from salus.core.access import Caller, Purpose, Role
 from salus.core.clock import utc_now
 from salus.core.identifiers import new_id
@@ -36,14 +35,9 @@ from salus.standards.fhir.bundle import entry_contents, lookup_for, plan_bundle,
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.search.extract import compile_indexer
 from salus.store.copying import (
-    RANGE_COLUMNS,
-    RESOURCE_COLUMNS,
-    STRING_COLUMNS,
     Encoded,
-    copy_rows,
     encode_row,
 )
-from salus.store.migrations import migrate, migrations
 from salus.store.rows import make_row, patients_of
 from salus.trust.tokens import issue
 
@@ -86,7 +80,7 @@ async def _measure(data: Path, posts: Path, port: int, bodies: list[bytes]) -> l
             copied: list[float] = []
             sent: list[dict[str, float]] = []
             for _ in range(ROUNDS):
-                copied.append(await _ceiling(services.database.url, chunks))
+                copied.append(await copy_rate(services.database.url, chunks))
                 sent.append(await asyncio.to_thread(_post, port, posts, headers, SECONDS))
     rate = sum(one["resources"] for one in sent) / sum(one["seconds"] for one in sent)
     whole = not any(one["failures"] for one in sent)
@@ -149,26 +143,6 @@ def compile_indexer_of(kind: str, key: bytes) -> Any:
     if kind not in _INDEXERS:
         _INDEXERS[kind] = compile_indexer(kind, key)
     return _INDEXERS[kind]
-
-
-async def _ceiling(url: str, chunks: list[list[Encoded]]) -> float:
-    """Return resources a second that COPY stores in a fresh database of the same schema."""
-    owner = await asyncpg.connect(url)
-    await owner.execute("DROP DATABASE IF EXISTS ceiling")
-    await owner.execute("CREATE DATABASE ceiling")
-    connection = await asyncpg.connect(url, database="ceiling")
-    await migrate(connection, migrations())
-    started = time.monotonic()
-    for chunk in chunks:
-        async with connection.transaction():
-            await copy_rows(connection, "resource", RESOURCE_COLUMNS, (one.resource for one in chunk))
-            await copy_rows(connection, "resource_range", RANGE_COLUMNS, (one.ranges for one in chunk))
-            await copy_rows(connection, "resource_string", STRING_COLUMNS, (one.strings for one in chunk))
-    seconds = time.monotonic() - started
-    await connection.close()
-    await owner.execute("DROP DATABASE ceiling")
-    await owner.close()
-    return sum(len(chunk) for chunk in chunks) / seconds
 
 
 def _post(port: int, posts: Path, headers: dict[str, str], seconds: float) -> dict[str, float]:

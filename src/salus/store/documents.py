@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from typing import Any
 
@@ -69,15 +68,6 @@ async def keep(grant: Grant, connection: Connection, document: Document) -> None
         _INSERT, document.patient, document.id, document.reference, document.media_type, document.digest,
         document.received_at, document.source, list(document.extracted), document.content,
     )  # fmt: skip
-
-
-async def same_document(
-    grant: Grant, connection: Connection, patient: str, content: bytes
-) -> Document | None:
-    """Return the description of an earlier document of this patient with the same bytes, if any."""
-    assert grant.patients is None or patient in grant.patients
-    row = await connection.fetchrow(_SAME, patient, hashlib.sha256(content).digest())
-    return None if row is None else _document(row)
 
 
 async def retrieve(grant: Grant, database: Database, document_id: str) -> Document:

@@ -6,7 +6,6 @@ from salus.core.access import Action, Caller
 from salus.core.errors import MalformedContent, NotFound
 from salus.core.identifiers import is_fhir_id
 from salus.standards.fhir.model import resource_types
-from salus.standards.fhir.query_string import Pairs
 from salus.trust.gate import Passage, enter
 from salus.trust.policy import AccessRequest
 from salus.web.services import Services
@@ -59,9 +58,3 @@ def pass_gate(
 ) -> Passage:
     """Return the way in for this request (`trust.gate.enter`)."""
     return enter(services.gatehouse, caller, AccessRequest(action, kind, what, patients, many))
-
-
-def search_name(kind: str, pairs: Pairs) -> str:
-    """Return a search without its values, for the leaf: ``Observation?patient,code``."""
-    names = dict.fromkeys(name for name, _ in pairs if name.isprintable() and len(name) <= 64)
-    return f"{kind}?{','.join(list(names)[:20])}"

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from salus.standards.fhir.model import Property, ancestors, properties, resource_types
+from salus.standards.fhir.model import Property, ancestors, properties
 
 _TOKEN = re.compile(r"\s*(?:('(?:[^'\\]|\\.)*')|(%?[A-Za-z_]\w*)|(\d+)|([().|=\[\]]))")
 
@@ -225,8 +225,3 @@ def values_at(path: TypedPath, value: Any) -> list[Any]:  # Any: JSON as parsed
             following.extend(entry for entry in items if step.filter is None or step.filter.admits(entry))
         current = following
     return [item for item in current if item is not None]
-
-
-def is_resource_type(name: str) -> bool:
-    """Return whether the name is that of a resource type that can be instantiated."""
-    return name in resource_types()

@@ -30,21 +30,25 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
     """Answer the summary document of the patient in the address."""
     identity = known_id(request.segments[1])
     await pairs_of(services, request, ())
+    return json_answer(200, await composed(services, caller, identity, services.languages))
+
+
+async def composed(services: Services, caller: Caller, identity: str, languages: Sequence[str]) -> Resource:
+    """Return the summary document of a patient of this node, through the gate."""
     what, patients = f"Patient/{identity}/$summary", frozenset((identity,))
     async with pass_gate(services, caller, Action.READ, SUMMARY, what, patients=patients) as access:
         patient = await resources.read(access.grant, services.database, "Patient", identity)
         access.record(patient.patients)
         merged = await include_merged(services, access, identity)
         held = await record_of(services, access, identity, merged)
-    bundle = compose_summary(
+    return compose_summary(
         held,
         patient=parsed(patient),
         author_organisation=services.name,
         now=services.clock(),
-        languages=services.languages,
+        languages=languages,
         merged=merged,
     )
-    return json_answer(200, bundle)
 
 
 async def include_merged(services: Services, access: Access, identity: str) -> tuple[str, ...]:
