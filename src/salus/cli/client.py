@@ -16,7 +16,7 @@ from salus.core.clock import utc_now
 from salus.core.errors import SettingsInvalid
 from salus.node import place_of
 from salus.settings import read_settings
-from salus.standards.jose.compact import algorithm_of
+from salus.standards.jose.keys import algorithm_of
 from salus.store.federation import Client, list_clients, register_client, switch_off_client
 from salus.store.postgres import open_database
 from salus.trust.scopes import parse_scope

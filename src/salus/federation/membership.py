@@ -8,7 +8,7 @@ from pathlib import Path
 
 from salus.core.errors import AccessRefused, MalformedContent
 from salus.federation.membership_list import Member, MembershipList, newer, read_list
-from salus.standards.jose.compact import Jwk
+from salus.standards.jose.keys import Jwk
 from salus.store.federation import ANCHOR_FILE, LIST_FILE, folder_lock, read_file, stamp, write_file
 
 

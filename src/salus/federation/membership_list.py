@@ -21,7 +21,7 @@ from joserfc.jwk import ECKey
 from salus.core.errors import AccessRefused, Conflict, MalformedContent, NotAuthenticated
 from salus.core.identifiers import is_fhir_id
 from salus.standards.jose import compact
-from salus.standards.jose.compact import Jwk
+from salus.standards.jose.keys import Jwk
 
 ALGORITHMS = frozenset({"ES384"})
 LIST_TYPE = "salus-membership+jwt"

@@ -1,1 +1,1 @@
-"""JSON Object Signing (RFC 7515), as strictly as signed claims between nodes need it."""
+"""JSON Object Signing and Encryption (RFC 7515-7518), with the algorithms pinned by the caller."""

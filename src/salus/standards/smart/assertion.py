@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from salus.core.errors import NotAuthenticated
+from salus.standards.jose.compact import moment
 from salus.standards.smart.asker import Asker, read_extensions, write_extensions
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -63,22 +64,15 @@ def check_claims(claims: Mapping[str, Any], *, endpoint: str, now: float, skew_s
         raise NotAuthenticated("iss and sub must both be the client id")
     if claims.get("aud") not in (endpoint, [endpoint]):
         raise NotAuthenticated("aud must be exactly the address of this token endpoint")
-    expires_at = _moment(claims, "exp", required=True)
+    expires_at = moment(claims, "exp")
     if expires_at + skew_seconds <= now:
         raise NotAuthenticated("the assertion has expired; check the clock of the asking node")
     if expires_at > now + LIFE_SECONDS_MAX + skew_seconds:
         raise NotAuthenticated(f"exp must be at most {LIFE_SECONDS_MAX} seconds ahead")
     for name in ("nbf", "iat"):
-        if _moment(claims, name, required=False) > now + skew_seconds:
+        if moment(claims, name, default=0) > now + skew_seconds:
             raise NotAuthenticated(f"{name} lies in the future; check the clock of the asking node")
     jti = claims.get("jti")
     if not isinstance(jti, str) or not 0 < len(jti) <= JTI_LENGTH_MAX or not jti.isprintable():
         raise NotAuthenticated(f"jti must be a text of 1 to {JTI_LENGTH_MAX} characters that can be printed")
     return Assertion(client, jti, expires_at, read_extensions(claims.get("extensions")))
-
-
-def _moment(claims: Mapping[str, Any], name: str, *, required: bool) -> float:
-    found = claims.get(name, None if required else 0)
-    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < 1e11:
-        raise NotAuthenticated(f"{name} must be a number of seconds since 1970")
-    return float(found)
