@@ -120,11 +120,9 @@ def _in_time(claims: Mapping[str, Any], now: float, skew_seconds: int) -> float 
 
 
 def _check_hidden(processed: Processed) -> None:
-    found = sorted(
-        str(place[0]) for place in processed.places if len(place) == 1 and place[0] in NEVER_HIDDEN
-    )
-    if found:
-        raise NotAuthenticated(f"{found[0]} must not be selectively disclosed")
+    for place in processed.places:
+        if len(place) == 1 and place[0] in NEVER_HIDDEN:
+            raise NotAuthenticated(f"{place[0]} must not be selectively disclosed")
 
 
 def _holder(claims: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """Disclosures of an SD-JWT and the claims that they make whole (RFC 9901 sections 4.2 and 7.1).
 
-A digest stands for a claim in the array `_sd` of its object, or for an element of an array as {"...": digest}.
+A digest stands for a claim in the array `_sd` of its object, or, as {"...": digest}, for an element of an
+array.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """An SD-JWT as it is sent, and its key binding (RFC 9901 sections 4, 4.3 and 7.3).
 
-<issuer-signed JWT>~<disclosure>~...~<disclosure>~<key binding JWT, or nothing>
+It reads issuer-signed JWT, disclosures, key binding JWT or nothing, with a tilde between each two.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Token Status Lists: whether a credential still counts (draft-ietf-oauth-status-list, sections 4, 5, 6 and 8).
+"""Token Status Lists: whether a credential still counts (draft-ietf-oauth-status-list, sections 4 to 8).
 
 A list is an array of 1, 2, 4 or 8 bits a credential, lowest bits of a byte first, packed with zlib.
 """
@@ -127,7 +127,7 @@ def write_status_list(
         assert 0 <= status < 1 << bits
         packed[index * bits // 8] |= status << index * bits % 8
     claims = {"sub": uri, "iat": int(now), "exp": int(now) + seconds, "ttl": seconds}
-    claims["status_list"] = {"bits": bits, "lst": encode(zlib.compress(bytes(packed), 9))}  # type: ignore[assignment]
+    claims["status_list"] = {"bits": bits, "lst": encode(zlib.compress(bytes(packed), 9))}
     return sign(claims, key, kid=kid, typ=TYPE)
 
 
