@@ -1,4 +1,4 @@
-"""The files behind a link, each encrypted with the link's key (SMART Health Links, "Encrypting and Decrypting").
+"""The files behind a link, each encrypted with its key (SMART Health Links, "Encrypting and Decrypting Files").
 
 JWE compact, `alg` dir, `enc` A256GCM, the content type in `cty`; `zip` DEF may be there.
 """

@@ -157,7 +157,7 @@ def write_manifest(files: Sequence[ManifestFile], request: ManifestRequest) -> d
 
 
 def read_manifest(manifest: dict[str, Any]) -> tuple[tuple[str, str, str], ...]:
-    """Return (content type, embedded JWE, location) of each file of somebody's manifest; "" for what it lacks.
+    """Return (content type, embedded JWE, location) of each file of a manifest; "" for what it lacks.
 
     Raises:
         MalformedContent: a file has neither or both.

@@ -76,6 +76,26 @@ def sign_note(text: str, name: str, key: Ed25519PrivateKey) -> str:
     return f"{text}\n— {name} {base64.b64encode(signature).decode()}\n"
 
 
+def witness_key(name: str, key: Ed25519PrivateKey) -> VerifierKey:
+    """Return the verifier key of a witness that cosigns with `key` under `name`."""
+    assert _NAME.fullmatch(name), "a key name has no space and no plus"
+    return VerifierKey(name, _COSIGNATURE, key.public_key().public_bytes_raw())
+
+
+def cosign(note: str, name: str, key: Ed25519PrivateKey, *, seconds: int) -> str:
+    """Return a witness's signature line for a log's signed note (https://c2sp.org/tlog-cosignature, v1).
+
+    Args:
+        note: the checkpoint, its log's signature verified by the caller.
+        name: of the witness.
+        key: of the witness.
+        seconds: the present, in seconds since 1970, which the witness vouches for.
+    """
+    text, _ = _split(note)
+    signature = seconds.to_bytes(8) + key.sign(_cosigned(text, seconds))
+    return f"— {name} {base64.b64encode(witness_key(name, key).id + signature).decode()}\n"
+
+
 def open_note(note: str, keys: list[VerifierKey]) -> tuple[str, list[Signature]]:
     """Return the note's text and the signatures of known keys, all of which hold.
 
@@ -112,13 +132,19 @@ def _verified(key: VerifierKey, text: str, signature: bytes) -> Signature:
     message, seconds = text.encode(), 0
     if key.algorithm == _COSIGNATURE:
         seconds = int.from_bytes(signature[:8])
-        message = f"cosignature/v1\ntime {seconds}\n".encode() + message
+        if not seconds:
+            raise MalformedContent(f"The cosignature of {key.name} says no time.")
+        message = _cosigned(text, seconds)
         signature = signature[8:]
     try:
         Ed25519PublicKey.from_public_bytes(key.public).verify(signature, message)
     except InvalidSignature as error:
         raise MalformedContent(f"The signature of {key.name} on the note is broken.") from error
     return Signature(key.name, seconds)
+
+
+def _cosigned(text: str, seconds: int) -> bytes:
+    return f"cosignature/v1\ntime {seconds}\n{text}".encode()
 
 
 def _decode(text: str) -> bytes:
