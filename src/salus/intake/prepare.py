@@ -31,7 +31,7 @@ from salus.intake.identity import (
 )
 from salus.intake.numbers import doubtful_systems
 from salus.standards.fhir.bundle import is_conditional, links
-from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.standards.fhir.codec.json import parse_json, write_json, write_json_like
 from salus.standards.fhir.codec.splice import ORIGINAL_ID
 from salus.standards.fhir.codec.xml import parse_xml
 from salus.standards.fhir.search.extract import Indexer, compile_indexer
@@ -424,7 +424,7 @@ def _xml(unit: Unit, setting: Setting) -> Prepared:
         resource = parse_xml(unit.content, limits)
     except SalusError as error:
         raise _Refused(outcome_of(error)) from error
-    as_json = msgspec.structs.replace(unit, content=write_json(resource), media="json")
+    as_json = msgspec.structs.replace(unit, content=write_json_like(resource, unit.content), media="json")
     prepared = prepare_rows(as_json, setting)
     bundle = _as_bundle(as_json.content)
     if not prepared.received or bundle is None:

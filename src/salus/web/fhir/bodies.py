@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 from salus.core.errors import TooLarge
 from salus.core.limits import Limits
 from salus.standards.fhir.bundle import Resource
-from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.standards.fhir.codec.json import parse_json, write_json_like
 from salus.web.fhir.negotiation import Format
 
 LARGE_BYTES = 256 * 1024
@@ -96,7 +96,7 @@ def parse(body: bytes, form: Format, limits: Limits) -> tuple[Resource, bytes]:
         from salus.standards.fhir.codec.xml import parse_xml  # lxml is loaded only where XML comes in
 
         resource = parse_xml(body, limits)
-        content = write_json(resource)
+        content = write_json_like(resource, body)
     else:
         resource = parse_json(body, limits)
     if form is Format.XML or body.count(b",") >= limits.repetitions_max:

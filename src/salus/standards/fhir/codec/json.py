@@ -22,7 +22,7 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 # Numbers that str(Decimal) may write in another way: with an exponent, or smaller than 0.000001.
 _RESHAPED = re.compile(
-    rb"(?<![\w.+-])-?(?:0\.0{6}[0-9]*|[0-9]{1,400}(?:\.[0-9]+)?[eE][+-]?[0-9]{1,9})(?![\w.+-])"
+    rb"(?<![\w.+-])-?(?:0\.0{6}[0-9]*|(?:0|[1-9][0-9]{0,399})(?:\.[0-9]+)?[eE][+-]?[0-9]{1,9})(?![\w.+-])"
 ).findall
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*').sub
 
@@ -69,7 +69,7 @@ def write_json(resource: Any) -> bytes:  # Any: JSON
 
 
 def write_json_like(resource: Any, *read: bytes) -> bytes:  # Any: JSON
-    """Return compact JSON in which numbers stand as they do in the JSON that was read.
+    """Return compact JSON in which numbers stand as they do in the JSON or FHIR XML that was read.
 
     A Decimal keeps digits and exponent, not the way they were written: 0.00000010 would become 1.0E-7.
     """

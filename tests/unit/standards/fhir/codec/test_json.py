@@ -11,6 +11,7 @@ import pytest
 from salus.core.errors import MalformedContent, TooLarge
 from salus.core.limits import Limits
 from salus.standards.fhir.codec.json import parse_json, parse_json_value, write_json, write_json_like
+from salus.standards.fhir.codec.xml import parse_xml
 
 LIMITS = Limits()
 SUITE = Path(__file__).parents[6] / "shared/testvectors/json-parsing/jsontestsuite.jsonl"
@@ -107,3 +108,15 @@ def test_numbers_can_be_written_as_they_were_read(number):
     body = b'{"a":[%b,{"b":%b}],"c":"1e5 ,0.00000010"}' % (number.encode(), number.encode())
     value = parse_json(body, Limits())
     assert write_json_like(value, body) == body
+
+
+@pytest.mark.parametrize("number", ["0.00000010", "1.0E-7", "1.50e+3", "-0.0000000", "72.50"])
+def test_a_decimal_from_xml_is_stored_with_the_text_it_came_with(number):
+    body = f'''<Observation xmlns="http://hl7.org/fhir"><valueQuantity><value value="{number}"/>
+        <unit value="of 0010e2"/></valueQuantity></Observation>'''.encode()
+    assert f'"value":{number},'.encode() in write_json_like(parse_xml(body, LIMITS), body)
+
+
+def test_a_text_that_is_no_json_number_never_becomes_one():
+    body = b'{"value":1E5,"text":"001E5"}'
+    assert write_json_like(parse_json(body, LIMITS), body) == body
