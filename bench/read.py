@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -222,13 +222,22 @@ def _ask(port: int, wish: dict[str, Any], seconds: float) -> dict[str, float]:
 
 
 @contextmanager
-def _serving(module: str, port: int, place: str) -> Iterator[None]:
+def _serving(module: str, port: int, place: str, workers: int = 1) -> Iterator[None]:
+    """Serve from so many processes, which share the port as the workers of `salus serve` do."""
     command = [sys.executable, "-m", f"bench.{module}", str(port), place]
+    with ExitStack() as stack:
+        for _ in range(workers):
+            stack.enter_context(_process(command))
+        _wait_for(port)
+        yield
+
+
+@contextmanager
+def _process(command: list[str]) -> Iterator[None]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin is not None
         assert server.stdout is not None
         assert server.stdout.readline().strip() == "ready"
-        _wait_for(port)
         try:
             yield
         finally:
