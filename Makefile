@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SUITES ?= ../shared/testsuites
+SUITES ?=
 DEMO ?=
 
 .PHONY: demo test check lint types contracts bench scoreboard lock tables clean
@@ -36,7 +36,7 @@ check: lint types contracts test scoreboard  ## Everything CI checks
 bench: $(VENV)/.ready  ## Print one JSON line per figure
 	@$(BIN)/python -m bench
 
-scoreboard: $(VENV)/.ready  ## Run the public suites found in SUITES
+scoreboard: $(VENV)/.ready  ## Run the public suites of ../shared, or those in the folder SUITES
 	@$(BIN)/python -m conformance.scoreboard $(SUITES)
 
 lock: $(VENV)/.ready  ## Resolve requirements.lock anew

@@ -1,7 +1,7 @@
-"""`python -m conformance.scoreboard [SUITES_DIR] [--floor FILE] [--raise-floor] [--output DIR]`.
+"""`python -m conformance.scoreboard [SUITES_DIR ...] [--floor FILE] [--raise-floor] [--output DIR]`.
 
 Prints one JSON line for each suite; ends with 1 when a suite is below its floor. The recorded floor is that
-of the default folder's cases: another folder is held to a floor only where --floor names one.
+of the default folders' cases: another folder is held to a floor only where --floor names one.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from conformance.scoreboard.floor import below_floor, raised, read_floor, write_
 from conformance.scoreboard.suite import Score
 
 _HOUSE = Path(__file__).resolve().parent.parent.parent
-_SUITES_DEFAULT = _HOUSE.parent / "shared" / "testsuites"
+_SUITES_DEFAULT = tuple(_HOUSE.parent / "shared" / name for name in ("testsuites", "testvectors"))
 _FLOOR_DEFAULT = _HOUSE / "conformance" / "floor.toml"
 
 
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m conformance.scoreboard", description=__doc__)
-    parser.add_argument("suites", nargs="?", type=Path, default=_SUITES_DEFAULT)
-    parser.add_argument("--floor", type=Path, help="default: the recorded floor, for the default folder only")
+    parser.add_argument("suites", nargs="*", type=Path, help="default: ../shared/testsuites and testvectors")
+    parser.add_argument(
+        "--floor", type=Path, help="default: the recorded floor, for the default folders only"
+    )
     parser.add_argument("--raise-floor", action="store_true", help="lift the floor to what passes now")
     parser.add_argument(
         "--output", type=Path, default=_HOUSE / "scoreboard", help="where failures are written"
@@ -49,12 +51,16 @@ def _play_all(root: Path, output: Path) -> list[Score]:
 def main(words: Sequence[str] | None = None) -> int:
     """Run the scoreboard; return the exit code."""
     arguments = _arguments(words)
-    root: Path = arguments.suites
-    is_default = root.resolve() == _SUITES_DEFAULT.resolve()
-    if not root.is_dir():
-        print(f"skipped: there is no folder {root}", file=sys.stderr)
-        return 0 if is_default else 2
-    scores = _play_all(root, arguments.output)
+    roots: Sequence[Path] = arguments.suites or _SUITES_DEFAULT
+    is_default = not arguments.suites
+    scores: list[Score] = []
+    for root in roots:
+        if root.is_dir():
+            scores += _play_all(root, arguments.output)
+        else:
+            print(f"skipped: there is no folder {root}", file=sys.stderr)
+            if not is_default:
+                return 2
     if arguments.floor is None and not is_default:
         print("no floor is recorded for this folder; --floor FILE names one", file=sys.stderr)
         return 0

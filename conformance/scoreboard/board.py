@@ -11,8 +11,6 @@ import msgspec
 from conformance.scoreboard.suite import Case, Score, Suite, score_of
 from conformance.scoreboard.table import suites
 
-VECTORS = "testvectors"
-
 
 class Found(msgspec.Struct, frozen=True):
     """A folder with a suite, or with none that can be played (`suite` None)."""
@@ -22,16 +20,23 @@ class Found(msgspec.Struct, frozen=True):
 
 
 def find(root: Path) -> list[Found]:
-    """Return the folders below `root`, and those beside it among the test vectors that can be played.
+    """Return the suites of a folder: itself, the folders in it, or, where those are none, those in them.
 
-    A folder that no suite recognises is listed too when it lies in `root`: it must be named, not forgotten.
+    A folder in which nothing is recognised is listed too: it must be named, not forgotten.
     """
-    beside = [_found(folder) for folder in _folders(root.resolve().parent / VECTORS)]
-    return [_found(folder) for folder in _folders(root)] + [one for one in beside if one.suite is not None]
+    itself = _found(root)
+    if itself.suite is not None:
+        return [itself]
+    found = []
+    for folder in _folders(root):
+        one = _found(folder)
+        inner = [two for two in map(_found, _folders(folder)) if two.suite] if one.suite is None else []
+        found += inner or [one]
+    return found
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _found(folder: Path) -> Found:
@@ -41,7 +46,8 @@ def _found(folder: Path) -> Found:
 def _lines(cases: list[Case]) -> Iterator[str]:
     for case in cases:
         if case.failure:
-            yield json.dumps({"case": case.name, "reason": case.failure}, ensure_ascii=False) + "\n"
+            line = {"case": case.name, "reason": case.failure} | ({"apart": case.apart} if case.apart else {})
+            yield json.dumps(line, ensure_ascii=False) + "\n"
 
 
 def play(found: Found, output: Path) -> Score:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -14,10 +14,13 @@ class Case(msgspec.Struct, frozen=True):
     Args:
         name: as the suite calls it.
         failure: why it failed, "" when it passed.
+        apart: why it is not counted: the standard's own word for a weaker rule ("should", "may"), or
+            "not offered" for what the node does not take from anybody; "" for a case that counts.
     """
 
     name: str
     failure: str = ""
+    apart: str = ""
 
 
 class Suite(msgspec.Struct, frozen=True):
@@ -34,13 +37,21 @@ class Suite(msgspec.Struct, frozen=True):
     play: Callable[[Path], Iterator[Case]]
 
 
-class Score(msgspec.Struct, frozen=True):
-    """The outcome of a suite."""
+class Tally(msgspec.Struct, frozen=True):
+    """Cases that passed and that failed."""
+
+    passed: int
+    failed: int
+
+
+class Score(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The outcome of a suite; `apart` has the cases that are not counted, by the reason."""
 
     suite: str
     passed: int
     failed: int
     total: int
+    apart: dict[str, Tally] = {}
 
     @property
     def share(self) -> float:
@@ -50,5 +61,12 @@ class Score(msgspec.Struct, frozen=True):
 
 def score_of(suite: Suite, cases: list[Case]) -> Score:
     """Count the cases."""
-    failed = sum(1 for case in cases if case.failure)
-    return Score(suite.name, len(cases) - failed, failed, len(cases))
+    counted = _tally(case for case in cases if not case.apart)
+    reasons = sorted({case.apart for case in cases if case.apart})
+    apart = {reason: _tally(case for case in cases if case.apart == reason) for reason in reasons}
+    return Score(suite.name, counted.passed, counted.failed, counted.passed + counted.failed, apart)
+
+
+def _tally(cases: Iterable[Case]) -> Tally:
+    failures = [bool(case.failure) for case in cases]
+    return Tally(failures.count(False), failures.count(True))
