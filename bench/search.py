@@ -1,8 +1,9 @@
 """Observation?patient=&code=&_sort=-date&_count=50 through a whole node, against the bare ceiling.
 
 The ceiling is that of `bench.read` (granian, a bare ASGI function, one fetch, one group-committed insert),
-asked in turn with the node; both with a worker process for each core, and with one. Rows are made inside PostgreSQL, 200 Observations of 20 codes a patient, with the
-tokens that the indexer gives. SALUS_BENCH_ROWS (default 1000000) sets the larger size, a tenth the smaller.
+asked in turn with the node; both with a worker process for each core, and with one. Rows are made inside
+PostgreSQL, 200 Observations of 20 codes a patient, with the tokens that the indexer gives. SALUS_BENCH_ROWS
+(default 1000000) sets the larger size, a tenth the smaller.
 """
 
 from __future__ import annotations
