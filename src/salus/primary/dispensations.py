@@ -3,6 +3,8 @@
 docs/decisions/0002. Every door that writes a MedicationDispense passes here (`store.conditions.Rules.obey`).
 The prescription is locked first, so that of two pharmacies the second sees what the first left. The same
 dispense id again is found by the condition of its create and never comes here; a discard is an update.
+A hand-over is kept in the record that holds its prescription, whichever of a person's merged records was
+named: so an unmerge leaves both together.
 """
 
 from __future__ import annotations
@@ -23,10 +25,13 @@ from salus.primary.prescriptions import (
     read_recorded,
     status_after,
 )
+from salus.primary.references import local_reference
+from salus.standards.fhir.bundle import splice_references
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.store.changes import Operation
 from salus.store.conditions import Here
-from salus.store.prescriptions import dispensations_on, hold_prescription
+from salus.store.continuity import Origin
+from salus.store.prescriptions import dispensations_on, hold_prescription, records_of_person
 from salus.store.rows import StoredResource
 from salus.store.transaction import row_of
 
@@ -34,12 +39,16 @@ MIGRATING = frozenset({Role.OPERATOR})
 
 
 class Held(msgspec.Struct):
-    """A prescription held for this transaction, and what is dispensed on it by logical id."""
+    """A prescription held for this transaction, and what is dispensed on it by logical id.
+
+    `records`: the patients whose records are this person's; empty when the prescription is about no patient.
+    """
 
     stored: StoredResource
     resource: dict[str, Any]  # a parsed FHIR resource
     known: dict[str, Dispensation]
     sources: dict[str, str]
+    records: frozenset[str]
 
 
 async def keep_prescriptions(here: Here, operations: list[Operation], *, country: str) -> list[Operation]:
@@ -91,10 +100,37 @@ async def _keep(here: Here, operation: Operation, held: dict[str, Held], country
             raise NotFound("the prescription is not kept at this node, or not for this patient")
         return operation
     held[offered.prescription] = found
+    operation = _filed(here, found, operation, resource)
+    assert operation.row is not None
     source = f"urn:salus:node:{abroad}" if abroad else operation.row.source
     _weigh(here, found, operation, offered, source, country)
     found.known[operation.id] = offered
     return msgspec.structs.replace(operation, row=msgspec.structs.replace(operation.row, source=source))
+
+
+def _filed(here: Here, found: Held, operation: Operation, resource: dict[str, Any]) -> Operation:
+    """Return the write of the dispensation into the record of its prescription.
+
+    Raises:
+        Conflict: it is not about the person whom the prescription is for.
+    """
+    row = operation.row
+    assert row is not None
+    if not found.records:
+        return operation
+    owner = f"Patient/{found.stored.patients[0]}"
+    written = str(resource.get("subject", {}).get("reference", ""))
+    subject = local_reference(written)
+    if subject == owner:
+        return operation
+    if subject.removeprefix("Patient/") not in found.records:
+        raise Conflict(
+            "the subject of a dispensation is the patient of its prescription; refer to that patient"
+        )
+    content = splice_references(row.content, resource, {written: owner}.get, write_json)
+    origin = Origin(row.source, row.source_id)
+    moved = row_of(here, resource, content, "MedicationDispense", operation.id, origin)
+    return msgspec.structs.replace(operation, row=moved)
 
 
 def _offered(resource: Mapping[str, Any], operation: Operation, *, required: bool) -> Dispensation | None:
@@ -113,14 +149,17 @@ async def _hold(here: Here, prescription: str) -> Held | None:
     stored = await hold_prescription(here.grant, here.connection, prescription)
     if stored is None:
         return None
-    recorded = await dispensations_on(here.grant, here.connection, stored)
+    records, recorded = frozenset[str](), []
+    if stored.patients:
+        records = await records_of_person(here.connection, stored.patients[0])
+        recorded = await dispensations_on(here.grant, here.connection, stored, sorted(records))
     known = {}
     for each in recorded:
         record = {**parse_json(each.content, here.rules.limits), "id": each.id}
         for one in read_recorded([record], prescription):
             known[each.id] = one
     resource = parse_json(stored.content, here.rules.limits)
-    return Held(stored, resource, known, {each.id: each.source for each in recorded})
+    return Held(stored, resource, known, {each.id: each.source for each in recorded}, records)
 
 
 def _weigh(

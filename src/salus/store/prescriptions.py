@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from salus.core.access import Grant
 from salus.core.errors import TooCostly
 from salus.store import resources
-from salus.store.postgres import Connection, hidden_setting, sees_hidden
+from salus.store.postgres import Connection, hidden_setting, patients_setting, sees_hidden
 from salus.store.rows import StoredResource
 
 DISPENSATIONS_MAX = 1_000
@@ -17,11 +19,11 @@ WHERE type = 'MedicationRequest' AND id = $1 AND NOT deleted AND (NOT hidden OR 
 # The id may be written with escapes; then the bytes do not tell, and the reader decides.
 _DISPENSATIONS = f"""
 SELECT {_COLUMNS} FROM resource
-WHERE compartment = $1 AND type = 'MedicationDispense' AND NOT deleted
+WHERE compartment = ANY ($1::text[]) AND type = 'MedicationDispense' AND NOT deleted
   AND (position($2::bytea IN content) > 0 OR position('\\x5c75'::bytea IN content) > 0)
 LIMIT $3
 """  # noqa: S608  (constants only)
-_SEE_HIDDEN = "SELECT set_config('salus.sees_hidden', $1, true)"
+_SEE = "SELECT set_config('salus.patients', $1, true), set_config('salus.sees_hidden', $2, true)"
 
 
 async def hold_prescription(grant: Grant, connection: Connection, prescription: str) -> StoredResource | None:
@@ -35,23 +37,25 @@ async def hold_prescription(grant: Grant, connection: Connection, prescription: 
     return None if row is None else resources.stored(row)
 
 
-async def dispensations_on(
-    grant: Grant, connection: Connection, prescription: StoredResource
-) -> list[StoredResource]:
-    """Return what was dispensed to the patient and may name the prescription, to be counted and not shown.
+async def records_of_person(connection: Connection, patient: str) -> frozenset[str]:
+    """Return the record and those that are merged with it, either way, as this transaction sees them."""
+    return frozenset(await connection.fetchval("SELECT records_of_person($1)", patient))
 
-    What the citizen restricts is counted as well: a hidden hand-over must not be handed over again.
+
+async def dispensations_on(
+    grant: Grant, connection: Connection, prescription: StoredResource, records: Sequence[str]
+) -> list[StoredResource]:
+    """Return what was dispensed on the person's records and may name the prescription.
+
+    It is to be counted and not shown: what the citizen restricts, and what is in a record of the person that
+    the grant does not open, must not be handed over again.
 
     Raises:
         TooCostly: there are more than can be counted at once.
     """
-    if not prescription.patients:
-        return []
-    await connection.execute(_SEE_HIDDEN, "yes")
-    rows = await connection.fetch(
-        _DISPENSATIONS, prescription.patients[0], prescription.id.encode(), DISPENSATIONS_MAX
-    )
-    await connection.execute(_SEE_HIDDEN, hidden_setting(grant))
+    await connection.execute(_SEE, ",".join(records), "yes")
+    rows = await connection.fetch(_DISPENSATIONS, list(records), prescription.id.encode(), DISPENSATIONS_MAX)
+    await connection.execute(_SEE, patients_setting(grant), hidden_setting(grant))
     if len(rows) >= DISPENSATIONS_MAX:
         raise TooCostly(f"More than {DISPENSATIONS_MAX} dispensations name one prescription; end it first.")
     return [resources.stored(row) for row in rows]

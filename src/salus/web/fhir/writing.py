@@ -24,6 +24,7 @@ from salus.store import transaction
 from salus.store.changes import Operation, Written
 from salus.store.concerned import Touched, concerned
 from salus.store.conditions import Here, Rules
+from salus.store.merged import merges
 from salus.store.transaction import Done
 from salus.trust.gate import Access
 from salus.trust.policy import AccessRequest, decide
@@ -169,6 +170,9 @@ async def write(
         rules = rules_of(services, caller)
         if kinds & KEPT_BESIDE:
             rules = msgspec.structs.replace(rules, after=partial(keep_beside, services))
+        if "MedicationDispense" in kinds:  # the prescription may be in a record that was merged into this one
+            known = await merges(services.database, services.clock())
+            access.include(known.into(access.grant.patients or ()))
         touched = Touched()
         try:
             done = await transaction.execute(
