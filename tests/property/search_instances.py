@@ -28,7 +28,7 @@ DATES = (
     "2013-03-14T10:00:00.500+01:00",
     "2014-12-31",
 )
-NUMBERS = ("100", "5.40", "-2", "0.001", "99.6", "1e2")
+NUMBERS = ("100", "0.1", "5.40", "-2", "0.001", "99.6", "1e2")
 URIS = ("http://x.example/fhir/a", "http://x.example/fhir/a/b", "http://x.example/fhir/a|1.0", "urn:oid:1.2")
 UNITS = (
     ("http://unitsofmeasure.org", "mg", "mg"),
@@ -59,7 +59,7 @@ class Maker:
         if kind in ("date", "dateTime", "instant"):
             return self.pick(*DATES)
         if kind == "decimal":
-            return Decimal(self.pick(*NUMBERS[:5]))
+            return Decimal(self.pick(*NUMBERS[:6]))
         if kind in ("integer", "positiveInt", "unsignedInt"):
             return self.pick(1, 100, 99, 101)
         if kind == "boolean":
@@ -126,7 +126,7 @@ class Maker:
 
     def make_Quantity(self, _path: TypedPath) -> dict[str, Any]:
         system, code, unit = self.pick(*UNITS)
-        value = {"value": Decimal(self.pick(*NUMBERS[:5])), "system": system, "code": code, "unit": unit}
+        value = {"value": Decimal(self.pick(*NUMBERS[:6])), "system": system, "code": code, "unit": unit}
         if self.random.random() < 0.2:
             value["comparator"] = self.pick("<", "<=", ">", ">=")
         return {key: one for key, one in value.items() if one is not None}
@@ -134,12 +134,14 @@ class Maker:
     make_Age = make_Duration = make_Count = make_Distance = make_Quantity
 
     def make_Money(self, _path: TypedPath) -> dict[str, Any]:
-        return {"value": Decimal(self.pick(*NUMBERS[:5])), "currency": self.pick("EUR", "SEK")}
+        return {"value": Decimal(self.pick(*NUMBERS[:6])), "currency": self.pick("EUR", "SEK")}
 
     def make_Range(self, path: TypedPath) -> dict[str, Any]:
-        ends = sorted(Decimal(self.pick(*NUMBERS[:5])) for _ in range(2))
-        system, code, unit = UNITS[0]
-        low, high = ({"value": end, "system": system, "code": code, "unit": unit} for end in ends)
+        ends = sorted(Decimal(self.pick(*NUMBERS[:6])) for _ in range(2))
+        low, high = (
+            {"value": end, "system": system, "code": code, "unit": unit}
+            for end, (system, code, unit) in zip(ends, self.pick(UNITS[:2], UNITS[1::-1]), strict=True)
+        )
         return self.pick({"low": low}, {"high": high}, {"low": low, "high": high})
 
     def make_SampledData(self, _path: TypedPath) -> dict[str, Any]:

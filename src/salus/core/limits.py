@@ -18,7 +18,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bundle_entries_max: most entries of a Bundle sent over HTTP.
         page_count_default, page_count_max: resources on a page of search results.
         include_count_max: most resources that _include and _revinclude add to a page.
-        search_candidates_max: most resources a chain, _has or free sort may pass through.
+        search_candidates_max: most resources a chain or _has may pass through.
         search_values_max: most comma-separated values, and most parameters, of one search.
         search_criteria_max: most conditions of one search, those in chains and _has included.
         search_unindexed_max: most of them that no index answers: :missing, :not, a short :contains.

@@ -1,13 +1,12 @@
 """Search over the stored resources: a page at a time, confined to what the grant opens.
 
 A page is read by key, never by offset, so that it is stable under writes. Order: by `_id` unless `_sort` says
-otherwise; `_sort` by time of change, id or the type's clinical date follows an index, every other sort first
-collects at most `limits.search_candidates_max` rows. Chains and _has are answered in steps of so many ids.
+otherwise; `_sort` by one key follows an index where there is one, every other goes through all that matches
+(`search_sort`). Chains and _has are answered in steps of so many ids.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,23 +16,22 @@ import msgspec
 from salus.core.access import Grant
 from salus.core.errors import TooCostly
 from salus.standards.fhir.search.hashing import compile_hasher
-from salus.standards.fhir.search.match import sort_value
 from salus.standards.fhir.search.parameters import Registry
-from salus.standards.fhir.search.query import Query, SortKey
+from salus.standards.fhir.search.query import Query
 from salus.store.postgres import Connection, Database
 from salus.store.readable import require_readable
 from salus.store.rows import StoredResource, patients_of
-from salus.store.search_check import confirmed, resource_of
+from salus.store.search_check import confirmed
 from salus.store.search_cursor import Place, seal, unseal
 from salus.store.search_order import Order, ValueOrder, orders
 from salus.store.search_plan import COLUMNS, Finder, Selection, too_many
 from salus.store.search_record import NEWEST_FIRST, RecordSearch, record_search
+from salus.store.search_sort import sorted_page
 
 ESTIMATE_FROM = 1_000
 COST_MAX = 5_000_000.0
 COUNTED_MAX = 1_000
 """A total of up to so many says something of each person; a larger one speaks of a population."""
-_NUMERIC = frozenset({"date", "number", "quantity"})
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -177,7 +175,9 @@ async def _page(
     """Return the rows of a page and, when more follow, the place where it ends."""
     ways = orders(query, narrow=selection.narrow)
     if not ways:
-        return await _collected_page(connection, finder, selection, query, after)
+        return await sorted_page(
+            connection, selection, query, after, milliseconds_max=finder.limits.statement_timeout_ms
+        )
     rows: dict[str, asyncpg.Record] = {}
     ends: list[Order | ValueOrder] = []
     scanned = 0
@@ -242,62 +242,6 @@ async def _plan(connection: Connection, text: str, arguments: Sequence[object]) 
     found = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {text}", *arguments)
     plan: dict[str, Any] = msgspec.json.decode(found)[0]["Plan"]
     return plan
-
-
-async def _collected_page(
-    connection: Connection, finder: Finder, selection: Selection, query: Query, after: Place | None
-) -> tuple[list[asyncpg.Record], Place | None]:
-    """Sort at most `search_candidates_max` rows in memory; without a value they come last."""
-    rows = await finder.candidates(connection, selection, content=True)
-    known = await asyncio.to_thread(_sorted, query.sort, rows)
-    start = 0
-    if after is not None:
-        place = [_comparable(query.sort, after.values), after.id]
-        start = next((n for n, (key, row) in enumerate(known) if [key, row["id"]] > place), len(known))
-    shown = known[start : start + query.count]
-    if start + query.count >= len(known) or not shown:
-        return [row for _, row in shown], None
-    last = shown[-1][1]
-    return [row for _, row in shown], Place(0, _sort_values(query.sort, last), last["id"])
-
-
-class _Descending:
-    """A value that sorts the other way round."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:  # Any: text or number
-        self.value = value
-
-    def __lt__(self, other: _Descending) -> bool:
-        return bool(other.value < self.value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Descending) and bool(self.value == other.value)
-
-    __hash__ = None  # type: ignore[assignment]  # only compared
-
-
-def _sort_values(sort: Sequence[SortKey], row: asyncpg.Record) -> list[Any]:
-    resource = resource_of(row)
-    found = (sort_value(one.parameter, resource, descending=one.descending) for one in sort)
-    return [None if absent else repr(value) if isinstance(value, float) else value for absent, value in found]
-
-
-def _comparable(sort: Sequence[SortKey], values: Sequence[Any]) -> list[tuple[int, Any]]:
-    """Return sort values, numbers among them as text, so that they compare in the order asked for."""
-    found: list[tuple[int, Any]] = []
-    for one, text in zip(sort, values, strict=True):
-        value = float(text) if text is not None and one.parameter.type in _NUMERIC else text
-        found.append((1, 0) if value is None else (0, _Descending(value) if one.descending else value))
-    return found
-
-
-def _sorted(
-    sort: Sequence[SortKey], rows: Sequence[asyncpg.Record]
-) -> list[tuple[list[tuple[int, Any]], asyncpg.Record]]:
-    keyed = [(_comparable(sort, _sort_values(sort, row)), row) for row in rows]
-    return sorted(keyed, key=lambda one: (one[0], one[1]["id"]))
 
 
 async def _total(

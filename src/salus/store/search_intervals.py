@@ -66,8 +66,12 @@ def places(parameter: SearchParameter) -> tuple[TypedPath, ...]:
     return (TypedPath(parameter.general_slot, (), ""),) if parameter.general else parameter.paths
 
 
-def _compared_range(statement: Statement, kind: str, value: RangeValue) -> str:
-    return _compare(statement, (_DATE if kind == "date" else _NUMBER)[value.prefix], value)
+def _compared_range(statement: Statement, kind: str, paths: Sequence[TypedPath], value: RangeValue) -> str:
+    """Compare the ranges under the places' keys, of a quantity in UCUM those in base units."""
+    what = hashing.DIMENSION if value.dimension else ""
+    keys = statement.bind([statement.hash_of(what, path.slot, value.dimension) for path in paths])
+    compared = _compare(statement, (_DATE if kind == "date" else _NUMBER)[value.prefix], value)
+    return f"v.key = ANY({keys}::bigint[]) AND {compared}"
 
 
 def in_updated(statement: Statement, value: Value) -> str:
@@ -78,11 +82,9 @@ def in_updated(statement: Statement, value: Value) -> str:
 
 def in_ranges(statement: Statement, kind: str, paths: Sequence[TypedPath], value: RangeValue) -> str:
     """Return the text for: the row has a value that compares so, with the unit if one is named."""
-    keys = statement.bind([statement.hash_of("", path.slot, "") for path in paths])
-    compared = _compared_range(statement, kind, value)
-    where = f"{_SAME} AND v.key = ANY({keys}::bigint[]) AND {compared}"
-    test = f"EXISTS (SELECT FROM resource_range v WHERE {where})"
-    if kind != "quantity" or not value.code:
+    compared = _compared_range(statement, kind, paths, value)
+    test = f"EXISTS (SELECT FROM resource_range v WHERE {_SAME} AND {compared})"
+    if kind != "quantity" or not value.code or value.dimension:
         return test
     hashed = (
         statement.hash_of(hashing.UNIT, path.slot, value.code)
@@ -129,7 +131,8 @@ def rare_ids(statement: Statement, condition: Condition, *, count_max: int) -> s
     """Return a query for the ids that satisfy the condition, at most `count_max`, "" when it cannot be one.
 
     The planner knows how often a key occurs and how values spread over all keys, not over one; asking is
-    cheaper than its wrong guess. Units are not looked at: the ids may be more than what matches.
+    cheaper than its wrong guess. Units outside UCUM are not
+    looked at: the ids may be more than what matches.
     """
     parameter = condition.parameter
     if condition.modifier not in ("", "exact", "contains") or parameter.code == "_lastUpdated":
@@ -138,25 +141,25 @@ def rare_ids(statement: Statement, condition: Condition, *, count_max: int) -> s
     if kind == "composite":
         kind, paths, values = _ranges_of(condition)
     if kind == "string":
-        table, keys = "resource_string", _string_keys(statement, condition.modifier, paths)
+        table, keys = "resource_string", statement.bind(_string_keys(statement, condition.modifier, paths))
         tests = [
-            _compared_string(statement, condition.modifier, searched(condition.modifier, value))
+            f"v.key = ANY({keys}::bigint[]) AND "
+            + _compared_string(statement, condition.modifier, searched(condition.modifier, value))
             for value in values
             if isinstance(value, TextValue)
         ]
     elif kind in _RANGES:
-        table, keys = "resource_range", [statement.hash_of("", path.slot, "") for path in paths]
-        tests = [_compared_range(statement, kind, value) for value in values if isinstance(value, RangeValue)]
+        table = "resource_range"
+        tests = [
+            _compared_range(statement, kind, paths, value)
+            for value in values
+            if isinstance(value, RangeValue)
+        ]
     else:
         return ""
     parts = (
         *("SELECT v.id FROM", table, f"v WHERE v.type = {statement.bind(parameter.resource)}"),
-        *(
-            "AND v.key = ANY(",
-            statement.bind(keys),
-            "::bigint[]) AND (",
-            " OR ".join(f"({t})" for t in tests),
-        ),
+        *("AND (", " OR ".join(f"({test})" for test in tests)),
         *(") LIMIT", statement.bind(count_max)),
     )
     return " ".join(parts)

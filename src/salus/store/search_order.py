@@ -143,7 +143,7 @@ class ValueOrder(msgspec.Struct, frozen=True):
 
 
 def orders(query: Query, *, narrow: bool) -> list[Order | ValueOrder]:
-    """Return the orders to read one after the other, [] when rows must be collected and sorted.
+    """Return the orders to read one after the other, [] when no index has it (`search_sort`).
 
     Args:
         query: its `sort` counts.

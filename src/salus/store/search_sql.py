@@ -184,7 +184,7 @@ def _range(statement: Statement, condition: Condition) -> Predicate:
         if parameter.type == "date" and _is_clinical(parameter):
             test = f"({_clinical(statement, value)}{test})"
         tests.append(test)
-        exact = exact and not value.code
+        exact = exact and (not value.code or bool(value.dimension))
     return Predicate("(" + " OR ".join(tests) + ")", EXACT if exact else PARSE)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from salus.standards.fhir.search import hashing
+from salus.standards.fhir.search.canonical import canonical_bounds, ucum_unit
 from salus.standards.fhir.search.hashing import Hasher, prefixes
 from salus.standards.fhir.search.paths import TypedPath
 from salus.standards.fhir.search.references import contained_type, listed_targets, parse_literal
@@ -291,11 +292,12 @@ def _range_emitter(
 def _quantity_emitter(type_name: str, slot: str, hash_of: Hasher) -> Emitter:
     key = hash_of("", slot, "")
     known: dict[tuple[str, str, str], list[int]] = {}
+    dimensions: dict[str, int] = {}
 
     def hashes(unit: tuple[str, str, str]) -> list[int]:
         system, code, text = unit
         found = {hash_of(hashing.UNIT, slot, word) for word in (code, text) if word}
-        if system and code:
+        if system and code and ucum_unit(system, code) is None:
             found.add(hash_of(hashing.SYSTEM_UNIT, slot, f"{system}|{code}"))
         return sorted(found)
 
@@ -304,6 +306,16 @@ def _quantity_emitter(type_name: str, slot: str, hash_of: Hasher) -> Emitter:
         if found is None:
             return
         out.ranges.append((key, *found))
+        canonical = canonical_bounds(type_name, value)
+        if canonical is not None:
+            dimension, low, high = canonical
+            under = dimensions.get(dimension)
+            if under is None:
+                under = hash_of(hashing.DIMENSION, slot, dimension)
+                if len(dimensions) >= REMEMBERED_MAX:
+                    dimensions.clear()
+                dimensions[dimension] = under
+            out.ranges.append((under, low, high))
         for unit in units_of(type_name, value):
             tokens = known.get(unit)
             if tokens is None:

@@ -22,7 +22,8 @@ REFERENCE_TYPE = "y"  # type of what is referred to
 ADDRESS = "u"  # uri, canonical or absolute reference
 BELOW = "b"  # every part of a uri that ends before a "/"
 UNIT = "q"  # unit of a quantity: its code or its text
-SYSTEM_UNIT = "Q"  # system|code of a quantity's unit
+SYSTEM_UNIT = "Q"  # system|code of a quantity's unit, where that is not UCUM
+DIMENSION = "D"  # what a quantity in UCUM measures: the key of its range in base units
 
 TEXT_PREFIX = 3
 

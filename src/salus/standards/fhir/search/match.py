@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from salus.standards.fhir.model import value_set_codes
+from salus.standards.fhir.search.canonical import canonical_bounds
 from salus.standards.fhir.search.general import typed_values
 from salus.standards.fhir.search.parameters import Composite, Registry, SearchParameter, parameters_of
 from salus.standards.fhir.search.paths import TypedPath, values_at
@@ -287,6 +288,13 @@ def _bounds(kind: str, path: TypedPath, value: Any) -> tuple[float, float] | Non
 
 
 def _range(kind: str, path: TypedPath, value: Any, wanted: RangeValue) -> bool:
+    if wanted.dimension:
+        canonical = canonical_bounds(path.type, value)
+        return (
+            canonical is not None
+            and canonical[0] == wanted.dimension
+            and number_compares(wanted, *canonical[1:])
+        )
     bounds = _bounds(kind, path, value)
     if bounds is None:
         return False
@@ -334,7 +342,7 @@ def number_compares(wanted: RangeValue, low: float, high: float) -> bool:
 
     Only eq, ne and ap use the precision of the wanted number; the others compare with the number itself.
     """
-    contained = wanted.low <= low and high < wanted.high
+    contained = wanted.low <= low < wanted.high and high < wanted.high
     match wanted.prefix:
         case "eq":
             return contained

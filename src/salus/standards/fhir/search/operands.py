@@ -14,7 +14,9 @@ from typing import cast
 
 from salus.core.errors import InvalidSearch
 from salus.core.identifiers import is_fhir_id
+from salus.standards.fhir.fhirpath.units import unit_code
 from salus.standards.fhir.model import resource_types
+from salus.standards.fhir.search.canonical import scaled, ucum_unit
 from salus.standards.fhir.search.parameters import SearchParameter
 from salus.standards.fhir.search.query import (
     CompositeValue,
@@ -144,14 +146,19 @@ def number_value(name: str, text: str) -> RangeValue:
 
 
 def quantity_value(name: str, text: str) -> RangeValue:
-    """Read `[prefix]number`, `[prefix]number|system|code` or `[prefix]number||code`."""
+    """Read `[prefix]number`, `[prefix]number|system|code` or `[prefix]number||code`; UCUM in base units."""
     parts = [unescape(part) for part in split(text, "|")]
     if len(parts) not in (1, 3):
         raise complaint(name, text, "write [prefix]number, number|system|code or number||unit")
     value = number_value(name, parts[0])
     if len(parts) == 1:
         return value
-    return RangeValue(value.prefix, value.low, value.high, value.exact, parts[1] or None, parts[2])
+    system, code = parts[1] or None, parts[2]
+    unit = ucum_unit(system, code)
+    if unit is None:
+        return RangeValue(value.prefix, value.low, value.high, value.exact, system, code)
+    low, high, exact = (scaled(number, unit.factor) for number in (value.low, value.high, value.exact))
+    return RangeValue(value.prefix, low, high, exact, system, code, unit_code(unit))
 
 
 def composite_value(

@@ -49,6 +49,7 @@ class RangeValue(msgspec.Struct, frozen=True):
         low, high: what the value covers by its precision, [low, high); for `ap` widened by a tenth.
         exact: the number itself, without precision; for a date, `low`.
         system, code: unit of a quantity: None for any system, code "" for any unit.
+        dimension: of a quantity in UCUM ("g.m-3"), whose `low`, `high` and `exact` are then in base units.
     """
 
     prefix: Prefix
@@ -57,6 +58,7 @@ class RangeValue(msgspec.Struct, frozen=True):
     exact: float
     system: str | None = None
     code: str = ""
+    dimension: str = ""
 
 
 class CompositeValue(msgspec.Struct, frozen=True):

@@ -1,0 +1,58 @@
+"""Quantities in base units: the worked example of R4 search.html, and where nothing can be converted."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from salus.standards.fhir.search.canonical import UCUM, canonical_bounds, scaled
+from salus.standards.fhir.search.match import number_compares
+from salus.standards.fhir.search.operands import quantity_value
+
+
+def quantity(number, code, system=UCUM, **more):
+    return {"value": Decimal(number), "system": system, "code": code, **more}
+
+
+@pytest.mark.parametrize(
+    ("searched", "number", "code", "found"),
+    [
+        (f"0.005|{UCUM}|g", "5", "mg", True),
+        (f"0.005|{UCUM}|g", "5.4", "mg", True),
+        (f"0.005|{UCUM}|g", "5.5", "mg", False),
+        (f"0.0050|{UCUM}|g", "5.4", "mg", False),
+        (f"ge0.005|{UCUM}|g", "5", "mg", True),
+        (f"gt0.005|{UCUM}|g", "5", "mg", False),
+        (f"ap5000|{UCUM}|ug", "5.5", "mg", True),
+        (f"90|{UCUM}|/min", "90", "{beats}/min", True),
+        (f"5.4|{UCUM}|mmol/L", "5400", "umol/L", True),
+        (f"7|{UCUM}|[pH]", "7", "[pH]", True),
+    ],
+)
+def test_a_quantity_is_found_in_another_unit_by_the_searched_precision(searched, number, code, found):
+    wanted = quantity_value("value-quantity", searched)
+    dimension, low, high = canonical_bounds("Quantity", quantity(number, code))
+    assert dimension == wanted.dimension
+    assert number_compares(wanted, low, high) == found
+
+
+@pytest.mark.parametrize(
+    ("type_name", "value", "expected"),
+    [
+        ("Quantity", quantity("5", "mg", comparator="<"), ("g", float("-inf"), 0.005)),
+        ("Quantity", quantity("5", "mg", system="urn:other"), None),
+        ("Quantity", quantity("5", "(mg"), None),
+        ("Quantity", {"value": Decimal(5), "unit": "mg"}, None),
+        ("Money", {"value": Decimal(5), "currency": "EUR"}, None),
+        ("Range", {"low": quantity("5", "mg"), "high": quantity("1", "g")}, ("g", 0.005, 1.0)),
+        ("Range", {"low": quantity("5", "mg"), "high": quantity("1", "m")}, None),
+        ("Range", {"high": quantity("1", "kg")}, ("g", float("-inf"), 1000.0)),
+    ],
+)
+def test_what_has_no_ucum_unit_has_no_canonical_form(type_name, value, expected):
+    assert canonical_bounds(type_name, value) == expected
+
+
+def test_scaling_is_exact_in_decimal_and_ends_at_infinity():
+    assert scaled(0.1, Fraction(3)) == 0.3
+    assert scaled(-1e308, Fraction(100)) == float("-inf")
