@@ -129,6 +129,12 @@ def _sentence(report: Report) -> str:
             "The source has new content for what was edited or deleted here; it stays as it is (--overwrite "
             f"lets the files win): {_listed(report.kept_names, report.kept)}."
         )
+    if report.search_parameters:
+        lines.append(
+            f"{report.search_parameters:,} SearchParameters are stored, but a load lets no search use them: "
+            "read each and send it again with PUT (status active) as operator, then see "
+            "`salus search-parameters`."
+        )
     if report.resumed:
         lines.append(f"Of them {report.resumed:,} were done before by a load that was interrupted.")
     for system, count in sorted(report.doubtful_numbers.items()):

@@ -30,6 +30,7 @@ class Report(msgspec.Struct):
         skipped: files of a folder that are of no known format; nothing of them was read.
         skipped_names: their paths, the first `NAMES_MAX`.
         doubtful_numbers: by system, how many national numbers of Patients break their country's rule.
+        search_parameters: how many stored resources are SearchParameters, by which no search can be made yet.
         kept_names: "Type/id" here of the kept ones, the first `NAMES_MAX`.
     """
 
@@ -47,6 +48,7 @@ class Report(msgspec.Struct):
     skipped: int = 0
     skipped_names: list[str] = []
     doubtful_numbers: dict[str, int] = {}
+    search_parameters: int = 0
     kept_names: list[str] = []
 
     def add(self, counts: FileProgress) -> None:

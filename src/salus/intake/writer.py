@@ -221,6 +221,7 @@ class Writer:
         stored = [row for row, fate in zip(rows, fates, strict=True) if fate == "stored"]
         kept = [f"{row.type}/{row.id}" for row, fate in zip(rows, fates, strict=True) if fate == "kept"]
         self._patients_changed |= any(row.type == "Patient" for row in stored)
+        self.report.search_parameters += sum(row.type == "SearchParameter" for row in stored)
         self.report.add_kept(kept)
         self.report.add_doubtful(prepared.doubtful)
         if arrival is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from salus.core.limits import Limits
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.codec.splice import splice_meta
 from salus.store.rows import StoredResource
+from salus.web.fhir.compression import BYTES_MIN, accepts_gzip, compress
 from salus.web.fhir.negotiation import Format
 from salus.web.fhir.request import FhirRequest
 from salus.web.problems import issue, outcome
@@ -123,12 +125,17 @@ def encode(answer: Answer, request: FhirRequest) -> tuple[bytes, bytes]:
 
 
 async def send_answer(answer: Answer, request: FhirRequest, send: Send) -> None:
-    """Send an answer; HEAD gets the headers only."""
+    """Send an answer, a large one in gzip where the client takes it; HEAD gets the headers only."""
     headers = list(answer.headers)
     body = answer.body
     if body and not answer.raw:
         body, content_type = encode(answer, request)
         headers.append((b"content-type", content_type))
+        if len(body) >= BYTES_MIN:
+            headers.append((b"vary", b"accept, accept-encoding"))
+            if accepts_gzip(request.header("accept-encoding")):
+                body = await asyncio.to_thread(compress, body)
+                headers.append((b"content-encoding", b"gzip"))
     if answer.status != 204 and answer.status != 304:
         headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -37,12 +37,14 @@ def definition_of(resource: Resource) -> SearchParameterRow:
 async def keep(here: Here, written: Sequence[Written]) -> None:
     """Register, change or remove the parameters of the SearchParameters that were written.
 
+    One that is sent again unchanged is registered too: it may have come by a load, which registers none.
+
     Raises:
         InvalidResource, InvalidExpression: one that is active cannot be searched by.
     """
     for one in written:
         resource = one.resource
-        if resource.type != "SearchParameter" or one.outcome == "unchanged":
+        if resource.type != "SearchParameter":
             continue
         content = {} if resource.deleted else msgspec.json.decode(resource.content, type=dict[str, object])
         if content.get("status") == "active":

@@ -4,7 +4,12 @@ import json
 
 import pytest
 
+from salus.standards.fhir.search.index_row import IndexRow
+from salus.store import resources
+from salus.store.rows import make_row
 from salus.store.search_parameters import reindex, states
+
+EMPTY = IndexRow((), None, [], [], [], [])
 
 URL = "https://node.test/SearchParameter/nickname"
 
@@ -145,3 +150,13 @@ async def test_a_draft_is_stored_and_adds_nothing(door):
     answer = await door.operator("PUT", "/SearchParameter/nickname", parameter(status="draft"))
     assert answer.status_code == 201
     assert await states(door.services.database) == []
+
+
+async def test_one_that_a_load_brought_becomes_active_when_an_operator_sends_it_again(door, grant):
+    body = parameter()
+    row = make_row("SearchParameter", "nickname", json.dumps(body).encode(), index=EMPTY)
+    await resources.create(grant(), door.services.database, row)
+    assert await states(door.services.database) == []
+    answer = await door.operator("PUT", "/SearchParameter/nickname", body)
+    assert (answer.status_code, answer.headers["etag"]) == (200, 'W/"1"')
+    assert [one.url for one in await states(door.services.database)] == [URL]
