@@ -3,7 +3,7 @@
 `valid` is accepted and gives the plaintext or output named, `invalid` is refused, `acceptable` is either.
 JWS, JWK and JWE go through `standards/jose`, with the algorithm pinned that the case's key names; ECDSA and
 Ed25519 through the same verification; AES-GCM and HKDF to the library under it. What the node takes from
-nobody (shared secrets, RSA and wrapped keys for encryption, CBC, initialization vectors not of 96 bits), and a
+nobody (shared secrets, RSA and wrapped keys for encryption, CBC, initialization vectors not of 96 bits) and a
 token by another algorithm than its own key names, is refused: where the file says valid, the case is set
 apart.
 """
