@@ -13,8 +13,8 @@ from typing import Any
 from salus.standards.sdjwt.issuing import Hidden
 
 _TAG = "!sd"
-_QUOTED = r'''"(?:[^"\\]|\\.)*"|'(?:[^']|'')*''''
-_PLAIN = r'''[^\s"'\[\]{},#:!](?:[^#:]|:(?=\S)|(?<=\S)#)*?'''
+_QUOTED = r'"(?:[^"\\]|\\.)*"' + r"|'(?:[^']|'')*'"
+_PLAIN = r"""[^\s"'\[\]{},#:!](?:[^#:]|:(?=\S)|(?<=\S)#)*?"""
 _KEY = re.compile(rf"(!sd\s+)?({_QUOTED}|{_PLAIN})\s*:(?=\s|$)")
 _WORDS = {"null": None, "~": None, "": None, "true": True, "false": False}
 
