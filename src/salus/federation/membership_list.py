@@ -7,17 +7,16 @@ cannot be taken back by replaying yesterday's list. A list that has expired admi
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 from unicodedata import category
-from urllib.parse import urlsplit
 
 import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
+from salus.core.addresses import is_callable_address
 from salus.core.errors import AccessRefused, Conflict, MalformedContent, NotAuthenticated
 from salus.core.identifiers import is_fhir_id
 from salus.standards.jose import compact
@@ -235,28 +234,6 @@ def check_member(member: Member) -> None:
 def is_printable(text: str) -> bool:
     """Return whether the text has no control characters and nothing that turns the direction of writing."""
     return not any(category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for char in text)
-
-
-def is_callable_address(address: str) -> bool:
-    """Return whether a node may call this address: https, or http on loopback; nothing after the path."""
-    if not address.isascii() or not address.isprintable() or " " in address:
-        return False
-    try:
-        parts = urlsplit(address)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        return False
-    if parts.query or parts.fragment or "@" in parts.netloc or address.endswith("/") or not host:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether the host is this machine itself."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def key_id(key: Jwk) -> str:
