@@ -236,7 +236,7 @@ async def test_sorting_follows_the_least_or_greatest_value_of_each(filled, grant
         ("-code,value-quantity", "h1 u1 w1 w2 w3 w4 w5"),
         ("date,-value-quantity", "w1 h1 w2 w5 w4 w3 u1"),
         ("-date,code", "w3 w4 w5 h1 w2 w1 u1"),
-        ("subject,-_id", "w3 w2 w1 h1 u1 w5 w4"),
+        ("subject,-_id", "w3 w2 w1 u1 h1 w5 w4"),
     ],
 )
 @pytest.mark.parametrize("count", [1, 3, 50])
