@@ -6,11 +6,11 @@ import msgspec
 import pytest
 from joserfc.jwk import ECKey
 
+from salus.core.addresses import is_callable_address
 from salus.core.errors import AccessRefused, Conflict, MalformedContent, NotAuthenticated
 from salus.federation.membership_list import (
     Member,
     MembershipList,
-    is_callable_address,
     key_id,
     newer,
     read_list,

@@ -1,4 +1,4 @@
-"""The files behind a link, each encrypted with its key (SMART Health Links, "Encrypting and Decrypting Files").
+"""The files behind a link, each encrypted with its key (SMART Health Links, "Encrypting and Decrypting").
 
 JWE compact, `alg` dir, `enc` A256GCM, the content type in `cty`; `zip` DEF may be there.
 """

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from joserfc.jwk import ECKey
 
+from salus.core.addresses import is_callable_address
 from salus.core.errors import MalformedContent, NotAuthenticated, TooLarge
 from salus.standards.jose.compact import moment, sign, verify
 from salus.standards.jose.encoding import decode, encode, inflate
@@ -82,7 +83,7 @@ def status_of(claims: Mapping[str, Any]) -> StatusReference | None:
         return None
     found = claims["status"].get("status_list") if isinstance(claims["status"], dict) else None
     uri, index = (found.get("uri"), found.get("idx")) if isinstance(found, dict) else (None, None)
-    if not isinstance(uri, str) or not uri.startswith("https://") or len(uri) > URI_LENGTH_MAX:
+    if not isinstance(uri, str) or len(uri) > URI_LENGTH_MAX or not is_callable_address(uri):
         raise NotAuthenticated("the credential's status must be in a status list at an https address")
     if isinstance(index, bool) or not isinstance(index, int) or index < 0:
         raise NotAuthenticated("the credential's place in its status list must be a number from 0 on")
