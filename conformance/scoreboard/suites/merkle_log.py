@@ -20,7 +20,7 @@ from salus.standards.merkle.checkpoint import open_checkpoint
 from salus.standards.merkle.note import parse_key
 from salus.standards.merkle.proof import verify_consistency, verify_inclusion
 from salus.standards.merkle.tiles import Tile, parse_tile, path_tail, tiles_of
-from salus.standards.merkle.tree import Node, leaf_hash, node_hash, root_of
+from salus.standards.merkle.tree import Node, Span, fold, full_nodes, leaf_hash, node_hash
 
 Table = dict[str, Any]
 
@@ -70,7 +70,8 @@ def _roots(folder: Path) -> Iterator[Case]:
         leaves = [_bytes(leaf) for leaf in tree["leaves_b64"]]
         for size, root in tree["roots"].items():
             if int(size) <= len(leaves):
-                right = root_of(leaves[: int(size)]) == _bytes(root)
+                nodes = _levels(leaves[: int(size)])
+                right = fold([nodes[node] for node in full_nodes(Span(0, int(size)))]) == _bytes(root)
                 yield Case(f"{name}/root of {size}", "" if right else "another root")
 
 

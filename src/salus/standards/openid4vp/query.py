@@ -110,7 +110,7 @@ def read_query(found: Mapping[str, Any]) -> Query:
 
 def write_query(query: Query) -> dict[str, Any]:
     """Return the query's JSON; what has its default value is left out."""
-    found: dict[str, Any] = msgspec.to_builtins(query)
+    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(query))
     return found
 
 
