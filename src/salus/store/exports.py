@@ -24,8 +24,13 @@ VALUES ($1, $2, $3, $4, $5, 'accepted', $6, $7)
 """
 _JOB = """
 SELECT id, status, message, created_at, expires_at, wish FROM export_job
-WHERE id = $1 AND subject = $2 AND issuer = $3 AND status <> 'cancelled'
+WHERE id = $1 AND subject = $2 AND issuer = $3 AND status <> 'cancelled' AND expires_at > $4
 """
+_READ_FILE = """
+SELECT caller, type, content, patients, counts FROM export_file JOIN export_job ON id = job
+WHERE job = $1 AND number = $2 AND subject = $3 AND issuer = $4 AND status = 'complete' AND expires_at > $5
+"""
+_WANTED = "UPDATE export_job SET taken_at = $2 WHERE id = $1 AND status = 'running' RETURNING id"
 _TAKE = """
 UPDATE export_job SET status = 'running', taken_at = $1, attempts = attempts + 1 WHERE id = (
     SELECT id FROM export_job
@@ -42,7 +47,7 @@ UPDATE export_job SET status = 'accepted', attempts = attempts - $2 WHERE id = $
 """
 _FILE = """
 INSERT INTO export_file (job, number, type, resources, content, patients, counts)
-SELECT $1, $2, $3, $4, $5, $6, $7 WHERE EXISTS (SELECT FROM export_job WHERE id = $1 AND status = 'running')
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (job, number) DO UPDATE SET type = $3, resources = $4, content = $5, patients = $6, counts = $7
 """
 _FINISH = """
@@ -71,6 +76,7 @@ class Wish(msgspec.Struct, frozen=True):
         since: only versions from then on, None for all.
         patients: only these patients' compartments, None for every one.
         shared: also resources about no patient.
+        left_out: types that were asked for, or go without saying, and that the caller may not export.
     """
 
     request: str
@@ -78,6 +84,7 @@ class Wish(msgspec.Struct, frozen=True):
     since: datetime | None
     patients: tuple[str, ...] | None
     shared: bool
+    left_out: tuple[str, ...] = ()
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -129,14 +136,14 @@ async def ask(
         )
 
 
-async def look(database: Database, job: str, caller: Caller) -> tuple[Job, list[File]]:
+async def look(database: Database, job: str, caller: Caller, *, at: datetime) -> tuple[Job, list[File]]:
     """Return a job of this caller and its files.
 
     Raises:
-        NotFound: there is none, it is another's, or it was cancelled.
+        NotFound: there is none, it is another's, it was cancelled, or its time is over.
     """
     async with database.system() as connection:
-        row = await connection.fetchrow(_JOB, job, caller.subject, caller.issuer)
+        row = await connection.fetchrow(_JOB, job, caller.subject, caller.issuer, at)
         if row is None:
             raise NotFound("There is no such export; it may have expired.")
         files = await connection.fetch(
@@ -150,29 +157,28 @@ async def read_file(grant: Grant, database: Database, job: str, number: int) -> 
     """Return a finished export's file, and how many resources of each patient it holds ("" for nobody).
 
     Raises:
-        NotFound: there is none, or it is another's.
+        NotFound: there is none, it is another's, it was made with a token for another patient, or its time is
+            over.
+        AccessRefused: the grant does not let its type be read.
     """
+    caller = grant.caller
     async with database.system() as connection:
         row = await connection.fetchrow(
-            "SELECT content, patients, counts FROM export_file JOIN export_job ON id = job"
-            " WHERE job = $1 AND number = $2 AND subject = $3 AND issuer = $4 AND status = 'complete'",
-            job,
-            number,
-            grant.caller.subject,
-            grant.caller.issuer,
+            _READ_FILE, job, number, caller.subject, caller.issuer, grant.opened_at
         )
-    if row is None:
+    if row is None or msgspec.json.decode(row["caller"], type=Caller).patient != caller.patient:
         raise NotFound("There is no such file; the export may have expired.")
+    require_readable(grant, (row["type"],), "use a token like that of the export")
     return bytes(row["content"]), dict(zip(row["patients"], row["counts"], strict=True))
 
 
-async def discard(database: Database, job: str, caller: Caller) -> None:
+async def discard(database: Database, job: str, caller: Caller, *, at: datetime) -> None:
     """Cancel a job and remove its files.
 
     Raises:
         NotFound: there is none, or it is another's.
     """
-    await look(database, job, caller)
+    await look(database, job, caller, at=at)
     async with database.system() as connection, connection.transaction():
         await connection.execute("UPDATE export_job SET status = 'cancelled' WHERE id = $1", job)
         await connection.execute("DELETE FROM export_file WHERE job = $1", job)
@@ -213,11 +219,11 @@ async def keep_file(
 
     `patients` says how many resources of each the file holds, "" for nobody.
     """
-    async with database.system() as connection:
+    async with database.system() as connection, connection.transaction():
+        # The row stays locked, so that a cancellation comes before the file, or after and removes it.
+        if await connection.fetchval(_WANTED, job, at) is None:
+            return False
         await connection.execute(
-            "UPDATE export_job SET taken_at = $2 WHERE id = $1 AND status = 'running'", job, at
-        )
-        tag = await connection.execute(
             _FILE,
             job,
             file.number,
@@ -227,7 +233,7 @@ async def keep_file(
             list(patients),
             list(patients.values()),
         )
-    return str(tag) != "INSERT 0 0"
+    return True
 
 
 async def finish(database: Database, job: str, *, at: datetime, failure: str = "") -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 
 from salus.core.access import Action, Caller
-from salus.core.errors import NotFound, NotSupported, SalusError
+from salus.core.errors import AccessRefused, NotFound, NotSupported, SalusError
 from salus.core.identifiers import new_id
 from salus.standards.fhir.model import compartments, resource_types
 from salus.standards.fhir.query_string import Pairs
 from salus.store import exports
 from salus.store.exports import File, Wish
 from salus.trust.gate import Access
+from salus.trust.policy import AccessRequest, decide, readable_types
 from salus.web.fhir.answer import Answer, json_answer, plain_json, resource_bytes
 from salus.web.fhir.door import known_type, pass_gate
 from salus.web.fhir.request import FhirRequest, first, parse_instant
@@ -24,6 +26,8 @@ KEPT = timedelta(hours=24)
 FILE_BYTES_MAX = 8 * 1024 * 1024
 PAGE_COUNT = 500
 NDJSON = (b"content-type", b"application/fhir+ndjson")
+LEFT_OUT = "urn:salus:export:left-out"
+"""Member of the manifest's `extension`: the types that the scopes left out, and why."""
 UNKNOWN_HEADER = "The node exports application/fhir+ndjson only."
 
 
@@ -48,23 +52,28 @@ async def start(
     ):
         raise NotSupported(UNKNOWN_HEADER)
     since = first(pairs, "_since")
+    asked, named = types_of(pairs, level)
+    types, left_out = permitted_of(caller, asked)
+    if named and left_out:
+        await refuse_types(services, caller, left_out)
     wish = Wish(
         request=f"{services.fhir_base}/{'/'.join(request.segments)}",
-        types=types_of(pairs, level),
+        types=types,
         since=parse_instant(since, "_since") if since else None,
         patients=patients,
         shared=level == "system",
+        left_out=left_out,
     )
     job = new_id()
-    async with pass_gate(services, caller, Action.EXPORT, "", "$export") as access:
+    async with pass_gate(services, caller, Action.EXPORT, lead_of(caller, types), "$export") as access:
         at = access.grant.opened_at
         await exports.ask(services.database, job, caller, wish, at=at, expires=at + KEPT)
     address = f"{services.fhir_base}/$export/{job}".encode("ascii")
     return Answer(202, b"", ((b"content-location", address),))
 
 
-def types_of(pairs: Pairs, level: str) -> tuple[str, ...]:
-    """Return the types to export: those of _type, or all that the level knows."""
+def types_of(pairs: Pairs, level: str) -> tuple[tuple[str, ...], bool]:
+    """Return the types asked for, and whether _type names them: else they are all that the level knows."""
     known = resource_types() if level == "system" else frozenset(compartments()["Patient"]) | {"Patient"}
     wanted = [
         part.strip() for name, text in pairs if name == "_type" for part in text.split(",") if part.strip()
@@ -73,12 +82,46 @@ def types_of(pairs: Pairs, level: str) -> tuple[str, ...]:
         known_type(name)
     if wanted and not known & set(wanted):
         raise NotSupported("None of the types of _type is part of this export.")
-    return tuple(sorted(known & set(wanted) if wanted else known))
+    return tuple(sorted(known & set(wanted) if wanted else known)), bool(wanted)
+
+
+def exportable(caller: Caller) -> frozenset[str] | None:
+    """Return the types that the caller may export, None for all: of everybody, or else of one."""
+    of_everybody = readable_types(caller, Action.EXPORT, None)
+    if of_everybody or of_everybody is None or caller.patient is None:
+        return of_everybody
+    return readable_types(caller, Action.EXPORT, frozenset((caller.patient,)))
+
+
+def permitted_of(caller: Caller, asked: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the types asked for that the caller may export, and the others."""
+    may = exportable(caller)
+    if may is None:
+        return asked, ()
+    return tuple(name for name in asked if name in may), tuple(name for name in asked if name not in may)
+
+
+def lead_of(caller: Caller, types: Sequence[str]) -> str:
+    """Return the type that the gate is asked for: none, or the first of those that narrow scopes permit."""
+    every = decide(caller, AccessRequest(Action.EXPORT, "", "$export")).permitted
+    return "" if every or not types else types[0]
+
+
+async def refuse_types(services: Services, caller: Caller, types: Sequence[str]) -> None:
+    """Refuse types that _type names and the caller may not export; it is written down.
+
+    Raises:
+        AccessRefused: naming the first.
+    """
+    async with pass_gate(services, caller, Action.EXPORT, types[0], "$export"):
+        raise AccessRefused(
+            f"{types[0]} may be exported of one patient only: ask for it in an export of its own."
+        )
 
 
 async def look(services: Services, request: FhirRequest, caller: Caller) -> Answer:
     """Answer how an export stands: 202 while it runs, the manifest when it is complete."""
-    job, files = await exports.look(services.database, job_of(request), caller)
+    job, files = await exports.look(services.database, job_of(request), caller, at=services.clock())
     if job.status == "error":
         return json_answer(500, outcome([issue("error", "exception", job.message)]))
     if job.status != "complete":
@@ -87,7 +130,7 @@ async def look(services: Services, request: FhirRequest, caller: Caller) -> Answ
             b"",
             ((b"x-progress", f"{job.status}, {len(files)} files".encode("ascii")), (b"retry-after", b"1")),
         )
-    manifest = {
+    manifest: dict[str, object] = {
         "transactionTime": instant(job.created_at),
         "request": job.wish.request,
         "requiresAccessToken": True,
@@ -101,6 +144,9 @@ async def look(services: Services, request: FhirRequest, caller: Caller) -> Answ
         ],
         "error": [],
     }
+    if job.wish.left_out:
+        reason = "This access may not export these types; ask for them with a token whose scopes name them."
+        manifest["extension"] = {LEFT_OUT: {"types": job.wish.left_out, "reason": reason}}
     expires = format_datetime(job.expires_at.replace(microsecond=0), usegmt=False).encode("ascii")
     return plain_json(200, manifest, [(b"expires", expires)])
 
@@ -126,7 +172,8 @@ async def download(services: Services, request: FhirRequest, caller: Caller) -> 
     job, number = job_of(request), request.segments[2]
     if not (number.isascii() and number.isdecimal() and len(number) <= 6):
         raise NotFound("There is no such file.")
-    async with pass_gate(services, caller, Action.EXPORT, "", f"$export/{job}/{int(number)}") as access:
+    lead = lead_of(caller, sorted(exportable(caller) or ()))
+    async with pass_gate(services, caller, Action.EXPORT, lead, f"$export/{job}/{int(number)}") as access:
         content, patients = await exports.read_file(access.grant, services.database, job, int(number))
         for patient, count in patients.items():
             access.record((patient,), count=count)
@@ -135,7 +182,7 @@ async def download(services: Services, request: FhirRequest, caller: Caller) -> 
 
 async def discard(services: Services, request: FhirRequest, caller: Caller) -> Answer:
     """Cancel an export, or remove its files."""
-    await exports.discard(services.database, job_of(request), caller)
+    await exports.discard(services.database, job_of(request), caller, at=services.clock())
     return Answer(202)
 
 
@@ -147,7 +194,8 @@ async def work_once(services: Services) -> bool:
     if job is None:
         return False
     try:
-        async with pass_gate(services, job.caller, Action.EXPORT, "", "$export") as access:
+        lead = lead_of(job.caller, job.wish.types)
+        async with pass_gate(services, job.caller, Action.EXPORT, lead, "$export") as access:
             await fill(services, access, job.id, job.wish, job.created_at)
     except SalusError as error:
         await exports.finish(services.database, job.id, at=services.clock(), failure=error.message)

@@ -28,13 +28,12 @@ from salus.store import resources, subscriptions
 from salus.store.postgres import Connection
 from salus.store.rows import StoredResource
 from salus.store.subscriptions import Subscription
-from salus.trust.policy import AccessRequest, decide
 from salus.web.fhir import writing
 from salus.web.fhir.answer import UNLIMITED, resource_bytes
 from salus.web.fhir.delivery import hand_over, is_plain
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.notification import Event, Kind
-from salus.web.fhir.subscribing import ACCESS_TOPIC, check_target, subject_of_node
+from salus.web.fhir.subscribing import ACCESS_TOPIC, check_target, require_right, subject_of_node
 from salus.web.services import Services
 
 LOOK_EVERY = timedelta(seconds=1)
@@ -70,9 +69,10 @@ async def serve(services: Services, connection: Connection, watched: Subscriptio
     """Send what is due; return what the Subscription must say of it."""
     try:
         check_target(watched.endpoint, services.subscription_targets)
+        require_right(watched.caller, watched.criteria)
         events, seen, leaf_after = await due_events(services, connection, watched)
-    except AccessRefused:
-        return Verdict("error", "The subscriber may no longer see what it subscribed to.")
+    except AccessRefused as error:
+        return Verdict("error", f"The subscriber may no longer see what it subscribed to. {error.message}")
     except (InvalidSearch, NotSupported):
         return Verdict("error", "The criteria name a search parameter that the node no longer has.")
     except InvalidResource:
@@ -169,9 +169,7 @@ async def due_accesses(
     services: Services, connection: Connection, watched: Subscription
 ) -> tuple[list[Event], list[str], int]:
     """Return the accesses of others to data of the patients whose audit the subscriber may see."""
-    decision = decide(watched.caller, AccessRequest(Action.AUDIT, "AuditEvent", "AuditEvent?"))
-    if not decision.permitted:
-        raise AccessRefused("The subscriber may not see who accessed data.")
+    decision = require_right(watched.caller, watched.criteria)
     own = {watched.caller.subject, subject_of_node(services)}
     leaves = await subscriptions.accesses(connection, watched, count=EVENTS_MAX)
     events = [

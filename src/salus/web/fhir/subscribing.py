@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from salus.core.access import Caller
-from salus.core.errors import InvalidResource, NotSupported
+from salus.core.access import Action, Caller
+from salus.core.errors import AccessRefused, InvalidResource, NotSupported
+from salus.core.refusal import may_not
 from salus.standards.fhir.bundle import Resource
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import resource_types
@@ -22,6 +23,7 @@ from salus.standards.fhir.search.grammar import parse_query
 from salus.store import subscriptions
 from salus.store.changes import Written
 from salus.store.conditions import Here
+from salus.trust.policy import AccessRequest, Decision, decide
 from salus.web.fhir.request import parse_instant
 from salus.web.services import Services
 
@@ -155,6 +157,25 @@ def read_criteria(services: Services, resource: Resource) -> str:
     return criteria
 
 
+def require_right(caller: Caller, criteria: str) -> Decision:
+    """Return the decision that lets the subscriber be told what the criteria select.
+
+    Raises:
+        AccessRefused: it may not read that, or no longer; naming the type and the rule.
+    """
+    if criteria == ACCESS_TOPIC:
+        action, kind = Action.AUDIT, "AuditEvent"
+    else:
+        action, kind = Action.SEARCH, criteria.partition("?")[0]
+    decision = decide(caller, AccessRequest(action, kind, "Subscription"))
+    if decision.permitted:
+        return decision
+    raise AccessRefused(
+        f"{may_not(caller, action, kind)}, so a Subscription cannot tell of it: subscribe to what it may "
+        f"read, or with a token that may read {kind} (rule {decision.rule})."
+    )
+
+
 def check_header(header: Sequence[str]) -> None:
     """Refuse headers that would change what the request is.
 
@@ -236,6 +257,7 @@ async def keep(services: Services, here: Here, written: Sequence[Written]) -> No
 
     Raises:
         InvalidResource, NotSupported: a patch made of one what the node cannot serve.
+        AccessRefused: the subscriber may not read what it asks to be told.
     """
     own_work = here.grant.caller.subject == subject_of_node(services)
     for one in written:
@@ -247,6 +269,7 @@ async def keep(services: Services, here: Here, written: Sequence[Written]) -> No
             await subscriptions.stop(here.connection, stored.id)
         elif not own_work:
             watch = read_watch(services, resource)
+            require_right(here.grant.caller, watch.criteria)
             greeted = watch.is_plain and resource.get("status") == "active"
             terms = msgspec.structs.asdict(watch)
             await subscriptions.start(here.grant, here.connection, stored.id, greeted=greeted, **terms)

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from salus.core.access import Purpose, Role
 from salus.core.errors import InvalidResource
 from salus.store.sequencer import Signer, sequence
 from salus.web.fhir import notify
@@ -359,3 +360,44 @@ async def test_the_operator_may_allow_a_private_address_by_host_or_address(open_
         (told,) = endpoint.got
         assert (told.url.host, told.headers["host"]) == ("10.0.0.7", "app.example")
         assert told.extensions["sni_hostname"] == "app.example"
+
+
+def app(*scopes):
+    return {"role": Role.APP, "purpose": Purpose.OPERATIONS, "scopes": ("system/Subscription.crus", *scopes)}
+
+
+async def test_what_the_subscriber_may_not_read_is_refused_when_it_is_made_or_changed(listening, leaves):
+    door, _, _ = listening
+    reads_conditions = app("system/Condition.rs")
+    answer = await door("POST", "/Subscription", subscription(), **reads_conditions)
+    assert answer.status_code == 403
+    (told,) = answer.json()["issue"]
+    assert (told["code"], "Observation" in told["details"]["text"]) == ("forbidden", True)
+    answer = await door("POST", "/Subscription", subscription(ACCESS_TOPIC, "id-only"), **reads_conditions)
+    assert answer.status_code == 403
+    made = await door("POST", "/Subscription", subscription("Condition?code=x"), **reads_conditions)
+    assert made.status_code == 201
+    path = f"/Subscription/{made.json()['id']}"
+    changed = made.json() | {"criteria": "Observation?code=8867-4"}
+    assert (await door("PUT", path, changed, **reads_conditions)).status_code == 403
+    assert (await door("GET", path, **reads_conditions)).json()["criteria"] == "Condition?code=x"
+    assert [each[4] for each in await leaves()].count("refused") == 3
+
+
+async def test_one_whose_subscriber_lost_the_right_ends_with_the_reason_though_nothing_changed(listening):
+    door, endpoint, _ = listening
+    made = await door("POST", "/Subscription", subscription(), **app("system/Observation.rs"))
+    assert made.status_code == 201
+    async with door.services.database.system() as connection:
+        caller = await connection.fetchval("SELECT caller FROM subscription")
+        lost = bytes(caller).replace(b"system/Observation.rs", b"system/Condition.rs")
+        await connection.execute("UPDATE subscription SET caller = $1", lost)
+    while await notify.work_once(door.services):
+        pass
+    stored = (await door.operator("GET", f"/Subscription/{made.json()['id']}")).json()
+    assert stored["status"] == "error"
+    assert "no longer" in stored["error"]
+    assert "Observation" in stored["error"]
+    assert endpoint.got == []
+    async with door.services.database.system() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM subscription") == 0
