@@ -10,9 +10,11 @@ from tests.federation.conftest import get, local_caller, local_token, put
 
 from salus.core.access import Role
 from salus.core.errors import AccessRefused, Conflict, NotFound, PeerUnavailable
-from salus.primary.cross_border import Desk, PatientAbroad
+from salus.primary.cross_border import PatientAbroad
 from salus.primary.dispensing_abroad import Supply, discard, dispense, finish_open, list_prescriptions
 from salus.primary.rights import Citizen, restrict_resource
+from salus.store.ledger import decode_entry
+from salus.web.abroad import desk_of
 
 TABLETS = {"system": "http://unitsofmeasure.org", "code": "{tbl}", "unit": "tablet"}
 ANA = {"resourceType": "Patient", "id": "ana", "name": [{"family": "Silva"}], "birthDate": "1970-01-01"}
@@ -38,7 +40,7 @@ async def counter(federation):
     await put(federation.nodes["pt-1"], ANA, RUI, prescription(), prescription("rui-rx", "rui"))
     abroad = federation.nodes["ee-1"]
     pharmacist = local_caller(abroad, Role.PHARMACIST, "Jaan Kask")
-    desk = Desk(pharmacist, abroad.services.gatehouse, abroad.services.peers, abroad.services.database)
+    desk = desk_of(abroad.services, pharmacist)
     return federation, desk, PatientAbroad("pt-1", "ana", ANA, "present")
 
 
@@ -258,6 +260,57 @@ async def test_the_dispensing_node_keeps_a_record_of_its_own_also_when_home_is_g
     assert (line["state"], line["prescription"], line["dispense_id"][1]) == ("recorded", "rx", "d1")
     assert line["dispensation"]["quantity"]["value"] == 20
     assert other.json() == {"handed_over": []}
+
+
+async def kept_abroad(federation, role=Role.PHARMACIST, path="MedicationDispense", **who):
+    answer = await get(federation.nodes["ee-1"], path, role, **who)
+    assert answer.status_code == 200, answer.text
+    return [entry["resource"] for entry in answer.json().get("entry", [])]
+
+
+async def test_the_dispensing_node_has_a_medication_dispense_of_its_own(counter):
+    federation, desk, patient = counter
+    listed = await only(desk, patient)
+    done = await dispense(desk, patient, listed.resource, supply("d1", 20))
+    await dispense(desk, patient, listed.resource, supply("d1", 20))
+    with pytest.raises(Conflict):
+        await dispense(desk, patient, listed.resource, supply("d2", 31))
+    home = federation.nodes["pt-1"].url
+    (own,) = await kept_abroad(federation)
+    assert own["subject"]["reference"] == f"{home}/fhir/Patient/ana"
+    assert own["authorizingPrescription"][0]["reference"] == f"{home}/fhir/MedicationRequest/rx"
+    assert (own["status"], own["quantity"]["value"], own["meta"]["versionId"]) == ("completed", 20, "1")
+    assert own["identifier"] == done.resource["identifier"]
+    path = f"MedicationDispense?patient={home}/fhir/Patient/ana"
+    assert [each["id"] for each in await kept_abroad(federation, Role.CLINICIAN, path)] == [own["id"]]
+    await discard(desk, patient, listed.resource, done.resource)
+    (own,) = await kept_abroad(federation)
+    assert (own["status"], own["meta"]["versionId"]) == ("entered-in-error", "2")
+
+
+async def test_the_own_record_is_for_own_professionals_and_each_reading_is_written_down(counter):
+    federation, desk, patient = counter
+    await dispense(desk, patient, (await only(desk, patient)).resource, supply("d1", 20))
+    abroad = federation.nodes["ee-1"]
+    (own,) = await kept_abroad(federation)
+    path = f"MedicationDispense/{own['id']}"
+    assert await kept_abroad(federation, Role.CITIZEN, patient="ana") == []
+    assert (await get(abroad, path, Role.CITIZEN, patient="ana")).status_code == 404
+    assert (await get(abroad, path, Role.PHARMACIST)).status_code == 200
+    async with abroad.services.database.system() as connection:
+        rows = await connection.fetch("SELECT entry FROM leaf WHERE patient = 'pt-1:ana'")
+    told = [decode_entry(bytes(row["entry"])) for row in rows]
+    assert ("reader", "read", path) in [(each.subject, each.action, each.what) for each in told]
+    changed = {**own, "status": "entered-in-error"}
+    for method in ("PUT", "DELETE"):
+        headers = {
+            "authorization": f"Bearer {local_token(abroad, Role.OPERATOR, 'operator')}",
+            "content-type": "application/fhir+json",
+        }
+        async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+            answer = await client.request(method, f"{abroad.url}/fhir/{path}", json=changed)
+        assert answer.status_code == 409, answer.text
+    assert [each["status"] for each in await kept_abroad(federation)] == ["completed"]
 
 
 async def test_a_dispense_id_of_any_characters_selects_itself_only(counter):

@@ -15,12 +15,13 @@ from tests.federation.test_dispensations import (
 
 from salus.core.access import Action, Role
 from salus.core.errors import Conflict, NotFound
-from salus.primary.cross_border import Desk, PatientAbroad
+from salus.primary.cross_border import PatientAbroad
 from salus.primary.dispensing_abroad import discard, dispense, list_prescriptions
 from salus.store import persons
 from salus.store.merged import forget
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
+from salus.web.abroad import desk_of
 
 OLD = {**ANA, "id": "ana-old"}
 
@@ -42,7 +43,7 @@ async def counter(federation):
     await join(federation, persons.merge)
     abroad = federation.nodes["ee-1"]
     pharmacist = local_caller(abroad, Role.PHARMACIST, "Jaan Kask")
-    desk = Desk(pharmacist, abroad.services.gatehouse, abroad.services.peers, abroad.services.database)
+    desk = desk_of(abroad.services, pharmacist)
     return federation, desk, PatientAbroad("pt-1", "ana", ANA, "present")
 
 

@@ -9,8 +9,9 @@ from tests.federation.conftest import get, local_caller, local_token, put
 
 from salus.core.access import Role
 from salus.core.errors import AccessRefused, NotFound
-from salus.primary.cross_border import Desk, Letter, PatientAbroad, present, publish_document
+from salus.primary.cross_border import Letter, PatientAbroad, present, publish_document
 from salus.store.ledger import decode_entry
+from salus.web.abroad import desk_of
 
 BODY = b"%PDF-1.7\n\x00\xff discharge letter\r\n"
 LETTER = Letter(
@@ -31,7 +32,7 @@ async def desk(federation):
     home, abroad = federation.nodes["pt-1"], federation.nodes["ee-1"]
     await put(home, *({"resourceType": "Patient", "id": name} for name in ("ana", "rui")))
     mari = local_caller(abroad, Role.CLINICIAN, "Mari Tamm")
-    return Desk(mari, abroad.services.gatehouse, abroad.services.peers, abroad.services.database)
+    return desk_of(abroad.services, mari)
 
 
 async def leaves(node, patient):

@@ -7,10 +7,11 @@ from tests.federation.test_crossing import condition, found, person, publish
 
 from salus.core.access import Role
 from salus.core.errors import AccessRefused, MalformedContent, NotFound
-from salus.primary.cross_border import Desk, fetch_summary, list_documents, list_resources, present
+from salus.primary.cross_border import fetch_summary, list_documents, list_resources, present
 from salus.primary.rights import Citizen, own_accesses, restrict_resource
 from salus.standards.merkle.note import log_key
 from salus.store.sequencer import sequence
+from salus.web.abroad import desk_of
 from salus.web.ledger import signer_of
 
 
@@ -25,7 +26,7 @@ async def home(federation):
 def desk(federation):
     abroad = federation.nodes["ee-1"]
     mari = local_caller(abroad, Role.CLINICIAN, "Mari Tamm")
-    return Desk(mari, abroad.services.gatehouse, abroad.services.peers, abroad.services.database)
+    return desk_of(abroad.services, mari)
 
 
 def citizen(node, patient="ana"):

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from salus.core.access import Action, Caller
-from salus.core.errors import MalformedContent, MultipleMatches, NotFound, PeerUnavailable, TooLarge
+from salus.core.errors import MalformedContent, PeerUnavailable, TooLarge
 from salus.core.identifiers import is_fhir_id
 from salus.federation.fanout import Answers, fan_out
 from salus.federation.membership_list import Member
@@ -117,24 +117,6 @@ async def find_patients(
         for candidates in found.answers.values():
             access.record(candidate.here for candidate in candidates)
     return found, (perf_counter() - began) * 1000
-
-
-def only_candidate(found: Answers[list[PatientAbroad]]) -> PatientAbroad:
-    """Return the one person found.
-
-    Raises:
-        NotFound: nobody; the message names the nodes that did not answer.
-        MultipleMatches: several; a person at the desk chooses, not the node.
-    """
-    candidates = [each for listed in found.answers.values() for each in listed]
-    if len(candidates) > 1:
-        raise MultipleMatches(
-            f"{len(candidates)} persons match; compare them and choose, or add an identifier"
-        )
-    if not candidates:
-        silent = f" ({', '.join(node for node, _ in found.silent)} did not answer)" if found.silent else ""
-        raise NotFound(f"no node of the federation knows this person{silent}")
-    return candidates[0]
 
 
 def depart(

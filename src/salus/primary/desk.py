@@ -32,12 +32,16 @@ ADVICE = {
 
 
 class Desk(msgspec.Struct, frozen=True):
-    """From where one asks abroad: the caller, the node's gate, its way to other nodes and its database."""
+    """From where one asks abroad: the caller, the node's gate, its way to other nodes, its database.
+
+    `search_key` is the node's secret for search hashes, for what it keeps itself.
+    """
 
     caller: Caller
     gatehouse: Gatehouse
     peers: Peers
     database: Database
+    search_key: bytes
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ from salus.primary.references import local_reference
 from salus.standards.fhir.bundle import splice_references
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.store.changes import Operation
-from salus.store.conditions import Here
+from salus.store.conditions import Here, current_of
 from salus.store.continuity import Origin
 from salus.store.prescriptions import dispensations_on, hold_prescription, records_of_person
 from salus.store.rows import StoredResource
@@ -60,9 +60,11 @@ async def keep_prescriptions(here: Here, operations: list[Operation], *, country
     prescription that is not kept here.
 
     Raises:
-        Conflict: the prescription does not permit it, or its dispense id stands for something else.
+        Conflict: the prescription does not permit it, its dispense id stands for something else, or it is the
+            record of a hand-over on a prescription of another node.
         InvalidResource, NotFound, AccessRefused: a dispensation from abroad that is not one of this node.
     """
+    await _spare_hand_overs(here, operations)
     caller = here.grant.caller
     if caller.role in MIGRATING or not any(each.type == "MedicationDispense" for each in operations):
         return operations
@@ -85,6 +87,18 @@ async def keep_prescriptions(here: Here, operations: list[Operation], *, country
             raise Conflict("a Bundle must not change a prescription and dispense on it at once")
         kept.append(change)
     return kept
+
+
+async def _spare_hand_overs(here: Here, operations: list[Operation]) -> None:
+    """Refuse to change what `primary.hand_overs` keeps: it follows what the patient's home node says."""
+    kind = "MedicationDispense"
+    keys = [(kind, each.id) for each in operations if each.type == kind and each.kind != "create"]
+    befores = (await current_of(here, keys)).values() if keys else ()
+    if any(":" in patient for each in befores for patient in each.patients):
+        raise Conflict(
+            "this is the record of a hand-over on a prescription of another country: it is not changed or "
+            "deleted here; take the hand-over back at /abroad/discard"
+        )
 
 
 async def _keep(here: Here, operation: Operation, held: dict[str, Held], country: str) -> Operation:

@@ -26,6 +26,7 @@ from salus.core.errors import (
 from salus.federation.peers import Answer, read_json
 from salus.primary.cross_border import SCOPE, PatientAbroad, Resource, asker_of, depart, list_resources
 from salus.primary.desk import Desk, leave
+from salus.primary.hand_overs import own_record
 from salus.primary.prescriptions import (
     Dispensation,
     Remaining,
@@ -40,7 +41,7 @@ from salus.primary.references import local_reference
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.validation.aspects import STRUCTURE
 from salus.standards.fhir.validation.validator import validate
-from salus.store.dispensed_abroad import DispensedAbroad, begin, lines_of, open_lines, settle
+from salus.store.dispensed_abroad import DispensedAbroad, Record, begin, lines_of, open_lines, settle
 from salus.trust.gate import Access
 
 DISPENSE_PROFILE = "http://hl7.eu/fhir/mpd/StructureDefinition/MedicationDispense-eu-mpd"
@@ -196,7 +197,7 @@ async def discard(
     async with depart(desk, patient, Action.UPDATE, "MedicationDispense", what) as access:
         _, kept = await _send(desk, patient, sent, "PUT", condition_of(system, value))
         line = await begin(access.grant, desk.database, line)
-        await settle(access.grant, desk.database, line, "discarded", at=desk.peers.clock())
+        await _settle(desk, access, patient, line, "discarded")
         access.record([patient.here])
     return await _outcome(desk, patient, prescription, kept, repeated=False)
 
@@ -244,8 +245,19 @@ async def _record(
         at = desk.peers.clock()
         await settle(access.grant, desk.database, line, "refused", at=at, note=error.message)
         raise
-    await settle(access.grant, desk.database, line, "recorded", at=desk.peers.clock())
+    await _settle(desk, access, patient, line, "recorded")
     return done
+
+
+async def _settle(
+    desk: Desk, access: Access, patient: PatientAbroad, line: DispensedAbroad, state: str
+) -> None:
+    """Write down that home has taken it, and keep this node's own MedicationDispense of it."""
+    now = desk.peers.clock()
+    home = desk.peers.membership.admitted(patient.node, now).base_url
+    resource = own_record(line, parse_json(line.message, desk.peers.limits), home=home, state=state)
+    record = Record(resource, desk.search_key)
+    await settle(access.grant, desk.database, line, state, at=now, record=record)
 
 
 def condition_of(system: str, value: str) -> str:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from salus.core.access import Grant
 from salus.core.errors import Conflict, TooLarge
-from salus.store.postgres import Database
+from salus.standards.fhir.codec.json import write_json
+from salus.store import resources
+from salus.store.changes import Operation
+from salus.store.postgres import Connection, Database
+from salus.store.rows import make_row
 
 OPEN_MAX = 100
 LINES_MAX = 500
@@ -27,6 +32,7 @@ WHERE patient = $1 AND system = $2 AND value = $3
 """
 _OF_PATIENT = f"SELECT {_COLUMNS} FROM dispensed_abroad WHERE patient = $1 ORDER BY begun DESC LIMIT $2"  # noqa: S608  (constants only)
 _OPEN = f"SELECT {_COLUMNS} FROM dispensed_abroad WHERE state = 'open' ORDER BY begun LIMIT $1"  # noqa: S608  (constants only)
+_KNOWN = "SELECT true FROM resource WHERE compartment = $1 AND type = $2 AND id = $3"
 
 
 class DispensedAbroad(msgspec.Struct, frozen=True):
@@ -54,6 +60,13 @@ class DispensedAbroad(msgspec.Struct, frozen=True):
     note: str = ""
 
 
+class Record(msgspec.Struct, frozen=True):
+    """The resource that is kept of a line; `search_key` is the node's secret for search hashes."""
+
+    resource: dict[str, Any]  # Any: FHIR content is open JSON
+    search_key: bytes
+
+
 async def begin(grant: Grant, database: Database, line: DispensedAbroad) -> DispensedAbroad:
     """Write the line down before it is sent, and return it.
 
@@ -75,11 +88,35 @@ async def begin(grant: Grant, database: Database, line: DispensedAbroad) -> Disp
 
 
 async def settle(
-    grant: Grant, database: Database, line: DispensedAbroad, state: str, *, at: datetime, note: str = ""
+    grant: Grant,
+    database: Database,
+    line: DispensedAbroad,
+    state: str,
+    *,
+    at: datetime,
+    note: str = "",
+    record: Record | None = None,
 ) -> None:
-    """Write down what the home node answered."""
+    """Write down what the home node answered, and with it this node's own record of the hand-over."""
     async with database.writing(grant) as connection:
         await connection.execute(_SETTLE, line.patient, line.system, line.value, state, note, at)
+        if record is not None:
+            await _keep(grant, database, connection, line.patient, record)
+
+
+async def _keep(
+    grant: Grant, database: Database, connection: Connection, patient: str, record: Record
+) -> None:
+    """Store the record in the patient's compartment, with its leaf; the same again changes nothing."""
+    await database.parameters.hold(connection)
+    kind, identity = str(record.resource["resourceType"]), str(record.resource["id"])
+    index = database.parameters.indexer(kind, record.search_key)(record.resource)
+    index = msgspec.structs.replace(index, compartments=(patient,))
+    row = make_row(kind, identity, write_json(record.resource), index=index)
+    await connection.execute(resources.LOCK, [f"{kind}/{identity}"])
+    known = await connection.fetchval(_KNOWN, patient, kind, identity)
+    operation = Operation("update" if known else "create", kind, identity, row)
+    await resources.apply(grant, connection, [operation])
 
 
 async def open_lines(grant: Grant, database: Database) -> list[DispensedAbroad]:

@@ -133,7 +133,7 @@ def face(services: Services) -> Face:
 
 def desk_of(services: Services, caller: Caller) -> Desk:
     """Return the desk from which the caller asks abroad."""
-    return Desk(caller, services.gatehouse, services.peers, services.database)
+    return Desk(caller, services.gatehouse, services.peers, services.database, services.keys.search)
 
 
 async def _patients(desk: Desk, body: bytes) -> Resource:
