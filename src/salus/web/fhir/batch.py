@@ -30,8 +30,21 @@ REASONS = {200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified"}
 async def process(services: Services, request: FhirRequest, caller: Caller) -> Answer:
     """Process a transaction all or nothing, or a batch entry by entry."""
     bundle, body = await writing.read_resource(request, services.limits)
+    form = body_format(request.header("content-type"))
+    plan = await bodies.beside(len(body), plan_of, services, bundle, body, form)
+    if plan.kind == "batch":
+        return await process_batch(services, request, caller, plan)
+    return await process_transaction(services, request, caller, plan)
+
+
+def plan_of(services: Services, bundle: Resource, body: bytes, form: Format) -> Plan:
+    """Return what the entries of a Bundle ask for.
+
+    Raises:
+        InvalidResource, MalformedContent, TooLarge: it is no Bundle of requests.
+    """
     entries = bundle.get("entry")
-    if isinstance(entries, list) and body_format(request.header("content-type")) is Format.XML:
+    if isinstance(entries, list) and form is Format.XML:
         contents = [write_json(one["resource"]) if "resource" in one else b"" for one in entries]
     elif isinstance(entries, list) and len(entries) <= services.limits.bundle_entries_max:
         contents = entry_contents(body)
@@ -44,9 +57,7 @@ async def process(services: Services, request: FhirRequest, caller: Caller) -> A
         entries_max=services.limits.bundle_entries_max,
     )
     check_frame(bundle, plan)
-    if plan.kind == "batch":
-        return await process_batch(services, request, caller, plan)
-    return await process_transaction(services, request, caller, plan)
+    return plan
 
 
 def check_frame(bundle: Resource, plan: Plan) -> None:
