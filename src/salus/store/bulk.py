@@ -134,7 +134,8 @@ async def _store(
     hidden = [row for row in replaced if row["hidden"]]
     if hidden:
         await connection.execute(_HIDE, [row["type"] for row in hidden], [row["id"] for row in hidden])
-    await follow(connection, [(one.compartment, one.type, one.id) for one in fresh])
+    written = [(one.compartment, one.type, one.id) for one in fresh]
+    await follow(connection, written, grant.opened_at, waiting=False)
     return fates
 
 

@@ -10,6 +10,7 @@ import msgspec
 from salus.core.access import Grant
 from salus.core.errors import NotFound
 from salus.store.postgres import Connection, Database, sees_hidden
+from salus.store.referring import follow
 
 _INSERT = """
 INSERT INTO document (patient, id, reference, media_type, digest, received_at, source, extracted, content)
@@ -68,6 +69,9 @@ async def keep(grant: Grant, connection: Connection, document: Document) -> None
         _INSERT, document.patient, document.id, document.reference, document.media_type, document.digest,
         document.received_at, document.source, list(document.extracted), document.content,
     )  # fmt: skip
+    if document.extracted:  # the document is hidden with what of it is
+        described = (document.patient, "DocumentReference", document.reference)
+        await follow(connection, [described], grant.opened_at)
 
 
 async def retrieve(grant: Grant, database: Database, document_id: str) -> Document:

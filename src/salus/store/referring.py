@@ -1,36 +1,39 @@
-"""What refers to a restricted resource is hidden with it, also when it is written later (EHDS article 8)."""
+"""What refers to a restricted resource is hidden with it, also when it is written later (EHDS article 8).
+
+How far a restriction reaches is worked out in the database (schema 0020), over all that refers to what is
+hidden, step by step.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from salus.store.postgres import Connection
 
-_FOLLOW = """
-WITH written AS (
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS w (compartment, type, id)
-), hit AS (
-    SELECT DISTINCT ON (r.compartment, r.type, r.id)
-        r.compartment, r.type, r.id, n.since, n.type || '/' || n.id AS cause
-    FROM restriction n
-    JOIN written w ON w.compartment = n.patient
-    JOIN resource r ON (r.compartment, r.type, r.id) = (w.compartment, w.type, w.id)
-    WHERE n.cause = '' AND n.type <> 'Patient' AND r.type <> 'Patient' AND (r.type, r.id) <> (n.type, n.id)
-        AND salus_refers(r.content, n.type || '/' || n.id)
-), noted AS (
-    INSERT INTO restriction (patient, type, id, since, cause)
-    SELECT compartment, type, id, since, cause FROM hit ON CONFLICT DO NOTHING
-), versions AS (
-    UPDATE resource_version v SET hidden = true FROM hit
-    WHERE (v.compartment, v.type, v.id) = (hit.compartment, hit.type, hit.id)
-)
-UPDATE resource r SET hidden = true FROM hit
-WHERE (r.compartment, r.type, r.id) = (hit.compartment, hit.type, hit.id)
-"""
+_AWAIT = "SELECT await_restrictions($1)"
+_FOLLOW = "SELECT follow_restrictions($1, $2, $3, $4, $5)"
 
 
-async def follow(connection: Connection, keys: Iterable[tuple[str, str, str]]) -> None:
-    """Hide those of the resources (compartment, type, id) that refer to one their patient restricts."""
-    inside = [key for key in keys if "/" not in key[0]]
-    if inside:
-        await connection.execute(_FOLLOW, *[list(column) for column in zip(*inside, strict=True)])
+async def await_restrictions(connection: Connection, compartments: Sequence[str]) -> None:
+    """Wait for changes of restrictions in these compartments, and keep later ones out until the end.
+
+    Before rows are locked that such a change needs.
+    """
+    await connection.execute(_AWAIT, compartments)
+
+
+async def follow(
+    connection: Connection, keys: Iterable[tuple[str, str, str]], at: datetime, *, waiting: bool = True
+) -> None:
+    """Hide those of the resources (compartment, type, id) just written that refer to something hidden.
+
+    Args:
+        connection: in the transaction that wrote them.
+        keys: of the resources.
+        at: since when what is found here is restricted.
+        waiting: for changes of restrictions under way. A load does not wait: it would hold too many locks.
+    """
+    columns = [list(column) for column in zip(*keys, strict=True)]
+    if columns:
+        await connection.execute(_FOLLOW, *columns, at, waiting)

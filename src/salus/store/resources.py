@@ -7,6 +7,7 @@ advisory lock of its type and id, so that (type, id) is one resource whatever pa
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 import asyncpg
@@ -16,7 +17,7 @@ from salus.core.errors import AccessRefused, Conflict, Gone, NotFound
 from salus.store import ledger
 from salus.store.changes import Change, Operation, Written, plan
 from salus.store.postgres import Connection, Database, sees_hidden
-from salus.store.referring import follow
+from salus.store.referring import await_restrictions, follow
 from salus.store.rows import Row, StoredResource, patients_of
 
 T = TypeVar("T")
@@ -210,7 +211,7 @@ async def change(grant: Grant, connection: Connection, operations: Sequence[Oper
     known = await _lock_and_read(connection, operations)
     changes = [plan(grant, operation, known.get((operation.type, operation.id))) for operation in operations]
     _confine(grant, changes)
-    await _store(connection, [one for one in changes if one.written.outcome != "unchanged"])
+    await _store(connection, [one for one in changes if one.written.outcome != "unchanged"], grant.opened_at)
     return [one.written for one in changes]
 
 
@@ -235,9 +236,10 @@ def _confine(grant: Grant, changes: list[Change]) -> None:
         )
 
 
-async def _store(connection: Connection, changes: list[Change]) -> None:
+async def _store(connection: Connection, changes: list[Change], at: datetime) -> None:
     superseded = [one.superseded for one in changes if one.superseded is not None]
     if superseded:
+        await await_restrictions(connection, [compartment for compartment, _, _ in superseded])
         await connection.execute(SUPERSEDE, *([list(column) for column in zip(*superseded, strict=True)]))
     if not changes:
         return
@@ -254,7 +256,7 @@ async def _store(connection: Connection, changes: list[Change]) -> None:
     ]
     if strings:
         await connection.execute(_INSERT_STRINGS, *[list(column) for column in zip(*strings, strict=True)])
-    await follow(connection, [(row.compartment, row.type, row.id) for row in rows])
+    await follow(connection, [(row.compartment, row.type, row.id) for row in rows], at)
 
 
 async def missing_references(grant: Grant, connection: Connection, references: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from salus.standards.fhir.search.index_row import IndexRow
 from salus.store import documents, resources
 from salus.store.access_log import access_log
 from salus.store.history import history
-from salus.store.restrictions import lift, restrict, restrictions
+from salus.store.restrictions import lift, preview, restrict, restrictions
 from salus.store.rows import make_row
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -21,11 +21,12 @@ def row(kind, identity, patient="ana", text="1"):
     return make_row(kind, identity, f'{{"resourceType":"{kind}","n":{text}}}'.encode(), index=index)
 
 
-async def store_document(database, grant):
+async def store_document(database, grant, *, extracted=("Observation/o1",), stored=("d1", "o1", "o2")):
     """Store a DocumentReference, the document it describes and an Observation extracted from it."""
     operator = grant(action=Action.LOAD)
     for one in (row("DocumentReference", "d1"), row("Observation", "o1"), row("Observation", "o2")):
-        await resources.create(operator, database, one)
+        if one.id in stored:
+            await resources.create(operator, database, one)
     async with database.writing(operator) as connection:
         kept = documents.Document(
             patient="ana",
@@ -35,7 +36,7 @@ async def store_document(database, grant):
             digest=b"",
             received_at=NOW,
             source="",
-            extracted=("Observation/o1",),
+            extracted=extracted,
             content=b"secret",
         )
         await documents.keep(operator, connection, kept)
@@ -71,6 +72,45 @@ async def test_a_restricted_document_is_absent_for_professionals_with_all_that_c
     seen = await history(clinician, database, ["DocumentReference", "Observation"], count=9)
     assert [version.id for version in seen.versions] == ["o2"]
     assert (await resources.read(clinician, database, "Observation", "o2")).version == 1
+
+
+@pytest.mark.clause("EHDS 8")
+async def test_a_document_goes_with_any_part_of_it_and_its_other_parts_stay(database, grant):
+    await store_document(database, grant, extracted=("Observation/o1", "Observation/o2"))
+    citizen, clinician = grant("ana", role=Role.CITIZEN), grant(role=Role.CLINICIAN)
+    assert await restrict(citizen, database, "Observation", "o1") == 2
+    for kind, identity in (("Observation", "o1"), ("DocumentReference", "d1")):
+        with pytest.raises(NotFound):
+            await resources.read(clinician, database, kind, identity)
+    with pytest.raises(NotFound):
+        await documents.retrieve(clinician, database, "b1")
+    assert (await resources.read(clinician, database, "Observation", "o2")).version == 1
+    assert await lift(citizen, database, "Observation", "o1") == 2
+    assert (await documents.retrieve(clinician, database, "b1")).content == b"secret"
+
+
+async def test_a_document_received_later_goes_with_a_part_that_is_hidden(database, grant):
+    citizen, clinician = grant("ana", role=Role.CITIZEN), grant(role=Role.CLINICIAN)
+    await resources.create(grant(), database, row("Observation", "o1"))
+    await restrict(citizen, database, "Observation", "o1")
+    await store_document(database, grant, stored=("d1", "o2"))
+    with pytest.raises(NotFound):
+        await documents.retrieve(clinician, database, "b1")
+    assert (await documents.retrieve(citizen, database, "b1")).content == b"secret"
+
+
+async def test_a_preview_says_by_type_what_a_restriction_would_hide(database, grant):
+    await store_document(database, grant)
+    citizen = grant("ana", role=Role.CITIZEN)
+    assert await preview(citizen, database, "DocumentReference", "d1") == {
+        "DocumentReference": 1,
+        "Observation": 1,
+    }
+    assert await restrictions(citizen, database) == []
+    with pytest.raises(NotFound):
+        await preview(grant("rui", role=Role.CITIZEN), database, "DocumentReference", "d1")
+    with pytest.raises(AccessRefused):
+        await preview(grant(role=Role.CLINICIAN), database, "DocumentReference", "d1")
 
 
 async def test_a_lifted_restriction_shows_everything_again(database, grant):
