@@ -18,7 +18,7 @@ from salus.intake.writer import Part, Writer
 from salus.standards.fhir.model import SearchParameterRow
 from salus.standards.fhir.search.grammar import parse_query
 from salus.store.search import search
-from salus.store.search_parameters import add_parameter, reindex, searching_registry
+from salus.store.search_parameters import register, reindex, searching_registry
 
 SALUS = [sys.executable, "-m", "salus.cli.main"]
 KEY = b"key of the flow test"
@@ -44,6 +44,11 @@ def salus(*words):
     done = subprocess.run([*SALUS, *map(str, words)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+async def add(database, definition, *, at):
+    async with database.system() as connection, connection.transaction():
+        await register(connection, definition, at=at, resource_id=definition.code)
 
 
 def patient(number):
@@ -100,7 +105,7 @@ async def test_what_was_prepared_before_a_parameter_came_is_stored_with_it(datab
     settings = [Setting("urn:h", str(file), KEY, allowed.opened_at, Limits())]
     unit = Unit(0, 1, file.read_bytes().strip())
     part = Part(0, unit, prepare(unit, settings[0]))
-    await add_parameter(database, ROW, at=allowed.opened_at)
+    await add(database, ROW, at=allowed.opened_at)
     async with Writer(allowed, database, files, settings, lookup_in(allowed, database, KEY, Limits())) as one:
         await one.begin(0)
         await one.write([part], [0])
@@ -117,7 +122,7 @@ async def test_indexing_waits_for_writers_that_began_before(database, grant):
     writer = grant(action=Action.CREATE)
     async with database.writing(writer) as connection:
         await database.parameters.hold(connection)
-        await add_parameter(database, ROW, at=writer.opened_at)
+        await add(database, ROW, at=writer.opened_at)
         assert [one async for one in reindex(database, key=KEY)] == []
         assert (await searching_registry(database)).of("Patient")["nickname"].refused
     async for _ in reindex(database, key=KEY):

@@ -3,11 +3,12 @@
 import base64
 import json
 
+from tests.spec.rfc9162 import root_of
+
 from salus.core.errors import MalformedContent
 from salus.standards.merkle.checkpoint import open_checkpoint
 from salus.standards.merkle.note import parse_key
 from salus.standards.merkle.proof import verify_consistency, verify_inclusion
-from salus.standards.merkle.tree import root_of
 
 
 def lines(path):

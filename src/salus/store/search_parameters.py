@@ -14,12 +14,12 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from salus.core.errors import InvalidResource, NotFound
+from salus.core.errors import InvalidResource
 from salus.standards.fhir.fhirpath.expression import compile_expression
 from salus.standards.fhir.model import SearchParameterRow, ancestors, resource_types
 from salus.standards.fhir.search.extract import compile_indexer
 from salus.standards.fhir.search.index_row import IndexRow
-from salus.standards.fhir.search.parameters import Registry, SearchParameter, parameters_of, standard
+from salus.standards.fhir.search.parameters import Registry, standard
 from salus.store.parameters_known import WRITERS_LOCK, registry_of
 from salus.store.postgres import Connection, Database
 from salus.store.search_check import resource_of
@@ -94,14 +94,8 @@ class State(msgspec.Struct, frozen=True):
     added_at: datetime
 
 
-async def add_parameter(database: Database, definition: SearchParameterRow, *, at: datetime) -> None:
-    """Add a parameter, or replace one of the same canonical, in a transaction of its own; see `register`."""
-    async with database.system() as connection, connection.transaction():
-        await register(connection, definition, at=at)
-
-
 async def register(
-    connection: Connection, definition: SearchParameterRow, *, at: datetime, resource_id: str = ""
+    connection: Connection, definition: SearchParameterRow, *, at: datetime, resource_id: str
 ) -> None:
     """Add a parameter, or replace one of the same canonical; it is offered once `reindex` is through.
 
@@ -173,19 +167,6 @@ def _refuse_same_code(definition: SearchParameterRow, other: SearchParameterRow)
         )
 
 
-async def remove_parameter(database: Database, url: str) -> None:
-    """Take an added parameter away; what was indexed for it is left and finds nothing.
-
-    Raises:
-        NotFound: no such parameter was added.
-    """
-    async with database.system() as connection, connection.transaction():
-        done = await connection.execute("DELETE FROM search_parameter WHERE url = $1", url)
-        await connection.execute(_CHANGED)
-    if done == "DELETE 0":
-        raise NotFound(f"No search parameter '{url[:80]}' was added to this node.")
-
-
 async def remove(connection: Connection, resource_id: str) -> None:
     """Take away what a SearchParameter resource added, if it did, in the caller's transaction."""
     done = await connection.execute("DELETE FROM search_parameter WHERE resource_id = $1", resource_id)
@@ -213,24 +194,6 @@ async def searching_registry(database: Database) -> Registry:
     async with database.system() as connection:
         await database.parameters.refresh(connection)
     return database.parameters.searching or standard()
-
-
-async def indexing_registry(database: Database) -> Registry:
-    """Return the parameters that writers index by: also those not ready yet."""
-    async with database.system() as connection:
-        await database.parameters.refresh(connection)
-    return database.parameters.indexing or standard()
-
-
-def offered_parameters(type_name: str, registry: Registry | None = None) -> dict[str, SearchParameter]:
-    """Return the parameters that a search of the type may name, for the CapabilityStatement.
-
-    Args:
-        type_name: a resource type.
-        registry: from `searching_registry`; None stands for those of R4.
-    """
-    known = parameters_of(type_name, registry)
-    return {code: one for code, one in sorted(known.items()) if not one.refused}
 
 
 async def reindex(database: Database, *, key: bytes, batch: int = BATCH) -> AsyncIterator[Progress]:

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.spec.rfc9162 import root_of
 
 from salus.core.access import Action, Outcome, Role
 from salus.core.errors import NotFound, StorageUnavailable
 from salus.standards.merkle.checkpoint import open_checkpoint
 from salus.standards.merkle.note import log_key
 from salus.standards.merkle.proof import verify_consistency, verify_inclusion
-from salus.standards.merkle.tree import leaf_hash, root_of
+from salus.standards.merkle.tree import leaf_hash
 from salus.store.access_log import access_log, consistency_proof, inclusion_proof
 from salus.store.journal import open_journal
 from salus.store.ledger import append, encode_entries, leaf_of

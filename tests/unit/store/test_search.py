@@ -12,11 +12,11 @@ from salus.core.limits import Limits
 from salus.standards.fhir.search.extract import compile_indexer
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.search.hashing import compile_hasher
+from salus.standards.fhir.search.parameters import offered_parameters
 from salus.store import resources, restrictions, search_sort
 from salus.store.postgres import open_database
 from salus.store.rows import make_row
 from salus.store.search import find_ids, search
-from salus.store.search_parameters import offered_parameters
 
 KEY = b"key of the search test"
 LIMITS = Limits()

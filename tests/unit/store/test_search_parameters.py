@@ -5,22 +5,16 @@ import json
 import msgspec
 import pytest
 
-from salus.core.errors import InvalidExpression, InvalidResource, NotFound
+from salus.core.errors import InvalidExpression, InvalidResource
 from salus.core.limits import Limits
 from salus.standards.fhir.model import SearchParameterRow
 from salus.standards.fhir.search.extract import compile_indexer
 from salus.standards.fhir.search.grammar import parse_query
+from salus.standards.fhir.search.parameters import offered_parameters
 from salus.store import resources
 from salus.store.rows import make_row
 from salus.store.search import search
-from salus.store.search_parameters import (
-    add_parameter,
-    indexing_registry,
-    offered_parameters,
-    reindex,
-    remove_parameter,
-    searching_registry,
-)
+from salus.store.search_parameters import register, reindex, remove, searching_registry
 
 KEY = b"key of the search test"
 NICKNAME = SearchParameterRow(
@@ -44,6 +38,11 @@ async def fill(database, grant, count):
         await resources.create(grant(), database, row)
 
 
+async def add(database, definition, *, at):
+    async with database.system() as connection, connection.transaction():
+        await register(connection, definition, at=at, resource_id=definition.code)
+
+
 async def found(database, grant, text):
     registry = await searching_registry(database)
     query = parse_query("Patient", [tuple(text.split("="))], Limits(), strict=True, registry=registry)
@@ -53,9 +52,9 @@ async def found(database, grant, text):
 
 async def test_it_is_offered_once_everything_is_indexed_and_finds_what_was_there(database, grant):
     await fill(database, grant, 5)
-    await add_parameter(database, NICKNAME, at=grant().opened_at)
+    await add(database, NICKNAME, at=grant().opened_at)
     assert "nickname" not in offered_parameters("Patient", await searching_registry(database))
-    assert "nickname" in offered_parameters("Patient", await indexing_registry(database))
+    assert "nickname" in offered_parameters("Patient", database.parameters.indexing)
     counts = [progress.resources async for progress in reindex(database, key=KEY, batch=2)]
     assert counts == [2, 4, 5]
     assert "nickname" in offered_parameters("Patient", await searching_registry(database))
@@ -65,7 +64,7 @@ async def test_it_is_offered_once_everything_is_indexed_and_finds_what_was_there
 
 async def test_a_killed_run_goes_on_where_it_stopped(database, grant):
     await fill(database, grant, 5)
-    await add_parameter(database, NICKNAME, at=grant().opened_at)
+    await add(database, NICKNAME, at=grant().opened_at)
     run = reindex(database, key=KEY, batch=2)
     assert (await anext(run)).resources == 2
     await run.aclose()
@@ -74,17 +73,18 @@ async def test_a_killed_run_goes_on_where_it_stopped(database, grant):
 
 
 async def test_what_is_removed_is_not_offered(database, grant):
-    await add_parameter(database, NICKNAME, at=grant().opened_at)
-    await remove_parameter(database, NICKNAME.url)
-    assert "nickname" not in offered_parameters("Patient", await indexing_registry(database))
-    with pytest.raises(NotFound):
-        await remove_parameter(database, NICKNAME.url)
+    await add(database, NICKNAME, at=grant().opened_at)
+    async with database.system() as connection, connection.transaction():
+        await remove(connection, "another")
+        await remove(connection, NICKNAME.code)
+    assert "nickname" not in offered_parameters("Patient", await searching_registry(database))
+    assert "nickname" not in offered_parameters("Patient", database.parameters.indexing)
 
 
 async def test_an_expression_that_is_none_is_refused(database, grant):
     broken = msgspec.structs.replace(NICKNAME, expression="Patient.name.where(")
     with pytest.raises(InvalidExpression):
-        await add_parameter(database, broken, at=grant().opened_at)
+        await add(database, broken, at=grant().opened_at)
 
 
 @pytest.mark.parametrize(
@@ -93,4 +93,4 @@ async def test_an_expression_that_is_none_is_refused(database, grant):
 async def test_what_cannot_be_searched_by_is_refused(database, grant, change):
     fields = {name: getattr(NICKNAME, name) for name in NICKNAME.__struct_fields__}
     with pytest.raises(InvalidResource):
-        await add_parameter(database, SearchParameterRow(**(fields | change)), at=grant().opened_at)
+        await add(database, SearchParameterRow(**(fields | change)), at=grant().opened_at)

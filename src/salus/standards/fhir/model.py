@@ -135,7 +135,6 @@ class _SystemRow(msgspec.Struct, frozen=True):
     """A row of code_systems.json."""
 
     codes: tuple[str, ...]
-    parents: dict[str, tuple[str, ...]] = {}
 
 
 def _table(name: str) -> bytes:
@@ -252,13 +251,6 @@ def system_codes(url: str) -> frozenset[str] | None:
     """Return the codes of a code system, None when the tables do not hold all of them."""
     row = _system(url)
     return None if row is None else frozenset(row.codes)
-
-
-@cache
-def system_parents(url: str) -> Mapping[str, tuple[str, ...]] | None:
-    """Return the codes that lie directly above a code, for codes that have any; None as in `system_codes`."""
-    row = _system(url)
-    return None if row is None else row.parents
 
 
 @cache

@@ -7,7 +7,7 @@ what a store keeps, so a proof is planned here, its subtrees are fetched in one 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
@@ -58,17 +58,6 @@ def fold(hashes: Sequence[bytes]) -> bytes:
     for left in reversed(hashes[:-1]):
         result = node_hash(left, result)
     return result
-
-
-def root_of(entries: Iterable[bytes]) -> bytes:
-    """Return the root of the tree over the entries."""
-    row = [leaf_hash(entry) for entry in entries]
-    size = len(row)
-    rows = [row]
-    while len(row) > 1:
-        row = [node_hash(row[i], row[i + 1]) for i in range(0, len(row) - 1, 2)]
-        rows.append(row)
-    return fold([rows[node.level][node.position] for node in full_nodes(Span(0, size))])
 
 
 def completed(size_before: int, leaves: Sequence[bytes], edge: dict[Node, bytes]) -> dict[Node, bytes]:

@@ -60,11 +60,6 @@ def identifier_of_system(system: str) -> NationalIdentifier | None:
     return _by_system().get(system)
 
 
-def health_identifier(country: str) -> NationalIdentifier | None:
-    """Return the number by which this country's health care identifies a patient, if the table has it."""
-    return next((row for row in national_identifiers() if row.country == country and row.health), None)
-
-
 def normalise(number: str) -> str:
     """Return the number as rules and comparison take it: upper case, without separators."""
     return "".join(number.upper().split()).translate({ord(mark): None for mark in "./-"})

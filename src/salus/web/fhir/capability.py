@@ -14,7 +14,7 @@ from salus.federation.transactions import TRANSACTIONS
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.search.grammar import reference_targets
-from salus.standards.fhir.search.parameters import Registry, parameters_of
+from salus.standards.fhir.search.parameters import Registry, offered_parameters, parameters_of
 from salus.web.fhir import routes
 from salus.web.fhir.answer import Answer
 from salus.web.fhir.negotiation import Format
@@ -163,8 +163,8 @@ def referring_names(registry: Registry | None) -> dict[str, list[str]]:
     """Return what _revinclude takes, by the type that is referred to."""
     found: dict[str, list[str]] = {}
     for kind in sorted(resource_types() - NOT_STORED - routes.READ_ONLY):
-        for code, parameter in sorted(parameters_of(kind, registry).items()):
-            if parameter.type == "reference" and not parameter.refused:
+        for code, parameter in offered_parameters(kind, registry).items():
+            if parameter.type == "reference":
                 for target in reference_targets(parameter):
                     found.setdefault(target, []).append(f"{kind}:{code}")
     return found
@@ -186,8 +186,7 @@ def search_parameters(kind: str, registry: Registry | None = None) -> list[Json]
     """Return the search parameters of a type that the node searches by."""
     return [
         {"name": code, "definition": parameter.url, "type": parameter.type}
-        for code, parameter in sorted(parameters_of(kind, registry).items())
-        if not parameter.refused
+        for code, parameter in offered_parameters(kind, registry).items()
     ]
 
 
@@ -195,8 +194,8 @@ def include_names(kind: str, registry: Registry | None = None) -> list[str]:
     """Return what _include takes for a type."""
     return ["*"] + [
         f"{kind}:{code}"
-        for code, parameter in sorted(parameters_of(kind, registry).items())
-        if parameter.type == "reference" and not parameter.refused and reference_targets(parameter)
+        for code, parameter in offered_parameters(kind, registry).items()
+        if parameter.type == "reference" and reference_targets(parameter)
     ]
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.spec.rfc9162 import root_of
 
 from salus.core.errors import MalformedContent
 from salus.standards.merkle.checkpoint import open_checkpoint, sign_checkpoint
@@ -17,7 +18,6 @@ from salus.standards.merkle.tree import (
     full_nodes,
     inclusion_spans,
     leaf_hash,
-    root_of,
 )
 
 ENTRIES = [bytes([number]) * number for number in range(40)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from salus.standards.nationalid.identifiers import (
-    health_identifier,
     holds,
     identifier_of_system,
     national_identifiers,
@@ -84,9 +83,10 @@ def test_all_countries_of_the_union_but_cyprus_are_in_the_table():
 
 
 def test_a_system_is_found_by_uri_and_by_oid():
-    estonian = health_identifier("EE")
+    estonian = identifier_of_system("urn:oid:1.3.6.1.4.1.28284.6.2.2.1")
     assert estonian is not None
-    assert identifier_of_system("urn:oid:1.3.6.1.4.1.28284.6.2.2.1") is estonian
+    assert identifier_of_system(estonian.system) is estonian
+    assert estonian.country == "EE"
     assert holds(estonian.system, "37605030299") is True
     assert holds(estonian.system, "37605030298") is False
     assert holds("http://hospital.example/mrn", "1") is None

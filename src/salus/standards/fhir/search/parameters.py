@@ -248,6 +248,12 @@ def parameters_of(type_name: str, registry: Registry | None = None) -> dict[str,
     return (registry or standard()).of(type_name)
 
 
+def offered_parameters(type_name: str, registry: Registry | None = None) -> dict[str, SearchParameter]:
+    """Return the parameters that a search of the type may name, sorted by code."""
+    known = parameters_of(type_name, registry)
+    return {code: one for code, one in sorted(known.items()) if not one.refused}
+
+
 def clinical_date(type_name: str, registry: Registry | None = None) -> SearchParameter | None:
     """Return the parameter whose start is the resource's clinical date (column `date`), None for none."""
     known = parameters_of(type_name, registry)

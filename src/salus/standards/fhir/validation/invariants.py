@@ -94,7 +94,7 @@ def _broken(invariant: Invariant) -> Rule:
 @cache
 def _evaluated(invariant: Invariant, type_name: str) -> Rule:
     severity, key, message = invariant.severity, invariant.key, message_of(invariant)
-    quick = _QUICK.get(key)
+    quick = QUICK_TESTS.get(key)
     test = compile_expression(invariant.expression, type_name, filtering_as=True).test
 
     def rule(node: dict[str, Any], where: Where, run: Findings) -> None:
@@ -157,15 +157,10 @@ _HL7 = "http://terminology.hl7.org/CodeSystem/"
 _ABATED = frozenset({"resolved", "remission", "inactive"})
 _VERIFIED = frozenset({"confirmed", "unconfirmed", "provisional", "differential", "refuted"})
 
-_QUICK: Mapping[str, Callable[[dict[str, Any]], bool]] = {
+QUICK_TESTS: Mapping[str, Callable[[dict[str, Any]], bool]] = {
     "per-1": _is_surely_ordered,
     "bdl-8": _has_no_version_in_address,
     "con-4": _is_surely_abated,
     "con-5": _is_condition_surely_no_error,
     "ait-2": _is_allergy_surely_no_error,
 }
-
-
-def quick_test_of(key: str) -> Callable[[dict[str, Any]], bool] | None:
-    """Return the quick test of an invariant, None where there is none."""
-    return _QUICK.get(key)
