@@ -20,7 +20,7 @@ _LIMITS = Limits()
 
 
 def _recognises(folder: Path) -> bool:
-    return folder.name.startswith("audit") and any(folder.rglob("*AuditEvent*.json"))
+    return "audit" in folder.name and any(folder.rglob("*AuditEvent*.json"))
 
 
 def _failure(resource: Element, profiles: Profiles) -> str:

@@ -1,33 +1,29 @@
 """Tokens of our own making: client assertions, wallet presentations, health links, scopes; valid and broken.
 
 Each kind is known by its members. The clock is the file's `now`. A case of level "should" or "may" is set
-apart. A scope's cases are played on a small record made up from the ids that they name (o-own-lab: an own
-Observation of a category that begins so); what the scope lets through is compared with the whole.
+apart. What a scope makes of a request is in `scopes.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from conformance.scoreboard.scopes import answered
 from conformance.scoreboard.suite import Case, Suite
 from conformance.scoreboard.vectors import level_apart, objects
 from salus.core.errors import NotAuthenticated, SalusError
 from salus.core.limits import Limits
-from salus.standards.fhir.query_string import parse_pairs
-from salus.standards.fhir.search.grammar import parse_query
-from salus.standards.fhir.search.match import matches
 from salus.standards.healthlinks.files import open_file
 from salus.standards.healthlinks.link import check_payload, read_link
 from salus.standards.jose import compact
 from salus.standards.sdjwt.credential import Credential, verify_credential
 from salus.standards.sdjwt.presentation import Binding
 from salus.standards.smart.assertion import ALGORITHMS, check_claims
-from salus.standards.smart.scopes import Scope, covers, parse_scope
+from salus.standards.smart.scopes import parse_scope
 
 Table = dict[str, Any]
 _LIMITS = Limits()
@@ -40,7 +36,7 @@ _SHAPES = (
 
 
 def _recognises(folder: Path) -> bool:
-    return folder.name.startswith("own-tokens") and any(any(objects(folder, *shape)) for shape in _SHAPES)
+    return "tokens" in folder.name and any(any(objects(folder, *shape)) for shape in _SHAPES)
 
 
 def _judged(name: str, case: Table, run: Callable[[], str]) -> Case:
@@ -49,6 +45,8 @@ def _judged(name: str, case: Table, run: Callable[[], str]) -> Case:
         wrong = run()
     except SalusError as error:
         wrong = f"refused: {error.message}" if case["valid"] else ""
+    except (KeyError, TypeError, ValueError) as error:
+        wrong = f"the case cannot be read: {error!r}"
     else:
         wrong = wrong if case["valid"] else "accepted, must be refused"
     return Case(f"{name}/{case['name']}", wrong, level_apart(case))
@@ -123,71 +121,6 @@ def _links(folder: Path) -> Iterator[Case]:
                 yield _judged(name, case, lambda case=case, now=table["now"]: _open_link(case, now))  # type: ignore[misc]  # bound now
 
 
-_ASKED = re.compile(r"(GET|POST|PUT|DELETE) ([A-Z][A-Za-z]+)(?:/([A-Za-z0-9.-]+))?(?:\?(.*))?", re.ASCII)
-_LETTERS = {"POST": "c", "PUT": "u", "DELETE": "d"}
-_CATEGORIES = {
-    "Observation": (
-        "http://terminology.hl7.org/CodeSystem/observation-category",
-        (
-            "laboratory", "vital-signs", "social-history", "imaging", "survey", "exam", "therapy", "activity",
-            "procedure",
-        ),
-    ),
-    "Condition": (
-        "http://terminology.hl7.org/CodeSystem/condition-category",
-        ("problem-list-item", "encounter-diagnosis"),
-    ),
-}  # fmt: skip
-
-
-def _made_up(kind: str, identity: str) -> Table:
-    """Return a resource as its id tells: whose it is, and its category."""
-    owner = "other" if "other" in identity else "own"
-    resource: Table = {"resourceType": kind, "id": identity, "subject": {"reference": f"Patient/p-{owner}"}}
-    system, codes = _CATEGORIES.get(kind, ("", ()))
-    last = identity.rpartition("-")[2]
-    code = next((code for code in codes if code.startswith(last)), "")
-    return resource | ({"category": [{"coding": [{"system": system, "code": code}]}]} if code else {})
-
-
-def _record(kind: str) -> list[Table]:
-    """Return one own resource of each category of the type, and one without."""
-    codes = _CATEGORIES.get(kind, ("", ()))[1]
-    return [_made_up(kind, f"x-own-{code.partition('-')[0]}") for code in codes] + [_made_up(kind, "x-own")]
-
-
-def _found(scopes: Sequence[Scope], kind: str, query: str) -> str:
-    """Return what the scopes make of a search of the launch patient's record."""
-    pairs = parse_pairs(query.encode())
-    asked = parse_query(kind, pairs, _LIMITS, strict=True)
-    if not any(scope.type in ("*", kind) and "s" in scope.letters for scope in scopes):
-        return "deny"
-    whole = [one for one in _record(kind) if matches(asked, one)]
-    left = [one for one in whole if covers(scopes, "s", one)]
-    targets = [value.partition(":")[2].capitalize() for name, value in pairs if name == "_include"]
-    hidden = any(not any(scope.type in ("*", target) for scope in scopes) for target in targets)
-    if whole and not left:
-        return "empty"
-    return "filtered" if len(left) < len(whole) or hidden else "permit"
-
-
-def _answered(scopes: Sequence[Scope], request: str) -> str:
-    if request.startswith("POST batch"):
-        entries = re.findall(r"(?:GET|POST|PUT|DELETE) [^;\]]+", request.partition("[")[2])
-        answers = {_answered(scopes, entry.strip()) for entry in entries}
-        return answers.pop() if len(answers) == 1 else "filtered"
-    read = _ASKED.fullmatch(request)
-    if read is None:
-        return "refused"
-    method, kind, identity, query = read.groups()
-    if method == "GET" and not identity:
-        return _found(scopes, kind, query or "")
-    resource = _made_up(kind, identity or "x-own")
-    own = resource["subject"]["reference"] == "Patient/p-own"
-    permitted = covers(scopes, _LETTERS.get(method, "r"), resource)
-    return "permit" if permitted and (own or any(scope.context != "patient" for scope in scopes)) else "deny"
-
-
 _SAME = {"deny": {"deny", "refused"}, "refused": {"deny", "refused"}, "empty": {"empty", "filtered"}}
 
 
@@ -195,7 +128,7 @@ def _scopes(folder: Path) -> Iterator[Case]:
     for name, case in objects(folder, "scope", "request", "allowed"):
         scopes = [scope for scope in map(parse_scope, case["scope"].split()) if scope is not None]
         try:
-            found = _answered(scopes, case["request"])
+            found = answered(scopes, case["request"])
         except SalusError as error:
             found = f"refused ({error.message})"
         expected = case["allowed"]

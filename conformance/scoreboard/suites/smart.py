@@ -41,7 +41,7 @@ _LINK = re.compile(r"(?:https://[!-~]+#)?shlink:/[\w-]+", re.ASCII)
 
 
 def _recognises(folder: Path) -> bool:
-    return folder.name == "smart" or any(folder.glob("*.smart-health-card"))
+    return "smart" in folder.name and any(path.suffix in (".json", ".txt") for path in folder.rglob("*"))
 
 
 def _text(path: Path) -> str:

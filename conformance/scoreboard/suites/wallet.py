@@ -44,9 +44,7 @@ _ADDED = ("iss", "vct", "iat", "exp", "cnf")
 
 
 def _recognises(folder: Path) -> bool:
-    return (
-        folder.name.startswith("wallet") or any(folder.glob("*/openid4vp*")) or any(folder.glob("openid4vp*"))
-    )
+    return "wallet" in folder.name and any(folder.glob("*/*"))
 
 
 def _places(tree: Any, place: Place = ()) -> set[Place]:
