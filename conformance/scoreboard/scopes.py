@@ -1,7 +1,7 @@
 """What SMART scopes make of a request: played on a small record made up from the ids that requests name.
 
-An id tells what it is: "o-own-lab" is an own Observation of the category that begins so, "o-other-patient" one
-of somebody else. What the scopes let through of the launch patient's record is compared with the whole.
+An id tells what it is: "o-own-lab" is an own Observation of the category that begins so, "o-other-patient"
+one of somebody else. What the scopes let through of the launch patient's record is compared with the whole.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def _jwe(group: Group, test: Test) -> str:
     return "" if opened.plaintext.hex() == test["pt"] else "another plaintext"
 
 
-def _private(key: dict[str, str]) -> ECKey:
+def _private(key: Group) -> ECKey:
     try:
         return ECKey.import_key(key)
     except (JoseError, ValueError, KeyError) as error:

@@ -2,10 +2,11 @@
 
 import json
 
+import msgspec
 import pytest
 from conformance.scoreboard.__main__ import main
 from conformance.scoreboard.floor import below_floor, raised, read_floor, write_floor
-from conformance.scoreboard.suite import Score
+from conformance.scoreboard.suite import Case, Score, Suite, Tally, score_of
 from conformance.scoreboard.table import suites
 
 CASES = [
@@ -80,6 +81,36 @@ def test_the_floor_rises_and_never_falls(folder):
     assert read_floor(path) == {"fhirpath-r4": 0.9, "fhir-patch-r4": 0.6666, "elsewhere": 0.5}
 
 
+def json_parsing(folder):
+    folder.mkdir(parents=True)
+    (folder / "cases.jsonl").write_text(json.dumps({"name": "n", "expect": "accept", "b64": "W10="}))
+    return {"suite": "json-parsing", "passed": 1, "failed": 0, "total": 1}
+
+
+@pytest.mark.parametrize("place", ["json-parsing", "suites/json-parsing", "all/suites/json-parsing"])
+def test_a_suite_is_found_as_the_folder_itself_in_it_or_one_level_down(tmp_path, capsys, place):
+    line = json_parsing(tmp_path / place)
+    assert run(tmp_path / place.split("/")[0]) == 0
+    assert json.loads(capsys.readouterr().out) == line
+
+
+def test_the_default_folders_are_all_played(tmp_path, monkeypatch, capsys, folder):
+    json_parsing(tmp_path / "vectors" / "json-parsing")
+    monkeypatch.setattr("conformance.scoreboard.__main__._SUITES_DEFAULT", (folder, tmp_path / "vectors"))
+    main(["--output", str(tmp_path / "output")])
+    names = [json.loads(line)["suite"] for line in capsys.readouterr().out.splitlines()]
+    assert names == ["fhir-patch-r4", "fhirpath-r4", "json-parsing"]
+
+
+def test_cases_of_weaker_rules_are_counted_apart():
+    suite = Suite("suite", lambda folder: True, lambda folder: iter(()))
+    score = score_of(
+        suite, [Case("a"), Case("b", "wrong"), Case("c", "wrong", "should"), Case("d", "", "may")]
+    )
+    assert score == Score("suite", 1, 1, 2, {"may": Tally(1, 0), "should": Tally(0, 1)})
+    assert json.loads(msgspec.json.encode(score))["apart"]["should"] == {"passed": 0, "failed": 1}
+
+
 def test_a_raised_floor_is_met_by_the_score_that_raised_it():
     score = Score("suite", 2, 1, 3)
     assert below_floor([score], raised({}, [score])) == []
@@ -91,7 +122,7 @@ def test_a_folder_that_is_missing_is_told(tmp_path, capsys):
 
 
 def test_the_default_folder_may_be_absent(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("conformance.scoreboard.__main__._SUITES_DEFAULT", tmp_path / "none")
+    monkeypatch.setattr("conformance.scoreboard.__main__._SUITES_DEFAULT", (tmp_path / "none",))
     assert main([]) == 0
     assert "skipped" in capsys.readouterr().err
 
@@ -102,8 +133,7 @@ def test_suites_have_names_of_their_own():
 
 
 def test_json_cases_are_played(tmp_path, capsys):
-    (tmp_path / "suites").mkdir()
-    vectors = tmp_path / "testvectors" / "json-parsing"
+    vectors = tmp_path / "suites" / "json-parsing"
     vectors.mkdir(parents=True)
     cases = [("W10=", "accept"), ("Ww==", "refuse"), ("eyJhIjoxLCJhIjoyfQ==", "accept"), ("WzFd", "either")]
     lines = [json.dumps({"name": body, "expect": expect, "b64": body}) for body, expect in cases]
