@@ -127,6 +127,24 @@ async def test_national_numbers_that_break_their_rule_are_counted_by_system(load
     assert (report.stored, report.doubtful_numbers) == (4, {system: 2})
 
 
+async def test_search_parameters_are_stored_and_said_not_to_be_active(load, rows, tmp_path):
+    parameter = {
+        "resourceType": "SearchParameter",
+        "url": "https://hospital.test/SearchParameter/nickname",
+        "name": "Nickname",
+        "status": "active",
+        "description": "What friends say",
+        "code": "nickname",
+        "base": ["Patient"],
+        "type": "string",
+        "expression": "Patient.name.where(use = 'nickname').given",
+    }
+    file = write(tmp_path / "a.ndjson", patient(1), parameter)
+    assert (await load(file)).search_parameters == 1
+    assert (await load(file)).search_parameters == 0
+    assert await rows("SELECT 1 FROM search_parameter") == []
+
+
 def prescription(number, status="active", **more):
     return {
         "resourceType": "MedicationRequest",

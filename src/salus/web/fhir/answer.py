@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from salus.core.limits import Limits
-from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.standards.fhir.codec.json import parse_as_written, write_json
 from salus.standards.fhir.codec.splice import splice_meta
 from salus.store.rows import StoredResource
 from salus.web.fhir.compression import BYTES_MIN, accepts_gzip, compress
@@ -118,7 +118,7 @@ def encode(answer: Answer, request: FhirRequest) -> tuple[bytes, bytes]:
     if request.format is Format.XML:
         from salus.standards.fhir.codec.xml import write_xml  # lxml is loaded only where XML is asked for
 
-        return write_xml(parse_json(answer.body, UNLIMITED)), Format.XML.content_type
+        return write_xml(parse_as_written(answer.body)), Format.XML.content_type
     if request.pretty:
         return msgspec.json.format(answer.body, indent=2), Format.JSON.content_type
     return answer.body, Format.JSON.content_type

@@ -10,9 +10,8 @@ import httpx
 import msgspec
 
 from salus.core.errors import PeerUnavailable
-from salus.standards.fhir.codec.json import parse_json
+from salus.standards.fhir.codec.json import parse_as_written
 from salus.store.subscriptions import Subscription
-from salus.web.fhir.answer import UNLIMITED
 from salus.web.fhir.notification import Event, Kind, notification
 from salus.web.fhir.outbound import pin
 from salus.web.fhir.subscribing import ACCESS_TOPIC, CHANGE_TOPIC, PLAIN
@@ -85,7 +84,7 @@ def body_as(body: bytes, media: str) -> bytes:
         return body
     from salus.standards.fhir.codec.xml import write_xml  # lxml is loaded only where XML is wanted
 
-    return write_xml(parse_json(body, UNLIMITED))
+    return write_xml(parse_as_written(body))
 
 
 async def send(services: Services, watched: Subscription, message: Message) -> bool:

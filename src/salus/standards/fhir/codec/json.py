@@ -10,14 +10,33 @@ import json
 import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from salus.core.errors import MalformedContent, TooLarge
 from salus.core.limits import Limits
 
+
+class WrittenDecimal(Decimal):
+    """A decimal whose text is the one that it was read with."""
+
+    __slots__ = ("_text",)
+    _text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Keep the text beside the number."""
+        made = super().__new__(cls, text)
+        made._text = text
+        return made
+
+    def __str__(self) -> str:
+        """Return the text as it was read: "0.00000010", not "1.0E-7"."""
+        return self._text
+
+
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_decode_as_written = msgspec.json.Decoder(float_hook=WrittenDecimal).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 # Numbers that str(Decimal) may write in another way: with an exponent, or smaller than 0.000001.
@@ -61,6 +80,11 @@ def parse_json_value(body: bytes, limits: Limits) -> Any:  # Any: JSON
     if not _keys_are_surely_distinct(body, value):
         _refuse_duplicate_keys(body)
     return value
+
+
+def parse_as_written(body: bytes) -> Any:  # Any: JSON
+    """Return the value of JSON that `parse_json` has accepted before; its decimals are `WrittenDecimal`."""
+    return _decode_as_written(body)
 
 
 def write_json(resource: Any) -> bytes:  # Any: JSON

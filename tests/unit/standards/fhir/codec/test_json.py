@@ -10,8 +10,14 @@ import pytest
 
 from salus.core.errors import MalformedContent, TooLarge
 from salus.core.limits import Limits
-from salus.standards.fhir.codec.json import parse_json, parse_json_value, write_json, write_json_like
-from salus.standards.fhir.codec.xml import parse_xml
+from salus.standards.fhir.codec.json import (
+    parse_as_written,
+    parse_json,
+    parse_json_value,
+    write_json,
+    write_json_like,
+)
+from salus.standards.fhir.codec.xml import parse_xml, write_xml
 
 LIMITS = Limits()
 SUITE = Path(__file__).parents[6] / "shared/testvectors/json-parsing/jsontestsuite.jsonl"
@@ -114,7 +120,9 @@ def test_numbers_can_be_written_as_they_were_read(number):
 def test_a_decimal_from_xml_is_stored_with_the_text_it_came_with(number):
     body = f'''<Observation xmlns="http://hl7.org/fhir"><valueQuantity><value value="{number}"/>
         <unit value="of 0010e2"/></valueQuantity></Observation>'''.encode()
-    assert f'"value":{number},'.encode() in write_json_like(parse_xml(body, LIMITS), body)
+    stored = write_json_like(parse_xml(body, LIMITS), body)
+    assert f'"value":{number},'.encode() in stored
+    assert f'<value value="{number}"/>'.encode() in write_xml(parse_as_written(stored))
 
 
 def test_a_text_that_is_no_json_number_never_becomes_one():
