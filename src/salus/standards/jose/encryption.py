@@ -119,9 +119,10 @@ def _header(
     found = sorted(FORBIDDEN_HEADERS & header.keys())
     if found:
         raise NotAuthenticated(f"the JWE's header must not hold {found[0]}")
-    if header.get("alg") not in AGREEMENTS | DIRECT or header.get("enc") not in ENCRYPTIONS:
+    alg, enc = str(header.get("alg")), str(header.get("enc"))
+    if alg not in AGREEMENTS | DIRECT or enc not in ENCRYPTIONS:
         raise AlgorithmNotOffered("the JWE's alg or enc is none that this node takes")
-    if header["alg"] not in agreements or header["enc"] not in encryptions:
+    if alg not in agreements or enc not in encryptions:
         raise NotAuthenticated("the JWE's alg or enc is not the one that was asked for")
     if header.get("zip", "DEF") != "DEF":
         raise NotAuthenticated("the JWE's zip must be DEF")

@@ -46,7 +46,7 @@ def fitting(key: Jwk) -> frozenset[str]:
     operations = key.get("key_ops", ["verify"])
     if key.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         return frozenset()
-    return found & {key["alg"]} if "alg" in key and isinstance(key["alg"], str) else found
+    return frozenset(name for name in found if key.get("alg", name) == name)
 
 
 def algorithm_of(key: Jwk) -> str:

@@ -87,7 +87,7 @@ def check_signature(
     if found:
         raise NotAuthenticated(f"the token's header must not hold {found[0]}")
     algorithm = parts.header.get("alg")
-    if algorithm not in SIGNATURES:
+    if not isinstance(algorithm, str) or algorithm not in SIGNATURES:
         raise AlgorithmNotOffered("the token's alg is none that this node takes")
     allowed = sorted(fitting(key) & algorithms)
     if algorithm not in allowed:

@@ -135,7 +135,7 @@ def write_status_list(
 def _unpacked(found: object) -> tuple[int, bytes]:
     members = found if isinstance(found, dict) else {}
     bits, packed = members.get("bits"), members.get("lst")
-    if isinstance(bits, bool) or bits not in BITS or not isinstance(packed, str):
+    if type(bits) is not int or bits not in BITS or not isinstance(packed, str):
         raise NotAuthenticated("status_list must hold 1, 2, 4 or 8 bits a status, and the list")
     try:
         return bits, inflate(decode(packed), bytes_max=BYTES_MAX, raw=False)
