@@ -2,7 +2,8 @@
 
 Found are the references that a search parameter reads, anywhere, and within the resource's own patient
 compartment all of them. The target's row is locked first by both sides: a writer who refers to it and one who
-deletes it wait for each other.
+deletes it wait for each other. What a citizen restricts neither holds up a deletion of those who do not
+see it nor is named.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from salus.standards.fhir.search.hashing import compile_hasher
 from salus.standards.fhir.search.parameters import parameters_of
 from salus.standards.fhir.search.references import literals_in
 from salus.store import resources
-from salus.store.postgres import Connection
+from salus.store.postgres import Connection, sees_hidden
 from salus.store.search_check import content_of
 
 COUNTED_MAX = 1_000
@@ -26,13 +27,14 @@ SELECT FROM resource WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::t
 ORDER BY type, id FOR KEY SHARE
 """
 _HOLD = """
-SELECT compartment FROM resource WHERE type = $1 AND id = $2 AND NOT deleted FOR UPDATE
+SELECT compartment FROM resource WHERE type = $1 AND id = $2 AND NOT deleted AND (NOT hidden OR $3) FOR UPDATE
 """
 _FOUND = """
-SELECT type, id, content FROM resource WHERE NOT deleted AND tokens && $1::bigint[]
+SELECT type, id, content FROM resource WHERE NOT deleted AND (NOT hidden OR $5) AND tokens && $1::bigint[]
 UNION ALL
 SELECT type, id, content FROM resource
-WHERE compartment = $2 AND NOT deleted AND position(convert_to($3, 'UTF8') IN content) > 0
+WHERE compartment = $2 AND NOT deleted AND (NOT hidden OR $5)
+    AND position(convert_to($3, 'UTF8') IN content) > 0
 LIMIT $4
 """
 
@@ -68,14 +70,15 @@ async def referrers(
     assert grant.patients is None or grant.patients
     name = f"{kind}/{identity}"
     await connection.execute(resources.LOCK, [name])
-    held = await connection.fetchrow(_HOLD, kind, identity)
+    sees = sees_hidden(grant)
+    held = await connection.fetchrow(_HOLD, kind, identity, sees)
     if held is None:
         return []
     hash_of = compile_hasher(key)
     tokens = [hash_of(hashing.REFERENCE, slot, name) for slot in _slots(kind)]
     tokens += [hash_of(hashing.ADDRESS, slot, f"{base}/{name}") for slot in _slots(kind)]
     rows = await connection.fetch(
-        _FOUND, tokens, held["compartment"], identity, COUNTED_MAX + len(without) + 1
+        _FOUND, tokens, held["compartment"], identity, COUNTED_MAX + len(without) + 1, sees
     )
     left_out = {*without, (kind, identity)}
     found = {

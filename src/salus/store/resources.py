@@ -80,7 +80,8 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::te
 _MISSING = """
 SELECT wanted.type || '/' || wanted.id FROM unnest($1::text[], $2::text[]) AS wanted (type, id)
 WHERE NOT EXISTS (
-    SELECT FROM resource WHERE resource.type = wanted.type AND resource.id = wanted.id AND NOT deleted
+    SELECT FROM resource
+    WHERE resource.type = wanted.type AND resource.id = wanted.id AND NOT deleted AND (NOT hidden OR $3)
 )
 """
 _ATTEMPTS_MAX = 4
@@ -262,13 +263,15 @@ async def _store(connection: Connection, changes: list[Change], at: datetime) ->
 async def missing_references(grant: Grant, connection: Connection, references: Sequence[str]) -> list[str]:
     """Return those of the literal references "Type/id" that lead to no current resource the grant reaches.
 
-    `connection` is one lent under this grant: row-level security hides what it may not know of.
+    `connection` is one lent under this grant: row-level security hides what it may not know of. What a citizen
+    restricts is missing to those who do not see it.
     """
     pairs = [reference.split("/") for reference in references if reference.count("/") == 1]
     pairs = [pair for pair in pairs if not pair[0].startswith(("urn:", "#"))]
     if not pairs:
         return []
-    rows = await connection.fetch(_MISSING, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    kinds, ids = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    rows = await connection.fetch(_MISSING, kinds, ids, sees_hidden(grant))
     return [row[0] for row in rows]
 
 

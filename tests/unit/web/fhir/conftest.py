@@ -94,10 +94,10 @@ async def open_door(database, caller):
         clients = []
 
         def make(**changes):
-            clock = changes.pop("clock", utc_now)
-            services = make_services(database, journal, clock, **{"client": outside, **changes})
+            of_the_test = {"database": database, "journal": journal, "clock": utc_now, "client": outside}
+            services = make_services(**(of_the_test | changes))
             application = assemble(
-                [face(services)], body_bytes_max=services.limits.body_bytes_max, secure=True
+                [face(services)], limits=services.limits, secure=True
             )
             client = httpx.AsyncClient(transport=httpx.ASGITransport(app=application))
             clients.append(client)
