@@ -91,6 +91,17 @@ def embedded_server(folder: Path) -> Iterator[str]:
         os.close(users)
 
 
+def start_again(folder: Path) -> None:
+    """Start the server under `folder` if it shut itself down, as it does when the disk is full for longer.
+
+    Raises:
+        StorageUnavailable: it does not start: there is still no room.
+    """
+    folder = folder.resolve()
+    with _exclusive(folder / "postgres.lock"):
+        _start(folder / "postgres")
+
+
 @contextmanager
 def _exclusive(path: Path) -> Iterator[None]:
     """Hold the file's exclusive lock: one process at a time starts or stops the server."""

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from time import monotonic
 
 import asyncpg
 
 from salus.core.access import Action, Grant, Role
 from salus.core.errors import SalusError, SettingsInvalid, StorageUnavailable, TooCostly
 from salus.core.limits import Limits
-from salus.store.embedded import embedded_server
+from salus.store.embedded import embedded_server, start_again
 from salus.store.migrations import migrate, migrations
 from salus.store.parameters_known import Parameters
 from salus.store.pool import Connection, Pool
@@ -32,6 +33,7 @@ WIDE, BOUND, OWNER = ROLES = ("salus_wide", "salus_bound", "none")
 _VERSION_MIN = 150_000
 _LOADING_TIMEOUT_MS = 600_000
 _CONNECT_SECONDS_MAX = 10.0
+_RESTART_EVERY_SECONDS = 2.0
 _RECOVERY_ATTEMPTS_MAX, _RECOVERY_PAUSE_SECONDS = 300, 0.2
 _SEES_HIDDEN = frozenset({Role.CITIZEN, Role.OPERATOR})
 # These functions set the grant anew for each request (schema 0009, 0012).
@@ -64,6 +66,7 @@ _LOST = (
     ConnectionError,
     TimeoutError,
 )
+_NOT_THERE = (FileNotFoundError, ConnectionRefusedError)  # the socket of a server that does not run
 
 
 TURN_SECONDS = 5.0
@@ -217,17 +220,44 @@ async def open_database(
     """
     limits = limits or Limits()
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(_server(place))
+        url, restart = await stack.enter_async_context(_server(place))
         with storage_errors():
             if migrated:
-                await _prepare(url)
-        pools = {role: Pool(partial(_connect, url, role, limits), connections_max) for role in ROLES}
+                await _prepare(url, restart)
+        pools = {role: Pool(partial(_connect, url, role, limits, restart), connections_max) for role in ROLES}
         for pool in pools.values():
             stack.push_async_callback(pool.close)
         yield Database(url, limits, pools)
 
 
-async def _connect(url: str, role: str, limits: Limits) -> Connection:
+class _Restart:
+    """Starts an embedded server again that shut itself down, for all who miss it, now and then."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._turn = asyncio.Lock()
+        self._tried_at = -_RESTART_EVERY_SECONDS
+
+    async def __call__(self) -> None:
+        async with self._turn:
+            if monotonic() - self._tried_at < _RESTART_EVERY_SECONDS:
+                return
+            with suppress(StorageUnavailable):  # who asked finds that it cannot be reached
+                await asyncio.to_thread(start_again, self._folder)
+            self._tried_at = monotonic()
+
+
+async def _connect(url: str, role: str, limits: Limits, restart: _Restart | None) -> Connection:
+    try:
+        return await _connect_as(url, role, limits)
+    except _NOT_THERE:
+        if restart is None:
+            raise
+    await restart()
+    return await _connect_as(url, role, limits)
+
+
+async def _connect_as(url: str, role: str, limits: Limits) -> Connection:
     timeout_ms = _LOADING_TIMEOUT_MS if role == OWNER else limits.statement_timeout_ms
     return await asyncpg.connect(
         url,
@@ -242,30 +272,36 @@ async def _connect(url: str, role: str, limits: Limits) -> Connection:
 
 
 @asynccontextmanager
-async def _server(place: Path | str) -> AsyncIterator[str]:
+async def _server(place: Path | str) -> AsyncIterator[tuple[str, _Restart | None]]:
+    """Yield the URL, and how to start the server again if it is this folder's own."""
     if str(place).startswith(("postgresql://", "postgres://")):
-        yield str(place)
+        yield str(place), None
         return
     server = embedded_server(Path(place))
     url = await asyncio.to_thread(server.__enter__)
     try:
-        yield url
+        yield url, _Restart(Path(place))
     finally:
         await asyncio.to_thread(server.__exit__, None, None, None)
 
 
-async def _first(url: str) -> Connection:
-    """Connect, and wait while the server recovers from a crash."""
+async def _first(url: str, restart: _Restart | None) -> Connection:
+    """Connect, and wait while the server recovers from a crash, or is started again after it."""
     for _ in range(_RECOVERY_ATTEMPTS_MAX):
         try:
             return await asyncpg.connect(url)
         except asyncpg.CannotConnectNowError:
             await asyncio.sleep(_RECOVERY_PAUSE_SECONDS)
+        except _NOT_THERE:
+            if restart is None:
+                raise
+            await restart()
+            await asyncio.sleep(_RECOVERY_PAUSE_SECONDS)
     return await asyncpg.connect(url)
 
 
-async def _prepare(url: str) -> None:
-    connection = await _first(url)
+async def _prepare(url: str, restart: _Restart | None) -> None:
+    connection = await _first(url, restart)
     try:
         version = int(await connection.fetchval("SHOW server_version_num"))
         if version < _VERSION_MIN:

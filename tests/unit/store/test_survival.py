@@ -6,7 +6,8 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import asyncpg
@@ -86,8 +87,10 @@ async def test_a_full_disk_is_told_and_loses_nothing(small_disk, grant):
         with pytest.raises(StorageUnavailable, match=r"no room left|cannot be reached|whole or not at all"):
             await _fill(grant, database, stored)
         assert enlarge()
-        async with open_database(database.url):
-            """The server has recovered by itself."""
+        async with open_database(disk):
+            """The server has recovered, by itself or, when it had shut itself down, started again."""
+        async with database.system() as connection:
+            assert await connection.fetchval("SELECT count(*) FROM resource") >= len(stored)
     async with open_database(disk) as database:
         for one in stored:
             assert (await resources.read(grant(), database, "Observation", one.id)).content == one.content
@@ -96,6 +99,24 @@ async def test_a_full_disk_is_told_and_loses_nothing(small_disk, grant):
             assert await connection.fetchval("SELECT count(*) FROM leaf") == rows
             assert len(stored) <= rows <= len(stored) + 1
     assert stored
+
+
+def shut_down(data):
+    """Stop the server as a failed recovery does: it is gone, and nobody who uses it has asked for that."""
+    lock = data / "postmaster.pid"
+    os.kill(int(lock.read_text().splitlines()[0]), signal.SIGQUIT)
+    while lock.exists():
+        time.sleep(0.01)
+
+
+async def test_a_server_that_shut_itself_down_is_started_again_by_who_misses_it(tmp_path, grant):
+    async with open_database(tmp_path) as database:
+        one = row()
+        await resources.create(grant(), database, one)
+        shut_down(tmp_path / "postgres")
+        with suppress(StorageUnavailable):  # the connection that was open
+            await resources.read(grant(), database, "Observation", one.id)
+        assert (await resources.read(grant(), database, "Observation", one.id)).content == one.content
 
 
 async def _fill(grant, database, stored):
