@@ -421,7 +421,7 @@ def hospital(seed: int, shape: Shape) -> Hospital:
             maker.unknown(hour, maker.random.randint(1, 6))
     maker.rows.sort(key=lambda row: row[:2])
     facts = Facts(
-        units={w.subject: "emergency" if w.job == "emergency" else f"ward {w.ward}" if w.job in ("nurse", "doctor", "clinic") else w.job
+        units={w.subject: f"ward {w.ward}" if w.job in ("nurse", "doctor", "clinic") else w.job
                for w in maker.workers} if shape.units_known else {},
         contacts=maker.contacts if shape.contacts_known else {},
         honey=maker.honey,

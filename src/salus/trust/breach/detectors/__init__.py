@@ -1,0 +1,1 @@
+"""What counts as unusual: a file a detector, each with one constant `DETECTOR`."""

@@ -1,0 +1,150 @@
+"""Reading the ledger leaf by leaf for what is unusual. Memory is bounded for each person and each patient.
+
+A day is looked at twice: when it is over, and when it is settled, since what explains an access (a colleague,
+a note, an encounter, a second look) may come after it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from datetime import datetime
+
+from salus.core.access import Action, Leaf, Outcome, Purpose, Role
+from salus.trust.breach.company import Trail
+from salus.trust.breach.detector import detectors
+from salus.trust.breach.facts import Facts
+from salus.trust.breach.finding import Finding, Reason
+from salus.trust.breach.memory import Watch
+from salus.trust.breach.person import Day, Person, Sighting
+from salus.trust.breach.settling import settle, small_units_of
+from salus.trust.breach.thresholds import Thresholds, thresholds
+from salus.trust.breach.weighing import Weighed, finding_about, groups_of, select, weigh
+
+_WRITES = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE})
+_UNWATCHED = frozenset({Role.CITIZEN, Role.APP})
+_KEEPING_INCIDENTS = "auditor-keeps-incidents"
+"""Rule of trust/policy.toml: what is done about findings is no access to be found."""
+_HONEY = "honey"
+
+
+def day_of(at: datetime) -> int:
+    """Return the day that a moment belongs to, in days since 1970; it begins in the morning."""
+    return (int(at.timestamp()) // 3600 - thresholds().day_begins_hour) // 24
+
+
+def see(watch: Watch, facts: Facts, index: int, leaf: Leaf) -> list[Finding]:
+    """Take in the leaf of that index in the log; return the findings that it leads to.
+
+    Leaves come in the log's order. The first of a new day closes the days before it.
+    """
+    if (
+        leaf.role in _UNWATCHED
+        or leaf.action in (Action.LOAD, Action.AUDIT)
+        or leaf.rule == _KEEPING_INCIDENTS
+    ):
+        return []
+    terms = thresholds()
+    day = day_of(leaf.at)
+    findings = []
+    if watch.today < 0:
+        watch.today = day
+    while watch.today < day:
+        findings += _close(watch, facts, terms)
+        watch.today += 1
+    return findings + _note(watch, facts, index, leaf, terms)
+
+
+def _note(watch: Watch, facts: Facts, index: int, leaf: Leaf, terms: Thresholds) -> list[Finding]:
+    watch.accesses += 1
+    person = watch.people.get(leaf.subject)
+    if person is None:
+        person = watch.people[leaf.subject] = Person(leaf.name, leaf.role, leaf.organisation)
+    person.name, person.role = leaf.name, leaf.role
+    person.unit = facts.units.get(leaf.subject, leaf.organisation)
+    found = leaf.outcome is Outcome.SERVED and bool(leaf.patient)
+    sighting = Sighting(
+        leaf=index,
+        patient=leaf.patient or leaf.what.rpartition("/")[2],
+        hour=int(leaf.at.timestamp()) // 3600,
+        times=1 if leaf.patient else max(leaf.resources, 1),
+        found=found,
+        emergency=leaf.purpose == Purpose.EMERGENCY and leaf.request not in facts.reviewed,
+        wrote=leaf.action in _WRITES and found,
+    )
+    if leaf.outcome is Outcome.SERVED and not leaf.patient:
+        return []  # a search that found nothing, a terminology: about nobody
+    _remember(person.days.setdefault(watch.today, []), sighting, terms)
+    if not found:
+        return []
+    trail = watch.trails.setdefault(leaf.patient, Trail())
+    trail.note(leaf.subject, watch.today, wrote=sighting.wrote, company_max=terms.company_max)
+    return _honey(watch, leaf, index, terms) if leaf.patient in facts.honey else []
+
+
+def _remember(day: list[Sighting], sighting: Sighting, terms: Thresholds) -> None:
+    for known in reversed(day):
+        if known.hour != sighting.hour:
+            break
+        if known.patient == sighting.patient and known.found == sighting.found:
+            known.times += sighting.times
+            known.wrote |= sighting.wrote
+            known.emergency &= sighting.emergency
+            return
+    if len(day) < terms.sightings_per_day_max:
+        day.append(sighting)
+
+
+def _honey(watch: Watch, leaf: Leaf, index: int, terms: Thresholds) -> list[Finding]:
+    """Return the finding of a record that nobody has a reason to open; it waits for nothing."""
+    watch.honey += 1
+    person = watch.people[leaf.subject]
+    if person.lured >= 0 and watch.today - person.lured < terms.quiet_days:
+        return []
+    person.lured = watch.today
+    score = math.log10((watch.accesses + 1) / watch.honey)
+    sentence = "opened a record that is of nobody and that no one has a reason to open"
+    reason = Reason(_HONEY, sentence, 1.0, 0.0, score, (index,))
+    watch.spent += terms.innocence_min
+    return [finding_about(watch, leaf.subject, score, [reason])]
+
+
+def _close(watch: Watch, facts: Facts, terms: Thresholds) -> list[Finding]:
+    """Look at the day that is over and at the one that is settled; forget what is old."""
+    _fade(watch, terms)
+    fresh, settled = watch.today, watch.today - terms.settle_days
+    of_fresh = {
+        subject: Day(person.days[fresh], kin=facts.kin.get(subject, frozenset()))
+        for subject, person in watch.people.items()
+        if fresh in person.days
+    }
+    small_units = small_units_of(watch, terms)
+    of_settled = settle(watch, facts, settled, small_units, terms)
+    groups = groups_of(watch, small_units, terms)
+    weighed: dict[str, dict[str, Weighed]] = defaultdict(dict)
+    for detector in detectors():
+        days = of_settled if detector.waits else of_fresh
+        for subject, found in weigh(watch, detector, days, groups, terms).items():
+            weighed[subject][detector.name] = found
+    for person in watch.people.values():
+        person.days.pop(settled, None)
+    return select(watch, weighed, terms)
+
+
+def _fade(watch: Watch, terms: Thresholds) -> None:
+    factor = 0.5 ** (1 / terms.half_life_days)
+    watch.settled *= factor
+    for person in watch.people.values():
+        person.fade(factor)
+    oldest = watch.today - terms.settle_days - terms.company_days
+    for patient, trail in list(watch.trails.items()):
+        if all(visit.day < oldest for visit in trail.visits.values()):
+            del watch.trails[patient]
+    forgotten = watch.today - round(6 * terms.half_life_days)
+    gone = [
+        subject
+        for subject, person in watch.people.items()
+        if not person.days and person.settled < 0.1 and person.reported < forgotten
+    ]
+    for subject in gone:
+        del watch.people[subject]
