@@ -33,7 +33,8 @@ from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
 from salus.trust.keys import NodeKeys, load_keys
 from salus.trust.tokens import TokenTerms
-from salus.web import abroad, health, ledger, mhd, pdqm, restrictions, smart
+from salus.trust.watching import Round, watch_once
+from salus.web import abroad, health, incidents, ledger, mhd, pdqm, restrictions, smart
 from salus.web.application import assemble
 from salus.web.fhir import export, notify
 from salus.web.fhir.face import face as fhir_face
@@ -47,6 +48,7 @@ SWEEP_SECONDS = 3600.0
 REFUSALS_SECONDS = 5.0
 REFRESH_SECONDS = 30.0
 LOOK_SECONDS = 1.0
+WATCH_SECONDS = 300.0
 RETRY_SECONDS = 5.0
 INDEX_BATCH = 100
 """Resources indexed anew in one turn: some milliseconds in which the process answers nobody."""
@@ -151,6 +153,7 @@ def faces(services: Services) -> list[Face]:
         smart.face(services),
         membership_face(services),
         ledger.face(services),
+        incidents.face(services),
         restrictions.face(services),
         abroad.face(services),
         pdqm.face(services),
@@ -176,6 +179,7 @@ async def _background(services: Services) -> AsyncIterator[None]:
         "parameters": lambda: _every(LOOK_SECONDS, lambda: _refresh_parameters(database)),
         "indexing": lambda: _every(LOOK_SECONDS, lambda: _index(database, services.keys.search)),
         "refusals": lambda: _every(REFUSALS_SECONDS, lambda: write_refusals(services)),
+        "watch": lambda: _every(WATCH_SECONDS, lambda: watch_ledger(services)),
     }
     tasks = [asyncio.create_task(_forever(name, step), name=name) for name, step in work.items()]
     try:
@@ -186,6 +190,16 @@ async def _background(services: Services) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
         with suppress(StorageUnavailable):  # the database went first; the count goes with the process
             await write_refusals(services)
+
+
+async def watch_ledger(services: Services) -> Round:
+    """Read the leaves that are new for what is unusual; return what was read and found in all."""
+    leaves = found = 0
+    while True:
+        done = await watch_once(services.gatehouse, services.database, issuer=services.base_url)
+        leaves, found = leaves + done.leaves, found + done.found
+        if not done.more:
+            return Round(leaves, found)
 
 
 async def write_refusals(services: Services) -> None:

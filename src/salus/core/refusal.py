@@ -13,7 +13,12 @@ _DOING = {
     Action.OPEN_QUARANTINE: "open the quarantine of",
     Action.AUDIT: "read the audit of",
 }
-_WORDS = {"": "this", "summary": "the patient summary", "restriction": "restrictions"}
+_WORDS = {
+    "": "this",
+    "summary": "the patient summary",
+    "restriction": "restrictions",
+    "incident": "incidents",
+}
 
 
 def may_not(caller: Caller, action: Action, type_name: str) -> str:

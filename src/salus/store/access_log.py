@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from salus.core.access import Grant, Leaf
@@ -18,6 +20,12 @@ WHERE leaf.patient = $1 AND leaf.arrival < $2
 ORDER BY leaf.arrival DESC LIMIT $3
 """
 _NEWEST = 2**63 - 1
+_FROM = """
+SELECT leaf_index.index, leaf.entry
+FROM leaf_index JOIN leaf ON leaf.patient = leaf_index.patient AND leaf.arrival = leaf_index.arrival
+WHERE leaf_index.index >= $1 ORDER BY leaf_index.index LIMIT $2
+"""
+_BEFORE = "SELECT size FROM checkpoint WHERE signed_at < $1 ORDER BY size DESC LIMIT 1"
 
 
 class LoggedAccess(msgspec.Struct, frozen=True):
@@ -51,6 +59,21 @@ async def access_log(
     return [
         LoggedAccess(row["arrival"], row["index"], decode_entry(row["entry"]), row["entry"]) for row in rows
     ]
+
+
+async def leaves_from(grant: Grant, connection: Connection, index: int, count: int) -> list[tuple[int, Leaf]]:
+    """Return the log's leaves from an index on, with their indexes, at most `count` of them.
+
+    For those who watch the log as a whole: a grant over named patients gets nothing.
+    """
+    if grant.patients is not None:
+        return []
+    return [(row["index"], decode_entry(row["entry"])) for row in await connection.fetch(_FROM, index, count)]
+
+
+async def first_index_at(grant: Grant, connection: Connection, at: datetime) -> int:
+    """Return an index below which every leaf was written down before `at`."""
+    return int(await connection.fetchval(_BEFORE, at) or 0)
 
 
 async def inclusion_proof(database: Database, index: int, size: int) -> list[bytes]:

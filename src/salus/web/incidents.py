@@ -1,0 +1,156 @@
+"""Incidents over HTTP, for the auditor: findings of the watch, incidents, their clocks, notices and closure.
+
+GDPR, Art. 33 and 34, and NIS2, Art. 23; `trust.incidents` does the work, JSON in and out.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from salus.core.access import Caller
+from salus.core.errors import InvalidSearch, MethodNotAllowed, NotFound
+from salus.store.findings import KeptFinding
+from salus.store.incidents import Incident
+from salus.trust.identity import authenticate
+from salus.trust.incidents import (
+    Desk,
+    Dossier,
+    Opening,
+    close,
+    dismiss_finding,
+    dossier,
+    drafts,
+    finding_of,
+    list_findings,
+    list_incidents,
+    note,
+    open_incident,
+    record_notice,
+)
+from salus.web.services import Face, Receive, Scope, Send, Services
+
+PREFIX = "/incidents"
+_Body = TypeVar("_Body", bound=msgspec.Struct)
+
+
+class _Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    text: str
+
+
+def face(services: Services) -> Face:
+    """Return the door of incidents."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        caller = authenticate(services.doorkeeper, request.headers.get("authorization"))
+        answer = await _respond(desk_of(services, caller), request)
+        await answer(scope, receive, send)
+
+    return Face((PREFIX,), application)
+
+
+def desk_of(services: Services, caller: Caller) -> Desk:
+    """Return the desk of incidents of this node, for a caller."""
+    return Desk(services.gatehouse, services.database, caller, services.name, services.languages[0])
+
+
+async def _respond(desk: Desk, request: Request) -> Response:
+    match request.method, request.url.path.removeprefix(PREFIX).strip("/").split("/"):
+        case "GET", [""]:
+            return _answer({"incidents": [shown(each) for each in await list_incidents(desk)]})
+        case "POST", [""]:
+            number = await open_incident(desk, await _body(request, Opening))
+            return _answer({"incident": number}, status=201)
+        case "GET", ["findings"]:
+            settled = request.query_params.get("all") == "true"
+            found = await list_findings(desk, settled=settled)
+            return _answer({"findings": [shown_finding(each) for each in found]})
+        case "POST", ["findings", text, "dismiss"]:
+            await dismiss_finding(desk, _number(text), (await _body(request, _Text)).text)
+            return _answer({"finding": _number(text), "dismissed": True})
+        case method, [text, *rest]:
+            return await _one(desk, request, method, _number(text), rest)
+    raise NotFound(_ADDRESSES)
+
+
+async def _one(desk: Desk, request: Request, method: str, number: int, rest: list[str]) -> Response:
+    match method, rest:
+        case "GET", []:
+            return _answer(shown_dossier(await dossier(desk, number), desk.gatehouse.clock()))
+        case "GET", ["notices", notice]:
+            found = await drafts(desk, number, notice, request.query_params.get("language"))
+            fields = [msgspec.structs.asdict(draft) | {"people": people} for draft, people in found]
+            return _answer({"drafts": fields})
+        case "POST", ["notes"]:
+            await note(desk, number, (await _body(request, _Text)).text)
+        case "POST", ["notices", notice]:
+            await record_notice(desk, number, notice, (await _body(request, _Text)).text)
+        case "POST", ["close"]:
+            await close(desk, number, (await _body(request, _Text)).text)
+        case "GET" | "POST", _:
+            raise NotFound(_ADDRESSES)
+        case _:
+            raise MethodNotAllowed("This address takes GET and POST only.")
+    return _answer({"incident": number})
+
+
+_ADDRESSES = (
+    "Incidents are at /incidents, /incidents/findings, /incidents/NUMBER and below that at /notes, "
+    "/notices/NOTICE and /close."
+)
+
+
+def shown(incident: Incident) -> dict[str, Any]:  # Any: JSON values
+    """Return an incident as JSON."""
+    fields: dict[str, Any] = msgspec.to_builtins(incident)
+    return fields
+
+
+def shown_finding(kept: KeptFinding) -> dict[str, Any]:  # Any: JSON values
+    """Return a finding as JSON: its sentence, and each reason with the leaves that show it."""
+    found = finding_of(kept)
+    fields: dict[str, Any] = msgspec.to_builtins(found)
+    return {
+        "id": kept.id,
+        "found_at": kept.found_at.isoformat(),
+        "sentence": found.sentence,
+        **fields,
+        "incident": kept.incident,
+        "dismissed": kept.dismissed,
+    }
+
+
+def shown_dossier(found: Dossier, now: datetime) -> dict[str, Any]:  # Any: JSON values
+    """Return a dossier as JSON, each clock with its state now."""
+    return {
+        **shown(found.incident),
+        "clocks": [msgspec.to_builtins(clock) | {"state": clock.state(now)} for clock in found.clocks],
+        "entries": msgspec.to_builtins(found.entries),
+        "people": [
+            msgspec.to_builtins(person.affected)
+            | {"categories": sorted(person.affected.categories), "language": person.language}
+            for person in found.people
+        ],
+    }
+
+
+def _answer(fields: dict[str, Any], *, status: int = 200) -> Response:  # Any: JSON values
+    return JSONResponse(fields, status_code=status)
+
+
+async def _body(request: Request, kind: type[_Body]) -> _Body:
+    try:
+        return msgspec.json.decode(await request.body(), type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise InvalidSearch(f"The body is not what this address takes: {error}.") from error
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+        raise NotFound(_ADDRESSES)
+    return int(text)

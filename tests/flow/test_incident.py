@@ -1,0 +1,274 @@
+"""An incident from the leaves to its closure: a honey record is opened, found, told, closed with lessons."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from salus.cli.main import main
+from salus.cli.node import make_node
+from salus.core.access import Action, Role
+from salus.node import open_node, open_services, watch_ledger
+from salus.settings import Settings
+from salus.standards.fhir.search.index_row import IndexRow
+from salus.store import resources
+from salus.store.changes import Operation
+from salus.store.ledger import decode_entry
+from salus.store.rows import make_row
+from salus.trust.gate import enter
+from salus.trust.incidents import list_findings, mark
+from salus.trust.policy import AccessRequest
+from salus.trust.tokens import issue
+from salus.web.incidents import desk_of
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def folder(tmp_path, database_url):
+    settings = Settings(
+        node="pt-1", name="Hospital Sintético", country="PT", base_url="http://node.test", port=9,
+        database=database_url, languages=("en", "pt"),
+    )  # fmt: skip
+    make_node(tmp_path, settings)
+    return tmp_path
+
+
+@pytest.fixture
+def clock():
+    class Hand:
+        now = NOW
+
+        def __call__(self):
+            return self.now
+
+    return Hand()
+
+
+@pytest.fixture
+async def node(folder, clock):
+    async with open_node(folder, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def services(node):
+    return node.services
+
+
+@pytest.fixture
+async def client(node):
+    transport = httpx.ASGITransport(node.application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://node.test") as opened:
+        yield opened
+
+
+@pytest.fixture
+def bearer(services, caller):
+    def make(role):
+        who = caller(role, patient="ana" if role is Role.CITIZEN else None)
+        token = issue(services.keys.token, who, services.terms, now=services.clock())
+        return {"Authorization": f"Bearer {token}"}
+
+    return make
+
+
+async def sequenced(services):
+    """Return when the node's sequencer has given every leaf its index."""
+    async with services.database.system() as connection:
+        while await connection.fetchval(  # noqa: ASYNC110  (another task's work in the database)
+            "SELECT (SELECT count(*) FROM leaf) > (SELECT count(*) FROM leaf_index)"
+        ):
+            await asyncio.sleep(0.05)
+
+
+async def look(services, caller, patient, what="Observation/1"):
+    who = caller(Role.CLINICIAN, subject="s-9", name="Curious Person")
+    async with enter(
+        services.gatehouse, who, AccessRequest(Action.READ, "Observation", what, frozenset({patient}))
+    ) as access:
+        access.record([patient], what)
+
+
+async def patient(services, caller, name, language):
+    content = {
+        "resourceType": "Patient",
+        "communication": [{"language": {"coding": [{"code": language}]}, "preferred": True}],
+    }
+    row = make_row(
+        "Patient", name, json.dumps(content).encode(), index=IndexRow((name,), None, [], [], [], [])
+    )
+    operator = caller(Role.OPERATOR)
+    async with enter(
+        services.gatehouse, operator, AccessRequest(Action.CREATE, "Patient", "Patient")
+    ) as access:
+
+        async def work(connection):
+            await resources.apply(access.grant, connection, [Operation("create", "Patient", name, row)])
+
+        await resources.transact(access.grant, services.database, work)
+
+
+async def whats(services):
+    async with services.database.system() as connection:
+        rows = await connection.fetch("SELECT entry FROM leaf ORDER BY arrival")
+    return [decode_entry(row["entry"]).what for row in rows]
+
+
+@pytest.mark.clause("GDPR 33, 34")
+async def test_from_a_leaf_to_a_closed_incident(services, client, bearer, caller, clock):
+    auditor = bearer(Role.AUDITOR)
+    await patient(services, caller, "rui", "pt")
+    await patient(services, caller, "mari", "et")
+    await mark(desk_of(services, caller(Role.AUDITOR)), "nobody", "honey", "")
+    await look(services, caller, "rui", "MedicationRequest?patient")
+    await look(services, caller, "mari")
+    await look(services, caller, "nobody")
+    await sequenced(services)
+    assert (await watch_ledger(services)).found == 1
+
+    found = (await client.get("/incidents/findings", headers=auditor)).json()["findings"]
+    assert [each["subject"] for each in found] == ["s-9"]
+    assert "Curious Person" in found[0]["sentence"]
+    assert len(found[0]["reasons"][0]["leaves"]) == 1
+
+    opening = {"finding": found[0]["id"], "significant": True}
+    opened = await client.post("/incidents", headers=auditor, json=opening)
+    assert opened.status_code == 201
+    number = opened.json()["incident"]
+    again = await client.post("/incidents", headers=auditor, json=opening)
+    assert again.status_code == 409
+    assert (await client.get("/incidents/findings", headers=auditor)).json()["findings"] == []
+
+    shown = (await client.get(f"/incidents/{number}", headers=auditor)).json()
+    assert {each["patient"]: each["categories"] for each in shown["people"]} == {
+        "rui": ["medicines"],
+        "mari": ["results"],
+        "nobody": ["results"],
+    }
+    due = {each["notice"]: each["due_at"] for each in shown["clocks"]}
+    hour = timedelta(hours=1)
+    assert datetime.fromisoformat(due["authority"]) == NOW + 72 * hour
+    assert datetime.fromisoformat(due["early-warning"]) == NOW + 24 * hour
+    assert datetime.fromisoformat(due["final-report"]) == datetime(2026, 12, 27, 9, 0, tzinfo=UTC)
+    assert due["persons"] is None
+
+    await client.post(f"/incidents/{number}/notes", headers=auditor, json={"text": "Login of s-9 blocked."})
+    told = (await client.get(f"/incidents/{number}/notices/persons", headers=auditor)).json()["drafts"]
+    assert {(each["language"], each["people"], each["reviewed"]) for each in told} == {
+        ("en", 1, True),
+        ("et", 1, False),
+        ("pt", 1, False),
+    }
+    assert all("Login of s-9 blocked." in each["text"] for each in told)
+    assert all("Unreviewed translation" in each["text"] for each in told if not each["reviewed"])
+    assert all("Curious" not in each["text"] for each in told)
+
+    early = await client.post(f"/incidents/{number}/close", headers=auditor, json={"text": "Lessons."})
+    assert early.status_code == 409
+    for notice in ("early-warning", "authority", "csirt", "final-report", "persons"):
+        clock.now += 5 * hour
+        sent = await client.post(
+            f"/incidents/{number}/notices/{notice}", headers=bearer(Role.AUDITOR), json={"text": "Sent."}
+        )
+        assert sent.status_code == 200
+    closed = await client.post(
+        f"/incidents/{number}/close",
+        headers=bearer(Role.AUDITOR),
+        json={"text": "Fewer rights for s-9's group."},
+    )
+    assert closed.status_code == 200
+    shown = (await client.get(f"/incidents/{number}", headers=bearer(Role.AUDITOR))).json()
+    assert {each["state"] for each in shown["clocks"]} == {"done"}
+    assert shown["entries"][-1]["body"] == "Fewer rights for s-9's group."
+    late = await client.post(
+        f"/incidents/{number}/notes", headers=bearer(Role.AUDITOR), json={"text": "More."}
+    )
+    assert late.status_code == 409
+    leaves = await whats(services)
+    for what in ("opened", "note", "notice authority", "closed"):
+        assert f"incident/{number} {what}" in leaves
+
+
+@pytest.mark.parametrize("role", [Role.CITIZEN, Role.CLINICIAN, Role.PHARMACIST])
+async def test_incidents_are_nobody_elses(client, bearer, role):
+    for path in ("/incidents", "/incidents/findings", "/incidents/1"):
+        assert (await client.get(path, headers=bearer(role))).status_code == 403
+    answer = await client.post("/incidents", headers=bearer(role), json={"title": "x", "subject": "s"})
+    assert answer.status_code == 403
+    assert (await client.get("/incidents")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "", {}, 400),
+        ("POST", "", {"title": "x"}, 400),
+        ("POST", "", {"title": "x", "subject": "s", "since": "2026-01-02T00:00:00"}, 400),
+        ("POST", "", {"title": "x", "subject": "s", "aware_at": "2030-01-02T00:00:00Z"}, 400),
+        ("POST", "", {"title": "x", "subject": "s", "colour": "red"}, 400),
+        ("POST", "", {"finding": 77}, 404),
+        ("GET", "/77", None, 404),
+        ("GET", "/x", None, 404),
+        ("POST", "/77/notes", {"text": "x"}, 404),
+        ("POST", "/77/notices/nobody", {"text": "x"}, 404),
+        ("DELETE", "/77", None, 405),
+        ("POST", "/findings/77/dismiss", {"text": "x"}, 404),
+    ],
+)
+async def test_what_cannot_be_is_refused_in_words(client, bearer, method, path, body, status):
+    answer = await client.request(method, f"/incidents{path}", headers=bearer(Role.AUDITOR), json=body)
+    assert answer.status_code == status
+    assert answer.json()["issue"][0]["details"]["text"]
+
+
+async def test_a_round_without_news_reads_nothing_and_its_own_leaf_is_no_news(services, caller):
+    await look(services, caller, "rui")
+    await sequenced(services)
+    assert (await watch_ledger(services)).leaves == 1
+    await sequenced(services)
+    assert (await watch_ledger(services)).leaves == 0
+
+
+async def test_the_watch_goes_on_where_it_stood_and_finds_nothing_twice(folder, services, caller, clock):
+    desk = desk_of(services, caller(Role.AUDITOR))
+    await mark(desk, "nobody", "honey", "")
+    await look(services, caller, "nobody")
+    await sequenced(services)
+    await watch_ledger(services)
+    async with open_services(folder, clock) as (_, other):
+        await look(other, caller, "rui")
+        await look(other, caller, "nobody")
+        await sequenced(other)
+        done = await watch_ledger(other)
+        assert 0 < done.leaves < 6
+        assert len(await list_findings(desk)) == 1
+
+
+def test_the_command_line_keeps_an_incident(folder, capsys):
+    data = ["--data", str(folder)]
+    assert main(["incident", "open", "--title", "A lost laptop", "--subject", "s-9", *data]) == 0
+    assert "Incident 1 is open" in capsys.readouterr().out
+    assert main(["incident", "note", "1", "--text", "Its key is destroyed.", *data]) == 0
+    assert main(["incident", "notify", "1", "--to", "authority", "--language", "fr", *data]) == 0
+    shown = capsys.readouterr().out
+    assert "règlement (UE) 2016/679" in shown
+    assert "Its key is destroyed." in shown
+    assert main(["incident", "close", "1", "--text", "x", *data]) == 1
+    for notice in ("authority", "persons"):
+        assert main(["incident", "notify", "1", "--to", notice, "--sent", "--text", "x", *data]) == 0
+    assert main(["incident", "close", "1", "--text", "Encrypt.", *data]) == 0
+    capsys.readouterr()
+    assert main(["incident", "list", "--json", *data]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["closed_at"]
+    assert main(["incident", "show", "1", *data]) == 0
+    assert "Encrypt." in capsys.readouterr().out
+    assert main(["watch", "mark", "p1", "--as", "honey", *data]) == 0
+    assert main(["watch", "mark", "p1", "--as", "kin", *data]) == 1
+    assert main(["watch", "once", *data]) == 0
+    assert main(["watch", "list", *data]) == 0
+    assert "No finding waits." in capsys.readouterr().out
