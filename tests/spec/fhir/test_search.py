@@ -210,7 +210,7 @@ def weight(value, unit="mg", code="mg"):
         ("5.4", "value-quantity=5.4|http://unitsofmeasure.org|mg", True),
         ("5.36", "value-quantity=5.4|http://unitsofmeasure.org|mg", True),
         ("5.46", "value-quantity=5.4|http://unitsofmeasure.org|mg", False),
-        ("5.4", "value-quantity=5.40e-3|http://unitsofmeasure.org|g", False),
+        ("5.4", "value-quantity=5.40e-3|http://unitsofmeasure.org|g", True),
         ("5.4", "value-quantity=5.4||mg", True),
         ("5.4", "value-quantity=5.4", True),
         ("5.4", "value-quantity=le5.4|http://unitsofmeasure.org|mg", True),
