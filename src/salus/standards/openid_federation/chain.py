@@ -127,16 +127,16 @@ def resolve(metadata: Metadata, above: Sequence[Statement]) -> Metadata:
 
 
 def _check_links(statements: Sequence[Statement]) -> None:
-    subjects = set()
+    issuers = set()
     for place, statement in enumerate(statements):
         is_last = place + 1 == len(statements)
         if statement.is_configuration and place and not is_last:
             raise NotAuthenticated("only the subject and the anchor of a trust chain may speak of themselves")
         if not is_last and statement.issuer != statements[place + 1].subject:
             raise NotAuthenticated("two neighbours of the trust chain do not fit: issuer and subject differ")
-        if not (place and statement.is_configuration) and statement.subject in subjects:
+        if statement.issuer in issuers and not (place and statement.is_configuration):
             raise NotAuthenticated("the trust chain runs in a circle")
-        subjects.add(statement.subject)
+        issuers.add(statement.issuer)
     hints = statements[0].claims.get("authority_hints")
     named = hints if isinstance(hints, list) else []
     if len(statements) > 1 and statements[1].issuer not in named:
