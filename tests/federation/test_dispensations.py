@@ -12,9 +12,9 @@ from salus.core.access import Role
 from salus.core.errors import AccessRefused, Conflict, NotFound, PeerUnavailable
 from salus.primary.cross_border import PatientAbroad
 from salus.primary.dispensing_abroad import Supply, discard, dispense, finish_open, list_prescriptions
-from salus.primary.rights import Citizen, restrict_resource
 from salus.store.ledger import decode_entry
 from salus.web.abroad import desk_of
+from salus.web.restrictions import set_restricted
 
 TABLETS = {"system": "http://unitsofmeasure.org", "code": "{tbl}", "unit": "tablet"}
 ANA = {"resourceType": "Patient", "id": "ana", "name": [{"family": "Silva"}], "birthDate": "1970-01-01"}
@@ -423,8 +423,7 @@ async def test_a_hand_over_that_the_citizen_restricts_is_not_handed_over_again(c
     home = federation.nodes["pt-1"]
     done = await dispense(desk, patient, (await only(desk, patient)).resource, supply("d1", 30))
     own = home.services.doorkeeper.identify(local_token(home, Role.CITIZEN, "ana", patient="ana"))
-    citizen = Citizen(own, home.services.gatehouse, home.services.database)
-    await restrict_resource(citizen, "MedicationDispense", done.resource["id"], hidden=True)
+    await set_restricted(home.services, own, "MedicationDispense", done.resource["id"], hidden=True)
     listed = await only(desk, patient)
     await dispense(desk, patient, listed.resource, supply("d2", 30))
     assert await status_at_home(federation) == "completed"

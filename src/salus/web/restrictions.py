@@ -1,7 +1,8 @@
 """A citizen's restrictions (Regulation (EU) 2025/327, Art. 8): what no professional is shown.
 
-GET /restrictions lists them, PUT /restrictions/[type]/[id] adds one, DELETE takes it away; each is an access
-like any other. A professional is not told that something is restricted.
+GET /restrictions lists them. GET /restrictions/[type]/[id] says what goes with a resource, and the risk; PUT
+hides it, DELETE shows it again. Each is an access like any other, with a leaf of its own. A professional is
+not told that something is restricted.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from salus.core.access import Action, Caller
 from salus.core.errors import MethodNotAllowed, NotFound
 from salus.core.identifiers import is_fhir_id
 from salus.standards.fhir.model import resource_types
-from salus.store.restrictions import lift, restrict, restrictions
+from salus.store.restrictions import lift, preview, restrict, restrictions
 from salus.trust.gate import enter
 from salus.trust.identity import authenticate
 from salus.trust.policy import AccessRequest
@@ -21,6 +22,11 @@ from salus.web.services import Face, Receive, Scope, Send, Services
 
 PREFIX = "/restrictions"
 TYPE = "restriction"
+RISK = (
+    "Professionals who treat you will not see this, and are not told that something is missing: they may "
+    "repeat an examination, or choose a treatment that what you hide speaks against. You can show it again "
+    "at any time."
+)
 
 
 def face(services: Services) -> Face:
@@ -44,14 +50,26 @@ async def set_restricted(
         NotFound: their record holds no such resource.
         AccessRefused: the caller is not the citizen.
     """
-    if resource_type not in resource_types() or not is_fhir_id(resource_id):
-        raise NotFound("Your record holds no such resource.")
-    what = f"{resource_type}/{resource_id}"
-    patients = frozenset({caller.patient}) if caller.patient else None
-    asked = AccessRequest(Action.UPDATE, TYPE, what, patients)
+    asked = _asked(caller, Action.UPDATE, resource_type, resource_id)
     async with enter(services.gatehouse, caller, asked) as access:
         change = restrict if hidden else lift
         return await change(access.grant, services.database, resource_type, resource_id)
+
+
+async def would_hide(
+    services: Services, caller: Caller, resource_type: str, resource_id: str
+) -> dict[str, int]:
+    """Return how many resources, by type, go when this one is restricted. Raises as `set_restricted` does."""
+    asked = _asked(caller, Action.READ, resource_type, resource_id)
+    async with enter(services.gatehouse, caller, asked) as access:
+        return await preview(access.grant, services.database, resource_type, resource_id)
+
+
+def _asked(caller: Caller, action: Action, resource_type: str, resource_id: str) -> AccessRequest:
+    if resource_type not in resource_types() or not is_fhir_id(resource_id):
+        raise NotFound("Your record holds no such resource.")
+    patients = frozenset({caller.patient}) if caller.patient else None
+    return AccessRequest(action, TYPE, f"{resource_type}/{resource_id}", patients)
 
 
 async def _respond(services: Services, request: Request, caller: Caller) -> Response:
@@ -62,8 +80,11 @@ async def _respond(services: Services, request: Request, caller: Caller) -> Resp
         return await _list(services, caller)
     if len(rest) != 2:
         raise NotFound("A restriction is at /restrictions/[type]/[id].")
+    if request.method == "GET":
+        hides = await would_hide(services, caller, rest[0], rest[1])
+        return JSONResponse({"type": rest[0], "id": rest[1], "hides": hides, "risk": RISK})
     if request.method not in ("PUT", "DELETE"):
-        raise MethodNotAllowed("This address takes PUT and DELETE only.")
+        raise MethodNotAllowed("This address takes GET, PUT and DELETE only.")
     hidden = request.method == "PUT"
     count = await set_restricted(services, caller, rest[0], rest[1], hidden=hidden)
     return JSONResponse({"type": rest[0], "id": rest[1], "restricted": hidden, "resources": count})
@@ -73,5 +94,8 @@ async def _list(services: Services, caller: Caller) -> Response:
     asked = AccessRequest(Action.READ, TYPE, TYPE, frozenset({caller.patient}) if caller.patient else None)
     async with enter(services.gatehouse, caller, asked) as access:
         found = await restrictions(access.grant, services.database)
-    listed = [{"type": each.type, "id": each.id, "since": each.since.isoformat()} for each in found]
+    listed = [
+        {"type": each.type, "id": each.id, "since": each.since.isoformat(), "with": each.cause}
+        for each in found
+    ]
     return JSONResponse({"restrictions": listed})
