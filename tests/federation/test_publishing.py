@@ -1,15 +1,17 @@
 """A letter goes home: Estonia publishes it in Portugal, where the citizen sees it; both write it down."""
 
 import base64
+import json
 
 import httpx
 import msgspec
 import pytest
 from tests.federation.conftest import get, local_caller, local_token, put
+from tests.federation.test_dispensations import prescription
 
 from salus.core.access import Role
-from salus.core.errors import AccessRefused, NotFound
-from salus.primary.cross_border import Letter, PatientAbroad, present, publish_document
+from salus.core.errors import AccessRefused, InvalidResource, NotFound
+from salus.primary.cross_border import SCOPE, Letter, PatientAbroad, asker_of, present, publish_document
 from salus.store.ledger import decode_entry
 from salus.web.abroad import desk_of
 
@@ -117,6 +119,78 @@ async def test_a_local_system_publishes_abroad_by_the_nodes_own_door(federation,
     assert (await documents_of_ana(federation.nodes["pt-1"]))["7"]["author"] == [
         {"display": "Mari Tamm, Hospital of ee-1"}
     ]
+
+
+PASSING_FOR_THE_HOME = {
+    "resourceType": "DocumentReference",
+    "meta": {"source": "https://hospital.pt"},
+    "masterIdentifier": {"system": "urn:x", "value": "9"},
+    "status": "current",
+    "subject": {"reference": "Patient/ana"},
+    "author": [{"display": "Dr Somebody of Lisbon"}],
+    "content": [{"attachment": {"url": "https://elsewhere.example/x.pdf"}}],
+}
+
+
+async def ask_home(desk, path, resource, **headers):
+    """Send a request of the other node under a token for Ana, as no helper of ours would."""
+    member = desk.peers.membership.admitted("pt-1", desk.peers.clock())
+    asker = asker_of(desk.caller, patient="ana", relationship="present")
+    body = json.dumps(resource).encode()
+    return await desk.peers.call(member, asker, "POST", path, scope=SCOPE, body=body, headers=headers)
+
+
+@pytest.mark.parametrize("kind", ["plain", "conditional", "transaction", "batch"])
+async def test_another_node_writes_a_document_by_publishing_it_and_no_other_way(federation, desk, kind):
+    request = {"method": "POST", "url": "DocumentReference"}
+    bundle = {
+        "resourceType": "Bundle",
+        "type": kind,
+        "entry": [{"resource": PASSING_FOR_THE_HOME, "request": request}],
+    }
+    sent = {
+        "plain": ("/fhir/DocumentReference", PASSING_FOR_THE_HOME, {}),
+        "conditional": (
+            "/fhir/DocumentReference",
+            PASSING_FOR_THE_HOME,
+            {"if-none-exist": "identifier=urn:x|9"},
+        ),
+    }
+    path, resource, headers = sent.get(kind, ("/fhir", bundle, {}))
+    if kind == "batch":
+        answer = json.loads((await ask_home(desk, path, resource)).body)
+        assert answer["entry"][0]["response"]["status"][:3] == "403", answer
+    else:
+        with pytest.raises((AccessRefused, InvalidResource), match="publishes a document"):
+            await ask_home(desk, path, resource, **headers)
+    found = await get(federation.nodes["pt-1"], "DocumentReference?patient=ana")
+    assert found.json().get("entry", []) == []
+
+
+async def test_what_another_node_writes_comes_from_it_whatever_it_says(federation, desk):
+    home = federation.nodes["pt-1"]
+    letter = {**PASSING_FOR_THE_HOME, "content": citizens_document("ana")["content"]}
+    await ask_home(desk, "/fhir/DocumentReference", letter)
+    assert (await documents_of_ana(home))["9"]["meta"]["source"] == "urn:salus:node:ee-1"
+    dispensing = msgspec.structs.replace(
+        desk, caller=local_caller(federation.nodes["ee-1"], Role.PHARMACIST, "Jaan Kask")
+    )
+    await put(home, prescription("rx", "ana"))
+    dispensation = {
+        "resourceType": "MedicationDispense",
+        "meta": {"source": "https://hospital.pt"},
+        "identifier": [{"system": "urn:x", "value": "1"}],
+        "status": "completed",
+        "medicationCodeableConcept": {"text": "Enalapril 10 mg"},
+        "subject": {"reference": "Patient/ana"},
+        "authorizingPrescription": [{"reference": "MedicationRequest/rx"}],
+        "quantity": {"value": 1, "unit": "tablet"},
+    }
+    await ask_home(dispensing, "/fhir/MedicationDispense", dispensation)
+    found = (await get(home, "MedicationDispense?patient=ana")).json()["entry"][0]["resource"]
+    assert found["meta"]["source"] == "urn:salus:node:ee-1"
+    by_source = await get(home, "MedicationDispense?_source=https://hospital.pt")
+    assert by_source.json().get("entry", []) == []
 
 
 def citizens_document(patient, body=b"my diary"):

@@ -43,7 +43,8 @@ class Rules(msgspec.Struct, frozen=True):
         limits: for content that is parsed again.
         check: validates the result of a patch.
         patch: applies the patch document of an entry to a resource.
-        mark: what is added to a resource, and its bytes, because of who writes it.
+        mark: what is added to a resource, and its bytes, because of who writes it; it is given what was
+            stored before, None for a create.
         after: what else the node keeps of what was written, in the same transaction; it may refuse it.
         obey: what a domain makes of the writes, in the same transaction: it returns them, changed or with
             further ones at the end, or refuses them (a dispensation completes its prescription).
@@ -58,7 +59,7 @@ class Rules(msgspec.Struct, frozen=True):
     check: Callable[[Resource], None]
     patch: Callable[[Resource, Entry], Resource]
     obey: Callable[[Here, list[Operation]], Awaitable[list[Operation]]] | None = None
-    mark: Callable[[Resource, bytes], tuple[Resource, bytes]] | None = None
+    mark: Callable[[Resource, bytes, StoredResource | None], tuple[Resource, bytes]] | None = None
     after: Callable[[Here, Sequence[Written]], Awaitable[None]] | None = None
 
 

@@ -178,7 +178,7 @@ async def _operation(
             content = splice_references(content, resource, lookup_for(entry, links), write_json)
         resource, content = continued(before, resource, content, here.rules.limits)
     if here.rules.mark is not None:
-        resource, content = here.rules.mark(resource, content)
+        resource, content = here.rules.mark(resource, content, before)
     own = own_links(resource, content, here.rules.fhir_base)
     if own:
         content = splice_references(content, resource, own.get, write_json)

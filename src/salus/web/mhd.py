@@ -28,6 +28,7 @@ from salus.web.fhir import bodies, writing
 from salus.web.fhir import face as fhir
 from salus.web.fhir.answer import Answer, written
 from salus.web.fhir.door import pass_gate
+from salus.web.fhir.provenance import own_source, source_of
 from salus.web.fhir.request import FhirRequest, read_body
 from salus.web.fhir_door import delegating
 from salus.web.services import Face, Services
@@ -52,7 +53,7 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
     await bodies.beside(len(content), writing.check_valid, resource)
     if not any("data" in content["attachment"] for content in resource["content"]):
         if caller.node is not None:
-            raise InvalidResource("Another node publishes a document with its bytes, in attachment.data.")
+            raise InvalidResource(writing.PUBLISHES)
         return await fhir.respond(services, request)
     writing.check_authors(caller, resource)
     received, stored = await publish(services, caller, resource)
@@ -95,7 +96,7 @@ async def publish(
             database,
             content,
             media_type,
-            source=source_of(caller, resource),
+            source=publisher_of(caller, resource),
             key=services.keys.search,
             limits=services.limits,
             described={**resource, "subject": {"reference": f"Patient/{patient}"}},
@@ -105,17 +106,13 @@ async def publish(
     return received, stored
 
 
-def source_of(caller: Caller, resource: Resource) -> str:
+def publisher_of(caller: Caller, resource: Resource) -> str:
     """Return the system that a document comes from.
 
     A local system may name it in meta.source. Of a node or a citizen it is who they are, for a document
     replaces those of its own source.
     """
-    if caller.node is not None:
-        return f"urn:salus:node:{caller.node}"
-    if caller.patient:
-        return f"urn:salus:citizen:{caller.patient}"
-    return str(resource.get("meta", {}).get("source", "")) or f"urn:salus:client:{caller.subject}"
+    return own_source(caller) or source_of(resource, "") or f"urn:salus:client:{caller.subject}"
 
 
 def embedded_document(resource: Resource) -> tuple[bytes, str]:

@@ -13,19 +13,23 @@ import msgspec
 from salus.core.access import Caller, Role
 from salus.core.errors import AccessRefused
 from salus.standards.fhir.bundle import Resource, links
+from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.codec.splice import replace_meta
+from salus.standards.fhir.search.references import parse_literal
 from salus.store import resources
 from salus.store.changes import Operation
-from salus.store.conditions import Here
+from salus.store.conditions import Here, current_of
+from salus.store.rows import Row, StoredResource
+from salus.web.fhir.identity import check_identity, check_registration
+from salus.web.fhir.provenance import own_source, source_of, with_source
 
 PATIENT_ASSERTED = {
     "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
     "code": "PATAST",
     "display": "patient asserted",
 }
-NOT_MARKED = frozenset({"Patient", "Subscription"})
+NOT_MARKED = frozenset({"Subscription"})
 _PATIENT = re.compile(r"(?:^|/)Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]*)?(?:#.*)?$")
-_RELATED = re.compile(rb'"RelatedPerson/([A-Za-z0-9\-.]{1,64})')
 _REFERENCE = frozenset({"reference", "display", "type", "id"})
 Json = Any  # FHIR content is open JSON
 
@@ -58,12 +62,11 @@ def check_authors(caller: Caller, resource: Resource) -> None:
     """
     if caller.role is not Role.CITIZEN:
         return
-    for link in links(resource):
+    is_patient = resource.get("resourceType") == "Patient"
+    for link in links({**resource, "link": None} if is_patient else resource):  # `keep_own` judges the link
         named = _PATIENT.search(link)
         if named is not None and named[1] != caller.patient:
             raise AccessRefused("A citizen writes about themselves: refer to no other patient.")
-    if resource.get("resourceType") == "Patient" and resource.get("link"):
-        raise AccessRefused("Patient.link joins two records; ask a health professional to do that.")
     for name, party in _vouching(resource):
         if not _is_own(caller, party):
             raise AccessRefused(
@@ -116,31 +119,65 @@ def _is_own(caller: Caller, party: Json) -> bool:
     return literal.startswith("RelatedPerson/") and party.get("type", "RelatedPerson") == "RelatedPerson"
 
 
-def mark(resource: Resource, content: bytes) -> tuple[Resource, bytes]:
-    """Return what a citizen wrote, and its bytes, labelled as asserted by the patient."""
-    if resource.get("resourceType") in NOT_MARKED:
+def mark(
+    caller: Caller, resource: Resource, content: bytes, before: StoredResource | None
+) -> tuple[Resource, bytes]:
+    """Return what a citizen writes, and its bytes, labelled as asserted by the patient and as theirs.
+
+    A Patient is labelled when it is registered; staff take the label away, and no later write brings it back.
+    """
+    kind = resource.get("resourceType")
+    is_new = before is None or before.deleted
+    if is_new and resource.get("meta", {}).get("source"):
+        resource, content = with_source(resource, content, own_source(caller))
+    if kind in NOT_MARKED or (kind == "Patient" and not is_new) or is_asserted(resource):
         return resource, content
     meta = resource.get("meta", {})
-    labels = meta.get("security", [])
-    if any(one.get("code") == "PATAST" and one.get("system") == PATIENT_ASSERTED["system"] for one in labels):
-        return resource, content
-    meta = {**meta, "security": [*labels, PATIENT_ASSERTED]}
+    meta = {**meta, "security": [*meta.get("security", []), PATIENT_ASSERTED]}
     return {**resource, "meta": meta}, replace_meta(content, meta)
 
 
+def is_asserted(resource: Resource) -> bool:
+    """Return whether a resource is labelled as asserted by the patient."""
+    labels = resource.get("meta", {}).get("security", [])
+    wanted = (PATIENT_ASSERTED["system"], PATIENT_ASSERTED["code"])
+    return any((one.get("system"), one.get("code")) == wanted for one in labels)
+
+
 async def keep_own(here: Here, operations: Sequence[Operation]) -> None:
-    """Refuse what a citizen writes about another patient, or by somebody else's RelatedPerson.
+    """Refuse what a citizen writes about another patient, by another's RelatedPerson, or as another system.
 
     Raises:
         AccessRefused: nothing is written.
     """
     named: set[str] = set()
+    updated = [(one.type, one.id) for one in operations if one.row is not None and one.kind == "update"]
+    befores = await current_of(here, updated) if updated else {}
     for one in operations:
         if one.row is None:
             continue
-        if set(one.row.others) - (here.grant.patients or frozenset()):
+        before = befores.get((one.type, one.id))
+        _check_kept(here, one.row, None if before is None or before.deleted else before)
+        others = set(one.row.others) - (here.grant.patients or frozenset())
+        if others and one.type != "Patient":
             raise AccessRefused("A citizen writes about themselves: refer to no other patient.")
-        named |= {f"RelatedPerson/{found.decode('ascii')}" for found in _RELATED.findall(one.row.content)}
+        literals = map(parse_literal, one.row.index.references)
+        named |= {f"RelatedPerson/{found.id}" for found in literals if found.type == "RelatedPerson"}
     wanted = sorted(named - {f"{one.type}/{one.id}" for one in operations})
     if wanted and await resources.missing_references(here.grant, here.connection, wanted):
         raise AccessRefused("A RelatedPerson that is named must be of the patient's own record.")
+
+
+def _check_kept(here: Here, row: Row, before: StoredResource | None) -> None:
+    """Refuse a write that makes a Patient somebody else, or a resource another system's."""
+    if before is None and row.type != "Patient":
+        return
+    after = parse_json(row.content, here.rules.limits)
+    if before is None:
+        check_registration(after)
+        return
+    old = parse_json(before.content, here.rules.limits)
+    if source_of(old, before.source) != source_of(after, row.source):
+        raise AccessRefused("meta.source says where a resource comes from; leave it as it is, or out.")
+    if row.type == "Patient":
+        check_identity(old, after)

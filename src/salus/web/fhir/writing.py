@@ -28,7 +28,7 @@ from salus.store.merged import merges
 from salus.store.transaction import Done
 from salus.trust.gate import Access
 from salus.trust.policy import AccessRequest, decide
-from salus.web.fhir import authorship, bodies, growing, patching, subscribing
+from salus.web.fhir import authorship, bodies, growing, patching, provenance, subscribing
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.negotiation import body_format
 from salus.web.fhir.request import FhirRequest, read_body
@@ -36,6 +36,10 @@ from salus.web.services import Services
 
 ACTIONS = {"POST": Action.CREATE, "PUT": Action.UPDATE, "PATCH": Action.UPDATE, "DELETE": Action.DELETE}
 NOT_STORED = frozenset({"OperationOutcome", "Parameters"})
+PUBLISHES = (
+    "Another node publishes a document with its bytes: POST one DocumentReference by itself, with "
+    "attachment.data and without If-None-Exist."
+)
 KEPT_BESIDE = frozenset({"SearchParameter", "Subscription"})
 
 
@@ -106,6 +110,8 @@ def rules_of(services: Services, caller: Caller) -> Rules:
     """Return how this node takes writes of this caller."""
     integrity, country = services.referential_integrity, services.country
     rules = _rules(services.fhir_base, services.keys.search, integrity, services.limits, country)
+    if caller.node is not None:
+        return _rules_of_node(rules, caller)
     if caller.role is not Role.CITIZEN:
         return rules
 
@@ -117,7 +123,18 @@ def rules_of(services: Services, caller: Caller) -> Rules:
         await authorship.keep_own(here, operations)
         return operations if rules.obey is None else await rules.obey(here, operations)
 
-    return msgspec.structs.replace(rules, check=check, obey=obey, mark=authorship.mark)
+    return msgspec.structs.replace(rules, check=check, obey=obey, mark=partial(authorship.mark, caller))
+
+
+def _rules_of_node(rules: Rules, caller: Caller) -> Rules:
+    """Return how this node takes writes of another: as that node's, and documents by publication only."""
+
+    async def obey(here: Here, operations: list[Operation]) -> list[Operation]:
+        if any(one.type == "DocumentReference" for one in operations):
+            raise AccessRefused(PUBLISHES)
+        return operations if rules.obey is None else await rules.obey(here, operations)
+
+    return msgspec.structs.replace(rules, obey=obey, mark=partial(provenance.mark_node, caller))
 
 
 def demands(entries: Sequence[Entry]) -> list[AccessRequest]:

@@ -1,0 +1,38 @@
+"""Whose a write is: `meta.source` of what a citizen or another node writes is who they are."""
+
+from __future__ import annotations
+
+from salus.core.access import Caller, Role
+from salus.standards.fhir.bundle import Resource
+from salus.standards.fhir.codec.splice import replace_meta
+from salus.store.rows import StoredResource
+
+
+def own_source(caller: Caller) -> str:
+    """Return the one system that what the caller writes comes from, "" for those who may name one."""
+    if caller.node is not None:
+        return f"urn:salus:node:{caller.node}"
+    if caller.role is Role.CITIZEN and caller.patient:
+        return f"urn:salus:citizen:{caller.patient}"
+    return ""
+
+
+def source_of(resource: Resource, kept: str) -> str:
+    """Return where a resource comes from: the source `kept` beside it, else the one that it names."""
+    return kept or str(resource.get("meta", {}).get("source", ""))
+
+
+def with_source(resource: Resource, content: bytes, source: str) -> tuple[Resource, bytes]:
+    """Return a resource, and its bytes, that names this source."""
+    meta = resource.get("meta", {})
+    if meta.get("source") == source:
+        return resource, content
+    meta = {**meta, "source": source}
+    return {**resource, "meta": meta}, replace_meta(content, meta)
+
+
+def mark_node(
+    caller: Caller, resource: Resource, content: bytes, _before: StoredResource | None
+) -> tuple[Resource, bytes]:
+    """Return what a professional of another node writes, and its bytes, as coming from that node."""
+    return with_source(resource, content, own_source(caller))
