@@ -36,6 +36,7 @@ from salus.trust.tokens import TokenTerms
 from salus.trust.watching import Round, watch_once
 from salus.web import abroad, health, incidents, ledger, mhd, pdqm, restrictions, smart
 from salus.web.application import assemble
+from salus.web.connections import Peer
 from salus.web.fhir import export, notify
 from salus.web.fhir.face import face as fhir_face
 from salus.web.fhir.outbound import resolve_by_system
@@ -55,11 +56,12 @@ INDEX_BATCH = 100
 
 
 class Node(msgspec.Struct, frozen=True):
-    """An open node: what its faces are handed, and all faces as one application."""
+    """An open node: what its faces are handed, all faces as one application, whose requests are underway."""
 
     settings: Settings
     services: Services
     application: Application
+    underway: set[Peer]
 
 
 def place_of(data: Path, settings: Settings) -> Path | str:
@@ -142,8 +144,9 @@ async def open_node(data: Path, clock: Clock = utc_now) -> AsyncIterator[Node]:
     """
     async with open_services(data, clock) as (settings, services), _background(services):
         secure = settings.base_url.startswith("https:")
-        application = assemble(faces(services), body_bytes_max=settings.limits.body_bytes_max, secure=secure)
-        yield Node(settings, services, application)
+        underway: set[Peer] = set()
+        application = assemble(faces(services), limits=settings.limits, secure=secure, underway=underway)
+        yield Node(settings, services, application, underway)
 
 
 def faces(services: Services) -> list[Face]:

@@ -1,27 +1,41 @@
-"""`salus serve`: runs the node until Ctrl-C or SIGTERM."""
+"""`salus serve`: runs the node until Ctrl-C or SIGTERM.
+
+What bounds its connections, and why here, is in docs/decisions/0011-held-connections.md.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import os
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Awaitable
 from pathlib import Path
 
+import msgspec
 import uvloop
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from salus.cli.command import Command
 from salus.cli.terminal import say
 from salus.core.errors import SettingsInvalid
-from salus.node import open_node
+from salus.core.limits import Limits
+from salus.node import Node, open_node
 from salus.settings import Settings, read_settings
+from salus.web.connections import Debt, Peer, excess, open_connections, shut, slow
 
 BACKLOG = 1024
+HEAD_BYTES_MAX = 64 * 1024
+"""Most bytes of a request's line and headers; also what a connection buffers of a body."""
+LOOK_SECONDS = 1.0
+"""Between two looks at the connections: some microseconds each."""
+OTHER_FILES = 256
+"""Open files beyond the connections: database, peers, code, logs."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,18 +60,53 @@ def run(options: argparse.Namespace) -> int:
 async def _serve(data: Path, settings: Settings, *, announce: bool, with_input: bool) -> int:
     """Open the node, listen, and close everything when told to stop."""
     told = _told_to_stop(with_input=with_input)
+    limits = _bounded(settings.limits)
     async with open_node(data) as node:
+        # HTTP/1.1 alone: in the mode that also takes HTTP/2, nothing times a connection that sends nothing.
         server = Server(
             node.application, settings.host, settings.port, interface=Interfaces.ASGINL,
-            websockets=False, backlog=BACKLOG, log_enabled=False,
+            http=HTTPModes.http1, websockets=False, backlog=BACKLOG, log_enabled=False,
+            backpressure=limits.connections_max,
+            http1_settings=HTTP1Settings(
+                header_read_timeout=limits.headers_ms_max, max_buffer_size=HEAD_BYTES_MAX
+            ),
         )  # fmt: skip
         serving = asyncio.create_task(server.serve())
         await _listening(settings, serving)
+        guarding = asyncio.create_task(_guard(node, settings.port, limits))
         say(_ready(settings) if announce else "ready", flush=True)
-        await _first_of(serving, told.wait())
+        await _first_of(serving, guarding, told.wait())
+        guarding.cancel()
         server.stop()  # type: ignore[no-untyped-call]  # granian does not annotate it
         await serving
     return 0
+
+
+async def _guard(node: Node, port: int, limits: Limits) -> None:
+    """Close, again and again, the connections that are too many or read too slowly."""
+    loop = asyncio.get_running_loop()
+    debts: dict[Peer, Debt] = {}
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        found = await asyncio.to_thread(open_connections, port)
+        late, debts = slow(found, debts, limits, now=loop.time())
+        for connection in {*late, *excess(found, node.underway, limits)}:
+            shut(connection, port)
+
+
+def _bounded(limits: Limits) -> Limits:
+    """Return the limits with as many connections as this process may have open files, raised if they may be.
+
+    Without a file for each, the server would fail to accept a connection and try again without end.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.connections_max + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return limits
+    return msgspec.structs.replace(limits, connections_max=max(1, soft - OTHER_FILES))
 
 
 async def _supervise(data: Path, settings: Settings, *, with_input: bool) -> int:

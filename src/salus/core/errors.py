@@ -115,6 +115,12 @@ class TooLarge(SalusError):
     issue, status = "too-long", 413
 
 
+class TooSlow(SalusError):
+    """The body of a request takes longer to arrive than the node waits."""
+
+    issue, status = "timeout", 408
+
+
 class TooCostly(SalusError):
     """The search would cost more than its limit; the message says which filter is missing."""
 

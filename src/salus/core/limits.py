@@ -23,6 +23,11 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         search_criteria_max: most conditions of one search, those in chains and _has included.
         search_unindexed_max: most of them that no index answers: :missing, :not, a short :contains.
         searches_at_once_max: most searches of one caller that run at once; others wait, then are refused.
+        connections_max: most connections that a server process has open; it keeps a quarter of them free.
+        connections_address_max: most of them of one address; those idle longest are closed first.
+        headers_ms_max: longest that a connection is idle and its next request's headers take.
+        transfer_grace_ms: longest that a body takes to arrive, or an answer to be read, whatever its size.
+        transfer_bytes_per_second_min: what must be over for each second beyond that.
         batch_ms_max: longest that a batch works; entries after that are refused.
         batch_bytes_max: largest answer to a batch; entries after that are refused.
         statement_timeout_ms: longest single SQL statement of a request.
@@ -47,6 +52,11 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     search_criteria_max: int = 32
     search_unindexed_max: int = 4
     searches_at_once_max: int = 4
+    connections_max: int = 4_096
+    connections_address_max: int = 1_024
+    headers_ms_max: int = 30_000
+    transfer_grace_ms: int = 20_000
+    transfer_bytes_per_second_min: int = 16 * 1024
     batch_ms_max: int = 10_000
     batch_bytes_max: int = 32 * 1024 * 1024
     statement_timeout_ms: int = 10_000

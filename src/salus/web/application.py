@@ -1,17 +1,20 @@
-"""All faces as one ASGI application: request ids, body limit, security headers, errors.
+"""All faces as one ASGI application: request ids, body limits, requests underway, security headers, errors.
 
 A middleware chain would cost the hot path a coroutine a layer; here one function does it all.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import traceback
 from collections.abc import Awaitable, MutableMapping, Sequence
 from typing import Any
 
-from salus.core.errors import NotFound, SalusError, TooLarge
+from salus.core.errors import NotFound, SalusError, TooLarge, TooSlow
+from salus.core.limits import Limits
+from salus.web.connections import Peer, pace_seconds
 from salus.web.problems import Problem, problem, unexpected
 from salus.web.services import Application, Face, Receive, Scope, Send
 
@@ -32,13 +35,16 @@ DEFAULT_HEADERS = (
 TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 
-def assemble(faces: Sequence[Face], *, body_bytes_max: int, secure: bool) -> Application:
+def assemble(
+    faces: Sequence[Face], *, limits: Limits, secure: bool, underway: set[Peer] | None = None
+) -> Application:
     """Return one application that sends each request to the face with the longest matching prefix.
 
     Args:
         faces: none may claim the same prefix as another.
-        body_bytes_max: a larger request body is refused before it is read.
+        limits: a larger body is refused before it is read, one that comes too slowly while it is read.
         secure: whether the node is reached by https, so that browsers must insist on it.
+        underway: is kept up to date with the connections whose request is being answered.
     """
     by_prefix: dict[str, Application] = {}
     for face in faces:
@@ -46,6 +52,7 @@ def assemble(faces: Sequence[Face], *, body_bytes_max: int, secure: bool) -> App
             assert prefix not in by_prefix, f"two faces claim {prefix}"
             by_prefix[prefix] = face.application
     depth = max((prefix.count("/") for prefix in by_prefix), default=0)
+    underway = set() if underway is None else underway
     headers = (*SECURITY_HEADERS, TRANSPORT_SECURITY) if secure else SECURITY_HEADERS
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,6 +60,8 @@ def assemble(faces: Sequence[Face], *, body_bytes_max: int, secure: bool) -> App
             return
         request_id = scope["request_id"] = secrets.token_hex(10)
         started = False
+        client: Peer = scope.get("client") or ("", "")
+        underway.add(client)
 
         def send_safely(message: MutableMapping[str, Any]) -> Awaitable[None]:
             nonlocal started
@@ -63,7 +72,7 @@ def assemble(faces: Sequence[Face], *, body_bytes_max: int, secure: bool) -> App
 
         try:
             if scope["method"] not in ("GET", "HEAD"):
-                receive = _limited(scope, receive, body_bytes_max)
+                receive = _limited(scope, receive, limits)
             chosen = _choose(by_prefix, depth, scope["path"])
             await chosen(scope, receive, send_safely)
         except SalusError as error:
@@ -74,6 +83,8 @@ def assemble(faces: Sequence[Face], *, body_bytes_max: int, secure: bool) -> App
             _log_failure(request_id, error)
             if not started:
                 await _answer(unexpected(request_id), send_safely)
+        finally:
+            underway.discard(client)
 
     return application
 
@@ -113,19 +124,30 @@ def _completed(
     return [*said, *security, (b"x-request-id", request_id.encode())]
 
 
-def _limited(scope: Scope, receive: Receive, body_bytes_max: int) -> Receive:
-    """Refuse a body that is too long: by its Content-Length at once, else while it arrives."""
-    too_large = TooLarge(f"The body is over this node's limit of {body_bytes_max} bytes; send it in parts.")
+def _limited(scope: Scope, receive: Receive, limits: Limits) -> Receive:
+    """Refuse a body that is too long, by its Content-Length at once, else while it arrives, or too slow."""
+    most = limits.body_bytes_max
+    too_large = TooLarge(f"The body is over this node's limit of {most} bytes; send it in parts.")
     for name, text in scope["headers"]:
-        if name == b"content-length" and text.isdigit() and int(text) > body_bytes_max:
+        if name == b"content-length" and text.isdigit() and int(text) > most:
             raise too_large
-    received = 0
+    loop = asyncio.get_running_loop()
+    received, began, arrives = 0, loop.time(), True
 
     async def receive_limited() -> MutableMapping[str, Any]:
-        nonlocal received
-        message = await receive()
+        nonlocal received, arrives
+        if not arrives:  # what comes after the body is the end of the connection
+            return await receive()
+        try:
+            async with asyncio.timeout_at(began + pace_seconds(limits, received)):
+                message = await receive()
+        except TimeoutError as error:
+            raise TooSlow(
+                "The body arrives too slowly: send it anew, in parts or over another line."
+            ) from error
         received += len(message.get("body", b""))
-        if received > body_bytes_max:
+        arrives = message.get("more_body", False)
+        if received > most:
             raise too_large
         return message
 

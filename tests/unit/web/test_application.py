@@ -1,11 +1,13 @@
 """The one application: where a request goes, what is added to every answer, what a failure looks like."""
 
+import asyncio
 import json
 
 import httpx
 import pytest
 
 from salus.core.errors import NotFound
+from salus.core.limits import Limits
 from salus.web.application import assemble
 from salus.web.services import Face
 
@@ -52,7 +54,7 @@ FACES = (
 
 @pytest.fixture
 async def client():
-    transport = httpx.ASGITransport(assemble(FACES, body_bytes_max=100, secure=False))
+    transport = httpx.ASGITransport(assemble(FACES, limits=Limits(body_bytes_max=100), secure=False))
     async with httpx.AsyncClient(transport=transport, base_url="http://node.test") as client:
         yield client
 
@@ -89,7 +91,7 @@ async def test_every_answer_carries_security_headers_and_a_request_id(client):
 
 
 async def test_browsers_must_insist_on_https_when_the_node_is_reached_by_it():
-    transport = httpx.ASGITransport(assemble(FACES, body_bytes_max=100, secure=True))
+    transport = httpx.ASGITransport(assemble(FACES, limits=Limits(body_bytes_max=100), secure=True))
     async with httpx.AsyncClient(transport=transport, base_url="https://node.test") as client:
         assert "max-age" in (await client.get("/fhir")).headers["strict-transport-security"]
 
@@ -133,3 +135,35 @@ async def test_an_unexpected_failure_shows_and_logs_the_request_but_not_the_erro
 async def test_a_path_of_many_segments_is_looked_up_at_once(client):
     assert (await client.get("/fhir" + "/x" * 20_000)).text.startswith("fhir ")
     assert (await client.get("/x" * 20_000)).status_code == 404
+
+
+async def test_a_body_that_stops_coming_is_refused():
+    limits = Limits(transfer_grace_ms=10, transfer_bytes_per_second_min=1_000_000)
+    application = assemble(FACES, limits=limits, secure=False)
+    parts = [{"type": "http.request", "body": b"a", "more_body": True}]
+    sent = []
+
+    async def receive():
+        return parts.pop() if parts else await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/read", "headers": [], "client": ("192.0.2.1", "1")}
+    await application(scope, receive, send)
+    assert sent[0]["status"] == 408
+    assert json.loads(sent[1]["body"])["issue"][0]["code"] == "timeout"
+
+
+@pytest.mark.parametrize("path", ["/fhir", "/refuse", "/fail"])
+async def test_a_connection_is_busy_from_its_request_to_its_answer(path):
+    underway = set()
+    seen = []
+
+    async def send(_message):
+        seen.append(set(underway))
+
+    scope = {"type": "http", "method": "GET", "path": path, "headers": [], "client": ("192.0.2.1", "1")}
+    await assemble(FACES, limits=Limits(), secure=False, underway=underway)(scope, None, send)
+    assert seen[0] == {("192.0.2.1", "1")}
+    assert underway == set()
