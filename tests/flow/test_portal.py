@@ -115,7 +115,10 @@ async def test_a_restricted_entry_is_hidden_from_professionals_and_not_from_the_
     headers = {"authorization": f"Bearer {token}"}
     assert (await citizen.get(f"/fhir/{kind}/{own_id}", headers=headers)).status_code == 200
     form = {"csrf": form_token(page), "type": kind, "id": own_id, "category": "allergies", "language": "en"}
-    done = await citizen.post("/record/restrict", data=form)
+    asked = await citizen.post("/record/restrict", data=form)
+    assert "choose a treatment that what you hide speaks against" in asked.text
+    assert (await citizen.get(f"/fhir/{kind}/{own_id}", headers=headers)).status_code == 200
+    done = await citizen.post("/record/restrict", data={**form, "confirmed": "yes"})
     assert "Hidden by you" in done.text
     assert (await citizen.get(f"/fhir/{kind}/{own_id}", headers=headers)).status_code == 404
     await citizen.post("/record/unrestrict", data=form)

@@ -15,7 +15,7 @@ from salus.web.portal.lookup import find, own_person
 from salus.web.portal.summary import read_entry
 from salus.web.portal.visit import Visit
 from salus.web.portal.words import Category, category, words
-from salus.web.restrictions import TYPE, set_restricted
+from salus.web.restrictions import RISK, TYPE, set_restricted, would_hide
 
 ROWS_MAX = 200
 
@@ -79,15 +79,29 @@ DONE = {
 
 
 async def change_restriction(visit: Visit) -> Response:
-    """Restrict an entry, or lift that, and go back to where the citizen was."""
+    """Restrict an entry, or lift that, and go back to where the citizen was.
+
+    Before something is hidden the citizen reads what goes with it and what the risk is.
+    """
     change = visit.request.path_params["change"]
     chosen = category(visit.form.get("category", ""))
     if chosen is None or change not in DONE:
         raise NotFound("There is no such part of a record.")
     hidden = change == "restrict"
-    await set_restricted(
-        visit.services, visit.caller, visit.form.get("type", ""), visit.form.get("id", ""), hidden=hidden
-    )
+    kind, identity = visit.form.get("type", ""), visit.form.get("id", "")
+    if hidden and visit.form.get("confirmed") != "yes":
+        hides = await would_hide(visit.services, visit.caller, kind, identity)
+        return visit.show(
+            "restrict.html",
+            "Hide from professionals",
+            key=chosen.key,
+            type=kind,
+            id=identity,
+            others=sum(hides.values()) - 1,
+            hides=hides,
+            risk=RISK,
+        )
+    await set_restricted(visit.services, visit.caller, kind, identity, hidden=hidden)
     return RedirectResponse(f"/record/{chosen.key}?language={visit.language}&done={change}", 303)
 
 
