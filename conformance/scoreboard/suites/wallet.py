@@ -260,20 +260,21 @@ def _is_policy(found: dict[str, Any]) -> bool:
     )
 
 
-def _policies(found: list[tuple[str, dict[str, Any]]]) -> Iterator[Case]:
-    """Merge each printed policy with itself and with the policies of statements: nothing may change."""
-    parts = [one["metadata_policy"] for _, one in found if "metadata_policy" in one and "iss" not in one]
-    for name, merged in found:
-        if not _is_policy(merged):
-            continue
-        kind = next(iter(parts[0])) if parts else "openid_relying_party"
-        again = merge([{kind: merged}, {kind: merged}, *parts])
-        wrong = "" if _same_sets(again.get(kind), merged) else f"merged to {again}"
-        for _, one in found:
-            if {"redirect_uris", "contacts"} <= one.keys() and not wrong:
-                kept = apply(again, {kind: one})[kind]
-                wrong = "" if _same_sets(kept, one) else f"applied to {kept}"
-        yield Case(name, wrong)
+def _policy(merged: dict[str, Any], figures: list[dict[str, Any]]) -> str:
+    """Merge a printed policy with itself and with those printed as its parts: nothing may change.
+
+    Metadata that is printed as the result must stay as it is when the policy is applied again.
+    """
+    parts = [one["metadata_policy"] for one in figures if "metadata_policy" in one and "iss" not in one]
+    kind = next(iter(parts[0])) if parts else "openid_relying_party"
+    again = merge([{kind: merged}, {kind: merged}, *parts])
+    if not _same_sets(again.get(kind), merged):
+        return f"merged to {again}"
+    for one in figures:
+        kept = apply(again, {kind: one})[kind] if {"redirect_uris", "contacts"} <= one.keys() else one
+        if not _same_sets(kept, one):
+            return f"applied to {kept}"
+    return ""
 
 
 def _federation(folder: Path) -> Iterator[Case]:
@@ -286,10 +287,10 @@ def _federation(folder: Path) -> Iterator[Case]:
     statements: list[Statement] = []
     for name, one in figures:
         if {"iss", "sub", "jwks", "exp"} <= one.keys():
-            yield Case(name, _statement(one))
-            if not _must_refuse(one):
+            wrong = _statement(one)
+            yield Case(name, wrong)
+            if not wrong and not _must_refuse(one):
                 statements.append(check_form(one))
-    yield from _policies(figures)
     for name, one in figures:
         try:
             if {"trust_mark_type", "iss", "sub"} <= one.keys():
@@ -299,6 +300,8 @@ def _federation(folder: Path) -> Iterator[Case]:
                 yield Case(name, _resolved(one, statements))
             elif "naming_constraints" in one:
                 yield Case(name, _constrained(one))
+            elif _is_policy(one):
+                yield Case(name, _policy(one, [two for _, two in figures]))
         except SalusError as error:
             yield Case(name, f"refused: {error.message}")
 
