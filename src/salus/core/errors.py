@@ -43,6 +43,10 @@ class NotAuthenticated(SalusError):
     issue, status = "login", 401
 
 
+class WalletRefused(NotAuthenticated):
+    """The wallet, or its owner, did not want to show what was asked for."""
+
+
 class AccessRefused(SalusError):
     """The policy refused."""
 

@@ -17,7 +17,6 @@ from joserfc.jwk import ECKey, OctKey
 from salus.core.errors import MalformedContent, NotAuthenticated
 from salus.standards.jose.encoding import decode, deflate, inflate, read_object
 from salus.standards.jose.keys import Jwk, public_key
-from salus.standards.jose.signature import AlgorithmNotOffered
 
 AGREEMENTS = frozenset({"ECDH-ES"})
 DIRECT = frozenset({"dir"})
@@ -48,8 +47,8 @@ def open_agreed(token: str, key: ECKey, *, encryptions: frozenset[str], bytes_ma
         bytes_max: largest plaintext.
 
     Raises:
-        AlgorithmNotOffered: it is encrypted in a way that the node does not take.
-        NotAuthenticated: it cannot be opened; nothing more is said.
+        NotAuthenticated: it cannot be opened, or is encrypted in a way that the node does not take.
+        TooLarge: it unpacks to more than the limit.
     """
     header = _header(token, AGREEMENTS, encryptions, bytes_max)
     _check_ephemeral(header.get("epk"), key)
@@ -121,7 +120,7 @@ def _header(
         raise NotAuthenticated(f"the JWE's header must not hold {found[0]}")
     alg, enc = str(header.get("alg")), str(header.get("enc"))
     if alg not in AGREEMENTS | DIRECT or enc not in ENCRYPTIONS:
-        raise AlgorithmNotOffered("the JWE's alg or enc is none that this node takes")
+        raise NotAuthenticated("the JWE's alg or enc is none that this node takes")
     if alg not in agreements or enc not in encryptions:
         raise NotAuthenticated("the JWE's alg or enc is not the one that was asked for")
     if header.get("zip", "DEF") != "DEF":

@@ -23,10 +23,6 @@ HEADER_SIZE_MAX = 1024
 SIZE_MAX = 8 * 1024
 
 
-class AlgorithmNotOffered(NotAuthenticated):
-    """The signature or encryption is of a kind that this node does not take from anybody."""
-
-
 class Parts(msgspec.Struct, frozen=True):
     """A compact signature taken apart, nothing verified.
 
@@ -80,15 +76,14 @@ def check_signature(
         understood: forbidden headers that the caller has dealt with (`x5c`, `zip`).
 
     Raises:
-        AlgorithmNotOffered: the algorithm is none of this node's.
-        NotAuthenticated: anything else is wrong.
+        NotAuthenticated: the signature does not hold, or may not be made so.
     """
     found = sorted((FORBIDDEN_HEADERS - understood) & parts.header.keys())
     if found:
         raise NotAuthenticated(f"the token's header must not hold {found[0]}")
     algorithm = parts.header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in SIGNATURES:
-        raise AlgorithmNotOffered("the token's alg is none that this node takes")
+        raise NotAuthenticated("the token's alg is none that this node takes")
     allowed = sorted(fitting(key) & algorithms)
     if algorithm not in allowed:
         raise NotAuthenticated(f"the token's alg must be {' or '.join(allowed) or 'one that the key allows'}")

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from joserfc.jwk import ECKey
 
-from salus.core.errors import MalformedContent, NotAuthenticated
+from salus.core.errors import MalformedContent, NotAuthenticated, WalletRefused
 from salus.standards.jose.encoding import read_object
 from salus.standards.jose.encryption import open_agreed, seal_agreed
 from salus.standards.openid4vp.evaluation import unanswered, wanted
@@ -23,10 +23,6 @@ from salus.standards.sdjwt.presentation import Binding
 
 ANSWER_BYTES_MAX = 1024 * 1024
 PRESENTATIONS_MAX = 20
-
-
-class WalletRefused(NotAuthenticated):
-    """The wallet, or its owner, did not want to answer."""
 
 
 class Answer(msgspec.Struct, frozen=True):

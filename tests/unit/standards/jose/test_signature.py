@@ -12,7 +12,6 @@ from salus.standards.jose import compact
 from salus.standards.jose.encoding import deflate, encode
 from salus.standards.jose.signature import (
     SIGNATURES,
-    AlgorithmNotOffered,
     check_signature,
     sign_payload,
     take_apart,
@@ -80,7 +79,7 @@ def test_no_algorithm_and_no_shared_secret_is_taken():
     ):
         with pytest.raises(NotAuthenticated):
             check(token)
-    with pytest.raises(AlgorithmNotOffered):
+    with pytest.raises(NotAuthenticated, match="none that this node takes"):
         check(forged)
     with pytest.raises(NotAuthenticated):
         take_apart(forged.rpartition(".")[0] + ".")

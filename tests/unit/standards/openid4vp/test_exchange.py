@@ -7,7 +7,7 @@ import pytest
 from joserfc.jwk import ECKey
 from tests.unit.standards.jose.authority import NOW, certificate, key
 
-from salus.core.errors import MalformedContent, NotAuthenticated
+from salus.core.errors import MalformedContent, NotAuthenticated, WalletRefused
 from salus.standards.jose.certificates import write_chain
 from salus.standards.jose.compact import sign, unverified
 from salus.standards.jose.encryption import seal_agreed
@@ -15,7 +15,6 @@ from salus.standards.openid4vp.query import read_query
 from salus.standards.openid4vp.request import Request, client_id_of, read_request, sign_request
 from salus.standards.openid4vp.response import (
     Answer,
-    WalletRefused,
     answering,
     open_answer,
     seal_answer,
