@@ -78,7 +78,7 @@ class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     aware_at: datetime | None = None
 
 
-class Person(msgspec.Struct, frozen=True):
+class Concerned(msgspec.Struct, frozen=True):
     """One of the people concerned, and the language to write to them in."""
 
     affected: Affected
@@ -91,7 +91,7 @@ class Dossier(msgspec.Struct, frozen=True):
     incident: Incident
     clocks: list[Clock]
     entries: list[Entry]
-    people: list[Person]
+    people: list[Concerned]
 
 
 async def open_incident(desk: Desk, opening: Opening) -> int:
@@ -266,7 +266,7 @@ async def _dossier(desk: Desk, grant: Grant, number: int) -> Dossier:
                 break
     spoken = await store.languages_of(grant, desk.database, sorted(affected))
     ordered = sorted(affected.values(), key=lambda one: (-one.accesses, one.patient))
-    people = [Person(one, spoken.get(one.patient, desk.language)) for one in ordered]
+    people = [Concerned(one, spoken.get(one.patient, desk.language)) for one in ordered]
     return Dossier(incident, clocks_of(incident, entries), entries, people)
 
 
