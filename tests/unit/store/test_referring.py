@@ -1,6 +1,7 @@
 """What refers to a restricted resource is hidden with it, now and later (EHDS 8)."""
 
 import asyncio
+import random
 
 import asyncpg
 import pytest
@@ -197,6 +198,26 @@ async def test_a_bundle_with_a_copy_of_it_is_hidden(node):
     await node.store(row("Observation", "o1"), *bundles, other)
     assert await node.restrict("Observation", "o1") == 3
     assert await node.all_seen([*bundles, other]) == ["Bundle/b3"]
+
+
+SCRIPT = "".join(map(chr, random.Random(1).choices(range(0x4E00, 0x9F00), k=1_900)))
+"""5,700 bytes that do not compress: more than an index takes."""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'"x":"A{SCRIPT}/o1"',
+        '"entry":[{"resource":{"resourceType":"%s","id":"o1"}}]' % ("A" * 9_000),
+        '"entry":[{"resource":{"resourceType":7,"id":{}}},{"resource":"x"},{"resource":null}]',
+        '"x":' + "[" * 20_000 + "]" * 20_000,
+        '"x":"\\u0000"',
+    ],
+    ids=["long", "long copy", "no resource", "deep", "nul"],
+)
+async def test_what_only_looks_like_a_name_holds_up_no_write(node, text):
+    await node.store(holding("Bundle", "b1", text, ""))
+    assert await node.seen("Bundle", "b1")
 
 
 async def test_an_attachment_goes_with_its_holder_and_the_holder_with_it(node):
