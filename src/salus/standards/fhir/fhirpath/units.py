@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-_CODE_LENGTH_MAX = 100
+CODE_LENGTH_MAX = 100
 _POWER_MAX = 30
 _PART = re.compile(
     r"(?P<ten>10[*^])(?P<ten_power>[+-]?\d+)?"
@@ -128,7 +128,7 @@ def _term(parts: list[re.Match[str]], at: int) -> tuple[Unit | None, int]:
 
 def parse_unit(code: str) -> Unit | None:
     """Return the unit that a UCUM code names, None for a text that is no UCUM code."""
-    return _parsed(code) if len(code) <= _CODE_LENGTH_MAX else None
+    return _parsed(code) if len(code) <= CODE_LENGTH_MAX else None
 
 
 @lru_cache(maxsize=4096)

@@ -6,41 +6,71 @@ Only where the system says UCUM; a unit without a system is compared as it is wr
 from __future__ import annotations
 
 import math
-from fractions import Fraction
+from collections.abc import Sequence
+from decimal import Context, Decimal
+from functools import lru_cache
 from typing import Any
 
-from salus.standards.fhir.fhirpath.units import Unit, parse_unit, unit_code
+import msgspec
+
+from salus.standards.fhir.fhirpath.units import CODE_LENGTH_MAX, parse_unit, unit_code
 from salus.standards.fhir.search.values import quantity_bounds, units_of
 
 UCUM = "http://unitsofmeasure.org"
+_ARITHMETIC = Context(prec=50)  # three times a double's digits: what is exact in decimal stays so
 
 
-def ucum_unit(system: str | None, code: str) -> Unit | None:
-    """Return the unit that a system and code name, None where that is no UCUM code."""
-    return parse_unit(code) if system == UCUM and code else None
+class Scale(msgspec.Struct, frozen=True):
+    """A unit of UCUM as a multiple, numerator / denominator, of the base units of its dimension ("g.m-3")."""
+
+    dimension: str
+    numerator: Decimal
+    denominator: Decimal
+
+    def in_base(self, number: float) -> float:
+        """Return a number of this unit in base units, exact in decimal: 5 mg is 0.005, to the last bit."""
+        if not math.isfinite(number):
+            return number
+        multiple = _ARITHMETIC.multiply(Decimal(repr(number)), self.numerator)
+        return float(_ARITHMETIC.divide(multiple, self.denominator))
 
 
-def scaled(number: float, factor: Fraction) -> float:
-    """Return a multiple of a number as written in decimal: 5 times 1/1000 is 0.005, to the last bit."""
-    if factor == 1 or not math.isfinite(number):
-        return number
-    try:
-        return float(Fraction(repr(number)) * factor)
-    except OverflowError:
-        return math.copysign(math.inf, number)
+def scale_of(system: str | None, code: str) -> Scale | None:
+    """Return the scale of a unit, None where system and code name none of UCUM."""
+    return _scale(code) if system == UCUM and 0 < len(code) <= CODE_LENGTH_MAX else None
+
+
+@lru_cache(maxsize=4096)
+def _scale(code: str) -> Scale | None:
+    unit = parse_unit(code)
+    if unit is None:
+        return None
+    factor = unit.factor
+    return Scale(unit_code(unit), Decimal(factor.numerator), Decimal(factor.denominator))
+
+
+def in_base_units(
+    units: Sequence[tuple[str, str, str]], bounds: tuple[float, float]
+) -> tuple[str, float, float] | None:
+    """Return dimension and [low, high] in its base units.
+
+    Args:
+        units: (system, code, text) of both ends, or of the low and the high one.
+        bounds: [low, high] as given.
+
+    Returns:
+        None where a unit is not of UCUM, or the ends measure different things.
+    """
+    scales = [scale_of(system, code) for system, code, _ in units]
+    first, last = (scales[0], scales[-1]) if scales else (None, None)
+    if first is None or last is None or first.dimension != last.dimension:
+        return None
+    low, high = bounds
+    start = first.in_base(low)
+    return first.dimension, start, start if high == low and last is first else last.in_base(high)
 
 
 def canonical_bounds(type_name: str, value: Any) -> tuple[str, float, float] | None:  # Any: JSON
-    """Return dimension ("g.m-3") and [low, high] in its base units of a quantity, Range or SampledData.
-
-    None where there is no number, a unit is no UCUM code, or the ends of a Range measure different things.
-    """
+    """Return dimension and [low, high] in base units of a quantity, Range or SampledData, None as above."""
     bounds = quantity_bounds(type_name, value)
-    if bounds is None:
-        return None
-    units = [ucum_unit(system, code) for system, code, _ in units_of(type_name, value)]
-    known = [unit for unit in units if unit is not None]
-    if not known or len(known) < len(units) or len({unit.powers for unit in known}) > 1:
-        return None
-    low, high = bounds
-    return unit_code(known[0]), scaled(low, known[0].factor), scaled(high, known[-1].factor)
+    return None if bounds is None else in_base_units(units_of(type_name, value), bounds)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from salus.standards.fhir.search import hashing
-from salus.standards.fhir.search.canonical import canonical_bounds, ucum_unit
+from salus.standards.fhir.search.canonical import in_base_units, scale_of
 from salus.standards.fhir.search.hashing import Hasher, prefixes
 from salus.standards.fhir.search.paths import TypedPath
 from salus.standards.fhir.search.references import contained_type, listed_targets, parse_literal
@@ -297,7 +297,7 @@ def _quantity_emitter(type_name: str, slot: str, hash_of: Hasher) -> Emitter:
     def hashes(unit: tuple[str, str, str]) -> list[int]:
         system, code, text = unit
         found = {hash_of(hashing.UNIT, slot, word) for word in (code, text) if word}
-        if system and code and ucum_unit(system, code) is None:
+        if system and code and scale_of(system, code) is None:
             found.add(hash_of(hashing.SYSTEM_UNIT, slot, f"{system}|{code}"))
         return sorted(found)
 
@@ -306,7 +306,8 @@ def _quantity_emitter(type_name: str, slot: str, hash_of: Hasher) -> Emitter:
         if found is None:
             return
         out.ranges.append((key, *found))
-        canonical = canonical_bounds(type_name, value)
+        units = units_of(type_name, value)
+        canonical = in_base_units(units, found)
         if canonical is not None:
             dimension, low, high = canonical
             under = dimensions.get(dimension)
@@ -316,7 +317,7 @@ def _quantity_emitter(type_name: str, slot: str, hash_of: Hasher) -> Emitter:
                     dimensions.clear()
                 dimensions[dimension] = under
             out.ranges.append((under, low, high))
-        for unit in units_of(type_name, value):
+        for unit in units:
             tokens = known.get(unit)
             if tokens is None:
                 tokens = hashes(unit)

@@ -14,9 +14,8 @@ from typing import cast
 
 from salus.core.errors import InvalidSearch
 from salus.core.identifiers import is_fhir_id
-from salus.standards.fhir.fhirpath.units import unit_code
 from salus.standards.fhir.model import resource_types
-from salus.standards.fhir.search.canonical import scaled, ucum_unit
+from salus.standards.fhir.search.canonical import scale_of
 from salus.standards.fhir.search.parameters import SearchParameter
 from salus.standards.fhir.search.query import (
     CompositeValue,
@@ -154,11 +153,11 @@ def quantity_value(name: str, text: str) -> RangeValue:
     if len(parts) == 1:
         return value
     system, code = parts[1] or None, parts[2]
-    unit = ucum_unit(system, code)
-    if unit is None:
+    scale = scale_of(system, code)
+    if scale is None:
         return RangeValue(value.prefix, value.low, value.high, value.exact, system, code)
-    low, high, exact = (scaled(number, unit.factor) for number in (value.low, value.high, value.exact))
-    return RangeValue(value.prefix, low, high, exact, system, code, unit_code(unit))
+    low, high, exact = map(scale.in_base, (value.low, value.high, value.exact))
+    return RangeValue(value.prefix, low, high, exact, system, code, scale.dimension)
 
 
 def composite_value(

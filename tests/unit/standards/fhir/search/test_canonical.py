@@ -1,11 +1,10 @@
 """Quantities in base units: the worked example of R4 search.html, and where nothing can be converted."""
 
 from decimal import Decimal
-from fractions import Fraction
 
 import pytest
 
-from salus.standards.fhir.search.canonical import UCUM, canonical_bounds, scaled
+from salus.standards.fhir.search.canonical import UCUM, canonical_bounds, scale_of
 from salus.standards.fhir.search.match import number_compares
 from salus.standards.fhir.search.operands import quantity_value
 
@@ -54,5 +53,7 @@ def test_what_has_no_ucum_unit_has_no_canonical_form(type_name, value, expected)
 
 
 def test_scaling_is_exact_in_decimal_and_ends_at_infinity():
-    assert scaled(0.1, Fraction(3)) == 0.3
-    assert scaled(-1e308, Fraction(100)) == float("-inf")
+    assert scale_of(UCUM, "min").in_base(0.1) == 6.0
+    assert scale_of(UCUM, "[lb_av]").in_base(0.3) == 136.077711
+    assert scale_of(UCUM, "kg").in_base(-1e308) == float("-inf")
+    assert scale_of(UCUM, "x" * 10_000) is None
