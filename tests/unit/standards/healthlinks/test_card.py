@@ -1,6 +1,7 @@
 """SMART Health Cards are read, and count when their issuer signed them."""
 
 import json
+from itertools import count
 
 import pytest
 from joserfc.jwk import ECKey
@@ -52,6 +53,7 @@ def test_a_card_of_its_issuer_counts():
         (card(header={"kid": "named"}), {"keys": (PUBLIC | {"kid": "named"},)}),
         (card(header={"x5c": ["AAAA"]}), {}),
     ],
+    ids=count(),
 )
 def test_a_card_of_another_or_of_another_time_does_not_count(token, options):
     with pytest.raises(NotAuthenticated):
@@ -73,6 +75,7 @@ def test_a_card_of_another_or_of_another_time_does_not_count(token, options):
         card({"vc": {**CLAIMS["vc"], "credentialSubject": {"fhirBundle": {"resourceType": "Patient"}}}}),
         card({"vc": {**CLAIMS["vc"], "credentialSubject": {"fhirBundle": SUBJECT["fhirBundle"]}}}),
     ],
+    ids=count(),
 )
 def test_what_is_no_card_is_refused(token):
     with pytest.raises(MalformedContent):

@@ -1,6 +1,7 @@
 """A health link keeps the rules for its payload, or is refused (SMART Health Links)."""
 
 import json
+from itertools import count
 
 import pytest
 
@@ -123,6 +124,7 @@ def test_files_of_other_senders_open(headers):
         seal_direct(b"{}", bytes(32), enc="A256GCM"),
         "",
     ],
+    ids=count(),
 )
 def test_any_other_file_is_refused(token):
     with pytest.raises(MalformedContent):

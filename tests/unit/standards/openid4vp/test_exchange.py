@@ -152,6 +152,7 @@ def sealed(members, kid="e", enc="A256GCM"):
         ("x.y.z", NotAuthenticated),
         ('{"vp_token":{}}', NotAuthenticated),
     ],
+    ids=count(),
 )
 def test_what_is_no_answer_is_refused(token, error):
     with pytest.raises(error):
@@ -204,6 +205,7 @@ REGISTERED = certificate("other.example", OTHER_KEY, "register", ROOT_KEY)
         forged({"client_metadata": {}}),
         forged({"client_metadata": {"jwks": {"keys": [{"kty": "RSA"}]}}}),
     ],
+    ids=count(),
 )
 def test_a_wallet_does_not_answer_a_request_that_breaks_a_rule(token):
     with pytest.raises((NotAuthenticated, MalformedContent)):

@@ -1,5 +1,7 @@
 """Trust marks count when the anchor lets their issuer attest them (OpenID Federation 1.0 section 7)."""
 
+from itertools import count
+
 import pytest
 from joserfc.jwk import ECKey
 from tests.unit.standards.openid_federation.federation import ANCHOR, KEYS, LEAF, MIDDLE, NOW, jwks, said
@@ -77,6 +79,7 @@ def test_a_mark_of_an_issuer_that_the_anchor_names_counts():
         mark(OWNED, delegation=delegation(exp=NOW - 61)),
         mark(OWNED, delegation=mark(OWNED)),
     ],
+    ids=count(),
 )
 def test_any_other_mark_is_refused(text):
     with pytest.raises(NotAuthenticated):

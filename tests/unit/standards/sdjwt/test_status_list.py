@@ -1,6 +1,7 @@
 """Status lists say of each credential whether it still counts (draft-ietf-oauth-status-list)."""
 
 import zlib
+from itertools import count
 
 import pytest
 from joserfc.jwk import ECKey
@@ -78,6 +79,7 @@ def token(typ="statuslist+jwt", **changes):
         token(status_list={"bits": 1, "lst": encode(zlib.compress(b"\x00" * 17_000_000))}),
         token().rpartition(".")[0] + ".AAAA",
     ],
+    ids=count(),
 )
 def test_a_list_that_breaks_a_rule_is_refused(wrong):
     with pytest.raises(NotAuthenticated):
