@@ -1,12 +1,12 @@
-"""The watch over hospitals that differ in size, work and wards: insiders are found, honest people left alone."""
+"""The watch over hospitals that differ in size, work and wards: insiders are found, others left alone."""
 
 from __future__ import annotations
 
 import msgspec
 import pytest
-
 from bench._hospital import Shape, hospital
 from bench.breach import watch
+
 from salus.trust.breach.memory import Watch
 from salus.trust.breach.thresholds import thresholds
 from salus.trust.breach.watch import see
@@ -38,7 +38,7 @@ def test_insiders_are_found_and_few_others(shape):
 
 def test_a_house_without_insiders_is_left_alone():
     quiet = hospital(15, Shape(staff=150, days=40, insiders=0))
-    assert len(watch(quiet)) <= len(quiet.leaves) / 5_000
+    assert len(watch(quiet)) <= 1 + len(quiet.leaves) / 5_000
 
 
 def test_a_memory_that_was_kept_and_read_back_goes_on_as_if_it_had_not(house):

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 _SHAPE_MAX = 50.0
+_STRONG_MIN = 2
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -112,13 +113,13 @@ def log_mean(logs: Sequence[float]) -> float:
 def calibrated(logs: Mapping[str, float]) -> dict[str, float]:
     """Return the logarithms shrunk where too many are large.
 
-    Of honest persons at most one in twenty has an e-value of 20 (Markov); where more have, the model is too
-    narrow for this house, and all logarithms are divided by what makes it true again.
+    Of honest persons at most one in twenty has an e-value of 20 (Markov). Where more have, and more than two,
+    the model is too narrow for this house, and all logarithms are divided by what makes it true again.
     """
-    ordered = sorted(logs.values())
-    limit = math.log(20)
-    high = ordered[math.ceil(0.95 * len(ordered)) - 1] if ordered else 0.0
-    factor = max(1.0, high / limit)
+    ordered = sorted(logs.values(), reverse=True)
+    place = max(_STRONG_MIN, len(ordered) // 20)
+    high = ordered[place] if place < len(ordered) else 0.0
+    factor = max(1.0, high / math.log(20))
     return {key: value / factor if value > 0 else value for key, value in logs.items()}
 
 

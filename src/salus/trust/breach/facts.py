@@ -8,7 +8,7 @@ import msgspec
 
 
 class Contact(msgspec.Struct, frozen=True):
-    """A patient's encounter: from, until (None while it lasts), and with which unit ("" unknown)."""
+    """A patient's encounter: from, until (None while it lasts), with which unit or subject ("" unknown)."""
 
     begins: datetime
     ends: datetime | None = None

@@ -63,7 +63,9 @@ def _judged(
         units = contacts_at(facts, each, terms=terms)
         if facts.contacts and not units:
             absent.append(each)
-        if person.unit in units or _is_explained(watch, subject, person, each, day, small_units, terms):
+        if not {subject, person.unit}.isdisjoint(units) or _is_explained(
+            watch, subject, person, each, day, small_units, terms
+        ):
             continue
         strangers.append(each)
         if person.strangers.get(each.patient, day) < day:

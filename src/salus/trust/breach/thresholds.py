@@ -32,6 +32,7 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     team_min: int
     peers_min: int
     accesses_per_false_alarm: float
+    false_alarms_first: float
     innocence_min: float
     insider_share: float
     innocence_max: float

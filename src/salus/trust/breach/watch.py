@@ -22,6 +22,7 @@ from salus.trust.breach.thresholds import Thresholds, thresholds
 from salus.trust.breach.weighing import Weighed, finding_about, groups_of, select, weigh
 
 _WRITES = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE})
+_WHOLESALE = frozenset({Action.EXPORT, Action.CHANGES})
 _UNWATCHED = frozenset({Role.CITIZEN, Role.APP})
 _KEEPING_INCIDENTS = "auditor-keeps-incidents"
 """Rule of trust/policy.toml: what is done about findings is no access to be found."""
@@ -79,7 +80,9 @@ def _note(watch: Watch, facts: Facts, index: int, leaf: Leaf, terms: Thresholds)
         return []
     trail = watch.trails.setdefault(leaf.patient, Trail())
     trail.note(leaf.subject, watch.today, wrote=sighting.wrote, company_max=terms.company_max)
-    return _honey(watch, leaf, index, terms) if leaf.patient in facts.honey else []
+    if leaf.patient in facts.honey and leaf.action not in _WHOLESALE:
+        return _honey(watch, leaf, index, terms)
+    return []
 
 
 def _remember(day: list[Sighting], sighting: Sighting, terms: Thresholds) -> None:

@@ -135,7 +135,7 @@ def select(watch: Watch, weighed: dict[str, dict[str, Weighed]], terms: Threshol
         for subject, found in weighed.items()
         if not _is_quiet(watch.people[subject], watch.today, terms)
     }
-    allowed = watch.accesses / terms.accesses_per_false_alarm
+    allowed = terms.false_alarms_first + watch.accesses / terms.accesses_per_false_alarm
     findings = []
     for subject in sorted(logs, key=lambda name: (-logs[name], name)):
         chance = innocence(logs[subject], insider_share=terms.insider_share)

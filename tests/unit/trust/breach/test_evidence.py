@@ -69,6 +69,8 @@ def test_groups_that_differ_widely_tell_little_of_one():
 def test_too_many_large_values_are_shrunk():
     wild = {f"s{number}": 6.0 for number in range(50)} | {f"t{number}": -0.1 for number in range(50)}
     assert max(calibrated(wild).values()) == pytest.approx(math.log(20))
+    few = {"s": 60.0, "t": 9.0} | {f"u{number}": -0.1 for number in range(6)}
+    assert calibrated(few) == few
     calm = {f"t{number}": -0.1 for number in range(99)} | {"s": 6.0}
     assert calibrated(calm) == calm
 

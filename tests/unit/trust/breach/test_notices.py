@@ -75,10 +75,9 @@ def test_a_leaf_tells_the_category(what, category):
 
 def test_only_what_the_scope_covers_counts():
     def leaf(**fields):
-        usual = {
-            "at": AT, "request": "r", "patient": "rui", "subject": "s", "name": "", "role": "",
-            "organisation": "", "node": "", "purpose": "", "action": "read", "what": "Observation/1", "resources": 1,
-            "outcome": Outcome.SERVED, "rule": "",
+        usual = dict.fromkeys(("name", "role", "organisation", "node", "purpose", "rule"), "") | {
+            "at": AT, "request": "r", "patient": "rui", "subject": "s", "action": "read",
+            "what": "Observation/1", "resources": 1, "outcome": Outcome.SERVED,
         }  # fmt: skip
         return Leaf(**(usual | fields))
 

@@ -1,0 +1,120 @@
+"""Single behaviours of the watch: what is no access, what is told at once, what explains an access."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from salus.core.access import Leaf, Outcome
+from salus.trust.breach.facts import Contact, Facts
+from salus.trust.breach.memory import Watch
+from salus.trust.breach.watch import see
+
+BEGIN = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
+
+
+def leaf(day=0, hour=0.0, **fields):
+    usual = {
+        "at": BEGIN + timedelta(days=day, hours=hour), "request": "r", "patient": "p1", "subject": "s1",
+        "name": "Mari", "role": "clinician", "organisation": "House", "node": "", "purpose": "TREAT",
+        "action": "read", "what": "summary", "resources": 1, "outcome": Outcome.SERVED, "rule": "x",
+    }  # fmt: skip
+    return Leaf(**(usual | fields))
+
+
+def ward(days=20, staff=30, extra=()):
+    """Return the leaves of three teams, each at its own patients, and extra ones, in order."""
+    found = [
+        leaf(day, number % 8, subject=f"s{number}", patient=f"t{number % 3}-{(day + each) % 12}")
+        for day in range(days)
+        for number in range(staff)
+        for each in range(6)
+    ]
+    return sorted([*found, *extra], key=lambda one: one.at)
+
+
+def told(leaves, facts=None):
+    watch, facts = Watch(), facts or Facts()
+    return [finding for index, each in enumerate(leaves) for finding in see(watch, facts, index, each)]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"role": "citizen"},
+        {"role": "app"},
+        {"action": "load"},
+        {"action": "audit"},
+        {"action": "export"},
+        {"rule": "auditor-keeps-incidents"},
+        {"patient": "p2"},
+        {"outcome": Outcome.REFUSED},
+    ],
+)
+def test_what_does_not_open_a_honey_record_is_not_told(fields):
+    assert told([leaf(**fields)], Facts(honey=frozenset({"p1"}))) == []
+
+
+def test_a_honey_record_is_told_at_once_and_not_again_for_weeks():
+    facts = Facts(honey=frozenset({"p1"}))
+    found = told([leaf(), leaf(day=3), leaf(day=40)], facts)
+    assert [(each.subject, each.reasons[0].detector, each.reasons[0].leaves) for each in found] == [
+        ("s1", "honey", (0,)),
+        ("s1", "honey", (2,)),
+    ]
+
+
+def test_teams_at_their_own_patients_are_left_alone():
+    assert told(ward()) == []
+
+
+def strangers(**fields):
+    return [
+        leaf(day, 3.5, subject="s0", patient=f"x{day}-{each}", **fields)
+        for day in range(8, 18)
+        for each in range(4)
+    ]
+
+
+def detectors_of(findings):
+    return {reason.detector for each in findings for reason in each.reasons}
+
+
+def test_patients_whom_no_colleague_treats_are_told():
+    found = told(ward(extra=strangers()))
+    assert {each.subject for each in found} == {"s0"}
+    assert "strangers" in detectors_of(found)
+
+
+def test_a_note_in_the_record_explains_the_access():
+    assert told(ward(extra=strangers(action="create"))) == []
+
+
+@pytest.mark.parametrize("unit", ["House", "s0"])
+def test_an_encounter_with_the_unit_or_the_person_explains_the_access(unit):
+    extra = strangers()
+    contacts = {each.patient: [Contact(BEGIN, None, unit)] for each in ward(extra=extra)}
+    assert "strangers" not in detectors_of(told(ward(extra=extra), Facts(contacts=contacts)))
+
+
+def test_broken_glass_is_told_unless_somebody_looked_at_it():
+    extra = [
+        leaf(day, 3, subject="s0", patient=f"x{day}", purpose="ETREAT", request=f"e{day}")
+        for day in range(8, 18)
+    ]
+    assert "emergency" in detectors_of(told(ward(extra=extra)))
+    reviewed = Facts(reviewed=frozenset(each.request for each in extra))
+    assert "emergency" not in detectors_of(told(ward(extra=extra), reviewed))
+
+
+def test_a_burst_of_refused_tokens_is_told_without_a_name():
+    def refused(day, times):
+        return leaf(
+            day, 2, subject="", name="", role="", patient="", what="bearer token", resources=times,
+            outcome=Outcome.REFUSED, action="authenticate",
+        )  # fmt: skip
+
+    calm = [refused(day, 2 + day % 3) for day in range(19)]
+    assert told(ward(extra=calm)) == []
+    found = told(ward(extra=[*calm, refused(15, 400)]))
+    assert [(each.subject, each.reasons[0].detector) for each in found] == [("", "failures")]
+    assert "Somebody unknown was refused" in found[0].sentence
