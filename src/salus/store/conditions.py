@@ -64,7 +64,10 @@ class Rules(msgspec.Struct, frozen=True):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """The resource an entry acts on; `exists` is None where nobody looked."""
+    """The resource an entry acts on; `exists` is None where nobody looked.
+
+    With a condition that found nothing, the place must turn out to be free.
+    """
 
     id: str
     exists: bool | None

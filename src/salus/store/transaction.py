@@ -220,6 +220,7 @@ async def _befores(here: Here, entries: Sequence[Entry], targets: dict[int, Targ
     """Return the current versions of what is updated, locked until the end.
 
     Raises:
+        Conflict: a condition found nothing, and the id that comes with the content is taken.
         VersionConflict: If-None-Match says that there is none, or that it is not this version.
     """
     named = {
@@ -232,6 +233,11 @@ async def _befores(here: Here, entries: Sequence[Entry], targets: dict[int, Targ
     await here.connection.execute(resources.LOCK, [f"{kind}/{identity}" for kind, identity in named])
     found = await current_of(here, list(named))
     for key, entry in named.items():
+        if key in found and entry.condition is not None and targets[entry.index].exists is None:
+            raise Conflict(
+                f"{place_of(entry)}The condition selects nothing, and {key[0]}/{key[1]} is another resource: "
+                "leave the id out, or update that one by its id."
+            )
         if key in found and not found[key].deleted and names_version(entry.if_none_match, found[key].version):
             raise VersionConflict(
                 f"{place_of(entry)}{key[0]}/{key[1]} is there in the version that If-None-Match excludes."

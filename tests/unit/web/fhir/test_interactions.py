@@ -159,6 +159,29 @@ async def test_conditional_update_and_delete(door):
     assert (await door("GET", f"/Patient/{made.json()['id']}")).status_code == 410
 
 
+@pytest.mark.clause("R4 http.html#cond-update")
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_a_conditional_update_that_finds_nothing_takes_no_other_resources_place(door, deleted):
+    assert (await door.operator("PUT", "/Patient/p1", {**PATIENT, "id": "p1"})).status_code == 201
+    if deleted:
+        assert (await door.operator("DELETE", "/Patient/p1")).status_code == 204
+    other = {"resourceType": "Patient", "id": "p1", "active": False}
+    address = "Patient?identifier=urn:nomatch|9"
+    entry = {"resource": other, "request": {"method": "PUT", "url": address}}
+    more = {"resource": PATIENT, "request": {"method": "POST", "url": "Patient"}}
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [more, entry]}
+    for refused in (
+        await door.operator("PUT", f"/{address}", other),
+        await door("PUT", f"/{address}", other),
+        await door.operator("POST", "", bundle),
+    ):
+        assert refused.status_code == 409, refused.text
+        assert "Patient/p1 is another resource" in refused.text
+    assert (await door.operator("GET", "/Patient/p1/_history")).json()["total"] == 1 + deleted
+    free = await door.operator("PUT", f"/{address}", {**other, "id": "p2"})
+    assert (free.status_code, free.json()["id"]) == (201, "p2")
+
+
 async def test_a_conditional_delete_of_many_is_refused(door):
     await created(door, PATIENT)
     await created(door, PATIENT)
