@@ -12,13 +12,15 @@ from tests.federation.conftest import DAY, put
 
 from salus.core.access import Purpose, Role
 from salus.core.errors import AccessRefused, NotAuthenticated
+from salus.core.identifiers import new_id
 from salus.federation.anchor import refresh, spread
+from salus.federation.clients import subject_of
 from salus.federation.membership import install_list
 from salus.federation.membership_list import Member, sign_list, without_member
 from salus.node import write_refusals
 from salus.standards.smart.asker import Asker
 from salus.standards.smart.assertion import ASSERTION_TYPE, claims_for
-from salus.store.federation import Client, register_client
+from salus.store.federation import Client, register_client, switch_off_client
 from salus.store.ledger import decode_entry
 from salus.trust.refusals import FAILURES_MAX
 
@@ -177,28 +179,87 @@ async def test_parameters_in_the_query_are_refused(federation):
     assert answer.json()["error"] == "invalid_request"
 
 
-async def test_a_registered_local_system_is_given_its_scopes_and_no_more(federation):
-    home = federation.nodes["pt-1"]
-    key = RSAKey.generate_key(2048, {"kid": "r1"})
-    client = Client("lab", "Laboratory", [key.as_dict(private=False)], ("system/Observation.rs",))
-    await register_client(home.services.database, client, now=home.clock())
-    endpoint = f"{home.url}/oauth/token"
+class LocalSystem:
+    """A registered system of a node's own country: it signs with its key and calls the node."""
 
-    async def asking(scope, jti):
-        claims = claims_for("lab", endpoint, jti=jti, now=home.clock().timestamp(), asker=None)
+    def __init__(self, home, client):
+        self.home, self.client = home, client
+        self.key = RSAKey.generate_key(2048, {"kid": "r1"})
+
+    async def register(self):
+        keys = [self.key.as_dict(private=False)]
+        registered = Client(self.client, "Laboratory", keys, ("system/Observation.rs",))
+        await register_client(self.home.services.database, registered, now=self.home.clock())
+
+    async def post(self, path, **fields):
+        endpoint = f"{self.home.url}{path}"
+        claims = claims_for(
+            self.client, endpoint, jti=new_id(), now=self.home.clock().timestamp(), asker=None
+        )
         header = {"alg": "RS384", "kid": "r1", "typ": "JWT"}
-        assertion = jws.serialize_compact(header, msgspec.json.encode(claims), key, algorithms=["RS384"])
-        fields = {
-            "grant_type": "client_credentials",
-            "scope": scope,
-            "client_assertion_type": ASSERTION_TYPE,
-            "client_assertion": assertion,
-        }
+        assertion = jws.serialize_compact(header, msgspec.json.encode(claims), self.key, algorithms=["RS384"])
+        fields |= {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
         async with httpx.AsyncClient(trust_env=False) as http:
-            return (await http.post(endpoint, data=fields)).json()
+            return await http.post(endpoint, data=fields)
 
-    assert (await asking("system/Observation.rs system/Patient.rs", "1"))["scope"] == "system/Observation.rs"
-    assert (await asking("system/Patient.rs", "2"))["error"] == "invalid_scope"
+    async def ask(self, scope="system/Observation.rs"):
+        return (await self.post("/oauth/token", grant_type="client_credentials", scope=scope)).json()
+
+    async def is_active(self, token):
+        return (await self.post("/oauth/introspect", token=token)).json()["active"]
+
+
+async def reads_with(home, token):
+    headers = {"authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(trust_env=False, headers=headers) as http:
+        return (await http.get(f"{home.url}/fhir/Observation")).status_code
+
+
+async def test_a_registered_local_system_is_given_its_scopes_and_no_more(federation):
+    lab = LocalSystem(federation.nodes["pt-1"], "lab")
+    await lab.register()
+    assert (await lab.ask("system/Observation.rs system/Patient.rs"))["scope"] == "system/Observation.rs"
+    assert (await lab.ask("system/Patient.rs"))["error"] == "invalid_scope"
+
+
+@pytest.mark.parametrize("client", ["lab", "https://lab.example/1"])
+async def test_a_client_gives_back_its_token_whatever_its_id(federation, client):
+    home = federation.nodes["pt-1"]
+    lab = LocalSystem(home, client)
+    await lab.register()
+    token = (await lab.ask())["access_token"]
+    assert await lab.is_active(token)
+    assert await reads_with(home, token) == 200
+    assert (await lab.post("/oauth/revoke", token=token)).status_code == 200
+    assert not await lab.is_active(token)
+    while await reads_with(home, token) != 401:
+        pass
+
+
+async def test_a_client_whose_id_begins_like_anothers_knows_nothing_of_its_tokens(federation):
+    home = federation.nodes["pt-1"]
+    lab, other = LocalSystem(home, "lab"), LocalSystem(home, "lab/sub")
+    await lab.register()
+    await other.register()
+    token = (await other.ask())["access_token"]
+    assert not await lab.is_active(token)
+    assert (await lab.post("/oauth/revoke", token=token)).status_code == 200
+    assert await other.is_active(token)
+    assert subject_of("lab/sub") != subject_of("lab", "sub")
+
+
+async def test_the_tokens_of_a_client_end_when_it_is_switched_off(federation):
+    home = federation.nodes["pt-1"]
+    lab, other = LocalSystem(home, "lab"), LocalSystem(home, "other")
+    await lab.register()
+    await other.register()
+    token, others = (await lab.ask())["access_token"], (await other.ask())["access_token"]
+    assert await reads_with(home, token) == 200
+    until = home.clock() + timedelta(seconds=home.services.terms.seconds)
+    assert await switch_off_client(home.services.database, "lab", until=until)
+    while await reads_with(home, token) != 401:
+        pass
+    assert await reads_with(home, others) == 200
 
 
 async def test_discovery_says_what_the_node_does(federation):

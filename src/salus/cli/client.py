@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from salus.core.access import Purpose, Role
 from salus.core.clock import utc_now
 from salus.core.errors import SettingsInvalid
 from salus.node import place_of
-from salus.settings import read_settings
+from salus.settings import Settings, read_settings
 from salus.standards.jose.keys import algorithm_of
 from salus.store.federation import Client, list_clients, register_client, switch_off_client
 from salus.store.postgres import open_database
@@ -24,6 +25,8 @@ from salus.trust.scopes import parse_scope
 ALGORITHMS = frozenset({"ES384", "RS384"})
 ROLES = (Role.APP, Role.CLINICIAN, Role.PHARMACIST)
 PURPOSES = (Purpose.TREATMENT, Purpose.EMERGENCY)
+UNDERWAY_SECONDS = 2
+"""A token may be in the making while its client is switched off."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,14 +63,19 @@ async def _run(options: argparse.Namespace) -> int:
             await register_client(database, wanted, now=utc_now())
             say(f"{wanted.id} is registered for {' '.join(wanted.scopes)}.")
         elif options.action == "off":
-            if not await switch_off_client(database, options.client):
+            if not await switch_off_client(database, options.client, until=_last_expiry(settings)):
                 raise SettingsInvalid(f"{options.client} is not registered; see: salus client list")
-            say(f"{options.client} is off: it gets no token any more; tokens it has end within minutes.")
+            say(f"{options.client} is off: it gets no token any more, and those it has are refused.")
         else:
             for client in await list_clients(database):
                 fields = (client.scopes, client.roles, client.purposes)
                 say("\t".join(map(plain, [client.id, client.name, *map(" ".join, fields)])).rstrip("\t"))
     return 0
+
+
+def _last_expiry(settings: Settings) -> datetime:
+    """Return when a token expires that is being issued at this moment."""
+    return utc_now() + timedelta(seconds=settings.limits.token_seconds + UNDERWAY_SECONDS)
 
 
 def _wanted(options: argparse.Namespace) -> Client:

@@ -134,9 +134,18 @@ def caller_for(applicant: Applicant, scope: str, *, issuer: str) -> Caller:
     return _speaking_for(asker, applicant, granted, issuer)
 
 
+def subject_of(client: str, person: str = "") -> str:
+    """Return the subject of a client itself, or of a person of its; no two clients make the same one.
+
+    A client id may be an address: its slashes are written as in one (RFC 3986, 2.1).
+    """
+    name = client.replace("%", "%25").replace("/", "%2F")
+    return f"{name}/{person}" if person else name
+
+
 def refusal(asker: Asker, applicant: Applicant, *, request: str, now: datetime, rule: str) -> Leaf:
     """Return the leaf of a token that was refused to a known node or client for the person it stated."""
-    subject = asker.subject if applicant.node else f"{applicant.client}/{asker.subject}"
+    subject = asker.subject if applicant.node else subject_of(applicant.client, asker.subject)
     return Leaf(
         at=now, request=request, patient=asker.patient, subject=subject, name=asker.name,
         role=asker.role.value, organisation=asker.organisation, node=applicant.node or "",
@@ -185,7 +194,7 @@ def _local(applicant: Applicant, asker: Asker | None, wanted: list[str], issuer:
     if Role.APP not in applicant.roles:
         raise AccessRefused("this client speaks for professionals only; say for whom it asks (extensions)")
     return Caller(
-        subject=applicant.client,
+        subject=subject_of(applicant.client),
         name=applicant.name,
         role=Role.APP,
         organisation=applicant.name,
@@ -213,7 +222,7 @@ def _vouched_for(applicant: Applicant, asker: Asker, granted: tuple[str, ...]) -
 
 def _speaking_for(asker: Asker, applicant: Applicant, scopes: tuple[str, ...], issuer: str) -> Caller:
     return Caller(
-        subject=f"{applicant.client}/{asker.subject}",
+        subject=subject_of(applicant.client, asker.subject),
         name=asker.name,
         role=asker.role,
         organisation=asker.organisation,

@@ -20,6 +20,7 @@ import msgspec
 from salus.core.access import Purpose, Role
 from salus.core.errors import StorageUnavailable
 from salus.store.postgres import Database
+from salus.store.revocations import note_revoked, of_client
 
 FOLDER = "federation"
 LIST_FILE, ANCHOR_FILE, ANCHOR_KEY_FILE = "members.jws", "anchor.json", "anchor-key.json"
@@ -88,10 +89,16 @@ async def list_clients(database: Database) -> list[Client]:
         return [_client(row) for row in await connection.fetch(_LIST)]
 
 
-async def switch_off_client(database: Database, client: str) -> bool:
-    """Give the client no token any more; return whether it was registered."""
-    async with database.system() as connection:
-        return bool(await connection.fetchval(_OFF, client))
+async def switch_off_client(database: Database, client: str, *, until: datetime) -> bool:
+    """Give the client no token any more, and end those it has; return whether it was registered.
+
+    `until` is when the last of them would expire.
+    """
+    async with database.system() as connection, connection.transaction():
+        is_off = bool(await connection.fetchval(_OFF, client))
+        if is_off:
+            await note_revoked(connection, of_client(client), until)
+    return is_off
 
 
 async def register_client(database: Database, client: Client, *, now: datetime) -> None:

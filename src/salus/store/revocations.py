@@ -9,23 +9,38 @@ from datetime import datetime
 
 import asyncpg
 
-from salus.store.postgres import Database, storage_errors
+from salus.store.postgres import Connection, Database, storage_errors
 
 _CHANNEL = "salus_revoked"
 _RETRY_SECONDS = 1.0
 
 
+_REVOKE = """
+INSERT INTO revoked_token (token_id, expires_at) VALUES ($1, $2)
+ON CONFLICT (token_id) DO UPDATE SET expires_at = greatest(revoked_token.expires_at, excluded.expires_at)
+"""
+
+
+def of_client(client: str) -> str:
+    """Return what stands for every token of a client among the revoked ones; no token id has a blank.
+
+    Its tokens that expire later than the entry were issued later, and are good.
+    """
+    return f"client {client}"
+
+
 async def revoke(database: Database, token_id: str, expires_at: datetime) -> None:
     """Refuse the token from now on, in every process; the row may go after `expires_at`."""
     async with database.system() as connection, connection.transaction():
-        await connection.execute(
-            "INSERT INTO revoked_token (token_id, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            token_id,
-            expires_at,
-        )
-        await connection.execute(
-            "SELECT pg_notify($1, $2)", _CHANNEL, f"{token_id} {int(expires_at.timestamp())}"
-        )
+        await note_revoked(connection, token_id, expires_at)
+
+
+async def note_revoked(connection: Connection, token_id: str, expires_at: datetime) -> None:
+    """Refuse the token from the end of the connection's transaction on."""
+    await connection.execute(_REVOKE, token_id, expires_at)
+    await connection.execute(
+        "SELECT pg_notify($1, $2)", _CHANNEL, f"{token_id} {int(expires_at.timestamp())}"
+    )
 
 
 async def forget_expired(database: Database, now: datetime) -> None:
@@ -57,7 +72,7 @@ async def _listen(database: Database, revoked: dict[str, datetime]) -> asyncpg.C
     connection = await asyncpg.connect(database.url)
 
     def hear(_connection: object, _pid: int, _channel: str, payload: object) -> None:
-        token_id, _, seconds = str(payload).partition(" ")
+        token_id, _, seconds = str(payload).rpartition(" ")
         revoked[token_id] = datetime.fromtimestamp(int(seconds)).astimezone()
 
     # Listen first, then read: what is revoked in between is heard, read or both.

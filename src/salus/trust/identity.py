@@ -1,7 +1,7 @@
 """Who asks: the Authorization header and nothing else, verified once and remembered until it expires.
 
-A revoked token is refused at once: revocations are held in memory, and other processes of the node hear of
-them from the database (`store.revocations`).
+A revoked token, and every token of a client that was switched off, is refused at once: revocations are held
+in memory, and other processes of the node hear of them from the database (`store.revocations`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from joserfc.jwk import ECKey
 from salus.core.access import Caller
 from salus.core.clock import Clock
 from salus.core.errors import NotAuthenticated
+from salus.store.revocations import of_client
 from salus.trust.refusals import BEARER, Refusals
 from salus.trust.tokens import AccessToken, TokenTerms, verify
 
@@ -56,11 +57,25 @@ class Doorkeeper:
         elif now >= known.expires_at:
             del self._remembered[token]
             raise NotAuthenticated("The access token has expired; get a new one.")
-        if known.caller.token_id in self.revoked:
-            raise NotAuthenticated("The access token was revoked; get a new one.")
-        if known.caller.node is not None and not self._is_member(known.caller.node):
-            raise NotAuthenticated("The node that this token was given to is no member any more.")
+        ended = self.ended(known)
+        if ended:
+            raise NotAuthenticated(ended)
         return known.caller
+
+    def ended(self, token: AccessToken) -> str:
+        """Return what has ended a verified token before its time, "" if nothing has."""
+        if token.caller.token_id in self.revoked:
+            return "The access token was revoked; get a new one."
+        if token.client and self._is_off(token):
+            return "The system that this access token was given to was switched off."
+        if token.caller.node is not None and not self._is_member(token.caller.node):
+            return "The node that this token was given to is no member any more."
+        return ""
+
+    def _is_off(self, known: AccessToken) -> bool:
+        """Return whether the token's client was switched off since it was issued."""
+        until = self.revoked.get(of_client(known.client))
+        return until is not None and known.expires_at <= until
 
     def _remember(self, token: str, verified: AccessToken, now: datetime) -> None:
         if len(self._remembered) >= _REMEMBERED_MAX:

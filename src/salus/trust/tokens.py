@@ -36,10 +36,17 @@ class TokenTerms(msgspec.Struct, frozen=True):
 
 
 class AccessToken(msgspec.Struct, frozen=True):
-    """A verified token: whom it speaks for, until when."""
+    """A verified token.
+
+    Args:
+        caller: whom it speaks for.
+        expires_at: until when.
+        client: the id of the client it was issued to, "" for a login at the node itself.
+    """
 
     caller: Caller
     expires_at: datetime
+    client: str = ""
 
 
 class _Claims(msgspec.Struct, frozen=True):
@@ -56,10 +63,14 @@ class _Claims(msgspec.Struct, frozen=True):
     patient: str | None = None
     scope: str = ""
     node: str | None = None
+    client_id: str = ""
 
 
-def issue(key: ECKey, caller: Caller, terms: TokenTerms, *, now: datetime) -> str:
-    """Return a fresh access token for the caller, whose `issuer` and `token_id` are filled in here."""
+def issue(key: ECKey, caller: Caller, terms: TokenTerms, *, now: datetime, client: str = "") -> str:
+    """Return a fresh access token for the caller, whose `issuer` and `token_id` are filled in here.
+
+    `client` is the id of the client it is issued to, "" for a login at the node itself.
+    """
     claims: dict[str, Any] = {  # Any: JWT claims
         "iss": terms.issuer,
         "aud": terms.issuer,
@@ -75,6 +86,7 @@ def issue(key: ECKey, caller: Caller, terms: TokenTerms, *, now: datetime) -> st
         "patient": caller.patient,
         "scope": " ".join(caller.scopes),
         "node": caller.node,
+        "client_id": client,
     }
     present = {name: value for name, value in claims.items() if value not in (None, "")}
     present |= {"name": caller.name, "organisation": caller.organisation}
@@ -123,4 +135,4 @@ def _checked(claims: _Claims, terms: TokenTerms, now: datetime) -> AccessToken:
         node=claims.node,
         token_id=claims.jti,
     )
-    return AccessToken(caller, datetime.fromtimestamp(claims.exp, tz=now.tzinfo))
+    return AccessToken(caller, datetime.fromtimestamp(claims.exp, tz=now.tzinfo), claims.client_id)

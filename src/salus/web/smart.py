@@ -113,7 +113,7 @@ async def _token(services: Services, request: Request) -> Response:
     except SalusError as error:
         await _write_down(services, request, applicant)
         return _error("invalid_scope", error.message, 400)
-    token = issue(services.keys.token, caller, services.terms, now=services.clock())
+    token = issue(services.keys.token, caller, services.terms, now=services.clock(), client=applicant.client)
     granted = "system/Patient.s" if caller.scopes == (LOOKUP,) else " ".join(caller.scopes)
     answer = {
         "access_token": token,
@@ -139,13 +139,14 @@ async def _introspect(services: Services, request: Request) -> Response:
     found = await _own_token(services, request)
     if isinstance(found, Response):
         return found
-    if found is None or found.caller.token_id in services.doorkeeper.revoked:
+    if found is None or services.doorkeeper.ended(found):
         return JSONResponse({"active": False})
     caller = found.caller
     described = {
         "active": True,
         "scope": " ".join(caller.scopes),
         "sub": caller.subject,
+        "client_id": found.client,
         "iss": caller.issuer,
     }
     described |= {"exp": int(found.expires_at.timestamp()), "patient": caller.patient, "jti": caller.token_id}
@@ -163,7 +164,7 @@ async def _own_token(services: Services, request: Request) -> AccessToken | Resp
         found = verify(services.keys.token, fields.get("token", ""), services.terms, now=services.clock())
     except NotAuthenticated:
         return None
-    return found if found.caller.subject.split("/")[0] == applicant.client else None
+    return found if found.client == applicant.client else None
 
 
 async def _authenticated(services: Services, request: Request) -> tuple[dict[str, str], Applicant] | Response:
