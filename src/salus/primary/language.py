@@ -6,7 +6,7 @@ http://hl7.org/fhir/StructureDefinition/translation), then our table, then the o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -28,11 +28,22 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Displays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Words, and displays by system and code, each by language."""
+    """Words, and displays by system and code, each by language.
 
+    `unreviewed` languages are those in which no clinician has read them yet.
+    """
+
+    unreviewed: tuple[str, ...]
     words: dict[str, Texts]
     systems: dict[str, str]
     codes: dict[str, dict[str, Texts]]
+
+
+class Phrases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Phrases with places for parts; `unreviewed` languages have been read by no clinician yet."""
+
+    unreviewed: tuple[str, ...]
+    phrases: dict[str, Texts]
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -52,6 +63,36 @@ def sections() -> dict[str, Section]:
 def displays() -> Displays:
     """Return the table of words and displays."""
     return msgspec.toml.decode(_table("displays.toml"), type=Displays)
+
+
+@cache
+def phrases() -> Phrases:
+    """Return the table of phrases."""
+    return msgspec.toml.decode(_table("phrases.toml"), type=Phrases)
+
+
+def is_reviewed(language: str) -> bool:
+    """Return whether a clinician has read our wording in the language."""
+    return language not in {*phrases().unreviewed, *displays().unreviewed}
+
+
+def say(name: str, language: str, **parts: Shown | str) -> Shown:
+    """Return one of our own phrases around its parts; it is translated when all of them are."""
+    texts = phrases().phrases[name]
+    shown = {key: part if isinstance(part, Shown) else Shown(part, True) for key, part in parts.items()}
+    text = texts.get(language, texts[FALLBACK]).format(**{key: part.text for key, part in shown.items()})
+    return Shown(text, all(part.translated for part in shown.values()))
+
+
+def join(parts: Iterable[Shown], separator: str = ", ") -> Shown:
+    """Return the parts that have a text as one."""
+    told = [part for part in parts if part.text]
+    return Shown(separator.join(part.text for part in told), all(part.translated for part in told))
+
+
+def original(text: object) -> Shown:
+    """Return a text of the record as it came."""
+    return Shown("" if text is None else str(text), text in (None, ""))
 
 
 def word(name: str, language: str) -> str:
@@ -85,6 +126,11 @@ def show_status(code: str, language: str) -> Shown:
     return show_concept(
         {"coding": [{"system": "urn:salus:status", "code": code}]} if code else None, language
     )
+
+
+def show_type(name: str, language: str) -> Shown:
+    """Return what resources of an R4 type are called in the language, or the type's own name, marked."""
+    return show_concept({"coding": [{"system": "urn:salus:type", "code": name}]}, language)
 
 
 def _carried(coding: Mapping[str, Any], language: str) -> str:

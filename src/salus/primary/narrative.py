@@ -6,14 +6,17 @@ Every text that came from a record is escaped; no markup of a record ever enters
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from html import escape
 from typing import Any
 
 import msgspec
 
-from salus.primary.language import Shown, show_concept, show_status, word
-from salus.primary.references import local_reference
-from salus.primary.selection import clinical_date, orders_of
+from salus.primary.dates import event_date
+from salus.primary.details import details_of, dosages_of
+from salus.primary.language import Shown, join, say, word
+from salus.primary.medicines import dosages, orders_of
+from salus.primary.naming import name_of
 
 XHTML = "http://www.w3.org/1999/xhtml"
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
@@ -34,21 +37,33 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def line(
-    resource: Resource, medications: Mapping[str, Resource], language: str, *, order: Resource | None = None
+    resource: Resource,
+    held: Mapping[str, Resource],
+    language: str,
+    *,
+    orders: Sequence[Resource] = (),
+    doubted: bool = False,
+    now: datetime | None = None,
 ) -> Line:
     """Return the resource as a line.
 
     Args:
         resource: an entry of a section.
-        medications: Medication and Device resources by "Type/id".
+        held: Medication and Device resources by "Type/id".
         language: BCP 47 language code.
-        order: the prescription of the same medicine, for which this line stands as well.
+        orders: the prescriptions of the same medicine, newest first, for which this line stands as well.
+        doubted: whether it says "none known" beside entries that say otherwise.
+        now: when the line is read, to say that a time is over; None where that does not matter.
     """
-    names = [show_concept(concept, language) for concept in _names(resource, medications)]
-    what = next((name for name in names if name.text), Shown(word("unnamed", language), True))
-    details = [*_standing(resource, order, language), *_details(resource, language)]
-    details = [show for show in details if show.text]
-    return Line(what, tuple(details), clinical_date(resource))
+    orders = orders or [held[link] for link in orders_of(resource) if _is_order(held.get(link))]
+    beside = [say("beside-others", language)] if doubted else []
+    standing = [*beside, *_standing(resource, orders, language, now)]
+    details = [*standing, *details_of(resource, held, language, now)]
+    return Line(
+        name_of(resource, held, language),
+        tuple(show for show in details if show.text),
+        event_date(resource),
+    )
 
 
 def sentence(entry: Line, language: str) -> str:
@@ -89,63 +104,29 @@ def _cell(shown: Shown, language: str) -> str:
     return escape(shown.text) + marked
 
 
-def _names(resource: Resource, medications: Mapping[str, Resource]) -> list[Resource]:
-    """Return the concepts that may name the entry, the best first."""
-    concepts = [resource.get(name) for name in ("medicationCodeableConcept", "vaccineCode", "code")]
-    for name in ("medicationReference", "device"):
-        reference = resource.get(name, {})
-        held = medications.get(local_reference(str(reference.get("reference", ""))), {})
-        concepts += [held.get("code"), held.get("type")]
-        concepts.append({"text": reference["display"]} if reference.get("display") else None)
-    concepts += [{"text": resource[name]} for name in ("title", "description") if resource.get(name)]
-    concepts += list(resource.get("category", ()))[:1] if isinstance(resource.get("category"), list) else []
-    return [concept for concept in concepts if isinstance(concept, dict)]
-
-
-def _standing(resource: Resource, order: Resource | None, language: str) -> list[Shown]:
-    """Return whether a medicine is taken, prescribed or both, and since when it is prescribed."""
+def _standing(
+    resource: Resource, orders: Sequence[Resource], language: str, now: datetime | None
+) -> list[Shown]:
+    """Return whether a medicine is taken, prescribed or both, and what its orders say beside it."""
     kind = resource.get("resourceType")
+    if resource.get("doNotPerform"):
+        return []
     taken = [Shown(word("taken", language), True)] if kind == "MedicationStatement" else []
-    if kind != "MedicationRequest" and order is None and not orders_of(resource):
-        return taken
-    since = clinical_date(order) if order is not None else ""
-    return [*taken, Shown(f"{word('prescribed', language)} {since}".strip(), True)]
+    taken = [] if resource.get("status") == "not-taken" else taken
+    if kind == "MedicationRequest":
+        return [Shown(word("prescribed", language), True), *_earlier(len(orders), language)]
+    if not orders:
+        return [*taken, *([Shown(word("prescribed", language), True)] if orders_of(resource) else [])]
+    newest = orders[0]
+    prescribed = [Shown(f"{word('prescribed', language)} {event_date(newest)}".strip(), True)]
+    if dosages(newest) != dosages(resource):
+        prescribed += dosages_of(newest, language, now)
+    return [*taken, join(prescribed, ": "), *_earlier(len(orders) - 1, language)]
 
 
-def _details(resource: Resource, language: str) -> list[Shown]:
-    details = [
-        _quantity(resource.get("valueQuantity")),
-        show_concept(resource.get("valueCodeableConcept"), language),
-    ]
-    details += [_plain(resource.get(name)) for name in ("valueString", "valueDateTime", "valueInteger")]
-    for component in resource.get("component", ()):
-        name = show_concept(component.get("code"), language)
-        value = _quantity(component.get("valueQuantity")).text
-        details.append(Shown(f"{name.text} {value}".strip(), name.translated))
-    for reaction in resource.get("reaction", ()):
-        details += [show_concept(each, language) for each in reaction.get("manifestation", ())]
-    for member in ("dosageInstruction", "dosage"):
-        held = resource.get(member)
-        details += (
-            [_plain(dose.get("text"), translated=False) for dose in held] if isinstance(held, list) else []
-        )
-    clinical = resource.get("clinicalStatus")
-    details.append(
-        show_concept(clinical, language)
-        if clinical
-        else show_status(str(resource.get("status", "")), language)
-    )
-    if resource.get("criticality"):
-        details.append(show_status(str(resource["criticality"]), language))
-    return details
+def _earlier(number: int, language: str) -> list[Shown]:
+    return [say("same-orders", language, n=str(number))] if number else []
 
 
-def _quantity(quantity: Resource | None) -> Shown:
-    if not quantity or "value" not in quantity:
-        return Shown("", True)
-    unit = quantity.get("unit") or quantity.get("code") or ""
-    return Shown(f"{quantity.get('comparator', '')}{quantity['value']} {unit}".strip(), True)
-
-
-def _plain(text: object, *, translated: bool = True) -> Shown:
-    return Shown("" if text is None else str(text), translated)
+def _is_order(resource: Resource | None) -> bool:
+    return resource is not None and resource.get("resourceType") == "MedicationRequest"

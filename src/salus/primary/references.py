@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 def local_reference(reference: str) -> str:
     """Return "Type/id" of a relative or absolute reference, without a version."""
     return "/".join(reference.split("/_history/")[0].rsplit("/", 2)[-2:])
+
+
+def resolve(reference: object, held: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return what an R4 Reference names among resources by "Type/id" or fullUrl, {} when it is not there."""
+    link = str(reference.get("reference", "")) if isinstance(reference, Mapping) else ""
+    return held.get(link) or held.get(local_reference(link)) or {}

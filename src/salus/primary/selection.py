@@ -1,125 +1,152 @@
 """Which resource belongs to which section of a patient summary (IPS 2.0.1, EPS 1.0.0).
 
-Entries in error and refuted ones are left out; of repeated measurements the latest few are taken and the
-rest is counted, so that the reader is told.
+What a section cannot take is counted by type, so that the reader is told that it exists; so are the older of
+repeated measurements. Only what was entered in error is neither shown nor counted: it never was so.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
+from salus.core.identifiers import derived_id
+from salus.primary.dates import clinical_date
+from salus.primary.medicines import merge_same
 from salus.primary.references import local_reference
+from salus.primary.values import ABSENT
+from salus.standards.fhir.model import compartments
 
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
 LATEST_OF_A_CODE = 3
 PAST = frozenset({"inactive", "remission", "resolved"})
+ERROR = "entered-in-error"
 PREGNANCY_CODES = frozenset({"82810-3", "11778-8", "11779-6", "11780-4", "49051-6", "49052-4", "11636-8"})
 PREGNANCY_CODES |= frozenset({"11637-6", "11638-4", "11639-2", "11640-0", "11612-9", "11613-7", "11614-5"})
+SMOKING_CODES = frozenset({"72166-2"})
+VITAL_CODES = frozenset({"85354-9", "8480-6", "8462-4", "8867-4", "8310-5", "9279-1", "29463-7", "8302-2"})
+VITAL_CODES |= frozenset({"39156-5", "2708-6", "59408-5"})
+NO_RESUSCITATION = frozenset({"304253006", "45474-4"})
+"""Not for resuscitation: SNOMED CT finding, LOINC directive."""
+DIRECTIVES = frozenset({"acd", "dnr", "emrgonly", "hcd", "polst", "adr"})
+"""HL7 consentcategorycodes and consentscope of what a person wants or refuses in care."""
+DIRECTIVES |= frozenset({"42348-3", "75320-2", "45473-6", "81334-5", "86533-7", "64298-3"}) | NO_RESUSCITATION
+NONE_KNOWN = frozenset({"716186003", "409137002", "428607008", "429625007", "160245001", "787481004"})
+NONE_KNOWN |= frozenset({"no-known-allergies", "no-allergy-info", "no-known-problems", "no-problem-info"})
+NONE_KNOWN |= frozenset({"no-known-medications", "no-medication-info", "no-known-devices", "no-device-info"})
+NONE_KNOWN |= frozenset({"no-known-procedures", "no-procedure-info"})
+NONE_KNOWN |= frozenset({"no-known-immunizations", "no-immunization-info"})
+"""SNOMED CT and IPS codes by which a record says that nothing is known."""
+SURVEYED = frozenset({"survey", "activity"})
 NOT_ORDERED = frozenset({"proposal", "plan", "option"})
-WRONG = frozenset({"entered-in-error", "refuted", "not-done", "cancelled", "declined"})
+NO_ENTRY = frozenset({"Patient", "Person", "Group", "Schedule", "Provenance", "AuditEvent"})
+"""Types of a patient's compartment that are no entries of the record: whom it is about, what keeps track."""
 
 
 class Selected(msgspec.Struct, frozen=True):
     """The resources of one section, newest first, and how many older ones were left out.
 
-    `orders`: by id of a MedicationStatement, the newest order for which its line stands as well.
+    `orders`: by id of a medicine, the orders for which its line stands as well, newest first.
+    `doubted`: ids of entries that say "none known" beside others that say otherwise; they come last.
     """
 
     resources: tuple[Resource, ...]
     left_out: int = 0
-    orders: Mapping[str, Resource] = {}
+    orders: Mapping[str, tuple[Resource, ...]] = {}
+    doubted: frozenset[str] = frozenset()
 
 
-def select(resources: Iterable[Resource]) -> dict[str, Selected]:
-    """Return the resources of each section, keyed as in sections.toml; empty sections are absent."""
+class Selection(msgspec.Struct, frozen=True):
+    """A record in sections, keyed as in sections.toml without the empty ones, and by type what none shows."""
+
+    sections: dict[str, Selected]
+    not_shown: dict[str, int]
+
+
+def select(resources: Iterable[Resource]) -> Selection:
+    """Return a person's record as its sections show it, and how many entries of each type none of them shows.
+
+    Args:
+        resources: of the record, and what they refer to.
+    """
+    held = list(resources)
+    used = {_device_of(each) for each in held if section_of(each) == "devices"}
     found: dict[str, list[Resource]] = defaultdict(list)
-    for resource in resources:
+    not_shown: Counter[str] = Counter()
+    for resource in held:
         section = section_of(resource)
+        if f"{resource.get('resourceType')}/{resource.get('id')}" in used:
+            continue  # the statement of its use tells it
         if section:
-            found[section].append(resource)
+            found[section].append(use_of(resource) if resource["resourceType"] == "Device" else resource)
+        elif is_entry(resource) and not is_error(resource):
+            not_shown[str(resource["resourceType"])] += 1
     ordered = {name: sorted(held, key=_newest_first, reverse=True) for name, held in found.items()}
-    return {name: _NARROWED.get(name, _all)(held) for name, held in ordered.items()}
+    sections = {name: _NARROWED.get(name, _all)(held) for name, held in ordered.items()}
+    return Selection(sections, dict(sorted(not_shown.items())))
 
 
 def section_of(resource: Resource) -> str:
     """Return the section's short name, "" for a resource that no section shows."""
-    if _status(resource.get("verificationStatus")) in WRONG or resource.get("status") in WRONG:
+    if is_error(resource) or "refuted" in _codes(resource.get("verificationStatus")):
         return ""
     rule = _RULES.get(str(resource.get("resourceType")))
     return rule(resource) if rule else ""
 
 
-def _each_medicine_once(held: list[Resource]) -> Selected:
-    """Return the medicines; an order that a statement, or a newer order, already speaks for is no line.
+def is_error(resource: Resource) -> bool:
+    """Return whether it was entered in error."""
+    return resource.get("status") == ERROR or ERROR in _codes(resource.get("verificationStatus"))
 
-    A MedicationStatement says what is taken and on which order (basedOn, derivedFrom); without such a link,
-    the same code and the same dosage, or none on one side, is the same medicine. Two that differ in dosage
-    stay two lines: the reader must see the contradiction.
+
+def says_none(resource: Resource) -> bool:
+    """Return whether the entry says that nothing is known, such as "no known allergy"."""
+    codes = _codes(resource.get("code")) | _codes(resource.get("medicationCodeableConcept"))
+    return bool(codes & NONE_KNOWN)
+
+
+def use_of(device: Resource) -> Resource:
+    """Return the statement that a patient's device is in use, the only form in which a summary lists one.
+
+    Since when is not known and said so (IPS DeviceUseStatement.timing).
     """
-    statements = [each for each in held if each.get("resourceType") == "MedicationStatement"]
-    kept, orders = list(statements), dict[str, Resource]()
-    for order in held:
-        if order.get("resourceType") == "MedicationStatement":
-            continue
-        link = f"MedicationRequest/{order.get('id')}"
-        spoken = next((each for each in statements if link in orders_of(each)), None)
-        spoken = spoken or next((each for each in kept if _same_medicine(order, each)), None)
-        if spoken is None:
-            kept.append(order)
-        elif spoken.get("resourceType") == "MedicationStatement":
-            orders.setdefault(str(spoken.get("id")), order)
-    return Selected(tuple(sorted(kept, key=_newest_first, reverse=True)), 0, orders)
+    unknown = {"extension": [{"url": ABSENT, "valueCode": "unknown"}]}
+    return {
+        "resourceType": "DeviceUseStatement",
+        "id": derived_id("urn:salus:device-use", str(device["id"])),
+        "status": "active",
+        "subject": device["patient"],
+        "_timingDateTime": unknown,
+        "device": {"reference": f"Device/{device['id']}"},
+    }
 
 
-def orders_of(statement: Resource) -> list[str]:
-    """Return the orders ("MedicationRequest/id") that a MedicationStatement says it follows."""
-    if statement.get("resourceType") != "MedicationStatement":
-        return []
-    named = [*statement.get("basedOn", ()), *statement.get("derivedFrom", ())]
-    links = [local_reference(str(each.get("reference", ""))) for each in named]
-    return [link for link in links if link.startswith("MedicationRequest/")]
+def is_entry(resource: Resource) -> bool:
+    """Return whether it is an entry of a patient's record, and not what entries only refer to."""
+    kind = str(resource.get("resourceType"))
+    if kind == "Device":
+        return bool(resource.get("patient"))
+    return kind in compartments()["Patient"] and kind not in NO_ENTRY
 
 
-def _same_medicine(one: Resource, other: Resource) -> bool:
-    if not _products(one) & _products(other) or one.get("status") != other.get("status"):
-        return False
-    taken, asked = _dosages(one), _dosages(other)
-    return taken == asked or not (taken and asked)
+def _device_of(statement: Resource) -> str:
+    device = statement.get("device")
+    return local_reference(str(device.get("reference", ""))) if isinstance(device, dict) else ""
 
 
-def _products(resource: Resource) -> set[str]:
-    """Return the product's codes as "system|code", or the reference to it."""
-    codings = resource.get("medicationCodeableConcept", {}).get("coding", ())
-    found = {f"{each.get('system')}|{each['code']}" for each in codings if each.get("code")}
-    link = resource.get("medicationReference", {}).get("reference")
-    return found | ({local_reference(str(link))} if link else set())
+def _each_medicine_once(held: list[Resource]) -> Selected:
+    kept, orders = merge_same(held)
+    return msgspec.structs.replace(_none_last(kept), orders=orders)
 
 
-def _dosages(resource: Resource) -> list[str]:
-    listed = resource.get("dosage") or resource.get("dosageInstruction") or ()
-    return [str(each.get("text") or sorted(each.items(), key=str)) for each in listed]
-
-
-def clinical_date(resource: Resource) -> str:
-    """Return the date that a reader looks for first, as written, "" when there is none."""
-    for name in _DATES:
-        found = resource.get(name)
-        if isinstance(found, dict):
-            found = found.get("start") or found.get("end")
-        if found:
-            return str(found)
-    return ""
-
-
-_DATES = (
-    "effectiveDateTime", "effectivePeriod", "occurrenceDateTime", "performedDateTime", "performedPeriod",
-    "onsetDateTime", "onsetPeriod", "authoredOn", "timingDateTime", "timingPeriod", "period", "issued",
-    "recordedDate", "recordedOn", "dateAsserted", "dateTime",
-)  # fmt: skip
+def _none_last(held: list[Resource]) -> Selected:
+    """Return the entries with those that say "none known" last; beside others they are doubted."""
+    none = [each for each in held if says_none(each)]
+    others = [each for each in held if not says_none(each)]
+    doubted = frozenset(str(each.get("id")) for each in none) if others else frozenset()
+    return Selected((*others, *none), doubted=doubted)
 
 
 def _newest_first(resource: Resource) -> tuple[str, str]:
@@ -146,20 +173,20 @@ _NARROWED = {
     "results": _latest,
     "vital-signs": _latest,
     "social-history": _latest,
+    "problems": _none_last,
+    "allergies": _none_last,
+    "procedures": _none_last,
+    "immunizations": _none_last,
 }
 
 
 def _code_key(resource: Resource) -> str:
+    """Return what repeated measurements have in common; a panel's lines differ in site and text as well."""
     concept = resource.get("code", {})
-    codings = concept.get("coding") or [{}]
-    return (
-        f"{codings[0].get('system')}|{codings[0].get('code')}|{concept.get('text') if not codings[0] else ''}"
-    )
-
-
-def _status(concept: Resource | None) -> str:
-    codings = (concept or {}).get("coding") or [{}]
-    return str(codings[0].get("code", ""))
+    sites = sorted(_codes(resource.get("bodySite"))) or [str(resource.get("bodySite", {}).get("text", ""))]
+    kind = resource.get("resourceType")
+    codings = sorted(f"{each.get('system')}|{each.get('code')}" for each in concept.get("coding", ()))
+    return f"{kind} {' '.join(codings) or concept.get('text')} {' '.join(sites)}"
 
 
 def _codes(concepts: object) -> set[str]:
@@ -168,30 +195,59 @@ def _codes(concepts: object) -> set[str]:
 
 
 def _condition(resource: Resource) -> str:
-    return "past-problems" if _status(resource.get("clinicalStatus")) in PAST else "problems"
+    return "past-problems" if _codes(resource.get("clinicalStatus")) & PAST else "problems"
 
 
 def _medication(resource: Resource) -> str:
-    if resource.get("doNotPerform") is True or resource.get("intent", "order") in NOT_ORDERED:
+    if resource.get("intent", "order") in NOT_ORDERED:
         return ""
-    return "medications" if resource.get("status") in {"active", "on-hold", "intended"} else ""
+    if resource.get("doNotPerform") is True:
+        return "cautions" if resource.get("status") in {"active", "on-hold", "unknown"} else ""
+    taken = {"active", "on-hold", "intended", "unknown", "not-taken"}
+    return "medications" if resource.get("status") in taken else ""
 
 
 def _observation(resource: Resource) -> str:
-    if resource.get("status") not in {"final", "amended", "corrected", "preliminary"}:
+    if resource.get("status") in {"registered", "cancelled"}:
         return ""
-    if _codes(resource.get("code")) & PREGNANCY_CODES:
+    codes, categories = _codes(resource.get("code")), _codes(resource.get("category"))
+    if (codes | _codes(resource.get("valueCodeableConcept"))) & NO_RESUSCITATION:
+        return "cautions"
+    if codes & PREGNANCY_CODES:
         return "pregnancy"
-    categories = _codes(resource.get("category"))
-    known = {"vital-signs": "vital-signs", "social-history": "social-history", "laboratory": "results"}
-    known["imaging"] = "results"
-    return next((known[code] for code in known if code in categories), "")
+    for section, own in (("vital-signs", VITAL_CODES), ("social-history", SMOKING_CODES)):
+        if section in categories or (not categories and codes & own):
+            return section
+    return "" if categories and categories <= SURVEYED else "results"
+
+
+def _order(resource: Resource) -> str:
+    forbids = resource.get("doNotPerform") is True or bool(_codes(resource.get("code")) & NO_RESUSCITATION)
+    stands = resource.get("status") in {"active", "on-hold", "unknown"}
+    return "cautions" if forbids and stands and resource.get("intent") not in NOT_ORDERED else ""
+
+
+def _procedure(resource: Resource) -> str:
+    return "" if resource.get("status") == "not-done" else "procedures"
+
+
+def _device_use(resource: Resource) -> str:
+    return "" if resource.get("status") in {"intended"} else "devices"
+
+
+def _device(resource: Resource) -> str:
+    """Return the devices' section for a device of the patient that is not put away."""
+    return "devices" if resource.get("patient") and resource.get("status") != "inactive" else ""
 
 
 def _consent(resource: Resource) -> str:
-    directive = {"acd", "42348-3", "75320-2"}
-    active = resource.get("status") == "active"
-    return "advance-directives" if active and _codes(resource.get("category")) & directive else ""
+    kinds = _codes(resource.get("category")) | _codes(resource.get("scope"))
+    return "advance-directives" if resource.get("status") == "active" and kinds & DIRECTIVES else ""
+
+
+def _document(resource: Resource) -> str:
+    kinds = _codes(resource.get("type")) | _codes(resource.get("category"))
+    return "advance-directives" if resource.get("status") == "current" and kinds & DIRECTIVES else ""
 
 
 _RULES = {
@@ -200,11 +256,17 @@ _RULES = {
     "MedicationStatement": _medication,
     "MedicationRequest": _medication,
     "Immunization": lambda _: "immunizations",
-    "Procedure": lambda _: "procedures",
-    "DeviceUseStatement": lambda _: "devices",
+    "Procedure": _procedure,
+    "Device": _device,
+    "DeviceUseStatement": _device_use,
+    "DocumentReference": _document,
     "Observation": _observation,
-    "DiagnosticReport": lambda resource: "results" if resource.get("status") != "registered" else "",
-    "CarePlan": lambda resource: "plan" if resource.get("status") in {"active", "on-hold"} else "",
+    "ServiceRequest": _order,
+    "DiagnosticReport": lambda resource: (
+        "" if resource.get("status") in {"registered", "cancelled"} else "results"
+    ),
+    "FamilyMemberHistory": lambda _: "family-history",
+    "CarePlan": lambda resource: "plan" if resource.get("status") in {"active", "on-hold", "unknown"} else "",
     "Flag": lambda resource: "alerts" if resource.get("status") == "active" else "",
     "Consent": _consent,
 }

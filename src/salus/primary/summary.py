@@ -12,10 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from salus.primary.language import Section, sections, title, word
+from salus.primary.language import Section, is_reviewed, say, sections, title, word
+from salus.primary.left_out import tell_not_shown, write_not_shown, write_older
+from salus.primary.medicines import orders_of
 from salus.primary.narrative import Line, line, narrative, paragraph, sentence, table
 from salus.primary.references import local_reference
-from salus.primary.selection import Selected, select
+from salus.primary.selection import Selected, Selection, select
 
 LOINC = "http://loinc.org"
 IPS_BUNDLE = "http://hl7.org/fhir/uv/ips/StructureDefinition/Bundle-uv-ips"
@@ -52,18 +54,18 @@ def compose_summary(
     for gone in merged:
         held.pop(f"Patient/{gone}", None)
     held[f"Patient/{patient['id']}"] = patient
-    chosen = select(held.values())
+    selection = select(held.values())
+    chosen = {name: selection.sections[name] for name in sections() if name in selection.sections}
     author = {"resourceType": "Organization", "id": "author", "name": author_organisation}
     carried = _carried(patient, chosen, held)
     carried["Organization/author"] = author
     addresses = {key: _address(key, str(patient["id"])) for key in carried}
-    said = ["title", "filtered", *(["merged"] if merged else [])]
-    about = narrative({each: "".join(paragraph(word(one, each)) for one in said) for each in languages})
+    about = narrative({each: _about(selection, each, merged) for each in languages})
     composition = _composition(patient, chosen, held, addresses, about, now=now, languages=languages)
+    if selection.not_shown:
+        composition["extension"] = write_not_shown(selection.not_shown)
     shown = {
-        f"{each['resourceType']}/{each['id']}": found.orders.get(str(each["id"]))
-        for found in chosen.values()
-        for each in found.resources
+        f"{each['resourceType']}/{each['id']}": found for found in chosen.values() for each in found.resources
     }
     resolved = []
     known = addresses | {f"Patient/{gone}": addresses[f"Patient/{patient['id']}"] for gone in merged}
@@ -73,7 +75,7 @@ def compose_summary(
             copy.pop("link", None)  # it would lead to the patient itself
         if key in shown and "text" not in copy:
             copy["text"] = narrative(
-                {each: sentence(line(resource, held, each, order=shown[key]), each) for each in languages}
+                {each: sentence(_line(resource, held, each, shown[key], now), each) for each in languages}
             )
         resolved.append((addresses[key], copy))
     composed_at = now.astimezone(UTC).isoformat(timespec="seconds")
@@ -119,6 +121,15 @@ def meets_main_rules(bundle: Resource) -> bool:
     )
 
 
+def _about(selection: Selection, language: str, merged: Sequence[str]) -> str:
+    """Return what the reader of the whole document must know, as an XHTML fragment."""
+    said = [word(name, language) for name in ("title", "filtered", *(["merged"] if merged else []))]
+    said.append(tell_not_shown(selection.not_shown, language).text)
+    if not is_reviewed(language):
+        said.append(say("unreviewed", language).text)
+    return "".join(paragraph(each) for each in said if each)
+
+
 def _carried(
     patient: Resource, chosen: Mapping[str, Selected], held: Mapping[str, Resource]
 ) -> dict[str, Resource]:
@@ -132,7 +143,9 @@ def _carried(
             continue
         carried[key] = resource
         named = (held.get(local_reference(reference)) for reference in _references(resource))
-        waiting += [each for each in named if each is not None and each["resourceType"] in _CARRIED_TYPES]
+        told = [each for each in named if each is not None and each["resourceType"] in _CARRIED_TYPES]
+        orders = [held[link] for link in orders_of(resource) if link in held]
+        waiting[:0] = [*told, *orders]  # beside the entry, so that none is without the name it refers to
     return carried
 
 
@@ -154,7 +167,7 @@ def _composition(
     code = {"system": LOINC, "code": "60591-5", "display": "Patient summary Document"}
     composed_at = now.astimezone(UTC).isoformat(timespec="seconds")
     listed = [
-        _section(section, chosen.get(name), held, addresses, languages)
+        _section(section, chosen.get(name), held, addresses, languages, now)
         for name, section in sections().items()
         if section.required or name in chosen
     ]
@@ -179,6 +192,7 @@ def _section(
     held: Mapping[str, Resource],
     addresses: Mapping[str, str],
     languages: Sequence[str],
+    now: datetime,
 ) -> dict[str, Any]:
     composed: dict[str, Any] = {
         "title": title(section, languages[0]),
@@ -191,10 +205,12 @@ def _section(
         return composed | {"emptyReason": {"coding": [reason | {"display": "Unavailable"}], "text": text}}
     kept = [each for each in selected.resources if f"{each['resourceType']}/{each['id']}" in addresses]
     left_out = selected.left_out + len(selected.resources) - len(kept)
+    if left_out:
+        composed["extension"] = write_older(left_out)
     composed["text"] = narrative(
         {
             language: table(
-                [_line(each, held, language, selected) for each in kept], language, left_out=left_out
+                [_line(each, held, language, selected, now) for each in kept], language, left_out=left_out
             )
             for language in languages
         }
@@ -203,8 +219,12 @@ def _section(
     return composed | {"entry": entries}
 
 
-def _line(resource: Resource, held: Mapping[str, Resource], language: str, selected: Selected) -> Line:
-    return line(resource, held, language, order=selected.orders.get(str(resource["id"])))
+def _line(
+    resource: Resource, held: Mapping[str, Resource], language: str, selected: Selected, now: datetime
+) -> Line:
+    own_id = str(resource["id"])
+    orders, doubted = selected.orders.get(own_id, ()), own_id in selected.doubted
+    return line(resource, held, language, orders=orders, doubted=doubted, now=now)
 
 
 def _address(key: str, patient: str) -> str:

@@ -1,0 +1,39 @@
+"""The date of an entry, as written: when it happened, or, where only that is known, when it was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
+HAPPENED = (
+    "effectiveDateTime", "effectivePeriod", "effectiveInstant", "occurrenceDateTime", "occurrencePeriod",
+    "performedDateTime", "performedPeriod", "onsetDateTime", "onsetPeriod", "whenHandedOver", "whenPrepared",
+    "authoredOn", "timingDateTime", "timingPeriod", "started", "period", "dateTime", "date", "created",
+)  # fmt: skip
+RECORDED = ("issued", "recordedDate", "recorded", "recordedOn", "dateAsserted")
+
+
+def event_date(resource: Resource) -> str:
+    """Return when it happened or began, "" when that is not known."""
+    return _first(resource, HAPPENED)
+
+
+def recorded_date(resource: Resource) -> str:
+    """Return when it was recorded where nothing says when it happened, else ""."""
+    return "" if event_date(resource) else _first(resource, RECORDED)
+
+
+def clinical_date(resource: Resource) -> str:
+    """Return the date to sort by, "" when there is none."""
+    return event_date(resource) or recorded_date(resource)
+
+
+def _first(resource: Resource, names: tuple[str, ...]) -> str:
+    for name in names:
+        found = resource.get(name)
+        if isinstance(found, dict):
+            found = found.get("start") or found.get("end")
+        if found and isinstance(found, str):
+            return found
+    return ""
