@@ -20,8 +20,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import (
     BasicConstraints,
     Certificate,
+    DNSName,
     ExtensionNotFound,
     KeyUsage,
+    SubjectAlternativeName,
+    UniformResourceIdentifier,
     load_der_x509_certificate,
 )
 from joserfc.jwk import ECKey
@@ -70,6 +73,16 @@ def write_chain(chain: Sequence[Certificate]) -> list[str]:
 def fingerprint(certificate: Certificate) -> str:
     """Return the SHA-256 of a certificate in base64url."""
     return encode(certificate.fingerprint(hashes.SHA256()))
+
+
+def names_of(certificate: Certificate) -> tuple[str, ...]:
+    """Return the addresses that a certificate is for: its URIs, then "https://" and each of its DNS names."""
+    try:
+        names = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
+    except ExtensionNotFound:
+        return ()
+    hosts = names.get_values_for_type(DNSName)
+    return (*names.get_values_for_type(UniformResourceIdentifier), *(f"https://{host}" for host in hosts))
 
 
 def _read_chain(found: object) -> list[Certificate]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from cryptography.x509 import Certificate
 from joserfc.jwk import ECKey
 
 from salus.core.errors import MalformedContent, NotAuthenticated, WalletRefused
@@ -75,7 +76,13 @@ def _are_texts(found: object) -> bool:
 
 
 def verify_answer(
-    answer: Answer, request: Request, *, issuers: Issuers, now: float, skew_seconds: int = 60
+    answer: Answer,
+    request: Request,
+    *,
+    issuers: Issuers,
+    now: float,
+    anchors: Sequence[Certificate] = (),
+    skew_seconds: int = 60,
 ) -> dict[str, tuple[Credential, ...]]:
     """Return the credentials that answer the request, by the id of their query.
 
@@ -86,6 +93,7 @@ def verify_answer(
         request: that it answers.
         issuers: who may issue such credentials, with their keys.
         now: the present, in seconds since 1970.
+        anchors: certificates of the authorities whose certified issuers are trusted as well.
         skew_seconds: tolerated difference of clocks.
 
     Raises:
@@ -98,7 +106,7 @@ def verify_answer(
         raise NotAuthenticated("the answer holds credentials that were not asked for")
     binding = Binding(request.client_id, request.nonce, skew_seconds=skew_seconds)
     found = {
-        name: tuple(_verified(text, asked[name], binding, issuers, now) for text in presentations)
+        name: tuple(_verified(text, asked[name], binding, issuers, anchors, now) for text in presentations)
         for name, presentations in answer.presentations.items()
     }
     for name, credentials in found.items():
@@ -111,7 +119,12 @@ def verify_answer(
 
 
 def _verified(
-    text: str, asked: CredentialQuery, binding: Binding, issuers: Issuers, now: float
+    text: str,
+    asked: CredentialQuery,
+    binding: Binding,
+    issuers: Issuers,
+    anchors: Sequence[Certificate],
+    now: float,
 ) -> Credential:
     if asked.format != SD_JWT:
         raise NotAuthenticated(f"credentials in the format {asked.format[:40]} cannot be verified here")
@@ -121,6 +134,7 @@ def _verified(
         types=asked.types,
         binding=binding if asked.require_cryptographic_holder_binding else None,
         now=now,
+        anchors=anchors,
         skew_seconds=binding.skew_seconds,
     )
     if wanted(asked, credential.claims) is None:

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from cryptography.x509 import Certificate
 
 from salus.core.errors import NotAuthenticated
+from salus.standards.jose.certificates import certified_key, names_of
 from salus.standards.jose.compact import claims_of, moment
 from salus.standards.jose.keys import Jwk, select
 from salus.standards.jose.signature import check_signature, take_apart
@@ -60,6 +62,7 @@ def verify_credential(
     types: frozenset[str],
     binding: Binding | None,
     now: float,
+    anchors: Sequence[Certificate] = (),
     skew_seconds: int = 60,
 ) -> Credential:
     """Return the credential that a presentation shows.
@@ -70,6 +73,7 @@ def verify_credential(
         types: the values of `vct` that were asked for.
         binding: what the holder must have signed; None where anybody may show the credential.
         now: the present, in seconds since 1970.
+        anchors: certificates of the authorities whose certified issuers (x5c, HAIP 6.1) are trusted as well.
         skew_seconds: tolerated difference of clocks.
 
     Raises:
@@ -80,10 +84,11 @@ def verify_credential(
     if parts.header.get("typ") != TYPE:
         raise NotAuthenticated(f"the credential's typ must be {TYPE}")
     signed = claims_of(parts.payload)
-    issuer = signed.get("iss")
-    if not isinstance(issuer, str) or issuer not in issuers:
-        raise NotAuthenticated("the credential's issuer is not one that this node trusts")
-    check_signature(parts, _issuer_key(parts.header, issuers[issuer]), algorithms=SIGNATURES)
+    if "x5c" in parts.header:
+        key, issuer = _certified_issuer(parts.header["x5c"], signed, anchors, now)
+    else:
+        key, issuer = _known_issuer(parts.header, signed, issuers)
+    check_signature(parts, key, algorithms=SIGNATURES, understood=frozenset({"x5c"}))
     if not isinstance(signed.get("vct"), str) or signed["vct"] not in types:
         raise NotAuthenticated("the credential is of another type (vct) than was asked for")
     expires_at = _in_time(signed, now, skew_seconds)
@@ -99,11 +104,28 @@ def verify_credential(
     return Credential(issuer, signed["vct"], processed.claims, holder, expires_at, status_of(signed))
 
 
-def _issuer_key(header: Mapping[str, Any], keys: Sequence[Jwk]) -> Jwk:
-    """Return the key that the header names; without a kid, the only one."""
-    if "kid" not in header and len(keys) == 1:
-        return keys[0]
-    return select(keys, header.get("kid"))
+def _known_issuer(header: Mapping[str, Any], claims: Mapping[str, Any], issuers: Issuers) -> tuple[Jwk, str]:
+    """Return the key that the header names, without a kid the issuer's only one, and the issuer."""
+    issuer = claims.get("iss")
+    if not isinstance(issuer, str) or issuer not in issuers:
+        raise NotAuthenticated("the credential's issuer is not one that this node trusts")
+    keys = issuers[issuer]
+    return (keys[0] if "kid" not in header and len(keys) == 1 else select(keys, header.get("kid"))), issuer
+
+
+def _certified_issuer(
+    chain: object, claims: Mapping[str, Any], anchors: Sequence[Certificate], now: float
+) -> tuple[Jwk, str]:
+    """Return the key that certificates vouch for, and the issuer by the name that they give it.
+
+    A credential that names its issuer as well must name the same (section 3.5 of the draft).
+    """
+    key, leaf = certified_key(chain, anchors=anchors, now=now)
+    names = names_of(leaf)
+    issuer = claims.get("iss", next(iter(names), None))
+    if not isinstance(issuer, str) or issuer not in names:
+        raise NotAuthenticated("the credential's issuer is not the one that its certificate names")
+    return key, issuer
 
 
 def _in_time(claims: Mapping[str, Any], now: float, skew_seconds: int) -> float | None:

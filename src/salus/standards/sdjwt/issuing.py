@@ -5,12 +5,14 @@ The node issues none in earnest: this is the issuer of demo wallets and of tests
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from cryptography.x509 import Certificate
 from joserfc.jwk import ECKey
 
+from salus.standards.jose.certificates import write_chain
 from salus.standards.jose.compact import sign
 from salus.standards.jose.encoding import encode
 from salus.standards.sdjwt.credential import TYPE
@@ -31,6 +33,7 @@ def issue(
     salts: Iterator[str],
     holder: Mapping[str, Any] | None = None,
     typ: str = TYPE,
+    chain: Sequence[Certificate] = (),
 ) -> str:
     """Return the claims as a signed SD-JWT with all its disclosures, not bound.
 
@@ -41,13 +44,15 @@ def issue(
         salts: fresh random texts of at least 128 bits, one for each mark.
         holder: public key of the holder, for `cnf`.
         typ: of the header.
+        chain: certificates of the key (`x5c`), the issuer's own first, without the anchor's.
     """
     disclosures: list[str] = []
     signed = _hide(claims, salts, disclosures)
     signed |= {"_sd_alg": DIGEST_DEFAULT}
     if holder is not None:
         signed |= {"cnf": {"jwk": dict(holder)}}
-    return "~".join([sign(signed, key, kid=kid, typ=typ), *disclosures, ""])
+    headers = {"x5c": write_chain(chain)} if chain else {}
+    return "~".join([sign(signed, key, kid=kid, typ=typ, headers=headers), *disclosures, ""])
 
 
 def _hide(found: Any, salts: Iterator[str], disclosures: list[str]) -> Any:

@@ -15,7 +15,9 @@ def name(text):
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def certificate(subject, key, issuer, issuer_key, *, is_ca=False, path_length=None, days=365, critical=None):
+def certificate(
+    subject, key, issuer, issuer_key, *, is_ca=False, path_length=None, days=365, critical=None, names=()
+):
     usage = x509.KeyUsage(not is_ca, False, False, False, False, is_ca, False, False, False)
     made = (
         x509.CertificateBuilder()
@@ -28,6 +30,8 @@ def certificate(subject, key, issuer, issuer_key, *, is_ca=False, path_length=No
         .add_extension(x509.BasicConstraints(is_ca, path_length), critical=True)
         .add_extension(usage, critical=True)
     )
+    if names:
+        made = made.add_extension(x509.SubjectAlternativeName(names), critical=False)
     if critical is not None:
         made = made.add_extension(critical, critical=True)
     return made.sign(issuer_key, hashes.SHA256())

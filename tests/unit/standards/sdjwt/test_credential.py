@@ -3,7 +3,9 @@
 from itertools import count
 
 import pytest
+from cryptography import x509
 from joserfc.jwk import ECKey
+from tests.unit.standards.jose.authority import certificate, key
 
 from salus.core.errors import NotAuthenticated
 from salus.standards.jose.compact import sign
@@ -13,7 +15,7 @@ from salus.standards.sdjwt.issuing import Hidden, issue
 from salus.standards.sdjwt.presentation import Binding, present, split
 from salus.standards.sdjwt.status_list import StatusReference
 
-NOW = 1_790_000_000
+NOW = 1_790_000_000  # in September 2026, when the authority's certificates are valid
 ISSUER, HOLDER, THIEF = (ECKey.generate_key("P-256") for _ in range(3))
 PID = "urn:eudi:pid:1"
 BINDING = Binding("x509_hash:abc", "nonce-1")
@@ -133,6 +135,50 @@ def test_where_no_binding_was_asked_for_none_is_taken():
 
 def test_without_a_kid_the_only_key_of_the_issuer_counts():
     assert verified(shown(issued(kid=""))).issuer == "https://pid.example"
+
+
+ROOT_KEY, CERTIFIED_KEY = key(), key()
+ROOT = certificate("root", ROOT_KEY, "root", ROOT_KEY, is_ca=True)
+NAMES = [x509.UniformResourceIdentifier("https://pid.example"), x509.DNSName("issuer.example")]
+CERTIFICATE = certificate("issuer", CERTIFIED_KEY, "root", ROOT_KEY, names=NAMES)
+
+
+def certified(changes=None, chain=(CERTIFICATE,), signer=CERTIFIED_KEY, anchors=(ROOT,)):
+    claims = {name: one for name, one in {**CLAIMS, **(changes or {})}.items() if one is not None}
+    salts = (f"salt-{number}" for number in count())
+    public = HOLDER.as_dict(private=False)
+    text = issue(claims, ECKey.import_key(signer), kid="", salts=salts, holder=public, chain=chain)
+    presented = shown(text, "given_name")
+    return verify_credential(
+        presented, issuers={}, types=frozenset({PID}), binding=BINDING, now=NOW, anchors=anchors
+    )
+
+
+@pytest.mark.parametrize(
+    ("named", "issuer"),
+    [
+        ("https://pid.example", "https://pid.example"),
+        ("https://issuer.example", "https://issuer.example"),
+        (None, "https://pid.example"),
+    ],
+)
+def test_an_issuer_may_be_known_by_its_certificate(named, issuer):
+    assert certified({"iss": named}).issuer == issuer
+
+
+@pytest.mark.parametrize(
+    ("changes", "options"),
+    [
+        ({"iss": "https://other.example"}, {}),
+        ({}, {"anchors": ()}),
+        ({}, {"signer": ROOT_KEY}),
+        ({}, {"chain": (certificate("issuer", CERTIFIED_KEY, "root", ROOT_KEY),)}),
+        ({}, {"chain": (certificate("issuer", CERTIFIED_KEY, "root", CERTIFIED_KEY, names=NAMES),)}),
+    ],
+)
+def test_a_certificate_of_another_name_or_authority_does_not_count(changes, options):
+    with pytest.raises(NotAuthenticated):
+        certified(changes, **options)
 
 
 @pytest.mark.parametrize("text", ["", "a.b.c", "a.b.c~~", "~", "a~é~", "x" * 300_000])
