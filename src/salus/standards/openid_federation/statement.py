@@ -156,38 +156,41 @@ def _check_critical(claims: Mapping[str, Any]) -> None:
     for name in map(str, critical):
         if name in _DEFINED or name not in UNDERSTOOD or name not in claims:
             raise NotAuthenticated("crit names a claim that is not understood here, or needs no such mark")
-    operators = claims.get("metadata_policy_crit", [])
-    if not isinstance(operators, list) or ("metadata_policy_crit" in claims and not operators):
-        raise NotAuthenticated("metadata_policy_crit must be an array of policy operators")
-    # What the specification defines needs no such mark, and nothing else is understood here.
-    if operators:
+    # It names operators that the specification does not define, and none of those is understood here.
+    if "metadata_policy_crit" in claims:
         raise NotAuthenticated("metadata_policy_crit names a policy operator that is not understood here")
 
 
 def _check_lists(claims: Mapping[str, Any]) -> None:
     for name in ("authority_hints", "trust_anchor_hints"):
-        hints = claims.get(name, ["https://none.example"])
-        if not isinstance(hints, list) or not 0 < len(hints) <= ITEMS_MAX or not all(map(is_entity, hints)):
+        if name in claims and not (claims[name] and _are_entities(claims[name])):
             raise NotAuthenticated(f"{name} must be an array of entity identifiers, not empty")
-    for name, kind in (("metadata_policy", dict), ("constraints", dict), ("trust_marks", list)):
-        if not isinstance(claims.get(name, kind()), kind):
-            raise NotAuthenticated(f"{name} has the wrong form")
-    for mark in claims.get("trust_marks", []):
-        if not isinstance(mark, dict) or not all(
-            isinstance(mark.get(n), str) for n in ("trust_mark_type", "trust_mark")
-        ):
-            raise NotAuthenticated("a trust mark must hold trust_mark_type and trust_mark")
+    for name in ("metadata_policy", "constraints"):
+        if not isinstance(claims.get(name, {}), dict):
+            raise NotAuthenticated(f"{name} must be an object")
+    marks = claims.get("trust_marks", [])
+    if not isinstance(marks, list) or not all(map(_is_mark, marks)):
+        raise NotAuthenticated("trust_marks must be an array of objects with trust_mark_type and trust_mark")
     issuers = claims.get("trust_mark_issuers", {})
-    if not isinstance(issuers, dict) or not all(
-        isinstance(each, list) and all(map(is_entity, each)) for each in issuers.values()
-    ):
+    if not isinstance(issuers, dict) or not all(map(_are_entities, issuers.values())):
         raise NotAuthenticated("trust_mark_issuers must hold an array of entity identifiers for each type")
     owners = claims.get("trust_mark_owners", {})
-    if not isinstance(owners, dict) or not all(
-        isinstance(each, dict) and is_entity(each.get("sub")) and key_set(each.get("jwks"))
-        for each in owners.values()
-    ):
+    if not isinstance(owners, dict) or not all(map(_is_owner, owners.values())):
         raise NotAuthenticated("trust_mark_owners must hold sub and jwks for each type")
+
+
+def _are_entities(found: object) -> bool:
+    return isinstance(found, list) and len(found) <= ITEMS_MAX and all(map(is_entity, found))
+
+
+def _is_mark(found: object) -> bool:
+    return isinstance(found, dict) and all(
+        isinstance(found.get(name), str) for name in ("trust_mark_type", "trust_mark")
+    )
+
+
+def _is_owner(found: object) -> bool:
+    return isinstance(found, dict) and is_entity(found.get("sub")) and bool(key_set(found.get("jwks")))
 
 
 def _metadata(found: object) -> Metadata:
