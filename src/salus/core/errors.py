@@ -132,7 +132,7 @@ class TooCostly(SalusError):
 
 
 class OverBudget(SalusError):
-    """A batch used up its time or the bytes of its answer; the entry was not looked at."""
+    """A batch, or a transaction, used up its time or the bytes of its answer; the entry was not looked at."""
 
     issue, status = "too-costly", 503
 

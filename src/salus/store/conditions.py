@@ -6,12 +6,21 @@ at once makes one resource (docs/decisions/0004).
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from salus.core.access import Grant
-from salus.core.errors import InvalidResource, InvalidSearch, MalformedContent, MultipleMatches, NotFound
+from salus.core.errors import (
+    InvalidResource,
+    InvalidSearch,
+    MalformedContent,
+    MultipleMatches,
+    NotFound,
+    OverBudget,
+)
 from salus.core.identifiers import is_fhir_id
 from salus.core.limits import Limits
 from salus.standards.fhir.bundle import Entry, Resource, conditional_references
@@ -74,13 +83,26 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Here(msgspec.Struct, frozen=True):
-    """Where an attempt works: under which grant, on which connection, by which rules; and what it touched."""
+    """Where an attempt works: under which grant, on which connection, by which rules; and what it touched.
+
+    It is to end before `until`, by the event loop's clock.
+    """
 
     grant: Grant
     database: Database
     connection: Connection
     rules: Rules
     touched: Touched = msgspec.field(default_factory=Touched)
+    until: float = math.inf
+
+    def check_time(self) -> None:
+        """Refuse to go on with a transaction that has had its time.
+
+        Raises:
+            OverBudget: it has.
+        """
+        if asyncio.get_running_loop().time() >= self.until:
+            raise OverBudget("The transaction takes too long; nothing was changed: send it in parts.")
 
 
 async def targets_of(here: Here, entries: Sequence[Entry], fresh: dict[int, str]) -> dict[int, Target]:
@@ -216,6 +238,7 @@ def parse_condition(here: Here, kind: str, condition: str) -> Query:
 
 async def matching_ids(here: Here, kind: str, condition: str) -> list[str]:
     """Return the ids of at most two resources that a condition selects, of those the grant may see."""
+    here.check_time()
     query = parse_condition(here, kind, condition)
     here.touched.add(named_by(query))
     found = await find_ids(

@@ -24,6 +24,7 @@ from salus.store.embedded import embedded_server, start_again
 from salus.store.migrations import migrate, migrations
 from salus.store.parameters_known import Parameters
 from salus.store.pool import Connection, Pool
+from salus.store.shares import Shares
 from salus.store.together import Together
 from salus.store.turns import Turns
 
@@ -106,6 +107,7 @@ class Database:
         limits: the node's.
         parameters: the search parameters that its resources are indexed by.
         turns: of searches, caller by caller.
+        shares: of large work, caller by caller.
     """
 
     def __init__(self, url: str, limits: Limits, pools: dict[str, Pool]) -> None:
@@ -113,6 +115,7 @@ class Database:
         self.limits = limits
         self.parameters = Parameters()
         self.turns = Turns(limits.searches_at_once_max, TURN_SECONDS)
+        self.shares = Shares(limits.large_work_ms_per_minute_max / 1000)
         self._pools = pools
         roles = (WIDE, BOUND)
         self._reads = {role: Together(pools[role], _READ, together_max=32, lanes_max=2) for role in roles}

@@ -50,10 +50,13 @@ from salus.store.conditions import (
 from salus.store.continuity import NOWHERE, Origin, continued, origin_after, with_origin
 from salus.store.postgres import Connection, Database
 from salus.store.rows import Row, StoredResource, make_row
+from salus.store.shares import beside
 
 YIELD_EVERY = 16
 """Resources indexed before other requests of this process get a turn."""
 
+PATCH_BYTES_A_PASS = 64
+"""An operation of a patch has about so many bytes, and may look through the whole resource."""
 OWNED = frozenset({"Subscription"})
 Befores = dict[tuple[str, str], StoredResource]
 Outcome = Literal["created", "updated", "deleted", "unchanged", "matched", "absent"]
@@ -100,13 +103,14 @@ async def execute(
         if entry.id and entry.method != "POST":
             touched.add_resource(entry.type, entry.id)
     attempts = 0
+    until = asyncio.get_running_loop().time() + rules.limits.transaction_ms_max / 1000
 
     async def work(connection: Connection) -> list[Done]:
         nonlocal attempts, entries
         attempts += 1
         if attempts > 1:
-            entries = [_pristine(entry, rules.limits) for entry in entries]
-        return await _attempt(Here(grant, database, connection, rules, touched), entries, fresh, what)
+            entries = [await beside(len(entry.content), _pristine, entry, rules.limits) for entry in entries]
+        return await _attempt(Here(grant, database, connection, rules, touched, until), entries, fresh, what)
 
     return await resources.transact(grant, database, work)
 
@@ -123,19 +127,20 @@ async def _attempt(
 ) -> list[Done]:
     await here.database.parameters.hold(here.connection)
     targets = await targets_of(here, entries, fresh)
+    _refuse_same(entries, targets)
     links = links_of(entries, targets)
     links.update(await conditional_links(here, entries, targets))
     befores = await _befores(here, entries, targets)
     operations: list[Operation] = []
     places: list[int | None] = []
     for count, entry in enumerate(entries):
+        here.check_time()
         operation = await _operation(here, entry, targets.get(entry.index), links, befores)
         places.append(None if operation is None else len(operations))
         if operation is not None:
             operations.append(operation)
         if count % YIELD_EVERY == YIELD_EVERY - 1:
             await asyncio.sleep(0)
-    _refuse_same(operations)
     if here.rules.obey is not None:
         operations = await here.rules.obey(here, operations)
     await _check_references(here, operations)
@@ -166,27 +171,49 @@ async def _operation(
     if_match = version_of_etag(entry.if_match)
     if entry.method == "DELETE":
         return Operation("delete", entry.type, target.id, None, if_match)
-    before: StoredResource | None
     if entry.method == "PATCH":
-        current = before = await _locked(here, entry, target.id)
-        resource, content = _patched(here, entry, current)
+        current = await _locked(here, entry, target.id)
+        passes = 1 + len(entry.content) // PATCH_BYTES_A_PASS
+        share = here.database.shares.of(here.grant.caller)
+        resource, content = await share.beside(len(current.content) * passes, _patched, here, entry, current)
+        row = await beside(len(content), _row, here, entry, target, resource, content, current)
     else:
         before = befores.get((entry.type, target.id))
-        assert entry.resource is not None
-        resource, content = entry.resource, entry.content
-        if links:
-            content = splice_references(content, resource, lookup_for(entry, links), write_json)
-        resource, content = continued(before, resource, content, here.rules.limits)
+        size = len(entry.content) + (len(before.content) if before is not None else 0)
+        row = await beside(size, _row_sent, here, entry, target, before, links)
+    kind: Literal["create", "update"] = "create" if target.exists is False else "update"
+    return Operation(kind, row.type, row.id, row, if_match, may_create=entry.method == "PUT")
+
+
+def _row_sent(
+    here: Here, entry: Entry, target: Target, before: StoredResource | None, links: dict[str, str]
+) -> Row:
+    """Return the row of a resource that was sent whole."""
+    assert entry.resource is not None
+    resource, content = entry.resource, entry.content
+    if links:
+        content = splice_references(content, resource, lookup_for(entry, links), write_json)
+    resource, content = continued(before, resource, content, here.rules.limits)
+    return _row(here, entry, target, resource, content, before)
+
+
+def _row(
+    here: Here,
+    entry: Entry,
+    target: Target,
+    resource: Resource,
+    content: bytes,
+    before: StoredResource | None,
+) -> Row:
+    """Return the row of an entry's resource in its final form."""
     if here.rules.mark is not None:
         resource, content = here.rules.mark(resource, content, before)
     own = own_links(resource, content, here.rules.fhir_base)
     if own:
         content = splice_references(content, resource, own.get, write_json)
-    row = row_of(
+    return row_of(
         here, resource, content, entry.type or type_of(entry), target.id, origin_after(before, resource)
     )
-    kind: Literal["create", "update"] = "create" if target.exists is False else "update"
-    return Operation(kind, row.type, row.id, row, if_match, may_create=entry.method == "PUT")
 
 
 def own_links(resource: Resource, content: bytes, base: str) -> dict[str, str]:
@@ -310,14 +337,17 @@ async def _check_deletions(here: Here, operations: Sequence[Operation]) -> None:
             )
 
 
-def _refuse_same(operations: Sequence[Operation]) -> None:
-    """Refuse two writes of one resource, which conditions can lead to."""
+def _refuse_same(entries: Sequence[Entry], targets: dict[int, Target]) -> None:
+    """Refuse two writes of one resource, which conditions can lead to, before any is worked out."""
     seen = set()
-    for operation in operations:
-        key = (operation.type, operation.id)
+    for entry in entries:
+        target = targets.get(entry.index)
+        if target is None or (entry.method == "POST" and target.exists):
+            continue
+        key = (entry.type or type_of(entry), target.id)
         if key in seen:
             raise InvalidResource(
-                f"Two entries of the Bundle write the same {operation.type}: two conditions select it."
+                f"Two entries of the Bundle write the same {key[0]}: two conditions select it."
             )
         seen.add(key)
 

@@ -23,6 +23,7 @@ from salus.core.identifiers import is_fhir_id
 from salus.intake.documents import ReceivedDocument, receive_document
 from salus.store import resources
 from salus.store.rows import StoredResource
+from salus.store.shares import beside
 from salus.trust.identity import authenticate
 from salus.web.fhir import bodies, writing
 from salus.web.fhir import face as fhir
@@ -50,7 +51,7 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
     request = replayed(request, await read_body(request))
     resource, content = await writing.read_resource(request, services.limits)
     writing.check_type(resource, "DocumentReference")
-    await bodies.beside(len(content), writing.check_valid, resource)
+    await beside(len(content), writing.check_valid, resource)
     if not any("data" in content["attachment"] for content in resource["content"]):
         if caller.node is not None:
             raise InvalidResource(writing.PUBLISHES)

@@ -14,6 +14,7 @@ from salus.core.limits import Limits
 from salus.standards.fhir.codec.json import parse_as_written, write_json
 from salus.standards.fhir.codec.splice import splice_meta
 from salus.store.rows import StoredResource
+from salus.store.shares import LARGE_BYTES, Share, beside
 from salus.web.fhir.compression import BYTES_MIN, accepts_gzip, compress
 from salus.web.fhir.negotiation import Format
 from salus.web.fhir.request import FhirRequest
@@ -24,6 +25,9 @@ UNLIMITED = Limits(body_bytes_max=2**40, depth_max=1_000)
 """For our own bytes, which were within the limits when they came."""
 
 Headers = list[tuple[bytes, bytes]]
+JSON_TYPE = Format.JSON.content_type
+XML_WEIGHT = 4
+"""A byte of an answer takes so many times longer to turn into XML than a byte of a body to read."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -34,12 +38,14 @@ class Answer(msgspec.Struct, frozen=True):
         body: FHIR JSON unless `headers` say otherwise; b"" for none.
         headers: beyond Content-Type and Content-Length of a FHIR answer.
         raw: the body is not FHIR JSON: `headers` hold its Content-Type and it is sent as it is.
+        share: of the caller whose processor time a large answer's format takes, None for nobody's.
     """
 
     status: int
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     raw: bool = False
+    share: Share | None = None
 
 
 def resource_bytes(resource: StoredResource) -> bytes:
@@ -113,15 +119,31 @@ def text_bytes(text: str) -> bytes:
     return msgspec.json.encode(text)
 
 
-def encode(answer: Answer, request: FhirRequest) -> tuple[bytes, bytes]:
-    """Return the body in the format that was asked for, and its Content-Type."""
-    if request.format is Format.XML:
-        from salus.standards.fhir.codec.xml import write_xml  # lxml is loaded only where XML is asked for
+async def encode(answer: Answer, request: FhirRequest) -> tuple[bytes, bytes]:
+    """Return the body in the format that was asked for, and its Content-Type.
 
-        return write_xml(parse_as_written(answer.body)), Format.XML.content_type
+    Raises:
+        Throttled: the answer is large, and the caller has had their share of this.
+    """
+    work = beside if answer.share is None else answer.share.beside
+    if request.format is Format.XML:
+        return await work(len(answer.body) * XML_WEIGHT, _xml, answer.body), Format.XML.content_type
     if request.pretty:
-        return msgspec.json.format(answer.body, indent=2), Format.JSON.content_type
-    return answer.body, Format.JSON.content_type
+        return await work(len(answer.body), msgspec.json.format, answer.body, indent=2), JSON_TYPE
+    return answer.body, JSON_TYPE
+
+
+def _xml(body: bytes) -> bytes:
+    from salus.standards.fhir.codec.xml import write_xml  # lxml is loaded only where XML is asked for
+
+    return write_xml(parse_as_written(body))
+
+
+def charged(answer: Answer, share: Share) -> Answer:
+    """Return an answer whose format is at the caller's charge if it is large."""
+    if len(answer.body) * XML_WEIGHT <= LARGE_BYTES:
+        return answer
+    return msgspec.structs.replace(answer, share=share)
 
 
 async def send_answer(answer: Answer, request: FhirRequest, send: Send) -> None:
@@ -129,7 +151,7 @@ async def send_answer(answer: Answer, request: FhirRequest, send: Send) -> None:
     headers = list(answer.headers)
     body = answer.body
     if body and not answer.raw:
-        body, content_type = encode(answer, request)
+        body, content_type = await encode(answer, request)
         headers.append((b"content-type", content_type))
         if len(body) >= BYTES_MIN:
             headers.append((b"vary", b"accept, accept-encoding"))

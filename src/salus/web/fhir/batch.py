@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -16,8 +16,9 @@ from salus.standards.fhir.bundle import Entry, Plan, Resource, entry_contents, p
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.query_string import parse_pairs
 from salus.standards.fhir.validation.validator import validate
+from salus.store.shares import beside
 from salus.store.transaction import YIELD_EVERY, Done
-from salus.web.fhir import bodies, routes, subscribing, writing
+from salus.web.fhir import routes, subscribing, writing
 from salus.web.fhir.answer import Answer, join_bundle, location, resource_bytes
 from salus.web.fhir.negotiation import Format, body_format
 from salus.web.fhir.request import FhirRequest, Preference, path_segments
@@ -31,7 +32,7 @@ async def process(services: Services, request: FhirRequest, caller: Caller) -> A
     """Process a transaction all or nothing, or a batch entry by entry."""
     bundle, body = await writing.read_resource(request, services.limits)
     form = body_format(request.header("content-type"))
-    plan = await bodies.beside(len(body), plan_of, services, bundle, body, form)
+    plan = await beside(len(body), plan_of, services, bundle, body, form)
     if plan.kind == "batch":
         return await process_batch(services, request, caller, plan)
     return await process_transaction(services, request, caller, plan)
@@ -76,7 +77,7 @@ def check_frame(bundle: Resource, plan: Plan) -> None:
 
 
 async def process_transaction(services: Services, request: FhirRequest, caller: Caller, plan: Plan) -> Answer:
-    """Do all writes in one database transaction, then the reads."""
+    """Do all writes in one database transaction, then the reads, which have the budget of a batch."""
     writes = [entry for entry in plan.ordered() if entry.method in writing.ACTIONS]
     strange = [entry for entry in writes if not entry.is_interaction]
     if strange:
@@ -91,9 +92,8 @@ async def process_transaction(services: Services, request: FhirRequest, caller: 
         by_index = {entry.index: entry for entry in prepared}
         for one in done:
             answered[one.index] = entry_of_write(services, request, by_index[one.index], one)
-    for entry in plan.ordered():
-        if entry.index not in answered:
-            answered[entry.index] = await process_alone(services, request, caller, entry)
+    reads = [entry for entry in plan.ordered() if entry.index not in answered]
+    answered |= await process_each(services, request, caller, reads)
     listed = [answered[entry.index] for entry in plan.entries]
     head = {"resourceType": "Bundle", "type": "transaction-response"}
     return Answer(200, join_bundle(head, listed))
@@ -119,7 +119,7 @@ async def check_entries(services: Services, caller: Caller, writes: list[Entry])
             raise InvalidResource(f"{entry.path}: {error.message}") from error
         writing.check_size(entry.content, services.limits)
         writing.check_authors(caller, resource)
-        for found in await bodies.beside(len(entry.content), validate, resource):
+        for found in await beside(len(entry.content), validate, resource):
             broken = broken or found.severity in ("error", "fatal")
             place = f"{entry.path}.resource"
             expression = place + found.expression.removeprefix(entry.type)
@@ -171,16 +171,25 @@ def splice_resource(head: dict[str, Any], resource: bytes) -> bytes:  # Any: FHI
 async def process_batch(services: Services, request: FhirRequest, caller: Caller, plan: Plan) -> Answer:
     """Do each entry as the request that it describes; one that fails does not hinder the others."""
     answered = {index: entry_of_error(error) for index, error in plan.refusals.items()}
+    answered |= await process_each(services, request, caller, plan.entries)
+    listed = [answered[index] for index in sorted(answered)]
+    return Answer(200, join_bundle({"resourceType": "Bundle", "type": "batch-response"}, listed))
+
+
+async def process_each(
+    services: Services, request: FhirRequest, caller: Caller, entries: Sequence[Entry]
+) -> dict[int, bytes]:
+    """Return the response entries, by place, of entries done one by one as long as the budget lasts."""
+    answered: dict[int, bytes] = {}
     left = services.limits.batch_bytes_max
     until = services.clock() + timedelta(milliseconds=services.limits.batch_ms_max)
-    for entry in plan.entries:
+    for entry in entries:
         if left <= 0 or services.clock() >= until:
             answered[entry.index] = over_budget()
             continue
         answered[entry.index] = await process_alone(services, request, caller, entry)
         left -= len(answered[entry.index])
-    listed = [answered[index] for index in sorted(answered)]
-    return Answer(200, join_bundle({"resourceType": "Bundle", "type": "batch-response"}, listed))
+    return answered
 
 
 async def process_alone(services: Services, request: FhirRequest, caller: Caller, entry: Entry) -> bytes:
@@ -196,7 +205,7 @@ async def process_alone(services: Services, request: FhirRequest, caller: Caller
 @cache
 def over_budget() -> bytes:
     """Return the response entry of an entry that a batch has no time or room for."""
-    error = OverBudget("The batch took too long or its answer grew too large: send the rest anew.")
+    error = OverBudget("The Bundle took too long or its answer grew too large: send the rest anew.")
     return entry_of_error(error)
 
 

@@ -1,15 +1,11 @@
-"""Bodies of requests: refused by a count before they are parsed, and parsed beside the event loop when large.
+"""Bodies of requests: refused by a count before they are parsed.
 
 Counting a character takes milliseconds for the largest body; parsing what the count refuses takes seconds.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from salus.core.errors import TooLarge
 from salus.core.limits import Limits
@@ -17,28 +13,7 @@ from salus.standards.fhir.bundle import Resource
 from salus.standards.fhir.codec.json import parse_json, write_json_like
 from salus.web.fhir.negotiation import Format
 
-LARGE_BYTES = 256 * 1024
-"""Work on a body of more bytes than this is done in a thread, so that other requests go on meanwhile."""
-THREADS = 2
 VALUES_AN_ELEMENT = 8
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(THREADS, thread_name_prefix="large-body")
-
-
-async def beside(size: int, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """Return what the work returns: at once for a small body, from a thread for one of many bytes.
-
-    At most `THREADS` large bodies are worked on at a time; others wait for their turn.
-    """
-    if size <= LARGE_BYTES:
-        return work(*arguments, **named)
-    return await asyncio.get_running_loop().run_in_executor(_threads(), lambda: work(*arguments, **named))
 
 
 def check_bytes(body: bytes, limits: Limits) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from salus.core.access import Caller
 from salus.core.errors import MalformedContent
 from salus.core.identifiers import new_id
-from salus.web.fhir import bodies, subscribing, writing
+from salus.store.shares import beside
+from salus.web.fhir import subscribing, writing
 from salus.web.fhir.answer import Answer, written
 from salus.web.fhir.door import known_type
 from salus.web.fhir.request import FhirRequest
@@ -18,7 +19,7 @@ async def create(services: Services, request: FhirRequest, caller: Caller) -> An
     resource, content = await writing.read_resource(request, services.limits, single=True)
     writing.check_type(resource, kind)
     writing.check_size(content, services.limits)
-    await bodies.beside(len(content), writing.check_valid, resource)
+    await beside(len(content), writing.check_valid, resource)
     writing.check_authors(caller, resource)
     resource, content = subscribing.prepare(services, caller, resource, content)
     identity = new_id()

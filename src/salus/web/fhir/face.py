@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from salus.core.errors import NotAcceptable, SalusError
 from salus.trust.identity import authenticate
-from salus.web.fhir.answer import Answer, send_answer
+from salus.web.fhir.answer import Answer, charged, send_answer
 from salus.web.fhir.capability import capabilities
 from salus.web.fhir.negotiation import Format, answer_format
 from salus.web.fhir.request import FhirRequest, read_request
@@ -44,7 +44,7 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
     if request.segments == ("metadata",):
         return capabilities(services, request)
     caller = authenticate(services.doorkeeper, request.header("authorization") or None)
-    return await route(request)(services, request, caller)
+    return charged(await route(request)(services, request, caller), services.database.shares.of(caller))
 
 
 def prefers_xml(scope: Scope) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -94,16 +95,20 @@ async def answer(
     if found.total is not None:
         head["total"] = found.total
     head["link"] = links(address, pairs, following)
-    return Answer(
-        200,
-        join_bundle(
-            head,
-            [
-                entry(services.fhir_base, one, revived=(one.type, one.id, one.version) in found.revived)
-                for one in versions
-            ],
-        ),
-    )
+    size = sum(len(one.content) for one in versions)
+    share = services.database.shares.of(caller)
+    return Answer(200, await share.beside(size, bundle, services.fhir_base, head, versions, found.revived))
+
+
+def bundle(
+    base: str,
+    head: dict[str, Any],  # Any: open JSON
+    versions: Sequence[StoredResource],
+    revived: frozenset[tuple[str, str, int]],
+) -> bytes:
+    """Return the Bundle of these versions; `revived` are those that came after a deletion."""
+    entries = [entry(base, one, revived=(one.type, one.id, one.version) in revived) for one in versions]
+    return join_bundle(head, entries)
 
 
 def read_count(pairs: Pairs, default: int, largest: int) -> int:

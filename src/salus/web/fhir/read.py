@@ -23,7 +23,7 @@ async def read(services: Services, request: FhirRequest, caller: Caller) -> Answ
     async with passage as access:
         resource = await resources.read(access.grant, services.database, kind, identity)
         access.record(resource.patients)
-    return answer_read(request, resource, subset)
+    return await answer_read(services, request, caller, resource, subset)
 
 
 async def vread(services: Services, request: FhirRequest, caller: Caller) -> Answer:
@@ -37,16 +37,25 @@ async def vread(services: Services, request: FhirRequest, caller: Caller) -> Ans
     async with pass_gate(services, caller, Action.READ, kind, what, patients=patients) as access:
         resource = await resources.vread(access.grant, services.database, kind, identity, int(number))
         access.record(resource.patients)
-    return answer_read(request, resource, read_subset(request.pairs))
+    return await answer_read(services, request, caller, resource, read_subset(request.pairs))
 
 
-def answer_read(request: FhirRequest, resource: StoredResource, subset: Subset | None) -> Answer:
+async def answer_read(
+    services: Services,
+    request: FhirRequest,
+    caller: Caller,
+    resource: StoredResource,
+    subset: Subset | None,
+) -> Answer:
     """Return the answer: 304 where the caller has this version already."""
     headers = tuple(version_headers(resource))
     if is_known(request, resource):
         return Answer(304, b"", headers)
     body = resource_bytes(resource)
-    return Answer(200, body if subset is None else subset.of_bytes(body), headers)
+    if subset is not None:
+        share = services.database.shares.of(caller)
+        body = await share.beside(len(body), subset.of_bytes, body)
+    return Answer(200, body, headers)
 
 
 def is_known(request: FhirRequest, resource: StoredResource) -> bool:

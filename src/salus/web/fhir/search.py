@@ -115,7 +115,10 @@ async def answer(
         address = f"{services.fhir_base}/{f'Patient/{patient}/' if patient else ''}{kind}"
         persons = [patient] if patient else patients_named(kind, pairs)
         notes = entries_of_merges(known, persons, included=not patient) if known.stays else ()
-        body = bundle(services.fhir_base, address, query, page, notes)
+        parts = (*page.resources, *page.included) if subset_of(query) else ()  # whole ones are not parsed
+        size = sum(len(resource.content) for resource in parts)
+        share = services.database.shares.of(caller)
+        body = await share.beside(size, bundle, services.fhir_base, address, query, page, notes)
     return Answer(200, body)
 
 

@@ -6,7 +6,8 @@ from salus.core.access import Caller
 from salus.core.errors import MalformedContent
 from salus.standards.fhir.bundle import Resource
 from salus.standards.fhir.query_string import format_pairs
-from salus.web.fhir import bodies, subscribing, writing
+from salus.store.shares import beside
+from salus.web.fhir import subscribing, writing
 from salus.web.fhir.answer import Answer, written
 from salus.web.fhir.door import known_type, new_name
 from salus.web.fhir.request import FhirRequest
@@ -23,7 +24,7 @@ async def update(services: Services, request: FhirRequest, caller: Caller) -> An
     writing.check_size(content, services.limits)
     if identity:
         check_id(resource, identity)
-    await bodies.beside(len(content), writing.check_valid, resource)
+    await beside(len(content), writing.check_valid, resource)
     writing.check_authors(caller, resource)
     resource, content = subscribing.prepare(services, caller, resource, content)
     entry = writing.single(

@@ -24,6 +24,7 @@ from salus.store import transaction
 from salus.store.changes import Operation, Written
 from salus.store.concerned import Touched, concerned
 from salus.store.conditions import Here, Rules
+from salus.store.shares import beside
 from salus.store.merged import merges
 from salus.store.transaction import Done
 from salus.trust.gate import Access
@@ -57,7 +58,7 @@ async def read_resource(
     sent = await read_body(request)
     if single:
         bodies.check_bytes(sent, limits)
-    return await bodies.beside(len(sent), bodies.parse, sent, form, limits)
+    return await beside(len(sent), bodies.parse, sent, form, limits)
 
 
 def check_size(content: bytes, limits: Limits) -> None:

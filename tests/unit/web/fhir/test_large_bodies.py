@@ -1,12 +1,12 @@
 """Bodies that are cheap to send and dear to read: refused before they are parsed, or read in a thread."""
 
 import json
-import threading
 
 import pytest
 
 from salus.core.errors import TooLarge
 from salus.core.limits import Limits
+from salus.store.shares import LARGE_BYTES
 from salus.web.fhir import bodies
 from salus.web.fhir.negotiation import Format
 
@@ -82,13 +82,7 @@ async def test_a_large_resource_within_the_limits_is_stored(door):
     names = [{"family": "Tamm", "given": ["a" * 100]}] * 5_000
     answer = await door("POST", "/Patient", {"resourceType": "Patient", "name": names})
     assert answer.status_code == 201, answer.text[:500]
-    assert len(json.dumps(names)) > bodies.LARGE_BYTES
-
-
-async def test_work_on_a_large_body_is_done_beside_the_event_loop():
-    here = threading.get_ident()
-    assert await bodies.beside(bodies.LARGE_BYTES, threading.get_ident) == here
-    assert await bodies.beside(bodies.LARGE_BYTES + 1, threading.get_ident) != here
+    assert len(json.dumps(names)) > LARGE_BYTES
 
 
 @pytest.mark.parametrize("letter", [b"{", b"[", b"<"])

@@ -11,7 +11,8 @@ from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.validation.validator import validate
 from salus.store import resources
-from salus.web.fhir import bodies, writing
+from salus.store.shares import beside
+from salus.web.fhir import writing
 from salus.web.fhir.answer import UNLIMITED, Answer, json_answer
 from salus.web.fhir.door import known_id, pass_gate
 from salus.web.fhir.operation import Operation
@@ -42,7 +43,7 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
     if resource is None:
         raise MalformedContent("Send the resource to validate, alone or as the parameter resource.")
     expected = identity if mode == "update" else ""
-    found = await bodies.beside(len(content), check, resource, kind, expected, mode)
+    found = await beside(len(content), check, resource, kind, expected, mode)
     found += check_profiles(profiles, str(resource.get("resourceType", "")))
     if not found:
         found = [
