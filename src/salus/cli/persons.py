@@ -24,10 +24,11 @@ NOBODY, SEVERAL = 1, 2
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
-        choices=["propose", "list", "merge", "unmerge", "refuse", "find"],
+        choices=["propose", "list", "merge", "unmerge", "refuse", "find", "confirm"],
         help="propose: compare all and note who are alike; list: what is proposed; merge STAYS GOES; "
         "unmerge ONE OTHER; refuse ONE OTHER: they are two persons; find SYSTEM|VALUE "
-        "(exit code 1: nobody, 2: several)",
+        "(exit code 1: nobody, 2: several); confirm ID: "
+        "look-ups find a person whom a citizen registered",
     )
     parser.add_argument("names", nargs="*", metavar="ID", help="logical ids of Patients, or an identifier")
     parser.add_argument(
@@ -40,11 +41,11 @@ def _run(options: argparse.Namespace) -> int:
 
 
 async def _act(options: argparse.Namespace) -> int:
-    wanted = {"propose": 0, "list": 0, "find": 1}.get(options.action, 2)
+    wanted = {"propose": 0, "list": 0, "find": 1, "confirm": 1}.get(options.action, 2)
     if len(options.names) != wanted:
         raise NotFound(f"salus persons {options.action} takes {wanted} names; see salus persons --help.")
     async with open_services(options.data) as (_, services):
-        if options.action in ("merge", "unmerge", "refuse"):
+        if options.action in ("merge", "unmerge", "refuse", "confirm"):
             return await _decide(options, services)
         action: Callable[[argparse.Namespace, Services, Access], Awaitable[int]] = {
             "propose": _propose, "list": _list, "find": _find,
@@ -86,7 +87,7 @@ async def _find(options: argparse.Namespace, services: Services, access: Access)
 
 
 async def _decide(options: argparse.Namespace, services: Services) -> int:
-    one, other = options.names
+    one, other = (*options.names, "")[:2]
     request = AccessRequest(Action.UPDATE, "Patient", f"persons {options.action}")
     async with enter(services.gatehouse, operator_of(services), request) as access:
         await _decided(options.action, access.grant, services, one, other)
@@ -99,6 +100,8 @@ async def _decided(action: str, grant: Grant, services: Services, one: str, othe
         await persons.merge(grant, services.database, one, other, key=services.keys.search)
     elif action == "unmerge":
         await persons.unmerge(grant, services.database, one, other, key=services.keys.search)
+    elif action == "confirm":
+        await persons.confirm(grant, services.database, one, key=services.keys.search)
     else:
         await persons.refuse(grant, services.database, one, other)
 

@@ -7,6 +7,7 @@ its reason, and the rest of the answer stands.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -17,6 +18,7 @@ from salus.federation.membership_list import Member
 
 T = TypeVar("T")
 AT_ONCE_MAX = 32
+LOG = logging.getLogger("salus.federation")
 
 
 class Answers(msgspec.Struct, Generic[T], frozen=True):
@@ -49,6 +51,9 @@ async def fan_out(
             return _Reason(f"node {member.node} did not answer within {deadline_ms} ms")
         except SalusError as error:
             return _Reason(error.message)
+        except Exception as error:  # noqa: BLE001  one node's answer must not take away those of the others
+            LOG.error("the answer of node %s: %s", member.node, type(error).__name__)
+            return _Reason(f"node {member.node} answered something that cannot be used")
 
     found = await asyncio.gather(*(ask(member) for member in members))
     answers: dict[str, T] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from time import perf_counter
 from typing import Annotated, Any
@@ -17,14 +17,24 @@ from urllib.parse import urlencode
 import msgspec
 
 from salus.core.access import Action, Caller
-from salus.core.errors import MalformedContent, PeerUnavailable, TooLarge
+from salus.core.errors import AccessRefused, MalformedContent, NotFound, PeerUnavailable
 from salus.core.identifiers import is_fhir_id
 from salus.federation.fanout import Answers, fan_out
 from salus.federation.membership_list import Member
-from salus.federation.peers import FHIR_JSON, FORM, path_of, read_json
+from salus.federation.peers import FHIR_JSON, FORM, Answer, path_of, read_json
+from salus.primary.answers import (
+    check_shape,
+    read_content,
+    read_found,
+    same_person,
+    subject_of,
+    subjects,
+)
+from salus.primary.demographics import fits
 from salus.primary.desk import Desk, leave
-from salus.standards.fhir.codec.json import parse_json, write_json
-from salus.standards.fhir.validation.validator import Issue, validate
+from salus.standards.fhir.codec.json import write_json
+from salus.standards.fhir.search.grammar import parse_query
+from salus.standards.fhir.validation.issue import Issue
 from salus.standards.smart.asker import Asker
 from salus.trust.gate import Access
 from salus.trust.policy import SUMMARY
@@ -54,20 +64,28 @@ class Fetched(msgspec.Struct, frozen=True):
 
     Args:
         body: the bytes as received.
-        resource: the document, parsed; {} when it is not FHIR JSON.
-        issues: what validation found; no error means that it may be used.
+        content_type: their media type, as the other node names it.
+        resource: the document, parsed; {} when it is not FHIR.
+        issues: what validation found.
+        is_checked: whether it was validated: what is not FHIR is not.
         milliseconds: from asking to validated.
     """
 
     body: bytes
+    content_type: str
     resource: Resource
     issues: list[Issue]
+    is_checked: bool
     milliseconds: float
 
     @property
-    def is_valid(self) -> bool:
-        """Return whether validation found no error."""
-        return not any(issue.severity in ("error", "fatal") for issue in self.issues)
+    def is_valid(self) -> bool | None:
+        """Return whether validation found no error, None for a document that nobody validated."""
+        return (
+            not any(issue.severity in ("error", "fatal") for issue in self.issues)
+            if self.is_checked
+            else None
+        )
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -100,14 +118,17 @@ async def find_patients(
     ]
     asker = asker_of(desk.caller, patient="", relationship="none")
     body = urlencode(dict(demographics)).encode()
+    # A merged record may come along with the one that stays, as that one's link includes it.
+    patients = parse_query("Patient", [("_revinclude", "Patient:link")], peers.limits)
 
     async def ask(member: Member) -> list[PatientAbroad]:
         answer = await peers.call(
             member, asker, "POST", "/fhir/Patient/_search", scope=LOOKUP_SCOPE, body=body, content_type=FORM
         )
-        bundle = read_json(member, answer, "Bundle", peers.limits)
+        found = read_found(member, answer, patients, peers.limits)
         return [
-            PatientAbroad(member.node, str(each["id"]), each) for each in _matches(member, bundle, "Patient")
+            PatientAbroad(member.node, str(each["id"]), each)
+            for each in _candidates(member, found.matches, found.included, demographics)
         ]
 
     names = ",".join(sorted(demographics))
@@ -117,6 +138,32 @@ async def find_patients(
         for candidates in found.answers.values():
             access.record(candidate.here for candidate in candidates)
     return found, (perf_counter() - began) * 1000
+
+
+def _candidates(
+    member: Member, matches: list[Resource], included: list[Resource], demographics: Mapping[str, str]
+) -> list[Resource]:
+    """Return the persons among the Patients found, each by the record that stays when there are several.
+
+    Raises:
+        PeerUnavailable: one has neither the identifier nor the birth date asked for, nor has a merged record.
+    """
+    asked = tuple((name, text) for name, text in demographics.items() if name in ("identifier", "birthdate"))
+    fitting = {str(each["id"]) for each in (*matches, *included) if fits(each, asked)}
+    gone = {str(each["id"]) for each in matches if _is_merged(each)}
+    persons = []
+    for each in matches:
+        same = same_person(str(each["id"]), [*matches, *included])
+        if fitting.isdisjoint(same):
+            raise PeerUnavailable(f"node {member.node} answered a patient who is not the one asked for")
+        if str(each["id"]) not in gone or gone.issuperset(same & {str(one["id"]) for one in matches}):
+            persons.append(each)
+    return persons
+
+
+def _is_merged(patient: Resource) -> bool:
+    """Return whether a Patient says that another record stands for the person."""
+    return any(link.get("type") == "replaced-by" for link in patient.get("link", ()))
 
 
 def depart(
@@ -132,8 +179,20 @@ def present(patient: PatientAbroad) -> PatientAbroad:
 
 
 async def fetch_summary(desk: Desk, patient: PatientAbroad) -> Fetched:
-    """Fetch the patient summary that the home node composes now, and validate it."""
-    return await _fetch(desk, patient, f"/fhir/Patient/{patient.id}/$summary", SUMMARY, "$summary")
+    """Fetch the patient summary that the home node composes now, and validate it.
+
+    Raises:
+        PeerUnavailable: what came is no document, or it is about another patient.
+    """
+
+    async def check(member: Member, document: Resource) -> None:
+        subject = subject_of(document)
+        if not subject:
+            raise PeerUnavailable(f"node {member.node} answered something other than a patient summary")
+        await _check_subjects(desk, member, patient, frozenset({subject}))
+
+    path = f"/fhir/Patient/{patient.id}/$summary"
+    return await _fetch(desk, patient, path, SUMMARY, "$summary", check=check)
 
 
 async def list_documents(desk: Desk, patient: PatientAbroad, *, kind: str = "") -> Listed:
@@ -146,6 +205,7 @@ class _Attachment(msgspec.Struct, frozen=True):
     url: str = ""
     data: str | None = None
     hash: str | None = None
+    size: int | None = None
     contentType: str = ""
 
 
@@ -175,12 +235,21 @@ async def fetch_document(desk: Desk, patient: PatientAbroad, reference: Resource
     member = _member(desk, patient)
     path = path_of(member, attachment.url)
     fetched = await _fetch(desk, patient, path, "Binary", path.removeprefix("/fhir/"), accept="*/*")
-    digest = base64.b64encode(hashlib.sha1(fetched.body, usedforsecurity=False).digest()).decode()
-    if attachment.hash not in (None, digest):
+    _check_bytes(patient, attachment, fetched.body)
+    return fetched
+
+
+def _check_bytes(patient: PatientAbroad, attachment: _Attachment, body: bytes) -> None:
+    """Refuse bytes that are not those that their description promises.
+
+    Raises:
+        PeerUnavailable: they are others.
+    """
+    digest = base64.b64encode(hashlib.sha1(body, usedforsecurity=False).digest()).decode()
+    if attachment.hash not in (None, digest) or attachment.size not in (None, len(body)):
         raise PeerUnavailable(
             f"node {patient.node} sent other bytes than it described; the document is not used"
         )
-    return fetched
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,8 +289,26 @@ async def publish_document(desk: Desk, patient: PatientAbroad, letter: Letter) -
             member, asker, "POST", "/fhir/DocumentReference", scope=SCOPE,
             body=write_json(_described(desk, patient, letter)),
         )  # fmt: skip
+        made = _published(desk, member, letter, answer)
+        await _check_subjects(desk, member, patient, subjects([made]))
         access.record([patient.here])
-    return read_json(member, answer, "DocumentReference", desk.peers.limits)
+    return made
+
+
+def _published(desk: Desk, member: Member, letter: Letter, answer: Answer) -> Resource:
+    """Return the DocumentReference at the patient's home.
+
+    Raises:
+        PeerUnavailable: it describes another document than was sent.
+    """
+    made = read_json(member, answer, "DocumentReference", desk.peers.limits)
+    check_shape(member, made)
+    master = made.get("masterIdentifier", {})
+    if (master.get("system"), master.get("value")) != letter.identifier or not is_fhir_id(
+        str(made.get("id"))
+    ):
+        raise PeerUnavailable(f"node {member.node} did not say that it keeps the document; publish it again")
+    return made
 
 
 def _described(desk: Desk, patient: PatientAbroad, letter: Letter) -> Resource:
@@ -257,12 +344,12 @@ async def _inline(desk: Desk, patient: PatientAbroad, attachment: _Attachment) -
         body = base64.b64decode("".join((attachment.data or "").split()), validate=True)
     except ValueError as error:
         raise PeerUnavailable(f"node {patient.node} sent a document that cannot be read") from error
+    _check_bytes(patient, attachment, body)
     what = f"document at {patient.node}"
     async with depart(desk, patient, Action.READ, "Binary", what) as access:
-        member = _member(desk, patient)
-        resource, issues = _understood(desk, member, body, attachment.contentType)
+        _member(desk, patient)
         access.record([patient.here])
-    return Fetched(body, resource, issues, (perf_counter() - began) * 1000)
+    return _fetched(desk, body, attachment.contentType, began)
 
 
 async def list_resources(desk: Desk, patient: PatientAbroad, kind: str, **parameters: str) -> Listed:
@@ -284,63 +371,76 @@ def asker_of(caller: Caller, *, patient: str, relationship: str) -> Asker:
 
 
 async def _fetch(
-    desk: Desk, patient: PatientAbroad, path: str, kind: str, what: str, *, accept: str = FHIR_JSON
+    desk: Desk,
+    patient: PatientAbroad,
+    path: str,
+    kind: str,
+    what: str,
+    *,
+    accept: str = FHIR_JSON,
+    check: Callable[[Member, Resource], Awaitable[None]] | None = None,
 ) -> Fetched:
     began = perf_counter()
     asker = asker_of(desk.caller, patient=patient.id, relationship=patient.relationship)
     async with depart(desk, patient, Action.READ, kind, f"{what} at {patient.node}") as access:
         member = _member(desk, patient)
         answer = await desk.peers.call(member, asker, "GET", path, scope=SCOPE, accept=accept)
-        resource, issues = _understood(desk, member, answer.body, answer.content_type)
+        fetched = _fetched(desk, answer.body, answer.content_type, began)
+        if check is not None:
+            await check(member, fetched.resource)
         access.record([patient.here])
-    return Fetched(answer.body, resource, issues, (perf_counter() - began) * 1000)
+    return fetched
 
 
-def _understood(desk: Desk, member: Member, body: bytes, content_type: str) -> tuple[Resource, list[Issue]]:
-    if "json" not in content_type:
-        return {}, []
-    try:
-        resource = parse_json(body, desk.peers.limits)
-    except (MalformedContent, TooLarge) as error:
-        raise PeerUnavailable(f"node {member.node} sent a document that cannot be read") from error
-    return resource, validate(resource)
+def _fetched(desk: Desk, body: bytes, content_type: str, began: float) -> Fetched:
+    resource, issues, is_checked = read_content(body, content_type, desk.peers.limits)
+    return Fetched(body, content_type, resource, issues, is_checked, (perf_counter() - began) * 1000)
 
 
 async def _search(desk: Desk, patient: PatientAbroad, kind: str, asked: Mapping[str, str]) -> Listed:
     began = perf_counter()
+    limits = desk.peers.limits
     asker = asker_of(desk.caller, patient=patient.id, relationship=patient.relationship)
     body = urlencode({**asked, "_count": str(PAGE_COUNT)}).encode()
     what = f"{kind}?{','.join(asked)} at {patient.node}"
+    # Whose the answer is, `_check_subjects` finds out: a person may have several records there.
+    query = parse_query(kind, [pair for pair in asked.items() if pair[0] != "patient"], limits, strict=True)
     async with depart(desk, patient, Action.SEARCH, kind, what) as access:
         member = _member(desk, patient)
         answer = await desk.peers.call(
             member, asker, "POST", f"/fhir/{kind}/_search", scope=SCOPE, body=body, content_type=FORM
         )
-        bundle = read_json(member, answer, "Bundle", desk.peers.limits)
-        found = _matches(member, bundle, "")
-        access.record([patient.here], count=max(len(found), 1))
-    complete = not any(link.get("relation") == "next" for link in bundle.get("link", ()))
-    return Listed(found, complete, (perf_counter() - began) * 1000)
+        found = read_found(member, answer, query, limits)
+        await _check_subjects(desk, member, patient, subjects(found.matches))
+        resources = [*found.matches, *found.included]
+        access.record([patient.here], count=max(len(resources), 1))
+    return Listed(resources, found.complete, (perf_counter() - began) * 1000)
+
+
+async def _check_subjects(desk: Desk, member: Member, patient: PatientAbroad, named: frozenset[str]) -> None:
+    """Refuse what is about somebody else than the patient, whose records there may be several by a merge.
+
+    Raises:
+        PeerUnavailable: it is.
+    """
+    if named <= {patient.id}:
+        return
+    asker = asker_of(desk.caller, patient=patient.id, relationship=patient.relationship)
+    records: list[Resource] = []
+    try:
+        answer = await desk.peers.call(
+            member, asker, "POST", "/fhir/Patient/_search", scope=SCOPE,
+            body=urlencode({"_count": str(PAGE_COUNT)}).encode(), content_type=FORM,
+        )  # fmt: skip
+        limits = desk.peers.limits
+        records = read_found(member, answer, parse_query("Patient", [], limits), limits).matches
+    except (AccessRefused, NotFound):
+        pass  # then nothing says that the records are one person's
+    if not named <= same_person(patient.id, records):
+        raise PeerUnavailable(
+            f"node {member.node} answered what is about another patient; nothing of it is used"
+        )
 
 
 def _member(desk: Desk, patient: PatientAbroad) -> Member:
     return desk.peers.membership.admitted(patient.node, desk.peers.clock())
-
-
-def _matches(member: Member, bundle: Resource, kind: str) -> list[Resource]:
-    """Return the resources of a searchset, without its OperationOutcome.
-
-    Raises:
-        PeerUnavailable: an entry is not what was asked for.
-    """
-    found = []
-    for entry in bundle.get("entry", ()):
-        resource = entry.get("resource") if isinstance(entry, dict) else None
-        if not isinstance(resource, dict) or not is_fhir_id(str(resource.get("id", "x"))):
-            raise PeerUnavailable(f"node {member.node} answered an entry that is no resource")
-        if resource.get("resourceType") == "OperationOutcome":
-            continue
-        if kind and resource.get("resourceType") != kind:
-            raise PeerUnavailable(f"node {member.node} answered something other than a {kind}")
-        found.append(resource)
-    return found

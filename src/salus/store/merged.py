@@ -1,5 +1,6 @@
 """Which records were merged into which (`store.persons`): who reads a person's record reads all of it.
 
+Whichever of the records is asked for, the answer is the person's, and the record that stays stands for them.
 Only what an operator merged counts, not what a source writes into Patient.link: it opens a further record.
 """
 
@@ -24,9 +25,21 @@ class Merges(msgspec.Struct, frozen=True):
     stays: Mapping[str, str]
     goes: Mapping[str, frozenset[str]]
 
-    def into(self, patients: Iterable[str]) -> frozenset[str]:
-        """Return the records that were merged into one of these, directly or by way of others."""
-        return frozenset(gone for patient in patients for gone in self.goes.get(patient, ()))
+    def survivor(self, patient: str) -> str:
+        """Return the record that stands for the person of this one: itself, unless it was merged."""
+        seen = {patient}
+        while (above := self.stays.get(patient)) is not None and above not in seen:
+            seen.add(above)
+            patient = above
+        return patient
+
+    def beside(self, patients: Iterable[str]) -> frozenset[str]:
+        """Return the other records of the same persons, whichever of a person's records is given."""
+        if not self.stays:
+            return frozenset()
+        given = frozenset(patients)
+        roots = frozenset(map(self.survivor, given))
+        return roots.union(*(self.goes.get(root, ()) for root in roots)) - given
 
 
 async def merges(database: Database, now: datetime) -> Merges:

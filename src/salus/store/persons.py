@@ -14,6 +14,7 @@ from salus.core.access import Grant
 from salus.core.errors import Conflict, InvalidSearch, NotFound
 from salus.core.limits import Limits
 from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.standards.fhir.labels import is_asserted, is_label
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.nationalid.identifiers import normalise
 from salus.store import resources
@@ -227,6 +228,27 @@ async def unmerge(grant: Grant, database: Database, one: str, other: str, *, key
         changed = {stays: _unlink(keep, goes), goes: restored}
         await _write(grant, connection, database, changed, key=key)
         await _decide(grant, connection, one, other, "refused")
+
+    await resources.transact(grant, database, work)
+
+
+async def confirm(grant: Grant, database: Database, patient: str, *, key: bytes) -> None:
+    """Say that a person whom a citizen registered is who the Patient says: look-ups find them from now on.
+
+    Raises:
+        NotFound, Gone: there is no such Patient.
+        Conflict: no citizen registered it, or that is confirmed already.
+    """
+
+    async def work(connection: Connection) -> None:
+        current = parse_json((await resources.read(grant, database, "Patient", patient)).content, Limits())
+        if not is_asserted(current):
+            raise Conflict("This Patient was not registered by a citizen, or is confirmed already.")
+        meta = current["meta"]
+        labels = [label for label in meta["security"] if not is_label(label)]
+        rest = {name: value for name, value in meta.items() if name != "security"}
+        changed = {**current, "meta": rest | ({"security": labels} if labels else {})}
+        await _write(grant, connection, database, {patient: changed}, key=key)
 
     await resources.transact(grant, database, work)
 

@@ -21,6 +21,7 @@ from salus.core.errors import MalformedContent, MethodNotAllowed, NotFound
 from salus.core.identifiers import is_fhir_id
 from salus.primary import cross_border, dispensing_abroad
 from salus.primary.cross_border import Fetched, Letter, PatientAbroad, Resource
+from salus.primary.demographics import check_lookup
 from salus.primary.desk import Desk, why_not
 from salus.primary.dispensing_abroad import Dispensed, Supply
 from salus.primary.prescriptions import Remaining
@@ -28,7 +29,6 @@ from salus.standards.fhir.codec.json import parse_json_value, write_json
 from salus.standards.fhir.validation.aspects import STRUCTURE
 from salus.standards.fhir.validation.validator import validate
 from salus.trust.identity import authenticate
-from salus.web.pdqm import check_lookup
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PREFIX = "/abroad"
@@ -287,10 +287,13 @@ ROUTES: dict[str, Callable[[Desk, bytes], Awaitable[Resource]]] = {
 
 
 def _fetched(fetched: Fetched) -> Resource:
+    """Return a document: its bytes as they came, and parsed where it is FHIR; `valid` is null unchecked."""
     severities = [issue.severity for issue in fetched.issues]
     errors = [f"{each.expression}: {each.message}" for each in fetched.issues if each.severity != "warning"]
     return {
         "document": fetched.resource,
+        "contentType": fetched.content_type,
+        "data": base64.b64encode(fetched.body).decode("ascii"),
         "bytes": len(fetched.body),
         "valid": fetched.is_valid,
         "errors": sum(severity in ("error", "fatal") for severity in severities),

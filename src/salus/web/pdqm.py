@@ -1,22 +1,36 @@
 """PDQm ITI-78: another node looks for the patient in front of its clinician (EU Health Data API).
 
-A token without a patient opens nothing but this. What is asked must be enough to point at one person: an
-identifier, or the family name, a given name and the birth date. All that match are answered, at most five;
-nobody is picked for the asker. Searches of local callers and of those bound to a patient are the FHIR face's.
+A token without a patient opens nothing but this. What is asked must be enough to point at one person
+(`primary.demographics`). All that match are answered, at most five; nobody is picked for the asker. A person
+whose records were merged is answered once, by the record that stays; the merged record that matched comes
+along as an include. A person whom a citizen registered is no answer before staff confirm them. A node asks
+only so often in a minute, and every question is a leaf. Searches of local callers and of those bound to a
+patient are the FHIR face's.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
 import msgspec
 
-from salus.core.access import Action, Caller
-from salus.core.errors import InvalidSearch, MethodNotAllowed, TooCostly
+from salus.core.access import Action, Caller, Grant
+from salus.core.errors import InvalidSearch, MethodNotAllowed, Throttled, TooCostly
 from salus.federation.clients import LOOKUP
+from salus.primary.demographics import NAMES, PARAMETERS, check_lookup, every_spelling, fits
+from salus.standards.fhir.codec.json import parse_json
+from salus.standards.fhir.labels import PATIENT_ASSERTED
 from salus.standards.fhir.query_string import Pairs
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.search.named import named_by
-from salus.standards.nationalid.identifiers import holds, identifier_of_system, normalise
-from salus.store import search
+from salus.standards.fhir.search.query import Query
+from salus.store import resources, search
+from salus.store.merged import merges
+from salus.store.rows import StoredResource
+from salus.store.search import Page
 from salus.trust.identity import authenticate
 from salus.web.fhir import face as fhir
 from salus.web.fhir.answer import Answer
@@ -27,16 +41,41 @@ from salus.web.fhir_door import delegating
 from salus.web.services import Face, Services
 
 CANDIDATES_MAX = 5
-DEMOGRAPHICS = frozenset({"family", "given", "birthdate"})
-PARAMETERS = frozenset({"identifier", "family", "given", "birthdate", "gender", "active", "_count"})
+NAMESAKES_MAX = 100
+UNCONFIRMED = f"{PATIENT_ASSERTED['system']}|{PATIENT_ASSERTED['code']}"
+
+
+class Rates:
+    """Look-ups of the current minute by node, in this process."""
+
+    __slots__ = ("_counts", "_minute")
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._minute = 0
+
+    def note(self, node: str, now: datetime, *, per_minute_max: int) -> None:
+        """Count one look-up.
+
+        Raises:
+            Throttled: the node has asked as often as it may.
+        """
+        minute = int(now.timestamp()) // 60
+        if minute != self._minute:
+            self._minute, self._counts = minute, Counter()
+        self._counts[node] += 1
+        if self._counts[node] > per_minute_max:
+            raise Throttled(
+                f"A node looks up at most {per_minute_max} patients in a minute; ask again in the next."
+            )
 
 
 def face(services: Services) -> Face:
     """Return the door of patient lookups."""
-    return delegating(services, ("/fhir/Patient/_search",), respond)
+    return delegating(services, ("/fhir/Patient/_search",), partial(respond, rates=Rates()))
 
 
-async def respond(services: Services, request: FhirRequest) -> Answer:
+async def respond(services: Services, request: FhirRequest, *, rates: Rates) -> Answer:
     """Answer a lookup, or let the FHIR face answer what is none."""
     caller = authenticate(services.doorkeeper, request.header("authorization") or None)
     if LOOKUP not in caller.scopes:
@@ -45,77 +84,62 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
         raise MethodNotAllowed("A lookup between nodes is a POST, so that no log keeps what is asked.")
     if request.pairs:
         raise InvalidSearch("Send the parameters in the body; a query may end up in a log.")
-    return await look_up(services, await form_pairs(request), caller)
+    return await look_up(services, await form_pairs(request), caller, rates)
 
 
-async def look_up(services: Services, pairs: Pairs, caller: Caller) -> Answer:
+async def look_up(services: Services, pairs: Pairs, caller: Caller, rates: Rates) -> Answer:
     """Answer the patients that the demographics point at.
 
     Raises:
         InvalidSearch: they do not point at a person, or a national number breaks its country's rule.
+        Throttled: the node asks too often.
         TooCostly: more than a few match.
     """
-    check_lookup(pairs)
-    asked = [
-        (name, every_spelling(text) if name == "identifier" else text)
-        for name, text in pairs
-        if name != "_count"
-    ]
-    asked.append(("_count", str(CANDIDATES_MAX + 1)))
-    query = parse_query(
+    looking = msgspec.structs.replace(caller, scopes=("system/Patient.rs",))
+    what = f"Patient?{','.join(sorted({name for name, _ in pairs} & PARAMETERS))}"
+    async with pass_gate(services, looking, Action.SEARCH, "Patient", what) as access:
+        per_minute_max = services.limits.lookups_per_minute_max
+        rates.note(caller.node or caller.subject, services.clock(), per_minute_max=per_minute_max)
+        check_lookup(pairs)
+        query = query_of(services, pairs)
+        page = await search.search(access.grant, services.database, query, key=services.keys.search)
+        found = [one for one in page.resources if fits(parse_json(one.content, services.limits), pairs)]
+        persons = await as_persons(services, access.grant, found)
+        if page.next_cursor or len(persons.resources) > CANDIDATES_MAX:
+            raise TooCostly("More than five persons match; add an identifier or more of the name.")
+        for resource in (*persons.resources, *persons.included):
+            access.record(resource.patients)
+        await note_named(services, access, named_by(query), found=len(found))
+    return Answer(200, bundle(services.fhir_base, f"{services.fhir_base}/Patient", query, persons))
+
+
+def query_of(services: Services, pairs: Pairs) -> Query:
+    """Return the search for all who may fit; `primary.demographics.fits` tells who does."""
+    spelled: dict[str, Callable[[str], str]] = dict.fromkeys(NAMES, _first_word)
+    spelled["identifier"] = every_spelling
+    asked = [(name, spelled.get(name, str)(text)) for name, text in pairs if name != "_count"]
+    return parse_query(
         "Patient",
-        asked,
+        [*asked, ("_security:not", UNCONFIRMED), ("_count", str(NAMESAKES_MAX))],
         services.limits,
         strict=True,
         base=services.fhir_base,
         registry=services.database.parameters.searching,
     )
-    looking = msgspec.structs.replace(caller, scopes=("system/Patient.rs",))
-    async with pass_gate(services, looking, Action.SEARCH, "Patient", query.what) as access:
-        page = await search.search(access.grant, services.database, query, key=services.keys.search)
-        if len(page.resources) > CANDIDATES_MAX:
-            raise TooCostly("More than five persons match; add an identifier or more of the name.")
-        for resource in page.resources:
-            access.record(resource.patients)
-        await note_named(services, access, named_by(query), found=len(page.resources))
-    return Answer(200, bundle(services.fhir_base, f"{services.fhir_base}/Patient", query, page))
 
 
-def check_lookup(pairs: Pairs) -> None:
-    """Check that what is asked points at one person.
-
-    Raises:
-        InvalidSearch: naming what is missing or wrong.
-    """
-    names = [name.partition(":")[0] for name, _ in pairs]
-    unknown = sorted({name for name, _ in pairs} - PARAMETERS)
-    if unknown:
-        raise InvalidSearch(f"A lookup takes {', '.join(sorted(PARAMETERS))}, without modifiers.")
-    if "identifier" not in names and not set(names) >= DEMOGRAPHICS:
-        raise InvalidSearch("Give an identifier (system|value), or family, given and birthdate together.")
-    for name, text in pairs:
-        if name == "identifier":
-            check_identifier(text)
+def _first_word(text: str) -> str:
+    """Return what a name begins with; its other words may stand in another element of the Patient."""
+    return text.split()[0]
 
 
-def check_identifier(text: str) -> None:
-    """Check one identifier of a lookup: a system and a value, and a national number by its country's rule."""
-    system, bar, number = text.partition("|")
-    if not (system and bar and number) or "," in text:
-        raise InvalidSearch("An identifier is asked for as one system|value.")
-    if holds(system, number) is False:
-        row = identifier_of_system(system)
-        raise InvalidSearch(
-            f"This is no {row.name if row else 'number'}: a digit is wrong; check the document."
-        )
-
-
-def every_spelling(text: str) -> str:
-    """Return a national number as it may be stored: by URI or OID, with marks or without."""
-    system, _, number = text.partition("|")
-    row = identifier_of_system(system)
-    if row is None:
-        return text
-    systems = [row.system, *([f"urn:oid:{row.oid}"] if row.oid else [])]
-    numbers = dict.fromkeys((number, normalise(number)))
-    return ",".join(f"{each}|{spelled}" for each in systems for spelled in numbers)
+async def as_persons(services: Services, grant: Grant, found: list[StoredResource]) -> Page:
+    """Return the persons whose records these are, and as included those that were merged into them."""
+    known = await merges(services.database, services.clock())
+    persons = {one.id: one for one in found if one.id not in known.stays}
+    gone = [one for one in found if one.id in known.stays]
+    for one in gone:
+        stays = known.survivor(one.id)
+        if stays not in persons:
+            persons[stays] = await resources.read(grant, services.database, "Patient", stays)
+    return Page(tuple(persons.values()), tuple(gone), "", None)

@@ -15,6 +15,7 @@ from salus.core.errors import AccessRefused
 from salus.standards.fhir.bundle import Resource, links
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.codec.splice import replace_meta
+from salus.standards.fhir.labels import PATIENT_ASSERTED, is_asserted
 from salus.standards.fhir.search.references import parse_literal
 from salus.store import resources
 from salus.store.changes import Operation
@@ -23,11 +24,6 @@ from salus.store.rows import Row, StoredResource
 from salus.web.fhir.identity import check_identity, check_registration
 from salus.web.fhir.provenance import own_source, source_of, with_source
 
-PATIENT_ASSERTED = {
-    "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
-    "code": "PATAST",
-    "display": "patient asserted",
-}
 NOT_MARKED = frozenset({"Subscription"})
 _PATIENT = re.compile(r"(?:^|/)Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]*)?(?:#.*)?$")
 _REFERENCE = frozenset({"reference", "display", "type", "id"})
@@ -135,13 +131,6 @@ def mark(
     meta = resource.get("meta", {})
     meta = {**meta, "security": [*meta.get("security", []), PATIENT_ASSERTED]}
     return {**resource, "meta": meta}, replace_meta(content, meta)
-
-
-def is_asserted(resource: Resource) -> bool:
-    """Return whether a resource is labelled as asserted by the patient."""
-    labels = resource.get("meta", {}).get("security", [])
-    wanted = (PATIENT_ASSERTED["system"], PATIENT_ASSERTED["code"])
-    return any((one.get("system"), one.get("code")) == wanted for one in labels)
 
 
 async def keep_own(here: Here, operations: Sequence[Operation]) -> None:

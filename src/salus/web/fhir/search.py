@@ -103,7 +103,7 @@ async def answer(
     async with pass_gate(services, caller, Action.SEARCH, kind, query.what, patients=patients) as access:
         named = named_by(query)
         access.concern(named.patients)
-        access.include(known.into(access.grant.patients or ()))
+        access.include(known.beside(access.grant.patients or ()))
         page = await search.search(
             access.grant, services.database, query, key=services.keys.search, registry=registry
         )
@@ -132,13 +132,13 @@ async def note_named(services: Services, access: Access, named: Named, *, found:
 
 
 def with_merged(known: Merges, kind: str, pairs: Pairs) -> Pairs:
-    """Return the search with every patient that it names followed by the records merged into them."""
+    """Return the search with every patient that it names followed by the other records of the same person."""
     if not known.stays:
         return pairs
     found = []
     for name, text in pairs:
         named = patients_named(kind, ((name, text),))
-        more = known.into(named) - set(named)
+        more = known.beside(named)
         found.append((name, ",".join([text, *(f"Patient/{each}" for each in sorted(more))])))
     return tuple(found)
 
@@ -155,13 +155,14 @@ def entries_of_merges(known: Merges, patients: Sequence[str], *, included: bool 
     notes = []
     for patient in patients:
         gone = sorted(known.goes.get(patient, ()))
-        stays = known.stays.get(patient)
-        if gone:
+        stays = known.survivor(patient)
+        if gone and stays == patient:
             other = f"Patient/{', Patient/'.join(gone)}"
             verb = "is included" if included else f"is not included: ask with patient=Patient/{patient}"
             notes.append(f"Patient/{patient} is the same person as {other}; what is there {verb}.")
-        if stays is not None and stays not in patients:
-            notes.append(f"Patient/{patient} was merged into Patient/{stays}; ask there for everything.")
+        if stays != patient:
+            rest = "what is there is included" if included else f"ask with patient=Patient/{stays}"
+            notes.append(f"Patient/{patient} was merged into Patient/{stays}; {rest}.")
     return [entry_of_outcome("informational", note, severity="information") for note in notes]
 
 

@@ -188,9 +188,9 @@ async def write(
         rules = rules_of(services, caller)
         if kinds & KEPT_BESIDE:
             rules = msgspec.structs.replace(rules, after=partial(keep_beside, services))
-        if "MedicationDispense" in kinds:  # the prescription may be in a record that was merged into this one
+        if "MedicationDispense" in kinds:  # the prescription may be in another record of the same person
             known = await merges(services.database, services.clock())
-            access.include(known.into(access.grant.patients or ()))
+            access.include(known.beside(access.grant.patients or ()))
         touched = Touched()
         try:
             done = await transaction.execute(

@@ -71,7 +71,7 @@ async def find(
         TooLarge: `whole` is asked for and there is more than one page.
     """
     known = await merges(services.database, services.clock())
-    access.include(known.into(access.grant.patients or ()))
+    access.include(known.beside(access.grant.patients or ()))
     pairs = with_merged(known, type_name, tuple(pairs))
     query = parse_query(type_name, pairs, services.limits, strict=True, base=services.fhir_base)
     page = await search(access.grant, services.database, query, key=services.keys.search)

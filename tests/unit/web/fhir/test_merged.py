@@ -4,7 +4,7 @@ import pytest
 
 from salus.core.access import Action
 from salus.store import persons
-from salus.store.merged import forget
+from salus.store.merged import Merges, forget
 
 ADDRESS = "https://node.test"
 
@@ -84,12 +84,33 @@ async def test_the_summary_holds_both_records_and_says_so(merged):
     assert subjects == {patient}
 
 
+@pytest.mark.parametrize("path", ["/Patient/goes/$everything", "/Condition?patient=goes"])
+async def test_asked_as_the_record_that_went_the_person_is_answered(merged, path):
+    for answer in (await merged("GET", path), await merged.citizen("GET", path, patient="goes")):
+        assert ids(answer) == ["c-goes", "c-stays"]
+        assert "merged into Patient/stays" in notes(answer)
+
+
 async def test_the_record_that_went_says_where_the_person_is(merged):
     assert (await merged("GET", "/Patient/goes")).json()["link"][0]["other"]["reference"] == "Patient/stays"
-    for path in ("/Patient/goes/$everything", "/Condition?patient=goes"):
-        answer = await merged("GET", path)
-        assert ids(answer) == ["c-goes"]
-        assert "merged into Patient/stays" in notes(answer)
+    in_compartment = await merged("GET", "/Patient/goes/Condition")
+    assert ids(in_compartment) == ["c-goes"]
+    assert "ask with patient=Patient/stays" in notes(in_compartment)
+
+
+async def test_the_summary_of_the_record_that_went_is_that_of_the_person(merged):
+    document = (await merged("GET", "/Patient/goes/$summary")).json()
+    held = [entry["resource"] for entry in document["entry"]]
+    assert [each["id"] for each in held if each["resourceType"] == "Patient"] == ["stays"]
+    assert len([each for each in held if each["resourceType"] == "Condition"]) == 2
+
+
+def test_a_chain_of_merges_ends_at_the_record_that_stays():
+    known = Merges({"a": "b", "b": "c"}, {"b": frozenset("a"), "c": frozenset("ab")})
+    for one in "abc":
+        assert (known.survivor(one), known.beside([one])) == ("c", frozenset("abc") - {one})
+    assert (known.survivor("d"), known.beside("d")) == ("d", frozenset())
+    assert Merges({"a": "b", "b": "a"}, {}).survivor("a") in ("a", "b")
 
 
 async def test_a_search_in_the_compartment_says_what_it_leaves_out(merged):

@@ -50,7 +50,7 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
     async with pass_gate(services, caller, Action.READ, "Patient", what, patients=patients) as access:
         await resources.read(access.grant, services.database, "Patient", identity)
         known = await merges(services.database, services.clock())
-        merged = known.into([identity])
+        merged = known.beside([identity])
         access.include(merged)
         types = asked if first(pairs, "_type") else readable(access, asked)
         bound = bound_to(access.grant, what, [pair for pair in pairs if pair[0] not in (CURSOR, "_count")])

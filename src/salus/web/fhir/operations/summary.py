@@ -34,28 +34,26 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
 
 
 async def composed(services: Services, caller: Caller, identity: str, languages: Sequence[str]) -> Resource:
-    """Return the summary document of a patient of this node, through the gate."""
+    """Return the summary document of a patient of this node, through the gate.
+
+    Of a record that was merged into another, that of the one that stays.
+    """
+    known = await merges(services.database, services.clock())
+    stays, merged = known.survivor(identity), known.beside([known.survivor(identity)])
     what, patients = f"Patient/{identity}/$summary", frozenset((identity,))
     async with pass_gate(services, caller, Action.READ, SUMMARY, what, patients=patients) as access:
-        patient = await resources.read(access.grant, services.database, "Patient", identity)
+        access.include(known.beside([identity]))
+        patient = await resources.read(access.grant, services.database, "Patient", stays)
         access.record(patient.patients)
-        merged = await include_merged(services, access, identity)
-        held = await record_of(services, access, identity, merged)
+        held = await record_of(services, access, stays, sorted(merged))
     return compose_summary(
         held,
         patient=parsed(patient),
         author_organisation=services.name,
         now=services.clock(),
         languages=languages,
-        merged=merged,
+        merged=tuple(sorted(merged)),
     )
-
-
-async def include_merged(services: Services, access: Access, identity: str) -> tuple[str, ...]:
-    """Open also the records that were merged into this one, and return their ids."""
-    merged = (await merges(services.database, services.clock())).into([identity])
-    access.include(merged)
-    return tuple(sorted(merged))
 
 
 async def record_of(
