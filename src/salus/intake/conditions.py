@@ -13,19 +13,21 @@ from salus.store.search import find_ids
 
 
 def lookup_in(grant: Grant, database: Database, key: bytes, limits: Limits) -> Lookup:
-    """Return the function that finds the one resource of a condition "Type?query"."""
+    """Return the function that finds what a condition "Type?query" selects (`writer.Lookup`)."""
 
-    async def lookup(connection: Connection, condition: str) -> str:
+    async def lookup(connection: Connection, condition: str) -> str | None:
         kind, _, text = condition.partition("?")
         try:
             query = parse_query(
                 kind, parse_pairs(text.encode()), limits, strict=True, registry=database.parameters.searching
             )
         except SalusError:
-            return ""  # the reference is then refused by name, with the entry that holds it
+            return None  # it is then refused by name, with the entry that holds it
         if not query.criteria:
-            return ""
+            return None
         found = await find_ids(grant, connection, query, key=key, database=database)
-        return f"{kind}/{found[0]}" if len(found) == 1 else ""
+        if len(found) > 1:
+            return None
+        return f"{kind}/{found[0]}" if found else ""
 
     return lookup

@@ -122,7 +122,7 @@ class References:
         source: str,
         full_url: str = "",
         types: EntryTypes | None = None,
-        links: Mapping[str, str] | None = None,
+        links: Mapping[str, str | None] | None = None,
     ) -> None:
         self._source = source
         self._types = types

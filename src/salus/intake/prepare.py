@@ -13,13 +13,13 @@ from typing import Any
 
 import msgspec
 
-from salus.core.errors import MalformedContent, SalusError
+from salus.core.errors import MalformedContent, NotSupported, SalusError
 from salus.core.identifiers import derived_id
 from salus.core.limits import Limits
 from salus.intake.check import outcome, outcome_of, refusal, refusals
 from salus.intake.description import Ids, describe_bundle
 from salus.intake.formats.format import Unit
-from salus.intake.formats.json_document import WHOLE
+from salus.intake.formats.json_document import WHOLE, kind_problem
 from salus.intake.identity import (
     EntryTypes,
     Head,
@@ -40,6 +40,7 @@ from salus.store.documents import Document
 from salus.store.parameters_known import Added, registry_of
 from salus.store.quarantine import Rejection
 from salus.store.rows import Row, make_row, original_id, patients_of
+from salus.store.stored_types import MADE_HERE, check_stored
 
 FHIR_JSON, FHIR_XML = "application/fhir+json", "application/fhir+xml"
 Resource = dict[str, Any]  # Any: FHIR JSON
@@ -56,7 +57,7 @@ class Setting(msgspec.Struct, frozen=True):
         limits: the node's.
         lenient: split a Bundle that should stand or fall as one.
         links: what conditional references and ifNoneExist were found to be: "Type?query" to "Type/id", to ""
-            where nothing matches.
+            where nothing matches, to None where several do or it is no search.
         added: the search parameters of the node beside those of R4.
     """
 
@@ -66,7 +67,7 @@ class Setting(msgspec.Struct, frozen=True):
     updated: datetime
     limits: Limits
     lenient: bool = False
-    links: dict[str, str] = {}
+    links: dict[str, str | None] = {}
     added: Added = Added()
 
 
@@ -99,6 +100,7 @@ class Prepared(msgspec.Struct, frozen=True):
         group: the unit's.
         generation: of the search parameters that `rows` are indexed by (`Setting.added`).
         doubtful: systems of national numbers that break their country's rule, once for each.
+        remarks: entries that are a server's remarks on its search; they are not among `resources`.
     """
 
     number: int
@@ -111,12 +113,19 @@ class Prepared(msgspec.Struct, frozen=True):
     group: str = ""
     generation: int = 0
     doubtful: tuple[str, ...] = ()
+    remarks: int = 0
 
 
 class _Entry(msgspec.Struct):
     fullUrl: str = ""
     resource: msgspec.Raw = msgspec.Raw(b"")
     request: dict[str, Any] = {}  # Any: FHIR JSON
+    search: dict[str, Any] = {}  # Any: FHIR JSON
+
+    @property
+    def is_remark(self) -> bool:
+        """Return whether it is what a server says about its search, not what was found."""
+        return self.search.get("mode") == "outcome"
 
 
 class _Bundle(msgspec.Struct):
@@ -205,7 +214,19 @@ def _check(resource: Resource, where: str = "") -> str:
     issues = refusals(resource)
     if issues:
         raise _Refused(outcome(issues), type_name, _patient_of(resource, type_name))
+    _check_kept(type_name, where)
     return type_name
+
+
+def _check_kept(type_name: str, where: str = "") -> None:
+    """Refuse a type that is no record of this node."""
+    if type_name in MADE_HERE:
+        message = f"The node makes {type_name} resources itself, from its ledger; it takes none."
+        raise _Refused(refusal("not-supported", message, where), type_name)
+    try:
+        check_stored(type_name)
+    except NotSupported as error:
+        raise _Refused(outcome_of(error, where), type_name) from error
 
 
 def _patient_of(resource: Resource, type_name: str) -> str:
@@ -238,7 +259,7 @@ def _conditions(resource: Resource, setting: Setting) -> Iterator[str]:
     for link in links(resource):
         if not is_conditional(link):
             continue
-        if setting.links.get(link) == "":
+        if link in setting.links and not setting.links[link]:
             message = f"The reference {link[:80]} must select one resource; load its target first."
             raise _Refused(refusal("not-found", message), "Bundle")
         yield link
@@ -275,18 +296,21 @@ def _streamed_entry(unit: Unit, setting: Setting) -> Prepared:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"Bundle.entry[{unit.entry}] cannot be read: {error}."
         raise _Refused(outcome_of(MalformedContent(message))) from error
-    if not bytes(entry.resource):
-        return Prepared(unit.number, 0, group=unit.group)
+    if entry.is_remark or not bytes(entry.resource):
+        return Prepared(unit.number, 0, group=unit.group, remarks=int(entry.is_remark))
     return _single(unit, setting, bytes(entry.resource), entry.fullUrl, unit.types)
 
 
 def _bundle(unit: Unit, setting: Setting, bundle: _Bundle) -> Prepared:
-    entries = [(entry.fullUrl, bytes(entry.resource), entry.request) for entry in bundle.entry]
-    if bundle.type in WHOLE and not setting.lenient:
-        try:
+    found = [entry for entry in bundle.entry if not entry.is_remark]
+    entries = [(entry.fullUrl, bytes(entry.resource), entry.request) for entry in found]
+    try:
+        if bundle.type in WHOLE and not setting.lenient:
             return _whole(unit, setting, bundle.type, entries)
-        except _Refused as refused:
-            return _refused(unit, setting, refused, max(1, sum(1 for _, body, _ in entries if body)))
+        if bundle.type not in WHOLE:
+            _check_frame(unit, setting)
+    except _Refused as refused:
+        return _refused(unit, setting, refused, max(1, sum(1 for _, body, _ in entries if body)))
     types = _types(entries)
     rows: list[Row] = []
     rejections: list[Rejection] = []
@@ -303,7 +327,37 @@ def _bundle(unit: Unit, setting: Setting, bundle: _Bundle) -> Prepared:
             rows += _single(part, setting, content, full_url, types).rows
         except _Refused as refused:
             rejections += _refused(part, setting, refused).rejections
-    return Prepared(unit.number, len(rows) + len(rejections), rows=tuple(rows), rejections=tuple(rejections))
+    return Prepared(
+        unit.number,
+        len(rows) + len(rejections),
+        rows=tuple(rows),
+        rejections=tuple(rejections),
+        remarks=len(bundle.entry) - len(found),
+    )
+
+
+def _check_frame(unit: Unit, setting: Setting) -> None:
+    """Refuse what is no Bundle of resources; these are checked one by one, and stood for by an empty one."""
+    bundle = _parse(unit.content, setting, setting.limits.document_bytes_max)
+    entries = bundle.get("entry")
+    if isinstance(entries, list):
+        bundle["entry"] = [_without_resource(entry) for entry in entries]
+    issues = refusals(bundle)
+    if issues:
+        raise _Refused(outcome(issues), "Bundle")
+    problem = kind_problem(bundle["type"])
+    if problem:
+        raise _Refused(refusal("not-supported", problem, "Bundle.type"), "Bundle")
+
+
+def _without_resource(entry: object) -> object:
+    """Return an entry that holds, of its resource, no more than the rules of the Bundle read."""
+    if not isinstance(entry, dict) or not isinstance(resource := entry.get("resource"), dict):
+        return entry
+    meta = resource.get("meta")
+    version = meta.get("versionId") if isinstance(meta, dict) else None
+    stub = {"resourceType": "Basic", "code": {"text": "a resource"}}
+    return {**entry, "resource": stub | ({"meta": {"versionId": version}} if version else {})}
 
 
 def _types(entries: list[tuple[str, bytes, dict[str, Any]]]) -> EntryTypes:  # Any: FHIR JSON
@@ -324,6 +378,7 @@ def _whole(
     types = _types(entries)
     rows: list[Row] = []
     first: Resource | None = None
+    count = 0
     conditions, existing = _known_already(setting, entries)
     known = msgspec.structs.replace(setting, links={**setting.links, **existing})
     for full_url, content, request in entries:
@@ -334,12 +389,13 @@ def _whole(
         resource = _parse(spliced, setting, setting.limits.document_bytes_max)
         conditions += _conditions(resource, setting)
         first = first or resource
+        _check_kept(str(resource["resourceType"]), "Bundle.entry.resource")
+        count += 1
         if full_url not in existing or not full_url:
             rows.append(_row(setting, resource, spliced, full_url, str(resource["resourceType"])))
     if conditions:
-        return Prepared(unit.number, len(rows), conditions=tuple(dict.fromkeys(conditions)))
+        return Prepared(unit.number, count, conditions=tuple(dict.fromkeys(conditions)))
     received: tuple[Received, ...] = ()
-    count = len(rows)
     if kind == "document" and first is not None:
         if first.get("status") == "entered-in-error":
             rows = []  # what it says is withdrawn: the document is kept, nothing of it is shown
@@ -353,15 +409,23 @@ def _known_already(
 ) -> tuple[list[str], dict[str, str]]:
     """Return the ifNoneExist still to be looked up, and "Type/id" by fullUrl of what there is already."""
     wanted: list[str] = []
-    existing = {full_url: setting.links[full_url] for full_url, _, _ in entries if full_url in setting.links}
+    existing = {
+        full_url: found for full_url, _, _ in entries if (found := setting.links.get(full_url)) is not None
+    }
     for full_url, content, request in entries:
         if not content or "ifNoneExist" not in request:
             continue
-        condition = _condition_of(request, str(msgspec.json.decode(content)["resourceType"]))
+        kind = str(msgspec.json.decode(content, type=Head).resourceType)
+        condition = _condition_of(request, kind)
         if condition not in setting.links:
             wanted.append(condition)
-        elif setting.links[condition]:
-            existing[full_url] = setting.links[condition]
+            continue
+        found = setting.links[condition]
+        if found is None:
+            message = f"ifNoneExist {condition[:80]!a} must be a search that selects one {kind} at most."
+            raise _Refused(refusal("multiple-matches", message, "Bundle.entry.request.ifNoneExist"), "Bundle")
+        if found:
+            existing[full_url] = found
     return wanted, existing
 
 

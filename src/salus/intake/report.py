@@ -31,6 +31,8 @@ class Report(msgspec.Struct):
         skipped_names: their paths, the first `NAMES_MAX`.
         doubtful_numbers: by system, how many national numbers of Patients break their country's rule.
         search_parameters: how many stored resources are SearchParameters, by which no search can be made yet.
+        remarks: entries of searchsets that are a server's remarks on its search (search.mode outcome): they
+            are no records, and not counted as read.
         kept_names: "Type/id" here of the kept ones, the first `NAMES_MAX`.
     """
 
@@ -49,6 +51,7 @@ class Report(msgspec.Struct):
     skipped_names: list[str] = []
     doubtful_numbers: dict[str, int] = {}
     search_parameters: int = 0
+    remarks: int = 0
     kept_names: list[str] = []
 
     def add(self, counts: FileProgress) -> None:

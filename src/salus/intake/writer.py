@@ -26,8 +26,9 @@ from salus.store.quarantine import Rejection
 from salus.store.received import Fate, Rule
 from salus.store.rows import patients_of
 
-Lookup = Callable[[Connection, str], Awaitable[str]]
-"""Returns "Type/id" of the only resource that a condition "Type?query" selects, "" for none or several."""
+Lookup = Callable[[Connection, str], Awaitable[str | None]]
+"""Returns "Type/id" of the only resource that a condition "Type?query" selects, "" where it selects none,
+None where it selects several or is no search."""
 
 _NOT_WHOLE = "The Bundle stands or falls as one, and another of its entries was refused."
 _WAITED_ROUNDS_MAX = 2
@@ -224,6 +225,7 @@ class Writer:
         self.report.search_parameters += sum(row.type == "SearchParameter" for row in stored)
         self.report.add_kept(kept)
         self.report.add_doubtful(prepared.doubtful)
+        self.report.remarks += prepared.remarks
         if arrival is None:
             # What ifNoneExist found is there already, and has no row.
             matched = 0 if prepared.rejections else max(0, prepared.resources - len(rows))

@@ -25,6 +25,9 @@ from salus.intake.identity import EntryNames, Head
 WHOLE = frozenset({"transaction", "document", "message"})
 """Types of Bundle that stand or fall as one."""
 
+EACH = frozenset({"collection", "searchset", "history", "batch"})
+"""Types of Bundle that are taken resource by resource."""
+
 _PIECE_BYTES = 1 << 20
 _SHOWN_BYTES = 1 << 16
 _BLANK = re.compile(r"[ \t\r\n]*")
@@ -204,6 +207,13 @@ class _Text:
         return _bytes(self._window[self._at : self._at + _SHOWN_BYTES])
 
 
+def kind_problem(kind: str) -> str:
+    """Say why a Bundle of a type is not loaded, "" when it is."""
+    if kind in WHOLE or kind in EACH:
+        return ""
+    return f"A Bundle of type {kind[:40]!a} holds no records to load: {', '.join(sorted(WHOLE | EACH))} do."
+
+
 def _longest(limits: Limits) -> int:
     """Return how long an entry may be: a resource, and what stands beside it."""
     return min(limits.document_bytes_max, limits.resource_bytes_max + _SHOWN_BYTES)
@@ -252,7 +262,7 @@ def _whole_problem(bundle: _Bundle, stream: BinaryIO, limits: Limits, *, is_smal
         return _why_not(stream, limits)
     if bundle.type == "document":
         return f"A document may have at most {limits.document_bytes_max} bytes (limits.document_bytes_max)."
-    return ""
+    return kind_problem(bundle.type)
 
 
 def _entries(stream: BinaryIO, bundle: _Bundle, names: EntryNames, limits: Limits) -> Iterator[Unit]:

@@ -15,13 +15,13 @@ from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.search.grammar import reference_targets
 from salus.standards.fhir.search.parameters import Registry, offered_parameters, parameters_of
+from salus.store.stored_types import MADE_HERE, TRAVELLING
 from salus.web.fhir import routes
 from salus.web.fhir.answer import Answer
 from salus.web.fhir.negotiation import Format
 from salus.web.fhir.operation import operations_found
 from salus.web.fhir.request import FhirRequest, first, refuse_unknown
 from salus.web.fhir.subset import read_subset
-from salus.web.fhir.writing import NOT_STORED
 from salus.web.services import Services
 
 Json = dict[str, Any]  # FHIR content is open JSON
@@ -93,7 +93,7 @@ def rest(base_url: str, registry: Registry | None = None) -> Json:
         "mode": "server",
         "documentation": DISPENSATION_TEXT,
         "security": security(base_url),
-        "resource": [resource(kind, registry) for kind in sorted(resource_types() - NOT_STORED)],
+        "resource": [resource(kind, registry) for kind in sorted(resource_types() - TRAVELLING)],
         "interaction": [
             {"code": "transaction", "documentation": DISPENSATION_TEXT},
             {"code": "batch"},
@@ -130,7 +130,7 @@ def security(base_url: str) -> Json:
 
 def resource(kind: str, registry: Registry | None = None) -> Json:
     """Return what can be done with one resource type."""
-    if kind in routes.READ_ONLY:
+    if kind in MADE_HERE:
         return audit(kind)
     codes = [code for shape, method, code in INTERACTIONS if method in routes.ROUTES[shape]]
     found: Json = {
@@ -162,7 +162,7 @@ def interaction(kind: str, code: str) -> Json:
 def referring_names(registry: Registry | None) -> dict[str, list[str]]:
     """Return what _revinclude takes, by the type that is referred to."""
     found: dict[str, list[str]] = {}
-    for kind in sorted(resource_types() - NOT_STORED - routes.READ_ONLY):
+    for kind in sorted(resource_types() - TRAVELLING - MADE_HERE):
         for code, parameter in offered_parameters(kind, registry).items():
             if parameter.type == "reference":
                 for target in reference_targets(parameter):

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from salus.core.access import Caller
 from salus.core.errors import MethodNotAllowed, NotFound
 from salus.standards.fhir.model import resource_types
+from salus.store.stored_types import MADE_HERE, TRAVELLING
 from salus.web.fhir import (
     audit,
     batch,
@@ -25,7 +26,6 @@ from salus.web.fhir.operation import operations_found
 from salus.web.fhir.request import FhirRequest, refuse_unknown, unknown
 from salus.web.services import Services
 
-READ_ONLY = frozenset({"AuditEvent"})
 Interaction = Callable[[Services, FhirRequest, Caller], Awaitable[Answer]]
 
 # The shape of an address: T a resource type, i an id, v a version, $ an operation, / between segments.
@@ -112,6 +112,8 @@ def route(request: FhirRequest) -> Interaction:
         raise NotFound("There is no such resource type in FHIR R4; types are case-sensitive.")
     if shape in ("$", "T/$", "T/i/$"):
         return operation(request, method)
+    if request.segments and request.segments[0] in TRAVELLING and method in ("GET", "DELETE", "PATCH"):
+        raise NotFound(f"The node stores no {request.segments[0]}.")
     methods = ROUTES.get(shape)
     if methods is None:
         raise NotFound("There is nothing at this address.")
@@ -121,7 +123,7 @@ def route(request: FhirRequest) -> Interaction:
         special = SPECIAL[request.segments[0]].get((shape, method))
         if special is not None:
             return special
-        if request.segments[0] in READ_ONLY:
+        if request.segments[0] in MADE_HERE:
             raise MethodNotAllowed("The audit is written by the gate, and read by AuditEvent?patient=ID.")
     found = methods.get(method)
     if found is None:

@@ -12,7 +12,6 @@ from salus.core.errors import (
     AccessRefused,
     InvalidResource,
     MalformedContent,
-    NotSupported,
     SalusError,
 )
 from salus.core.limits import Limits
@@ -24,8 +23,9 @@ from salus.store import transaction
 from salus.store.changes import Operation, Written
 from salus.store.concerned import Touched, concerned
 from salus.store.conditions import Here, Rules
-from salus.store.shares import beside
 from salus.store.merged import merges
+from salus.store.shares import beside
+from salus.store.stored_types import check_stored
 from salus.store.transaction import Done
 from salus.trust.gate import Access
 from salus.trust.policy import AccessRequest, decide
@@ -36,7 +36,6 @@ from salus.web.fhir.request import FhirRequest, read_body
 from salus.web.services import Services
 
 ACTIONS = {"POST": Action.CREATE, "PUT": Action.UPDATE, "PATCH": Action.UPDATE, "DELETE": Action.DELETE}
-NOT_STORED = frozenset({"OperationOutcome", "Parameters"})
 PUBLISHES = (
     "Another node publishes a document with its bytes: POST one DocumentReference by itself, with "
     "attachment.data and without If-None-Exist."
@@ -81,8 +80,7 @@ def check_type(resource: Resource, kind: str) -> None:
         raise MalformedContent("The body has no resourceType that FHIR R4 knows; types are case-sensitive.")
     if named != kind:
         raise MalformedContent(f"The body is no {kind}: send it to the address of its own type.")
-    if kind in NOT_STORED:
-        raise NotSupported(f"{kind} resources are answers and parameters; the node does not store them.")
+    check_stored(kind)
 
 
 def check_valid(resource: Resource) -> None:

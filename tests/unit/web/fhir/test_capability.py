@@ -56,6 +56,13 @@ async def test_each_interaction_claimed_is_served_and_the_others_are_not(door, k
             assert answer.status_code == 405, (code, answer.text)
 
 
+@pytest.mark.parametrize("kind", ["OperationOutcome", "Parameters"])
+async def test_what_only_travels_has_no_address(door, kind):
+    assert kind not in RESOURCES
+    for method, path in (("GET", ""), ("GET", "/1"), ("GET", "/_history"), ("DELETE", "/1")):
+        assert (await door.operator(method, f"/{kind}{path}")).status_code == 404, (method, path)
+
+
 @pytest.mark.parametrize("kind", sorted(RESOURCES.keys() - {"AuditEvent"}))
 def test_each_search_parameter_claimed_is_understood_and_no_other_is_claimed(kind):
     claimed = {parameter["name"]: parameter for parameter in RESOURCES[kind]["searchParam"]}
