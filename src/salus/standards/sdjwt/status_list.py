@@ -18,9 +18,9 @@ from salus.core.errors import MalformedContent, NotAuthenticated, TooLarge
 from salus.standards.jose.compact import moment, sign, verify
 from salus.standards.jose.encoding import decode, encode, inflate
 from salus.standards.jose.keys import Jwk
+from salus.standards.sdjwt.presentation import SIGNATURES
 
 TYPE = "statuslist+jwt"
-SIGNATURES = frozenset({"ES256", "ES384", "EdDSA"})
 BITS = frozenset({1, 2, 4, 8})
 BYTES_MAX = 16 * 1024 * 1024
 SIZE_MAX = 16 * 1024 * 1024
@@ -116,6 +116,24 @@ def read_status_list(
     seconds = moment(claims, "ttl") if "ttl" in claims else None
     bits, packed = _unpacked(claims.get("status_list"))
     return StatusList(uri, bits, packed, issued_at, expires_at, seconds)
+
+
+def check_status(reference: StatusReference, found: StatusList, *, fetched_at: float, now: float) -> None:
+    """Return when a credential counts by a list that is fresh enough to say so (section 8.3).
+
+    Args:
+        reference: of the credential.
+        found: the list, verified.
+        fetched_at, now: seconds since 1970.
+
+    Raises:
+        NotAuthenticated: the credential was revoked or suspended, or the list is too old to tell.
+    """
+    is_stale = found.seconds is not None and fetched_at + found.seconds < now
+    if is_stale or (found.expires_at is not None and found.expires_at <= now):
+        raise NotAuthenticated("the status list is too old; fetch it anew")
+    if found.status(reference) != Status.VALID:
+        raise NotAuthenticated("the credential was revoked or suspended by its issuer")
 
 
 def write_status_list(

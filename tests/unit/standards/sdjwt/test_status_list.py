@@ -12,6 +12,7 @@ from salus.standards.jose.encoding import encode
 from salus.standards.sdjwt.status_list import (
     Status,
     StatusReference,
+    check_status,
     read_status_list,
     status_of,
     write_status_list,
@@ -51,6 +52,21 @@ def test_a_place_in_another_list_or_past_the_end_is_no_status():
     for reference in (StatusReference(URI, 8), StatusReference(URI + "2", 0)):
         with pytest.raises(NotAuthenticated):
             found.status(reference)
+
+
+def test_a_credential_counts_while_a_fresh_list_says_so():
+    found = listed(write_status_list([0, 1, 2], KEY, kid="k", uri=URI, bits=2, now=NOW, seconds=60))
+    check_status(StatusReference(URI, 0), found, fetched_at=NOW, now=NOW + 59)
+    for index, now in ((1, NOW), (2, NOW), (4, NOW), (0, NOW + 60)):
+        with pytest.raises(NotAuthenticated):
+            check_status(StatusReference(URI, index), found, fetched_at=NOW, now=now)
+
+
+def test_a_list_is_fetched_anew_after_its_time_to_live():
+    found = listed(token(ttl=60))
+    check_status(StatusReference(URI, 0), found, fetched_at=NOW, now=NOW + 60)
+    with pytest.raises(NotAuthenticated):
+        check_status(StatusReference(URI, 0), found, fetched_at=NOW, now=NOW + 61)
 
 
 def token(typ="statuslist+jwt", **changes):
