@@ -64,9 +64,14 @@ def open_direct(token: str, key: bytes, *, encryptions: frozenset[str], bytes_ma
 
 
 def seal_agreed(plaintext: bytes, recipient: Jwk, *, enc: str, headers: dict[str, Any] | None = None) -> str:
-    """Return the plaintext encrypted to a public key by ECDH-ES, with a fresh ephemeral key."""
+    """Return the plaintext encrypted to a public key by ECDH-ES, with a fresh ephemeral key.
+
+    Raises:
+        NotAuthenticated: the recipient's key is none that content can be encrypted to.
+    """
     key = public_key(recipient)
-    assert isinstance(key, ECKey)
+    if not isinstance(key, ECKey) or key.curve_name not in CURVES:
+        raise NotAuthenticated("the recipient's key must be an EC key on P-256 or P-384")
     assert enc in ENCRYPTIONS
     header = {"alg": "ECDH-ES", "enc": enc, **(headers or {})}
     return jwe.encrypt_compact(header, plaintext, key, registry=_Registry(["ECDH-ES", enc]))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from joserfc import jwe
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from salus.core.errors import NotAuthenticated
 from salus.standards.jose.encoding import decode, encode
@@ -29,6 +29,12 @@ def reopened(token):
 def test_content_is_sealed_to_a_public_key_and_opened(enc):
     opened = reopened(seal_agreed(b"secret", PUBLIC, enc=enc, headers={"kid": "k"}))
     assert (opened.plaintext, opened.header["kid"]) == (b"secret", "k")
+
+
+def test_content_is_sealed_to_elliptic_keys_only():
+    for key in (OKPKey.generate_key("Ed25519"), ECKey.generate_key("P-521"), RSAKey.generate_key(2048)):
+        with pytest.raises(NotAuthenticated):
+            seal_agreed(b"secret", key.as_dict(private=False), enc="A256GCM")
 
 
 def test_every_altered_part_is_refused():
