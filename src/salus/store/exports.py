@@ -1,11 +1,12 @@
 """Bulk exports: the jobs, their files, and the pages of resources that fill them (Bulk Data Access 2.0).
 
-A job outlives the request that asked for it and may be done by another process of the node.
+A job outlives the request that asked for it and may be done by another process of the node. Its files outlive
+a restriction: what a citizen hides after they were made is left out when they are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,9 +15,10 @@ import msgspec
 from salus.core.access import Caller, Grant
 from salus.core.errors import NotFound
 from salus.store import resources
-from salus.store.postgres import Database, sees_hidden
+from salus.store.postgres import Database, is_shown_hidden, sees_hidden
 from salus.store.readable import require_readable
-from salus.store.rows import StoredResource
+from salus.store.rows import StoredResource, patients_of
+from salus.store.shares import beside
 
 _INSERT = """
 INSERT INTO export_job (id, subject, issuer, caller, wish, status, created_at, expires_at)
@@ -30,6 +32,7 @@ _READ_FILE = """
 SELECT caller, type, content, patients, counts FROM export_file JOIN export_job ON id = job
 WHERE job = $1 AND number = $2 AND subject = $3 AND issuer = $4 AND status = 'complete' AND expires_at > $5
 """
+_HIDDEN = "SELECT id, compartment, others FROM resource WHERE type = $1 AND id = ANY ($2::text[]) AND hidden"
 _WANTED = "UPDATE export_job SET taken_at = $2 WHERE id = $1 AND status = 'running' RETURNING id"
 _TAKE = """
 UPDATE export_job SET status = 'running', taken_at = $1, attempts = attempts + 1 WHERE id = (
@@ -108,11 +111,19 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file of a job, without its content."""
+    """A file of a job, without its content.
+
+    `resources` is None for whom restrictions hide: the number of lines of a file that was made before one
+    would tell that there is one.
+    """
 
     number: int
     type: str
-    resources: int
+    resources: int | None
+
+
+class _Line(msgspec.Struct):
+    id: str
 
 
 def _wish(raw: bytes) -> Wish:
@@ -150,11 +161,14 @@ async def look(database: Database, job: str, caller: Caller, *, at: datetime) ->
             "SELECT number, type, resources FROM export_file WHERE job = $1 ORDER BY number", job
         )
     found = Job(row[0], row[1], row[2], row[3], row[4], _wish(row[5]))
-    return found, [File(*file) for file in files]
+    counted = is_shown_hidden(caller)
+    return found, [File(number, kind, count if counted else None) for number, kind, count in files]
 
 
 async def read_file(grant: Grant, database: Database, job: str, number: int) -> tuple[bytes, dict[str, int]]:
     """Return a finished export's file, and how many resources of each patient it holds ("" for nobody).
+
+    What was restricted since, and the grant does not see, is left out.
 
     Raises:
         NotFound: there is none, it is another's, it was made with a token for another patient, or its time is
@@ -169,7 +183,29 @@ async def read_file(grant: Grant, database: Database, job: str, number: int) -> 
     if row is None or msgspec.json.decode(row["caller"], type=Caller).patient != caller.patient:
         raise NotFound("There is no such file; the export may have expired.")
     require_readable(grant, (row["type"],), "use a token like that of the export")
-    return bytes(row["content"]), dict(zip(row["patients"], row["counts"], strict=True))
+    content, counts = bytes(row["content"]), dict(zip(row["patients"], row["counts"], strict=True))
+    if sees_hidden(grant):
+        return content, counts
+    ids = await beside(len(content), _ids, content)
+    async with database.system() as connection:
+        hidden = await connection.fetch(_HIDDEN, row["type"], ids)
+    for one in hidden:
+        for patient in patients_of(one["compartment"], one["others"]) or ("",):
+            counts[patient] = counts.get(patient, 1) - 1
+    if hidden:
+        content = await beside(len(content), _without, content, ids, {one["id"] for one in hidden})
+    return content, {patient: count for patient, count in counts.items() if count > 0}
+
+
+def _ids(content: bytes) -> list[str]:
+    """Return the id of the resource in each line of a file."""
+    return [line.id for line in msgspec.json.Decoder(_Line).decode_lines(content)]
+
+
+def _without(content: bytes, ids: Sequence[str], hidden: Set[str]) -> bytes:
+    """Return a file without the lines of the hidden ones."""
+    lines = zip(content.splitlines(keepends=True), ids, strict=True)
+    return b"".join(line for line, identity in lines if identity not in hidden)
 
 
 async def discard(database: Database, job: str, caller: Caller, *, at: datetime) -> None:

@@ -17,7 +17,7 @@ from time import monotonic
 
 import asyncpg
 
-from salus.core.access import Action, Grant, Role
+from salus.core.access import Action, Caller, Grant, Role
 from salus.core.errors import SalusError, SettingsInvalid, StorageUnavailable, TooCostly
 from salus.core.limits import Limits
 from salus.store.embedded import embedded_server, start_again
@@ -50,7 +50,12 @@ def patients_setting(grant: Grant) -> str:
 
 def sees_hidden(grant: Grant) -> bool:
     """Return whether what a citizen restricts (EHDS 8) is visible: to themselves and to the operator only."""
-    return grant.caller.role in _SEES_HIDDEN
+    return is_shown_hidden(grant.caller)
+
+
+def is_shown_hidden(caller: Caller) -> bool:
+    """Return whether a grant of the caller would see what a citizen restricts."""
+    return caller.role in _SEES_HIDDEN
 
 
 def hidden_setting(grant: Grant) -> str:

@@ -135,11 +135,8 @@ async def look(services: Services, request: FhirRequest, caller: Caller) -> Answ
         "request": job.wish.request,
         "requiresAccessToken": True,
         "output": [
-            {
-                "type": file.type,
-                "url": f"{services.fhir_base}/$export/{job.id}/{file.number}",
-                "count": file.resources,
-            }
+            {"type": file.type, "url": f"{services.fhir_base}/$export/{job.id}/{file.number}"}
+            | ({} if file.resources is None else {"count": file.resources})
             for file in files
         ],
         "error": [],
