@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,25 +53,24 @@ def _judged(name: str, case: Table, run: Callable[[], str]) -> Case:
     return Case(f"{name}/{case['name']}", wrong, level_apart(case))
 
 
+def _assertion(case: Table, table: Table, used: set[str]) -> str:
+    """Check a client assertion, and remember that it was used."""
+    if compact.unverified(case["jwt"]).claims.get("iss") != table["client_id"]:
+        raise NotAuthenticated("the client is not registered")
+    claims = compact.verify(case["jwt"], table["jwks"]["keys"], algorithms=ALGORITHMS).claims
+    skew = _LIMITS.clock_skew_seconds
+    found = check_claims(claims, endpoint=table["token_endpoint"], now=table["now"], skew_seconds=skew)
+    if found.jti in used:
+        raise NotAuthenticated("the assertion was used already")
+    used.add(found.jti)
+    return ""
+
+
 def _assertions(folder: Path) -> Iterator[Case]:
     for name, table in objects(folder, "token_endpoint", "jwks", "cases"):
         used: set[str] = set()
-
-        def run(case: Table, table: Table = table, used: set[str] = used) -> str:
-            if compact.unverified(case["jwt"]).claims.get("iss") != table["client_id"]:
-                raise NotAuthenticated("the client is not registered")
-            claims = compact.verify(case["jwt"], table["jwks"]["keys"], algorithms=ALGORITHMS).claims
-            skew = _LIMITS.clock_skew_seconds
-            found = check_claims(
-                claims, endpoint=table["token_endpoint"], now=table["now"], skew_seconds=skew
-            )
-            if found.jti in used:
-                raise NotAuthenticated("the assertion was used already")
-            used.add(found.jti)
-            return ""
-
         for case in table["cases"]:
-            yield _judged(name, case, lambda case=case, run=run: run(case))  # type: ignore[misc]  # bound now
+            yield _judged(name, case, partial(_assertion, case, table, used))
 
 
 def _other_claims(found: Credential, case: Table) -> str:
@@ -81,26 +81,25 @@ def _other_claims(found: Credential, case: Table) -> str:
     return "" if "disclosed" not in case or shown == listed else f"shows {sorted(shown)}"
 
 
+def _presentation(case: Table, table: Table) -> str:
+    """Verify a presentation as the table says; return how its claims differ from those listed."""
+    text, skew = case["presentation"], int(table.get("clock_skew_s", _LIMITS.clock_skew_seconds))
+    is_bound = table.get("key_binding_required", True) or not text.endswith("~")
+    found = verify_credential(
+        text,
+        issuers={table["trusted_issuer"]: table["issuer_jwks"]["keys"]},
+        types=frozenset({table["vct"]}),
+        binding=Binding(table["aud"], table["nonce"], skew_seconds=skew) if is_bound else None,
+        now=table["now"],
+        skew_seconds=skew,
+    )
+    return _other_claims(found, case)
+
+
 def _presentations(folder: Path) -> Iterator[Case]:
     for name, table in objects(folder, "issuer_jwks", "trusted_issuer", "nonce", "cases"):
-        skew = int(table.get("clock_skew_s", _LIMITS.clock_skew_seconds))
-        bound = Binding(table["aud"], table["nonce"], skew_seconds=skew)
-
-        def run(case: Table, table: Table = table, bound: Binding = bound, skew: int = skew) -> str:
-            return _other_claims(
-                verify_credential(
-                    case["presentation"],
-                    issuers={table["trusted_issuer"]: table["issuer_jwks"]["keys"]},
-                    types=frozenset({table["vct"]}),
-                    binding=bound if table.get("key_binding_required", True) else None,
-                    now=table["now"],
-                    skew_seconds=skew,
-                ),
-                case,
-            )
-
         for case in table["cases"]:
-            yield _judged(name, case, lambda case=case, run=run: run(case))  # type: ignore[misc]  # bound now
+            yield _judged(name, case, partial(_presentation, case, table))
 
 
 def _open_link(case: Table, now: float) -> str:
@@ -118,10 +117,10 @@ def _links(folder: Path) -> Iterator[Case]:
     for name, table in objects(folder, "now", "cases"):
         for case in table["cases"]:
             if "shlink" in case:
-                yield _judged(name, case, lambda case=case, now=table["now"]: _open_link(case, now))  # type: ignore[misc]  # bound now
+                yield _judged(name, case, partial(_open_link, case, table["now"]))
 
 
-_SAME = {"deny": {"deny", "refused"}, "refused": {"deny", "refused"}, "empty": {"empty", "filtered"}}
+_SAME = {"deny": {"deny", "refused"}, "refused": {"deny", "refused"}, "filtered": {"empty", "filtered"}}
 
 
 def _scopes(folder: Path) -> Iterator[Case]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,10 @@ def _details(found: dict[str, Any]) -> str:
     return "" if all(link == expected for link in links.values()) else "the link says another thing"
 
 
+def _link(text: str) -> str:
+    return "" if read_link(text, now=0).url else "no address"
+
+
 def _payload(found: dict[str, Any]) -> str:
     check_payload(found, now=0)
     return ""
@@ -162,21 +167,21 @@ def _refused(found: dict[str, Any]) -> str:
 def _play(folder: Path) -> Iterator[Case]:
     for path, token in _texts(folder, _JWS):
         name = path.relative_to(folder).as_posix()
-        yield Case(name, _run(lambda path=path, token=token: _card(path, token)))  # type: ignore[misc]  # bound now
+        yield Case(name, _run(partial(_card, path, token)))
     for path in sorted(folder.rglob("*-enc.txt")):
         token = _text(path)
         if token.count(".") == 4:
             name = path.relative_to(folder).as_posix()
-            yield Case(name, _run(lambda path=path, token=token: _encrypted(path, token, folder)))  # type: ignore[misc]  # bound now
+            yield Case(name, _run(partial(_encrypted, path, token, folder)))
     for path, link in _texts(folder, _LINK):
         name = path.relative_to(folder).as_posix()
-        yield Case(name, _run(lambda link=link: "" if read_link(link, now=0).url else "no address"))  # type: ignore[misc]  # bound now
+        yield Case(name, _run(partial(_link, link)))
     for name, found in documents(folder):
         shape = next((play for member, play in _SHAPES if isinstance(found, dict) and member in found), None)
         if _breaks_text(found):
             yield Case(name, _refused(found), "breaks its own text")
         elif shape is not None and not (shape is _resource and _MEMBER.fullmatch(Path(name).name)):
-            yield Case(name, _run(lambda shape=shape, found=found: shape(found)))  # type: ignore[misc]  # bound now
+            yield Case(name, _run(partial(shape, found)))
 
 
 SUITE = Suite("smart", _recognises, _play)
