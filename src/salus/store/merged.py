@@ -12,7 +12,10 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
+from salus.core.access import Grant
+from salus.store import resources
 from salus.store.postgres import Database
+from salus.store.rows import StoredResource
 
 AGE_MAX = timedelta(seconds=2)
 _MERGED = "SELECT patient, other, survivor FROM duplicate WHERE state = 'merged'"
@@ -62,6 +65,20 @@ async def merges(database: Database, now: datetime) -> Merges:
     found = Merges(direct, {name: frozenset(each) for name, each in goes.items()})
     _known[database] = (now, found)
     return found
+
+
+async def persons_of(
+    grant: Grant, database: Database, found: Iterable[StoredResource]
+) -> tuple[list[StoredResource], list[StoredResource]]:
+    """Return the persons whose Patients these are, each by the record that stays, and the merged Patients."""
+    known = await merges(database, grant.opened_at)
+    patients = list(found)
+    persons = {one.id: one for one in patients if one.id not in known.stays}
+    gone = [one for one in patients if one.id in known.stays]
+    for stays in dict.fromkeys(known.survivor(one.id) for one in gone):
+        if stays not in persons:
+            persons[stays] = await resources.read(grant, database, "Patient", stays)
+    return list(persons.values()), gone
 
 
 def forget(database: Database) -> None:

@@ -17,32 +17,30 @@ from functools import partial
 
 import msgspec
 
-from salus.core.access import Action, Caller, Grant
+from salus.core.access import Action, Caller
 from salus.core.errors import InvalidSearch, MethodNotAllowed, Throttled, TooCostly
 from salus.federation.clients import LOOKUP
 from salus.primary.demographics import NAMES, PARAMETERS, check_lookup, every_spelling, fits
 from salus.standards.fhir.codec.json import parse_json
-from salus.standards.fhir.labels import PATIENT_ASSERTED
+from salus.standards.fhir.labels import ASSERTED
 from salus.standards.fhir.query_string import Pairs
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.search.named import named_by
 from salus.standards.fhir.search.query import Query
-from salus.store import resources, search
-from salus.store.merged import merges
-from salus.store.rows import StoredResource
+from salus.store import search
+from salus.store.merged import persons_of
 from salus.store.search import Page
 from salus.trust.identity import authenticate
 from salus.web.fhir import face as fhir
 from salus.web.fhir.answer import Answer
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.request import FhirRequest
-from salus.web.fhir.search import bundle, form_pairs, note_named
+from salus.web.fhir.search import bundle, note_named, with_form
 from salus.web.fhir_door import delegating
 from salus.web.services import Face, Services
 
 CANDIDATES_MAX = 5
 NAMESAKES_MAX = 100
-UNCONFIRMED = f"{PATIENT_ASSERTED['system']}|{PATIENT_ASSERTED['code']}"
 
 
 class Rates:
@@ -84,7 +82,7 @@ async def respond(services: Services, request: FhirRequest, *, rates: Rates) -> 
         raise MethodNotAllowed("A lookup between nodes is a POST, so that no log keeps what is asked.")
     if request.pairs:
         raise InvalidSearch("Send the parameters in the body; a query may end up in a log.")
-    return await look_up(services, await form_pairs(request), caller, rates)
+    return await look_up(services, (await with_form(request)).pairs, caller, rates)
 
 
 async def look_up(services: Services, pairs: Pairs, caller: Caller, rates: Rates) -> Answer:
@@ -104,13 +102,14 @@ async def look_up(services: Services, pairs: Pairs, caller: Caller, rates: Rates
         query = query_of(services, pairs)
         page = await search.search(access.grant, services.database, query, key=services.keys.search)
         found = [one for one in page.resources if fits(parse_json(one.content, services.limits), pairs)]
-        persons = await as_persons(services, access.grant, found)
-        if page.next_cursor or len(persons.resources) > CANDIDATES_MAX:
+        persons, gone = await persons_of(access.grant, services.database, found)
+        if page.next_cursor or len(persons) > CANDIDATES_MAX:
             raise TooCostly("More than five persons match; add an identifier or more of the name.")
-        for resource in (*persons.resources, *persons.included):
+        for resource in (*persons, *gone):
             access.record(resource.patients)
         await note_named(services, access, named_by(query), found=len(found))
-    return Answer(200, bundle(services.fhir_base, f"{services.fhir_base}/Patient", query, persons))
+    candidates = Page(tuple(persons), tuple(gone), "", None)
+    return Answer(200, bundle(services.fhir_base, f"{services.fhir_base}/Patient", query, candidates))
 
 
 def query_of(services: Services, pairs: Pairs) -> Query:
@@ -120,7 +119,7 @@ def query_of(services: Services, pairs: Pairs) -> Query:
     asked = [(name, spelled.get(name, str)(text)) for name, text in pairs if name != "_count"]
     return parse_query(
         "Patient",
-        [*asked, ("_security:not", UNCONFIRMED), ("_count", str(NAMESAKES_MAX))],
+        [*asked, ("_security:not", ASSERTED), ("_count", str(NAMESAKES_MAX))],
         services.limits,
         strict=True,
         base=services.fhir_base,
@@ -131,15 +130,3 @@ def query_of(services: Services, pairs: Pairs) -> Query:
 def _first_word(text: str) -> str:
     """Return what a name begins with; its other words may stand in another element of the Patient."""
     return text.split()[0]
-
-
-async def as_persons(services: Services, grant: Grant, found: list[StoredResource]) -> Page:
-    """Return the persons whose records these are, and as included those that were merged into them."""
-    known = await merges(services.database, services.clock())
-    persons = {one.id: one for one in found if one.id not in known.stays}
-    gone = [one for one in found if one.id in known.stays]
-    for one in gone:
-        stays = known.survivor(one.id)
-        if stays not in persons:
-            persons[stays] = await resources.read(grant, services.database, "Patient", stays)
-    return Page(tuple(persons.values()), tuple(gone), "", None)

@@ -10,6 +10,8 @@ PATIENT_ASSERTED = {
     "code": "PATAST",
     "display": "patient asserted",
 }
+ASSERTED = f"{PATIENT_ASSERTED['system']}|{PATIENT_ASSERTED['code']}"
+"""The label as a search names it."""
 
 
 def is_label(coding: Mapping[str, Any]) -> bool:  # Any: FHIR content is open JSON

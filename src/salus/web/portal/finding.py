@@ -12,7 +12,7 @@ from salus.standards.nationalid.identifiers import holds, national_identifiers
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.web.abroad import desk_of
-from salus.web.portal.lookup import Person, find, person_of
+from salus.web.portal.lookup import Person, find_persons, person_of
 from salus.web.portal.patient_context import keep
 from salus.web.portal.visit import Visit
 
@@ -52,9 +52,8 @@ async def find_patient(visit: Visit) -> Response:
 async def _here(visit: Visit) -> tuple[list[Found], list[str]]:
     asked = AccessRequest(Action.SEARCH, "Patient", "Patient?identifier")
     async with enter(visit.services.gatehouse, visit.caller, asked) as access:
-        pairs = [("identifier", visit.form.get("identifier", "").strip())]
-        found = await find(visit.services, access, "Patient", pairs)
-    return [(visit.services.node, person_of(each)) for each in found], []
+        found = await find_persons(visit.services, access, visit.form.get("identifier", ""))
+    return [(visit.services.node, each) for each in found], []
 
 
 async def _abroad(visit: Visit, node: str) -> tuple[list[Found], list[str]]:

@@ -10,9 +10,10 @@ import msgspec
 from salus.core.access import Action, Caller, Purpose, Role
 from salus.core.errors import NotFound, TooLarge
 from salus.standards.fhir.codec.json import parse_json
+from salus.standards.fhir.labels import ASSERTED
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.nationalid.identifiers import identifier_of_system
-from salus.store.merged import merges
+from salus.store.merged import merges, persons_of
 from salus.store.rows import StoredResource
 from salus.store.search import search
 from salus.trust.gate import Access, enter
@@ -106,8 +107,21 @@ async def find_citizens(services: Services, identifier: str) -> list[Person]:
     )
     asked = AccessRequest(Action.SEARCH, "Patient", "Patient?identifier")
     async with enter(services.gatehouse, operator, asked) as access:
-        pairs = [("identifier", identifier.strip()), ("_count", str(CANDIDATES_MAX))]
-        return [person_of(each) for each in await find(services, access, "Patient", pairs)]
+        return await find_persons(services, access, identifier)
+
+
+async def find_persons(services: Services, access: Access, identifier: str) -> list[Person]:
+    """Return the persons with the identifier, each once: a merged one by the record that stays.
+
+    Whom a citizen registered is left out until staff confirm who it is.
+    """
+    asked = [("identifier", identifier.strip()), ("_security:not", ASSERTED), ("_count", str(CANDIDATES_MAX))]
+    query = parse_query("Patient", asked, services.limits, strict=True, base=services.fhir_base)
+    page = await search(access.grant, services.database, query, key=services.keys.search)
+    persons, gone = await persons_of(access.grant, services.database, page.resources)
+    for stored in (*persons, *gone):
+        access.record(stored.patients)
+    return [person_of(read(services, stored)) for stored in persons]
 
 
 async def own_person(services: Services, access: Access) -> Person:
@@ -116,7 +130,9 @@ async def own_person(services: Services, access: Access) -> Person:
     Raises:
         NotFound: it was deleted.
     """
-    found = await find(services, access, "Patient", [("_id", access.grant.caller.patient or "")])
+    known = await merges(services.database, services.clock())
+    own = known.survivor(access.grant.caller.patient or "")
+    found = await find(services, access, "Patient", [("_id", own)])
     if not found:
         raise NotFound("Your record is not at this node any more; ask its operator.")
     return person_of(found[0])
