@@ -63,7 +63,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     transfer_bytes_per_second_min: int = 16 * 1024
     batch_ms_max: int = 10_000
     batch_bytes_max: int = 32 * 1024 * 1024
-    large_work_ms_per_minute_max: int = 15_000
+    large_work_ms_per_minute_max: int = 30_000
     transaction_ms_max: int = 30_000
     statement_timeout_ms: int = 10_000
     peer_deadline_ms: int = 5_000

@@ -21,6 +21,7 @@ from salus.store import resources
 from salus.store.changes import Operation
 from salus.store.conditions import Here, current_of
 from salus.store.rows import Row, StoredResource
+from salus.store.shares import beside
 from salus.web.fhir.identity import check_identity, check_registration
 from salus.web.fhir.provenance import own_source, source_of, with_source
 
@@ -146,7 +147,9 @@ async def keep_own(here: Here, operations: Sequence[Operation]) -> None:
         if one.row is None:
             continue
         before = befores.get((one.type, one.id))
-        _check_kept(here, one.row, None if before is None or before.deleted else before)
+        before = None if before is None or before.deleted else before
+        size = len(one.row.content) + (0 if before is None else len(before.content))
+        await beside(size, _check_kept, here, one.row, before)
         others = set(one.row.others) - (here.grant.patients or frozenset())
         if others and one.type != "Patient":
             raise AccessRefused("A citizen writes about themselves: refer to no other patient.")

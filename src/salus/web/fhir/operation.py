@@ -11,11 +11,11 @@ import msgspec
 
 from salus.core.access import Caller
 from salus.core.errors import MalformedContent
-from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.query_string import Pairs
-from salus.web.fhir import operations
+from salus.store.shares import beside
+from salus.web.fhir import bodies, operations
 from salus.web.fhir.answer import Answer
-from salus.web.fhir.negotiation import Format, body_format
+from salus.web.fhir.negotiation import body_format
 from salus.web.fhir.request import FhirRequest, read_body, unknown
 from salus.web.services import Services
 
@@ -59,7 +59,7 @@ async def pairs_of(services: Services, request: FhirRequest, known: Collection[s
     """Return the parameters of the query and, by POST, of the Parameters in the body.
 
     Raises:
-        MalformedContent: the body is no Parameters, or one of them has no simple value.
+        MalformedContent, TooLarge: the body is no Parameters, or one of them has no simple value.
         NotSupported: one is not known.
     """
     if request.method != "POST" or request.header("content-length") == "0":
@@ -67,12 +67,8 @@ async def pairs_of(services: Services, request: FhirRequest, known: Collection[s
     body = await read_body(request)
     if not body:
         return request.pairs
-    if body_format(request.header("content-type")) is Format.XML:
-        from salus.standards.fhir.codec.xml import parse_xml  # lxml is loaded only where XML comes in
-
-        sent = parse_xml(body, services.limits)
-    else:
-        sent = parse_json(body, services.limits)
+    form = body_format(request.header("content-type"))
+    sent, _ = await beside(len(body), bodies.parse, body, form, services.limits)
     if sent.get("resourceType") != "Parameters":
         raise MalformedContent("The body of this operation is a Parameters resource, or empty.")
     found = list(request.pairs)

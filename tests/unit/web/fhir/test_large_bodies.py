@@ -53,6 +53,17 @@ BODIES = {
         lambda: b'{"resourceType":"Patient",' + b",".join(b'"%d":1' % key for key in range(700_000)) + b"}",
         {},
     ),
+    "Parameters of 300,000 parameters": (
+        "POST",
+        "/Patient/a/$everything",
+        lambda: repeated(
+            b'{"resourceType":"Parameters","parameter":[',
+            b'{"name":"_count","valueInteger":1}',
+            300_000,
+            b"]}",
+        ),
+        {},
+    ),
     "a narrative of a million paragraphs": (
         "POST",
         "/Patient",

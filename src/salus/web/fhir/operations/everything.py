@@ -23,6 +23,7 @@ from salus.store.merged import merges
 from salus.store.readable import is_readable
 from salus.store.rows import StoredResource
 from salus.store.search_cursor import bound_to, open_mark, seal_mark
+from salus.store.shares import beside
 from salus.trust.gate import Access
 from salus.web.fhir.answer import UNLIMITED, Answer, join_bundle, resource_bytes
 from salus.web.fhir.door import known_id, known_type, pass_gate
@@ -88,15 +89,15 @@ async def referred(
     services: Services, access: Access, page: Sequence[StoredResource]
 ) -> list[StoredResource]:
     """Return the directory resources that a page refers to: who treated, where, with what."""
-    wanted = {
-        link
-        for resource in page
-        for link in links(parse_json(resource.content, UNLIMITED))
-        if link.partition("/")[0] in SHARED_TYPES and link.count("/") == 1
-        if is_readable(access.grant, link.partition("/")[0])
-    }
-    keys = [(link.split("/")[0], link.split("/")[1]) for link in sorted(wanted)]
+    named = await beside(sum(len(resource.content) for resource in page), named_in, page)
+    keys = [key for key in sorted(named) if is_readable(access.grant, key[0])]
     return await compartment.named(access.grant, services.database, keys) if keys else []
+
+
+def named_in(page: Sequence[StoredResource]) -> set[tuple[str, str]]:
+    """Return the (type, id) of the directory resources that these refer to."""
+    found = (link.split("/") for resource in page for link in links(parse_json(resource.content, UNLIMITED)))
+    return {(parts[0], parts[1]) for parts in found if len(parts) == 2 and parts[0] in SHARED_TYPES}
 
 
 def types_of(pairs: Pairs) -> tuple[str, ...]:
