@@ -29,9 +29,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         headers_ms_max: longest that a connection is idle and its next request's headers take.
         transfer_grace_ms: longest that a body takes to arrive, or an answer to be read, whatever its size.
         transfer_bytes_per_second_min: what must be over for each second beyond that.
-        batch_ms_max: longest that a batch works; entries after that are refused.
         large_work_ms_per_minute_max: processor time of one caller's patches and answers of large resources.
         transaction_ms_max: longest that a transaction works; after that it is refused whole.
+        batch_ms_max: longest that a batch works; entries after that are refused.
         batch_bytes_max: largest answer to a batch; entries after that are refused.
         statement_timeout_ms: longest single SQL statement of a request.
         peer_deadline_ms: how long a federated question waits for a peer.
@@ -61,10 +61,10 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     headers_ms_max: int = 30_000
     transfer_grace_ms: int = 20_000
     transfer_bytes_per_second_min: int = 16 * 1024
-    batch_ms_max: int = 10_000
-    batch_bytes_max: int = 32 * 1024 * 1024
     large_work_ms_per_minute_max: int = 30_000
     transaction_ms_max: int = 30_000
+    batch_ms_max: int = 10_000
+    batch_bytes_max: int = 32 * 1024 * 1024
     statement_timeout_ms: int = 10_000
     peer_deadline_ms: int = 5_000
     token_seconds: int = 300
