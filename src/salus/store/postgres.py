@@ -146,7 +146,8 @@ class Database:
     ) -> list[asyncpg.Record]:
         """Return the newest `count` resources of a record that have all the tokens, the newest first.
 
-        The patient's token is one of them. Resources without a date come last.
+        The patient's token is one of them. Resources without a date come last. A row is (place, id, version,
+        updated, others, source, source_id, date, content), `others` None where there are none (schema 0049).
         """
         having_all = "{" + ",".join(map(str, tokens)) + "}"
         return await self._together(self._searches, grant, patient, resource_type, having_all, count)

@@ -162,11 +162,18 @@ async def _record_page(
         return None
     shown = shown[: query.count]
     return Page(
-        resources=tuple(stored(row) for row in shown),
+        resources=tuple(_of_record(row, query.type, record.patient) for row in shown),
         included=(),
         next_cursor=seal(key, grant, query, NEWEST_FIRST.place(shown[-1])) if more else "",
         total=None if more else len(shown),
     )
+
+
+def _of_record(row: Any, kind: str, patient: str) -> StoredResource:  # Any: a database row
+    """Return a row of `Database.search_record` as `stored` does one that names its type and compartment."""
+    _, identity, version, updated, others, source, source_id, _, content = row
+    patients = (patient, *others) if others else (patient,)
+    return StoredResource(kind, identity, version, updated, False, source, source_id, patients, content)
 
 
 async def _page(
