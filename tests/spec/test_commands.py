@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from salus.cli.main import commands, heads, parser
+from salus.standards.nationalid.identifiers import holds
 
 TEXT = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
@@ -52,3 +53,11 @@ def test_every_explained_command_exists():
 def test_every_example_is_understood(line):
     for words in salus_words(line):
         assert callable(parser(words[0]).parse_intermixed_args(words[1:]).run)
+
+
+def test_national_numbers_of_examples_keep_their_rule():
+    named = re.findall(r"(urn:salus:national-id:[A-Z-]+)\|(\w+)", TEXT)
+    bare = re.findall(r"--identifier (\d{9})\b", TEXT)  # of the Portuguese node of the examples
+    numbers = named + [("urn:salus:national-id:PT-NIF", number) for number in bare]
+    assert len(numbers) >= 2
+    assert [number for system, number in numbers if holds(system, number) is not True] == []

@@ -31,10 +31,11 @@ async def name_the_silent(stage: Stage, seen: Seen) -> None:
     )
     seen.figures["deadline ms"] = stage.settings["EE"].limits.peer_deadline_ms
     expect(stage.settings["FR"].node in silent, "the frozen node is not named as silent")
-    expect(
-        stage.settings["PT"].node in found["answered"], "the answer of Portugal was lost with that of France"
-    )
+    home = stage.settings["PT"].node
+    expect(home not in silent, f"Portugal gave no answer of its own: {silent.get(home)}")
+    expect(home in found["answered"], "the answer of Portugal was lost with that of France")
     expect(len(found["candidates"]) == 1, f"{len(found['candidates'])} persons match, not one")
     awake = await abroad(stage, "/patients", token, asked)
     seen.figures["answered after it woke"] = awake["answered"]
-    expect(not awake["silent"], "the node did not answer after it woke")
+    asleep = [f"{each['node']}: {each['reason']}" for each in awake["silent"]]
+    expect(not asleep, f"not all answered after France woke: {'; '.join(asleep)}")
