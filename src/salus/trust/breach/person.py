@@ -47,6 +47,7 @@ class Person(msgspec.Struct):
         name, role, unit: as the newest leaf and the facts say.
         days: the days that are not settled, each with its sightings in order.
         hours: accesses by bin of the week, fading.
+        worked: days with accesses, fading.
         ties: how often each colleague was met at a patient, fading; the frequent ones only.
         settled: accesses that were judged, fading.
         present: accesses of others that the person was near to, fading.
@@ -62,6 +63,7 @@ class Person(msgspec.Struct):
     unit: str
     days: dict[int, list[Sighting]] = {}
     hours: list[float] = msgspec.field(default_factory=lambda: [0.0] * HOURS)
+    worked: float = 0.0
     ties: dict[str, float] = {}
     settled: float = 0.0
     present: float = 0.0
@@ -82,6 +84,7 @@ class Person(msgspec.Struct):
         """Let a day pass."""
         self.hours = [each * factor for each in self.hours]
         self.ties = {name: often * factor for name, often in self.ties.items() if often > 0.1}
+        self.worked *= factor
         self.settled *= factor
         self.present *= factor
         for tally in self.tallies.values():

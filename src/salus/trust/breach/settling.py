@@ -80,6 +80,7 @@ def _judged(
         del person.strangers[next(iter(person.strangers))]
     for each in opened:
         person.hours[each.bin] += 1.0
+    person.worked += bool(opened)
     return Day(
         sightings,
         strangers,
@@ -115,20 +116,37 @@ def _is_explained(
 
 
 def _odd(person: Person, opened: list[Sighting], peers: list[float], terms: Thresholds) -> list[Sighting]:
-    """Return the accesses at hours of the tail of the person's profile, or apart from the day's work."""
-    rare = _tail(person.hours, peers, terms.hours_tail, terms)
-    unusual = _tail(person.hours, peers, terms.rest_tail, terms)
+    """Return the few accesses at rare hours, and those apart from the day's work that leave no daily rest.
+
+    Many at rare hours are a shift taken over.
+    """
+    rare = _tail(person.hours, peers, terms)
+    few = terms.shift_share_min * sum(person.hours) / max(person.worked, 1.0)
     blocks: list[list[Sighting]] = []
     for each in sorted(opened, key=lambda sighting: sighting.hour):
-        if blocks and each.hour - blocks[-1][-1].hour < terms.rest_hours:
+        if blocks and each.hour - blocks[-1][-1].hour < terms.apart_hours:
             blocks[-1].append(each)
         else:
             blocks.append([each])
     work = max(blocks, key=len, default=[])
-    return [each for block in blocks for each in block if each.bin in (rare if block is work else unusual)]
+    return [
+        each
+        for block in blocks
+        for each in block
+        if (each.bin in rare and len(block) < few)
+        or (block is not work and _leaves_no_rest(block, work, terms))
+    ]
 
 
-def _tail(own: list[float], peers: list[float], share_max: float, terms: Thresholds) -> set[int]:
+def _leaves_no_rest(block: list[Sighting], work: list[Sighting], terms: Thresholds) -> bool:
+    """Say whether a block of accesses and the day's work are too far apart for one shift."""
+    if (block[0].hour - terms.day_begins_hour) % 24 < terms.handover_hours:
+        return False
+    span = max(block[-1].hour, work[-1].hour) - min(block[0].hour, work[0].hour) + 1
+    return span > terms.working_hours_max
+
+
+def _tail(own: list[float], peers: list[float], terms: Thresholds) -> set[int]:
     """Return the rarest bins of the week that hold such a share of one's own profile, the peers' mixed in."""
     whole, mine, prior = sum(peers), sum(own), terms.hours_prior_accesses
     if not whole:
@@ -139,7 +157,7 @@ def _tail(own: list[float], peers: list[float], share_max: float, terms: Thresho
     tail, mass = set(), 0.0
     for place in sorted(range(HOURS), key=share.__getitem__):
         mass += share[place]
-        if mass > share_max:
+        if mass > terms.hours_tail:
             break
         tail.add(place)
     return tail

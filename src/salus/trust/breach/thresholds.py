@@ -23,12 +23,15 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     own_past_weight: float
     hours_prior_accesses: float
     hours_tail: float
-    rest_hours: int
-    rest_tail: float
+    shift_share_min: float
+    apart_hours: int
+    working_hours_max: int
+    handover_hours: int
     excess: tuple[float, ...]
     spread_min: float
     outliers: float
-    exposure_min: float
+    peers_exposure_min: float
+    own_exposure_min: float
     team_min: int
     peers_min: int
     accesses_per_false_alarm: float

@@ -95,8 +95,9 @@ def _reasons(
     for subject, counted in counts.items():
         own = tallies.get(subject, Tally())
         group = peers.get(groups[subject], Peers([], outliers=0.0))
-        known = group.exposure if detector.seasonal else group.exposure + own.exposure
-        if known < terms.exposure_min:
+        others = group.exposure - own.exposure
+        own_says = not detector.seasonal and own.exposure >= terms.own_exposure_min
+        if others < terms.peers_exposure_min and not own_says:
             continue
         rate = group.without(own, spread_min=terms.spread_min)
         if detector.seasonal:
