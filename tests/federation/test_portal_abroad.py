@@ -72,7 +72,7 @@ async def test_prescriptions_of_a_node_that_is_down_are_not_known_and_not_none(f
     assert page.status_code == 502
     assert "No prescriptions" not in page.text
     assert "No active prescriptions" not in page.text
-    assert ">Not known:</span> node pt-1 cannot be reached" in page.text
+    assert '>Not known:</span> <span lang="en">node pt-1 cannot be reached' in page.text
 
 
 async def test_a_patient_whose_node_is_down_is_not_said_to_be_unknown(federation, browser):
@@ -99,7 +99,7 @@ async def test_what_was_handed_over_here_is_shown_also_when_home_is_down(federat
     await look_up(browser, present=True)
     at_nobodys_address(federation)
     page = await browser.get("/patient/pt-1/ana")
-    assert "Handed over here" in page.text
+    assert "Hand-overs, tried and done" in page.text
     assert "Enalapril" in page.text
 
 

@@ -101,7 +101,10 @@ async def test_a_citizen_sees_their_own_record_and_nobody_elses(citizen, people)
 async def test_the_summary_reads_in_every_language_of_the_federation(citizen, language, titles):
     page = await citizen.get(f"/record/summary?language={language}")
     assert all(f'lang="{language}">{title}' in page.text for title in titles)
-    assert '<span class="word good">Valid</span>' in page.text
+    valid = {"en": "Valid", "et": "Korras", "pt": "Válido", "fr": "Valide"}[language]
+    assert f'<span class="word good">{valid}</span>' in page.text
+    others = {"en": "Valid<", "et": "Korras<", "pt": "Válido<", "fr": "Valide<"}
+    assert not any(word in page.text for other, word in others.items() if other != language)
 
 
 async def test_a_restricted_entry_is_hidden_from_professionals_and_not_from_the_citizen(
@@ -208,10 +211,11 @@ async def test_an_unknown_identifier_is_refused_with_a_reason(node, people):
     assert "No citizen of this node has that identifier" in page.text
 
 
-async def find_patient(client, patient, node="pt-1"):
-    page = await client.get("/patient")
+async def find_patient(client, patient, node="pt-1", language="en"):
+    page = await client.get(f"/patient?language={language}")
     form = {
         "csrf": form_token(page),
+        "language": re.search(r'name="language" value="(\w+)"', page.text).group(1),
         "country": node,
         "identifier": national_number(patient),
         "purpose": "TREAT",
@@ -235,17 +239,37 @@ PRESCRIPTION = {
 }
 
 
+async def create(node, *resources, role=Role.CLINICIAN):
+    """Store the resources and return the ids they were given."""
+    token = make_token(node.services.data, node.settings, role, None, None, seconds=None)
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/fhir+json"}
+    ids = []
+    async with browser(node) as client:
+        for each in resources:
+            answer = await client.post(
+                f"/fhir/{each['resourceType']}", content=ENCODER.encode(each), headers=headers
+            )
+            assert answer.status_code == 201, answer.text
+            ids.append(answer.json()["id"])
+    return ids
+
+
+def for_patient(people, **members):
+    subject = {"reference": f"Patient/{people[0]['id']}"}
+    return {**PRESCRIPTION, "subject": subject, "authoredOn": date.today().isoformat(), **members}
+
+
 @pytest.fixture
 async def prescription(node, people):
     """Store a prescription for the first citizen and return its id."""
-    token = make_token(node.services.data, node.settings, Role.CLINICIAN, None, None, seconds=None)
-    subject = {"reference": f"Patient/{people[0]['id']}"}
-    body = {**PRESCRIPTION, "subject": subject, "authoredOn": date.today().isoformat()}
-    async with browser(node) as client:
-        headers = {"authorization": f"Bearer {token}", "content-type": "application/fhir+json"}
-        answer = await client.post("/fhir/MedicationRequest", content=ENCODER.encode(body), headers=headers)
-    assert answer.status_code == 201, answer.text
-    return answer.json()["id"]
+    return (await create(node, for_patient(people)))[0]
+
+
+def form_of(page, text):
+    """Return the fields of the form that holds the text."""
+    form = next(each for each in page.text.split("<form")[1:] if text in each.partition("</form>")[0])
+    form = form.partition("</form>")[0]
+    return dict(re.findall(r'name="(\w+)"[^>]* value="([^"]*)"', form))
 
 
 async def test_a_clinician_finds_a_patient_and_opens_the_summary(node, people):
@@ -256,15 +280,14 @@ async def test_a_clinician_finds_a_patient_and_opens_the_summary(node, people):
         assert "to treat this patient" in page.text
         summary = await client.get(f"/patient/pt-1/{people[0]['id']}/summary?language=et")
         assert "Terviseprobleemid" in summary.text
-        assert '<span class="word good">Valid</span>' in summary.text
+        assert '<span class="word good">Korras</span>' in summary.text
 
 
 async def test_a_pharmacist_hands_over_once_however_often_the_form_is_sent(node, people, prescription):
     async with browser(node) as client:
         await log_in(client, "pharmacist")
         page = await find_patient(client, people[0])
-        form = next(each for each in page.text.split("<form")[1:] if f'value="{prescription}"' in each)
-        fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form))
+        fields = form_of(page, prescription)
         path = f"/patient/pt-1/{people[0]['id']}/dispense"
         done = await client.post(path, data=fields)
         assert "Handed over and recorded" in done.text
@@ -275,6 +298,101 @@ async def test_a_pharmacist_hands_over_once_however_often_the_form_is_sent(node,
         assert len(kept.json()["entry"]) == 1
         now = await client.get(f"/fhir/MedicationRequest/{prescription}", headers=headers)
         assert now.json()["status"] == "completed"
+
+
+async def recorded(client, node, kind):
+    token = make_token(node.services.data, node.settings, Role.CLINICIAN, None, None, seconds=None)
+    answer = await client.get(f"/fhir/{kind}", headers={"authorization": f"Bearer {token}"})
+    return [entry["resource"] for entry in answer.json().get("entry", [])]
+
+
+async def test_a_pharmacist_gives_a_part_and_another_product_and_takes_back(node, people, prescription):
+    async with browser(node) as client:
+        await log_in(client, "pharmacist")
+        page = await find_patient(client, people[0])
+        path = f"/patient/pt-1/{people[0]['id']}"
+        assert "at most 28 capsules" in page.text
+        fields = form_of(page, prescription)
+        refused = await client.post(f"{path}/dispense", data={**fields, "quantity": "29"})
+        assert (refused.status_code, "at most 28" in refused.text) == (400, True)
+        page = await client.post(f"{path}/dispense", data={**fields, "quantity": "8"})
+        assert "20 capsules left" in page.text
+        again = await client.post(f"{path}/dispense", data={**fields, "quantity": "9"})
+        assert again.status_code == 409  # the same form with another amount is no second hand-over
+        fields = form_of(page, prescription)
+        page = await client.post(
+            f"{path}/dispense", data={**fields, "quantity": "5", "product": "Other 20 mg"}
+        )
+        assert "15 capsules left" in page.text
+        made = await recorded(client, node, "MedicationDispense")
+        assert [each["quantity"]["value"] for each in made if "substitution" in each] == [5]
+        assert "Other 20 mg" in page.text
+        page = await client.post(f"{path}/take-back", data=form_of(page, "Take back"))
+        assert "Taken back" in page.text
+        made = await recorded(client, node, "MedicationDispense")
+        assert sorted(each["status"] for each in made) == ["completed", "entered-in-error"]
+
+
+async def test_a_prescriber_who_excludes_substitution_is_obeyed_on_the_page(node, people):
+    (own_id,) = await create(node, for_patient(people, substitution={"allowedBoolean": False}))
+    async with browser(node) as client:
+        await log_in(client, "pharmacist")
+        page = await find_patient(client, people[0])
+        assert "excludes substitution" in page.text
+        path = f"/patient/pt-1/{people[0]['id']}/dispense"
+        fields = form_of(page, own_id) | {"product": "Other"}
+        assert (await client.post(path, data=fields)).status_code == 409
+
+
+async def test_a_product_known_only_by_reference_is_named_and_stays_named(node, people):
+    product = {"resourceType": "Medication", "code": {"text": "Amoxicillin 500 mg capsule"}}
+    (medication,) = await create(node, product)
+    order = for_patient(people, medicationReference={"reference": f"Medication/{medication}"})
+    del order["medicationCodeableConcept"]
+    (own_id,) = await create(node, order)
+    async with browser(node) as client:
+        await log_in(client, "pharmacist")
+        page = await find_patient(client, people[0])
+        assert page.text.count("Amoxicillin 500 mg capsule") == 1
+        assert "Entry without a name" not in page.text
+        path = f"/patient/pt-1/{people[0]['id']}/dispense"
+        page = await client.post(path, data=form_of(page, own_id))
+        assert "Amoxicillin 500 mg capsule" in page.text
+        made = await recorded(client, node, "MedicationDispense")
+        assert made[0]["medicationCodeableConcept"]["text"] == "Amoxicillin 500 mg capsule"
+        await log_in(client, "citizen", national_number(people[0]))
+        assert "Amoxicillin 500 mg capsule" in (await client.get("/record/prescriptions")).text
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [("en", "Prescriptions"), ("et", "Retseptid"), ("pt", "Receitas"), ("fr", "Ordonnances")],
+)
+async def test_the_language_chosen_stays_from_page_to_page(node, people, prescription, language, told):
+    async with browser(node) as client:
+        await log_in(client, "pharmacist")
+        page = await find_patient(client, people[0], language=language)
+        assert page.url.params["language"] == language
+        assert f"<h2>{told}</h2>" in page.text
+        assert f'<html lang="{language}">' in page.text
+        path = f"/patient/pt-1/{people[0]['id']}/dispense"
+        page = await client.post(path, data=form_of(page, prescription))
+        assert f'<html lang="{language}">' in page.text
+        assert all(
+            f"language={language}" in link for link in re.findall(r'href="(/patient[?][^"]*)"', page.text)
+        )
+
+
+async def test_a_summary_says_what_it_does_not_show(node, people):
+    visit = {"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"}}
+    await create(node, visit | {"subject": {"reference": f"Patient/{people[0]['id']}"}})
+    async with browser(node) as client:
+        await log_in(client, "clinician")
+        await find_patient(client, people[0])
+        page = await client.get(f"/patient/pt-1/{people[0]['id']}/summary?language=et")
+        assert "Selles kokkuvõttes ei kuvata:" in page.text
+        assert re.search(r"visiidid \d+", page.text)
+        assert "ei ole arst veel üle vaadanud" in page.text
 
 
 async def test_a_pharmacist_is_not_shown_a_summary(node, people):
@@ -310,8 +428,9 @@ async def test_a_patient_in_front_of_one_professional_is_not_in_front_of_another
 async def test_nobody_found_says_so_and_keeps_what_was_typed(node, people, identifier, reason):
     async with browser(node) as client:
         await log_in(client, "clinician")
-        page = await client.get("/patient")
+        page = await client.get("/patient?language=en")
         form = {"csrf": form_token(page), "country": "pt-1", "identifier": identifier, "purpose": "TREAT"}
+        form["language"] = "en"
         page = await client.post("/patient", data=form)
     assert page.status_code == 422
     assert reason in page.text

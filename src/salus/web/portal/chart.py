@@ -1,75 +1,67 @@
-"""The pages of the patient in front of a professional: prescriptions, summary, dispensing."""
+"""The pages of the patient in front of a professional: prescriptions, hand-overs, the summary."""
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from salus.core.access import Action, Caller, Purpose
-from salus.core.errors import NotFound, SalusError
+from salus.core.errors import SalusError
 from salus.core.identifiers import new_id
-from salus.primary.cross_border import PatientAbroad, fetch_summary, list_resources
-from salus.primary.dispensing_abroad import (
-    Prescribed,
-    Supply,
-    dispensation_resource,
-    dispense,
-    handed_over,
-    list_prescriptions,
-)
-from salus.primary.prescriptions import (
-    read_amount,
-    read_prescription,
-    read_recorded,
-    remaining,
-    why_not,
-)
-from salus.standards.fhir.codec.json import parse_json, write_json
-from salus.store.dispensed_abroad import DispensedAbroad
-from salus.trust.gate import enter
-from salus.trust.policy import AccessRequest
+from salus.primary.cross_border import fetch_summary
+from salus.primary.dispensing_abroad import Prescribed
+from salus.primary.language import Shown
+from salus.primary.prescriptions import Amount, read_amount, read_prescription
+from salus.primary.quantities import show_quantity
 from salus.web.abroad import desk_of
-from salus.web.fhir import writing
 from salus.web.portal.checking import check_document
 from salus.web.portal.composing import compose_here
-from salus.web.portal.lookup import find
+from salus.web.portal.dispensing import offer
 from salus.web.portal.patient_context import InFront, in_front, speaking
+from salus.web.portal.prescribed import (
+    HandOver,
+    Resource,
+    abroad,
+    hand_overs_abroad,
+    prescriptions_abroad,
+    read_chart,
+)
 from salus.web.portal.summary import read_entry, read_summary
 from salus.web.portal.visit import Visit
 
-DISPENSE_SYSTEM = "urn:salus:dispensation"
-PURPOSES = {Purpose.TREATMENT: "to treat this patient", Purpose.EMERGENCY: "emergency"}
-ROWS_MAX = "500"
-Resource = dict[str, Any]  # FHIR content is open JSON, hence Any
+DONE = frozenset({"handed", "taken-back", "finished"})
 
 
 async def chart(visit: Visit) -> Response:
-    """Show what is prescribed, or why that is not known, and the way to the summary."""
+    """Show what is prescribed and handed over, or why that is not known, and the way to the summary."""
     found = in_front(visit)
-    unknown, status, listed = "", 200, []
+    unknown, status = "", 200
+    listed: list[Prescribed] = []
+    made: list[HandOver] = []
+    products: dict[str, Resource] = {}
     try:
-        listed = await _prescriptions(visit, found)
+        if found.node == visit.services.node:
+            held = await read_chart(visit, found)
+            listed, made, products = held.prescriptions, held.hand_overs, held.products
+        else:
+            listed = await prescriptions_abroad(visit, found)
     except SalusError as error:
         unknown, status = error.message, error.status
-    here: list[dict[str, object]] = []
     if found.node != visit.services.node:
-        desk = desk_of(visit.services, speaking(visit, found))
-        here = [_handed(visit, each) for each in await handed_over(desk, _abroad(found))]
-    rows = [_row(each, visit.language) for each in listed]
-    done = "Handed over and recorded at the patient's home." if "done" in visit.request.query_params else ""
+        made = await hand_overs_abroad(visit, found)
+    named = {each.resource["id"]: each for each in listed}
+    done = visit.request.query_params.get("done", "")
     return visit.show(
         "patient.html",
-        "Patient",
+        visit.say("patient"),
         status=status,
-        banner=_banner(visit, found),
+        banner=banner(visit, found),
         path=found.path,
-        prescriptions=rows,
+        prescriptions=[_row(each, visit) for each in listed],
         unknown=unknown,
-        handed=here,
-        done=done,
+        hand_overs=[_made(each, named, products, visit) for each in made],
+        done=visit.say(f"done-{done}") if done in DONE else "",
     )
 
 
@@ -79,148 +71,73 @@ async def summary(visit: Visit) -> Response:
     caller = speaking(visit, found)
     if found.node == visit.services.node:
         document = await compose_here(visit.services, caller, found.person.id, (visit.language,))
-        validation = check_document(document)
     else:
-        fetched = await fetch_summary(desk_of(visit.services, caller), _abroad(found))
-        document, validation = fetched.resource, check_document(fetched.resource)
+        document = (await fetch_summary(desk_of(visit.services, caller), abroad(found))).resource
     return visit.show(
         "summary.html",
-        "Patient summary",
-        summary=read_summary(document, visit.language),
-        validation=validation,
-        banner=_banner(visit, found),
+        visit.say("patient-summary"),
+        summary=read_summary(document, visit.language, visit.services.clock()),
+        validation=check_document(document),
+        banner=banner(visit, found),
         path=f"{found.path}/summary",
         query="",
         back=found.path,
     )
 
 
-async def hand_over(visit: Visit) -> Response:
-    """Dispense what one hand-over of a prescription may give; the same form twice is one hand-over."""
-    found = in_front(visit)
-    caller = speaking(visit, found)
-    wanted = visit.form.get("prescription", "")
-    listed = await _prescriptions(visit, found)
-    each = next((one for one in listed if one.resource["id"] == wanted), None)
-    dispense_id = (DISPENSE_SYSTEM, visit.form.get("dispense_id", ""))
-    done = RedirectResponse(f"{found.path}?language={visit.language}&done=1", 303)
-    if each is None or each.why_not:
-        if await _is_recorded(visit, found, "|".join(dispense_id)):
-            return done
-        raise NotFound(
-            "This prescription is not one of those that may be dispensed now"
-            + (f": {each.why_not}." if each else ".")
-        )
-    supply = Supply(dispense_id, _offer(each))
-    if found.node == visit.services.node:
-        await _dispense_here(visit, caller, found, each.resource, supply)
-    else:
-        await dispense(desk_of(visit.services, caller), _abroad(found), each.resource, supply)
-    return done
-
-
-async def _is_recorded(visit: Visit, found: InFront, identifier: str) -> bool:
-    """Return whether the hand-over of this id is recorded at the patient's home already."""
-    caller = speaking(visit, found)
-    if found.node != visit.services.node:
-        desk = desk_of(visit.services, caller)
-        listed = await list_resources(desk, _abroad(found), "MedicationDispense", identifier=identifier)
-        return bool(listed.resources)
-    asked = AccessRequest(
-        Action.SEARCH, "MedicationDispense", "MedicationDispense?identifier", frozenset({found.person.id})
-    )
-    async with enter(visit.services.gatehouse, caller, asked) as access:
-        return bool(await find(visit.services, access, "MedicationDispense", [("identifier", identifier)]))
-
-
-async def _prescriptions(visit: Visit, found: InFront) -> list[Prescribed]:
-    caller = speaking(visit, found)
-    if found.node != visit.services.node:
-        return await list_prescriptions(desk_of(visit.services, caller), _abroad(found))
-    patient = found.person.id
-    asked = AccessRequest(
-        Action.SEARCH, "MedicationRequest", "MedicationRequest?patient", frozenset({patient})
-    )
-    async with enter(visit.services.gatehouse, caller, asked) as access:
-        pairs = [("patient", patient), ("_count", ROWS_MAX)]
-        active = [*pairs, ("status", "active")]
-        requests = await find(visit.services, access, "MedicationRequest", active, whole=True)
-        given = await find(visit.services, access, "MedicationDispense", pairs, whole=True)
-    now = visit.services.clock()
-    return [
-        Prescribed(
-            each,
-            remaining(read_prescription(each), read_recorded(given, each["id"])),
-            why_not(read_prescription(each), now, visit.services.country),
-        )
-        for each in requests
-    ]
-
-
-async def _dispense_here(
-    visit: Visit, caller: Caller, found: InFront, prescription: Resource, supply: Supply
-) -> None:
-    services = visit.services
-    resource = dispensation_resource(
-        _abroad(found), prescription, supply, caller.name, caller.organisation, services.clock()
-    )
-    system, number = supply.dispense_id
-    entry = writing.single(
-        "POST",
-        "MedicationDispense",
-        identity=new_id(),
-        condition=f"identifier={system}|{number}",
-        resource=resource,
-        content=write_json(resource),
-    )
-    await writing.write(services, caller, [entry])
-
-
-def _abroad(found: InFront) -> PatientAbroad:
-    return PatientAbroad(found.node, found.person.id, {}, found.relationship)
-
-
-def _offer(each: Prescribed) -> Decimal | None:
-    """Return how much one hand-over gives: what is left, at most what the prescription allows at once."""
-    if each.left.amount is None:
-        return None
-    once = read_prescription(each.resource).each
-    return min(each.left.amount.value, once.value) if once is not None else each.left.amount.value
-
-
-def _medications(each: Prescribed) -> dict[str, Resource]:
-    """Return the Medication that the prescription refers to, by reference; {} when it names the product."""
-    return {f"Medication/{each.medication['id']}": each.medication} if each.medication.get("id") else {}
-
-
-def _row(each: Prescribed, language: str) -> dict[str, object]:
-    amount = each.left.amount
-    offer = _offer(each)
-    unit = f" {amount.unit or amount.code}" if amount is not None else ""
+def _row(each: Prescribed, visit: Visit) -> dict[str, object]:
+    """Return a prescription in words, with what one hand-over may give."""
+    most, left = offer(each), each.left.amount
     return {
         "id": each.resource["id"],
-        "entry": read_entry(each.resource, _medications(each), language),
+        "entry": read_entry(each.resource, _products(each), visit.language, visit.services.clock()),
         "why_not": each.why_not,
         "status": each.resource.get("status", ""),
-        "remaining": str(amount) if amount is not None else f"{each.left.fills} hand-overs",
-        "offer": f"{offer.normalize():f}{unit}" if offer is not None else "",
+        "left": _amount(left, visit).text if left is not None else visit.say("fills", n=each.left.fills),
+        "most": _amount(msgspec.structs.replace(left, value=most), visit).text if left and most else "",
+        "number": f"{most.normalize():f}" if most is not None else "",
+        "substitution": read_prescription(each.resource).substitution,
         "dispense_id": new_id(),
     }
 
 
-def _handed(visit: Visit, line: DispensedAbroad) -> dict[str, object]:
-    """Return a hand-over of this node in words."""
-    resource = parse_json(line.message, visit.services.limits)
+def _made(
+    each: HandOver, named: Mapping[str, Prescribed], products: Mapping[str, Resource], visit: Visit
+) -> dict[str, object]:
+    """Return a hand-over in words; a product it only refers to is looked up with its prescription."""
+    links = [str(one.get("reference", "")) for one in each.resource.get("authorizingPrescription", ())]
+    prescribed = next(
+        (named[link.rpartition("/")[2]] for link in links if link.rpartition("/")[2] in named), None
+    )
+    held = {**products, **(_products(prescribed) if prescribed else {})}
+    amount = read_amount(each.resource.get("quantity"))
     return {
-        "entry": read_entry(resource, {}, visit.language),
-        "amount": str(read_amount(resource.get("quantity")) or ""),
-        "at": line.begun,
-        "state": line.state,
-        "note": line.note,
+        "entry": read_entry(each.resource, held, visit.language),
+        "amount": _amount(amount, visit).text if amount is not None else "",
+        "at": each.at,
+        "state": each.state,
+        "note": each.note,
+        "system": each.dispense_id[0],
+        "value": each.dispense_id[1],
     }
 
 
-def _banner(visit: Visit, found: InFront) -> dict[str, object]:
-    here = found.node == visit.services.node
-    place = "Record of this node" if here else f"Record at {found.node}, asked from {visit.services.node}"
-    return msgspec.structs.asdict(found.person) | {"place": place, "purpose": PURPOSES[found.purpose]}
+def _products(each: Prescribed) -> dict[str, Resource]:
+    """Return the Medication that the prescription refers to, by reference; {} when it names the product."""
+    return {f"Medication/{each.medication['id']}": each.medication} if each.medication.get("id") else {}
+
+
+def _amount(amount: Amount, visit: Visit) -> Shown:
+    fields = {"unit": amount.unit, "code": amount.code, "system": amount.system}
+    value = f"{amount.value.normalize():f}"
+    return show_quantity(
+        {"value": value, **{name: text for name, text in fields.items() if text}}, visit.language
+    )
+
+
+def banner(visit: Visit, found: InFront) -> dict[str, object]:
+    """Return what the head of a patient's pages shows: who, where their record is, why it is read."""
+    home, node = found.node, visit.services.node
+    place = visit.say("place-here") if home == node else visit.say("place-abroad", home=home, node=node)
+    purpose = visit.say("purpose", what=visit.say(f"purpose-{found.purpose.value}"))
+    return msgspec.structs.asdict(found.person) | {"place": place, "purpose": purpose}

@@ -10,7 +10,8 @@ from starlette.routing import Route, Router
 
 from salus.core.access import Role
 from salus.web.portal.accesses import accesses, proof
-from salus.web.portal.chart import chart, hand_over, summary
+from salus.web.portal.chart import chart, summary
+from salus.web.portal.dispensing import finish, hand_over, take_back
 from salus.web.portal.finding import find_patient
 from salus.web.portal.front import home, login, logout
 from salus.web.portal.own_summary import own_summary
@@ -45,6 +46,8 @@ def face(services: Services) -> Face:
             page("/patient/{node:str}/{id:str}", chart, PROFESSIONAL),
             page("/patient/{node:str}/{id:str}/summary", summary, (Role.CLINICIAN,)),
             page("/patient/{node:str}/{id:str}/dispense", hand_over, (Role.PHARMACIST,), "POST"),
+            page("/patient/{node:str}/{id:str}/take-back", take_back, (Role.PHARMACIST,), "POST"),
+            page("/patient/{node:str}/{id:str}/finish", finish, (Role.PHARMACIST,), "POST"),
         ],
         redirect_slashes=False,
         default=door(sessions, home),

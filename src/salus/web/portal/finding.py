@@ -32,14 +32,11 @@ async def find_patient(visit: Visit) -> Response:
         return _page(visit, problem=error.message, status=error.status)
     if len(found) != 1:
         if silent and not found:
-            problem = "It is not known whether this patient has a record there; ask again in a moment."
-            return _page(visit, problem=problem, silent=silent, status=PeerUnavailable.status)
-        many = (
-            "No patient has this identifier" if not found else f"{len(found)} patients have this identifier"
-        )
-        return _page(
-            visit, problem=f"{many}. Compare the number with the document.", silent=silent, status=422
-        )
+            return _page(
+                visit, problem=visit.say("unknown-there"), silent=silent, status=PeerUnavailable.status
+            )
+        problem = visit.say("several-found", n=len(found)) if found else visit.say("nobody-found")
+        return _page(visit, problem=problem, silent=silent, status=422)
     home, person = found[0]
     relationship = "present" if visit.form.get("present") == "yes" else "none"
     if relationship == "none" and purpose is Purpose.EMERGENCY:
@@ -94,11 +91,11 @@ def _as_identifiers(text: str, country: str) -> list[str]:
 def _page(visit: Visit, *, problem: str = "", silent: list[str] | None = None, status: int = 200) -> Response:
     services = visit.services
     others = services.membership.others(services.node, services.clock())
-    places = [{"node": services.node, "name": f"{services.country}, this node"}]
+    places = [{"node": services.node, "name": f"{services.country}, {visit.say('this-node')}"}]
     places += [{"node": member.node, "name": f"{member.country}, {member.name}"} for member in others]
     return visit.show(
         "find.html",
-        "Find a patient",
+        visit.say("find-patient"),
         status=status,
         places=places,
         chosen=visit.form.get("country", services.node),

@@ -43,16 +43,48 @@ DEPTH_MAX = 60
 
 def sanitise(div: str) -> str:
     """Return HTML that holds only the allowed elements and attributes of `div`, "" if it cannot be read."""
+    return "".join(html for _, html in by_language(div))
+
+
+def by_language(div: str) -> list[tuple[str, str]]:
+    """Return the narrative as safe HTML, a block for each language, [] if it cannot be read.
+
+    A narrative whose parts all name their language (`lang`) is one block for each of them, in its order; any
+    other is one block, of the language it names or "".
+    """
+    root = _read(div)
+    if root is None:
+        return []
+    parts = [child for child in root if isinstance(child.tag, str)]
+    named = [_language(part) for part in parts]
+    if (
+        parts
+        and all(named)
+        and not (root.text or "").strip()
+        and not any((p.tail or "").strip() for p in parts)
+    ):
+        return [(name, _html(part)) for name, part in zip(named, parts, strict=True)]
+    return [(_language(root), _html(root))]
+
+
+def _language(element: etree._Element) -> str:
+    named = element.get("lang") or element.get("{http://www.w3.org/XML/1998/namespace}lang") or ""
+    return str(named).partition("-")[0].lower()
+
+
+def _html(element: etree._Element) -> str:
+    parts: list[str] = []
+    _write(element, parts, 0)
+    return "".join(parts)
+
+
+def _read(div: str) -> etree._Element | None:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
     try:
         root = etree.fromstring(div.encode("utf-8", "replace"), parser)
     except (etree.XMLSyntaxError, ValueError):
-        return ""
-    if sum(1 for _ in root.iter()) > ELEMENTS_MAX:
-        return ""
-    parts: list[str] = []
-    _write(root, parts, 0)
-    return "".join(parts)
+        return None
+    return None if sum(1 for _ in root.iter()) > ELEMENTS_MAX else root
 
 
 def _write(element: etree._Element, parts: list[str], depth: int) -> None:

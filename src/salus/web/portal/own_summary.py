@@ -16,8 +16,8 @@ async def own_summary(visit: Visit) -> Response:
     document = await compose_here(visit.services, caller, caller.patient or "", (visit.language,))
     return visit.show(
         "summary.html",
-        "My patient summary",
-        summary=read_summary(document, visit.language),
+        visit.say("my-summary"),
+        summary=read_summary(document, visit.language, visit.services.clock()),
         validation=check_document(document),
         banner=None,
         path="/record/summary",

@@ -12,12 +12,14 @@ from salus.store.restrictions import restrictions
 from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
 from salus.web.portal.lookup import find, own_person
+from salus.web.portal.referred import products_of
 from salus.web.portal.summary import read_entry
 from salus.web.portal.visit import Visit
 from salus.web.portal.words import Category, category, words
 from salus.web.restrictions import RISK, TYPE, set_restricted, would_hide
 
 ROWS_MAX = 200
+CHANGES = frozenset({"restrict", "unrestrict"})
 
 
 async def record(visit: Visit) -> Response:
@@ -38,7 +40,7 @@ async def record(visit: Visit) -> Response:
                     "restricted": restricted,
                 }
             )
-    return visit.show("record.html", "My record", own=person, categories=listed)
+    return visit.show("record.html", visit.say("my-record"), own=person, categories=listed)
 
 
 async def one_category(visit: Visit) -> Response:
@@ -49,33 +51,29 @@ async def one_category(visit: Visit) -> Response:
     hidden = await _restricted(visit)
     async with _enter(visit, f"record, {chosen.key}") as access:
         found = await _resources(visit, access, chosen)
-    others = {f"{each['resourceType']}/{each['id']}": each for each in found}
+        products = await products_of(visit.services, access, found)
+    others = products | {f"{each['resourceType']}/{each['id']}": each for each in found}
     rows = [
         {
             "type": each["resourceType"],
             "id": each["id"],
-            "entry": read_entry(each, others, visit.language),
+            "entry": read_entry(each, others, visit.language, visit.services.clock()),
             "restricted": (each["resourceType"], each["id"]) in hidden,
         }
         for each in found
     ]
-    rows.sort(key=lambda row: row["entry"].when, reverse=True)
+    done = visit.request.query_params.get("done", "")
+    rows.sort(key=lambda row: row["entry"].sorted_by, reverse=True)
     return visit.show(
         "category.html",
-        chosen.title("en"),
+        chosen.title(visit.language),
         key=chosen.key,
         heading=chosen.title(visit.language),
         path=f"/record/{chosen.key}",
         rows=rows,
         more=len(found) >= ROWS_MAX,
-        done=DONE.get(visit.request.query_params.get("done", ""), ""),
+        done=visit.say(f"done-{done}") if done in CHANGES else "",
     )
-
-
-DONE = {
-    "restrict": "Hidden. From now on no professional is shown this entry, here or abroad.",
-    "unrestrict": "Professionals who treat you may see this entry again.",
-}
 
 
 async def change_restriction(visit: Visit) -> Response:
@@ -85,7 +83,7 @@ async def change_restriction(visit: Visit) -> Response:
     """
     change = visit.request.path_params["change"]
     chosen = category(visit.form.get("category", ""))
-    if chosen is None or change not in DONE:
+    if chosen is None or change not in CHANGES:
         raise NotFound("There is no such part of a record.")
     hidden = change == "restrict"
     kind, identity = visit.form.get("type", ""), visit.form.get("id", "")

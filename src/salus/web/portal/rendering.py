@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from functools import cache
 
@@ -9,10 +10,9 @@ import jinja2
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-    "November", "December",
-)  # fmt: skip
+from salus.web.portal.words import phrase, words
+
+ENGLISH = "en"
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
@@ -39,28 +39,42 @@ def page(template: str, context: dict[str, object], *, status: int = 200) -> HTM
     return HTMLResponse(text, status_code=status, headers={"content-security-policy": POLICY})
 
 
-def day(written: str) -> str:
-    """Return a FHIR date or dateTime in words, with the precision it has: "3 May 2026", "May 2026"."""
-    parts = written[:10].split("-")
+def day(written: str, language: str = ENGLISH) -> str:
+    """Return a FHIR date or dateTime in words, no more and no less precise than it was written.
+
+    "3 May 2026", "May 2026", "3 May 2026, 23:30 (+02:00)": the time is that of the place it was written.
+    """
+    date, _, time = written.partition("T")
+    parts = date.split("-")
     if not written or not all(part.isdigit() for part in parts):
-        return written or "no date"
+        return written or phrase("no-date", language)
     year, month = parts[0], int(parts[1]) if len(parts) > 1 else 0
     if not 1 <= month <= 12:
         return year
-    number = f"{int(parts[2])} " if len(parts) > 2 else ""
-    return f"{number}{MONTHS[month - 1]} {year}"
+    form = words().dates[language]
+    name = form.months[month - 1]
+    if len(parts) < 3:
+        return form.month.format(month=name, year=year)
+    shown = form.day.format(day=int(parts[2]), month=name, year=year)
+    return f"{shown}, {_time(time)}" if time else shown
 
 
-def moment(when: datetime | str) -> str:
+def _time(written: str) -> str:
+    """Return the time of a dateTime to the minute, with its offset from UTC."""
+    zone = re.search(r"Z|[+-]\d\d:\d\d$", written)
+    return f"{written[:5]} ({'UTC' if zone[0] == 'Z' else zone[0]})" if zone else written[:5]
+
+
+def moment(when: datetime | str, language: str = ENGLISH) -> str:
     """Return a moment in words and UTC: "3 May 2026, 14:05:09 UTC"; a text that is only a day stays a day."""
     if isinstance(when, str):
         try:
             parsed = datetime.fromisoformat(when)
             if "T" not in when or parsed.tzinfo is None:
-                return day(when)
+                return day(when, language)
             parsed = parsed.astimezone(UTC)
         except (ValueError, OverflowError):
-            return day(when)
+            return day(when, language)
         when = parsed
     when = when.astimezone(UTC)
-    return f"{when.day} {MONTHS[when.month - 1]} {when.year}, {when:%H:%M:%S} UTC"
+    return f"{day(when.date().isoformat(), language)}, {when:%H:%M:%S} UTC"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from salus.primary import language as tables
-from salus.primary.narrative import line
-from salus.web.portal.narrative import sanitise
-from salus.web.portal.words import phrase
+from salus.primary.dates import clinical_date
+from salus.primary.left_out import read_not_shown, read_older, tell_not_shown
+from salus.primary.narrative import Line, line
+from salus.primary.selection import says_none
+from salus.web.portal.narrative import by_language
+from salus.web.portal.words import LANGUAGES, phrase
 
 Resource = Mapping[str, Any]  # FHIR content is open JSON, hence Any
 EMPTY_REASONS = {"nilknown": "nil-known", "notasked": "not-asked", "unavailable": "not-available"}
@@ -25,8 +29,9 @@ class Entry(msgspec.Struct, frozen=True):
         what: what it is about, in the reader's language where a wording is known.
         translated: whether `what` is in the reader's language.
         original: the source's own words.
-        details: value, dose, status and the like, each a phrase.
+        details: value, dose, status and the like, each a phrase; one in the source's words is marked as such.
         when: the clinical date as written, "" when there is none.
+        sorted_by: that date, or where it is not known the one of its recording.
         source: the system it came from, "" when unknown.
     """
 
@@ -36,6 +41,7 @@ class Entry(msgspec.Struct, frozen=True):
     original: str
     details: tuple[str, ...]
     when: str
+    sorted_by: str
     source: str
 
 
@@ -46,23 +52,28 @@ class Section(msgspec.Struct, frozen=True):
         code: its LOINC code.
         title: in the reader's language; the document's own where we have no other.
         original: the title as the document has it.
-        narrative: safe HTML, "" when the section has none that can be shown.
+        narrative: safe HTML by the name of its language ("" when it names none), the reader's first.
         entries: the coded entries in words.
         missing: why there is nothing, in the reader's language; "" when there is something.
         unread: how many entries the section names that the document does not hold, in words; "" when none.
+        older: how many older entries it says it leaves out, in words; "" when none.
     """
 
     code: str
     title: str
     original: str
-    narrative: str
+    narrative: tuple[tuple[str, str], ...]
     entries: tuple[Entry, ...]
     missing: str
     unread: str = ""
+    older: str = ""
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """A document; `title` in the reader's language, `original` as the document has it."""
+    """A document; `title` in the reader's language, `original` as the document has it.
+
+    `not_shown`: what it says it does not show, in words; `about`: its own text on the whole, by language.
+    """
 
     title: str
     original: str
@@ -72,6 +83,8 @@ class Summary(msgspec.Struct, frozen=True):
     issued: str
     authors: tuple[str, ...]
     sections: tuple[Section, ...]
+    not_shown: str = ""
+    about: tuple[tuple[str, str], ...] = ()
 
     @property
     def entries(self) -> int:
@@ -84,24 +97,48 @@ class Summary(msgspec.Struct, frozen=True):
         return sum(entry.translated for section in self.sections for entry in section.entries)
 
 
-def read_entry(resource: Resource, others: Mapping[str, Resource], language: str) -> Entry:
-    """Return the resource in words; `others` are resources it may refer to, by reference."""
+def read_entry(
+    resource: Resource,
+    others: Mapping[str, Resource],
+    language: str,
+    now: datetime | None = None,
+    *,
+    doubted: bool = False,
+) -> Entry:
+    """Return the resource in words.
+
+    Args:
+        resource: what is shown.
+        others: resources it may refer to, by reference.
+        language: of the reader.
+        now: when it is read, to say that a time is over.
+        doubted: whether it says "none known" beside entries that say otherwise.
+    """
     resource = _as_named(resource)
-    shown = line(resource, others, language)
+    shown = line(resource, others, language, doubted=doubted, now=now)
     kind, own_id = resource.get("resourceType", ""), resource.get("id", "")
     return Entry(
         reference=f"{kind}/{own_id}" if own_id else "",
         what=shown.what.text,
         translated=shown.what.translated,
         original=line(resource, others, ORIGINAL).what.text,
-        details=tuple(detail.text for detail in shown.details),
-        when=shown.when or str(resource.get("date", "")),
+        details=_marked(shown, language),
+        when=shown.when,
+        sorted_by=clinical_date(resource),
         source=str(resource.get("meta", {}).get("source", "")).partition("#")[0],
     )
 
 
-def read_summary(bundle: Resource, language: str) -> Summary:
-    """Return the document in `language`; it has been validated, yet nothing is taken for granted."""
+def _marked(shown: Line, language: str) -> tuple[str, ...]:
+    mark = tables.word("original", language)
+    return tuple(each.text if each.translated else f"{each.text} ({mark})" for each in shown.details)
+
+
+def read_summary(bundle: Resource, language: str, now: datetime | None = None) -> Summary:
+    """Return the document in `language`; it has been validated, yet nothing is taken for granted.
+
+    `now`: when it is read, to say that a time is over.
+    """
     index: dict[str, Resource] = {}
     for entry in bundle.get("entry", []):
         resource = entry.get("resource", {})
@@ -118,7 +155,9 @@ def read_summary(bundle: Resource, language: str) -> Summary:
         gender=str(patient.get("gender", "")),
         issued=str(composition.get("date", "")),
         authors=tuple(author for author in authors if author),
-        sections=tuple(_section(each, index, language) for each in composition.get("section", [])),
+        sections=tuple(_section(each, index, language, now) for each in composition.get("section", [])),
+        not_shown=tell_not_shown(read_not_shown(composition), language).text,
+        about=_narrative(composition, language),
     )
 
 
@@ -146,14 +185,20 @@ def person_name(resource: Resource) -> str:
     return str(name.get("text") or " ".join([*name.get("given", []), name.get("family", "")]).strip())
 
 
-def _section(section: Resource, index: Mapping[str, Resource], language: str) -> Section:
+def _section(
+    section: Resource, index: Mapping[str, Resource], language: str, now: datetime | None
+) -> Section:
     code = _code(section.get("code"))
     known = next((each for each in tables.sections().values() if each.loinc == code), None)
     held = [_resolve(reference, index) for reference in section.get("entry", [])]
-    entries = tuple(read_entry(resource, index, language) for resource in held if resource)
-    lost = len(held) - len(entries)
-    unread = f"{phrase('unread', language)}: {lost}" if lost else ""
-    narrative = sanitise(str(section.get("text", {}).get("div", "")))
+    found = [resource for resource in held if resource]
+    others = not all(says_none(resource) for resource in found)
+    entries = tuple(
+        read_entry(resource, index, language, now, doubted=others and says_none(resource))
+        for resource in found
+    )
+    lost, older = len(held) - len(entries), read_older(section)
+    narrative = _narrative(section, language)
     missing = phrase(EMPTY_REASONS.get(_code(section.get("emptyReason")), "none-recorded"), language)
     original = str(section.get("title", ""))
     return Section(
@@ -163,8 +208,16 @@ def _section(section: Resource, index: Mapping[str, Resource], language: str) ->
         narrative=narrative,
         entries=entries,
         missing="" if entries or lost or (narrative and "emptyReason" not in section) else missing,
-        unread=unread,
+        unread=f"{phrase('unread', language)}: {lost}" if lost else "",
+        older=f"{tables.word('older', language)}: {older}" if older else "",
     )
+
+
+def _narrative(element: Resource, language: str) -> tuple[tuple[str, str], ...]:
+    """Return the text of a Composition or section in its languages, by their names, the reader's first."""
+    blocks = by_language(str(element.get("text", {}).get("div", "")))
+    blocks.sort(key=lambda block: block[0] != language)
+    return tuple((LANGUAGES.get(code, code), html) for code, html in blocks)
 
 
 def _code(concept: Resource | None) -> str:

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from salus.core.access import Caller, Role
 from salus.core.errors import AccessRefused, MalformedContent, SalusError
+from salus.primary.language import is_reviewed, say
 from salus.web.portal.rendering import page
 from salus.web.portal.session import Sessions, check_form, form_token, keep_form_cookie, visitor
 from salus.web.portal.words import LANGUAGES, phrase
@@ -43,6 +44,10 @@ class Visit(msgspec.Struct, frozen=True):
         choices = (asked, *self.services.languages, "en")
         return next(each for each in choices if each in LANGUAGES)
 
+    def say(self, name: str, /, **parts: object) -> str:
+        """Return one of our own phrases in the visitor's language."""
+        return phrase(name, self.language, **parts)
+
     def show(self, template: str, title: str, *, status: int = 200, **context: object) -> Response:
         """Return a page for this visitor."""
         common: dict[str, object] = {
@@ -52,14 +57,8 @@ class Visit(msgspec.Struct, frozen=True):
             "title": title,
             "language": self.language,
             "languages": LANGUAGES,
-            "phrases": {
-                "written": phrase("as-written", self.language),
-                "restricted": phrase("restricted-line", self.language),
-                "issued": phrase("issued", self.language),
-                "what": phrase("what", self.language),
-                "detail": phrase("detail", self.language),
-                "when": phrase("when", self.language),
-            },
+            "say": self.say,
+            "unreviewed": "" if is_reviewed(self.language) else say("unreviewed", self.language).text,
         }
         answer = page(template, common | context, status=status)
         keep_form_cookie(self.sessions, self.request, answer)

@@ -25,9 +25,22 @@ class Category(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return str(getattr(self, language))
 
 
-class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole of `words.toml`; phrases by name, each language to text."""
+class Dates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a language writes a day and a month, with {day}, {month} and {year}."""
 
+    day: str
+    month: str
+    months: tuple[str, ...]
+
+
+class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole of `words.toml`; phrases by name, each language to text.
+
+    `unreviewed` languages are those in which no native speaker has read them yet.
+    """
+
+    unreviewed: tuple[str, ...]
+    dates: dict[str, Dates]
     phrase: dict[str, dict[str, str]]
     category: tuple[Category, ...]
 
@@ -38,9 +51,9 @@ def words() -> Words:
     return msgspec.toml.decode(resources.files(__package__).joinpath("words.toml").read_bytes(), type=Words)
 
 
-def phrase(name: str, language: str) -> str:
-    """Return one of our own phrases."""
-    return words().phrase[name][language]
+def phrase(name: str, language: str, /, **parts: object) -> str:
+    """Return one of our own phrases with its parts filled in."""
+    return words().phrase[name][language].format(**parts)
 
 
 def category(key: str) -> Category | None:

@@ -1,10 +1,13 @@
 """Dates in words keep the precision they came with."""
 
+import re
 from datetime import UTC, datetime
+from importlib import resources
 
 import pytest
 
 from salus.web.portal.rendering import day, moment
+from salus.web.portal.words import words
 
 
 @pytest.mark.parametrize(
@@ -13,7 +16,8 @@ from salus.web.portal.rendering import day, moment
         ("2026-05-03", "3 May 2026"),
         ("2026-05", "May 2026"),
         ("2026", "2026"),
-        ("2026-05-03T23:30:00+02:00", "3 May 2026"),
+        ("2026-05-03T23:30:00+02:00", "3 May 2026, 23:30 (+02:00)"),
+        ("2026-05-03T23:30:00Z", "3 May 2026, 23:30 (UTC)"),
         ("", "no date"),
         ("unknown", "unknown"),
     ],
@@ -32,3 +36,27 @@ def test_a_date_in_words(written, shown):
 )
 def test_a_moment_in_words(when, shown):
     assert moment(when) == shown
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [
+        ("en", "23 April 2021"),
+        ("et", "23. aprill 2021"),
+        ("pt", "23 de abril de 2021"),
+        ("fr", "23 avril 2021"),
+    ],
+)
+def test_a_date_is_in_the_readers_language(language, shown):
+    assert day("2021-04-23", language) == shown
+
+
+def test_every_phrase_of_every_template_has_words():
+    folder = resources.files("salus.web.portal").joinpath("templates")
+    named = {
+        name
+        for template in folder.iterdir()
+        for name in re.findall(r'\bsay\("([^"]+)"(?! ~)', template.read_text())
+    }
+    assert named
+    assert named <= set(words().phrase)

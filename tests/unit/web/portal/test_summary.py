@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from salus.web.portal.summary import person_name, read_summary
+from salus.primary.left_out import write_not_shown, write_older
+from salus.web.portal.summary import person_name, read_entry, read_summary
 from salus.web.portal.words import LANGUAGES, words
 
 ASTHMA = {"system": "http://hl7.org/fhir/sid/icd-10", "code": "J45.9"}
@@ -62,7 +63,7 @@ def test_sections_read_in_the_chosen_language_beside_the_original(language, titl
     assert (section.title, section.original) == (title, "Problemas do doente")
     assert [(entry.original, entry.translated) for entry in section.entries] == [("Asma", True)]
     assert what in section.entries[0].what.title()
-    assert section.narrative == "<div>Asma</div>"
+    assert section.narrative == (("", "<div>Asma</div>"),)
     assert (summary.patient, summary.authors) == ("Ana Silva", ("Hospital de Lisboa",))
     assert (summary.entries, summary.translated) == (1, 1)
 
@@ -105,3 +106,46 @@ def test_entries_that_the_document_names_and_does_not_hold_are_counted():
     summary = read_summary(DOCUMENT, "en")
     assert summary.sections[0].unread.endswith(": 1")
     assert summary.sections[1].unread == ""
+
+
+def text_of(*blocks):
+    inner = "".join(f'<div lang="{code}" xml:lang="{code}"><p>{text}</p></div>' for code, text in blocks)
+    return {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{inner}</div>'}
+
+
+def test_the_documents_own_text_is_apart_by_language_the_readers_first():
+    document = msgspec.json.decode(msgspec.json.encode(DOCUMENT))
+    document["entry"][0]["resource"]["section"][0]["text"] = text_of(("pt", "Asma"), ("en", "Asthma"))
+    narrative = read_summary(document, "en").sections[0].narrative
+    assert [name for name, _ in narrative] == ["English", "Português"]
+    assert "Asthma" in narrative[0][1]
+
+
+def test_a_narrative_of_no_named_language_is_one_block():
+    assert [name for name, _ in read_summary(DOCUMENT, "en").sections[0].narrative] == [""]
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "visits 2"), ("et", "visiidid 2")])
+def test_what_a_document_leaves_out_is_told_in_the_readers_language(language, told):
+    document = msgspec.json.decode(msgspec.json.encode(DOCUMENT))
+    composition = document["entry"][0]["resource"]
+    composition["extension"] = write_not_shown({"Encounter": 2})
+    composition["section"][0]["extension"] = write_older(7)
+    summary = read_summary(document, language)
+    assert told in summary.not_shown
+    assert summary.sections[0].older.endswith(": 7")
+    assert read_summary(DOCUMENT, language).not_shown == ""
+
+
+@pytest.mark.parametrize(
+    "extension", [[], [{}], [{"url": "urn:salus:not-shown"}], [{"url": "urn:salus:older"}]]
+)
+def test_what_is_said_to_be_left_out_is_not_taken_for_granted(extension):
+    document = msgspec.json.decode(msgspec.json.encode(DOCUMENT))
+    document["entry"][0]["resource"]["extension"] = extension
+    assert read_summary(document, "en").not_shown == ""
+
+
+def test_a_detail_in_the_sources_words_is_marked():
+    problem = {"resourceType": "Condition", "code": {"text": "X"}, "note": [{"text": "single kidney"}]}
+    assert read_entry(problem, {}, "pt").details == ("nota: single kidney (texto original)",)

@@ -1,0 +1,181 @@
+"""A pharmacist hands over, takes back, and asks again about what is not known yet."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+from starlette.responses import RedirectResponse, Response
+
+from salus.core.access import Caller
+from salus.core.errors import Conflict, InvalidSearch, NotFound
+from salus.core.identifiers import new_id
+from salus.primary.cross_border import list_resources
+from salus.primary.dispensing_abroad import (
+    Prescribed,
+    Supply,
+    discard,
+    dispensation_resource,
+    dispense,
+    finish_open,
+)
+from salus.primary.naming import medication_of
+from salus.primary.prescriptions import read_dispensation, read_prescription
+from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.web.abroad import desk_of
+from salus.web.fhir import writing
+from salus.web.portal.patient_context import InFront, in_front, speaking
+from salus.web.portal.prescribed import (
+    Resource,
+    abroad,
+    hand_overs_abroad,
+    prescriptions_abroad,
+    read_chart,
+)
+from salus.web.portal.visit import Visit
+
+DISPENSE_SYSTEM = "urn:salus:dispensation"
+PRODUCT_LENGTH_MAX = 200
+
+
+async def hand_over(visit: Visit) -> Response:
+    """Dispense the amount and product of the form; the same form twice is one hand-over."""
+    found = in_front(visit)
+    wanted = visit.form.get("prescription", "")
+    at_home = found.node == visit.services.node
+    chart = await read_chart(visit, found) if at_home else None
+    listed = chart.prescriptions if chart else await prescriptions_abroad(visit, found)
+    each = next((one for one in listed if one.resource["id"] == wanted), None)
+    dispense_id = (DISPENSE_SYSTEM, visit.form.get("dispense_id", ""))
+    if each is None or each.why_not:
+        known = {one.dispense_id for one in chart.hand_overs} if chart else set()
+        if dispense_id in known or (not at_home and await _is_recorded(visit, found, dispense_id[1])):
+            return _done(visit, found, "handed")
+        raise NotFound(
+            "This prescription is not one of those that may be dispensed now"
+            + (f": {each.why_not}." if each else ".")
+        )
+    supply = _supply(visit, each, dispense_id)
+    if at_home:
+        await _dispense_here(visit, speaking(visit, found), found, each.resource, supply)
+    else:
+        desk = desk_of(visit.services, speaking(visit, found))
+        await dispense(desk, abroad(found), each.resource, supply)
+    return _done(visit, found, "handed")
+
+
+async def take_back(visit: Visit) -> Response:
+    """Discard a hand-over; its record stays, marked, and what was taken is left again."""
+    found = in_front(visit)
+    wanted = (visit.form.get("system", ""), visit.form.get("value", ""))
+    at_home = found.node == visit.services.node
+    made = (await read_chart(visit, found)).hand_overs if at_home else await hand_overs_abroad(visit, found)
+    each = next((one for one in made if one.dispense_id == wanted), None)
+    if each is None:
+        raise NotFound("This hand-over is not in the record of this node.")
+    if at_home:
+        await _discard_here(visit, speaking(visit, found), each.resource)
+    else:
+        prescription = {"id": read_dispensation(each.resource).prescription}
+        desk = desk_of(visit.services, speaking(visit, found))
+        await discard(desk, abroad(found), prescription, each.resource)
+    return _done(visit, found, "taken-back")
+
+
+async def finish(visit: Visit) -> Response:
+    """Ask again about every hand-over whose answer is missing; the page then says what is known."""
+    found = in_front(visit)
+    await finish_open(desk_of(visit.services, speaking(visit, found)))
+    return _done(visit, found, "finished")
+
+
+def offer(each: Prescribed) -> Decimal | None:
+    """Return the most that one hand-over may give: what is left, at most what is allowed at once.
+
+    None where hand-overs are counted, not amounts.
+    """
+    if each.left.amount is None:
+        return None
+    once = read_prescription(each.resource).each
+    return min(each.left.amount.value, once.value) if once is not None else each.left.amount.value
+
+
+def _supply(visit: Visit, each: Prescribed, dispense_id: tuple[str, str]) -> Supply:
+    """Return what the form says is given; a product known only by reference gets its name written out."""
+    product = visit.form.get("product", "").strip()
+    if len(product) > PRODUCT_LENGTH_MAX or not product.isprintable():
+        raise InvalidSearch(f"Write the product's name in at most {PRODUCT_LENGTH_MAX} characters.")
+    quantity = _quantity(visit.form.get("quantity", ""), offer(each))
+    if product:
+        return Supply(dispense_id, quantity, {"text": product}, substituted=True)
+    held = {f"Medication/{each.medication['id']}": each.medication} if each.medication.get("id") else {}
+    named = medication_of(each.resource, held) if "medicationReference" in each.resource else None
+    return Supply(dispense_id, quantity, dict(named) if named else None)
+
+
+def _quantity(written: str, most: Decimal | None) -> Decimal | None:
+    """Return the amount of the form, the most that may be given where it says none.
+
+    Raises:
+        InvalidSearch: it is no amount that may be given.
+    """
+    if most is None or not written.strip():
+        return most
+    try:
+        amount = Decimal(written.strip().replace(",", "."))
+    except InvalidOperation:
+        amount = Decimal(0)
+    if not amount.is_finite() or not 0 < amount <= most:
+        raise InvalidSearch(f"Write the amount as a number over 0, at most {most.normalize():f}.")
+    return amount
+
+
+async def _is_recorded(visit: Visit, found: InFront, value: str) -> bool:
+    """Return whether the hand-over of this id is recorded at the patient's home already."""
+    desk = desk_of(visit.services, speaking(visit, found))
+    listed = await list_resources(
+        desk, abroad(found), "MedicationDispense", identifier=f"{DISPENSE_SYSTEM}|{value}"
+    )
+    return bool(listed.resources)
+
+
+async def _dispense_here(
+    visit: Visit, caller: Caller, found: InFront, prescription: Resource, supply: Supply
+) -> None:
+    services = visit.services
+    resource = dispensation_resource(
+        abroad(found), prescription, supply, caller.name, caller.organisation, services.clock()
+    )
+    system, number = supply.dispense_id
+    entry = writing.single(
+        "POST",
+        "MedicationDispense",
+        identity=new_id(),
+        condition=f"identifier={system}|{number}",
+        resource=resource,
+        content=write_json(resource),
+    )
+    done = (await writing.write(services, caller, [entry]))[0]
+    if done.outcome == "matched" and done.resource is not None:
+        known = read_dispensation(parse_json(done.resource.content, services.limits))
+        sent = read_dispensation(resource)
+        if (known.amount, known.substituted, known.counts) != (sent.amount, sent.substituted, sent.counts):
+            raise Conflict("This hand-over is recorded with another amount or product; open the page again.")
+
+
+async def _discard_here(visit: Visit, caller: Caller, recorded: Resource) -> None:
+    meta = {name: member for name, member in recorded.get("meta", {}).items() if name != "source"}
+    resource = {**recorded, "meta": meta, "status": "entered-in-error"}
+    if not meta:
+        del resource["meta"]
+    entry = writing.single(
+        "PUT",
+        "MedicationDispense",
+        identity=str(resource["id"]),
+        resource=resource,
+        content=write_json(resource),
+    )
+    await writing.write(visit.services, caller, [entry])
+
+
+def _done(visit: Visit, found: InFront, what: str) -> Response:
+    return RedirectResponse(f"{found.path}?language={visit.language}&done={what}", 303)

@@ -1,0 +1,116 @@
+"""The prescriptions of the patient in front of a professional, and what was handed over, here or abroad."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from salus.core.access import Action
+from salus.primary.cross_border import PatientAbroad
+from salus.primary.dispensing_abroad import Prescribed, handed_over, list_prescriptions
+from salus.primary.prescriptions import read_prescription, read_recorded, remaining, why_not
+from salus.primary.references import resolve
+from salus.standards.fhir.codec.json import parse_json
+from salus.trust.gate import enter
+from salus.trust.policy import AccessRequest
+from salus.web.abroad import desk_of
+from salus.web.portal.lookup import find
+from salus.web.portal.patient_context import InFront, speaking
+from salus.web.portal.referred import products_of
+from salus.web.portal.visit import Visit
+
+ROWS_MAX = "500"
+Resource = dict[str, Any]  # FHIR content is open JSON, hence Any
+
+
+class HandOver(msgspec.Struct, frozen=True):
+    """One hand-over as this node knows it.
+
+    Args:
+        resource: the MedicationDispense.
+        dispense_id: (system, value).
+        at: when, as written or as a moment.
+        state: open, recorded, refused or discarded.
+        note: why it was refused.
+    """
+
+    resource: Resource
+    dispense_id: tuple[str, str]
+    at: datetime | str
+    state: str
+    note: str = ""
+
+
+class Chart(msgspec.Struct, frozen=True):
+    """What is prescribed and what was handed over; `products` are Medications by "Type/id"."""
+
+    prescriptions: list[Prescribed]
+    hand_overs: list[HandOver]
+    products: dict[str, Resource]
+
+
+async def read_chart(visit: Visit, found: InFront) -> Chart:
+    """Return what this node holds, of its own patient.
+
+    Raises:
+        TooLarge: the record holds more than one page.
+    """
+    patient = found.person.id
+    asked = AccessRequest(
+        Action.SEARCH, "MedicationRequest", "MedicationRequest?patient", frozenset({patient})
+    )
+    async with enter(visit.services.gatehouse, speaking(visit, found), asked) as access:
+        pairs = [("patient", patient), ("_count", ROWS_MAX)]
+        active = [*pairs, ("status", "active")]
+        requests = await find(visit.services, access, "MedicationRequest", active, whole=True)
+        given = await find(visit.services, access, "MedicationDispense", pairs, whole=True)
+        products = await products_of(visit.services, access, [*requests, *given])
+    now = visit.services.clock()
+    listed = [
+        Prescribed(
+            each,
+            remaining(read_prescription(each), read_recorded(given, each["id"])),
+            why_not(read_prescription(each), now, visit.services.country),
+            dict(resolve(each.get("medicationReference"), products)),
+        )
+        for each in requests
+    ]
+    return Chart(listed, [_given_here(each) for each in given], products)
+
+
+async def prescriptions_abroad(visit: Visit, found: InFront) -> list[Prescribed]:
+    """Return what the patient's home node says is prescribed.
+
+    Raises:
+        PeerUnavailable: it did not answer, or not completely.
+    """
+    return await list_prescriptions(desk_of(visit.services, speaking(visit, found)), abroad(found))
+
+
+async def hand_overs_abroad(visit: Visit, found: InFront) -> list[HandOver]:
+    """Return this node's own record of what it handed over to a patient of another node."""
+    lines = await handed_over(desk_of(visit.services, speaking(visit, found)), abroad(found))
+    return [
+        HandOver(
+            parse_json(line.message, visit.services.limits),
+            (line.system, line.value),
+            line.begun,
+            line.state,
+            line.note,
+        )
+        for line in lines
+    ]
+
+
+def abroad(found: InFront) -> PatientAbroad:
+    """Return the patient as `salus.primary` knows one of another node."""
+    return PatientAbroad(found.node, found.person.id, {}, found.relationship)
+
+
+def _given_here(resource: Resource) -> HandOver:
+    identifiers = resource.get("identifier") or [{}]
+    own = str(identifiers[0].get("system", "")), str(identifiers[0].get("value", ""))
+    state = "discarded" if resource.get("status") == "entered-in-error" else "recorded"
+    return HandOver(resource, own, str(resource.get("whenHandedOver", "")), state)
