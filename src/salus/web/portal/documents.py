@@ -1,0 +1,153 @@
+"""The documents of the patient in front of a professional: listed, and handed on byte for byte (MHD).
+
+A document is saved, never shown in the page's own origin, and nothing is said of what it holds.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import mimetypes
+from typing import Any
+
+from starlette.responses import Response
+
+from salus.core.access import Action
+from salus.core.errors import MalformedContent, NotFound, SalusError
+from salus.core.identifiers import is_fhir_id
+from salus.primary.cross_border import fetch_document, list_documents
+from salus.standards.fhir.codec.json import parse_json
+from salus.store import resources
+from salus.store.documents import retrieve
+from salus.store.merged import merges
+from salus.trust.gate import enter
+from salus.trust.policy import AccessRequest
+from salus.web.abroad import desk_of
+from salus.web.fhir.binary import header_text
+from salus.web.portal.chart import banner
+from salus.web.portal.lookup import find
+from salus.web.portal.patient_context import InFront, in_front, speaking
+from salus.web.portal.prescribed import abroad
+from salus.web.portal.summary import read_entry
+from salus.web.portal.visit import Visit
+
+ROWS_MAX = 500
+HEADERS = {"content-security-policy": "default-src 'none'; sandbox", "x-content-type-options": "nosniff"}
+Resource = dict[str, Any]  # FHIR content is open JSON, hence Any
+
+
+async def documents(visit: Visit) -> Response:
+    """Show the patient's current documents, or why they are not known."""
+    found = in_front(visit)
+    unknown, status = "", 200
+    listed: list[Resource] = []
+    complete = True
+    try:
+        listed, complete = await _listed(visit, found)
+    except SalusError as error:
+        unknown, status = error.message, error.status
+    return visit.show(
+        "documents.html",
+        visit.say("documents"),
+        status=status,
+        banner=banner(visit, found),
+        path=f"{found.path}/documents",
+        back=found.path,
+        rows=[_row(each, visit) for each in listed],
+        complete=complete,
+        unknown=unknown,
+    )
+
+
+async def document(visit: Visit) -> Response:
+    """Answer the bytes of a listed document as they came, to be saved."""
+    found = in_front(visit)
+    wanted = visit.request.path_params["document"]
+    listed, _ = await _listed(visit, found)
+    reference = next((each for each in listed if each["id"] == wanted), None)
+    if reference is None:
+        raise NotFound("There is no such document in this record now.")
+    if found.node == visit.services.node:
+        body, media_type = await _kept(visit, found, reference)
+    else:
+        desk = desk_of(visit.services, speaking(visit, found))
+        fetched = await fetch_document(desk, abroad(found), reference)
+        body, media_type = fetched.body, fetched.content_type
+    named = header_text(media_type).decode("ascii")
+    ending = mimetypes.guess_extension(named.partition(";")[0].strip()) or ""
+    disposition = f'attachment; filename="document-{wanted}{ending}"'
+    return Response(body, headers={**HEADERS, "content-type": named, "content-disposition": disposition})
+
+
+async def _listed(visit: Visit, found: InFront) -> tuple[list[Resource], bool]:
+    """Return the DocumentReferences that are current, and whether these are all."""
+    caller = speaking(visit, found)
+    if found.node != visit.services.node:
+        answer = await list_documents(desk_of(visit.services, caller), abroad(found))
+        return answer.resources, answer.complete
+    patient = found.person.id
+    asked = AccessRequest(
+        Action.SEARCH, "DocumentReference", "DocumentReference?patient", frozenset({patient})
+    )
+    async with enter(visit.services.gatehouse, caller, asked) as access:
+        pairs = [("patient", patient), ("status", "current"), ("_count", str(ROWS_MAX))]
+        listed = await find(visit.services, access, "DocumentReference", pairs)
+    return listed, len(listed) < ROWS_MAX
+
+
+async def _kept(visit: Visit, found: InFront, reference: Resource) -> tuple[bytes, str]:
+    """Return the bytes and the media type of a document of this node.
+
+    Raises:
+        NotFound: it is not kept here.
+        MalformedContent: it is kept in a form that cannot be read.
+    """
+    services, attachment = visit.services, _attachment(reference)
+    kind, _, identity = str(attachment.get("url", "")).removeprefix(f"{services.fhir_base}/").partition("/")
+    patients = frozenset({found.person.id})
+    asked = AccessRequest(Action.READ, "Binary", "Binary", patients)
+    async with enter(services.gatehouse, speaking(visit, found), asked) as access:
+        if "data" in attachment:
+            access.record(patients)
+            return _decoded(attachment)
+        if kind != "Binary" or not is_fhir_id(identity):
+            raise NotFound("This node keeps the description of this document only; ask its author for it.")
+        access.include((await merges(services.database, services.clock())).beside(patients))
+        try:
+            kept = await retrieve(access.grant, services.database, identity)
+        except NotFound:
+            stored = await resources.read(access.grant, services.database, "Binary", identity)
+            access.record(stored.patients)
+            return _decoded(parse_json(stored.content, services.limits))
+        access.record((kept.patient,))
+        return kept.content, kept.media_type
+
+
+def _decoded(holder: Resource) -> tuple[bytes, str]:
+    """Return the bytes in an Attachment or a Binary, and their media type."""
+    try:
+        body = base64.b64decode("".join(str(holder.get("data", "")).split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise MalformedContent("The document is not base64; ask its author to send it again.") from error
+    return body, str(holder.get("contentType", ""))
+
+
+def _attachment(reference: Resource) -> Resource:
+    contents = reference.get("content") or [{}]
+    found: Resource = contents[0].get("attachment", {})
+    return found
+
+
+def _row(reference: Resource, visit: Visit) -> dict[str, object]:
+    """Return a document in words; `can_be_saved` is False for one that is described only."""
+    attachment = _attachment(reference)
+    authors = [str(each["display"]) for each in reference.get("author", ()) if each.get("display")]
+    return {
+        "id": reference["id"],
+        "entry": read_entry(reference, {}, visit.language),
+        "title": str(attachment.get("title", "")),
+        "authors": ", ".join(authors),
+        "media_type": str(attachment.get("contentType", "")),
+        "size": attachment.get("size", ""),
+        "can_be_saved": "data" in attachment or "Binary/" in str(attachment.get("url", "")),
+    }
