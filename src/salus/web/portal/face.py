@@ -12,6 +12,7 @@ from salus.core.access import Role
 from salus.web.portal.accesses import accesses, proof
 from salus.web.portal.chart import chart, summary
 from salus.web.portal.dispensing import finish, hand_over, take_back
+from salus.web.portal.documents import document, documents
 from salus.web.portal.finding import find_patient
 from salus.web.portal.front import home, login, logout
 from salus.web.portal.own_summary import own_summary
@@ -45,6 +46,8 @@ def face(services: Services) -> Face:
             page("/patient", find_patient, PROFESSIONAL, "GET", "POST"),
             page("/patient/{node:str}/{id:str}", chart, PROFESSIONAL),
             page("/patient/{node:str}/{id:str}/summary", summary, (Role.CLINICIAN,)),
+            page("/patient/{node:str}/{id:str}/documents", documents, (Role.CLINICIAN,)),
+            page("/patient/{node:str}/{id:str}/documents/{document:str}", document, (Role.CLINICIAN,)),
             page("/patient/{node:str}/{id:str}/dispense", hand_over, (Role.PHARMACIST,), "POST"),
             page("/patient/{node:str}/{id:str}/take-back", take_back, (Role.PHARMACIST,), "POST"),
             page("/patient/{node:str}/{id:str}/finish", finish, (Role.PHARMACIST,), "POST"),
