@@ -124,7 +124,8 @@ def check_status(reference: StatusReference, found: StatusList, *, fetched_at: f
     Args:
         reference: of the credential.
         found: the list, verified.
-        fetched_at, now: seconds since 1970.
+        fetched_at: when it was fetched, in seconds since 1970.
+        now: the present, in seconds since 1970.
 
     Raises:
         NotAuthenticated: the credential was revoked or suspended, or the list is too old to tell.
