@@ -74,3 +74,19 @@ async def test_who_was_registered_by_a_citizen_is_found_once_confirmed(node, peo
     await as_operator(persons.confirm, made)
     found = {one.id for one in await find_citizens(node.services, number)}
     assert found == {first["id"], made}
+
+
+async def test_a_merged_person_hides_what_either_record_holds(node, people, as_operator):  # noqa: F811
+    first, second = people
+    await as_operator(persons.merge, first["id"], second["id"])
+    token = make_token(node.services.data, node.settings, Role.CITIZEN, None, first["id"], seconds=None)
+    async with browser(node) as client:
+        client.headers["authorization"] = f"Bearer {token}"
+        found = (await client.get(f"/fhir/Condition?patient={first['id']}&_count=100")).json()["entry"]
+        listed = [entry["resource"] for entry in found if entry["resource"]["resourceType"] == "Condition"]
+        theirs = next(one for one in listed if one["subject"]["reference"] == f"Patient/{second['id']}")
+        path = f"/restrictions/Condition/{theirs['id']}"
+        for method in ("GET", "PUT"):
+            assert (await client.request(method, path)).status_code == 200
+        hidden = (await client.get("/restrictions")).json()["restrictions"]
+        assert ("Condition", theirs["id"]) in {(each["type"], each["id"]) for each in hidden}

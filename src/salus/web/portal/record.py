@@ -8,7 +8,6 @@ from starlette.responses import RedirectResponse, Response
 
 from salus.core.access import Action
 from salus.core.errors import NotFound
-from salus.store.restrictions import restrictions
 from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
 from salus.web.portal.lookup import find, own_person
@@ -16,7 +15,7 @@ from salus.web.portal.referred import products_of
 from salus.web.portal.summary import read_entry
 from salus.web.portal.visit import Visit
 from salus.web.portal.words import Category, category, words
-from salus.web.restrictions import RISK, TYPE, set_restricted, would_hide
+from salus.web.restrictions import RISK, restricted, set_restricted, would_hide
 
 ROWS_MAX = 200
 CHANGES = frozenset({"restrict", "unrestrict"})
@@ -30,14 +29,14 @@ async def record(visit: Visit) -> Response:
         listed = []
         for each in words().category:
             found = await _resources(visit, access, each)
-            restricted = sum((one["resourceType"], one["id"]) in hidden for one in found)
+            hidden_count = sum((one["resourceType"], one["id"]) in hidden for one in found)
             listed.append(
                 {
                     "key": each.key,
                     "title": each.title(visit.language),
                     "total": len(found),
                     "more": len(found) >= ROWS_MAX,
-                    "restricted": restricted,
+                    "restricted": hidden_count,
                 }
             )
     return visit.show("record.html", visit.say("my-record"), own=person, categories=listed)
@@ -118,6 +117,4 @@ async def _resources(visit: Visit, access: Access, chosen: Category) -> list[dic
 
 
 async def _restricted(visit: Visit) -> set[tuple[str, str]]:
-    asked = AccessRequest(Action.READ, TYPE, TYPE, frozenset({visit.caller.patient or ""}))
-    async with enter(visit.services.gatehouse, visit.caller, asked) as access:
-        return {(each.type, each.id) for each in await restrictions(access.grant, visit.services.database)}
+    return {(each.type, each.id) for each in await restricted(visit.services, visit.caller)}
