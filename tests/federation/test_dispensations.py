@@ -11,7 +11,14 @@ from tests.federation.conftest import get, local_caller, local_token, put
 from salus.core.access import Role
 from salus.core.errors import AccessRefused, Conflict, NotFound, PeerUnavailable
 from salus.primary.cross_border import PatientAbroad
-from salus.primary.dispensing_abroad import Supply, discard, dispense, finish_open, list_prescriptions
+from salus.primary.dispensing_abroad import (
+    Supply,
+    discard,
+    dispense,
+    dispense_id_of,
+    finish_open,
+    list_prescriptions,
+)
 from salus.store.ledger import decode_entry
 from salus.web.abroad import desk_of
 from salus.web.restrictions import set_restricted
@@ -154,7 +161,7 @@ async def test_a_discarded_dispensation_is_left_again_and_its_late_repeat_is_ref
     done = await dispense(desk, patient, listed.resource, supply("d1"))
     assert done.prescription_status == "completed"
     for _ in range(2):
-        back = await discard(desk, patient, listed.resource, done.resource)
+        back = await discard(desk, patient, dispense_id_of(done.resource))
         assert (str(back.left.amount), back.prescription_status) == ("30 tablet", "active")
     with pytest.raises(Conflict, match="discarded"):
         await dispense(desk, patient, listed.resource, supply("d1"))
@@ -238,7 +245,7 @@ async def test_both_countries_know_what_became_of_each_hand_over(counter):
     done = await dispense(desk, patient, listed.resource, supply("d1"))
     with pytest.raises(Conflict):
         await dispense(desk, patient, listed.resource, supply("d2", 31))
-    await discard(desk, patient, listed.resource, done.resource)
+    await discard(desk, patient, dispense_id_of(done.resource))
     assert await lines_abroad(federation) == {"d1": "discarded", "d2": "refused"}
     await dispense(desk, patient, listed.resource, supply("d2", 30))
     assert await lines_abroad(federation) == {"d1": "discarded", "d2": "recorded"}
@@ -283,7 +290,7 @@ async def test_the_dispensing_node_has_a_medication_dispense_of_its_own(counter)
     assert own["identifier"] == done.resource["identifier"]
     path = f"MedicationDispense?patient={home}/fhir/Patient/ana"
     assert [each["id"] for each in await kept_abroad(federation, Role.CLINICIAN, path)] == [own["id"]]
-    await discard(desk, patient, listed.resource, done.resource)
+    await discard(desk, patient, dispense_id_of(done.resource))
     (own,) = await kept_abroad(federation)
     assert (own["status"], own["meta"]["versionId"]) == ("entered-in-error", "2")
 

@@ -16,7 +16,7 @@ from tests.federation.test_dispensations import (
 from salus.core.access import Action, Role
 from salus.core.errors import Conflict, NotFound
 from salus.primary.cross_border import PatientAbroad
-from salus.primary.dispensing_abroad import discard, dispense, list_prescriptions
+from salus.primary.dispensing_abroad import discard, dispense, dispense_id_of, list_prescriptions
 from salus.store import persons
 from salus.store.merged import forget
 from salus.trust.gate import enter
@@ -55,7 +55,7 @@ async def test_a_prescription_of_the_merged_record_is_dispensed_abroad_and_taken
     assert (await dispense(desk, patient, listed.resource, supply("d1", 30))).repeated
     last = await dispense(desk, patient, listed.resource, supply("d2", 30))
     assert last.prescription_status == await status_at_home(federation) == "completed"
-    back = await discard(desk, patient, listed.resource, last.resource)
+    back = await discard(desk, patient, dispense_id_of(last.resource))
     assert (str(back.left.amount), back.prescription_status) == ("30 tablet", "active")
 
 
@@ -80,7 +80,7 @@ async def test_after_an_unmerge_the_prescription_and_what_was_handed_over_are_th
     assert str(listed.left.amount) == "30 tablet"
     with pytest.raises(Conflict, match="only 30 tablet"):
         await dispense(desk, old, listed.resource, supply("d3", 31))
-    back = await discard(desk, old, listed.resource, done.resource)
+    back = await discard(desk, old, dispense_id_of(done.resource))
     assert str(back.left.amount) == "60 tablet"
 
 

@@ -95,6 +95,18 @@ class Conflict(SalusError):
     issue, status = "conflict", 409
 
 
+class AlreadyDone(Conflict):
+    """What is asked was done before; doing it again would do it twice."""
+
+    issue = "duplicate"
+
+
+class KeptAsIs(Conflict):
+    """What is asked to be undone is stored, and stays as it is."""
+
+    issue = "business-rule"
+
+
 class VersionConflict(SalusError):
     """If-Match names another version than the current one."""
 

@@ -19,8 +19,10 @@ import msgspec
 from salus.core.clock import Clock
 from salus.core.errors import (
     AccessRefused,
+    AlreadyDone,
     Conflict,
     InvalidResource,
+    KeptAsIs,
     MalformedContent,
     NotAuthenticated,
     NotFound,
@@ -47,6 +49,7 @@ REFUSALS: Mapping[int, type[SalusError]] = {
     400: MalformedContent, 401: NotAuthenticated, 403: AccessRefused, 404: NotFound, 410: NotFound,
     409: Conflict, 412: Conflict, 422: InvalidResource,
 }  # fmt: skip
+CONFLICTS: Mapping[str, type[Conflict]] = {each.issue: each for each in (AlreadyDone, KeptAsIs)}
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -216,7 +219,10 @@ def _accepted(member: Member, answer: Answer) -> Answer:
     if 200 <= answer.status < 300:
         return answer
     if answer.status in REFUSALS:
-        raise REFUSALS[answer.status](f"node {member.node} refused: {_description(answer.body)}")
+        kind = REFUSALS[answer.status]
+        if kind is Conflict:
+            kind = CONFLICTS.get(str(_first_issue(answer.body).get("code")), Conflict)
+        raise kind(f"node {member.node} refused: {_description(answer.body)}")
     if 300 <= answer.status < 400:
         raise PeerUnavailable(f"node {member.node} answered with a redirect, which is not followed")
     raise PeerUnavailable(f"node {member.node} answered with status {answer.status}")
@@ -235,16 +241,22 @@ def _read_token(member: Member, body: bytes, now: float) -> _Token:
     return _Token(text, now + min(float(seconds), 3600.0))
 
 
-def _description(body: bytes) -> str:
-    """Return what the peer says was wrong, shortened; it is shown as text only."""
+def _read_refusal(body: bytes) -> dict[str, Any]:  # Any: JSON of another node
     try:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return "no reason given"
-    if not isinstance(found, dict):
-        return "no reason given"
-    issues = found.get("issue")
-    first = issues[0] if isinstance(issues, list) and issues and isinstance(issues[0], dict) else {}
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _first_issue(body: bytes) -> dict[str, Any]:  # Any: as above
+    issues = _read_refusal(body).get("issue")
+    return issues[0] if isinstance(issues, list) and issues and isinstance(issues[0], dict) else {}
+
+
+def _description(body: bytes) -> str:
+    """Return what the peer says was wrong, shortened; it is shown as text only."""
+    found, first = _read_refusal(body), _first_issue(body)
     details = first.get("details")
     texts = (
         first.get("diagnostics"),

@@ -1,54 +1,77 @@
 """At home: a dispensation changes its prescription's state, in the transaction that records it.
 
-docs/decisions/0002. Every door that writes a MedicationDispense passes here (`store.conditions.Rules.obey`).
-The prescription is locked first, so that of two pharmacies the second sees what the first left. The same
-dispense id again is found by the condition of its create and never comes here; a discard is an update.
-A hand-over is kept in the record that holds its prescription, whichever of a person's merged records was
-named: so an unmerge leaves both together.
+docs/decisions/0002; what is decided is in `primary.dispensing`. Every door that writes a MedicationDispense
+passes here (`store.conditions.Rules`). Its dispense id and its prescription are locked first, so that of two
+pharmacies the second sees what the first left. A hand-over is kept in the record that holds its prescription,
+whichever of a person's merged records was named: so an unmerge leaves both together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from salus.core.access import Role
-from salus.core.errors import AccessRefused, Conflict, NotFound
+from salus.core.access import Caller, Role
+from salus.core.errors import AccessRefused, Conflict
+from salus.primary.dispensing import (
+    Home,
+    Recorded,
+    Recorder,
+    check_known,
+    check_write,
+    pharmacy_of,
+    status_after,
+)
 from salus.primary.prescriptions import (
     Dispensation,
-    check_dispensable,
-    is_repeat,
+    Prescription,
+    prescriptions_named,
     read_dispensation,
     read_prescription,
     read_recorded,
-    status_after,
 )
-from salus.primary.references import local_reference
-from salus.standards.fhir.bundle import splice_references
+from salus.primary.products import medication_of
+from salus.standards.fhir.bundle import Entry, splice_references
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.store.changes import Operation
 from salus.store.conditions import Here, current_of
 from salus.store.continuity import Origin
-from salus.store.prescriptions import dispensations_on, hold_prescription, records_of_person
+from salus.store.prescriptions import (
+    HandOver,
+    dispensations_on,
+    hold_dispense_id,
+    hold_prescription,
+    is_used_up,
+    keep_recorder,
+    recorders_of,
+    records_of_person,
+    use_up,
+)
 from salus.store.rows import StoredResource
 from salus.store.transaction import row_of
 
+KIND, ORDER = "MedicationDispense", "MedicationRequest"
 MIGRATING = frozenset({Role.OPERATOR})
+NODE_SOURCE = "urn:salus:node:"
+OWN_ID = "urn:salus:dispensation"
+Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
+Befores = Mapping[tuple[str, str], StoredResource]
 
 
 class Held(msgspec.Struct):
     """A prescription held for this transaction, and what is dispensed on it by logical id.
 
-    `records`: the patients whose records are this person's; empty when the prescription is about no patient.
+    `records`: the patients whose records are this person's. `used_up`: see `store.prescriptions.is_used_up`.
     """
 
     stored: StoredResource
     resource: dict[str, Any]  # a parsed FHIR resource
-    known: dict[str, Dispensation]
-    sources: dict[str, str]
+    prescription: Prescription
+    known: dict[str, Recorded]
     records: frozenset[str]
+    used_up: bool
 
 
 async def keep_prescriptions(here: Here, operations: list[Operation], *, country: str) -> list[Operation]:
@@ -56,70 +79,140 @@ async def keep_prescriptions(here: Here, operations: list[Operation], *, country
 
     `country` is this node's: a prescription without a validity period holds as long as is usual there.
 
-    What an operator brings is history and changes no prescription; neither does a dispensation on a
-    prescription that is not kept here.
+    What an operator brings is history and changes no prescription; neither does a dispensation that names no
+    prescription of this node.
 
     Raises:
-        Conflict: the prescription does not permit it, its dispense id stands for something else, or it is the
-            record of a hand-over on a prescription of another node.
-        InvalidResource, NotFound, AccessRefused: a dispensation from abroad that is not one of this node.
+        Conflict: a rule of `primary.dispensing` forbids it, or it is the record of a hand-over on a
+            prescription of another node.
+        InvalidResource, NotFound, AccessRefused: as `primary.dispensing.check_write`.
     """
-    await _spare_hand_overs(here, operations)
+    befores = await _befores(here, operations)
+    _spare_hand_overs(befores)
     caller = here.grant.caller
-    if caller.role in MIGRATING or not any(each.type == "MedicationDispense" for each in operations):
+    if caller.role in MIGRATING:
+        await _spare_recorded(here, befores)
+        return operations
+    await _keep_patients(here, operations, befores)
+    if not any(each.type == KIND for each in operations):
         return operations
     held: dict[str, Held] = {}
     kept = []
     for operation in operations:
-        if operation.type == "MedicationDispense" and operation.kind == "delete":
+        if operation.type == KIND and operation.kind == "delete":
             raise Conflict("a dispensation is not deleted; send it again with status entered-in-error")
         kept.append(
-            await _keep(here, operation, held, country)
-            if operation.type == "MedicationDispense"
-            else operation
+            await _keep(here, operation, befores, held, country) if operation.type == KIND else operation
         )
-    written = {(each.type, each.id) for each in operations}
-    for prescription, found in held.items():
-        change = _change(here, found)
-        if change is None:
-            continue
-        if ("MedicationRequest", prescription) in written:
-            raise Conflict("a Bundle must not change a prescription and dispense on it at once")
-        kept.append(change)
+    written = {each.id for each in operations if each.type == ORDER}
+    if written & held.keys():
+        raise Conflict("a Bundle must not write a prescription and dispense on it at once")
+    for found in held.values():
+        change = await _change(here, found)
+        if change is not None:
+            kept.append(change)
     return kept
 
 
-async def _spare_hand_overs(here: Here, operations: list[Operation]) -> None:
+async def check_match(here: Here, entry: Entry, found: StoredResource) -> None:
+    """Check a conditional create that found its resource: the dispensation it repeats must be the same.
+
+    Raises:
+        Conflict: the dispense id stands for another hand-over, or is another pharmacy's.
+    """
+    caller = here.grant.caller
+    if found.type != KIND or entry.resource is None or caller.role in MIGRATING:
+        return
+    stored = {**parse_json(found.content, here.rules.limits), "id": found.id}
+    kept = prescriptions_named(stored)
+    if not kept:  # of no prescription of this node
+        return
+    offered = entry.resource
+    if not _named(here, offered):  # named by a search or by its place in the Bundle
+        offered = {**offered, "authorizingPrescription": stored["authorizingPrescription"]}
+    sent = _read(offered, found.id, await _medications(here, offered))
+    recorder = (await recorders_of(here.connection, [found])).get(found.id)
+    by = _recorder(recorder, found.source, stored)
+    known = read_recorded([stored], kept[0], await _medications(here, stored))[0]
+    if known.identifier != sent.identifier:
+        raise Conflict("the condition finds another hand-over than the one sent; nothing was recorded")
+    check_known(Recorded(known, by), sent, _by(caller))
+
+
+async def _befores(here: Here, operations: Sequence[Operation]) -> Befores:
+    """Return what the writes of dispensations, and of prescriptions by others than operators, replace."""
+    kinds = {KIND} if here.grant.caller.role in MIGRATING else {KIND, ORDER}
+    keys = [(each.type, each.id) for each in operations if each.type in kinds and each.kind != "create"]
+    return await current_of(here, keys) if keys else {}
+
+
+def _spare_hand_overs(befores: Befores) -> None:
     """Refuse to change what `primary.hand_overs` keeps: it follows what the patient's home node says."""
-    kind = "MedicationDispense"
-    keys = [(kind, each.id) for each in operations if each.type == kind and each.kind != "create"]
-    befores = (await current_of(here, keys)).values() if keys else ()
-    if any(":" in patient for each in befores for patient in each.patients):
+    if any(":" in patient for each in befores.values() for patient in each.patients):
         raise Conflict(
             "this is the record of a hand-over on a prescription of another country: it is not changed or "
             "deleted here; take the hand-over back at /abroad/discard"
         )
 
 
-async def _keep(here: Here, operation: Operation, held: dict[str, Held], country: str) -> Operation:
+async def _spare_recorded(here: Here, befores: Befores) -> None:
+    """Refuse that an operator changes what a pharmacy recorded: history is theirs, a hand-over is not."""
+    if befores and await recorders_of(here.connection, list(befores.values())):
+        raise AccessRefused("only the pharmacy that recorded a dispensation may change or discard it")
+
+
+async def _keep_patients(here: Here, operations: Sequence[Operation], befores: Befores) -> None:
+    """Refuse to give a prescription to another patient once something was handed over on it."""
+    for each in operations:
+        before = befores.get((each.type, each.id)) if each.type == ORDER and each.row is not None else None
+        if before is None or each.row is None or before.patients[:1] == (each.row.compartment,):
+            continue
+        if before.patients and (await _hold_stored(here, before)).known:
+            raise Conflict(
+                "something was handed over on this prescription, so it stays its patient's; "
+                "end it and write a new one"
+            )
+
+
+async def _keep(
+    here: Here, operation: Operation, befores: Befores, held: dict[str, Held], country: str
+) -> Operation:
+    """Return the write of a dispensation as it is to be stored, once it may be."""
     assert operation.row is not None
+    by = _by(here.grant.caller)
     resource = parse_json(operation.row.content, here.rules.limits)
-    abroad = here.grant.caller.node
-    offered = _offered(resource, operation, required=abroad is not None)
-    if offered is None:
+    before = befores.get((KIND, operation.id))
+    target = None if before is None or before.deleted else before
+    named = _named(here, resource)
+    if not named and not by.node:
+        if target is not None and _named(here, parse_json(target.content, here.rules.limits)):
+            raise Conflict("a dispensation keeps its prescription")
         return operation
+    offered = _read(resource, operation.id, await _medications(here, resource))
+    same = await hold_dispense_id(here.connection, offered.identifier)
     found = held.get(offered.prescription) or await _hold(here, offered.prescription)
-    if found is None:
-        if abroad is not None:
-            raise NotFound("the prescription is not kept at this node, or not for this patient")
-        return operation
-    held[offered.prescription] = found
-    operation = _filed(here, found, operation, resource)
+    if found is not None:
+        held[offered.prescription] = found
+        operation = _filed(here, found, operation, resource)
     assert operation.row is not None
-    source = f"urn:salus:node:{abroad}" if abroad else operation.row.source
-    _weigh(here, found, operation, offered, source, country)
-    found.known[operation.id] = offered
-    return msgspec.structs.replace(operation, row=msgspec.structs.replace(operation.row, source=source))
+    home = Home(
+        None if found is None else found.prescription,
+        {} if found is None else found.known,
+        _same(here, same, held, offered, by),
+        None if target is None else await _target(here, target, offered),
+    )
+    check_write(home, offered, by, now=here.grant.opened_at, country=country)
+    if found is None:
+        if target is not None and target.patients[:1] != (operation.row.compartment,):
+            raise Conflict("a dispensation stays its patient's")
+        return operation
+    found.known[operation.id] = Recorded(offered, by)
+    row = operation.row
+    if target is None:
+        recorder = (by.node, by.pharmacy)
+        await keep_recorder(here.connection, row.compartment, operation.id, offered.identifier, recorder)
+    source = f"{NODE_SOURCE}{by.node}" if by.node else row.source
+    return msgspec.structs.replace(operation, row=msgspec.structs.replace(row, source=source))
 
 
 def _filed(here: Here, found: Held, operation: Operation, resource: dict[str, Any]) -> Operation:
@@ -130,82 +223,112 @@ def _filed(here: Here, found: Held, operation: Operation, resource: dict[str, An
     """
     row = operation.row
     assert row is not None
-    if not found.records:
-        return operation
-    owner = f"Patient/{found.stored.patients[0]}"
+    patient = found.stored.patients[0]
+    owner = f"Patient/{patient}"
     written = str(resource.get("subject", {}).get("reference", ""))
-    subject = local_reference(written)
-    if subject == owner:
+    if row.compartment == patient and written.split("/_history/")[0] == owner:
         return operation
-    if subject.removeprefix("Patient/") not in found.records:
+    kind, _, subject = written.split("/_history/")[0].partition("/")
+    if kind != "Patient" or subject not in found.records:
         raise Conflict(
             "the subject of a dispensation is the patient of its prescription; refer to that patient"
         )
     content = splice_references(row.content, resource, {written: owner}.get, write_json)
     origin = Origin(row.source, row.source_id)
-    moved = row_of(here, resource, content, "MedicationDispense", operation.id, origin)
+    moved = row_of(here, resource, content, KIND, operation.id, origin)
     return msgspec.structs.replace(operation, row=moved)
 
 
-def _offered(resource: Mapping[str, Any], operation: Operation, *, required: bool) -> Dispensation | None:
-    """Return the dispensation; None for one that a local system records on no single prescription of ours."""
-    if not required:
-        named = resource.get("authorizingPrescription", ())
-        if len(named) != 1 or "MedicationRequest/" not in str(named[0].get("reference", "")):
-            return None
-        if len(resource.get("identifier", ())) != 1:
-            own = [{"system": "urn:salus:dispensation", "value": operation.id}]
-            resource = {**resource, "identifier": own}
-    return read_dispensation(resource)
+def _named(here: Here, resource: Resource) -> list[str]:
+    """Return the ids of the prescriptions of this node that a dispensation names."""
+    return prescriptions_named(resource, base=here.rules.fhir_base)
+
+
+def _read(resource: Resource, identity: str, medications: Mapping[str, Resource]) -> Dispensation:
+    """Return the dispensation; one of a local system without a dispense id is known by its logical id."""
+    if len(resource.get("identifier", ())) != 1:
+        resource = {**resource, "identifier": [{"system": OWN_ID, "value": identity}]}
+    return read_dispensation(resource, medications)
+
+
+def _by(caller: Caller) -> Recorder:
+    return Recorder(caller.node or "", pharmacy_of(caller))
+
+
+def _recorder(recorder: tuple[str, str] | None, source: str, resource: Resource) -> Recorder:
+    """Return who recorded a dispensation; of one that was loaded, the node at most is known."""
+    if recorder is not None:
+        return Recorder(*recorder)
+    source = source or str(resource.get("meta", {}).get("source", ""))
+    return Recorder(source.removeprefix(NODE_SOURCE) if source.startswith(NODE_SOURCE) else "", "")
+
+
+def _same(
+    here: Here, same: list[HandOver], held: Mapping[str, Held], offered: Dispensation, by: Recorder
+) -> Recorded | None:
+    """Return what the dispense id stands for: recorded by the rules anywhere, or on a prescription held."""
+    found = []
+    for each in same:
+        stored = {**parse_json(each.content, here.rules.limits), "id": each.id}
+        found.append(Recorded(_read_stored(stored, offered), _recorder(each.recorder, "", stored)))
+    for one in held.values():
+        found += [each for each in one.known.values() if each.dispensation.identifier == offered.identifier]
+    return next((each for each in found if each.by.is_one_with(by)), found[0] if found else None)
+
+
+async def _target(here: Here, target: StoredResource, offered: Dispensation) -> Recorded:
+    """Return the record that an update replaces."""
+    stored = {**parse_json(target.content, here.rules.limits), "id": target.id}
+    recorder = (await recorders_of(here.connection, [target])).get(target.id)
+    return Recorded(_read_stored(stored, offered), _recorder(recorder, target.source, stored))
+
+
+def _read_stored(stored: Resource, offered: Dispensation) -> Dispensation:
+    """Return a stored dispensation, known by the prescription it names alone: "" when that is not one."""
+    named = prescriptions_named(stored)
+    if len(named) == 1:
+        return read_recorded([stored], named[0])[0]
+    return msgspec.structs.replace(offered, prescription="")
 
 
 async def _hold(here: Here, prescription: str) -> Held | None:
     stored = await hold_prescription(here.grant, here.connection, prescription)
-    if stored is None:
-        return None
-    records, recorded = frozenset[str](), []
-    if stored.patients:
-        records = await records_of_person(here.connection, stored.patients[0])
-        recorded = await dispensations_on(here.grant, here.connection, stored, sorted(records))
+    return None if stored is None or not stored.patients else await _hold_stored(here, stored)
+
+
+async def _hold_stored(here: Here, stored: StoredResource) -> Held:
+    records = await records_of_person(here.connection, stored.patients[0])
     known = {}
-    for each in recorded:
+    for each in await dispensations_on(here.grant, here.connection, stored, sorted(records)):
         record = {**parse_json(each.content, here.rules.limits), "id": each.id}
-        for one in read_recorded([record], prescription):
-            known[each.id] = one
-    resource = parse_json(stored.content, here.rules.limits)
-    return Held(stored, resource, known, {each.id: each.source for each in recorded}, records)
+        for one in read_recorded([record], stored.id):
+            known[each.id] = Recorded(one, _recorder(each.recorder, each.source, record))
+    resource = parse_json(stored.content, here.rules.limits) if stored.content else {}
+    prescription = read_prescription(resource, await _medications(here, resource))
+    return Held(stored, resource, prescription, known, records, await is_used_up(here.connection, stored))
 
 
-def _weigh(
-    here: Here, found: Held, operation: Operation, offered: Dispensation, source: str, country: str
-) -> None:
-    """Check the write against the prescription and what was dispensed on it before.
-
-    Raises:
-        Conflict, AccessRefused: it must not be.
-    """
-    prescription = read_prescription(found.resource)
-    before = found.known.get(operation.id)
-    if before is not None:
-        if found.sources.get(operation.id, source) != source:
-            raise AccessRefused("only the node that recorded a dispensation may discard it")
-        if before.identifier != offered.identifier:
-            raise Conflict("a dispensation keeps its dispense id")
-        is_repeat([before], offered)
-        return
-    if is_repeat(found.known.values(), offered):
-        raise Conflict("this dispensation is recorded; repeat it as a conditional create on its identifier")
-    if offered.counts:
-        now = here.grant.opened_at
-        check_dispensable(prescription, found.known.values(), offered, now=now, country=country)
+async def _medications(here: Here, resource: Resource) -> dict[str, Resource]:
+    """Return the Medication that a resource refers to, by "Medication/id"; {} when it names the product."""
+    wanted = medication_of(resource)
+    kind, _, identity = wanted.partition("/")
+    found = await current_of(here, [(kind, identity)]) if kind == "Medication" else {}
+    return {
+        f"{kind}/{each.id}": parse_json(each.content, here.rules.limits)
+        for each in found.values()
+        if not each.deleted
+    }
 
 
-def _change(here: Here, found: Held) -> Operation | None:
+async def _change(here: Here, found: Held) -> Operation | None:
     """Return the write that brings the prescription's status to what is left, None when it is right."""
-    status = status_after(read_prescription(found.resource), found.known.values())
-    if status == found.resource.get("status"):
+    counted = [each.dispensation for each in found.known.values()]
+    status = status_after(found.prescription, counted, used_up=found.used_up)
+    if status == found.prescription.status:
         return None
+    if status == "completed":
+        await use_up(here.connection, found.stored, found.stored.version + 1)
     resource = {**found.resource, "status": status}
-    row = row_of(here, resource, write_json(resource), "MedicationRequest", found.stored.id)
+    row = row_of(here, resource, write_json(resource), ORDER, found.stored.id)
     row = msgspec.structs.replace(row, source=found.stored.source, source_id=found.stored.source_id)
-    return Operation("update", "MedicationRequest", found.stored.id, row)
+    return Operation("update", ORDER, found.stored.id, row)

@@ -1,53 +1,72 @@
 """Abroad: list what may be dispensed on a visitor's prescriptions, dispense, and take it back.
 
-docs/decisions/0002. A dispensation is an offer until the home node has taken it: hand the medicine over
-afterwards. When the answer is lost, the same call with the same dispense id finds what became of it.
+docs/decisions/0002; what is decided is in `primary.dispensing`. A dispensation is an offer until the home
+node has taken it: hand the medicine over afterwards. When the answer is lost, the same call with the same
+dispense id finds what became of it; so does `finish_open`, and `abandon` gives it up.
 """
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode
 
 import msgspec
 
 from salus.core.access import Action
 from salus.core.errors import (
+    AccessRefused,
+    AlreadyDone,
     Conflict,
     InvalidResource,
-    MalformedContent,
     NotFound,
     PeerUnavailable,
     SalusError,
 )
-from salus.federation.peers import Answer, read_json
-from salus.primary.cross_border import SCOPE, PatientAbroad, Resource, asker_of, depart, list_resources
+from salus.primary.cross_border import PatientAbroad, Resource, depart, list_resources
 from salus.primary.desk import Desk, leave
+from salus.primary.dispensing import (
+    ANSWERED,
+    TAKING_BACK,
+    Answer,
+    Line,
+    Wish,
+    answer_of,
+    check_recorded,
+    pharmacy_of,
+    wished,
+)
+from salus.primary.hand_over_messages import send_discard, send_hand_over
 from salus.primary.hand_overs import own_record
 from salus.primary.prescriptions import (
-    Dispensation,
     Remaining,
-    is_repeat,
+    read_amount,
     read_dispensation,
     read_prescription,
     read_recorded,
     remaining,
     why_not,
 )
+from salus.primary.products import is_same_product, medication_of, read_product
 from salus.primary.references import local_reference
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.validation.aspects import STRUCTURE
 from salus.standards.fhir.validation.validator import validate
-from salus.store.dispensed_abroad import DispensedAbroad, Record, begin, lines_of, open_lines, settle
+from salus.store.dispensed_abroad import (
+    DispensedAbroad,
+    Record,
+    begin,
+    line_at,
+    line_of,
+    lines_of,
+    move,
+    unanswered_lines,
+)
 from salus.trust.gate import Access
 
 DISPENSE_PROFILE = "http://hl7.eu/fhir/mpd/StructureDefinition/MedicationDispense-eu-mpd"
 RECORDED = "http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationDispense.recorded"
-ATTEMPTS_MAX = 2
-FULL_URL = "urn:uuid:00000000-0000-4000-8000-000000000001"
+SETTLED = frozenset({Line.RECORDED, Line.DISCARDED})
 
 
 class Prescribed(msgspec.Struct, frozen=True):
@@ -78,7 +97,8 @@ class Supply(msgspec.Struct, frozen=True):
         dispense_id: (system, value), chosen by the pharmacy, new for each hand-over.
         quantity: how much, in the prescription's unit; None where hand-overs are counted.
         medication: CodeableConcept of the product given; None for the one prescribed.
-        substituted: whether it is another product than the one prescribed.
+        substituted: whether the pharmacist says that it is another product than the one prescribed; one that
+            differs from it is recorded as substituted in any case.
         in_progress: the hand-over is begun, not finished.
     """
 
@@ -90,11 +110,18 @@ class Supply(msgspec.Struct, frozen=True):
 
 
 class Dispensed(msgspec.Struct, frozen=True):
-    """What the home node recorded: the dispensation, and whether this call or an earlier one did it."""
+    """What the home node recorded.
+
+    Args:
+        resource: the dispensation.
+        repeated: whether an earlier call did it.
+        left: what is left on the prescription, None where home shows it no longer or gave no answer to that.
+        prescription_status: "" likewise.
+    """
 
     resource: Resource
     repeated: bool
-    left: Remaining
+    left: Remaining | None
     prescription_status: str
 
 
@@ -131,7 +158,7 @@ def _prescribed(
     medications: dict[str, Resource],
     country: str,
 ) -> Prescribed:
-    prescription = read_prescription(resource)
+    prescription = read_prescription(resource, medications)
     link = local_reference(str(resource.get("medicationReference", {}).get("reference", "")))
     return Prescribed(
         resource,
@@ -151,55 +178,95 @@ async def dispense(desk: Desk, patient: PatientAbroad, prescription: Resource, s
     Args:
         desk: the pharmacist.
         patient: who is at the counter.
-        prescription: the MedicationRequest as listed.
+        prescription: the MedicationRequest as listed; it is read again at home by its id.
         supply: what is handed over.
 
     Raises:
         Conflict: the home node refused it: nothing may be handed over. The message says why.
+        NotFound: home holds no such prescription of this patient.
         InvalidResource: the product given is not described as FHIR describes one.
         PeerUnavailable: nobody knows whether it was recorded: call again with the same dispense id.
     """
-    now = desk.peers.clock()
-    resource = dispensation_resource(
-        patient, prescription, supply, desk.caller.name, desk.caller.organisation, now
-    )
-    for issue in validate(resource, checks=STRUCTURE):
-        if issue.severity == "error" and issue.code != "required":
-            raise InvalidResource(f"{issue.expression}: {issue.message}")
-    offered = read_dispensation(resource)
-    system, value = supply.dispense_id
-    line = DispensedAbroad(
-        patient.here, system, value, offered.prescription, write_json(resource), desk.peers.clock()
-    )
-    what = f"MedicationDispense at {patient.node}"
+    desk.peers.membership.admitted(patient.node, desk.peers.clock())
+    identity, what = str(prescription["id"]), f"MedicationDispense at {patient.node}"
     async with depart(desk, patient, Action.CREATE, "MedicationDispense", what) as access:
-        line = await begin(access.grant, desk.database, line)
-        is_repeat([_of(desk, line.message)], offered)
-        response, recorded = await _record(desk, access, patient, line)
-    if not is_repeat([read_dispensation(recorded)], offered):
-        raise PeerUnavailable(f"node {patient.node} recorded another dispensation than was sent")
-    return await _outcome(desk, patient, prescription, recorded, repeated=response.startswith("200"))
+        line = await line_of(access.grant, desk.database, patient.here, *supply.dispense_id)
+        begun = False
+        if line is None or line.state == Line.REFUSED:
+            line = await _compose(desk, patient, identity, supply)
+            line, begun = await begin(access.grant, desk.database, line)
+        _check_own(desk, line)
+        wished(Line(line.state), Wish.DISPENSE)
+        _check_same_supply(desk, line, identity, supply)
+        found = await _exchange(desk, access, patient, line, in_doubt=not begun)
+    if found.error is not None and found.answer is not Answer.DONE:
+        raise found.error
+    return await _outcome(desk, patient, line.prescription, found)
 
 
-async def discard(
-    desk: Desk, patient: PatientAbroad, prescription: Resource, recorded: Resource
-) -> Dispensed:
+async def discard(desk: Desk, patient: PatientAbroad, dispense_id: tuple[str, str]) -> Dispensed:
     """Take a hand-over back: its record stays, marked as entered in error, and what was taken is left again.
 
     Calling it again changes nothing.
+
+    Raises:
+        Conflict: this pharmacy has recorded no such hand-over, or home cannot take it back.
+        PeerUnavailable: it is not known whether it is taken back: call again, or `finish_open`.
     """
-    resource = {name: member for name, member in recorded.items() if name not in {"id", "meta"}}
-    resource["status"] = "entered-in-error"
-    offered, sent = read_dispensation(resource), write_json(resource)
-    system, _, value = offered.identifier.partition("|")
-    line = DispensedAbroad(patient.here, system, value, offered.prescription, sent, desk.peers.clock())
+    line, found = await _take_back(desk, patient, dispense_id, frozenset(Line))
+    return await _outcome(desk, patient, line.prescription, found)
+
+
+def dispense_id_of(dispensation: Resource) -> tuple[str, str]:
+    """Return the dispense id (system, value) of a MedicationDispense.
+
+    Raises:
+        InvalidResource: it has none, or several.
+    """
+    system, _, value = read_dispensation(dispensation).identifier.partition("|")
+    return system, value
+
+
+async def abandon(desk: Desk, patient: PatientAbroad, dispense_id: tuple[str, str]) -> DispensedAbroad:
+    """Give up a hand-over whose answer is missing: nothing was given, and what home recorded is taken back.
+
+    Returns:
+        The line: discarded, or refused when home holds nothing of it.
+
+    Raises:
+        Conflict: it is answered; one that is recorded is taken back by `discard`.
+        PeerUnavailable: home does not answer; the line stays, and `finish_open` goes on with it.
+    """
+    unanswered = frozenset({Line.OPEN, Line.ABANDONING})
+    _, found = await _take_back(desk, patient, dispense_id, unanswered)
+    return found.line
+
+
+async def _take_back(
+    desk: Desk, patient: PatientAbroad, dispense_id: tuple[str, str], allowed: frozenset[Line]
+) -> tuple[DispensedAbroad, _Exchanged]:
+    """Discard a line in one of the states `allowed`.
+
+    It may have been begun for another of the person's merged records.
+    """
     what = f"MedicationDispense at {patient.node}"
-    async with depart(desk, patient, Action.UPDATE, "MedicationDispense", what) as access:
-        _, kept = await _send(desk, patient, sent, "PUT", condition_of(system, value))
-        line = await begin(access.grant, desk.database, line)
-        await _settle(desk, access, patient, line, "discarded")
-        access.record([patient.here])
-    return await _outcome(desk, patient, prescription, kept, repeated=False)
+    async with leave(desk, Action.UPDATE, "MedicationDispense", what) as access:
+        line = await line_at(access.grant, desk.database, patient.here, *dispense_id)
+        after = wished(None if line is None else Line(line.state), Wish.TAKE_BACK)
+        assert line is not None
+        _check_own(desk, line)
+        if line.state not in allowed:
+            raise Conflict(f"this hand-over is {line.state}; a recorded one is taken back by discarding it")
+        if after == Line.DISCARDED:
+            return line, _Exchanged(line, Answer.DONE, _message(desk, patient, line), repeated=True)
+        fresh = after == Line.DISCARDING != line.state
+        taking = msgspec.structs.replace(line, state=after, relationship=patient.relationship)
+        if not await move(access.grant, desk.database, line, taking):
+            raise Conflict("the hand-over changed meanwhile; look what became of it and call again")
+        found = await _exchange(desk, access, patient, taking, in_doubt=not fresh)
+    if found.error is not None and found.line.state not in (Line.DISCARDED, Line.REFUSED):
+        raise found.error
+    return line, found
 
 
 async def handed_over(desk: Desk, patient: PatientAbroad) -> list[DispensedAbroad]:
@@ -215,55 +282,139 @@ async def handed_over(desk: Desk, patient: PatientAbroad) -> list[DispensedAbroa
 
 
 async def finish_open(desk: Desk) -> dict[tuple[str, str], str]:
-    """Send every dispensation again whose answer is still missing, after a crash or an outage.
+    """Send every message of this pharmacy again whose answer is still missing, after a crash or an outage.
+
+    The relationship stated is the one that was stated when it was begun; home decides again.
 
     Returns:
-        By dispense id, "recorded" or why it is not, in the order begun.
+        By dispense id, the state it is in now, or why it is not known yet, in the order begun.
     """
     what = "MedicationDispense, answers missing"
     found: dict[tuple[str, str], str] = {}
     async with leave(desk, Action.CREATE, "MedicationDispense", what) as access:
-        for line in await open_lines(access.grant, desk.database):
+        pharmacies = (pharmacy_of(desk.caller), "")
+        for line in await unanswered_lines(access.grant, desk.database, pharmacies):
             node, _, identity = line.patient.partition(":")
-            patient = PatientAbroad(node, identity, {}, "in-care")
+            patient = PatientAbroad(node, identity, {}, line.relationship)
             try:
-                await _record(desk, access, patient, line)
-                found[line.system, line.value] = "recorded"
+                done = await _exchange(desk, access, patient, line, in_doubt=True)
             except SalusError as error:
                 found[line.system, line.value] = error.message
+            else:
+                refused = done.error if done.line.state == Line.REFUSED else None
+                found[line.system, line.value] = refused.message if refused else done.line.state
     return found
 
 
-async def _record(
-    desk: Desk, access: Access, patient: PatientAbroad, line: DispensedAbroad
-) -> tuple[str, Resource]:
-    """Send the line and write down what became of it; without an answer it stays open."""
-    access.record([patient.here])
+class _Exchanged(msgspec.Struct, frozen=True):
+    """A line after its message was answered: what home said, and the dispensation as it is recorded."""
+
+    line: DispensedAbroad
+    answer: Answer
+    resource: Resource
+    repeated: bool = False
+    error: SalusError | None = None
+
+
+async def _exchange(
+    desk: Desk, access: Access, patient: PatientAbroad, line: DispensedAbroad, *, in_doubt: bool
+) -> _Exchanged:
+    """Send what the line's state asks for, and write down what home answered.
+
+    Raises:
+        SalusError: home did not say what it holds; the line stays as it is.
+        Conflict: another call brought the line to another state meanwhile.
+    """
+    access.record({patient.here, line.patient})
+    message, state = _message(desk, patient, line), Line(line.state)
+    answer, response, recorded, error = Answer.DONE, "", message, None
     try:
-        done = await _send(desk, patient, line.message, "POST", condition_of(line.system, line.value))
-    except (Conflict, InvalidResource, MalformedContent, NotFound) as error:
-        at = desk.peers.clock()
-        await settle(access.grant, desk.database, line, "refused", at=at, note=error.message)
-        raise
-    await _settle(desk, access, patient, line, "recorded")
-    return done
+        if state in TAKING_BACK:
+            response, recorded = await send_discard(desk, patient, message)
+        else:
+            response, recorded = await send_hand_over(desk, patient, message)
+            check_recorded(read_dispensation(message), read_dispensation(recorded))
+    except SalusError as caught:
+        answer, error = answer_of(caught, in_doubt=in_doubt), caught
+    if answer is Answer.UNKNOWN:
+        assert error is not None
+        raise error
+    after = msgspec.structs.replace(
+        line,
+        state=ANSWERED[state, answer],
+        note=error.message if error is not None and answer is not Answer.DONE else "",
+        settled=desk.peers.clock(),
+        relationship=patient.relationship,
+    )
+    if not await move(access.grant, desk.database, line, after, _own(desk, patient, after)):
+        now = await line_of(access.grant, desk.database, line.patient, line.system, line.value)
+        if now is None or now.state != after.state:
+            raise Conflict("the hand-over was changed meanwhile; look what became of it")
+    repeated = response.startswith("200") or isinstance(error, AlreadyDone)
+    return _Exchanged(after, answer, recorded, repeated, error)
 
 
-async def _settle(
-    desk: Desk, access: Access, patient: PatientAbroad, line: DispensedAbroad, state: str
-) -> None:
-    """Write down that home has taken it, and keep this node's own MedicationDispense of it."""
-    now = desk.peers.clock()
-    home = desk.peers.membership.admitted(patient.node, now).base_url
-    resource = own_record(line, parse_json(line.message, desk.peers.limits), home=home, state=state)
-    record = Record(resource, desk.search_key)
-    await settle(access.grant, desk.database, line, state, at=now, record=record)
+def _message(desk: Desk, patient: PatientAbroad, line: DispensedAbroad) -> Resource:
+    """Return the dispensation as it is sent in the line's state, about the patient as home knows them now."""
+    message = parse_json(line.message, desk.peers.limits)
+    if line.state in TAKING_BACK or line.state == Line.DISCARDED:
+        return {
+            **message,
+            "status": "entered-in-error",
+            "subject": {"reference": f"Patient/{patient.id}"},
+        }
+    return message
 
 
-def condition_of(system: str, value: str) -> str:
-    """Return the search condition that selects a dispensation by its dispense id."""
-    parts = (re.sub(r"([\\,$|])", r"\\\1", part) for part in (system, value))
-    return urlencode({"identifier": "|".join(parts)}, safe="|:")
+def _own(desk: Desk, patient: PatientAbroad, line: DispensedAbroad) -> Record | None:
+    """Return this node's own MedicationDispense of a line, None while home holds nothing of it."""
+    if line.state not in SETTLED:
+        return None
+    home = desk.peers.membership.admitted(patient.node, desk.peers.clock()).base_url
+    sent = parse_json(line.message, desk.peers.limits)
+    return Record(own_record(line, sent, home=home, state=line.state), desk.search_key)
+
+
+def _check_own(desk: Desk, line: DispensedAbroad) -> None:
+    if line.pharmacy not in (pharmacy_of(desk.caller), ""):
+        raise Conflict("this dispense id is another pharmacy's; a new hand-over needs a new dispense id")
+
+
+def _check_same_supply(desk: Desk, line: DispensedAbroad, prescription: str, supply: Supply) -> None:
+    """Check that the call asks for the hand-over that its dispense id stands for."""
+    message = parse_json(line.message, desk.peers.limits)
+    amount = read_amount(message.get("quantity"))
+    given = read_product({"medicationCodeableConcept": supply.medication or {}})
+    product = supply.medication is None or is_same_product(given, read_product(message))
+    quantity = amount.value if amount is not None else None
+    if (line.prescription, quantity) != (prescription, supply.quantity) or not product:
+        raise Conflict(
+            "this dispense id stands for another hand-over; a new hand-over needs a new dispense id"
+        )
+
+
+async def _compose(desk: Desk, patient: PatientAbroad, prescription: str, supply: Supply) -> DispensedAbroad:
+    """Return the line of a new hand-over, on the prescription as the home node holds it now."""
+    found = await list_resources(
+        desk, patient, "MedicationRequest", _id=prescription, _include="MedicationRequest:medication"
+    )
+    requests = [each for each in found.resources if _is(each, "MedicationRequest")]
+    if [each.get("id") for each in requests] != [prescription]:
+        raise NotFound(f"node {patient.node} holds no such prescription of this patient")
+    medications = {f"Medication/{each['id']}": each for each in found.resources if _is(each, "Medication")}
+    now, caller = desk.peers.clock(), desk.caller
+    resource = dispensation_resource(
+        patient, requests[0], supply, caller.name, caller.organisation, now, medications
+    )
+    for issue in validate(resource, checks=STRUCTURE):
+        if issue.severity == "error" and issue.code != "required":
+            raise InvalidResource(f"{issue.expression}: {issue.message}")
+    read_dispensation(resource)
+    system, value = supply.dispense_id
+    return DispensedAbroad(
+        patient.here, system, value, prescription, write_json(resource), now, pharmacy_of(caller),
+        patient.relationship,
+    )  # fmt: skip
 
 
 def dispensation_resource(
@@ -273,8 +424,13 @@ def dispensation_resource(
     pharmacist: str,
     pharmacy: str,
     now: datetime,
+    medications: dict[str, Resource] | None = None,
 ) -> Resource:
-    """Return the MedicationDispense (HL7 Europe MPD 1.0.0) of a hand-over."""
+    """Return the MedicationDispense (HL7 Europe MPD 1.0.0) of a hand-over.
+
+    `medications` are those that the prescription may refer to, by "Medication/id": the product's name goes
+    along, and another product is marked as substituted where the two can be compared.
+    """
     at = now.astimezone(UTC).isoformat(timespec="seconds")
     system, value = supply.dispense_id
     resource: dict[str, Any] = {
@@ -292,78 +448,49 @@ def dispensation_resource(
         resource["medicationCodeableConcept"] = supply.medication
     else:
         resource |= {name: prescription[name] for name in prescription if name.startswith("medication")}
-        if str(prescription.get("medicationReference", {}).get("reference", "")).startswith("#"):
+        reference = prescription.get("medicationReference", {})
+        if str(reference.get("reference", "")).startswith("#"):
             resource["contained"] = prescription.get("contained", [])
+        name = _name((medications or {}).get(local_reference(str(reference.get("reference", ""))), {}))
+        if name and not reference.get("display"):
+            resource["medicationReference"] = {**reference, "display": name}
     if supply.quantity is not None:
         total = read_prescription(prescription).total
         unit = {"unit": total.unit, "system": total.system, "code": total.code} if total else {}
         resource["quantity"] = {"value": supply.quantity} | {
             name: text for name, text in unit.items() if text
         }
-    if supply.substituted:
+    comparable = medication_of(prescription) in {"", *(medications or ())}
+    same = is_same_product(read_product(prescription, medications), read_product(resource, medications))
+    if supply.substituted or (comparable and not same):
         resource["substitution"] = {"wasSubstituted": True}
     return resource
 
 
-async def _send(
-    desk: Desk, patient: PatientAbroad, message: bytes, method: str, condition: str
-) -> tuple[str, Resource]:
-    """Send the one-entry transaction and return its response status and the resource as recorded."""
-    url = "MedicationDispense"
-    request = {"method": method, "url": url} | ({"ifNoneExist": condition} if method == "POST" else {})
-    if method == "PUT":
-        request["url"] = f"{url}?{condition}"
-    resource = parse_json(message, desk.peers.limits)
-    entry = {"fullUrl": FULL_URL, "resource": resource, "request": request}
-    body = write_json({"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
-    answer = await _until_answered(desk, patient, body)
-    member = desk.peers.membership.admitted(patient.node, desk.peers.clock())
-    found = read_json(member, answer, "Bundle", desk.peers.limits).get("entry", [])
-    recorded = found[0].get("resource") if len(found) == 1 and isinstance(found[0], dict) else None
-    if not isinstance(recorded, dict) or recorded.get("resourceType") != "MedicationDispense":
-        raise PeerUnavailable(
-            f"node {patient.node} did not say what it recorded; call again with the same id"
+def _name(medication: Resource) -> str:
+    """Return what a Medication is called, "" when it does not say."""
+    code = medication.get("code", {})
+    names = [code.get("text"), *(each.get("display") for each in code.get("coding", ()))]
+    return next((str(each) for each in names if each), "")
+
+
+async def _outcome(desk: Desk, patient: PatientAbroad, prescription: str, found: _Exchanged) -> Dispensed:
+    """Return what is recorded, with what is left on the prescription as far as home tells it now."""
+    done = Dispensed(found.resource, found.repeated, None, "")
+    try:
+        listed = await list_resources(
+            desk,
+            patient,
+            "MedicationRequest",
+            _id=prescription,
+            _revinclude="MedicationDispense:prescription",
         )
-    return str(found[0].get("response", {}).get("status", "")), recorded
-
-
-def _of(desk: Desk, message: bytes) -> Dispensation:
-    return read_dispensation(parse_json(message, desk.peers.limits))
-
-
-async def _until_answered(desk: Desk, patient: PatientAbroad, body: bytes) -> Answer:
-    """Send it, and once more when the answer is lost: the home node does it only once."""
-    asker = asker_of(desk.caller, patient=patient.id, relationship=patient.relationship)
-    for attempt in range(1, ATTEMPTS_MAX + 1):
-        member = desk.peers.membership.admitted(patient.node, desk.peers.clock())
-        try:
-            return await desk.peers.call(
-                member, asker, "POST", "/fhir", scope=SCOPE, body=body,
-                headers={"prefer": "return=representation"},
-            )  # fmt: skip
-        except PeerUnavailable as error:
-            if attempt == ATTEMPTS_MAX:
-                raise PeerUnavailable(
-                    f"{error.message}; it is not known whether the dispensation was recorded: "
-                    "hand nothing over and call again with the same dispense id"
-                ) from error
-    raise AssertionError("unreachable")
-
-
-async def _outcome(
-    desk: Desk, patient: PatientAbroad, prescription: Resource, recorded: Resource, *, repeated: bool
-) -> Dispensed:
-    found = await list_resources(
-        desk,
-        patient,
-        "MedicationRequest",
-        _id=str(prescription["id"]),
-        _revinclude="MedicationDispense:prescription",
-    )
-    requests = [each for each in found.resources if each["resourceType"] == "MedicationRequest"]
+    except (AccessRefused, NotFound, PeerUnavailable):
+        return done
+    requests = [each for each in listed.resources if _is(each, "MedicationRequest")]
     if len(requests) != 1:
-        raise Conflict("the prescription is no longer there; ask its prescriber")
-    recorded_there = [each for each in found.resources if _is(each, "MedicationDispense")]
-    known = read_recorded(recorded_there, str(prescription["id"]))
+        return done
+    recorded = [each for each in listed.resources if _is(each, "MedicationDispense")]
+    known = read_recorded(recorded, prescription)
     left = remaining(read_prescription(requests[0]), known)
-    return Dispensed(recorded, repeated, left, str(requests[0].get("status", "")))
+    return msgspec.structs.replace(done, left=left, prescription_status=str(requests[0].get("status", "")))

@@ -15,7 +15,9 @@ from typing import Any
 import msgspec
 
 from salus.core.errors import Conflict, InvalidResource
+from salus.primary.products import NO_PRODUCT, Product, is_same_product, read_product
 from salus.primary.validity import is_within, last_day, validity_days
+from salus.standards.fhir.fhirpath.units import conversion, parse_unit
 
 PRESCRIBED_QUANTITY = (
     "https://profiles.ihe.net/PHARM/MPD/StructureDefinition/ihe-ext-medicationrequest-prescribedQuantity"
@@ -25,6 +27,7 @@ HANDED_OVER = frozenset({"completed", "in-progress"})
 ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 """Intents (R4 medicationrequest-intent) that authorise a hand-over; proposal, plan, option are no orders."""
 DIGITS_MAX = 18
+UCUM = "http://unitsofmeasure.org"
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
 
 
@@ -45,6 +48,19 @@ class Amount(msgspec.Struct, frozen=True):
             return (self.system, self.code) == (other.system, other.code)
         return self.unit == other.unit
 
+    def in_unit_of(self, other: Amount) -> Decimal | None:
+        """Return the value in the other's unit, None when it cannot be told.
+
+        Only masses, volumes and the like convert: a tablet is no box, though UCUM counts both as one.
+        """
+        if self.same_unit(other):
+            return self.value
+        if not self.code or not other.code or {self.system, other.system} != {UCUM}:
+            return None
+        unit = parse_unit(self.code)
+        factor = conversion(self.code, other.code) if unit is not None and unit.powers else None
+        return None if factor is None else self.value * factor.numerator / factor.denominator
+
 
 class Prescription(msgspec.Struct, frozen=True):
     """One prescribed item.
@@ -61,6 +77,7 @@ class Prescription(msgspec.Struct, frozen=True):
         authored: when it was written, as written, "" when unknown.
         forbids: whether it says that the medicine must not be given (doNotPerform).
         inpatient: whether it is for use within a hospital.
+        product: the medicine.
     """
 
     id: str
@@ -75,6 +92,7 @@ class Prescription(msgspec.Struct, frozen=True):
     authored: str = ""
     forbids: bool = False
     inpatient: bool = False
+    product: Product = NO_PRODUCT
 
 
 class Dispensation(msgspec.Struct, frozen=True):
@@ -86,6 +104,7 @@ class Dispensation(msgspec.Struct, frozen=True):
     amount: Amount | None
     substituted: bool
     handed_over: str
+    product: Product = NO_PRODUCT
 
     @property
     def counts(self) -> bool:
@@ -105,8 +124,8 @@ class Remaining(msgspec.Struct, frozen=True):
         return self.amount.value <= 0 if self.amount is not None else self.fills <= 0
 
 
-def read_prescription(resource: Resource) -> Prescription:
-    """Return the item that a MedicationRequest prescribes."""
+def read_prescription(resource: Resource, medications: Mapping[str, Resource] | None = None) -> Prescription:
+    """Return the item that a MedicationRequest prescribes; `medications` as for `read_product`."""
     request = resource.get("dispenseRequest", {})
     fills = 1 + int(request.get("numberOfRepeatsAllowed", 0))
     each = read_amount(request.get("quantity"))
@@ -130,11 +149,12 @@ def read_prescription(resource: Resource) -> Prescription:
         authored=str(resource.get("authoredOn", "")),
         forbids=resource.get("doNotPerform") is True,
         inpatient=_inpatient(resource.get("category", ())),
+        product=read_product(resource, medications),
     )
 
 
-def read_dispensation(resource: Resource) -> Dispensation:
-    """Return the hand-over that a MedicationDispense records.
+def read_dispensation(resource: Resource, medications: Mapping[str, Resource] | None = None) -> Dispensation:
+    """Return the hand-over that a MedicationDispense records; `medications` as for `read_product`.
 
     Raises:
         InvalidResource: no single dispense id with a system, or not exactly one prescription.
@@ -157,10 +177,13 @@ def read_dispensation(resource: Resource) -> Dispensation:
         amount=read_amount(resource.get("quantity")),
         substituted=bool(resource.get("substitution", {}).get("wasSubstituted", False)),
         handed_over=str(resource.get("whenHandedOver", "")),
+        product=read_product(resource, medications),
     )
 
 
-def read_recorded(resources: Iterable[Resource], prescription: str) -> list[Dispensation]:
+def read_recorded(
+    resources: Iterable[Resource], prescription: str, medications: Mapping[str, Resource] | None = None
+) -> list[Dispensation]:
     """Return the recorded hand-overs on one prescription, also those that no rule would let in today.
 
     One without a proper dispense id is known by its logical id; one that names several prescriptions counts
@@ -179,8 +202,22 @@ def read_recorded(resources: Iterable[Resource], prescription: str) -> list[Disp
             "identifier": identifiers if proper else own,
             "authorizingPrescription": [{"reference": link}],
         }
-        found.append(read_dispensation({**resource, **named}))
+        found.append(read_dispensation({**resource, **named}, medications))
     return found
+
+
+def prescriptions_named(resource: Resource, *, base: str = "") -> list[str]:
+    """Return the ids of the prescriptions kept here that a MedicationDispense names, each as often as named.
+
+    One at another address is not kept here; `base` is the address of this node's own.
+    """
+    links = [str(each.get("reference", "")) for each in resource.get("authorizingPrescription", ())]
+    own = f"{base}/".casefold()
+    return [
+        _prescription_of(link)
+        for link in links
+        if "MedicationRequest/" in link and ("://" not in link or (base and link.casefold().startswith(own)))
+    ]
 
 
 def _prescription_of(reference: str) -> str:
@@ -203,38 +240,27 @@ def read_amount(quantity: Resource | None) -> Amount | None:
 
 
 def remaining(prescription: Prescription, dispensations: Iterable[Dispensation]) -> Remaining:
-    """Return what is left after the given hand-overs; those discarded or declined count nothing."""
+    """Return what is left after the given hand-overs; those discarded or declined count nothing.
+
+    One whose amount cannot be told in the prescription's unit counts as much as one hand-over may give, so
+    that never too much is left.
+    """
     counted = [each for each in dispensations if each.counts]
-    fills = prescription.fills - len(counted)
+    fills = max(prescription.fills - len(counted), 0)
     if prescription.total is None:
         return Remaining(None, fills)
     total = prescription.total
-    used = sum((each.amount.value for each in counted if each.amount is not None), Decimal(0))
-    return Remaining(msgspec.structs.replace(total, value=total.value - used), fills)
+    used = sum((_used(prescription, total, each) for each in counted), Decimal(0))
+    left = msgspec.structs.replace(total, value=max(total.value - used, Decimal(0)))
+    return Remaining(left, max(fills, 1) if left.value > 0 else 0)
 
 
-def is_repeat(known: Iterable[Dispensation], offered: Dispensation) -> bool:
-    """Return whether the offered dispensation, or its discard, is recorded already.
-
-    Raises:
-        Conflict: its dispense id stands for another hand-over, or for one that was discarded.
-    """
-    same = next((each for each in known if each.identifier == offered.identifier), None)
-    if same is None:
-        return False
-    if not offered.counts:
-        return not same.counts
-    if not same.counts:
-        raise Conflict("this dispense id was discarded; a new hand-over needs a new dispense id")
-    if (same.prescription, same.amount, same.substituted) != (
-        offered.prescription,
-        offered.amount,
-        offered.substituted,
-    ):
-        raise Conflict(
-            "this dispense id stands for another hand-over; a new hand-over needs a new dispense id"
-        )
-    return True
+def _used(prescription: Prescription, total: Amount, each: Dispensation) -> Decimal:
+    value = each.amount.in_unit_of(total) if each.amount is not None else None
+    if value is not None and value >= 0:
+        return value
+    once = prescription.each.in_unit_of(total) if prescription.each is not None else None
+    return once if once is not None else total.value
 
 
 def check_dispensable(
@@ -258,8 +284,10 @@ def check_dispensable(
         raise Conflict("nothing is left on this prescription")
     if reason := why_not(prescription, now, country):
         raise Conflict(f"nothing may be dispensed on this prescription: {reason}")
-    if offered.substituted and not prescription.substitution:
-        raise Conflict("the prescriber excluded substitution")
+    if not prescription.substitution and (
+        offered.substituted or not is_same_product(prescription.product, offered.product)
+    ):
+        raise Conflict("the prescriber excluded substitution: hand over the product that is prescribed")
     if left.amount is not None:
         _check_amount(prescription, offered, left.amount)
 
@@ -271,19 +299,9 @@ def _check_amount(prescription: Prescription, offered: Dispensation, left: Amoun
         raise Conflict(f"the quantity must be given in the prescription's unit ({left.unit or left.code})")
     if offered.amount.value > left.value:
         raise Conflict(f"only {left} is left on this prescription")
-    if prescription.each is not None and offered.amount.value > prescription.each.value:
+    once = prescription.each.in_unit_of(left) if prescription.each is not None else None
+    if once is not None and offered.amount.value > once:
         raise Conflict(f"at most {prescription.each} may be handed over at once")
-
-
-def status_after(prescription: Prescription, dispensations: Iterable[Dispensation]) -> str:
-    """Return the prescription's status once these hand-overs are recorded.
-
-    An active prescription with nothing left is completed; a completed one with something left (a
-    hand-over was discarded) is active again. Every other status was set by its prescriber and stays.
-    """
-    if prescription.status not in {"active", "completed"}:
-        return prescription.status
-    return "completed" if remaining(prescription, dispensations).none else "active"
 
 
 def why_not(prescription: Prescription, now: datetime, country: str) -> str:

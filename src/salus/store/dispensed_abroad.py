@@ -1,37 +1,53 @@
-"""What this node dispensed on prescriptions of other nodes, line by line, open until they answered."""
+"""What this node dispensed on prescriptions of other nodes, line by line (docs/decisions/0002)."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from salus.core.access import Grant
-from salus.core.errors import Conflict, TooLarge
+from salus.core.errors import TooLarge
 from salus.standards.fhir.codec.json import write_json
 from salus.store import resources
 from salus.store.changes import Operation
 from salus.store.postgres import Connection, Database
 from salus.store.rows import make_row
 
-OPEN_MAX = 100
+UNANSWERED_MAX = 100
 LINES_MAX = 500
-_COLUMNS = "patient, system, value, prescription, message, begun, settled, state, note"
-_BEGIN = """
-INSERT INTO dispensed_abroad (patient, system, value, prescription, message, begun, state)
-VALUES ($1, $2, $3, $4, $5, $6, 'open')
+_COLUMNS = (
+    "patient, system, value, prescription, message, begun, pharmacy, relationship, settled, state, note"
+)
+_BEGIN = f"""
+INSERT INTO dispensed_abroad
+    (patient, system, value, prescription, message, begun, pharmacy, relationship, state)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open')
 ON CONFLICT (patient, system, value) DO UPDATE
-SET prescription = $4, message = $5, begun = $6, state = 'open', settled = NULL, note = ''
+SET prescription = $4, message = $5, begun = $6, pharmacy = $7, relationship = $8,
+    state = 'open', settled = NULL, note = ''
 WHERE dispensed_abroad.state = 'refused'
-"""
+RETURNING {_COLUMNS}
+"""  # noqa: S608  (constants only)
 _GET = f"SELECT {_COLUMNS} FROM dispensed_abroad WHERE patient = $1 AND system = $2 AND value = $3"  # noqa: S608  (constants only)
-_SETTLE = """
-UPDATE dispensed_abroad SET state = $4, note = $5, settled = $6
-WHERE patient = $1 AND system = $2 AND value = $3
+_AT = f"""
+SELECT {_COLUMNS} FROM dispensed_abroad
+WHERE system = $2 AND value = $3 AND split_part(patient, ':', 1) = split_part($1, ':', 1)
+ORDER BY patient <> $1 LIMIT 1
+"""  # noqa: S608  (constants only)
+_MOVE = """
+UPDATE dispensed_abroad SET state = $5, note = $6, settled = $7, relationship = $8
+WHERE patient = $1 AND system = $2 AND value = $3 AND state = $4
+RETURNING true
 """
 _OF_PATIENT = f"SELECT {_COLUMNS} FROM dispensed_abroad WHERE patient = $1 ORDER BY begun DESC LIMIT $2"  # noqa: S608  (constants only)
-_OPEN = f"SELECT {_COLUMNS} FROM dispensed_abroad WHERE state = 'open' ORDER BY begun LIMIT $1"  # noqa: S608  (constants only)
+_UNANSWERED = f"""
+SELECT {_COLUMNS} FROM dispensed_abroad
+WHERE state IN ('open', 'abandoning', 'discarding') AND pharmacy = ANY ($1)
+ORDER BY begun LIMIT $2
+"""  # noqa: S608  (constants only)
 _KNOWN = "SELECT true FROM resource WHERE compartment = $1 AND type = $2 AND id = $3"
 
 
@@ -44,9 +60,11 @@ class DispensedAbroad(msgspec.Struct, frozen=True):
         prescription: id of the MedicationRequest at the patient's home node.
         message: the MedicationDispense as sent.
         begun: when it was first sent.
-        settled: when the answer came, None while the line is open.
-        state: open, recorded, refused or discarded.
-        note: why it was refused.
+        pharmacy: whose hand-over it is; "" for a line of before that was written down.
+        relationship: what its pharmacist last stated of the patient.
+        settled: when the home node answered, None while it has not.
+        state: open, recorded, refused, abandoning, discarding or discarded (`primary.dispensing`).
+        note: what the home node said against it.
     """
 
     patient: str
@@ -55,6 +73,8 @@ class DispensedAbroad(msgspec.Struct, frozen=True):
     prescription: str
     message: bytes
     begun: datetime
+    pharmacy: str
+    relationship: str
     settled: datetime | None = None
     state: str = "open"
     note: str = ""
@@ -67,41 +87,61 @@ class Record(msgspec.Struct, frozen=True):
     search_key: bytes
 
 
-async def begin(grant: Grant, database: Database, line: DispensedAbroad) -> DispensedAbroad:
-    """Write the line down before it is sent, and return it.
+async def begin(grant: Grant, database: Database, line: DispensedAbroad) -> tuple[DispensedAbroad, bool]:
+    """Write the line down before it is sent; return it, and whether it is begun by this call.
 
     A line already begun is returned as it is; one that was refused is begun anew.
-
-    Raises:
-        Conflict: the dispense id was used for another prescription.
     """
     async with database.writing(grant) as connection:
-        await connection.execute(
-            _BEGIN, line.patient, line.system, line.value, line.prescription, line.message, line.begun
-        )
-        row = await connection.fetchrow(_GET, line.patient, line.system, line.value)
+        row = await connection.fetchrow(
+            _BEGIN, line.patient, line.system, line.value, line.prescription, line.message, line.begun,
+            line.pharmacy, line.relationship,
+        )  # fmt: skip
+        begun = row is not None
+        if row is None:
+            row = await connection.fetchrow(_GET, line.patient, line.system, line.value)
     assert row is not None
-    known = DispensedAbroad(*row)
-    if known.prescription != line.prescription:
-        raise Conflict("this dispense id stands for a hand-over on another prescription; choose a new one")
-    return known
+    return DispensedAbroad(*row), begun
 
 
-async def settle(
+async def line_of(
+    grant: Grant, database: Database, patient: str, system: str, value: str
+) -> DispensedAbroad | None:
+    """Return the line of a dispense id, None when there is none."""
+    async with database.reading(grant) as connection:
+        row = await connection.fetchrow(_GET, patient, system, value)
+    return None if row is None else DispensedAbroad(*row)
+
+
+async def line_at(
+    grant: Grant, database: Database, patient: str, system: str, value: str
+) -> DispensedAbroad | None:
+    """Return the line of a dispense id at the patient's node, this patient's first; None for none."""
+    async with database.reading(grant) as connection:
+        row = await connection.fetchrow(_AT, patient, system, value)
+    return None if row is None else DispensedAbroad(*row)
+
+
+async def move(
     grant: Grant,
     database: Database,
     line: DispensedAbroad,
-    state: str,
-    *,
-    at: datetime,
-    note: str = "",
+    after: DispensedAbroad,
     record: Record | None = None,
-) -> None:
-    """Write down what the home node answered, and with it this node's own record of the hand-over."""
+) -> bool:
+    """Bring a line from the state of `line` to that of `after`, and this node's own record with it.
+
+    Returns:
+        False, and nothing is changed, when it is in another state than `line` meanwhile.
+    """
     async with database.writing(grant) as connection:
-        await connection.execute(_SETTLE, line.patient, line.system, line.value, state, note, at)
-        if record is not None:
+        moved = await connection.fetchval(
+            _MOVE, line.patient, line.system, line.value, line.state,
+            after.state, after.note, after.settled, after.relationship,
+        )  # fmt: skip
+        if moved is not None and record is not None:
             await _keep(grant, database, connection, line.patient, record)
+    return moved is not None
 
 
 async def _keep(
@@ -119,10 +159,12 @@ async def _keep(
     await resources.apply(grant, connection, [operation])
 
 
-async def open_lines(grant: Grant, database: Database) -> list[DispensedAbroad]:
-    """Return the lines whose answer is still missing, oldest first, at most 100."""
+async def unanswered_lines(
+    grant: Grant, database: Database, pharmacies: Collection[str]
+) -> list[DispensedAbroad]:
+    """Return the lines of the pharmacies whose answer is still missing, oldest first, at most 100."""
     async with database.reading(grant) as connection:
-        rows = await connection.fetch(_OPEN, OPEN_MAX)
+        rows = await connection.fetch(_UNANSWERED, list(pharmacies), UNANSWERED_MAX)
     return [DispensedAbroad(*row) for row in rows]
 
 

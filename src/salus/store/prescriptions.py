@@ -1,8 +1,10 @@
-"""A prescription and what was dispensed on it, held still for the rest of a transaction."""
+"""A prescription and what was dispensed on it, held still for the rest of a transaction (schema 0046)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+import msgspec
 
 from salus.core.access import Grant
 from salus.core.errors import TooCostly
@@ -18,12 +20,42 @@ WHERE type = 'MedicationRequest' AND id = $1 AND NOT deleted AND (NOT hidden OR 
 """  # noqa: S608  (constants only)
 # The id may be written with escapes; then the bytes do not tell, and the reader decides.
 _DISPENSATIONS = f"""
-SELECT {_COLUMNS} FROM resource
+SELECT {_COLUMNS}, node, pharmacy FROM resource LEFT JOIN hand_over USING (compartment, id)
 WHERE compartment = ANY ($1::text[]) AND type = 'MedicationDispense' AND NOT deleted
   AND (position($2::bytea IN content) > 0 OR position('\\x5c75'::bytea IN content) > 0)
 LIMIT $3
 """  # noqa: S608  (constants only)
+_SAME = "SELECT compartment, id, node, pharmacy, content FROM hand_over_of($1)"
+_KEEP = """
+INSERT INTO hand_over (compartment, id, identifier, node, pharmacy) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (compartment, id) DO NOTHING
+"""
+_RECORDERS = "SELECT id, node, pharmacy FROM hand_over WHERE compartment = ANY ($1) AND id = ANY ($2)"
+_IS_USED_UP = "SELECT true FROM used_up WHERE compartment = $1 AND id = $2 AND version = $3"
+_USE_UP = """
+INSERT INTO used_up (compartment, id, version) VALUES ($1, $2, $3)
+ON CONFLICT (compartment, id) DO UPDATE SET version = excluded.version
+"""
 _SEE = "SELECT set_config('salus.patients', $1, true), set_config('salus.sees_hidden', $2, true)"
+
+
+class HandOver(msgspec.Struct, frozen=True):
+    """A recorded dispensation.
+
+    Args:
+        patient: whose record holds it.
+        id: its logical id.
+        content: its bytes.
+        recorder: the node ("" for this one) and the organisation that recorded it by the rules; None for
+            one that was loaded.
+        source: its meta.source as kept beside it.
+    """
+
+    patient: str
+    id: str
+    content: bytes
+    recorder: tuple[str, str] | None
+    source: str = ""
 
 
 async def hold_prescription(grant: Grant, connection: Connection, prescription: str) -> StoredResource | None:
@@ -44,7 +76,7 @@ async def records_of_person(connection: Connection, patient: str) -> frozenset[s
 
 async def dispensations_on(
     grant: Grant, connection: Connection, prescription: StoredResource, records: Sequence[str]
-) -> list[StoredResource]:
+) -> list[HandOver]:
     """Return what was dispensed on the person's records and may name the prescription.
 
     It is to be counted and not shown: what the citizen restricts, and what is in a record of the person that
@@ -58,4 +90,54 @@ async def dispensations_on(
     await connection.execute(_SEE, patients_setting(grant), hidden_setting(grant))
     if len(rows) >= DISPENSATIONS_MAX:
         raise TooCostly(f"More than {DISPENSATIONS_MAX} dispensations name one prescription; end it first.")
-    return [resources.stored(row) for row in rows]
+    return [
+        HandOver(
+            row["compartment"],
+            row["id"],
+            row["content"],
+            None if row["node"] is None else (row["node"], row["pharmacy"]),
+            row["source"],
+        )
+        for row in rows
+    ]
+
+
+async def hold_dispense_id(connection: Connection, identifier: str) -> list[HandOver]:
+    """Lock a dispense id until the transaction ends and return what it stands for at this node.
+
+    It is for telling a repeated message from a new one, and not shown: it is found also where the citizen
+    restricts it, and in a record that the caller may not read.
+    """
+    await connection.execute(resources.LOCK, [f"MedicationDispense|{identifier}"])
+    rows = await connection.fetch(_SAME, identifier)
+    return [
+        HandOver(row["compartment"], row["id"], row["content"], (row["node"], row["pharmacy"]))
+        for row in rows
+    ]
+
+
+async def keep_recorder(
+    connection: Connection, patient: str, identity: str, identifier: str, recorder: tuple[str, str]
+) -> None:
+    """Write down who recorded a dispensation; the first word stays."""
+    await connection.execute(_KEEP, patient, identity, identifier, *recorder)
+
+
+async def recorders_of(connection: Connection, found: Sequence[StoredResource]) -> dict[str, tuple[str, str]]:
+    """Return who recorded the dispensations, by logical id; those that were loaded have no recorder."""
+    patients = [patient for each in found for patient in each.patients]
+    rows = await connection.fetch(_RECORDERS, patients, [each.id for each in found])
+    return {row["id"]: (row["node"], row["pharmacy"]) for row in rows}
+
+
+async def is_used_up(connection: Connection, prescription: StoredResource) -> bool:
+    """Return whether a hand-over completed it, and nobody wrote it since."""
+    found = await connection.fetchval(
+        _IS_USED_UP, prescription.patients[0], prescription.id, prescription.version
+    )
+    return found is not None
+
+
+async def use_up(connection: Connection, prescription: StoredResource, version: int) -> None:
+    """Write down that a hand-over completes the prescription in this version."""
+    await connection.execute(_USE_UP, prescription.patients[0], prescription.id, version)

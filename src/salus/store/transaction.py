@@ -150,6 +150,10 @@ async def _attempt(
     if here.rules.after is not None:
         await here.rules.after(here, changed)
     matched = await _matched(here, entries, targets, places)
+    if here.rules.recognise is not None:
+        for entry in entries:
+            if entry.index in matched:
+                await here.rules.recognise(here, entry, matched[entry.index])
     return [
         _done(entry, None if place is None else changed[place], matched.get(entry.index))
         for entry, place in zip(entries, places, strict=True)

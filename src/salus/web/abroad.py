@@ -28,6 +28,7 @@ from salus.primary.prescriptions import Remaining
 from salus.standards.fhir.codec.json import parse_json_value, write_json
 from salus.standards.fhir.validation.aspects import STRUCTURE
 from salus.standards.fhir.validation.validator import validate
+from salus.store.dispensed_abroad import DispensedAbroad
 from salus.trust.identity import authenticate
 from salus.web.services import Face, Receive, Scope, Send, Services
 
@@ -86,7 +87,8 @@ class Publication(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class HandOver(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A hand-over on a prescription as listed; `dispense_id` is (system, value), new for each hand-over.
 
-    `medication` is the product given (CodeableConcept), where it is not the one prescribed.
+    The prescription is read again at home by its id. `medication` is the product given (CodeableConcept),
+    where it is not the one prescribed.
     """
 
     prescription: dict[str, Any]
@@ -106,10 +108,20 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TakeBack(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The dispensation, as recorded, that is to be discarded."""
+    """A hand-over that is to be discarded: its dispense id, or the dispensation as recorded.
 
-    prescription: dict[str, Any]
-    dispensation: dict[str, Any]
+    `prescription` may come along as it was listed; it is not read.
+    """
+
+    dispense_id: tuple[Name, Name] | None = None
+    dispensation: dict[str, Any] | None = None
+    prescription: dict[str, Any] | None = None
+
+
+class GiveUp(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A hand-over that was begun and whose answer is missing."""
+
+    dispense_id: tuple[Name, Name]
 
 
 def face(services: Services) -> Face:
@@ -239,13 +251,25 @@ async def _dispense(desk: Desk, body: bytes) -> Resource:
 
 async def _discard(desk: Desk, body: bytes) -> Resource:
     asked = _read(desk, body, TakeBack)
-    prescription = _listed(asked.prescription, "MedicationRequest")
-    recorded = _listed(asked.dispensation, "MedicationDispense")
-    return _dispensed(await dispensing_abroad.discard(desk, asked.patient, prescription, recorded))
+    if asked.dispensation is not None:
+        dispense_id = dispensing_abroad.dispense_id_of(_listed(asked.dispensation, "MedicationDispense"))
+        if asked.dispense_id not in (None, dispense_id):
+            raise MalformedContent("dispense_id is not that of the dispensation; send one of the two.")
+    elif asked.dispense_id is not None:
+        dispense_id = asked.dispense_id
+    else:
+        raise MalformedContent("Send dispense_id, or the dispensation as it was recorded.")
+    return _dispensed(await dispensing_abroad.discard(desk, asked.patient, dispense_id))
+
+
+async def _abandon(desk: Desk, body: bytes) -> Resource:
+    """Give up a hand-over whose answer is missing: whatever became of it at home is taken back."""
+    asked = _read(desk, body, GiveUp)
+    return _line(desk, await dispensing_abroad.abandon(desk, asked.patient, asked.dispense_id))
 
 
 async def _finish(desk: Desk, body: bytes) -> Resource:
-    """Send again every dispensation whose answer is missing; the body is {}."""
+    """Send again every message of this pharmacy whose answer is missing; the body is {}."""
     _read(desk, body, Nothing)
     found = await dispensing_abroad.finish_open(desk)
     listed = [
@@ -257,19 +281,7 @@ async def _finish(desk: Desk, body: bytes) -> Resource:
 async def _handed_over(desk: Desk, body: bytes) -> Resource:
     """Answer this node's own record of hand-overs to a patient of another node."""
     found = await dispensing_abroad.handed_over(desk, _read(desk, body, Whom).patient)
-    listed = [
-        {
-            "dispense_id": [each.system, each.value],
-            "prescription": each.prescription,
-            "state": each.state,
-            "note": each.note,
-            "begun": each.begun.isoformat(),
-            "settled": each.settled.isoformat() if each.settled else None,
-            "dispensation": parse_json_value(each.message, desk.peers.limits),
-        }
-        for each in found
-    ]
-    return {"handed_over": listed}
+    return {"handed_over": [_line(desk, each) for each in found]}
 
 
 ROUTES: dict[str, Callable[[Desk, bytes], Awaitable[Resource]]] = {
@@ -281,6 +293,7 @@ ROUTES: dict[str, Callable[[Desk, bytes], Awaitable[Resource]]] = {
     "/prescriptions": _prescriptions,
     "/dispense": _dispense,
     "/discard": _discard,
+    "/abandon": _abandon,
     "/finish": _finish,
     "/handed-over": _handed_over,
 }
@@ -312,7 +325,22 @@ def _dispensed(dispensed: Dispensed) -> Resource:
     }
 
 
-def _left(left: Remaining) -> Resource:
+def _line(desk: Desk, line: DispensedAbroad) -> Resource:
+    return {
+        "dispense_id": [line.system, line.value],
+        "prescription": line.prescription,
+        "state": line.state,
+        "note": line.note,
+        "pharmacy": line.pharmacy,
+        "begun": line.begun.isoformat(),
+        "settled": line.settled.isoformat() if line.settled else None,
+        "dispensation": parse_json_value(line.message, desk.peers.limits),
+    }
+
+
+def _left(left: Remaining | None) -> Resource | None:
+    if left is None:
+        return None
     return {
         "quantity": None if left.amount is None else left.amount.value,
         "fills": left.fills,

@@ -8,13 +8,12 @@ from salus.core.errors import Conflict, InvalidResource
 from salus.primary.prescriptions import (
     PRESCRIBED_QUANTITY,
     check_dispensable,
-    is_repeat,
     is_valid_at,
+    prescriptions_named,
     read_dispensation,
     read_prescription,
     read_recorded,
     remaining,
-    status_after,
     why_not,
 )
 
@@ -27,6 +26,15 @@ def prescription(status="active", **request):
     fields = {"quantity": {"value": 30, **TABLETS}, "numberOfRepeatsAllowed": 1} | request
     head = {"resourceType": "MedicationRequest", "id": "rx", "status": status, "intent": "order"}
     return head | {"authoredOn": "2026-11-01", "dispenseRequest": fields}
+
+
+UCUM = {"system": "http://unitsofmeasure.org"}
+
+
+def grams(total, each=1):
+    whole = {"url": PRESCRIBED_QUANTITY, "valueQuantity": {"value": total, "code": "g", **UCUM}}
+    once = {"value": each, "code": "g", **UCUM} if each else None
+    return prescription(quantity=once, extension=[whole])
 
 
 def dispensation(value=30, name="d1", status="completed", **members):
@@ -52,6 +60,14 @@ def left(request, *dispensations):
         (prescription(), [dispensation(status="entered-in-error")], "60 tablet"),
         (prescription(), [dispensation(status="declined")], "60 tablet"),
         (prescription(), [dispensation("12.50")], "47.5 tablet"),
+        (prescription(), [dispensation(quantity=None)], "30 tablet"),
+        (prescription(), [dispensation(quantity={"value": 1, "unit": "box"})], "30 tablet"),
+        (prescription(), [dispensation(quantity={"value": 1, "code": "{box}"} | UCUM)], "30 tablet"),
+        (prescription(), [dispensation(-5)], "30 tablet"),
+        (prescription(), [dispensation(90)], "0 tablet"),
+        (grams(2, each=None), [dispensation(quantity={"value": 1, "unit": "box"})], "0 g"),
+        (grams(2), [dispensation(quantity={"value": 500, "code": "mg"} | UCUM)], "1.5 g"),
+        (grams(2), [dispensation(quantity={"value": 5, "code": "mL"} | UCUM)], "1 g"),
         (
             prescription(extension=[{"url": PRESCRIBED_QUANTITY, "valueQuantity": {"value": 50, **TABLETS}}]),
             [dispensation(20)],
@@ -92,6 +108,12 @@ def test_what_is_left_is_the_prescribed_amount_less_what_was_handed_over(request
             prescription() | {"substitution": {"allowedBoolean": False}},
             [],
             dispensation(substitution={"wasSubstituted": True}),
+            "substitution",
+        ),
+        (
+            prescription() | {"substitution": {"allowedBoolean": False}},
+            [],
+            dispensation(medicationCodeableConcept={"text": "Another product"}),
             "substitution",
         ),
     ],
@@ -147,39 +169,6 @@ def test_every_kind_of_order_may_be_dispensed(intent):
 
 
 @pytest.mark.parametrize(
-    ("status", "known", "after"),
-    [
-        ("active", [dispensation(), dispensation(name="d2")], "completed"),
-        ("active", [dispensation()], "active"),
-        ("completed", [dispensation(), dispensation(name="d2", status="entered-in-error")], "active"),
-        ("cancelled", [], "cancelled"),
-    ],
-)
-def test_the_status_follows_what_is_left_unless_the_prescriber_ended_it(status, known, after):
-    assert status_after(read_prescription(prescription(status)), map(read_dispensation, known)) == after
-
-
-@pytest.mark.parametrize(
-    ("known", "offered", "repeat"),
-    [
-        ([], dispensation(), False),
-        ([dispensation()], dispensation(), True),
-        ([dispensation()], dispensation(status="entered-in-error"), False),
-        ([dispensation(status="entered-in-error")], dispensation(status="cancelled"), True),
-        ([dispensation()], dispensation(29), Conflict),
-        ([dispensation(status="cancelled")], dispensation(), Conflict),
-    ],
-)
-def test_the_same_dispense_id_is_the_same_hand_over(known, offered, repeat):
-    found = [read_dispensation(each) for each in known]
-    if repeat is Conflict:
-        with pytest.raises(Conflict, match="dispense id"):
-            is_repeat(found, read_dispensation(offered))
-    else:
-        assert is_repeat(found, read_dispensation(offered)) is repeat
-
-
-@pytest.mark.parametrize(
     "members",
     [
         {"identifier": []},
@@ -197,6 +186,17 @@ def test_the_same_dispense_id_is_the_same_hand_over(known, offered, repeat):
 def test_a_dispensation_without_id_or_prescription_is_refused(members):
     with pytest.raises(InvalidResource):
         read_dispensation(dispensation(**members))
+
+
+def test_a_dispensation_names_the_prescriptions_of_this_node_and_those_of_others_apart():
+    links = [
+        "MedicationRequest/a",
+        "HTTPS://PT.example/fhir/MedicationRequest/b",
+        "https://es.example/MedicationRequest/c",
+    ]
+    resource = {"authorizingPrescription": [{"reference": each} for each in links] + [{"display": "paper"}]}
+    assert prescriptions_named(resource, base="https://pt.example/fhir") == ["a", "b"]
+    assert prescriptions_named(resource) == ["a"]
 
 
 def test_records_that_no_rule_would_let_in_today_still_count():

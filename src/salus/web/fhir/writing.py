@@ -15,7 +15,7 @@ from salus.core.errors import (
     SalusError,
 )
 from salus.core.limits import Limits
-from salus.primary.dispensations import keep_prescriptions
+from salus.primary.dispensations import check_match, keep_prescriptions
 from salus.standards.fhir.bundle import Entry, Resource
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.validation.validator import validate
@@ -102,7 +102,9 @@ def check_authors(caller: Caller, resource: Resource) -> None:
 @cache
 def _rules(fhir_base: str, search_key: bytes, integrity: bool, limits: Limits, country: str) -> Rules:
     obey = partial(keep_prescriptions, country=country)
-    return Rules(fhir_base, search_key, integrity, limits, check_valid, patching.apply_patch, obey)
+    return Rules(
+        fhir_base, search_key, integrity, limits, check_valid, patching.apply_patch, obey, recognise=check_match
+    )
 
 
 def rules_of(services: Services, caller: Caller) -> Rules:

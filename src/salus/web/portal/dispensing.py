@@ -75,9 +75,7 @@ async def take_back(visit: Visit) -> Response:
     if at_home:
         await _discard_here(visit, speaking(visit, found), each.resource)
     else:
-        prescription = {"id": read_dispensation(each.resource).prescription}
-        desk = desk_of(visit.services, speaking(visit, found))
-        await discard(desk, abroad(found), prescription, each.resource)
+        await discard(desk_of(visit.services, speaking(visit, found)), abroad(found), wanted)
     return _done(visit, found, "taken-back")
 
 
