@@ -27,6 +27,10 @@ class MalformedContent(SalusError):
     issue, status = "structure", 400
 
 
+class NotAnObject(MalformedContent):
+    """The JSON is no object, and so no resource."""
+
+
 class InvalidResource(SalusError):
     """The resource breaks a rule of its definition; `issues` holds an issue for each rule."""
 
@@ -41,6 +45,10 @@ class NotAuthenticated(SalusError):
     """No token, or one that cannot be trusted."""
 
     issue, status = "login", 401
+
+
+class NoCredentials(NotAuthenticated):
+    """No bearer token was sent at all."""
 
 
 class WalletRefused(NotAuthenticated):

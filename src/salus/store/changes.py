@@ -98,8 +98,8 @@ def plan(grant: Grant, operation: Operation, current: Any) -> Change:  # Any: an
         raise _absent(operation)
     if operation.if_match is not None and (current is None or current["version"] != operation.if_match):
         raise VersionConflict(
-            f"If-Match names version {operation.if_match} of {operation.type}/{operation.id}, "
-            "which is not the current one; read it again and repeat the change."
+            f"If-Match does not name the current version of {operation.type}/{operation.id}; "
+            "read it again and repeat the change."
         )
     if operation.row is None:
         return _deletion(grant, operation, current)

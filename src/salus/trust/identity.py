@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey
 
 from salus.core.access import Caller
 from salus.core.clock import Clock
-from salus.core.errors import NotAuthenticated
+from salus.core.errors import NoCredentials, NotAuthenticated
 from salus.store.revocations import of_client
 from salus.trust.refusals import BEARER, Refusals
 from salus.trust.tokens import AccessToken, TokenTerms, verify
@@ -101,8 +101,8 @@ def authenticate(doorkeeper: Doorkeeper, authorization: str | None) -> Caller:
 
 def _bearer(authorization: str | None) -> str:
     if not authorization:
-        raise NotAuthenticated("Send an access token in the header `Authorization: Bearer ...`.")
+        raise NoCredentials("Send an access token in the header `Authorization: Bearer ...`.")
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise NotAuthenticated("The Authorization header must be `Bearer` and an access token.")
+        raise NoCredentials("The Authorization header must be `Bearer` and an access token.")
     return token

@@ -35,7 +35,7 @@ from salus.web.fhir import face as fhir
 from salus.web.fhir.answer import Answer
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.request import FhirRequest
-from salus.web.fhir.search import bundle, form_pairs, note_named
+from salus.web.fhir.search import bundle, note_named, with_form
 from salus.web.fhir_door import delegating
 from salus.web.services import Face, Services
 
@@ -82,7 +82,7 @@ async def respond(services: Services, request: FhirRequest, *, rates: Rates) -> 
         raise MethodNotAllowed("A lookup between nodes is a POST, so that no log keeps what is asked.")
     if request.pairs:
         raise InvalidSearch("Send the parameters in the body; a query may end up in a log.")
-    return await look_up(services, await form_pairs(request), caller, rates)
+    return await look_up(services, (await with_form(request)).pairs, caller, rates)
 
 
 async def look_up(services: Services, pairs: Pairs, caller: Caller, rates: Rates) -> Answer:

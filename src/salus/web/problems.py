@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from salus.core.errors import InvalidResource, NotAuthenticated, SalusError, Throttled
+from salus.core.errors import InvalidResource, NoCredentials, NotAuthenticated, SalusError, Throttled
 from salus.standards.fhir.codec.json import write_json
 
 JSON_TYPE = b"application/fhir+json; charset=utf-8"
@@ -84,7 +84,9 @@ def problem(error: SalusError, *, xml: bool = False, extra: tuple[tuple[bytes, b
     body = encode_outcome(outcome_of(error), xml=xml)
     headers = [(b"content-type", XML_TYPE if xml else JSON_TYPE), (b"content-length", b"%d" % len(body))]
     if isinstance(error, NotAuthenticated):
-        headers.append((b"www-authenticate", b'Bearer realm="salus", error="invalid_token"'))
+        # RFC 6750, 3.1: who sent no credentials is told no error.
+        told = b"" if isinstance(error, NoCredentials) else b', error="invalid_token"'
+        headers.append((b"www-authenticate", b'Bearer realm="salus"' + told))
     if isinstance(error, Throttled):
         headers.append((b"retry-after", b"1"))
     return Problem(error.status, (*headers, *extra), body)

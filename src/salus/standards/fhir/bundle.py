@@ -262,7 +262,9 @@ def plan_bundle(bundle: Resource, contents: list[bytes], *, fhir_base: str, entr
 
 
 def refuse_dangling(entries: Sequence[Entry]) -> None:
-    """Refuse a reference by ``urn:uuid:`` or ``urn:oid:`` to an entry that the Bundle does not have.
+    """Refuse a reference by ``urn:uuid:`` or ``urn:oid:`` to a resource that is not sent along.
+
+    Entries of a batch are requests of their own: none finds another (R4 http.html#transaction).
 
     A Bundle that is an entry's resource, such as a document, refers within itself.
 
@@ -276,7 +278,9 @@ def refuse_dangling(entries: Sequence[Entry]) -> None:
             continue
         for link in links(resource):
             if link.startswith(("urn:uuid:", "urn:oid:")) and link.partition("#")[0] not in known:
-                message = f"no entry of the Bundle has the fullUrl {link[:80]!a} that it refers to: add it"
+                message = (
+                    f"the reference {link[:80]!a} leads to no entry sent along: send both in one transaction"
+                )
                 raise refused(entry.path, f"{message}, or refer by identifier")
 
 

@@ -38,6 +38,7 @@ class Answer(msgspec.Struct, frozen=True):
         body: FHIR JSON unless `headers` say otherwise; b"" for none.
         headers: beyond Content-Type and Content-Length of a FHIR answer.
         raw: the body is not FHIR JSON: `headers` hold its Content-Type and it is sent as it is.
+        format, pretty: how to write it, where the body of a search said so, not the address.
         share: of the caller whose processor time a large answer's format takes, None for nobody's.
     """
 
@@ -45,6 +46,8 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     raw: bool = False
+    format: Format | None = None
+    pretty: bool = False
     share: Share | None = None
 
 
@@ -126,9 +129,9 @@ async def encode(answer: Answer, request: FhirRequest) -> tuple[bytes, bytes]:
         Throttled: the answer is large, and the caller has had their share of this.
     """
     work = beside if answer.share is None else answer.share.beside
-    if request.format is Format.XML:
+    if (answer.format or request.format) is Format.XML:
         return await work(len(answer.body) * XML_WEIGHT, _xml, answer.body), Format.XML.content_type
-    if request.pretty:
+    if answer.pretty or request.pretty:
         return await work(len(answer.body), msgspec.json.format, answer.body, indent=2), JSON_TYPE
     return answer.body, JSON_TYPE
 

@@ -18,7 +18,6 @@ from salus.web.fhir.answer import Answer, join_bundle
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.history import read_count
 from salus.web.fhir.request import FhirRequest, first
-from salus.web.fhir.search import form_pairs
 from salus.web.services import Services
 
 Json = dict[str, Any]  # FHIR content is open JSON
@@ -49,7 +48,7 @@ OUTCOMES = {Outcome.SERVED: "0", Outcome.REFUSED: "4", Outcome.FAILED: "8"}
 
 async def search(services: Services, request: FhirRequest, caller: Caller) -> Answer:
     """Answer the accesses to one patient's record, the newest first; to the caller's own for a citizen."""
-    pairs = await form_pairs(request) if request.method == "POST" else request.pairs
+    pairs = request.pairs
     strange = [name for name, _ in pairs if name not in KNOWN]
     if strange:
         raise InvalidSearch("The audit is searched by patient; it takes _count and no other parameter.")

@@ -18,11 +18,12 @@ from salus.standards.fhir.query_string import parse_pairs
 from salus.standards.fhir.validation.validator import validate
 from salus.store.shares import beside
 from salus.store.transaction import YIELD_EVERY, Done
-from salus.web.fhir import routes, subscribing, writing
+from salus.web.fhir import capability, routes, subscribing, writing
 from salus.web.fhir.answer import Answer, join_bundle, location, resource_bytes
 from salus.web.fhir.negotiation import Format, body_format
 from salus.web.fhir.request import FhirRequest, Preference, path_segments
-from salus.web.problems import outcome_of
+from salus.web.fhir.search import with_form
+from salus.web.problems import issue, outcome, outcome_of
 from salus.web.services import Services
 
 REASONS = {200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified"}
@@ -147,6 +148,9 @@ def entry_of_write(services: Services, request: FhirRequest, entry: Entry, done:
     stored = done.resource
     if entry.method == "DELETE":
         response["status"] = "204 No Content"
+    if request.preference.returned == "OperationOutcome":
+        note = writing.operation_outcome_text(done)
+        response["outcome"] = outcome([issue("information", "informational", note)])
     if stored is None:
         return write_json({"response": response})
     if entry.method != "DELETE":
@@ -195,11 +199,15 @@ async def process_each(
 async def process_alone(services: Services, request: FhirRequest, caller: Caller, entry: Entry) -> bytes:
     """Return the response entry of an entry that is answered like a request of its own."""
     try:
-        inner = as_request(request, entry)
-        answer = await routes.route(inner)(services, inner, caller)
+        inner = await with_form(as_request(request, entry))
+        if inner.segments == ("metadata",):
+            answer = capability.capabilities(services, inner)
+        else:
+            answer = await routes.route(inner)(services, inner, caller)
     except SalusError as error:
         return entry_of_error(error)
-    return entry_of_answer(answer)
+    tells = inner.preference.returned == "OperationOutcome" and entry.method in writing.ACTIONS
+    return entry_of_answer(answer, as_outcome=tells and entry.is_interaction)
 
 
 @cache
@@ -251,12 +259,14 @@ def patch_body(entry: Entry) -> bytes:
     return write_json(json_operations(entry.resource or {}))
 
 
-def entry_of_answer(answer: Answer) -> bytes:
-    """Return the response entry that carries an answer."""
+def entry_of_answer(answer: Answer, *, as_outcome: bool = False) -> bytes:
+    """Return the response entry that carries an answer: a resource, or `as_outcome` how a write went."""
     response: dict[str, Any] = {"status": f"{answer.status} {REASONS.get(answer.status, '')}".strip()}
     for name, text in answer.headers:
         if name in (b"location", b"etag"):
             response[name.decode("ascii")] = text.decode("ascii")
     if answer.raw or not answer.body:
         return write_json({"response": response})
+    if as_outcome:
+        return write_json({"response": {**response, "outcome": msgspec.Raw(answer.body)}})
     return splice_resource({"response": response}, answer.body)

@@ -15,7 +15,7 @@ from salus.web.fhir import update as updating
 from salus.web.fhir.answer import UNLIMITED, Answer, http_date, resource_bytes, version_headers
 from salus.web.fhir.door import known_id, pass_gate
 from salus.web.fhir.negotiation import NAMES, Format, body_media, parse_media, quality, weight_of
-from salus.web.fhir.read import is_known
+from salus.web.fhir.read import is_known, read_version
 from salus.web.fhir.request import FhirRequest, first, read_body
 from salus.web.services import Services
 
@@ -37,6 +37,11 @@ async def read(services: Services, request: FhirRequest, caller: Caller) -> Answ
             access.record((kept.patient,))
             return answer_document(request, kept)
     return answer_binary(request, stored)
+
+
+async def vread(services: Services, request: FhirRequest, caller: Caller) -> Answer:
+    """Answer one version of a Binary, as `read` answers the current one."""
+    return answer_binary(request, await read_version(services, request, caller))
 
 
 def wants_resource(request: FhirRequest, media_type: str, *, bytes_first: bool) -> bool:

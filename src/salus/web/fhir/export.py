@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from email.utils import format_datetime
 
 from salus.core.access import Action, Caller
-from salus.core.errors import AccessRefused, NotFound, NotSupported, SalusError
+from salus.core.errors import AccessRefused, MalformedContent, NotFound, NotSupported, SalusError
 from salus.core.identifiers import new_id
 from salus.standards.fhir.model import compartments, resource_types
-from salus.standards.fhir.query_string import Pairs
+from salus.standards.fhir.query_string import Pairs, format_pairs
 from salus.store import exports
 from salus.store.exports import File, Wish
 from salus.trust.gate import Access
 from salus.trust.policy import AccessRequest, decide, readable_types
-from salus.web.fhir.answer import Answer, json_answer, plain_json, resource_bytes
-from salus.web.fhir.door import known_type, pass_gate
+from salus.web.fhir.answer import Answer, http_date, json_answer, plain_json, resource_bytes
+from salus.web.fhir.door import pass_gate
 from salus.web.fhir.request import FhirRequest, first, parse_instant
 from salus.web.problems import issue, outcome
 from salus.web.services import Services
@@ -56,8 +55,9 @@ async def start(
     types, left_out = permitted_of(caller, asked)
     if named and left_out:
         await refuse_types(services, caller, left_out)
+    query = f"?{format_pairs(pairs)}" if pairs else ""
     wish = Wish(
-        request=f"{services.fhir_base}/{'/'.join(request.segments)}",
+        request=f"{services.fhir_base}/{'/'.join(request.segments)}{query}",
         types=types,
         since=parse_instant(since, "_since") if since else None,
         patients=patients,
@@ -78,8 +78,9 @@ def types_of(pairs: Pairs, level: str) -> tuple[tuple[str, ...], bool]:
     wanted = [
         part.strip() for name, text in pairs if name == "_type" for part in text.split(",") if part.strip()
     ]
-    for name in wanted:
-        known_type(name)
+    strange = [name for name in wanted if name not in resource_types()]
+    if strange:
+        raise MalformedContent(f"_type names {strange[0][:40]!a}, which is no resource type of FHIR R4.")
     if wanted and not known & set(wanted):
         raise NotSupported("None of the types of _type is part of this export.")
     return tuple(sorted(known & set(wanted) if wanted else known)), bool(wanted)
@@ -144,8 +145,7 @@ async def look(services: Services, request: FhirRequest, caller: Caller) -> Answ
     if job.wish.left_out:
         reason = "This access may not export these types; ask for them with a token whose scopes name them."
         manifest["extension"] = {LEFT_OUT: {"types": job.wish.left_out, "reason": reason}}
-    expires = format_datetime(job.expires_at.replace(microsecond=0), usegmt=False).encode("ascii")
-    return plain_json(200, manifest, [(b"expires", expires)])
+    return plain_json(200, manifest, [(b"expires", http_date(job.expires_at))])
 
 
 def instant(moment: datetime) -> str:

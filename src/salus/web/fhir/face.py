@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from salus.core.errors import NotAcceptable, SalusError
 from salus.trust.identity import authenticate
 from salus.web.fhir.answer import Answer, charged, send_answer
@@ -9,11 +11,11 @@ from salus.web.fhir.capability import capabilities
 from salus.web.fhir.negotiation import Format, answer_format
 from salus.web.fhir.request import FhirRequest, read_request
 from salus.web.fhir.routes import route
+from salus.web.fhir.search import with_form
 from salus.web.problems import Problem, problem
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PREFIX = "/fhir"
-PUBLIC = frozenset({("metadata",)})
 
 
 def face(services: Services) -> Face:
@@ -44,7 +46,11 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
     if request.segments == ("metadata",):
         return capabilities(services, request)
     caller = authenticate(services.doorkeeper, request.header("authorization") or None)
-    return charged(await route(request)(services, request, caller), services.database.shares.of(caller))
+    asked = await with_form(request)
+    answer = await route(asked)(services, asked, caller)
+    if asked is not request:
+        answer = msgspec.structs.replace(answer, format=asked.format, pretty=asked.pretty)
+    return charged(answer, services.database.shares.of(caller))
 
 
 def prefers_xml(scope: Scope) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 from salus.core.access import Caller
-from salus.core.errors import UnsupportedMedia
+from salus.core.errors import NotAnObject, UnsupportedMedia
 from salus.standards.fhir.bundle import Resource
 from salus.web.fhir import bodies, patching, writing
 from salus.web.fhir.answer import Answer, written
@@ -57,4 +57,9 @@ async def read_patch(services: Services, request: FhirRequest) -> tuple[Resource
         raise UnsupportedMedia(
             "A patch is application/json-patch+json, or Parameters as application/fhir+json."
         )
-    return await writing.read_resource(request, services.limits, single=True)
+    try:
+        return await writing.read_resource(request, services.limits, single=True)
+    except NotAnObject as error:
+        raise UnsupportedMedia(
+            f"A JSON Patch, which is an array, is sent as {patching.JSON_PATCH}."
+        ) from error

@@ -28,6 +28,16 @@ async def read(services: Services, request: FhirRequest, caller: Caller) -> Answ
 
 async def vread(services: Services, request: FhirRequest, caller: Caller) -> Answer:
     """Answer one version of a resource."""
+    resource = await read_version(services, request, caller)
+    return await answer_read(services, request, caller, resource, read_subset(request.pairs))
+
+
+async def read_version(services: Services, request: FhirRequest, caller: Caller) -> StoredResource:
+    """Return the version of the address.
+
+    Raises:
+        NotFound, Gone: there is none, or none for this caller.
+    """
     kind, identity = known_type(request.segments[0]), known_id(request.segments[1])
     number = request.segments[3]
     if not (number.isascii() and number.isdecimal() and len(number) <= 9):
@@ -37,7 +47,7 @@ async def vread(services: Services, request: FhirRequest, caller: Caller) -> Ans
     async with pass_gate(services, caller, Action.READ, kind, what, patients=patients) as access:
         resource = await resources.vread(access.grant, services.database, kind, identity, int(number))
         access.record(resource.patients)
-    return await answer_read(services, request, caller, resource, read_subset(request.pairs))
+    return resource
 
 
 async def answer_read(

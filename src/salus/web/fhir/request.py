@@ -206,7 +206,8 @@ def gives_bytes(method: str, segments: tuple[str, ...]) -> bool:
     """Return whether an address answers in media types of its own: a Binary, and a file of an export."""
     if method not in ("GET", "HEAD"):
         return False
-    return (segments[:1] == ("Binary",) and len(segments) == 2) or (
+    is_version = len(segments) == 4 and segments[2] == "_history"
+    return (segments[:1] == ("Binary",) and (len(segments) == 2 or is_version)) or (
         segments[:1] == ("$export",) and len(segments) == 3
     )
 

@@ -24,8 +24,8 @@ from salus.store.search import Page
 from salus.trust.gate import Access
 from salus.web.fhir.answer import Answer, join_bundle, resource_bytes, text_bytes
 from salus.web.fhir.door import known_id, known_type, pass_gate
-from salus.web.fhir.negotiation import body_media
-from salus.web.fhir.request import FhirRequest, read_body
+from salus.web.fhir.negotiation import answer_format, body_media
+from salus.web.fhir.request import FhirRequest, first, read_body
 from salus.web.fhir.subset import Subset
 from salus.web.problems import issue, outcome
 from salus.web.services import Services
@@ -36,15 +36,9 @@ PATIENT_PARAMETERS = frozenset({"patient", "subject", "patient:Patient", "subjec
 NOT_ASKED = frozenset({"_format", "_pretty"})
 
 
-async def by_get(services: Services, request: FhirRequest, caller: Caller) -> Answer:
-    """Answer a search whose parameters stand in the address."""
+async def of_type(services: Services, request: FhirRequest, caller: Caller) -> Answer:
+    """Answer a search of one type."""
     return await answer(services, request, caller, known_type(request.segments[0]), request.pairs, "")
-
-
-async def by_post(services: Services, request: FhirRequest, caller: Caller) -> Answer:
-    """Answer a search whose parameters stand in the body, so that no log on the way keeps them."""
-    pairs = await form_pairs(request)
-    return await answer(services, request, caller, known_type(request.segments[0]), pairs, "")
 
 
 async def in_compartment(services: Services, request: FhirRequest, caller: Caller) -> Answer:
@@ -52,8 +46,7 @@ async def in_compartment(services: Services, request: FhirRequest, caller: Calle
     identity, kind = known_id(request.segments[1]), known_type(request.segments[2])
     if request.segments[0] != "Patient" or kind not in compartments()["Patient"]:
         raise NotFound("There is no such compartment; the node knows Patient/[id]/[type].")
-    pairs = await form_pairs(request) if request.method == "POST" else request.pairs
-    return await answer(services, request, caller, kind, pairs, identity)
+    return await answer(services, request, caller, kind, request.pairs, identity)
 
 
 async def of_system(services: Services, request: FhirRequest, caller: Caller) -> Answer:
@@ -69,16 +62,28 @@ async def of_system(services: Services, request: FhirRequest, caller: Caller) ->
     return await answer(services, request, caller, known_type(named[0]), pairs, "")
 
 
-async def form_pairs(request: FhirRequest) -> Pairs:
-    """Return the parameters of the address and of the form in the body.
+async def with_form(request: FhirRequest) -> FhirRequest:
+    """Return a search by POST as one whose parameters stand in the address; any other request as it is.
+
+    In a body no log on the way keeps them. `_format` and `_pretty` may stand there as well.
 
     Raises:
         UnsupportedMedia: the body is no form.
+        NotAcceptable: it asks for a format that the node cannot write.
     """
+    if request.method != "POST" or request.segments[-1:] != ("_search",):
+        return request
     if body_media(request.header("content-type")).name != FORM:
         raise UnsupportedMedia(f"A search by POST is sent as {FORM}.")
     sent = parse_pairs((await read_body(request)).strip())
-    return (*request.pairs, *(pair for pair in sent if pair[0] not in NOT_ASKED))
+    override = first(sent, "_format")
+    return msgspec.structs.replace(
+        request,
+        pairs=(*request.pairs, *(pair for pair in sent if pair[0] not in NOT_ASKED)),
+        format=request.format if override is None else answer_format("", override),
+        pretty=request.pretty or first(sent, "_pretty") == "true",
+        has_format=request.has_format or override is not None,
+    )
 
 
 async def answer(

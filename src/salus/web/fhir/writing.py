@@ -16,7 +16,7 @@ from salus.core.errors import (
 )
 from salus.core.limits import Limits
 from salus.primary.dispensations import check_match, keep_prescriptions
-from salus.standards.fhir.bundle import Entry, Resource
+from salus.standards.fhir.bundle import Entry, Resource, refuse_dangling
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.validation.validator import validate
 from salus.store import transaction
@@ -103,7 +103,14 @@ def check_authors(caller: Caller, resource: Resource) -> None:
 def _rules(fhir_base: str, search_key: bytes, integrity: bool, limits: Limits, country: str) -> Rules:
     obey = partial(keep_prescriptions, country=country)
     return Rules(
-        fhir_base, search_key, integrity, limits, check_valid, patching.apply_patch, obey, recognise=check_match
+        fhir_base,
+        search_key,
+        integrity,
+        limits,
+        check_valid,
+        patching.apply_patch,
+        obey,
+        recognise=check_match,
     )
 
 
@@ -173,6 +180,8 @@ async def write(
     Raises:
         SalusError: nothing was changed.
     """
+    if len(entries) == 1:
+        refuse_dangling(entries)
     wanted = demands(entries)
     for demand in wanted[1:]:
         if not decide(caller, demand).permitted:

@@ -276,6 +276,46 @@ async def test_an_absolute_reference_to_this_node_is_one_of_its_own(door):
     assert kept["subject"] == {"reference": elsewhere}
 
 
+async def test_an_entry_of_a_batch_finds_no_other_and_a_single_write_neither(door):
+    sent = bundle(
+        entry("POST", "Patient", PATIENT, "urn:uuid:1"),
+        entry("POST", "Observation", observation("urn:uuid:1")),
+        entry("PUT", "Observation/o", {**observation("urn:oid:1.2.3"), "id": "o"}),
+        kind="batch",
+    )
+    answered = (await door.operator("POST", "/", sent)).json()["entry"]
+    assert [found["response"]["status"] for found in answered] == ["201 Created", "422", "422"]
+    assert "send both in one transaction" in str(answered[1])
+    alone = await door("POST", "/Observation", observation("urn:uuid:1"))
+    assert alone.status_code == 422
+    assert await count(door, "Observation") == 0
+
+
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+async def test_entries_tell_how_a_write_went_where_that_is_preferred(door, kind):
+    await door.operator("PUT", "/Patient/p", {**PATIENT, "id": "p"})
+    sent = bundle(
+        entry("POST", "Patient", PATIENT),
+        entry("PUT", "Patient/p", {**PATIENT, "id": "p", "active": True}),
+        entry("GET", "Patient/p"),
+        kind=kind,
+    )
+    preferred = await door.operator("POST", "/", sent, headers={"prefer": "return=OperationOutcome"})
+    made, changed, read = preferred.json()["entry"]
+    for found, word in ((made, "created"), (changed, "updated")):
+        outcome = found["response"]["outcome"]
+        assert outcome["resourceType"] == "OperationOutcome"
+        assert word in outcome["issue"][0]["details"]["text"]
+        assert "resource" not in found
+    assert (read["resource"]["id"], "outcome" in read["response"]) == ("p", False)
+
+
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+async def test_the_capabilities_are_answered_in_a_bundle_too(door, kind):
+    answer = await door("POST", "/", bundle(entry("GET", "metadata"), kind=kind))
+    assert answer.json()["entry"][0]["resource"]["resourceType"] == "CapabilityStatement"
+
+
 async def test_without_integrity_anything_may_be_deleted(door):
     await door.operator("PUT", "/Patient/p", {**PATIENT, "id": "p"})
     await door("POST", "/Observation", observation("Patient/p"))

@@ -232,6 +232,45 @@ async def test_xml_comes_in_and_goes_out(door):
     assert (missing.status_code, b"<OperationOutcome" in missing.content) == (404, True)
 
 
+@pytest.mark.parametrize("address", ["/Patient/_search", "/_search", "/Patient/p1/Observation/_search"])
+async def test_a_search_by_post_is_that_by_get_in_the_format_its_body_names(door, address):
+    await door.operator("PUT", "/Patient/p1", {**PATIENT, "id": "p1"})
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    kind = "_type=Patient&" if address == "/_search" else ""
+    found = await door("POST", address, f"{kind}_count=5".encode(), headers=form)
+    assert (found.status_code, found.json()["type"]) == (200, "searchset"), found.text
+    as_xml = await door("POST", address, f"{kind}_count=5&_format=xml".encode(), headers=form)
+    assert as_xml.headers["content-type"].startswith("application/fhir+xml")
+    assert b"<Bundle" in as_xml.content
+    pretty = await door("POST", address, f"{kind}_count=5&_pretty=true".encode(), headers=form)
+    assert b'\n  "type"' in pretty.content
+    for wrong in (b"_format=csv", b"_count=x"):
+        assert (await door("POST", address, wrong, headers=form)).status_code in (400, 406)
+    assert (await door("POST", address, {"resourceType": "Patient"})).status_code == 415
+
+
+async def test_includes_do_not_go_with_a_summary_of_text(door):
+    refused = await door("GET", "/Observation?_include=Observation:subject&_summary=text")
+    assert (refused.status_code, "_summary=text" in refused.text) == (400, True)
+
+
+async def test_a_tag_of_no_version_is_told_as_one_that_is_not_current(door):
+    await door.operator("PUT", "/Patient/p1", {**PATIENT, "id": "p1"})
+    refused = await door.operator(
+        "PUT", "/Patient/p1", {**PATIENT, "id": "p1"}, headers={"if-match": 'W/"abc"'}
+    )
+    assert (refused.status_code, "-1" in refused.text) == (412, False)
+
+
+async def test_a_json_patch_under_another_type_is_told_which_it_is(door):
+    await door.operator("PUT", "/Patient/p1", {**PATIENT, "id": "p1"})
+    operations = [{"op": "add", "path": "/active", "value": True}]
+    for kind in ("application/json", "application/fhir+json"):
+        refused = await door.operator("PATCH", "/Patient/p1", operations, headers={"content-type": kind})
+        assert refused.status_code == 415
+        assert "application/json-patch+json" in refused.text
+
+
 async def test_search_by_get_and_post_with_self_and_next(door):
     patient = await created(door, PATIENT)
     for _ in range(3):
@@ -298,8 +337,16 @@ async def test_without_a_token_only_the_capabilities_answer(door):
     for path in ("/Patient/1", "/Patient", "/_history", "/$export", "/nosuch", "/Patient/1?access_token=x"):
         refused = await door.client.get(f"https://node.test/fhir{path}")
         assert refused.status_code == 401
-        assert refused.headers["www-authenticate"].startswith("Bearer")
+        assert refused.headers["www-authenticate"] == 'Bearer realm="salus"'
         assert refused.json()["issue"][0]["code"] == "login"
+
+
+@pytest.mark.clause("RFC 6750 3.1")
+async def test_only_who_sends_a_token_is_told_that_it_is_invalid(door):
+    for sent, told in (("Bearer nonsense", True), ("Basic eDp5", False)):
+        refused = await door.client.get("https://node.test/fhir/Patient", headers={"authorization": sent})
+        assert refused.status_code == 401
+        assert ('error="invalid_token"' in refused.headers["www-authenticate"]) == told
 
 
 @pytest.mark.parametrize(

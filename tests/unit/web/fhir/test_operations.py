@@ -1,6 +1,8 @@
 """Operations: $validate, $everything, $summary, $export (R4 operationslist.html, Bulk Data 2.0)."""
 
 import json
+from email.utils import parsedate_to_datetime
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -124,6 +126,9 @@ async def test_an_export_goes_from_request_to_files_and_is_written_down(door, le
     await door("PUT", "/Practitioner/p", {"resourceType": "Practitioner", "id": "p"})
     status, manifest = await exported(door, "/$export")
     assert manifest["requiresAccessToken"] is True
+    told = (await door.operator("GET", status)).headers["expires"]
+    assert told.endswith(" GMT")
+    assert parsedate_to_datetime(told) > door.services.clock()
     assert {file["type"]: file["count"] for file in manifest["output"]} == {
         "Observation": 3,
         "Patient": 1,
@@ -163,6 +168,10 @@ async def test_exports_of_patients_groups_types_and_times(door):
     found = await counts("/Group/g/$export")
     assert (found["Patient"], found["Observation"]) == (1, 1)
     assert await counts("/Patient/$export?_type=Observation") == {"Observation": 4}
+    asked = "/Patient/$export?_type=Observation&_since=2000-01-01T00:00:00Z"
+    kick_off = (await exported(door, asked))[1]["request"]
+    assert parse_qsl(urlsplit(kick_off).query) == parse_qsl(urlsplit(asked).query)
+    assert kick_off.startswith("https://node.test/fhir/Patient/$export?")
     assert await counts("/$export?_since=2999-01-01T00:00:00Z") == {}
 
 
@@ -171,7 +180,8 @@ async def test_exports_of_patients_groups_types_and_times(door):
     [
         ("/$export", {}, 400),
         ("/$export?_outputFormat=text/csv", EXPORT, 400),
-        ("/$export?_type=Nonsense", EXPORT, 404),
+        ("/$export?_type=Nonsense", EXPORT, 400),
+        ("/Patient/$export?_type=Patient,Foo", EXPORT, 400),
         ("/$export?_since=foo", EXPORT, 400),
         ("/Group/none/$export", EXPORT, 404),
         ("/$export/none", {}, 404),
@@ -230,8 +240,12 @@ async def test_binary_is_raw_or_a_resource_as_asked(door):
     assert (raw.content, raw.headers["content-type"]) == (b"\x00\x01raw", "application/pdf")
     assert raw.headers["x-content-type-options"] == "nosniff"
     assert "sandbox" in raw.headers["content-security-policy"]
-    asked = await door("GET", f"/Binary/{identity}", headers={"accept": "application/fhir+json"})
-    assert asked.json()["resourceType"] == "Binary"
+    version = await door("GET", f"/Binary/{identity}/_history/1")
+    assert (version.content, version.headers["content-type"]) == (raw.content, "application/pdf")
+    for address in (f"/Binary/{identity}", f"/Binary/{identity}/_history/1"):
+        asked = await door("GET", address, headers={"accept": "application/fhir+json"})
+        assert asked.json()["resourceType"] == "Binary"
+    assert (await door("GET", f"/Binary/{identity}/_history/9")).status_code == 404
     assert (await door("GET", "/Binary/none")).status_code == 404
 
 

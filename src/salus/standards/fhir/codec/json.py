@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import msgspec
 
-from salus.core.errors import MalformedContent, TooLarge
+from salus.core.errors import MalformedContent, NotAnObject, TooLarge
 from salus.core.limits import Limits
 
 
@@ -45,6 +45,12 @@ _RESHAPED = re.compile(
 ).findall
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*').sub
 
+# The escapes of a body; the group is half of a surrogate pair without the other half.
+_ESCAPES = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+).finditer
+
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
 
 
@@ -57,7 +63,7 @@ def parse_json(body: bytes, limits: Limits) -> dict[str, Any]:  # Any: the value
     """
     value = parse_json_value(body, limits)
     if type(value) is not dict:
-        raise MalformedContent("A FHIR resource is a JSON object with a resourceType; send one in { }.")
+        raise NotAnObject("A FHIR resource is a JSON object with a resourceType; send one in { }.")
     return value
 
 
@@ -109,6 +115,11 @@ def _malformed(body: bytes, error: msgspec.DecodeError) -> str:
         return "The body starts with a byte order mark; send UTF-8 without one (RFC 8259, section 8.1)."
     if not body.strip():
         return "The body is empty; send one JSON document."
+    if any(found[1] for found in _ESCAPES(body)):
+        return (
+            "A string holds half of a surrogate pair, which is no character: write both \\u escapes of the "
+            "pair, or the character itself in UTF-8 (RFC 8259, section 8.2)."
+        )
     return f"The body is not JSON: {error}. Send one JSON document (RFC 8259)."
 
 

@@ -214,15 +214,6 @@ def _reference_emitter(path: TypedPath, hash_of: Hasher) -> Emitter:
         return _remembering(_addresses(slot, hash_of, below=True))
     present = hash_of(hashing.PRESENT, slot, "")
     by_id = not listed_targets(path.targets)
-    if path.type == "Resource":
-
-        def emit_resource(value: Any, out: Collected) -> None:
-            if isinstance(value, dict):
-                kind, identity = value.get("resourceType"), value.get("id")
-                literal = f"{kind}/{identity}" if identity else ""
-                out.tokens.extend(_literal_tokens(slot, hash_of, literal or f"#{kind}", by_id=by_id))
-
-        return emit_resource
     known: dict[str, list[int]] = {}
 
     def emit_reference(value: Any, out: Collected) -> None:

@@ -137,6 +137,10 @@ def parse_query(
 
 
 def _finished(reading: _Reading) -> Query:
+    if reading.summary == "text" and reading.includes:
+        raise InvalidSearch(
+            "_include and _revinclude do not go with _summary=text (R4 search.html#summary): leave one out."
+        )
     count = reading.limits.page_count_default if reading.count is None else reading.count
     return Query(
         type=reading.type,

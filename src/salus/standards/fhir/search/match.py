@@ -265,13 +265,6 @@ def _reference(path: TypedPath, value: Any, wanted: ReferenceValue) -> bool:
     if path.type in ("canonical", "uri"):
         text = wanted.address or (f"{wanted.type}/{wanted.id}" if wanted.type else wanted.id)
         return isinstance(value, str) and text in (value, value.partition("|")[0])
-    if path.type == "Resource":
-        return bool(
-            isinstance(value, dict)
-            and wanted.id
-            and value.get("id") == wanted.id
-            and wanted.type in ("", value.get("resourceType"))
-        )
     literal = value.get("reference") if isinstance(value, dict) else None
     if not isinstance(literal, str) or literal[:1] == "#":
         return False

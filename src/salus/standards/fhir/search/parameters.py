@@ -1,8 +1,8 @@
 """SearchParameters as the node uses them: per resource type, with the places where their values stand.
 
 Source: FHIR R4 (4.0.1) SearchParameter definitions (`model.search_parameters`). 1,384 of the 1,400 have an
-expression; the other 16 and `near` are refused by name. A node's own parameters are added by a `Registry`
-value that is passed in.
+expression; the other 16, `near`, and the two that read a resource inside a Bundle are refused by name. A
+node's own parameters are added by a `Registry` value that is passed in.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PLAIN = frozenset({"code", "id", "string", "boolean", "uri", "url", "canonical"
 VALUE_TYPES: Mapping[str, frozenset[str]] = {
     "token": frozenset({"Identifier", "CodeableConcept", "Coding", "ContactPoint"}) | _PLAIN,
     "string": frozenset({"string", "markdown", "HumanName", "Address"}),
-    "reference": frozenset({"Reference", "canonical", "uri", "Resource"}),
+    "reference": frozenset({"Reference", "canonical", "uri"}),
     "date": frozenset({"date", "dateTime", "instant", "Period", "Timing"}),
     "quantity": QUANTITIES,
     "uri": frozenset({"uri", "url", "canonical", "oid", "uuid"}),
@@ -163,6 +163,9 @@ class Registry:
         paths = typed_paths(type_name, row.expression)
         if paths is None:
             return msgspec.structs.replace(bare, general=True)
+        if row.type == "reference" and any(path.type == "Resource" for path in paths):
+            reason = f"'{row.code}' of {type_name} reads a resource inside it, which Salus does not search"
+            return msgspec.structs.replace(bare, refused=f"{reason}; search by another parameter.")
         return msgspec.structs.replace(bare, paths=_usable(row.type, paths))
 
     def _composites(self, type_name: str, row: SearchParameterRow) -> tuple[Composite, ...]:

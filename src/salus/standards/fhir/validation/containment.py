@@ -1,4 +1,4 @@
-"""Contained resources belong to the resource around them (R4, DomainResource, rule dom-3)."""
+"""Contained resources belong to the resource around them, each by its id (R4, DomainResource, rule dom-3)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LINK = re.compile(r"""=\s*["'](#[^"']+)["']""")
 
 
 def check_contained(node: dict[str, Any], where: Where, run: Findings) -> None:  # Any: FHIR JSON
-    """Report contained resources that nothing refers to and that do not refer to their container.
+    """Report contained resources of one id, and those that nothing refers to and that refer to nobody around.
 
     dom-3 looks at references, canonicals, uris and urls; here every string that is "#" and an id counts, and
     links in narratives (later versions of the rule count them too).
@@ -21,10 +21,16 @@ def check_contained(node: dict[str, Any], where: Where, run: Findings) -> None: 
     if type(contained) is not list:
         return
     mentioned = set(_fragments(node))
+    names: set[str] = set()
     for index, resource in enumerate(contained):
         if type(resource) is not dict:
             continue
         name = resource.get("id")
+        if type(name) is str and name in names:
+            message = f"Two contained resources have the id {quote(name)}; give each its own."
+            run.error("duplicate", "duplicate-id", (where, "contained", index), message)
+        elif type(name) is str:
+            names.add(name)
         if type(name) is str and f"#{name}" in mentioned:
             continue
         if "#" not in _fragments(resource):

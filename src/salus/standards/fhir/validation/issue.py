@@ -78,6 +78,7 @@ class Findings:
     __slots__ = (
         "_contained",
         "_contained_of",
+        "_ids",
         "container",
         "entries",
         "errors",
@@ -93,6 +94,7 @@ class Findings:
         self.issues: list[Issue] = []
         self.errors = 0
         self.is_cut = False
+        self._ids: set[tuple[int, str]] = set()
         self._contained: dict[str, str] = {}
         self._contained_of: dict[str, Any] | None = None
 
@@ -114,6 +116,14 @@ class Findings:
     def error(self, code: str, message_id: str, where: Where, message: str) -> None:
         """Keep an error."""
         self.add("error", code, message_id, where, message)
+
+    def is_taken(self, element_id: str) -> bool:
+        """Note an element's id; return whether another element of the innermost resource has it."""
+        key = (id(self.resource), element_id)
+        if key in self._ids:
+            return True
+        self._ids.add(key)
+        return False
 
     def contained_types(self) -> dict[str, str]:
         """Return the resource types of the container's contained resources by id."""

@@ -28,6 +28,7 @@ from salus.standards.fhir.validation.bindings import binding_rule
 from salus.standards.fhir.validation.consistency import check_full_url, check_size
 from salus.standards.fhir.validation.containment import check_contained
 from salus.standards.fhir.validation.faults import Fault, extension_address, shape_faults
+from salus.standards.fhir.validation.identities import SHARED, check_element_id
 from salus.standards.fhir.validation.invariants import invariant_rules
 from salus.standards.fhir.validation.issue import Findings, Where, quote
 from salus.standards.fhir.validation.narrative import check_narrative
@@ -204,6 +205,12 @@ def _is_primitive(name: str) -> bool:
     return definition is not None and definition.kind == "primitive"
 
 
+@cache
+def _is_resource(name: str) -> bool:
+    definition = type_definition(name)
+    return definition is not None and definition.kind == "resource"
+
+
 def _compile_child(element: Element, reference: TypeRef, aspects: Aspect) -> Check:
     if reference.code == "Resource":
         return compile_contained(aspects) if element.name == "contained" else compile_resource(aspects)
@@ -229,6 +236,8 @@ def _type_rules(name: str, shape: Shape, aspects: Aspect, facets: Facets) -> lis
             rules.append(reference_rule(facets.targets))
         if "type" in shape:
             rules.append(stated_type_rule(facets.targets))
+    if "id" in shape and name not in SHARED and not _is_resource(name):
+        rules.append(check_element_id)
     if "contained" in shape and Aspect.INVARIANTS in aspects:
         rules.append(check_contained)
     if Aspect.BINDINGS in aspects and (rule := binding_rule(facets.binding, name)) is not None:

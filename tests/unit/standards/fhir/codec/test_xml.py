@@ -20,6 +20,21 @@ def parsed(inner):
 
 
 @pytest.mark.parametrize(
+    "inner",
+    [
+        '<gender value="male"/><active value="true"/>',
+        '<active value="true"/><id value="p"/>',
+        '<name><given value="A"/><family value="B"/></name>',
+        '<name><family value="A"/></name><active value="true"/><name><family value="B"/></name>',
+        '<extension url="u"><valueCode value="y"/><extension url="v"><valueCode value="z"/></extension></extension>',
+    ],
+)
+def test_elements_stand_in_the_order_of_their_definition(inner):
+    with pytest.raises(MalformedContent, match="stands after"):
+        parsed(inner)
+
+
+@pytest.mark.parametrize(
     ("inner", "members"),
     [
         ('<id value="p"/><active value="true"/>', {"id": "p", "active": True}),

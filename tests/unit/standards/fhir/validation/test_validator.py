@@ -194,6 +194,22 @@ INVALID = [
     (observation(subject={"reference": ""}), "empty-string", "Observation.subject.reference"),
     (observation(contained=[CONTAINED]), "dom-3", "Observation.contained[0]"),
     (
+        observation(subject={"reference": "#p"}, contained=[CONTAINED, CONTAINED]),
+        "duplicate-id",
+        "Observation.contained[1]",
+    ),
+    (
+        {
+            "resourceType": "Patient",
+            "name": [{"id": "a", "family": "X"}],
+            "birthDate": "1974",
+            "_birthDate": {"id": "a"},
+        },
+        "duplicate-id",
+        "Patient.birthDate.id",
+    ),
+    ({"resourceType": "Patient", "name": [{"id": "a b", "family": "X"}]}, "element-id", "Patient.name[0].id"),
+    (
         observation(subject={"reference": "#p"}, contained=[CONTAINED | {"meta": {"versionId": "1"}}]),
         "dom-4",
         "Observation",
