@@ -90,3 +90,17 @@ async def test_a_merged_person_hides_what_either_record_holds(node, people, as_o
             assert (await client.request(method, path)).status_code == 200
         hidden = (await client.get("/restrictions")).json()["restrictions"]
         assert ("Condition", theirs["id"]) in {(each["type"], each["id"]) for each in hidden}
+
+
+async def test_a_merged_person_sees_who_looked_at_either_record(node, people, as_operator):  # noqa: F811
+    first, second = people
+    async with browser(node) as client:
+        doctor = make_token(node.services.data, node.settings, Role.CLINICIAN, None, None, seconds=None)
+        headers = {"authorization": f"Bearer {doctor}"}
+        assert (await client.get(f"/fhir/Patient/{second['id']}", headers=headers)).status_code == 200
+        await as_operator(persons.merge, first["id"], second["id"])
+        token = make_token(node.services.data, node.settings, Role.CITIZEN, None, first["id"], seconds=None)
+        answer = await client.get("/ledger/accesses", headers={"authorization": f"Bearer {token}"})
+        assert f"Patient/{second['id']}" in {each["what"] for each in answer.json()["accesses"]}
+        await log_in(client, "citizen", national_number(second))
+        assert f"Patient/{second['id']}" in (await client.get("/accesses?language=en")).text

@@ -14,10 +14,14 @@ from salus.store.postgres import Connection, Database
 from salus.store.sequencer import nodes_of
 
 _PAGE = """
-SELECT leaf.arrival, leaf.entry, leaf_index.index
-FROM leaf LEFT JOIN leaf_index ON leaf_index.arrival = leaf.arrival
-WHERE leaf.patient = $1 AND leaf.arrival < $2
-ORDER BY leaf.arrival DESC LIMIT $3
+SELECT page.arrival, page.entry, leaf_index.index
+FROM unnest($1::text[]) AS one (patient)
+CROSS JOIN LATERAL (
+    SELECT leaf.arrival, leaf.entry FROM leaf WHERE leaf.patient = one.patient AND leaf.arrival < $2
+    ORDER BY leaf.arrival DESC LIMIT $3
+) AS page
+LEFT JOIN leaf_index ON leaf_index.arrival = page.arrival
+ORDER BY page.arrival DESC LIMIT $3
 """
 _NEWEST = 2**63 - 1
 _FROM = """
@@ -49,13 +53,14 @@ async def access_log(
 ) -> list[LoggedAccess]:
     """Return the accesses to a patient's record, newest first, at most `count` of them.
 
-    Pass the last line's `arrival` as `before` for the next page. A grant that does not open the patient's
-    compartment gets nothing.
+    Pass the last line's `arrival` as `before` for the next page. A grant over several records of the patient
+    gets the accesses to all of them, one that does not open the patient's compartment gets nothing.
     """
     if grant.patients is not None and patient not in grant.patients:
         return []
+    records = [patient] if grant.patients is None else sorted(grant.patients)
     async with database.reading(grant) as connection:
-        rows = await connection.fetch(_PAGE, patient, _NEWEST if before is None else before, count)
+        rows = await connection.fetch(_PAGE, records, _NEWEST if before is None else before, count)
     return [
         LoggedAccess(row["arrival"], row["index"], decode_entry(row["entry"]), row["entry"]) for row in rows
     ]

@@ -19,10 +19,10 @@ from salus.core.errors import AccessRefused, InvalidSearch, MethodNotAllowed, No
 from salus.standards.merkle.note import log_key
 from salus.store.access_log import LoggedAccess, access_log, consistency_proof, inclusion_proof
 from salus.store.sequencer import Signer, last_checkpoint
-from salus.trust.gate import enter
 from salus.trust.identity import authenticate
 from salus.trust.keys import NodeKeys
 from salus.trust.policy import AccessRequest
+from salus.web.own_record import enter_own
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PAGE_COUNT_MAX = 200
@@ -93,7 +93,7 @@ async def _accesses(services: Services, request: Request) -> Response:
         raise InvalidSearch(f"count must be 1 to {PAGE_COUNT_MAX}.")
     before = _number(request, "before", 0) or None
     asked = AccessRequest(Action.AUDIT, "AuditEvent", "access log", frozenset({caller.patient}))
-    async with enter(services.gatehouse, caller, asked) as access:
+    async with enter_own(services, caller, asked) as access:
         found = await access_log(access.grant, services.database, caller.patient, count=count, before=before)
         access.record([caller.patient], count=len(found))
     following = found[-1].arrival if len(found) == count else None

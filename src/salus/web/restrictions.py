@@ -7,9 +7,6 @@ not told that something is restricted.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -17,11 +14,10 @@ from salus.core.access import Action, Caller
 from salus.core.errors import MethodNotAllowed, NotFound
 from salus.core.identifiers import is_fhir_id
 from salus.standards.fhir.model import resource_types
-from salus.store.merged import merges
 from salus.store.restrictions import Restriction, lift, preview, restrict, restrictions
-from salus.trust.gate import Access, enter
 from salus.trust.identity import authenticate
 from salus.trust.policy import AccessRequest
+from salus.web.own_record import enter_own
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PREFIX = "/restrictions"
@@ -55,7 +51,7 @@ async def set_restricted(
         AccessRefused: the caller is not the citizen.
     """
     asked = _asked(caller, Action.UPDATE, resource_type, resource_id)
-    async with entered(services, caller, asked) as access:
+    async with enter_own(services, caller, asked) as access:
         change = restrict if hidden else lift
         return await change(access.grant, services.database, resource_type, resource_id)
 
@@ -65,25 +61,15 @@ async def would_hide(
 ) -> dict[str, int]:
     """Return how many resources, by type, go when this one is restricted. Raises as `set_restricted` does."""
     asked = _asked(caller, Action.READ, resource_type, resource_id)
-    async with entered(services, caller, asked) as access:
+    async with enter_own(services, caller, asked) as access:
         return await preview(access.grant, services.database, resource_type, resource_id)
 
 
 async def restricted(services: Services, caller: Caller) -> list[Restriction]:
     """Return what the citizen restricts, oldest first."""
     asked = AccessRequest(Action.READ, TYPE, TYPE, frozenset({caller.patient}) if caller.patient else None)
-    async with entered(services, caller, asked) as access:
+    async with enter_own(services, caller, asked) as access:
         return await restrictions(access.grant, services.database)
-
-
-@asynccontextmanager
-async def entered(services: Services, caller: Caller, asked: AccessRequest) -> AsyncIterator[Access]:
-    """Pass the gate to the citizen's record, which is all of their merged records."""
-    async with enter(services.gatehouse, caller, asked) as access:
-        access.include(
-            (await merges(services.database, services.clock())).beside(access.grant.patients or ())
-        )
-        yield access
 
 
 def _asked(caller: Caller, action: Action, resource_type: str, resource_id: str) -> AccessRequest:

@@ -16,9 +16,9 @@ from salus.standards.merkle.proof import verify_inclusion
 from salus.standards.merkle.tree import leaf_hash
 from salus.store.access_log import LoggedAccess, access_log, inclusion_proof
 from salus.store.sequencer import last_checkpoint
-from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.web.ledger import signer_of
+from salus.web.own_record import enter_own
 from salus.web.portal.rendering import moment
 from salus.web.portal.visit import Visit
 
@@ -108,7 +108,7 @@ async def _own_log(visit: Visit, count: int) -> list[LoggedAccess]:
     patient, text = visit.caller.patient or "", visit.request.query_params.get("before", "")
     before = int(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX else None
     asked = AccessRequest(Action.AUDIT, "AuditEvent", "access log", frozenset({patient}))
-    async with enter(visit.services.gatehouse, visit.caller, asked) as access:
+    async with enter_own(visit.services, visit.caller, asked) as access:
         found = await access_log(access.grant, visit.services.database, patient, count=count, before=before)
         access.record([patient], count=len(found))
     return found
