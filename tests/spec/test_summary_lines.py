@@ -68,6 +68,7 @@ FINDINGS = [
         "no value: hidden; final",
     ),
     ({"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": 128}}}, "1:128; final"),
+    ({"valueRatio": {"numerator": quantity(1, "1", "1"), "denominator": {"value": 128}}}, "1:128; final"),
     (
         {"valueRatio": {"numerator": quantity(100, "mL"), "denominator": quantity(8, "h")}},
         "100 mL / 8 hours; final",

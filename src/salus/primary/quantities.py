@@ -103,8 +103,8 @@ def _compared(quantity: Element, language: str) -> str:
 
 
 def _is_number(quantity: Element) -> bool:
-    code = str(quantity.get("code", ""))
-    return "value" in quantity and not quantity.get("unit") and (not code or is_bare(code))
+    units = {str(quantity.get(name, "1")) for name in ("unit", "code")}
+    return "value" in quantity and all(is_bare(unit) for unit in units)
 
 
 def _unit_of(quantity: Element) -> tuple[str, str]:

@@ -23,6 +23,8 @@ from salus.web.fhir.request import FhirRequest
 from salus.web.services import Services
 
 RESOURCES_MAX = 20_000
+OWN = frozenset({"Device"})
+"""Types that R4's compartment definition leaves out though they may be about a patient."""
 NOT_NEEDED = frozenset({"Claim", "ExplanationOfBenefit", "AuditEvent", "Provenance", "Account"})
 
 
@@ -68,7 +70,7 @@ async def record_of(
     Raises:
         TooLarge: the record has more than `RESOURCES_MAX` resources.
     """
-    known = frozenset(compartments()["Patient"]) - NOT_NEEDED
+    known = frozenset(compartments()["Patient"]) - NOT_NEEDED | OWN
     types = tuple(sorted(name for name in known if is_readable(access.grant, name)))
     page = await compartment.page(
         access.grant, services.database, [identity, *merged], types,
