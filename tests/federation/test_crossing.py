@@ -81,7 +81,7 @@ POINTING_AT_NOBODY = [
     ({"name": "a"}, "lookup takes"),
     ({"_id": "ana"}, "lookup takes"),
     ({"identifier": "n-ana"}, "system"),
-    ({"identifier": f"{SNS}|n-ana,{SNS}|n-rui"}, "system"),
+    ({"identifier": f"{SNS}|n-ana,{SNS}|n-rui"}, "one identifier"),
     ({"identifier": "urn:oid:1.3.6.1.4.1.28284.6.2.2.1|38001085719"}, "digit is wrong"),
 ]
 

@@ -165,7 +165,7 @@ async def test_what_was_not_asked_for_is_not_taken(federation, liar, path, role,
 
 
 async def test_what_was_asked_for_is_taken(federation, liar):
-    liar.say(searchset(LETTER))
+    liar.say(searchset({**LETTER, "meta": {"source": "no uri, with blanks"}}))
     assert [each["id"] for each in (await ask(federation, "documents", X)).json()["documents"]] == ["d"]
     liar.say(document(OTHER))
     assert (await ask(federation, "summary", X)).json()["document"]["type"] == "document"

@@ -14,6 +14,7 @@ import binascii
 import hashlib
 from collections.abc import MutableMapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -113,7 +114,11 @@ def publisher_of(caller: Caller, resource: Resource) -> str:
     A local system may name it in meta.source. Of a node or a citizen it is who they are, for a document
     replaces those of its own source.
     """
-    return own_source(caller) or source_of(resource, "") or f"urn:salus:client:{caller.subject}"
+    return (
+        own_source(caller)
+        or source_of(resource, "")
+        or f"urn:salus:client:{quote(caller.subject, safe=':/')}"
+    )
 
 
 def embedded_document(resource: Resource) -> tuple[bytes, str]:
