@@ -1,7 +1,7 @@
 """Units of measure by UCUM: parse a code, compare dimensions, convert (UCUM 2.1, sections 2-4).
 
-Scales with an offset (Cel, [degF]) are known as scales of their own and never convert. A unit that the
-table does not know is its own dimension: equal only to itself.
+Scales with an offset (Cel, [degF]) are dimensions of their own, which no factor converts: see `offset_scale`.
+A unit that the table does not know is its own dimension: equal only to itself.
 """
 
 from __future__ import annotations
@@ -36,6 +36,14 @@ class Unit(msgspec.Struct, frozen=True):
 
     factor: Fraction
     powers: tuple[tuple[str, int], ...]
+
+
+class OffsetScale(msgspec.Struct, frozen=True):
+    """A unit of which `base` is (number + offset) * factor."""
+
+    base: str
+    factor: Fraction
+    offset: Fraction
 
 
 ONE = Unit(Fraction(1), ())
@@ -150,6 +158,17 @@ def conversion(source: str, target: str) -> Fraction | None:
     if left is None or right is None or left.powers != right.powers:
         return None
     return left.factor / right.factor
+
+
+def offset_scale(unit: Unit) -> OffsetScale | None:
+    """Return how a unit whose zero is not that of its base unit becomes that one, None for any other unit.
+
+    Within a product (``J/Cel``) such a unit stands for a difference, and is none.
+    """
+    if len(unit.powers) != 1 or unit.powers[0][1] != 1:
+        return None
+    row = _table()["offset"].get(unit.powers[0][0])
+    return None if row is None else OffsetScale(row[0], Fraction(row[1]), Fraction(row[2]))
 
 
 def unit_code(unit: Unit) -> str:

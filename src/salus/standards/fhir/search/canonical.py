@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from salus.standards.fhir.fhirpath.units import CODE_LENGTH_MAX, parse_unit, unit_code
+from salus.standards.fhir.fhirpath.units import CODE_LENGTH_MAX, offset_scale, parse_unit, unit_code
 from salus.standards.fhir.search.values import quantity_bounds, units_of
 
 UCUM = "http://unitsofmeasure.org"
@@ -21,18 +21,19 @@ _ARITHMETIC = Context(prec=50)  # three times a double's digits: what is exact i
 
 
 class Scale(msgspec.Struct, frozen=True):
-    """A unit of UCUM as a multiple, numerator / denominator, of the base units of its dimension ("g.m-3")."""
+    """A unit of UCUM: in base units ("g.m-3") a number of it is number * numerator / denominator + offset."""
 
     dimension: str
     numerator: Decimal
     denominator: Decimal
+    offset: Decimal = Decimal(0)
 
     def in_base(self, number: float) -> float:
         """Return a number of this unit in base units, exact in decimal: 5 mg is 0.005, to the last bit."""
         if not math.isfinite(number):
             return number
         multiple = _ARITHMETIC.multiply(Decimal(repr(number)), self.numerator)
-        return float(_ARITHMETIC.divide(multiple, self.denominator))
+        return float(_ARITHMETIC.add(_ARITHMETIC.divide(multiple, self.denominator), self.offset))
 
 
 def scale_of(system: str | None, code: str) -> Scale | None:
@@ -45,6 +46,12 @@ def _scale(code: str) -> Scale | None:
     unit = parse_unit(code)
     if unit is None:
         return None
+    shifted = offset_scale(unit)
+    if shifted is not None:
+        zero = shifted.factor * shifted.offset
+        offset = _ARITHMETIC.divide(Decimal(zero.numerator), Decimal(zero.denominator))
+        factor = unit.factor * shifted.factor
+        return Scale(shifted.base, Decimal(factor.numerator), Decimal(factor.denominator), offset)
     factor = unit.factor
     return Scale(unit_code(unit), Decimal(factor.numerator), Decimal(factor.denominator))
 

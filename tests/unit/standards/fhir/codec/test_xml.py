@@ -26,7 +26,7 @@ def parsed(inner):
         '<active value="true"/><id value="p"/>',
         '<name><given value="A"/><family value="B"/></name>',
         '<name><family value="A"/></name><active value="true"/><name><family value="B"/></name>',
-        '<extension url="u"><valueCode value="y"/><extension url="v"><valueCode value="z"/></extension></extension>',
+        '<extension url="u"><valueCode value="y"/><extension url="v"/></extension>',
     ],
 )
 def test_elements_stand_in_the_order_of_their_definition(inner):

@@ -26,6 +26,13 @@ def quantity(number, code, system=UCUM, **more):
         (f"90|{UCUM}|/min", "90", "{beats}/min", True),
         (f"5.4|{UCUM}|mmol/L", "5400", "umol/L", True),
         (f"7|{UCUM}|[pH]", "7", "[pH]", True),
+        (f"310.35|{UCUM}|K", "37.2", "Cel", True),
+        (f"310.36|{UCUM}|K", "37.2", "Cel", False),
+        (f"37.2|{UCUM}|Cel", "310.35", "K", True),
+        (f"99.0|{UCUM}|[degF]", "37.2", "Cel", True),
+        (f"gt100|{UCUM}|[degF]", "38", "Cel", True),
+        (f"gt101|{UCUM}|[degF]", "38", "Cel", False),
+        (f"lt80|{UCUM}|[degRe]", "100", "Cel{oral}", False),
     ],
 )
 def test_a_quantity_is_found_in_another_unit_by_the_searched_precision(searched, number, code, found):
@@ -57,3 +64,11 @@ def test_scaling_is_exact_in_decimal_and_ends_at_infinity():
     assert scale_of(UCUM, "[lb_av]").in_base(0.3) == 136.077711
     assert scale_of(UCUM, "kg").in_base(-1e308) == float("-inf")
     assert scale_of(UCUM, "x" * 10_000) is None
+
+
+def test_temperatures_share_one_zero_and_differences_have_none():
+    # Water boils, ice melts, and both Fahrenheit and Celsius say -40 at once (NIST SP 811, B.8).
+    for number, code, kelvin in ((100.0, "Cel", 373.15), (32.0, "[degF]", 273.15), (80.0, "[degRe]", 373.15)):
+        assert scale_of(UCUM, code).in_base(number) == kelvin
+    assert scale_of(UCUM, "[degF]").in_base(-40.0) == scale_of(UCUM, "Cel").in_base(-40.0)
+    assert scale_of(UCUM, "J/Cel").dimension != scale_of(UCUM, "J/K").dimension
