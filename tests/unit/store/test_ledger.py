@@ -1,7 +1,7 @@
 """The ledger: append-only, sequenced without gaps or repeats, provable, and each citizen's own to read."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -14,7 +14,13 @@ from salus.standards.merkle.checkpoint import open_checkpoint
 from salus.standards.merkle.note import log_key
 from salus.standards.merkle.proof import verify_consistency, verify_inclusion
 from salus.standards.merkle.tree import leaf_hash
-from salus.store.access_log import access_log, consistency_proof, inclusion_proof
+from salus.store.access_log import (
+    access_log,
+    consistency_proof,
+    first_index_at,
+    inclusion_proof,
+    leaves_from,
+)
 from salus.store.journal import open_journal
 from salus.store.ledger import append, encode_entries, leaf_of
 from salus.store.sequencer import Progress, Signer, last_checkpoint, sequence
@@ -187,3 +193,16 @@ async def test_leaves_that_the_database_refuses_fail_their_request_and_no_later_
         with pytest.raises(StorageUnavailable, match="cannot be written now"):
             await asyncio.wait_for(journal.write([leaf("no\0where")]), timeout=30)
         await asyncio.wait_for(journal.write([leaf("p1")]), timeout=30)
+
+
+async def test_the_whole_log_is_read_in_order_and_only_under_a_grant_over_the_node(database, leaf, grant):
+    await add(database, *(leaf(f"p{number}") for number in range(5)))
+    await sequence(database, SIGNER, NOW)
+    whole, bound = grant(role=Role.AUDITOR), grant("p1", role=Role.CITIZEN)
+    async with database.reading(whole) as connection:
+        found = await leaves_from(whole, connection, 1, 3)
+        assert [(index, one.patient) for index, one in found] == [(1, "p1"), (2, "p2"), (3, "p3")]
+        assert await first_index_at(whole, connection, NOW) == 0
+        assert await first_index_at(whole, connection, NOW + timedelta(seconds=1)) == 5
+    async with database.reading(bound) as connection:
+        assert await leaves_from(bound, connection, 0, 9) == []
