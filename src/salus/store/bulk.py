@@ -17,7 +17,12 @@ from salus.store import ledger
 from salus.store.copying import RANGE_COLUMNS, RESOURCE_COLUMNS, STRING_COLUMNS, Encoded, copy_rows
 from salus.store.postgres import Connection
 from salus.store.received import Fate, Incoming, Rule, judge
-from salus.store.referring import follow
+from salus.store.referring import (
+    await_restrictions_of_many,
+    follow,
+    note_attachments,
+    patients_outside,
+)
 from salus.store.resources import LOCK, SUPERSEDE
 
 _HIDE = """
@@ -125,6 +130,9 @@ async def _store(
         fresh.append(one)
         for patient in _touched(one, current):
             touched[patient] = touched.get(patient, 0) + 1
+    written = [(one.compartment, one.type, one.id) for one in fresh]
+    before = [row["compartment"] for row in replaced]
+    await await_restrictions_of_many(connection, (*before, *(one.compartment for one in fresh)))
     if replaced:
         keys = [(row["compartment"], row["type"], row["id"]) for row in replaced]
         await connection.execute(SUPERSEDE, *[list(column) for column in zip(*keys, strict=True)])
@@ -134,8 +142,20 @@ async def _store(
     hidden = [row for row in replaced if row["hidden"]]
     if hidden:
         await connection.execute(_HIDE, [row["type"] for row in hidden], [row["id"] for row in hidden])
-    written = [(one.compartment, one.type, one.id) for one in fresh]
     await follow(connection, written, grant.opened_at, waiting=False)
+    outside = await patients_outside(connection, written)
+    for one in fresh:
+        for patient in {*outside.get((one.type, one.id), ())} - {*one.patients}:
+            touched[patient] = touched.get(patient, 0) + 1
+    await note_attachments(
+        connection,
+        [
+            (binary, patient)
+            for one in fresh
+            for binary in one.binaries
+            for patient in outside.get((one.type, one.id)) or one.patients
+        ],
+    )
     return fates
 
 

@@ -42,6 +42,7 @@ class Encoded(msgspec.Struct, frozen=True, array_like=True):
         patients: logical ids of the patients it is about.
         digest: SHA-256 of its content.
         resource, ranges, strings: rows of the three tables, "" for none.
+        binaries: ids of the Binary resources that it names.
     """
 
     compartment: str
@@ -52,6 +53,7 @@ class Encoded(msgspec.Struct, frozen=True, array_like=True):
     resource: bytes
     ranges: bytes
     strings: bytes
+    binaries: tuple[str, ...] = ()
 
     def versioned(self, version: int, updated: datetime) -> bytes:
         """Return the row of `resource` with another version and time."""
@@ -123,6 +125,7 @@ def encode_row(row: Row, patients: tuple[str, ...], updated: datetime) -> Encode
             string_head + _key(8, key) + _field(folded.encode()) + _integers(_INT4, "i", 4, trigrams)
             for key, folded, trigrams in index.strings
         ),
+        index.binaries,
     )
 
 

@@ -11,13 +11,14 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import asyncpg
+import msgspec
 
 from salus.core.access import Grant, Outcome
 from salus.core.errors import AccessRefused, Conflict, Gone, NotFound
 from salus.store import ledger
 from salus.store.changes import Change, Operation, Written, plan
 from salus.store.postgres import Connection, Database, sees_hidden
-from salus.store.referring import await_restrictions, follow
+from salus.store.referring import await_restrictions, follow, note_attachments, patients_outside
 from salus.store.rows import Row, StoredResource, patients_of
 
 T = TypeVar("T")
@@ -212,8 +213,41 @@ async def change(grant: Grant, connection: Connection, operations: Sequence[Oper
     known = await _lock_and_read(connection, operations)
     changes = [plan(grant, operation, known.get((operation.type, operation.id))) for operation in operations]
     _confine(grant, changes)
-    await _store(connection, [one for one in changes if one.written.outcome != "unchanged"], grant.opened_at)
-    return [one.written for one in changes]
+    changed = [one for one in changes if one.written.outcome != "unchanged"]
+    await _store(connection, changed)
+    outside = await _settle(connection, [one.row for one in changed if one.row is not None], grant.opened_at)
+    return [_concerning(one.written, outside) if outside else one.written for one in changes]
+
+
+async def _settle(
+    connection: Connection, rows: Sequence[Row], at: datetime
+) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Do what the rows just written mean for others; return the patients of those in no record."""
+    keys = [(row.compartment, row.type, row.id) for row in rows]
+    await follow(connection, keys, at)
+    outside = await patients_outside(connection, keys)
+    await note_attachments(
+        connection,
+        [
+            (binary, patient)
+            for row in rows
+            for binary in row.index.binaries
+            for patient in outside.get((row.type, row.id)) or patients_of(row.compartment, row.others)
+        ],
+    )
+    return outside
+
+
+def _concerning(written: Written, outside: dict[tuple[str, str], tuple[str, ...]]) -> Written:
+    resource = written.resource
+    patients = outside.get((resource.type, resource.id))
+    if patients is None:
+        return written
+    return msgspec.structs.replace(
+        written,
+        resource=msgspec.structs.replace(resource, patients=patients),
+        patients=tuple(dict.fromkeys((*written.patients, *patients))),
+    )
 
 
 async def _lock_and_read(
@@ -237,7 +271,7 @@ def _confine(grant: Grant, changes: list[Change]) -> None:
         )
 
 
-async def _store(connection: Connection, changes: list[Change], at: datetime) -> None:
+async def _store(connection: Connection, changes: list[Change]) -> None:
     superseded = [one.superseded for one in changes if one.superseded is not None]
     if superseded:
         await await_restrictions(connection, [compartment for compartment, _, _ in superseded])
@@ -257,14 +291,13 @@ async def _store(connection: Connection, changes: list[Change], at: datetime) ->
     ]
     if strings:
         await connection.execute(_INSERT_STRINGS, *[list(column) for column in zip(*strings, strict=True)])
-    await follow(connection, [(row.compartment, row.type, row.id) for row in rows], at)
 
 
 async def missing_references(grant: Grant, connection: Connection, references: Sequence[str]) -> list[str]:
     """Return those of the literal references "Type/id" that lead to no current resource the grant reaches.
 
-    `connection` is one lent under this grant: row-level security hides what it may not know of. What a citizen
-    restricts is missing to those who do not see it.
+    `connection` is one lent under this grant: row-level security hides what it may not know of. What a
+    citizen restricts is missing to those who do not see it.
     """
     pairs = [reference.split("/") for reference in references if reference.count("/") == 1]
     pairs = [pair for pair in pairs if not pair[0].startswith(("urn:", "#"))]

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from salus.standards.fhir.search.index_row import IndexRow
+from salus.store.directory import SHARED_TYPES
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -15,7 +16,7 @@ class Row(msgspec.Struct, frozen=True):
 
     Args:
         compartment: logical id of the patient it is about, "Type/id" when it is about none.
-        others: further patients it is about; their access log shows its use, their record does not hold it.
+        others: further patients it is about or names; their access log shows its use.
         type, id: resource type and logical id.
         source, source_id: the system it came from (meta.source) and its id or fullUrl there.
         digest: SHA-256 of `content`.
@@ -62,13 +63,19 @@ def make_row(
     source: str = "",
     source_id: str = "",
 ) -> Row:
-    """Return the row of a resource. A Patient is in its own compartment, whatever it links to."""
-    compartments = index.compartments
+    """Return the row of a resource. A Patient is in its own compartment, whatever it links to.
+
+    What is in the shared directory is about nobody, whomever it names.
+    """
+    compartments = () if resource_type in SHARED_TYPES else index.compartments
     if resource_type == "Patient":
         compartments = (resource_id, *(other for other in compartments if other != resource_id))
+    others = tuple(dict.fromkeys((*compartments, *index.named)))
+    if compartments:
+        others = others[1:]
     return Row(
         compartment=compartments[0] if compartments else f"{resource_type}/{resource_id}",
-        others=compartments[1:],
+        others=others,
         type=resource_type,
         id=resource_id,
         source=source,
@@ -77,6 +84,12 @@ def make_row(
         content=content,
         index=index,
     )
+
+
+def first_version(row: Row, at: datetime) -> StoredResource:
+    """Return the resource of a row as it is when it is stored for the first time."""
+    patients = patients_of(row.compartment, row.others)
+    return StoredResource(row.type, row.id, 1, at, False, row.source, row.source_id, patients, row.content)
 
 
 def original_id(source_id: str) -> str:

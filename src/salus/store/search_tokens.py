@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from salus.standards.fhir.model import value_set_codes
 from salus.standards.fhir.search import hashing
-from salus.standards.fhir.search.extract import compartment_paths
 from salus.standards.fhir.search.hashing import Hasher
 from salus.standards.fhir.search.parameters import SearchParameter
 from salus.standards.fhir.search.paths import TypedPath
+from salus.standards.fhir.search.patients import compartment_paths
 from salus.standards.fhir.search.query import Condition, OfTypeValue, ReferenceValue, TokenValue, Value
 from salus.standards.fhir.search.references import listed_targets
 from salus.store.search_intervals import places

@@ -32,7 +32,7 @@ from salus.standards.fhir.bundle import (
     version_of_etag,
 )
 from salus.standards.fhir.codec.json import parse_json, write_json, write_json_like
-from salus.standards.fhir.search.references import literals_in, parse_literal
+from salus.standards.fhir.search.references import below, literals_in, parse_literal
 from salus.store import referrers, resources
 from salus.store.changes import Operation, Written
 from salus.store.concerned import Touched
@@ -212,7 +212,7 @@ def _row(
     """Return the row of an entry's resource in its final form."""
     if here.rules.mark is not None:
         resource, content = here.rules.mark(resource, content, before)
-    own = own_links(resource, content, here.rules.fhir_base)
+    own = own_links(resource, here.rules.fhir_base)
     if own:
         content = splice_references(content, resource, own.get, write_json)
     return row_of(
@@ -220,16 +220,19 @@ def _row(
     )
 
 
-def own_links(resource: Resource, content: bytes, base: str) -> dict[str, str]:
+def own_links(resource: Resource, base: str) -> dict[str, str]:
     """Return the relative form of absolute references to this node, so that they find their compartment.
 
     What is inside a Bundle stays as it came.
     """
-    prefix = f"{base}/"
-    if prefix.encode() not in content or resource.get("resourceType") == "Bundle":
+    if resource.get("resourceType") == "Bundle":
         return {}
-    found = {link: link.removeprefix(prefix) for link in literals_in(resource) if link.startswith(prefix)}
-    return {link: short for link, short in found.items() if parse_literal(short).type}
+    found = {}
+    for link in literals_in(resource):
+        short = below(link, base) if "://" in link else None
+        if short is not None and parse_literal(short.partition("#")[0]).type:
+            found[link] = short
+    return found
 
 
 def row_of(

@@ -9,8 +9,9 @@ import pytest
 from salus.core.access import Action, Role
 from salus.core.errors import NotFound
 from salus.standards.fhir.search.index_row import IndexRow
-from salus.store import resources
+from salus.store import bulk, resources
 from salus.store.changes import Operation
+from salus.store.copying import encode_row
 from salus.store.restrictions import lift, restrict
 from salus.store.rows import make_row
 
@@ -291,3 +292,30 @@ async def test_a_writer_under_way_and_a_restriction_do_not_miss_each_other(node,
                     break
     assert await restricting == 2
     assert not await node.seen("DiagnosticReport", "r1")
+
+
+async def test_a_load_under_way_and_a_restriction_do_not_miss_each_other(node, database, grant):
+    await node.store(row("Observation", "o1"))
+    report = row("DiagnosticReport", "r1", "Observation/o1")
+    loading = grant(action=Action.LOAD)
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    async with (
+        database.system() as watching, database.loading(loading) as connection, connection.transaction()
+    ):  # fmt: skip
+        await bulk.load(loading, connection, [encode_row(report, ("ana",), loading.opened_at)])
+        restricting = asyncio.create_task(node.restrict("Observation", "o1"))
+        for _ in range(100_000):
+            if await watching.fetchval(waiting) or restricting.done():
+                break
+    assert await restricting == 2
+    assert not await node.seen("DiagnosticReport", "r1")
+
+
+async def test_a_load_of_many_patients_takes_few_locks(database, grant):
+    loading = grant(action=Action.LOAD)
+    rows = [row("Observation", f"o{number}", patient=f"p{number}") for number in range(300)]
+    async with database.loading(loading) as connection, connection.transaction():
+        encoded = [encode_row(one, (one.compartment,), loading.opened_at) for one in rows]
+        await bulk.load(loading, connection, encoded, continued=True)
+        locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+        assert await connection.fetchval(locks) <= 70

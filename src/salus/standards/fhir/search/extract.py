@@ -9,13 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import msgspec
 
-from salus.core.identifiers import is_fhir_id
-from salus.standards.fhir.model import compartments
 from salus.standards.fhir.search.emitters import Collected, Emitter, emitter_for
 from salus.standards.fhir.search.general import typed_values
 from salus.standards.fhir.search.hashing import Hasher, compile_hasher
@@ -27,11 +24,11 @@ from salus.standards.fhir.search.parameters import (
     parameters_of,
 )
 from salus.standards.fhir.search.paths import Step, TypedPath, values_at
-from salus.standards.fhir.search.references import literals_in, parse_literal
+from salus.standards.fhir.search.patients import binaries_named, patients_about, patients_named
+from salus.standards.fhir.search.references import links_in
 from salus.standards.fhir.search.values import date_values, moment_at
 
 Indexer = Callable[[dict[str, Any]], IndexRow]  # Any: a resource as parsed
-_SUBJECTS = ("subject", "patient", "individual", "beneficiary")
 _NOT_INDEXED = ("_id", "_lastUpdated")  # columns of their own
 
 
@@ -54,48 +51,26 @@ def compile_indexer(type_name: str, key: bytes, registry: Registry | None = None
     walk = _compile_walk(used, hash_of)
     general = [_general_emitter(parameter, hash_of) for parameter in used if parameter.general]
     clinical = clinical_date(type_name, registry)
-    patient_paths = compartment_paths(type_name)
 
     def index(resource: dict[str, Any]) -> IndexRow:
         out = Collected(resource)
         walk(resource, out)
         for emit in general:
             emit(resource, out)
+        literals, addresses = links_in(resource)
+        references = list(dict.fromkeys(literals))
         return IndexRow(
-            compartments=_compartments_of(resource, type_name, patient_paths),
+            compartments=patients_about(resource, type_name, references),
             date=None if clinical is None else _clinical_start(clinical.paths, resource),
             tokens=sorted(set(out.tokens)),
             ranges=out.ranges,
             strings=out.strings,
-            references=list(dict.fromkeys(literals_in(resource))),
+            references=references,
+            named=patients_named(resource, type_name, references),
+            binaries=binaries_named((*references, *addresses)),
         )
 
     return index
-
-
-@cache
-def compartment_paths(type_name: str) -> tuple[TypedPath, ...]:
-    """Return where a type's resources name the patients they are about, the subject first."""
-    known = parameters_of(type_name)
-    codes = compartments()["Patient"].get(type_name, ())
-    order = sorted(codes, key=lambda code: _SUBJECTS.index(code) if code in _SUBJECTS else len(_SUBJECTS))
-    paths = (path for code in order if code in known for path in known[code].paths)
-    return tuple({path.slot: path for path in paths if path.type == "Reference"}.values())
-
-
-def _compartments_of(resource: dict[str, Any], type_name: str, paths: Sequence[TypedPath]) -> tuple[str, ...]:
-    found: dict[str, None] = {}
-    identity = resource.get("id")
-    if type_name == "Patient" and isinstance(identity, str) and is_fhir_id(identity):
-        found[identity] = None
-    for path in paths:
-        for reference in values_at(path, resource):
-            literal = reference.get("reference") if isinstance(reference, dict) else None
-            if isinstance(literal, str):
-                parsed = parse_literal(literal)
-                if parsed.type == "Patient" and not parsed.address:
-                    found[parsed.id] = None
-    return tuple(found)
 
 
 def _clinical_start(paths: Sequence[TypedPath], resource: dict[str, Any]) -> datetime | None:

@@ -11,13 +11,15 @@ class IndexRow(msgspec.Struct, frozen=True):
     """What can be searched of one resource.
 
     Args:
-        compartments: logical ids of the patients it is about (CompartmentDefinition/patient), the subject
-            first, without repeats; empty for a resource about no patient.
+        compartments: logical ids of the patients it is about (`search.patients`), the subject first, without
+            repeats; empty for a resource about no patient, or about several of which none is its subject.
         date: start of the type's clinical date (UTC), None when there is none.
         tokens: keyed 64-bit hashes, sorted, without repeats (signed, as PostgreSQL's bigint).
         ranges: (key, low, high) of dates (seconds since 1970 UTC), numbers and quantities, [low, high).
         strings: (key, folded text, trigram hashes).
         references: literal references as written ("Type/id", "urn:uuid:...", absolute), for integrity.
+        named: logical ids of all patients it names anywhere, those of `compartments` included.
+        binaries: ids of the Binary resources that it names, as its attachments.
     """
 
     compartments: tuple[str, ...]
@@ -26,3 +28,5 @@ class IndexRow(msgspec.Struct, frozen=True):
     ranges: list[tuple[int, float, float]]
     strings: list[tuple[int, str, list[int]]]
     references: list[str]
+    named: tuple[str, ...] = ()
+    binaries: tuple[str, ...] = ()

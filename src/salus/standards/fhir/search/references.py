@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -14,6 +14,7 @@ from salus.standards.fhir.search.values import items_of
 _RELATIVE = re.compile(
     r"(?:(https?://.+)/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?", re.ASCII
 )
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 TARGETS_LISTED_MAX = 8
 
 
@@ -39,6 +40,27 @@ def parse_literal(text: str) -> Literal:
     return Literal(type_name, identity, f"{base}/{type_name}/{identity}" if base else "")
 
 
+def below(link: str, base: str) -> str | None:
+    """Return what of an absolute link follows a base address, None when it is not below it.
+
+    Equivalent addresses are one (RFC 3986, 6.2.2, 6.2.3): scheme and host in either case, a default port,
+    escapes.
+    """
+    scheme, host, path = _parts(link)
+    base_scheme, base_host, base_path = _parts(f"{base}/")
+    if (scheme, host) != (base_scheme, base_host) or not path.startswith(base_path):
+        return None
+    return path.removeprefix(base_path)
+
+
+def _parts(address: str) -> tuple[str, str, str]:
+    scheme, _, rest = address.partition("://")
+    host, _, path = rest.partition("/")
+    scheme = scheme.lower()
+    host = host.lower().removesuffix(_DEFAULT_PORTS.get(scheme, ""))
+    return scheme, host, unquote(path)
+
+
 def contained_type(root: Any, fragment: str) -> str:  # Any: a resource as parsed
     """Return the type of the contained resource that "#id" means, "" for none."""
     for inner in items_of(root.get("contained")) if isinstance(root, dict) else ():
@@ -53,17 +75,28 @@ def listed_targets(targets: tuple[str, ...]) -> tuple[str, ...]:
     return targets if len(targets) <= TARGETS_LISTED_MAX and "Resource" not in targets else ()
 
 
-def literals_in(value: Any) -> Iterator[str]:  # Any: JSON as parsed
-    """Yield every `reference` text inside a value, fragments left out."""
+def links_in(value: Any) -> tuple[list[str], list[str]]:  # Any: JSON as parsed
+    """Return every `reference` text inside a value, fragments left out, and every `url` of a Binary."""
+    references: list[str] = []
+    addresses: list[str] = []
     stack = [value]
     while stack:
         current = stack.pop()
         if isinstance(current, dict):
             literal = current.get("reference")
             if isinstance(literal, str) and literal[:1] != "#":
-                yield literal
+                references.append(literal)
+            url = current.get("url")
+            if isinstance(url, str) and "Binary/" in url:
+                addresses.append(url)
             current = current.values()
         for inner in current:
             kind = type(inner)  # parsed JSON is plain; every element of every resource comes by here
             if kind is dict or kind is list:
                 stack.append(inner)
+    return references, addresses
+
+
+def literals_in(value: Any) -> list[str]:  # Any: JSON as parsed
+    """Return every `reference` text inside a value, fragments left out."""
+    return links_in(value)[0]
