@@ -103,6 +103,40 @@ async def test_what_was_handed_over_here_is_shown_also_when_home_is_down(federat
     assert "Enalapril" in page.text
 
 
+def form_with(page, text):
+    """Return the fields of the form that holds the text."""
+    forms = (each.partition("</form>")[0] for each in page.text.split("<form")[1:])
+    form = next(each for each in forms if text in each)
+    return dict(re.findall(r'name="(\w+)"[^>]* value="([^"]*)"', form))
+
+
+async def test_a_pharmacist_abroad_gives_a_part_and_takes_it_back(federation, browser):
+    quantity = {"value": 30, "unit": "tablet", "system": "http://unitsofmeasure.org", "code": "{tablet}"}
+    order = {
+        "resourceType": "MedicationRequest",
+        "id": "rx",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": "Patient/ana"},
+        "authoredOn": federation.nodes["pt-1"].clock().date().isoformat(),
+        "medicationReference": {"reference": "Medication/m"},
+        "dispenseRequest": {"quantity": quantity},
+    }
+    product = {"resourceType": "Medication", "id": "m", "code": {"text": "Amoxicillin 500 mg"}}
+    await put(federation.nodes["pt-1"], product, order)
+    page = await browser.get("/login")
+    await browser.post("/login", data={"csrf": form_token(page), "persona": "pharmacist"})
+    page = await look_up(browser, present=True)
+    assert "Amoxicillin 500 mg" in page.text
+    fields = form_with(page, 'name="prescription"')
+    page = await browser.post("/patient/pt-1/ana/dispense", data=fields | {"quantity": "10"})
+    assert "20 tablets left" in page.text
+    assert page.text.count("Amoxicillin 500 mg") == 2  # prescribed, and handed over
+    page = await browser.post("/patient/pt-1/ana/take-back", data=form_with(page, "Take back"))
+    assert "30 tablets left" in page.text
+    assert "taken back" in page.text
+
+
 async def test_what_this_node_did_about_a_patient_abroad_is_in_its_own_audit(federation, browser):
     await look_up(browser, present=True)
     node = federation.nodes["ee-1"]
