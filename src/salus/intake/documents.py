@@ -48,6 +48,7 @@ class ReceivedDocument(msgspec.Struct, frozen=True):
         created: False when the same bytes were there already.
         extracted: "Type/id" of the resources made from it.
         replaced: ids of the DocumentReferences that it superseded.
+        described: the row of its DocumentReference as it came.
     """
 
     document: str
@@ -56,6 +57,7 @@ class ReceivedDocument(msgspec.Struct, frozen=True):
     created: bool
     extracted: tuple[str, ...]
     replaced: tuple[str, ...]
+    described: Row
 
 
 async def receive_document(
@@ -192,7 +194,7 @@ async def _store(
         patient = "" if "/" in document.patient else document.patient
         leaf = ledger.leaf_of(grant, patient, what=what, resources=1, outcome=Outcome.SERVED)
         await ledger.append(connection, [leaf])
-        return _answer(arrival.kept, created=False)
+        return _answer(arrival.kept, rows[-1], created=False)
     rule: Rule = "document"
     if arrival.outdated:
         rule = "absent"
@@ -207,10 +209,12 @@ async def _store(
         operations = [one for one, (fate, _) in zip(operations, judged, strict=True) if fate == "stored"]
     await resources.apply(grant, connection, [*operations, *arrival.changes])
     await documents.keep(grant, connection, document)
-    return _answer(document, created=True, replaced=arrival.replaced)
+    return _answer(document, rows[-1], created=True, replaced=arrival.replaced)
 
 
-def _answer(document: Document, *, created: bool, replaced: tuple[str, ...] = ()) -> ReceivedDocument:
+def _answer(
+    document: Document, described: Row, *, created: bool, replaced: tuple[str, ...] = ()
+) -> ReceivedDocument:
     return ReceivedDocument(
         document=document.id,
         reference=document.reference,
@@ -218,6 +222,7 @@ def _answer(document: Document, *, created: bool, replaced: tuple[str, ...] = ()
         created=created,
         extracted=document.extracted,
         replaced=replaced,
+        described=described,
     )
 
 

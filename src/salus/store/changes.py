@@ -91,8 +91,9 @@ def plan(grant: Grant, operation: Operation, current: Any) -> Change:  # Any: an
         NotFound: nothing to change, or nothing that this grant may know of.
         VersionConflict: `if_match` names another version.
     """
-    # What is hidden is answered as what is not there, whatever else the request says.
-    if current is not None and current["hidden"] and not sees_hidden(grant):
+    # What is hidden is answered as what is not there, whatever else the request says. What a source sends
+    # becomes the next version of it, as hidden, whoever brings it.
+    if current is not None and current["hidden"] and not (sees_hidden(grant) or operation.received):
         raise _absent(operation)
     if current is None and not _makes(grant, operation):
         raise _absent(operation)

@@ -19,11 +19,11 @@ from urllib.parse import quote
 import msgspec
 
 from salus.core.access import Action, Caller
-from salus.core.errors import InvalidResource
+from salus.core.errors import InvalidResource, NotFound
 from salus.core.identifiers import is_fhir_id
 from salus.intake.documents import ReceivedDocument, receive_document
 from salus.store import resources
-from salus.store.rows import StoredResource
+from salus.store.rows import StoredResource, first_version
 from salus.store.shares import beside
 from salus.trust.identity import authenticate
 from salus.web.fhir import bodies, writing
@@ -104,7 +104,11 @@ async def publish(
             described={**resource, "subject": {"reference": f"Patient/{patient}"}},
             subject=patient,
         )
-        stored = await resources.read(grant, database, "DocumentReference", received.reference)
+        try:
+            stored = await resources.read(grant, database, "DocumentReference", received.reference)
+        except NotFound:  # The citizen hides it (EHDS 8): answered as what was not there before.
+            received = msgspec.structs.replace(received, created=True)
+            stored = first_version(received.described, grant.opened_at)
     return received, stored
 
 

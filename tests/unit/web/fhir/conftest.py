@@ -2,14 +2,17 @@
 
 import json
 
+import asyncpg
 import httpx
 import pytest
 from joserfc.jwk import ECKey, OKPKey
 
 from salus.core.access import Purpose, Role
 from salus.core.clock import utc_now
+from salus.core.identifiers import new_id
 from salus.core.limits import Limits
 from salus.store.journal import open_journal
+from salus.store.postgres import open_database
 from salus.trust import tokens
 from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
@@ -89,16 +92,14 @@ def make_services(database, journal, clock, **changes):
 
 @pytest.fixture
 async def open_door(database, caller):
-    """Yield a maker of doors: `open_door(referential_integrity=True)`."""
+    """Yield a maker of doors, `open_door(faces=(mhd.face, face), referential_integrity=True)`."""
     async with open_journal(database) as journal, httpx.AsyncClient() as outside:
         clients = []
 
-        def make(**changes):
+        def make(faces=(face,), **changes):
             of_the_test = {"database": database, "journal": journal, "clock": utc_now, "client": outside}
             services = make_services(**(of_the_test | changes))
-            application = assemble(
-                [face(services)], limits=services.limits, secure=True
-            )
+            application = assemble([one(services) for one in faces], limits=services.limits, secure=True)
             client = httpx.AsyncClient(transport=httpx.ASGITransport(app=application))
             clients.append(client)
             return Door(client, services, caller)
@@ -106,6 +107,18 @@ async def open_door(database, caller):
         yield make
         for client in clients:
             await client.aclose()
+
+
+@pytest.fixture
+async def absent(server):
+    """Yield the empty database of a second node."""
+    name = f"absent_{new_id()}"
+    outside = await asyncpg.connect(server)
+    await outside.execute(f"CREATE DATABASE {name} TEMPLATE salus_template")
+    async with open_database(server.replace("/postgres?", f"/{name}?"), migrated=False) as database:
+        yield database
+    await outside.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await outside.close()
 
 
 @pytest.fixture

@@ -6,13 +6,10 @@ other that part was never stored. Every request is answered alike by both.
 
 import re
 
-import asyncpg
 import pytest
 
 from salus.core.access import Purpose, Role
-from salus.core.identifiers import new_id
 from salus.store.journal import open_journal
-from salus.store.postgres import open_database
 from salus.web.restrictions import set_restricted
 
 SNOMED = "http://snomed.info/sct"
@@ -154,18 +151,6 @@ def told(answer):
 
 async def ask(door, who, method, path, body=None, more=None):
     return told(await door(method, path, body, **(more or {}), **who))
-
-
-@pytest.fixture
-async def absent(server):
-    """Yield the database of the node where the part never was stored."""
-    name = f"absent_{new_id()}"
-    outside = await asyncpg.connect(server)
-    await outside.execute(f"CREATE DATABASE {name} TEMPLATE salus_template")
-    async with open_database(server.replace("/postgres?", f"/{name}?"), migrated=False) as database:
-        yield database
-    await outside.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await outside.close()
 
 
 @pytest.fixture
