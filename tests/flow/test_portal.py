@@ -383,6 +383,16 @@ async def test_the_language_chosen_stays_from_page_to_page(node, people, prescri
         )
 
 
+async def test_a_summary_lists_a_device_whose_use_nobody_stated(node, people):
+    own = {"reference": f"Patient/{people[0]['id']}"}
+    await create(node, {"resourceType": "Device", "type": {"text": "Implanted pacemaker"}, "patient": own})
+    async with browser(node) as client:
+        await log_in(client, "clinician")
+        await find_patient(client, people[0])
+        page = await client.get(f"/patient/pt-1/{people[0]['id']}/summary?language=en")
+        assert "Implanted pacemaker" in page.text
+
+
 async def test_a_summary_says_what_it_does_not_show(node, people):
     visit = {"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"}}
     await create(node, visit | {"subject": {"reference": f"Patient/{people[0]['id']}"}})
