@@ -1,9 +1,9 @@
 """What a citizen restricts: hidden from every professional, never from the citizen (EHDS article 8).
 
 A restricted DocumentReference takes along the document it describes and what was extracted from it. Every
-hidden resource takes along those that state or show it, or did so in an earlier version, step by step: a report
-with its result, a list with the report, a document with the list. What only names it as context goes along with
-what was asked for by name: all that was done at a visit (docs/decisions/0010).
+hidden resource takes along those that state or show it, or did so in an earlier version, step by step: a
+report with its result, a list with the report, a document with the list. What names it as context goes along
+only with what was asked for by name: all that was done at a visit (docs/decisions/0010).
 """
 
 from __future__ import annotations
