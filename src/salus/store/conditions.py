@@ -57,8 +57,8 @@ class Rules(msgspec.Struct, frozen=True):
         after: what else the node keeps of what was written, in the same transaction; it may refuse it.
         obey: what a domain makes of the writes, in the same transaction: it returns them, changed or with
             further ones at the end, or refuses them (a dispensation completes its prescription).
-        recognise: what a domain says of a conditional create that found its resource; it may refuse it (the id
-            of a dispensation is another pharmacy's).
+        recognise: what a domain says of a conditional create that found its resource; it may refuse it (the
+            id of a dispensation is another pharmacy's).
 
     `check` raises InvalidResource; `patch` a SalusError that does not tell the resource's content.
     """
