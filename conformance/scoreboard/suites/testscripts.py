@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from conformance.scoreboard.node import running_node
 from conformance.scoreboard.suite import Case, Suite
-from conformance.scoreboard.testscript.node import running_node
 from conformance.scoreboard.testscript.player import play_script
 
 Json = dict[str, Any]  # Any: FHIR JSON
