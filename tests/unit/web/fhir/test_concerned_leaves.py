@@ -74,9 +74,8 @@ COLLECTION = {"resourceType": "Bundle", "id": "c", "type": "collection",
               "entry": [{"fullUrl": "https://node.test/fhir/Observation/o", "resource": OBSERVATION},
                         {"fullUrl": "https://node.test/fhir/Patient/ben",
                          "resource": {"resourceType": "Patient", "id": "ben"}}]}  # fmt: skip
-LINKAGE = {"resourceType": "Linkage", "id": "l",
-           "item": [{"type": "source", "resource": {"reference": "Provenance/p"}},
-                    {"type": "alternate", "resource": {"display": "elsewhere"}}]}  # fmt: skip
+LISTED = {"resourceType": "List", "id": "l", "status": "current", "mode": "snapshot",
+          "entry": [{"item": {"reference": "Provenance/p"}}]}  # fmt: skip
 
 
 @pytest.mark.clause("EHDS 9")
@@ -87,7 +86,7 @@ LINKAGE = {"resourceType": "Linkage", "id": "l",
         ((OBSERVATION, PROVENANCE), "/Provenance/p", {"ana"}),
         ((OBSERVATION, PROVENANCE), "/Provenance/p/_history", {"ana"}),
         ((OBSERVATION, PROVENANCE), "/Provenance?target=Observation/o", {"ana"}),
-        ((OBSERVATION, PROVENANCE, LINKAGE), "/Linkage/l", {"ana"}),
+        ((OBSERVATION, PROVENANCE, LISTED), "/List/l", {"ana"}),
         ((BINARY, DOCUMENT), "/Binary/b", {"ana"}),
         ((COLLECTION,), "/Bundle/c", {"ana", "ben"}),
     ],
