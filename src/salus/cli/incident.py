@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from datetime import datetime
 
 import msgspec
 
 from salus.cli.command import Command
+from salus.cli.moment import moment
 from salus.cli.operator import operator_of
 from salus.cli.terminal import say, say_json
 from salus.core.errors import SettingsInvalid
@@ -32,11 +32,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--title", default="", help="open: what happened, in one sentence")
     parser.add_argument("--subject", help="open: whose accesses it is about, as leaves name them")
     parser.add_argument(
-        "--since", type=_moment, metavar="TIME", help="open: accesses from here (default: 90 days ago)"
+        "--since", type=moment, metavar="TIME", help="open: accesses from here (default: 90 days ago)"
     )
-    parser.add_argument("--until", type=_moment, metavar="TIME", help="open: accesses to here (default: now)")
+    parser.add_argument("--until", type=moment, metavar="TIME", help="open: accesses to here (default: now)")
     parser.add_argument(
-        "--aware", type=_moment, metavar="TIME", help="open: when one became aware (default: now)"
+        "--aware", type=moment, metavar="TIME", help="open: when one became aware (default: now)"
     )
     parser.add_argument(
         "--patient", action="append", default=[], metavar="ID", help="open: only these patients"
@@ -142,14 +142,6 @@ async def _notify(options: argparse.Namespace, desk: Desk) -> None:
 async def _close(options: argparse.Namespace, desk: Desk) -> None:
     await incidents.close(desk, options.number, options.text or "")
     say(f"Incident {options.number} is closed.")
-
-
-def _moment(text: str) -> datetime:
-    """Return an ISO 8601 moment with its time zone."""
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError("a time zone is missing")
-    return at
 
 
 COMMAND = Command(

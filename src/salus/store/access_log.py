@@ -1,13 +1,15 @@
-"""Reading the ledger: a citizen's own accesses, and proofs that they are in the log."""
+"""Reading the ledger: a citizen's own accesses, proofs that they are in the log, and its tiles."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import islice
 
 import msgspec
 
 from salus.core.access import Grant, Leaf
 from salus.core.errors import NotFound
+from salus.standards.merkle.tiles import Tile
 from salus.standards.merkle.tree import Span, consistency_spans, fold, full_nodes, inclusion_spans
 from salus.store.ledger import decode_entry
 from salus.store.postgres import Connection, Database
@@ -29,6 +31,7 @@ SELECT leaf_index.index, leaf.entry
 FROM leaf_index JOIN leaf ON leaf.patient = leaf_index.patient AND leaf.arrival = leaf_index.arrival
 WHERE leaf_index.index >= $1 ORDER BY leaf_index.index LIMIT $2
 """
+_HASH = "SELECT hash FROM leaf_index WHERE index = $1"
 _BEFORE = "SELECT size FROM checkpoint WHERE signed_at < $1 ORDER BY size DESC LIMIT 1"
 
 
@@ -87,11 +90,53 @@ async def inclusion_proof(database: Database, index: int, size: int) -> list[byt
     Raises:
         NotFound: the log has not `size` leaves, or no leaf of that index.
     """
+    return (await inclusion_proofs(database, [index], size))[0]
+
+
+async def inclusion_proofs(database: Database, indexes: list[int], size: int) -> list[list[bytes]]:
+    """Return the proofs of several leaves, in their order, with one reading of the tree.
+
+    Raises:
+        NotFound: the log has not `size` leaves, or no leaf of one of the indexes.
+    """
+    if not indexes:
+        return []
     async with database.system() as connection:
         await _check(connection, size)
-        if not 0 <= index < size:
-            raise NotFound(f"The log of {size} leaves has no leaf {index}.")
-        return await _hashes(connection, inclusion_spans(index, size))
+        for index in indexes:
+            if not 0 <= index < size:
+                raise NotFound(f"The log of {size} leaves has no leaf {index}.")
+        spans = [inclusion_spans(index, size) for index in indexes]
+        known = iter(await _hashes(connection, [span for each in spans for span in each]))
+        return [list(islice(known, len(each))) for each in spans]
+
+
+async def hash_of_leaf(database: Database, index: int) -> bytes:
+    """Return the hash of a leaf of the log (32 bytes).
+
+    Raises:
+        NotFound: the log has no such leaf.
+    """
+    async with database.system() as connection:
+        found: bytes | None = await connection.fetchval(_HASH, index)
+    if found is None:
+        raise NotFound(f"The log has no leaf {index}.")
+    return found
+
+
+async def tile_of(database: Database, tile: Tile) -> bytes:
+    """Return a tile's hashes, one after the other (C2SP tlog-tiles).
+
+    Raises:
+        NotFound: the newest checkpoint does not cover all of the tile.
+    """
+    nodes = list(tile.nodes)
+    async with database.system() as connection:
+        newest = await connection.fetchval("SELECT max(size) FROM checkpoint") or 0
+        if (nodes[-1].position + 1) << nodes[-1].level > newest:
+            raise NotFound(f"The log has {newest} leaves; this tile is not full so far.")
+        known = await nodes_of(connection, nodes)
+    return b"".join(known[node] for node in nodes)
 
 
 async def consistency_proof(database: Database, before: int, after: int) -> list[bytes]:

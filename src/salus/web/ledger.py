@@ -1,7 +1,8 @@
 """The audit for those it is about and for those who watch it: own accesses, proofs, signed checkpoints.
 
-Checkpoints (C2SP tlog-checkpoint) and proofs (RFC 9162, 2.1) are public: the entries are salted, so that
-their hashes tell nothing. Entries are given to the person they are about, and to nobody else.
+Checkpoints (C2SP tlog-checkpoint), tiles (C2SP tlog-tiles) and proofs (RFC 9162, 2.1) are public: the entries
+are salted, so that their hashes tell nothing. Entries are given to the person they are about, and to nobody
+else; so there are no entry bundles (`tile/entries`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from salus.core.access import Action, Leaf
 from salus.core.errors import AccessRefused, InvalidSearch, MethodNotAllowed, NotFound
 from salus.standards.merkle.note import log_key
-from salus.store.access_log import LoggedAccess, access_log, consistency_proof, inclusion_proof
+from salus.standards.merkle.tiles import parse_tile
+from salus.store.access_log import (
+    LoggedAccess,
+    access_log,
+    consistency_proof,
+    inclusion_proof,
+    inclusion_proofs,
+    tile_of,
+)
 from salus.store.sequencer import Signer, last_checkpoint
 from salus.trust.identity import authenticate
 from salus.trust.keys import NodeKeys
@@ -26,6 +35,10 @@ from salus.web.own_record import enter_own
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PAGE_COUNT_MAX = 200
+REPORT_COUNT_MAX = 5_000
+TILES = "/ledger/tile/"
+REPORT_FORMAT = "salus-access-report/1"
+_FOR_EVER = "public, max-age=31536000, immutable"
 
 
 def face(services: Services) -> Face:
@@ -36,12 +49,14 @@ def face(services: Services) -> Face:
         "/ledger/inclusion": _inclusion,
         "/ledger/consistency": _consistency,
         "/ledger/accesses": _accesses,
+        "/ledger/report": _report,
     }
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        handler = routes.get(scope["path"])
+        path: str = scope["path"]
+        handler = _tile if path.startswith(TILES) else routes.get(path)
         if handler is None:
-            raise NotFound(f"The ledger answers at {', '.join(routes)}.")
+            raise NotFound(f"The ledger answers at {', '.join(routes)} and {TILES}.")
         if scope["method"] not in ("GET", "HEAD"):
             raise MethodNotAllowed("This address takes GET only.")
         answer = await handler(services, Request(scope, receive))
@@ -84,20 +99,62 @@ async def _consistency(services: Services, request: Request) -> Response:
     return _proof(await consistency_proof(services.database, before, after), before=before, after=after)
 
 
+async def _tile(services: Services, request: Request) -> Response:
+    tile = parse_tile(request.scope["path"].removeprefix("/ledger/"))
+    body = await tile_of(services.database, tile)
+    return Response(body, media_type="application/octet-stream", headers={"cache-control": _FOR_EVER})
+
+
 async def _accesses(services: Services, request: Request) -> Response:
+    found, following = await _own(services, request, 50, PAGE_COUNT_MAX)
+    return JSONResponse({"accesses": [shown(each) for each in found], "before": following})
+
+
+async def _report(services: Services, request: Request) -> Response:
+    """Answer the own accesses with all that a stand-alone verifier needs, as a file."""
+    found, following = await _own(services, request, REPORT_COUNT_MAX, REPORT_COUNT_MAX)
+    newest = await last_checkpoint(services.database)
+    size, _, note = newest or (0, b"", "")
+    signed = [(each.index, each.entry) for each in found if each.index is not None and each.index < size]
+    proofs = await inclusion_proofs(services.database, [index for index, _ in signed], size)
+    signer = signer_of(services.base_url, services.keys)
+    report = {
+        "format": REPORT_FORMAT,
+        "node": services.name,
+        "made_at": services.clock().isoformat(),
+        "log": log_key(signer.origin, signer.key).text,
+        "checkpoint": note,
+        "unsigned": len(found) - len(signed),
+        "before": following,
+        "accesses": [
+            {"index": index, "entry": _base64(entry), "hashes": [_base64(each) for each in proof]}
+            for (index, entry), proof in zip(signed, proofs, strict=True)
+        ],
+    }
+    return JSONResponse(report, headers={"content-disposition": 'attachment; filename="access-report.json"'})
+
+
+async def _own(
+    services: Services, request: Request, count_default: int, count_max: int
+) -> tuple[list[LoggedAccess], int | None]:
+    """Return a page of the citizen's own accesses and what gets the next one, None on the last.
+
+    Raises:
+        AccessRefused: the caller is no citizen of this node.
+        InvalidSearch: `count` or `before` is no number.
+    """
     caller = authenticate(services.doorkeeper, request.headers.get("authorization"))
     if caller.patient is None:
         raise AccessRefused("An access log is shown to the citizen it is about.")
-    count = min(_number(request, "count", 50), PAGE_COUNT_MAX)
+    count = min(_number(request, "count", count_default), count_max)
     if count == 0:
-        raise InvalidSearch(f"count must be 1 to {PAGE_COUNT_MAX}.")
+        raise InvalidSearch(f"count must be 1 to {count_max}.")
     before = _number(request, "before", 0) or None
     asked = AccessRequest(Action.AUDIT, "AuditEvent", "access log", frozenset({caller.patient}))
     async with enter_own(services, caller, asked) as access:
         found = await access_log(access.grant, services.database, caller.patient, count=count, before=before)
         access.record([caller.patient], count=len(found))
-    following = found[-1].arrival if len(found) == count else None
-    return JSONResponse({"accesses": [shown(each) for each in found], "before": following})
+    return found, found[-1].arrival if len(found) == count else None
 
 
 def shown(logged: LoggedAccess) -> dict[str, Any]:  # values of several plain types
@@ -109,12 +166,16 @@ def shown(logged: LoggedAccess) -> dict[str, Any]:  # values of several plain ty
         "outcome": leaf.outcome.value,
         "arrival": logged.arrival,
         "index": logged.index,
-        "entry": base64.b64encode(logged.entry).decode(),
+        "entry": _base64(logged.entry),
     }
 
 
 def _proof(hashes: list[bytes], **places: int) -> Response:
-    return JSONResponse({**places, "hashes": [base64.b64encode(each).decode() for each in hashes]})
+    return JSONResponse({**places, "hashes": [_base64(each) for each in hashes]})
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 def _number(request: Request, name: str, default: int | None = None) -> int:

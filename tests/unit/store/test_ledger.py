@@ -13,13 +13,16 @@ from salus.core.errors import NotFound, StorageUnavailable
 from salus.standards.merkle.checkpoint import open_checkpoint
 from salus.standards.merkle.note import log_key
 from salus.standards.merkle.proof import verify_consistency, verify_inclusion
+from salus.standards.merkle.tiles import Tile
 from salus.standards.merkle.tree import leaf_hash
 from salus.store.access_log import (
     access_log,
     consistency_proof,
     first_index_at,
     inclusion_proof,
+    inclusion_proofs,
     leaves_from,
+    tile_of,
 )
 from salus.store.journal import open_journal
 from salus.store.ledger import append, encode_entries, leaf_of
@@ -141,6 +144,30 @@ async def test_proofs_verify_against_the_checkpoint(database, leaf):
     for wrong in ((13, 13), (-1, 13), (0, 54), (0, 0)):
         with pytest.raises(NotFound):
             await inclusion_proof(database, *wrong)
+
+
+async def test_proofs_of_many_leaves_are_those_of_each(database, leaf):
+    await add(database, *(leaf(f"p{number}") for number in range(37)))
+    await sequence(database, SIGNER, NOW)
+    indexes = [36, 0, 17]
+    each = [await inclusion_proof(database, index, 37) for index in indexes]
+    assert await inclusion_proofs(database, indexes, 37) == each
+    assert await inclusion_proofs(database, [], 0) == []
+
+
+async def test_tiles_hold_the_hashes_of_the_tree_as_far_as_it_is_signed(database, leaf):
+    """The node of level 8 over 256 leaves has the hash that RFC 9162 gives a tree of them."""
+    await add(database, *(leaf(f"p{number}") for number in range(300)))
+    await sequence(database, SIGNER, NOW)
+    entries = [row["entry"] for row in await sequenced(database)]
+    leaves = [leaf_hash(entry) for entry in entries]
+    assert await tile_of(database, Tile(0, 0)) == b"".join(leaves[:256])
+    assert await tile_of(database, Tile(0, 1, 44)) == b"".join(leaves[256:])
+    assert await tile_of(database, Tile(0, 1, 3)) == b"".join(leaves[256:259])
+    assert await tile_of(database, Tile(1, 0, 1)) == root_of(entries[:256])
+    for absent in (Tile(0, 1, 45), Tile(0, 1), Tile(1, 0, 2), Tile(2, 0, 1)):
+        with pytest.raises(NotFound):
+            await tile_of(database, absent)
 
 
 @pytest.mark.parametrize("table", ["leaf", "leaf_index", "tree_node", "checkpoint"])

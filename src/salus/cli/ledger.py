@@ -1,0 +1,114 @@
+"""`salus ledger verify|prove|status`: check the whole log, prove an access, say how far it is."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+import msgspec
+
+from salus.cli.command import Command
+from salus.cli.moment import moment
+from salus.cli.terminal import say, say_json
+from salus.core.errors import NotFound, SettingsInvalid
+from salus.node import open_services
+from salus.standards.merkle.note import VerifierKey, log_key
+from salus.store.access_log import hash_of_leaf, inclusion_proof
+from salus.store.ledger_check import check_log, state_of
+from salus.store.sequencer import last_checkpoint
+from salus.web.ledger import signer_of
+from salus.web.services import Services
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument(
+        "action",
+        choices=["verify", "prove", "status"],
+        help="verify: compare every leaf with every signed checkpoint (exit code 2 when something is wrong); "
+        "prove: the proof that one access is in the log; status: how far it is",
+    )
+    parser.add_argument("access", nargs="?", type=int, help="prove: the access, by its index in the log")
+    parser.add_argument("--since", type=moment, metavar="TIME", help="verify: only what was signed since")
+    parser.add_argument("--json", action="store_true", help="status, verify: as one JSON object")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the action says."""
+    if (options.action == "prove") != (options.access is not None):
+        raise SettingsInvalid("say: salus ledger prove INDEX, or salus ledger verify, or salus ledger status")
+    return asyncio.run(_run(options))
+
+
+async def _run(options: argparse.Namespace) -> int:
+    async with open_services(options.data) as (_, services):
+        if options.action == "verify":
+            return await _verify(options, services)
+        if options.action == "prove":
+            await _prove(options.access, services)
+        else:
+            await _status(options, services)
+    return 0
+
+
+async def _verify(options: argparse.Namespace, services: Services) -> int:
+    checked = await check_log(services.database, _key(services), since=options.since, told=_told)
+    if options.json:
+        say_json(msgspec.json.format(msgspec.json.encode(checked)))
+        return 2 if checked.faults else 0
+    say(*checked.faults)
+    scope = f"leaves {checked.begin} to {checked.end - 1}" if checked.end > checked.begin else "no leaf"
+    say(f"Checked {scope} against {checked.checkpoints:,} signed checkpoints: {_verdict(checked.faults)}")
+    return 2 if checked.faults else 0
+
+
+def _verdict(faults: tuple[str, ...]) -> str:
+    if not faults:
+        return "all is as it was signed."
+    return "the log was changed. Keep a copy of the database as it is, and tell the data protection officer."
+
+
+def _told(done: int, of: int) -> None:
+    if sys.stderr.isatty():
+        say(f"{done:,} of {of:,} leaves", file=sys.stderr)
+
+
+async def _prove(index: int, services: Services) -> None:
+    found = await last_checkpoint(services.database)
+    if found is None or index >= found[0]:
+        raise NotFound("No checkpoint covers this access so far; try again in a second.")
+    size, _, note = found
+    proof = {
+        "log": _key(services).text,
+        "checkpoint": note,
+        "index": index,
+        "leaf_hash": await hash_of_leaf(services.database, index),
+        "hashes": await inclusion_proof(services.database, index, size),
+    }
+    say_json(msgspec.json.format(msgspec.json.encode(proof)))
+
+
+async def _status(options: argparse.Namespace, services: Services) -> None:
+    state = await state_of(services.database)
+    status = {
+        "log": _key(services).text,
+        "leaves": state.size,
+        "signed_at": state.signed_at,
+        "waiting": state.waiting,
+    }
+    if options.json:
+        say_json(msgspec.json.format(msgspec.json.encode(status)))
+        return
+    for name, found in status.items():
+        say(f"{name:12} {'never' if found is None else found}")
+
+
+def _key(services: Services) -> VerifierKey:
+    signer = signer_of(services.base_url, services.keys)
+    return log_key(signer.origin, signer.key)
+
+
+COMMAND = Command(
+    "ledger", "Verify the audit's log, prove an access is in it, say how far it is.", arguments, run
+)

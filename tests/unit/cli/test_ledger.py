@@ -1,0 +1,73 @@
+"""The log from the command line: how far it is, the proof of one access, and what was changed behind it."""
+
+import asyncio
+import base64
+import json
+
+import asyncpg
+import pytest
+
+from salus.cli.main import main
+from salus.core.access import Outcome
+from salus.node import open_services
+from salus.standards.merkle.checkpoint import open_checkpoint
+from salus.standards.merkle.note import parse_key
+from salus.standards.merkle.proof import verify_inclusion
+from salus.store.ledger import append, leaf_of
+from salus.store.sequencer import sequence
+from salus.web.ledger import signer_of
+
+
+@pytest.fixture
+def node(tmp_path, database_url, grant):
+    """A node with twenty signed accesses."""
+    arguments = ["--country", "PT", "--name", "PT", "--port", "1", "--database", database_url]
+    assert main(["node", "init", "--data", str(tmp_path / "pt"), *arguments]) == 0
+
+    async def fill():
+        async with open_services(tmp_path / "pt") as (_, services):
+            leaf = leaf_of(grant(), "ana", what="Observation/1", resources=1, outcome=Outcome.SERVED)
+            async with services.database.system() as connection:
+                await append(connection, [leaf] * 20)
+            await sequence(services.database, signer_of(services.base_url, services.keys), services.clock())
+
+    asyncio.run(fill())
+    return str(tmp_path / "pt")
+
+
+def test_a_log_is_verified_and_what_was_changed_is_named(node, database_url, capsys):
+    assert main(["ledger", "verify", "--data", node]) == 0
+    assert "leaves 0 to 19 against 1 signed checkpoints: all is as it was signed" in capsys.readouterr().out
+
+    async def forge():
+        owner = await asyncpg.connect(database_url)
+        await owner.execute("SET session_replication_role = replica")
+        await owner.execute("UPDATE leaf SET entry = 'forged' WHERE arrival = 3")
+        await owner.close()
+
+    asyncio.run(forge())
+    assert main(["ledger", "verify", "--data", node]) == 2
+    assert "The entry of leaf 2 was changed" in capsys.readouterr().out
+    assert main(["ledger", "verify", "--json", "--data", node]) == 2
+    assert len(json.loads(capsys.readouterr().out)["faults"]) == 1
+
+
+def test_an_access_is_proved(node, capsys):
+    assert main(["ledger", "prove", "7", "--data", node]) == 0
+    proof = json.loads(capsys.readouterr().out)
+    checkpoint = open_checkpoint(proof["checkpoint"], parse_key(proof["log"]))
+    hashes = [base64.b64decode(each) for each in proof["hashes"]]
+    leaf = base64.b64decode(proof["leaf_hash"])
+    assert verify_inclusion(leaf, proof["index"], checkpoint.size, hashes, checkpoint.root)
+    assert main(["ledger", "prove", "20", "--data", node]) == 1
+    assert main(["ledger", "prove", "--data", node]) == 1
+    assert main(["ledger", "verify", "7", "--data", node]) == 1
+
+
+def test_the_status_says_how_far_the_log_is(node, capsys):
+    assert main(["ledger", "status", "--json", "--data", node]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert (status["leaves"], status["waiting"]) == (20, 0)
+    assert parse_key(status["log"]).name.endswith("/ledger")
+    assert main(["ledger", "status", "--data", node]) == 0
+    assert "signed_at" in capsys.readouterr().out
