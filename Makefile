@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SUITES ?=
 DEMO ?=
 
-.PHONY: demo test check lint types contracts bench scoreboard lock tables clean
+.PHONY: demo test check lint types contracts bench scoreboard lock sbom tables clean
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -c "import sys; sys.exit('Salus needs Python 3.11 or newer; try: make PYTHON=python3.12 ...') if sys.version_info < (3, 11) else None"
@@ -41,6 +41,9 @@ scoreboard: $(VENV)/.ready  ## Run the public suites of ../shared, or those in t
 
 lock: $(VENV)/.ready  ## Resolve requirements.lock anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group check --group bench pyproject.toml -o requirements.lock
+
+sbom: $(VENV)/.ready  ## Write sbom.cdx.json (CycloneDX): all that requirements.lock installs, the same bytes each time
+	$(BIN)/python -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible -o sbom.cdx.json requirements.lock
 
 tables: $(VENV)/.ready  ## Derive the shipped FHIR tables from the pinned core package
 	$(BIN)/python -m tools.r4_tables
