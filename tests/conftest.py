@@ -58,7 +58,7 @@ async def database_url(server: str) -> AsyncIterator[str]:
     name = f"test_{os.getpid()}_{next(_NAMES)}"
     connection = await asyncpg.connect(server)
     try:
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY file_copy")
         yield server.replace("/postgres?", f"/{name}?")
         await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:

@@ -189,7 +189,7 @@ async def databases(server: str) -> AsyncIterator[Callable[[], Awaitable[str]]]:
 
     async def make() -> str:
         name = f"federation_{os.getpid()}_{next(_NAMES)}"
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE salus_template")
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE salus_template STRATEGY file_copy")
         made.append(name)
         return server.replace("/postgres?", f"/{name}?")
 

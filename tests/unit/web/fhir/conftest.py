@@ -114,7 +114,7 @@ async def absent(server):
     """Yield the empty database of a second node."""
     name = f"absent_{new_id()}"
     outside = await asyncpg.connect(server)
-    await outside.execute(f"CREATE DATABASE {name} TEMPLATE salus_template")
+    await outside.execute(f"CREATE DATABASE {name} TEMPLATE salus_template STRATEGY file_copy")
     async with open_database(server.replace("/postgres?", f"/{name}?"), migrated=False) as database:
         yield database
     await outside.execute(f"DROP DATABASE {name} WITH (FORCE)")
