@@ -33,6 +33,19 @@ class Role(StrEnum):
     AUDITOR = "auditor"
     APP = "app"
     NODE = "node"
+    PROXY = "proxy"
+    EMERGENCY = "emergency"
+    DESK = "desk"
+    RESEARCHER = "researcher"
+    ACCESS_BODY = "access-body"
+
+
+class Assurance(StrEnum):
+    """How surely the caller is who they say (Regulation (EU) 910/2014, article 8)."""
+
+    LOW = "low"
+    SUBSTANTIAL = "substantial"
+    HIGH = "high"
 
 
 class Action(StrEnum):
@@ -81,6 +94,7 @@ class Caller(msgspec.Struct, frozen=True):
         scopes: SMART v2 scopes of the token, empty when unrestricted by scope.
         node: the member node that asks on the caller's behalf, None for a local caller.
         token_id: the token's jti.
+        assurance: of the log-in behind the request.
     """
 
     subject: str
@@ -93,6 +107,7 @@ class Caller(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...] = ()
     node: str | None = None
     token_id: str = ""
+    assurance: Assurance = Assurance.SUBSTANTIAL
 
 
 class Grant(msgspec.Struct, frozen=True):

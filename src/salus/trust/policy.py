@@ -1,7 +1,8 @@
-"""May they? A pure decision over the caller and the request, by the rules of `policy.toml`."""
+"""May they? A pure decision over caller, request, facts and law, by the rules of `policy.toml`."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Literal
@@ -10,6 +11,9 @@ import msgspec
 
 from salus.core.access import Action, Caller, Purpose, Role
 from salus.standards.fhir.model import resource_types
+from salus.trust.circumstances import Circumstance, circumstances_of
+from salus.trust.facts import ORDINARY, TIED, Facts
+from salus.trust.jurisdictions.law import NEUTRAL, Jurisdiction, jurisdiction_of
 from salus.trust.scopes import permitting
 
 SUMMARY = "summary"
@@ -36,6 +40,20 @@ class AccessRequest(msgspec.Struct, frozen=True):
     many: bool = False
 
 
+class Obligation(StrEnum):
+    """What must happen besides, where an access is permitted."""
+
+    LOG = "log"
+    SHOWN_IN_ACCESS_LOG = "citizen-can-see-in-access-log"
+    INFORM_CITIZEN = "inform-citizen"
+    REVIEW_AFTER = "review-after"
+    MARK_UNPROVEN = "mark-unproven"
+    MARK_ASSISTED = "mark-as-assisted"
+    MARK_ENTERED_BY_CITIZEN = "mark-as-entered-by-citizen"
+    AUTHOR_RECORDED = "author-recorded"
+    CONTROLLER_ANSWERS = "controller-answers"
+
+
 class Decision(msgspec.Struct, frozen=True):
     """The answer.
 
@@ -44,12 +62,16 @@ class Decision(msgspec.Struct, frozen=True):
         rule: by which rule.
         patients: whose compartments open, None for all.
         types: resource types that may be read on the way (`core.access.Grant.types`), None for all.
+        obligations: what must happen besides; none where it is refused.
+        absent: whether the answer must look as if the person, or what is asked, were not there.
     """
 
     permitted: bool
     rule: str
     patients: frozenset[str] | None = None
     types: frozenset[str] | None = frozenset()
+    obligations: frozenset[Obligation] = frozenset()
+    absent: bool = False
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,24 +87,54 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     effect: Literal["permit", "refuse"] = "permit"
     reach: Literal["own", "named", "node", "scope"] = "own"
     origin: Literal["anywhere", "here", "abroad"] = msgspec.field(default="anywhere", name="from")
+    when: frozenset[Circumstance] = frozenset()
+    unless: frozenset[Circumstance] = frozenset()
+    absent: bool = False
+    law: str = ""
+
+
+class Duty(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Obligations, and of what is permitted they are; columns as in `Rule`."""
+
+    obligations: frozenset[Obligation]
+    roles: frozenset[str]
+    actions: frozenset[str]
+    types: frozenset[str]
+    when: frozenset[Circumstance] = frozenset()
+    law: str = ""
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     groups: dict[str, frozenset[str]]
     rule: list[Rule]
+    duty: list[Duty]
 
 
 @cache
 def rules() -> tuple[Rule, ...]:
     """Return the rules in their order, groups of types expanded."""
-    text = resources.files("salus.trust").joinpath("policy.toml").read_bytes()
-    table = msgspec.toml.decode(text, type=_Table)
+    table = _table()
     return tuple(
         msgspec.structs.replace(
             rule, types=_expand(rule.types, table.groups), opens=_expand(rule.opens, table.groups)
         )
         for rule in table.rule
     )
+
+
+@cache
+def duties() -> tuple[Duty, ...]:
+    """Return the duties, groups of types expanded."""
+    table = _table()
+    return tuple(
+        msgspec.structs.replace(duty, types=_expand(duty.types, table.groups)) for duty in table.duty
+    )
+
+
+@cache
+def _table() -> _Table:
+    text = resources.files("salus.trust").joinpath("policy.toml").read_bytes()
+    return msgspec.toml.decode(text, type=_Table)
 
 
 def _expand(types: frozenset[str], groups: dict[str, frozenset[str]]) -> frozenset[str]:
@@ -92,23 +144,45 @@ def _expand(types: frozenset[str], groups: dict[str, frozenset[str]]) -> frozens
     return frozenset(names)
 
 
-def decide(caller: Caller, request: AccessRequest) -> Decision:
-    """Return the decision of the first rule that fits; without one the answer is no."""
-    rule = _rule_for(caller, request)
+def decide(
+    caller: Caller, request: AccessRequest, facts: Facts = ORDINARY, law: Jurisdiction | None = None
+) -> Decision:
+    """Return the decision of the first rule that fits; without one the answer is no.
+
+    `law` is that of the node's country, by default of the Regulation alone.
+    """
+    words = circumstances_of(caller, request.type, facts, law or jurisdiction_of(NEUTRAL))
+    rule = _rule_for(caller, request, words)
     decision = _by_rule(rule, caller, request)
     if rule is None or not decision.permitted:
-        return decision
-    types = rule.opens or readable_types(caller, request.action, decision.patients)
-    return Decision(True, decision.rule, decision.patients, types)
+        absent = rule.absent if rule else Circumstance.NO_TIE in words
+        return msgspec.structs.replace(decision, absent=absent)
+    types = rule.opens or readable_types(caller, request.action, decision.patients, words)
+    if facts.mandate is not None:
+        types = facts.mandate if types is None else types & facts.mandate
+    owed = _obligations(caller.role, request.action, request.type, words)
+    return Decision(True, decision.rule, decision.patients, types, owed)
 
 
-def readable_types(caller: Caller, action: Action, patients: frozenset[str] | None) -> frozenset[str] | None:
+def refuse_purpose(facts: Facts) -> Decision:
+    """Return the decision on a purpose that no rule knows: advertising, insurance, jobs (article 54)."""
+    return Decision(False, "purpose-is-not-permitted", absent=facts.relationship not in TIED)
+
+
+def readable_types(
+    caller: Caller,
+    action: Action,
+    patients: frozenset[str] | None,
+    words: frozenset[Circumstance] = frozenset(),
+) -> frozenset[str] | None:
     """Return the resource types that the caller may read in all of the compartments; None for all types.
 
     An action that does not read needs to look: it counts as a search.
     """
     looking = action if action in _LOOKING else Action.SEARCH
-    reach = _types_by_reach(caller.role, caller.purpose, caller.node is not None, caller.scopes, looking)
+    reach = _types_by_reach(
+        caller.role, caller.purpose, caller.node is not None, caller.scopes, looking, words
+    )
     if patients is None:
         return reach[0]
     return reach[2] if patients == {caller.patient} else reach[1]
@@ -120,7 +194,12 @@ Types = frozenset[str] | None
 
 @lru_cache(maxsize=4_096)
 def _types_by_reach(
-    role: Role, purpose: Purpose, abroad: bool, scopes: tuple[str, ...], action: Action
+    role: Role,
+    purpose: Purpose,
+    abroad: bool,
+    scopes: tuple[str, ...],
+    action: Action,
+    words: frozenset[Circumstance],
 ) -> tuple[Types, Types, Types]:
     """Return the types that may be read of everybody, of patients named, and of the caller themselves."""
     someone = Caller(
@@ -131,7 +210,7 @@ def _types_by_reach(
     for name in resource_types():
         for patients, place in ((None, 0), (named, 1), (own, 2)):
             request = AccessRequest(action, name, "", patients)
-            decision = _by_rule(_rule_for(someone, request), someone, request)
+            decision = _by_rule(_rule_for(someone, request, words), someone, request)
             if decision.permitted and decision.patients == patients:
                 found[place].add(name)
     everybody, of_named, of_own = (
@@ -140,14 +219,40 @@ def _types_by_reach(
     return everybody, of_named, of_own
 
 
-def _rule_for(caller: Caller, request: AccessRequest) -> Rule | None:
-    abroad = caller.node is not None
-    for rule in _candidates(caller.role, caller.purpose, request.action):
-        if not ("*" in rule.types or request.type in rule.types):
+def _rule_for(caller: Caller, request: AccessRequest, words: frozenset[Circumstance]) -> Rule | None:
+    return _fitting(caller.role, caller.purpose, request.action, request.type, caller.node is not None, words)
+
+
+@lru_cache(maxsize=16_384)
+def _fitting(
+    role: Role,
+    purpose: Purpose,
+    action: Action,
+    type_name: str,
+    abroad: bool,
+    words: frozenset[Circumstance],
+) -> Rule | None:
+    for rule in _candidates(role, purpose, action):
+        if not _names(rule.types, type_name):
             continue
-        if rule.origin == "anywhere" or (rule.origin == "abroad") == abroad:
+        if rule.origin != "anywhere" and (rule.origin == "abroad") != abroad:
+            continue
+        if rule.when <= words and rule.unless.isdisjoint(words):
             return rule
     return None
+
+
+@lru_cache(maxsize=16_384)
+def _obligations(
+    role: Role, action: Action, type_name: str, words: frozenset[Circumstance]
+) -> frozenset[Obligation]:
+    return frozenset(
+        obligation
+        for duty in duties()
+        if _names(duty.roles, role) and _names(duty.actions, action) and _names(duty.types, type_name)
+        if duty.when <= words
+        for obligation in duty.obligations
+    )
 
 
 def _by_rule(rule: Rule | None, caller: Caller, request: AccessRequest) -> Decision:

@@ -1,0 +1,1 @@
+"""What national law settles: one table a country, and the law that reads them."""

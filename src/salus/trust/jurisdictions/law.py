@@ -1,0 +1,112 @@
+"""What national law settles about access to health data, one table a country (`XX.toml` beside this file).
+
+Regulation (EU) 2025/327 leaves to Member States whether one may opt out of exchange (article 10), what an
+emergency opens, how a child grows up, delays, retention and more. Code names no country: `settings.country`
+chooses the table, and `EU.toml`, the Regulation alone, stands in where a country has none.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Annotated, Generic, Literal, TypeVar
+
+import msgspec
+
+from salus.core.access import Assurance
+from salus.core.errors import SettingsInvalid
+
+Value = TypeVar("Value")
+NEUTRAL = "EU"
+_Years = Annotated[int, msgspec.Meta(ge=0, le=150)]
+_Hours = Annotated[int, msgspec.Meta(ge=0, le=8_760)]
+
+
+class Sourced(msgspec.Struct, Generic[Value], frozen=True, forbid_unknown_fields=True):
+    """One value with where it is written; `verified` is False for one that nobody has read there yet."""
+
+    value: Value
+    source: str
+    verified: bool = False
+
+
+class AssuranceNeeded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The least assurance of a log-in, by what is done with it; each for people who act on personal data."""
+
+    citizen: Assurance
+    professional: Assurance
+    abroad: Assurance
+
+
+class Jurisdiction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """The law of one country.
+
+    Args:
+        country: ISO 3166-1 alpha-2, or "EU".
+        name: in English.
+        default_access: what a treating professional may without a word of the citizen.
+        restriction_opened_in_emergency: whether vital interests open what a citizen restricted (8, 11(5)).
+        exchange_opt_out_offered: whether one may opt out of access through exchange (10).
+        exchange_opt_out_opened_in_emergency: whether vital interests set that opt-out aside.
+        secondary_opt_out_overridable: whether public bodies may use data despite an opt-out (71(4)).
+        parent_acts_until_years: the age of the child at which the power of its parents ends.
+        child_decides_from_years: the age at which a child's own log-in stands beside its parents'.
+        digital_consent_years: the age of consent to services of the information society (GDPR 8).
+        results_delay_hours: delay of results for the citizen, by category; a category left away has none.
+        record_kept_years: how long a record is kept after the last entry.
+        access_log_kept_years: how long the log of accesses is kept, at least 3 (9).
+        assurance: least assurance of a log-in.
+        lookup_parameters: the combinations of search parameters that find a person, each enough alone.
+        emergency_minutes_max: how long one emergency access may last.
+        second_look_hours: within which an emergency access is looked at again.
+    """
+
+    country: str
+    name: str
+    default_access: Sourced[Literal["permit", "deny"]]
+    restriction_opened_in_emergency: Sourced[bool]
+    exchange_opt_out_offered: Sourced[bool]
+    exchange_opt_out_opened_in_emergency: Sourced[bool]
+    secondary_opt_out_overridable: Sourced[bool]
+    parent_acts_until_years: Sourced[_Years]
+    child_decides_from_years: Sourced[_Years]
+    digital_consent_years: Sourced[_Years]
+    results_delay_hours: Sourced[dict[str, _Hours]]
+    record_kept_years: Sourced[_Years]
+    access_log_kept_years: Sourced[Annotated[int, msgspec.Meta(ge=3, le=150)]]
+    assurance: Sourced[AssuranceNeeded]
+    lookup_parameters: Sourced[list[list[str]]]
+    emergency_minutes_max: Sourced[Annotated[int, msgspec.Meta(ge=1, le=60)]]
+    second_look_hours: Sourced[Annotated[int, msgspec.Meta(ge=1, le=72)]]
+
+
+@cache
+def countries() -> tuple[str, ...]:
+    """Return the countries that have a table, sorted; "EU" is among them."""
+    folder = resources.files(__package__)
+    return tuple(sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml")))
+
+
+@cache
+def jurisdiction_of(country: str) -> Jurisdiction:
+    """Return the law of a country, that of the Regulation alone where the country has no table."""
+    name = country if country in countries() else NEUTRAL
+    return read_jurisdiction(resources.files(__package__).joinpath(f"{name}.toml").read_bytes(), name)
+
+
+def read_jurisdiction(table: bytes, name: str) -> Jurisdiction:
+    """Read one table, called `name` in what is said of it.
+
+    Raises:
+        SettingsInvalid: it is no TOML, a key is unknown or missing, a value is out of range, or it is
+            another country's.
+    """
+    try:
+        found = msgspec.toml.decode(table, type=Jurisdiction)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise SettingsInvalid(
+            f"The law of {name} cannot be read: {error}. docs/jurisdictions.md lists every key; correct it."
+        ) from error
+    if found.country != name:
+        raise SettingsInvalid(f"The law of {name} says that it is {found.country}'s; correct `country`.")
+    return found
