@@ -21,10 +21,11 @@ _STOP_SECONDS_MAX = 60
 
 
 class Served(msgspec.Struct, frozen=True):
-    """A node that is being served: its folder and its port on 127.0.0.1."""
+    """A node that is being served: its folder, its port on 127.0.0.1, the file of its standard error."""
 
     data: Path
     port: int
+    log: Path
 
 
 def salus(*words: str) -> str:
@@ -42,23 +43,27 @@ def served_node(program: Sequence[str] = SALUS) -> Iterator[Served]:
         program: what Python runs to serve it; takes the words of `salus`.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        data, port = Path(scratch) / "node", _free_port()
+        served = Served(Path(scratch) / "node", _free_port(), Path(scratch) / "serve.log")
         salus(
-            *("node", "init", "--data", str(data), "--country", "EE", "--name", "Scoreboard"),
-            *("--port", str(port), "--demo"),
+            *("node", "init", "--data", str(served.data), "--country", "EE", "--name", "Scoreboard"),
+            *("--port", str(served.port), "--demo"),
         )
-        with subprocess.Popen(  # noqa: S603  our own command
-            [sys.executable, *program, "serve", "--stop-with-input", "--data", str(data)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=_HOUSE,
-        ) as process:
+        with (
+            served.log.open("wb") as errors,
+            subprocess.Popen(  # noqa: S603  our own command
+                [sys.executable, *program, "serve", "--stop-with-input", "--data", str(served.data)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                cwd=_HOUSE,
+            ) as process,
+        ):
             assert process.stdin is not None
             assert process.stdout is not None
             try:
                 process.stdout.readline()  # says where it listens, once it does
-                yield Served(data, port)
+                yield served
             finally:
                 process.stdin.close()
                 process.wait(_STOP_SECONDS_MAX)

@@ -66,20 +66,24 @@ class Target(msgspec.Struct, frozen=True):
     """The running node.
 
     Args:
+        data: its folder.
         port: where it listens on 127.0.0.1.
         keys: its own, to make tokens that only it could make.
         foreign: those of another node.
         terms: what its tokens say.
         record: the file to which the guard writes what would have left the machine.
+        log: the file of its standard error.
         words: what fills the braces of a case.
         logins: an access token for each kind of asker.
     """
 
+    data: Path
     port: int
     keys: NodeKeys
     foreign: NodeKeys
     terms: tokens.TokenTerms
     record: Path
+    log: Path
     words: dict[str, str]
     logins: dict[str, str]
 
@@ -183,7 +187,7 @@ def target() -> Iterator[Target]:
 
 def _described(served: Served, record: Path, foreign: NodeKeys) -> Target:
     keys, terms = load_node_keys(served.data), terms_of(read_settings(served.data))
-    bare = Target(served.port, keys, foreign, terms, record, {}, {})
+    bare = Target(served.data, served.port, keys, foreign, terms, record, served.log, {}, {})
     citizen = bare.token(Role.CITIZEN, Purpose.PATIENT_REQUEST, patient=OWN)
     hours_ago = utc_now() - timedelta(hours=2)
     words = {
