@@ -13,11 +13,10 @@ from salus.cli.moment import moment
 from salus.cli.terminal import say, say_json
 from salus.core.errors import NotFound, SettingsInvalid
 from salus.node import open_services
-from salus.standards.merkle.note import VerifierKey, log_key
 from salus.store.access_log import hash_of_leaf, inclusion_proof
 from salus.store.ledger_check import check_log, state_of
 from salus.store.sequencer import last_checkpoint
-from salus.web.ledger import signer_of
+from salus.web.ledger import key_of
 from salus.web.services import Services
 
 
@@ -53,7 +52,7 @@ async def _run(options: argparse.Namespace) -> int:
 
 
 async def _verify(options: argparse.Namespace, services: Services) -> int:
-    checked = await check_log(services.database, _key(services), since=options.since, told=_told)
+    checked = await check_log(services.database, key_of(services), since=options.since, told=_told)
     if options.json:
         say_json(msgspec.json.format(msgspec.json.encode(checked)))
         return 2 if checked.faults else 0
@@ -80,7 +79,7 @@ async def _prove(index: int, services: Services) -> None:
         raise NotFound("No checkpoint covers this access so far; try again in a second.")
     size, _, note = found
     proof = {
-        "log": _key(services).text,
+        "log": key_of(services).text,
         "checkpoint": note,
         "index": index,
         "leaf_hash": await hash_of_leaf(services.database, index),
@@ -92,7 +91,7 @@ async def _prove(index: int, services: Services) -> None:
 async def _status(options: argparse.Namespace, services: Services) -> None:
     state = await state_of(services.database)
     status = {
-        "log": _key(services).text,
+        "log": key_of(services).text,
         "leaves": state.size,
         "signed_at": state.signed_at,
         "waiting": state.waiting,
@@ -102,11 +101,6 @@ async def _status(options: argparse.Namespace, services: Services) -> None:
         return
     for name, found in status.items():
         say(f"{name:12} {'never' if found is None else found}")
-
-
-def _key(services: Services) -> VerifierKey:
-    signer = signer_of(services.base_url, services.keys)
-    return log_key(signer.origin, signer.key)
 
 
 COMMAND = Command(

@@ -7,7 +7,6 @@ else; so there are no entry bundles (`tile/entries`).
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,27 +16,25 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from salus.core.access import Action, Leaf
 from salus.core.errors import AccessRefused, InvalidSearch, MethodNotAllowed, NotFound
-from salus.standards.merkle.note import log_key
+from salus.standards.merkle.note import VerifierKey, log_key
 from salus.standards.merkle.tiles import parse_tile
 from salus.store.access_log import (
     LoggedAccess,
     access_log,
     consistency_proof,
     inclusion_proof,
-    inclusion_proofs,
     tile_of,
 )
 from salus.store.sequencer import Signer, last_checkpoint
 from salus.trust.identity import authenticate
 from salus.trust.keys import NodeKeys
 from salus.trust.policy import AccessRequest
+from salus.web.access_report import COUNT_MAX, access_report, base64_of
 from salus.web.own_record import enter_own
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PAGE_COUNT_MAX = 200
-REPORT_COUNT_MAX = 5_000
 TILES = "/ledger/tile/"
-REPORT_FORMAT = "salus-access-report/1"
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -84,9 +81,14 @@ async def _checkpoint(services: Services, request: Request) -> Response:
     return PlainTextResponse(found[2])
 
 
-async def _key(services: Services, request: Request) -> Response:
+def key_of(services: Services) -> VerifierKey:
+    """Return the key that verifies this node's checkpoints."""
     signer = signer_of(services.base_url, services.keys)
-    return PlainTextResponse(log_key(signer.origin, signer.key).text + "\n")
+    return log_key(signer.origin, signer.key)
+
+
+async def _key(services: Services, request: Request) -> Response:
+    return PlainTextResponse(key_of(services).text + "\n")
 
 
 async def _inclusion(services: Services, request: Request) -> Response:
@@ -111,27 +113,8 @@ async def _accesses(services: Services, request: Request) -> Response:
 
 
 async def _report(services: Services, request: Request) -> Response:
-    """Answer the own accesses with all that a stand-alone verifier needs, as a file."""
-    found, following = await _own(services, request, REPORT_COUNT_MAX, REPORT_COUNT_MAX)
-    newest = await last_checkpoint(services.database)
-    size, _, note = newest or (0, b"", "")
-    signed = [(each.index, each.entry) for each in found if each.index is not None and each.index < size]
-    proofs = await inclusion_proofs(services.database, [index for index, _ in signed], size)
-    signer = signer_of(services.base_url, services.keys)
-    report = {
-        "format": REPORT_FORMAT,
-        "node": services.name,
-        "made_at": services.clock().isoformat(),
-        "log": log_key(signer.origin, signer.key).text,
-        "checkpoint": note,
-        "unsigned": len(found) - len(signed),
-        "before": following,
-        "accesses": [
-            {"index": index, "entry": _base64(entry), "hashes": [_base64(each) for each in proof]}
-            for (index, entry), proof in zip(signed, proofs, strict=True)
-        ],
-    }
-    return JSONResponse(report, headers={"content-disposition": 'attachment; filename="access-report.json"'})
+    found, following = await _own(services, request, COUNT_MAX, COUNT_MAX)
+    return await access_report(services, key_of(services), found, following)
 
 
 async def _own(
@@ -166,16 +149,12 @@ def shown(logged: LoggedAccess) -> dict[str, Any]:  # values of several plain ty
         "outcome": leaf.outcome.value,
         "arrival": logged.arrival,
         "index": logged.index,
-        "entry": _base64(logged.entry),
+        "entry": base64_of(logged.entry),
     }
 
 
 def _proof(hashes: list[bytes], **places: int) -> Response:
-    return JSONResponse({**places, "hashes": [_base64(each) for each in hashes]})
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()
+    return JSONResponse({**places, "hashes": [base64_of(each) for each in hashes]})
 
 
 def _number(request: Request, name: str, default: int | None = None) -> int:

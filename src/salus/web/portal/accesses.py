@@ -11,13 +11,13 @@ from starlette.responses import Response
 from salus.core.access import Action, Leaf
 from salus.core.errors import NotFound
 from salus.standards.merkle.checkpoint import open_checkpoint
-from salus.standards.merkle.note import log_key
 from salus.standards.merkle.proof import verify_inclusion
 from salus.standards.merkle.tree import leaf_hash
 from salus.store.access_log import LoggedAccess, access_log, inclusion_proof
 from salus.store.sequencer import last_checkpoint
 from salus.trust.policy import AccessRequest
-from salus.web.ledger import signer_of
+from salus.web.access_report import COUNT_MAX, access_report
+from salus.web.ledger import key_of
 from salus.web.own_record import enter_own
 from salus.web.portal.rendering import moment
 from salus.web.portal.visit import Visit
@@ -54,6 +54,13 @@ async def accesses(visit: Visit) -> Response:
     return visit.show("accesses.html", "Who looked", rows=rows, older=older)
 
 
+async def report(visit: Visit) -> Response:
+    """Give the accesses with their proofs as a file that a verifier without Salus checks."""
+    found = await _own_log(visit, COUNT_MAX)
+    following = found[-1].arrival if len(found) == COUNT_MAX else None
+    return await access_report(visit.services, key_of(visit.services), found, following)
+
+
 async def proof(visit: Visit) -> Response:
     """Check one entry against the signed checkpoint, and show all parts so that anyone can repeat it.
 
@@ -66,8 +73,7 @@ async def proof(visit: Visit) -> Response:
     if logged is None or found is None or index >= found[0]:
         raise NotFound("Your access log has no signed entry of this number; look again in a second.")
     size, root, note = found
-    signer = signer_of(visit.services.base_url, visit.services.keys)
-    checkpoint = open_checkpoint(note, log_key(signer.origin, signer.key))
+    checkpoint = open_checkpoint(note, key_of(visit.services))
     path = await inclusion_proof(visit.services.database, index, size)
     digest = leaf_hash(logged.entry)
     holds = checkpoint.size == size and verify_inclusion(digest, index, size, path, checkpoint.root)

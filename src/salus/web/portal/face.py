@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from salus.core.access import Role
-from salus.web.portal.accesses import accesses, proof
+from salus.web.portal.accesses import accesses, proof, report
 from salus.web.portal.chart import chart, summary
 from salus.web.portal.dispensing import finish, hand_over, take_back
 from salus.web.portal.documents import document, documents
@@ -43,6 +43,7 @@ def face(services: Services) -> Face:
             page("/record/{category:str}", one_category, CITIZEN),
             page("/accesses", accesses, CITIZEN),
             page("/accesses/{index:int}", proof, CITIZEN),
+            page("/accesses/report", report, CITIZEN),
             page("/patient", find_patient, PROFESSIONAL, "GET", "POST"),
             page("/patient/{node:str}/{id:str}", chart, PROFESSIONAL),
             page("/patient/{node:str}/{id:str}/summary", summary, (Role.CLINICIAN,)),
