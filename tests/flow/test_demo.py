@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 from rich.console import Console
+from tests.attack.secrets_told import secrets_told
 
 from salus.cli.story.account import Account, NodeAccount, Step
 from salus.cli.story.beginning import enough
@@ -58,14 +59,14 @@ def processes_of(folder):
     return found
 
 
-def read_json(stream):
-    """Return the JSON object that is written on the stream, without waiting for the stream's end."""
+def read_object(stream):
+    """Return the JSON object that is written on the stream, as text, without waiting for the stream's end."""
     lines = []
     for line in stream:
         lines.append(line)
         if line.rstrip() == "}":
             break
-    return json.loads("".join(lines))
+    return "".join(lines)
 
 
 class Told:
@@ -93,11 +94,14 @@ def told(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "story"
     with demo(folder, "--seed", "7") as process:
         try:
-            yield Told(read_json(process.stdout))
+            output = read_object(process.stdout)
+            yield Told(json.loads(output))
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
+            rest = process.communicate(timeout=60)
     assert process.returncode == 0
+    logs = [path.read_text() for path in folder.rglob("*.log")]
+    assert secrets_told("".join([output, *rest, *logs]), *folder.rglob("keys")) == []
     assert processes_of(folder) == []
 
 
