@@ -1,4 +1,4 @@
-"""The audit as AuditEvent resources (R4; IHE BALP 1.1), made from the ledger when they are asked for.
+"""The audit as AuditEvent resources (`audit_event`), made from the ledger when they are asked for.
 
 Nothing is stored twice: the leaf in the ledger is the truth, and its proof is at /ledger.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from salus.core.access import Action, Caller, Leaf, Outcome
+from salus.core.access import Action, Caller
 from salus.core.errors import InvalidSearch
 from salus.core.identifiers import is_fhir_id, new_id
 from salus.standards.fhir.codec.json import write_json
@@ -15,6 +15,7 @@ from salus.standards.fhir.query_string import Pairs, format_pairs
 from salus.store.access_log import LoggedAccess, access_log
 from salus.store.search_cursor import bound_to, open_mark, seal_mark
 from salus.web.fhir.answer import Answer, join_bundle
+from salus.web.fhir.audit_event import audit_event
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.history import read_count
 from salus.web.fhir.request import FhirRequest, first
@@ -24,26 +25,6 @@ Json = dict[str, Any]  # FHIR content is open JSON
 
 CURSOR = "_cursor"
 KNOWN = frozenset({"patient", "_count", CURSOR})
-EVENT_TYPE = {
-    "system": "http://terminology.hl7.org/CodeSystem/audit-event-type",
-    "code": "rest",
-    "display": "RESTful Operation",
-}
-INTERACTION = "http://hl7.org/fhir/restful-interaction"
-REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
-ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
-INTERACTIONS = {
-    "read": ("read", "R"),
-    "search": ("search", "E"),
-    "history": ("history", "R"),
-    "changes": ("history", "R"),
-    "create": ("create", "C"),
-    "update": ("update", "U"),
-    "delete": ("delete", "D"),
-    "load": ("batch", "C"),
-    "export": ("operation", "R"),
-}
-OUTCOMES = {Outcome.SERVED: "0", Outcome.REFUSED: "4", Outcome.FAILED: "8"}
 
 
 async def search(services: Services, request: FhirRequest, caller: Caller) -> Answer:
@@ -91,52 +72,7 @@ def patient_of(pairs: Pairs, caller: Caller) -> str:
 
 def entry(services: Services, logged: LoggedAccess) -> bytes:
     """Return the Bundle entry of one access."""
-    event = audit_event(logged.leaf, identity=str(logged.arrival), node=services.name)
-    address = f"{services.fhir_base}/AuditEvent/{logged.arrival}"
-    return write_json({"fullUrl": address, "resource": event, "search": {"mode": "match"}})
-
-
-def _person(patient: str) -> Json:
-    """Return the reference to a patient of this node, or the identifier of one of another ("node:id")."""
-    if ":" in patient:
-        return {"identifier": {"system": "urn:salus:patient-abroad", "value": patient}}
-    return {"reference": f"Patient/{patient}"}
-
-
-def audit_event(leaf: Leaf, *, identity: str, node: str) -> Json:
-    """Return a leaf as an AuditEvent; `node` is the name of the node that wrote it."""
-    interaction, action = INTERACTIONS.get(leaf.action, ("operation", "E"))
-    agent: Json = {
-        "role": [{"text": leaf.role}],
-        "who": {"identifier": {"value": leaf.subject}, "display": leaf.name},
-        "requestor": True,
-        "purposeOfUse": [purpose(leaf)],
-    }
-    behind = [
-        {"who": {"display": name}, "requestor": False} for name in (leaf.organisation, leaf.node) if name
-    ]
-    return {
-        "resourceType": "AuditEvent",
-        "id": identity,
-        "type": EVENT_TYPE,
-        "subtype": [{"system": INTERACTION, "code": interaction}],
-        "action": action,
-        "recorded": leaf.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "outcome": OUTCOMES[leaf.outcome],
-        "outcomeDesc": f"{leaf.outcome} by rule {leaf.rule}, {leaf.resources} resources",
-        "purposeOfEvent": [purpose(leaf)],
-        "agent": [agent, *behind],
-        "source": {"observer": {"display": node}},
-        "entity": [
-            {
-                "what": _person(leaf.patient),
-                "role": {"system": ROLE, "code": "1", "display": "Patient"},
-            },
-            {"name": leaf.what, "detail": [{"type": "request", "valueString": leaf.request}]},
-        ],
-    }
-
-
-def purpose(leaf: Leaf) -> Json:
-    """Return the purpose of use as a CodeableConcept."""
-    return {"coding": [{"system": REASON, "code": leaf.purpose}]}
+    identity, base = str(logged.arrival), services.fhir_base
+    event = audit_event(logged.leaf, identity=identity, node=services.name, address=base)
+    found = {"fullUrl": f"{base}/AuditEvent/{identity}", "resource": event, "search": {"mode": "match"}}
+    return write_json(found)
