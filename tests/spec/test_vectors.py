@@ -9,6 +9,8 @@ from conformance.scoreboard.suite import score_of
     ("folder", "least"),
     [
         ("audit-balp", 92),
+        ("consent-pcf", 35),
+        ("decisions", 43),
         ("jose-crypto", 1_630),
         ("merkle-log", 800),
         ("own-tokens", 98),
