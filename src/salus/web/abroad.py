@@ -140,7 +140,7 @@ def face(services: Services) -> Face:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
-    return Face((PREFIX,), application)
+    return Face((PREFIX,), application, {PREFIX + path: ("POST",) for path in ROUTES})
 
 
 def desk_of(services: Services, caller: Caller) -> Desk:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from salus.core.errors import StorageUnavailable
 from salus.web.services import Face, Receive, Scope, Send, Services
 
+PATH = "/healthz"
+
 
 def face(services: Services) -> Face:
     """Return the door that answers 200 when the database does, else 503."""
@@ -20,4 +22,4 @@ def face(services: Services) -> Face:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    return Face(prefixes=("/healthz",), application=application)
+    return Face((PATH,), application, {PATH: ("GET",)}, (PATH,))

@@ -5,6 +5,7 @@ GDPR, Art. 33 and 34, and NIS2, Art. 23; `trust.incidents` does the work, JSON i
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from salus.core.access import Caller
-from salus.core.errors import InvalidSearch, MethodNotAllowed, NotFound
+from salus.core.errors import InvalidSearch, NotFound
 from salus.store.findings import KeptFinding
 from salus.store.incidents import Incident
 from salus.trust.identity import authenticate
@@ -32,9 +33,11 @@ from salus.trust.incidents import (
     open_incident,
     record_notice,
 )
+from salus.web.addresses import find, methods_of
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PREFIX = "/incidents"
+Parts = dict[str, str]
 _Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
@@ -48,10 +51,11 @@ def face(services: Services) -> Face:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         caller = authenticate(services.doorkeeper, request.headers.get("authorization"))
-        answer = await _respond(desk_of(services, caller), request)
+        handler, parts = find(ADDRESSES, request.method, request.url.path)
+        answer = await handler(desk_of(services, caller), request, parts)
         await answer(scope, receive, send)
 
-    return Face((PREFIX,), application)
+    return Face((PREFIX,), application, methods_of(ADDRESSES))
 
 
 def desk_of(services: Services, caller: Caller) -> Desk:
@@ -59,50 +63,66 @@ def desk_of(services: Services, caller: Caller) -> Desk:
     return Desk(services.gatehouse, services.database, caller, services.name, services.languages[0])
 
 
-async def _respond(desk: Desk, request: Request) -> Response:
-    match request.method, request.url.path.removeprefix(PREFIX).strip("/").split("/"):
-        case "GET", [""]:
-            return _answer({"incidents": [shown(each) for each in await list_incidents(desk)]})
-        case "POST", [""]:
-            number = await open_incident(desk, await _body(request, Opening))
-            return _answer({"incident": number}, status=201)
-        case "GET", ["findings"]:
-            settled = request.query_params.get("all") == "true"
-            found = await list_findings(desk, settled=settled)
-            return _answer({"findings": [shown_finding(each) for each in found]})
-        case "POST", ["findings", text, "dismiss"]:
-            await dismiss_finding(desk, _number(text), (await _body(request, _Text)).text)
-            return _answer({"finding": _number(text), "dismissed": True})
-        case method, [text, *rest]:
-            return await _one(desk, request, method, _number(text), rest)
-    raise NotFound(_ADDRESSES)
+async def _list(desk: Desk, request: Request, _: Parts) -> Response:
+    return _answer({"incidents": [shown(each) for each in await list_incidents(desk)]})
 
 
-async def _one(desk: Desk, request: Request, method: str, number: int, rest: list[str]) -> Response:
-    match method, rest:
-        case "GET", []:
-            return _answer(shown_dossier(await dossier(desk, number), desk.gatehouse.clock()))
-        case "GET", ["notices", notice]:
-            found = await drafts(desk, number, notice, request.query_params.get("language"))
-            fields = [msgspec.structs.asdict(draft) | {"people": people} for draft, people in found]
-            return _answer({"drafts": fields})
-        case "POST", ["notes"]:
-            await note(desk, number, (await _body(request, _Text)).text)
-        case "POST", ["notices", notice]:
-            await record_notice(desk, number, notice, (await _body(request, _Text)).text)
-        case "POST", ["close"]:
-            await close(desk, number, (await _body(request, _Text)).text)
-        case "GET" | "POST", _:
-            raise NotFound(_ADDRESSES)
-        case _:
-            raise MethodNotAllowed("This address takes GET and POST only.")
+async def _open(desk: Desk, request: Request, _: Parts) -> Response:
+    number = await open_incident(desk, await _body(request, Opening))
+    return _answer({"incident": number}, status=201)
+
+
+async def _findings(desk: Desk, request: Request, _: Parts) -> Response:
+    settled = request.query_params.get("all") == "true"
+    found = await list_findings(desk, settled=settled)
+    return _answer({"findings": [shown_finding(each) for each in found]})
+
+
+async def _dismiss(desk: Desk, request: Request, parts: Parts) -> Response:
+    number = _number(parts)
+    await dismiss_finding(desk, number, (await _body(request, _Text)).text)
+    return _answer({"finding": number, "dismissed": True})
+
+
+async def _dossier(desk: Desk, request: Request, parts: Parts) -> Response:
+    return _answer(shown_dossier(await dossier(desk, _number(parts)), desk.gatehouse.clock()))
+
+
+async def _drafts(desk: Desk, request: Request, parts: Parts) -> Response:
+    language = request.query_params.get("language")
+    found = await drafts(desk, _number(parts), parts["notice"], language)
+    fields = [msgspec.structs.asdict(draft) | {"people": people} for draft, people in found]
+    return _answer({"drafts": fields})
+
+
+async def _note(desk: Desk, request: Request, parts: Parts) -> Response:
+    number = _number(parts)
+    await note(desk, number, (await _body(request, _Text)).text)
     return _answer({"incident": number})
 
 
-_ADDRESSES = (
-    "Incidents are at /incidents, /incidents/findings, /incidents/NUMBER and below that at /notes, "
-    "/notices/NOTICE and /close."
-)
+async def _record(desk: Desk, request: Request, parts: Parts) -> Response:
+    number = _number(parts)
+    await record_notice(desk, number, parts["notice"], (await _body(request, _Text)).text)
+    return _answer({"incident": number})
+
+
+async def _close(desk: Desk, request: Request, parts: Parts) -> Response:
+    number = _number(parts)
+    await close(desk, number, (await _body(request, _Text)).text)
+    return _answer({"incident": number})
+
+
+Handler = Callable[[Desk, Request, Parts], Awaitable[Response]]
+ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
+    "/incidents": {"GET": _list, "POST": _open},
+    "/incidents/findings": {"GET": _findings},
+    "/incidents/findings/{number}/dismiss": {"POST": _dismiss},
+    "/incidents/{number}": {"GET": _dossier},
+    "/incidents/{number}/notes": {"POST": _note},
+    "/incidents/{number}/notices/{notice}": {"GET": _drafts, "POST": _record},
+    "/incidents/{number}/close": {"POST": _close},
+}
 
 
 def shown(incident: Incident) -> dict[str, Any]:  # Any: JSON values
@@ -150,7 +170,8 @@ async def _body(request: Request, kind: type[_Body]) -> _Body:
         raise InvalidSearch(f"The body is not what this address takes: {error}.") from error
 
 
-def _number(text: str) -> int:
+def _number(parts: Parts) -> int:
+    text = parts["number"]
     if not (text.isascii() and text.isdigit()) or len(text) > 18:
-        raise NotFound(_ADDRESSES)
+        raise NotFound("Incidents and findings have numbers; see /incidents and /incidents/findings.")
     return int(text)

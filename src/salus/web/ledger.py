@@ -7,7 +7,7 @@ else; so there are no entry bundles (`tile/entries`).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from salus.core.access import Action, Leaf
-from salus.core.errors import AccessRefused, InvalidSearch, MethodNotAllowed, NotFound
+from salus.core.errors import AccessRefused, InvalidSearch, NotFound
 from salus.standards.merkle.note import VerifierKey, log_key
 from salus.standards.merkle.tiles import parse_tile
 from salus.store.access_log import (
@@ -30,36 +30,28 @@ from salus.trust.identity import authenticate
 from salus.trust.keys import NodeKeys
 from salus.trust.policy import AccessRequest
 from salus.web.access_report import COUNT_MAX, access_report, base64_of
+from salus.web.addresses import find, methods_of
 from salus.web.own_record import enter_own
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PAGE_COUNT_MAX = 200
-TILES = "/ledger/tile/"
+TILES = "/ledger/tile"
+TILE = TILES + "/{level}/{index}"
+OWN = {"/ledger/accesses", "/ledger/report"}
+"""The addresses that answer the person they are about."""
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
 def face(services: Services) -> Face:
     """Return the door of the ledger."""
-    routes: dict[str, Callable[[Services, Request], Awaitable[Response]]] = {
-        "/ledger/checkpoint": _checkpoint,
-        "/ledger/key": _key,
-        "/ledger/inclusion": _inclusion,
-        "/ledger/consistency": _consistency,
-        "/ledger/accesses": _accesses,
-        "/ledger/report": _report,
-    }
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope["path"]
-        handler = _tile if path.startswith(TILES) else routes.get(path)
-        if handler is None:
-            raise NotFound(f"The ledger answers at {', '.join(routes)} and {TILES}.")
-        if scope["method"] not in ("GET", "HEAD"):
-            raise MethodNotAllowed("This address takes GET only.")
+        is_tile = scope["path"].startswith(f"{TILES}/")
+        handler, _ = find(ADDRESSES, scope["method"], TILE if is_tile else scope["path"])
         answer = await handler(services, Request(scope, receive))
         await answer(scope, receive, send)
 
-    return Face(("/ledger",), application)
+    return Face(("/ledger",), application, methods_of(ADDRESSES), set(ADDRESSES) - OWN)
 
 
 def origin_of(base_url: str) -> str:
@@ -162,3 +154,15 @@ def _number(request: Request, name: str, default: int | None = None) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 18:
         raise InvalidSearch(f"{name} must be a whole number.")
     return int(text)
+
+
+Handler = Callable[[Services, Request], Awaitable[Response]]
+ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
+    "/ledger/checkpoint": {"GET": _checkpoint},
+    "/ledger/key": {"GET": _key},
+    "/ledger/inclusion": {"GET": _inclusion},
+    "/ledger/consistency": {"GET": _consistency},
+    TILE: {"GET": _tile},
+    "/ledger/accesses": {"GET": _accesses},
+    "/ledger/report": {"GET": _report},
+}

@@ -6,12 +6,15 @@ revocation without waiting for the nodes to ask.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from salus.core.errors import MethodNotAllowed, NotFound, TooLarge
+from salus.core.errors import NotFound, TooLarge
 from salus.federation.membership_list import LIST_SIZE_MAX
 from salus.store.federation import LIST_FILE, read_file
+from salus.web.addresses import find, methods_of
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PATH = "/federation/members"
@@ -22,15 +25,14 @@ def face(services: Services) -> Face:
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        answer = await _bring(services, request) if request.method == "POST" else _show(services, request)
+        handler, _ = find(ADDRESSES, request.method, request.url.path)
+        answer = await handler(services, request)
         await answer(scope, receive, send)
 
-    return Face((PATH,), application)
+    return Face((PATH,), application, methods_of(ADDRESSES), (PATH,))
 
 
-def _show(services: Services, request: Request) -> Response:
-    if request.method not in {"GET", "HEAD"}:
-        raise MethodNotAllowed("This address takes GET and POST only.")
+async def _show(services: Services, request: Request) -> Response:
     text = read_file(services.data, LIST_FILE)
     if text is None:
         raise NotFound("This node has joined no federation yet.")
@@ -45,3 +47,7 @@ async def _bring(services: Services, request: Request) -> Response:
             raise TooLarge(f"A membership list has at most {LIST_SIZE_MAX} bytes.")
     installed = services.membership.install(body.decode("ascii", "replace"))
     return JSONResponse({"federation": installed.federation, "version": installed.version})
+
+
+Handler = Callable[[Services, Request], Awaitable[Response]]
+ADDRESSES: Mapping[str, Mapping[str, Handler]] = {PATH: {"GET": _show, "POST": _bring}}

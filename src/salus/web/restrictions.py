@@ -7,21 +7,25 @@ not told that something is restricted.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from salus.core.access import Action, Caller
-from salus.core.errors import MethodNotAllowed, NotFound
+from salus.core.errors import NotFound
 from salus.core.identifiers import is_fhir_id
 from salus.standards.fhir.model import resource_types
 from salus.store.restrictions import Restriction, lift, preview, restrict, restrictions
 from salus.trust.identity import authenticate
 from salus.trust.policy import AccessRequest
+from salus.web.addresses import find, methods_of
 from salus.web.own_record import enter_own
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PREFIX = "/restrictions"
 TYPE = "restriction"
+Parts = dict[str, str]
 RISK = (
     "Professionals who treat you will not see this, and are not told that something is missing: they may "
     "repeat an examination, or choose a treatment that what you hide speaks against. You can show it again "
@@ -35,10 +39,11 @@ def face(services: Services) -> Face:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         caller = authenticate(services.doorkeeper, request.headers.get("authorization"))
-        answer = await _respond(services, request, caller)
+        handler, parts = find(ADDRESSES, request.method, request.url.path)
+        answer = await handler(services, caller, parts)
         await answer(scope, receive, send)
 
-    return Face((PREFIX,), application)
+    return Face((PREFIX,), application, methods_of(ADDRESSES))
 
 
 async def set_restricted(
@@ -79,28 +84,32 @@ def _asked(caller: Caller, action: Action, resource_type: str, resource_id: str)
     return AccessRequest(action, TYPE, f"{resource_type}/{resource_id}", patients)
 
 
-async def _respond(services: Services, request: Request, caller: Caller) -> Response:
-    rest = request.url.path.removeprefix(PREFIX).strip("/").split("/")
-    if rest == [""]:
-        if request.method != "GET":
-            raise MethodNotAllowed("This address takes GET only; PUT and DELETE name a resource.")
-        return await _list(services, caller)
-    if len(rest) != 2:
-        raise NotFound("A restriction is at /restrictions/[type]/[id].")
-    if request.method == "GET":
-        hides = await would_hide(services, caller, rest[0], rest[1])
-        return JSONResponse({"type": rest[0], "id": rest[1], "hides": hides, "risk": RISK})
-    if request.method not in ("PUT", "DELETE"):
-        raise MethodNotAllowed("This address takes GET, PUT and DELETE only.")
-    hidden = request.method == "PUT"
-    count = await set_restricted(services, caller, rest[0], rest[1], hidden=hidden)
-    return JSONResponse({"type": rest[0], "id": rest[1], "restricted": hidden, "resources": count})
+async def _preview(services: Services, caller: Caller, parts: Parts) -> Response:
+    hides = await would_hide(services, caller, parts["type"], parts["id"])
+    return JSONResponse({**parts, "hides": hides, "risk": RISK})
 
 
-async def _list(services: Services, caller: Caller) -> Response:
+async def _hide(services: Services, caller: Caller, parts: Parts) -> Response:
+    count = await set_restricted(services, caller, parts["type"], parts["id"], hidden=True)
+    return JSONResponse({**parts, "restricted": True, "resources": count})
+
+
+async def _show(services: Services, caller: Caller, parts: Parts) -> Response:
+    count = await set_restricted(services, caller, parts["type"], parts["id"], hidden=False)
+    return JSONResponse({**parts, "restricted": False, "resources": count})
+
+
+async def _list(services: Services, caller: Caller, _: Parts) -> Response:
     found = await restricted(services, caller)
     listed = [
         {"type": each.type, "id": each.id, "since": each.since.isoformat(), "with": each.cause}
         for each in found
     ]
     return JSONResponse({"restrictions": listed})
+
+
+Handler = Callable[[Services, Caller, Parts], Awaitable[Response]]
+ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
+    "/restrictions": {"GET": _list},
+    "/restrictions/{type}/{id}": {"GET": _preview, "PUT": _hide, "DELETE": _show},
+}

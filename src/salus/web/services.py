@@ -6,7 +6,7 @@ A face is a module of `salus.web` with a function ``face(services: Services) -> 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,11 @@ class Face(msgspec.Struct, frozen=True):
         application: an ASGI application; it sees the whole path. `scope["request_id"]` is set, the
             body is already limited (`receive` raises `TooLarge`), a `SalusError` that it lets out
             becomes an OperationOutcome, security headers are added to what it answers.
+        addresses: its methods by path template, for the OpenAPI description; none of pages for people.
+        public: the templates that need no token.
     """
 
     prefixes: tuple[str, ...]
     application: Application
+    addresses: Mapping[str, Sequence[str]] = {}
+    public: Collection[str] = ()

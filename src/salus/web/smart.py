@@ -5,6 +5,7 @@ Errors of the token endpoint are RFC 6749's; those of everything else are Operat
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -15,9 +16,7 @@ from starlette.responses import JSONResponse, Response
 from salus.core.errors import (
     AccessRefused,
     MalformedContent,
-    MethodNotAllowed,
     NotAuthenticated,
-    NotFound,
     SalusError,
 )
 from salus.federation.clients import (
@@ -33,6 +32,7 @@ from salus.store.revocations import revoke
 from salus.trust.keys import public_jwks
 from salus.trust.refusals import ASSERTION
 from salus.trust.tokens import AccessToken, issue, verify
+from salus.web.addresses import find, methods_of
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 FORM = "application/x-www-form-urlencoded"
@@ -50,23 +50,13 @@ class OAuthError(msgspec.Struct, frozen=True):
 
 def face(services: Services) -> Face:
     """Return the door of OAuth and of SMART discovery."""
-    routes = {
-        "/.well-known/smart-configuration": _configuration,
-        "/fhir/.well-known/smart-configuration": _configuration,
-        "/.well-known/jwks.json": _jwks,
-        "/oauth/token": _token,
-        "/oauth/revoke": _revoke,
-        "/oauth/introspect": _introspect,
-    }
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        handler = routes.get(scope["path"].rstrip("/"))
-        if handler is None:
-            raise NotFound(f"There is nothing at this address; see {', '.join(routes)}.")
+        handler, _ = find(ADDRESSES, scope["method"], scope["path"])
         answer = await handler(services, Request(scope, receive))
         await answer(scope, receive, send)
 
-    return Face(tuple(routes), application)
+    return Face(tuple(ADDRESSES), application, methods_of(ADDRESSES), tuple(ADDRESSES))
 
 
 def configuration(base_url: str) -> dict[str, Any]:
@@ -91,17 +81,14 @@ def configuration(base_url: str) -> dict[str, Any]:
 
 
 async def _configuration(services: Services, request: Request) -> Response:
-    _only(request, "GET")
     return JSONResponse(configuration(services.base_url), headers={"cache-control": "max-age=3600"})
 
 
 async def _jwks(services: Services, request: Request) -> Response:
-    _only(request, "GET")
     return JSONResponse(public_jwks(services.keys), headers={"cache-control": "max-age=3600"})
 
 
 async def _token(services: Services, request: Request) -> Response:
-    _only(request, "POST")
     authenticated = await _authenticated(services, request)
     if isinstance(authenticated, Response):
         return authenticated
@@ -155,7 +142,6 @@ async def _introspect(services: Services, request: Request) -> Response:
 
 async def _own_token(services: Services, request: Request) -> AccessToken | Response | None:
     """Return the token of the form, if it is a good one that was issued to the authenticated client."""
-    _only(request, "POST")
     authenticated = await _authenticated(services, request)
     if isinstance(authenticated, Response):
         return authenticated
@@ -246,6 +232,12 @@ def _error(error: str, description: str, status: int) -> Response:
     return JSONResponse(msgspec.structs.asdict(OAuthError(error, description)), status, headers=headers)
 
 
-def _only(request: Request, method: str) -> None:
-    if request.method not in {method, "HEAD" if method == "GET" else method}:
-        raise MethodNotAllowed(f"This address takes {method} only.")
+Handler = Callable[[Services, Request], Awaitable[Response]]
+ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
+    "/.well-known/smart-configuration": {"GET": _configuration},
+    "/fhir/.well-known/smart-configuration": {"GET": _configuration},
+    "/.well-known/jwks.json": {"GET": _jwks},
+    "/oauth/token": {"POST": _token},
+    "/oauth/revoke": {"POST": _revoke},
+    "/oauth/introspect": {"POST": _introspect},
+}
