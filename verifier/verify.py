@@ -194,6 +194,8 @@ def open_checkpoint(note: str, log: Key, witnesses: Sequence[Key]) -> Checkpoint
     ):
         raise Forged("What the log signed is no checkpoint of this log.")
     root = _bytes_of(fields[2], "the checkpoint's root")
+    if len(root) != 32 or "" in fields:
+        raise Forged("What the log signed is no checkpoint: its root is no hash, or a line is empty.")
     return Checkpoint(int(fields[1]), root, fields[3:], [(key.name, at) for key, at in vouching.items()])
 
 

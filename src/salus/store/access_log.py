@@ -159,6 +159,7 @@ async def _check(connection: Connection, size: int) -> None:
 
 
 async def _hashes(connection: Connection, spans: list[Span]) -> list[bytes]:
-    rows = [full_nodes(span) for span in spans]
-    known = await nodes_of(connection, [node for row in rows for node in row])
-    return [fold([known[node] for node in row]) for row in rows]
+    rows = {span: full_nodes(span) for span in spans}
+    known = await nodes_of(connection, list({node for row in rows.values() for node in row}))
+    hashes = {span: fold([known[node] for node in row]) for span, row in rows.items()}
+    return [hashes[span] for span in spans]

@@ -181,6 +181,8 @@ CASES = {
     "map proof of another": (changed(COMPLETE, persons={ANA.hex(): []}), 1),
     "signed by another log": (changed(GENUINE, checkpoint=note(13, bytes(32), log=OTHER_KEY)), 1),
     "root of another tree": (changed(GENUINE, checkpoint=note(13, bytes(32))), 1),
+    "root is no hash": (changed(GENUINE, checkpoint=note(13, bytes(24))), 1),
+    "an empty line": (changed(GENUINE, checkpoint=note(13, bytes(32), "")), 1),
     "note altered": (changed(GENUINE, checkpoint=GENUINE["checkpoint"].replace("\n13\n", "\n12\n")), 1),
     "witness broken": (
         changed(GENUINE, checkpoint=note(13, bytes(32), witness=OTHER_KEY).replace(

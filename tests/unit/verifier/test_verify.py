@@ -1,5 +1,6 @@
 """The stand-alone verifier, by its command line: genuine, complete, tampered with."""
 
+import base64
 import json
 import subprocess
 import sys
@@ -66,6 +67,39 @@ def test_ed25519_judges_the_wycheproof_cases_as_marked(shared):
             holds = verify.verify_ed25519(public, bytes.fromhex(case["msg"]), bytes.fromhex(case["sig"]))
             if holds is not (case["result"] == "valid"):
                 wrong.append(case["comment"])
+    assert wrong == []
+
+
+def test_inclusion_proofs_are_judged_as_the_vectors_say(shared):
+    lines = (shared / "testvectors/merkle-log/inclusion.jsonl").read_text().splitlines()
+    wrong = []
+    for case in map(json.loads, lines):
+        leaf, root = (base64.b64decode(case[name] or "") for name in ("leafHash", "root"))
+        proof = [base64.b64decode(each) for each in case["proof"] or []]
+        access = verify.Access(case["leafIdx"], b"", None, proof)
+        if holds(access, leaf, verify.Checkpoint(case["treeSize"], root, [], [])) is case["wantErr"]:
+            wrong.append(case["name"])
+    assert wrong == []
+
+
+def holds(access, leaf, checkpoint):
+    """Return whether the leaf's hash is where the access says; hashes of other lengths are no leaves."""
+    if not 0 <= access.index < checkpoint.size or len(leaf) != 32:
+        return False
+    return verify.root_by_proof(leaf, access.index, checkpoint.size, access.proof) == checkpoint.root
+
+
+def test_checkpoints_are_judged_as_the_vectors_say(shared):
+    table = json.loads((shared / "testvectors/merkle-log/own/checkpoints.json").read_text())
+    log, witnesses = verify.parse_key(table["log_vkey"]), list(map(verify.parse_key, table["witness_vkeys"]))
+    wrong = []
+    for case in table["cases"]:
+        try:
+            found = len(verify.open_checkpoint(case["note"], log, witnesses).witnesses)
+        except (verify.Forged, verify.Unreadable):
+            found = None
+        if found != (case["cosignatures_valid"] if case["valid"] else None):
+            wrong.append(case["why"])
     assert wrong == []
 
 
