@@ -37,6 +37,10 @@ _KEPT = """
 SELECT level, position, hash FROM tree_node
 WHERE (level, position) IN (SELECT * FROM unnest($1::int2[], $2::int8[]))
 """
+_HELD = """
+SELECT 0 AS level, count(*) FROM leaf_index WHERE index < $1
+UNION ALL SELECT level, count(*) FROM tree_node WHERE position < $1 >> level GROUP BY level
+"""
 _OUTSIDE = """
 SELECT count(*) FROM leaf
 WHERE arrival {} $1 AND NOT EXISTS (SELECT FROM leaf_index taken WHERE taken.arrival = leaf.arrival)
@@ -130,8 +134,14 @@ class _Check:
         """Take the leaves under a checkpoint as it says, once the kept subtrees make its root."""
         if checkpoint is None:
             return
-        self._edge = await nodes_of(self._connection, full_nodes(Span(0, checkpoint["size"])))
-        self.size = checkpoint["size"]
+        size = checkpoint["size"]
+        held = {row["level"]: row["count"] for row in await self._connection.fetch(_HELD, size)}
+        if any(held.get(level, 0) < size >> level for level in range(0, size.bit_length(), KEPT_EVERY)):
+            self.fault(f"Parts of the tree under the first {size} leaves are missing; verify the whole log.")
+            self.holds = False
+            return
+        self._edge = await nodes_of(self._connection, full_nodes(Span(0, size)))
+        self.size = size
         self._compare(checkpoint, fold(list(self._edge.values())))
 
     async def go_on(self, until: int) -> None:

@@ -71,6 +71,13 @@ async def test_a_check_since_a_moment_takes_what_is_older_as_signed(log, tamper)
     assert "do not make the root" in since.faults[0]
 
 
+@pytest.mark.parametrize("table", ["tree_node WHERE position = 1", "leaf_index WHERE index = 46"])
+async def test_a_check_since_a_moment_does_not_begin_on_a_tree_with_holes(log, tamper, table):
+    await tamper(f"DELETE FROM {table}")
+    found = await faults(log, since=NOW + timedelta(minutes=3))
+    assert found[0] == "Parts of the tree under the first 56 leaves are missing; verify the whole log."
+
+
 ARRIVAL = "(SELECT arrival FROM leaf_index WHERE index = 20)"
 REWRITE = f"UPDATE leaf SET entry = 'forged' WHERE arrival = {ARRIVAL}"
 REHASH = "UPDATE leaf_index SET hash = sha256('\\x00'::bytea || 'forged') WHERE index = 20"
