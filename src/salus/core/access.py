@@ -94,7 +94,8 @@ class Caller(msgspec.Struct, frozen=True):
         scopes: SMART v2 scopes of the token, empty when unrestricted by scope.
         node: the member node that asks on the caller's behalf, None for a local caller.
         token_id: the token's jti.
-        assurance: of the log-in behind the request.
+        assurance: of the log-in behind the request; None for one whose token does not say, which its issuer
+            answers for.
     """
 
     subject: str
@@ -107,7 +108,7 @@ class Caller(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...] = ()
     node: str | None = None
     token_id: str = ""
-    assurance: Assurance = Assurance.SUBSTANTIAL
+    assurance: Assurance | None = None
 
 
 class Grant(msgspec.Struct, frozen=True):

@@ -62,7 +62,8 @@ def circumstances_of(
         Circumstance.NO_TIE: not tied,
         Circumstance.UNPROVEN: not facts.is_proven and tied and caller.node is not None,
         Circumstance.SESSION_ENDED: not facts.has_session,
-        Circumstance.ASSURANCE_TOO_LOW: _RANKS[caller.assurance] < _RANKS[_needed(caller, law)],
+        Circumstance.ASSURANCE_TOO_LOW: caller.assurance is not None
+        and _RANKS[caller.assurance] < _RANKS[_needed(caller, law)],
         Circumstance.EMERGENCY: emergency,
         Circumstance.EMERGENCY_WITHOUT_REASON: facts.emergency_reason is not None and not emergency,
         Circumstance.RESTRICTED: facts.restriction is Restriction.REACHES

@@ -15,10 +15,12 @@ import msgspec
 
 from salus.core.access import READS, Action, Caller, Grant, Leaf, Outcome
 from salus.core.clock import Clock
-from salus.core.errors import AccessRefused
+from salus.core.errors import AccessRefused, NotFound
 from salus.store.journal import Journal
 from salus.store.ledger import leaf_of
-from salus.trust.policy import AccessRequest, Decision, decide
+from salus.trust.facts import ORDINARY, Facts
+from salus.trust.jurisdictions.law import NEUTRAL, Jurisdiction, jurisdiction_of
+from salus.trust.policy import AccessRequest, Decision, Obligation, decide
 from salus.trust.refusing import refusal
 
 
@@ -27,21 +29,50 @@ def request_id() -> str:
     return os.urandom(10).hex()
 
 
+KEPT = frozenset(
+    {
+        Obligation.LOG,
+        Obligation.SHOWN_IN_ACCESS_LOG,
+        Obligation.AUTHOR_RECORDED,
+        Obligation.MARK_ENTERED_BY_CITIZEN,
+    }
+)
+"""What every node keeps by itself: leaves are written here, authors and marks with the data."""
+
+
 class Gatehouse(msgspec.Struct, frozen=True):
-    """What the gate needs: where leaves are written, the clock, and a maker of request ids."""
+    """What the gate needs.
+
+    Args:
+        journal: where leaves are written.
+        clock: what time it is.
+        new_request: a maker of request ids.
+        law: of the node's country.
+        keeps: obligations that somebody has promised to keep; what owes another is refused.
+    """
 
     journal: Journal
     clock: Clock
     new_request: Callable[[], str] = request_id
+    law: Jurisdiction = msgspec.field(default_factory=lambda: jurisdiction_of(NEUTRAL))
+    keeps: frozenset[Obligation] = KEPT
+
+    def decide(self, caller: Caller, request: AccessRequest, facts: Facts) -> Decision:
+        """Return the policy's decision; a permission whose obligations nobody keeps is a refusal."""
+        decision = decide(caller, request, facts, self.law)
+        if decision.obligations <= self.keeps:
+            return decision
+        return Decision(False, "obligation-that-nobody-keeps")
 
 
 class Access:
     """A request that was let in. `grant` opens the store; `record` says whose data leaves."""
 
-    __slots__ = ("_concerned", "_counts", "_durable", "_gatehouse", "_settled", "grant", "what")
+    __slots__ = ("_concerned", "_counts", "_durable", "_facts", "_gatehouse", "_settled", "grant", "what")
 
-    def __init__(self, gatehouse: Gatehouse, grant: Grant, what: str) -> None:
+    def __init__(self, gatehouse: Gatehouse, grant: Grant, what: str, facts: Facts) -> None:
         self._gatehouse = gatehouse
+        self._facts = facts
         self._counts: dict[tuple[str, str, Action], int] = {}
         self._concerned: set[str] = set()
         self._settled = False
@@ -84,14 +115,15 @@ class Access:
 
         Raises:
             AccessRefused: the policy does not permit it, or only for fewer patients than the grant opens.
+            NotFound: it is not permitted, and must look absent.
         """
         request = AccessRequest(action, resource_type, self.what, self.grant.patients)
-        decision = decide(self.grant.caller, request)
+        decision = self._gatehouse.decide(self.grant.caller, request, self._facts)
         within = decision.patients is None or (
             self.grant.patients is not None and self.grant.patients <= decision.patients
         )
         if not (decision.permitted and within):
-            raise AccessRefused(refusal(self.grant.caller, request, decision, self.grant.request))
+            raise _refused(self.grant.caller, request, decision, self.grant.request)
 
     async def settle(self) -> None:
         """Make what was recorded so far durable now: for an answer that leaves in pieces."""
@@ -144,18 +176,19 @@ class Access:
 class Passage:
     """The context manager of `enter`."""
 
-    __slots__ = ("_access", "_caller", "_gatehouse", "_request")
+    __slots__ = ("_access", "_caller", "_facts", "_gatehouse", "_request")
 
-    def __init__(self, gatehouse: Gatehouse, caller: Caller, request: AccessRequest) -> None:
+    def __init__(self, gatehouse: Gatehouse, caller: Caller, request: AccessRequest, facts: Facts) -> None:
         self._gatehouse = gatehouse
         self._caller = caller
         self._request = request
+        self._facts = facts
         self._access: Access | None = None
 
     async def __aenter__(self) -> Access:
-        decision = decide(self._caller, self._request)
+        decision = self._gatehouse.decide(self._caller, self._request, self._facts)
         grant = self._grant(decision)
-        access = Access(self._gatehouse, grant, self._request.what)
+        access = Access(self._gatehouse, grant, self._request.what, self._facts)
         if not decision.permitted:
             named = sorted(self._request.patients or ()) or [""]
             await self._gatehouse.journal.write(
@@ -164,7 +197,7 @@ class Passage:
                     for patient in named
                 ]
             )
-            raise AccessRefused(refusal(self._caller, self._request, decision, grant.request))
+            raise _refused(self._caller, self._request, decision, grant.request)
         self._access = access
         return access
 
@@ -202,11 +235,21 @@ class Passage:
             await journal.write(access._empty(Outcome.REFUSED if refused else Outcome.FAILED))
 
 
-def enter(gatehouse: Gatehouse, caller: Caller, request: AccessRequest) -> Passage:
+def _refused(
+    caller: Caller, request: AccessRequest, decision: Decision, request_id: str
+) -> AccessRefused | NotFound:
+    """Return the error of a refusal: the store's own for what is not there, where it must look absent."""
+    if decision.absent:
+        return NotFound(f"There is no {request.what} that this access may see.")
+    return AccessRefused(refusal(caller, request, decision, request_id))
+
+
+def enter(gatehouse: Gatehouse, caller: Caller, request: AccessRequest, facts: Facts = ORDINARY) -> Passage:
     """Return the way in, as an async context manager that yields an `Access`.
 
     Raises:
         AccessRefused: on entering; the refusal is written down first.
+        NotFound: on entering, for a refusal that must look absent; written down as well.
         StorageUnavailable: on entering or leaving, when the audit cannot be written: do not answer with data.
     """
-    return Passage(gatehouse, caller, request)
+    return Passage(gatehouse, caller, request, facts)

@@ -33,8 +33,9 @@ LEAF = Leaf(
 
 def _given_by_code() -> set[str]:
     """Return the ids that decisions have without a rule of the table: Decision(False, "...")."""
-    tree = ast.parse(resources.files("salus.trust").joinpath("policy.py").read_text(encoding="utf-8"))
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    sources = [resources.files("salus.trust").joinpath(name) for name in ("policy.py", "gate.py")]
+    trees = [ast.parse(source.read_text(encoding="utf-8")) for source in sources]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
     return {
         call.args[1].value
         for call in calls

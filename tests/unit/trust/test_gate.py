@@ -3,14 +3,16 @@
 from datetime import UTC, datetime
 
 import asyncpg
+import msgspec
 import pytest
 
 from salus.core.access import Action, Role
 from salus.core.errors import AccessRefused, NotFound, StorageUnavailable
 from salus.store.journal import open_journal
 from salus.store.ledger import decode_entry
-from salus.trust.gate import Gatehouse, enter
-from salus.trust.policy import AccessRequest
+from salus.trust.facts import Facts, Restriction
+from salus.trust.gate import KEPT, Gatehouse, enter
+from salus.trust.policy import AccessRequest, Obligation
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
@@ -152,3 +154,40 @@ async def test_an_entry_of_a_bundle_is_decided_by_itself(gatehouse, caller):
         for action, kind in ((Action.CREATE, "MedicationRequest"), (Action.UPDATE, "AuditEvent")):
             with pytest.raises(AccessRefused):
                 access.require(action, kind)
+
+
+@pytest.mark.clause("EHDS 8")
+@pytest.mark.parametrize(
+    ("facts", "error", "rule"),
+    [
+        (Facts(restriction=Restriction.REACHES), NotFound, "restricted-by-the-citizen"),
+        (Facts(has_session=False), AccessRefused, "session-has-ended"),
+        (Facts(emergency_reason="unconscious"), AccessRefused, "obligation-that-nobody-keeps"),
+    ],
+)
+async def test_a_refusal_by_facts_looks_absent_where_it_would_tell_of_the_person(
+    database, gatehouse, caller, facts, error, rule
+):
+    request = AccessRequest(Action.READ, "Observation", "Observation/1", frozenset({"ana"}))
+    with pytest.raises(error) as refused:
+        async with enter(gatehouse, caller(), request, facts):
+            pass
+    if error is NotFound:
+        assert refused.value.message == "There is no Observation/1 that this access may see."
+    assert [(leaf.outcome, leaf.rule) for leaf in await leaves(database)] == [("refused", rule)]
+
+
+async def test_an_emergency_opens_where_somebody_keeps_what_it_owes(database, gatehouse, caller):
+    owed = {Obligation.INFORM_CITIZEN, Obligation.REVIEW_AFTER}
+    keeping = msgspec.structs.replace(gatehouse, keeps=KEPT | owed)
+    request = AccessRequest(Action.READ, "Observation", "Observation/1", frozenset({"ana"}))
+    async with enter(keeping, caller(), request, Facts(emergency_reason="unconscious")) as access:
+        assert access.grant.rule == "clinician-treats"
+
+
+async def test_an_entry_of_a_bundle_is_decided_by_the_same_facts(gatehouse, caller):
+    request = AccessRequest(Action.READ, "Patient", "Patient/ana", frozenset({"ana"}))
+    facts = Facts(is_own_entry=False)
+    async with enter(gatehouse, caller(), request, facts) as access:
+        with pytest.raises(AccessRefused):
+            access.require(Action.CREATE, "Observation")
