@@ -35,7 +35,7 @@ from salus.trust.jurisdictions.law import jurisdiction_of
 from salus.trust.keys import NodeKeys, load_keys
 from salus.trust.tokens import TokenTerms
 from salus.trust.watching import Round, watch_once
-from salus.web import abroad, health, incidents, ledger, mhd, pdqm, restrictions, smart
+from salus.web import abroad, health, incidents, ledger, mhd, openapi, pdqm, restrictions, smart
 from salus.web.application import assemble
 from salus.web.connections import Peer
 from salus.web.fhir import export, notify
@@ -152,7 +152,7 @@ async def open_node(data: Path, clock: Clock = utc_now) -> AsyncIterator[Node]:
 
 def faces(services: Services) -> list[Face]:
     """Return every face of the node."""
-    return [
+    doors = [
         fhir_face(services),
         smart.face(services),
         membership_face(services),
@@ -165,6 +165,7 @@ def faces(services: Services) -> list[Face]:
         health.face(services),
         portal_face(services),
     ]
+    return [*doors, openapi.face(services, doors)]
 
 
 @asynccontextmanager

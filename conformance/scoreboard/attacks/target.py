@@ -113,6 +113,7 @@ class Target(msgspec.Struct, frozen=True):
         path: str,
         body: bytes | None = None,
         *,
+        base: str = "/fhir",
         token: str | None = None,
         content_type: str | None = JSON,
         headers: Mapping[str, str] | None = None,
@@ -121,9 +122,10 @@ class Target(msgspec.Struct, frozen=True):
 
         Args:
             method: sent as it is.
-            path: relative to the FHIR base, or from the root for /oauth/ and /.well-known/; blanks and what
-                is not ASCII are encoded, nothing else.
+            path: relative to `base`, or from the root for /oauth/ and /.well-known/; blanks and what is not
+                ASCII are encoded, nothing else.
             body: None for none.
+            base: of the path, without a trailing slash.
             token: for the Authorization header, which `headers` may give too.
             content_type: of the body; None for none.
             headers: more of them.
@@ -137,7 +139,7 @@ class Target(msgspec.Struct, frozen=True):
             sent["Authorization"] = f"Bearer {token}"
         if body is not None and content_type:
             sent["Content-Type"] = content_type
-        address = path if path.startswith(_ROOT) else "/fhir" + path
+        address = path if path.startswith(_ROOT) else base + path
         address = quote(address, safe=_RAW + '"').replace('"', "%22")
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS_MAX)
         began = time.monotonic()
@@ -253,4 +255,4 @@ def _fill(found: Target) -> None:
 def _put(found: Target, resource: dict[str, Any]) -> None:  # Any: FHIR JSON
     path = f"/{resource['resourceType']}/{resource['id']}"
     answer = found.send("PUT", path, json.dumps(resource).encode(), token=found.logins["operator"])
-    assert answer.status == 201, answer.text
+    assert answer.status == 201, answer.text + found.log.read_text(encoding="utf-8")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+
 from salus.core.errors import StorageUnavailable
+from salus.web.addresses import find, methods_of
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PATH = "/healthz"
@@ -12,14 +15,24 @@ def face(services: Services) -> Face:
     """Return the door that answers 200 when the database does, else 503."""
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            async with services.database.system() as connection:
-                await connection.fetchval("SELECT 1")
-            status, body = 200, b'{"status":"ok"}'
-        except StorageUnavailable:
-            status, body = 503, b'{"status":"no database"}'
+        answer, _ = find(ADDRESSES, scope["method"], scope["path"])
+        status, body = await answer(services)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    return Face((PATH,), application, {PATH: ("GET",)}, (PATH,))
+    return Face(tuple(ADDRESSES), application, methods_of(ADDRESSES), tuple(ADDRESSES))
+
+
+async def _health(services: Services) -> tuple[int, bytes]:
+    try:
+        async with services.database.system() as connection:
+            await connection.fetchval("SELECT 1")
+    except StorageUnavailable:
+        return 503, b'{"status":"no database"}'
+    return 200, b'{"status":"ok"}'
+
+
+ADDRESSES: Mapping[str, Mapping[str, Callable[[Services], Awaitable[tuple[int, bytes]]]]] = {
+    PATH: {"GET": _health}
+}

@@ -10,7 +10,7 @@ from salus.web.fhir.answer import Answer, charged, send_answer
 from salus.web.fhir.capability import capabilities
 from salus.web.fhir.negotiation import Format, answer_format
 from salus.web.fhir.request import FhirRequest, read_request
-from salus.web.fhir.routes import route
+from salus.web.fhir.routes import addresses, route
 from salus.web.fhir.search import with_form
 from salus.web.problems import Problem, problem
 from salus.web.services import Face, Receive, Scope, Send, Services
@@ -34,7 +34,8 @@ def face(services: Services) -> Face:
         else:
             await send_answer(answer, request, send)
 
-    return Face((PREFIX,), application)
+    metadata = f"{PREFIX}/metadata"
+    return Face((PREFIX,), application, addresses(PREFIX) | {metadata: ("GET",)}, (metadata,))
 
 
 async def respond(services: Services, request: FhirRequest) -> Answer:

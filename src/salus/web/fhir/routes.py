@@ -50,6 +50,14 @@ ROUTES: Mapping[str, Mapping[str, Interaction]] = {
     "T/i/T": {"GET": search.in_compartment},
     "T/i/T/_search": {"POST": search.in_compartment},
 }
+# What a shape's parts are called in a template; a second T or x is another one.
+NAMES = {
+    "T": ("{type}", "{member}"),
+    "i": ("{id}",),
+    "v": ("{version}",),
+    "$": ("$export",),
+    "x": ("{job}", "{file}"),
+}
 # What may stand in the query of addresses that are no search and no condition; histories know theirs.
 PARTS = ("_summary", "_elements")
 PARAMETERS: Mapping[tuple[str, str], tuple[str, ...]] = {
@@ -98,6 +106,28 @@ def shape_of(segments: tuple[str, ...]) -> str:
         else:
             shape += "/T" if place == 0 else "/v"
     return shape
+
+
+def addresses(prefix: str) -> dict[str, tuple[str, ...]]:
+    """Return the methods of every address, operations included, by path template below `prefix`."""
+    found = {template(prefix, shape): tuple(methods) for shape, methods in ROUTES.items()}
+    for operation in operations_found().values():
+        places = [""] if operation.system else []
+        places += [_type_in(kind) for kind in operation.types]
+        places += [f"{_type_in(kind)}/{{id}}" for kind in operation.instances]
+        found |= {f"{prefix}{place}/${operation.name}": operation.methods for place in places}
+    return found
+
+
+def template(prefix: str, shape: str) -> str:
+    """Return a shape as a path template."""
+    names = {part: iter(spelled) for part, spelled in NAMES.items()}
+    parts = [next(names[part]) if part in names else part for part in shape.split("/") if part]
+    return "/".join([prefix, *parts])
+
+
+def _type_in(kind: str) -> str:
+    return "/{type}" if kind == "*" else f"/{kind}"
 
 
 def route(request: FhirRequest) -> Interaction:
