@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -25,7 +26,9 @@ from salus.store.access_log import (
     inclusion_proof,
     tile_of,
 )
+from salus.store.requests import leaves_of_request
 from salus.store.sequencer import Signer, last_checkpoint
+from salus.trust.explain import explain_to_citizen
 from salus.trust.identity import authenticate
 from salus.trust.keys import NodeKeys
 from salus.trust.policy import AccessRequest
@@ -35,9 +38,10 @@ from salus.web.own_record import enter_own
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PAGE_COUNT_MAX = 200
+_REQUEST_LENGTH_MAX = 64
 TILES = "/ledger/tile"
 TILE = TILES + "/{level}/{index}"
-OWN = {"/ledger/accesses", "/ledger/report"}
+OWN = {"/ledger/accesses", "/ledger/report", "/ledger/explain"}
 """The addresses that answer the person they are about."""
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -132,6 +136,24 @@ async def _own(
     return found, found[-1].arrival if len(found) == count else None
 
 
+async def _explain(services: Services, request: Request) -> Response:
+    """Say why each access of one request to the citizen's own record was permitted or refused."""
+    caller = authenticate(services.doorkeeper, request.headers.get("authorization"))
+    if caller.patient is None:
+        raise AccessRefused("An access is explained to the citizen it is about.")
+    named = request.query_params.get("request", "")
+    if not 0 < len(named) <= _REQUEST_LENGTH_MAX:
+        raise InvalidSearch("request must be the id of a request, as /ledger/accesses shows it.")
+    asked = AccessRequest(Action.AUDIT, "AuditEvent", "explanation", frozenset({caller.patient}))
+    async with enter_own(services, caller, asked) as access:
+        leaves = await leaves_of_request(access.grant, services.database, named)
+        access.record([caller.patient], count=len(leaves))
+    if not leaves:
+        raise NotFound("No access to your record has this id; /ledger/accesses lists those there are.")
+    explained = [msgspec.to_builtins(explain_to_citizen(leaf)) for leaf in leaves]
+    return JSONResponse({"request": named, "accesses": explained})
+
+
 def shown(logged: LoggedAccess) -> dict[str, Any]:  # values of several plain types
     """Return an access as JSON: the leaf in clear, and the entry's bytes that the log hashes."""
     leaf = logged.leaf
@@ -165,4 +187,5 @@ ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
     TILE: {"GET": _tile},
     "/ledger/accesses": {"GET": _accesses},
     "/ledger/report": {"GET": _report},
+    "/ledger/explain": {"GET": _explain},
 }
