@@ -174,9 +174,7 @@ async def running(folder: Path, database_url: str, name: str) -> AsyncIterator[N
     )
     clock = Clock()
     async with open_services(folder, clock) as (settings, services):
-        application = assemble(
-            all_faces(services), limits=settings.limits, secure=False
-        )
+        application = assemble(all_faces(services), limits=settings.limits, secure=False)
         async with serving(application, port):
             yield Node(name, folder, url, services, clock)
 
