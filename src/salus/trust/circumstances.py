@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 
 from salus.core.access import Assurance, Caller, Purpose, Role
-from salus.trust.facts import TIED, Environment, Facts, Restriction, Voice
+from salus.trust.facts import ORDINARY, TIED, Environment, Facts, Restriction, Voice
 from salus.trust.jurisdictions.law import Jurisdiction
 
 
@@ -56,6 +57,22 @@ def circumstances_of(
     caller: Caller, resource_type: str, facts: Facts, law: Jurisdiction
 ) -> frozenset[Circumstance]:
     """Return what is true of the request, in the policy's words."""
+    if facts is ORDINARY:
+        return _of_ordinary(caller.role, caller.purpose, caller.node is not None, caller.assurance, law)
+    return _words(caller, resource_type, facts, law)
+
+
+@lru_cache(maxsize=1_024)
+def _of_ordinary(
+    role: Role, purpose: Purpose, abroad: bool, assurance: Assurance | None, law: Jurisdiction
+) -> frozenset[Circumstance]:
+    """Return the words of a request that nothing out of the ordinary is known of, as of most."""
+    node = "abroad" if abroad else None
+    someone = Caller("", "", role, "", "", purpose, node=node, assurance=assurance)
+    return _words(someone, "", ORDINARY, law)
+
+
+def _words(caller: Caller, resource_type: str, facts: Facts, law: Jurisdiction) -> frozenset[Circumstance]:
     emergency = is_emergency(caller, facts)
     tied = facts.relationship in TIED
     found = {

@@ -38,8 +38,8 @@ class AssuranceNeeded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     abroad: Assurance
 
 
-class Jurisdiction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """The law of one country.
+class Jurisdiction(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=True, rename="kebab"):
+    """The law of one country; each table is read once, and known by identity.
 
     Args:
         country: ISO 3166-1 alpha-2, or "EU".

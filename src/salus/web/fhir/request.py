@@ -6,6 +6,7 @@ another address; ids are case-sensitive (http://hl7.org/fhir/R4/http.html#genera
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -31,6 +32,8 @@ ONCE = frozenset(
 )
 SEGMENT_CHARS_MAX = 128
 SEGMENTS_MAX = 6
+# What nearly every address is made of: nothing to decode, no segment too long, empty or of dots.
+_PLAIN_PATH = re.compile(rb"[A-Za-z0-9$_-]{1,128}(?:/[A-Za-z0-9$_-]{1,128}){0,5}")
 
 
 class Preference(msgspec.Struct, frozen=True):
@@ -108,6 +111,8 @@ def path_segments(raw_path: bytes, prefix: bytes) -> tuple[str, ...]:
     below = below.strip(b"/") if below in (b"", b"/") else below[1:].removesuffix(b"/")
     if not below:
         return ()
+    if _PLAIN_PATH.fullmatch(below):
+        return tuple(below.decode("ascii").split("/"))
     parts = below.split(b"/", SEGMENTS_MAX)
     if len(parts) > SEGMENTS_MAX:
         raise NotFound("There is nothing at this address.")
