@@ -158,7 +158,8 @@ class Target(msgspec.Struct, frozen=True):
         with socket.create_connection(("127.0.0.1", self.port), timeout=ANSWER_SECONDS_MAX) as connection:
             connection.sendall(sent)
             if ends:
-                connection.shutdown(socket.SHUT_WR)
+                with suppress(OSError):  # it may have hung up first
+                    connection.shutdown(socket.SHUT_WR)
             got = b""
             while chunk := connection.recv(65536):
                 got += chunk
