@@ -203,6 +203,29 @@ async def test_incidents_are_nobody_elses(client, bearer, role):
     assert (await client.get("/incidents")).status_code == 401
 
 
+async def test_the_operator_opens_an_incident_and_the_auditor_alone_settles_it(
+    client, bearer, services, caller
+):
+    operator, auditor = bearer(Role.OPERATOR), bearer(Role.AUDITOR)
+    opened = await client.post("/incidents", headers=operator, json={"title": "x", "subject": "s"})
+    assert opened.status_code == 201
+    number = opened.json()["incident"]
+    for notice in ("authority", "persons"):
+        notices = f"/incidents/{number}/notices/{notice}"
+        assert (await client.post(notices, headers=operator, json={"text": "x"})).status_code == 200
+    await mark(desk_of(services, caller(Role.AUDITOR)), "nobody", "honey", "")
+    await look(services, caller, "nobody")
+    await sequenced(services)
+    await watch_ledger(services)
+    (found,) = (await client.get("/incidents/findings", headers=operator)).json()["findings"]
+    for path in (f"findings/{found['id']}/dismiss", f"{number}/close"):
+        answers = [
+            await client.post(f"/incidents/{path}", headers=who, json={"text": "It is over."})
+            for who in (operator, auditor)
+        ]
+        assert [answer.status_code for answer in answers] == [403, 200]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
@@ -258,15 +281,13 @@ def test_the_command_line_keeps_an_incident(folder, capsys):
     shown = capsys.readouterr().out
     assert "règlement (UE) 2016/679" in shown
     assert "Its key is destroyed." in shown
-    assert main(["incident", "close", "1", "--text", "x", *data]) == 1
     for notice in ("authority", "persons"):
         assert main(["incident", "notify", "1", "--to", notice, "--sent", "--text", "x", *data]) == 0
-    assert main(["incident", "close", "1", "--text", "Encrypt.", *data]) == 0
     capsys.readouterr()
     assert main(["incident", "list", "--json", *data]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["closed_at"]
+    assert json.loads(capsys.readouterr().out)[0]["closed_at"] is None
     assert main(["incident", "show", "1", *data]) == 0
-    assert "Encrypt." in capsys.readouterr().out
+    assert "Its key is destroyed." in capsys.readouterr().out
     assert main(["watch", "mark", "p1", "--as", "honey", *data]) == 0
     assert main(["watch", "mark", "p1", "--as", "kin", *data]) == 1
     assert main(["watch", "once", *data]) == 0

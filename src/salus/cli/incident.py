@@ -1,4 +1,4 @@
-"""`salus incident list|show|open|note|notify|close`: incidents with the law's clocks and notices."""
+"""`salus incident list|show|open|note|notify`: incidents with the law's clocks and notices."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument(
         "action",
-        choices=["list", "show", "open", "note", "notify", "close"],
+        choices=["list", "show", "open", "note", "notify"],
         help="list and show: what is there; open: a new one; note: what was learnt or done; notify: draft a "
-        "notice, or with --sent record it as sent; close: with the lessons",
+        "notice, or with --sent record it as sent",
     )
     parser.add_argument("number", nargs="?", type=int, help="of the incident, for all but list and open")
     parser.add_argument("--finding", type=int, metavar="N", help="open: for this finding of the watch")
@@ -46,9 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--low-risk", action="store_true", help="open: no high risk to people (GDPR, Art. 34)"
     )
-    parser.add_argument(
-        "--text", help="note: what; close: the lessons; notify --sent: what was sent, or why not"
-    )
+    parser.add_argument("--text", help="note: what; notify --sent: what was sent, or why not")
     parser.add_argument("--to", choices=list(duties()), help="notify: which notice")
     parser.add_argument("--language", metavar="XX", help="notify: only in this language")
     parser.add_argument("--sent", action="store_true", help="notify: it was sent, its clock stops")
@@ -66,7 +64,7 @@ async def _run(options: argparse.Namespace) -> int:
     async with open_services(options.data) as (_, services):
         desk = desk_of(services, operator_of(services))
         await {
-            "list": _list, "show": _show, "open": _open, "note": _note, "notify": _notify, "close": _close,
+            "list": _list, "show": _show, "open": _open, "note": _note, "notify": _notify,
         }[options.action](options, desk)  # fmt: skip
     return 0
 
@@ -137,11 +135,6 @@ async def _notify(options: argparse.Namespace, desk: Desk) -> None:
         return
     for draft, people in await incidents.drafts(desk, options.number, options.to, options.language):
         say(f"Draft in {draft.language}, about {people} people:", "", *draft.text.split("\n"), "")
-
-
-async def _close(options: argparse.Namespace, desk: Desk) -> None:
-    await incidents.close(desk, options.number, options.text or "")
-    say(f"Incident {options.number} is closed.")
 
 
 COMMAND = Command(

@@ -12,7 +12,7 @@ from salus.cli.operator import operator_of
 from salus.cli.terminal import say, say_json
 from salus.core.errors import SettingsInvalid
 from salus.node import open_services, watch_ledger
-from salus.trust.incidents import Desk, dismiss_finding, finding_of, list_findings, mark
+from salus.trust.incidents import Desk, finding_of, list_findings, mark
 from salus.web.incidents import desk_of, shown_finding
 from salus.web.services import Services
 
@@ -24,12 +24,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument(
         "action",
-        choices=["once", "list", "dismiss", "mark"],
+        choices=["once", "list", "mark"],
         help="once: read what is new now (a running node does so every five minutes); list: what was found; "
-        "dismiss: a finding is no incident; mark: a patient is honey, protected, staff or kin",
+        "mark: a patient is honey, protected, staff or kin",
     )
-    parser.add_argument("id", nargs="?", help="dismiss: the finding; mark: the patient's logical id")
-    parser.add_argument("--why", help="dismiss: the reason")
+    parser.add_argument("id", nargs="?", help="mark: the patient's logical id")
     parser.add_argument(
         "--as", dest="kind", choices=sorted(MARKS),
         help="mark: honey (nobody's record), protected (public eye), staff (works here), kin (of --of)",
@@ -51,11 +50,6 @@ async def _run(options: argparse.Namespace) -> int:
             await _once(services)
         elif options.action == "list":
             await _list(options, desk)
-        elif options.action == "dismiss":
-            if not (options.id and options.id.isdigit() and options.why):
-                raise SettingsInvalid('say: salus watch dismiss NUMBER --why "..."')
-            await dismiss_finding(desk, int(options.id), options.why)
-            say(f"Finding {options.id} is dismissed.")
         else:
             names_worker = bool(options.of)
             if not (options.id and options.kind) or MARKS[options.kind] != names_worker:

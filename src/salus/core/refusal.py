@@ -18,6 +18,7 @@ _WORDS = {
     "summary": "the patient summary",
     "restriction": "restrictions",
     "incident": "incidents",
+    "incident-settlement": "dismissed findings and closed incidents",
 }
 
 

@@ -26,6 +26,8 @@ from salus.trust.gate import Gatehouse, Passage, enter
 from salus.trust.policy import AccessRequest
 
 TYPE = "incident"
+SETTLEMENT = "incident-settlement"
+"""The policy's word for dismissing a finding and closing an incident."""
 _PAGE = 5_000
 TEXT_MAX = 20_000
 SEASON = timedelta(days=90)
@@ -49,6 +51,10 @@ class Desk(msgspec.Struct, frozen=True):
     def enter(self, action: Action, what: str) -> Passage:
         """Return the way through the gate for one step."""
         return enter(self.gatehouse, self.caller, AccessRequest(action, TYPE, what))
+
+    def settle(self, what: str) -> Passage:
+        """Return the way through the gate for a step that ends the matter; it is the auditor's."""
+        return enter(self.gatehouse, self.caller, AccessRequest(Action.UPDATE, SETTLEMENT, what))
 
 
 class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -153,10 +159,11 @@ async def close(desk: Desk, number: int, lessons: str) -> None:
     """Close an incident with what was learnt.
 
     Raises:
+        AccessRefused: the caller is not the auditor.
         Conflict: a notice that the law asks for was not sent, or it is closed.
         InvalidSearch: there are no lessons.
     """
-    async with desk.enter(Action.UPDATE, f"{TYPE}/{number}") as access:
+    async with desk.settle(f"{TYPE}/{number}") as access:
         incident, entries = await store.incident(access.grant, desk.database, number)
         missing = [clock.notice for clock in clocks_of(incident, entries) if clock.done_at is None]
         if missing and incident.closed_at is None:
@@ -220,8 +227,14 @@ async def list_findings(desk: Desk, *, settled: bool = False) -> list[KeptFindin
 
 
 async def dismiss_finding(desk: Desk, number: int, why: str) -> None:
-    """Say why a finding is no incident."""
-    async with desk.enter(Action.UPDATE, f"finding/{number}") as access:
+    """Say why a finding is no incident.
+
+    Raises:
+        AccessRefused: the caller is not the auditor.
+        InvalidSearch: no reason is given.
+        NotFound: there is no such finding.
+    """
+    async with desk.settle(f"finding/{number}") as access:
         text = _checked(why, "Say why it is no incident.")
         await kept.dismiss(access.grant, desk.database, number, text)
 

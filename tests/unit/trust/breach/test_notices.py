@@ -53,7 +53,7 @@ def test_every_category_is_named_in_every_language_and_holds_its_types_once():
     assert all(set(category.text) == spoken for category in categories().values())
     named = [name for category in categories().values() for name in category.types]
     assert len(named) == len(set(named))
-    words = {"", "summary", "incident", "restriction"}
+    words = {"", "summary", "incident", "incident-settlement", "restriction"}
     assert set(named) - words <= set(resource_types())
 
 
