@@ -1,4 +1,4 @@
-"""Incidents over HTTP, for auditor and operator: findings of the watch, incidents, their clocks, notices and closure.
+"""Incidents over HTTP, for auditor and operator: findings of the watch, incidents, clocks, notices, closure.
 
 GDPR, Art. 33 and 34, and NIS2, Art. 23; `trust.incidents` does the work, JSON in and out.
 """
