@@ -23,7 +23,7 @@ from salus.core.errors import (
 )
 from salus.core.identifiers import is_fhir_id
 from salus.core.limits import Limits
-from salus.standards.fhir.bundle import Entry, Resource, conditional_references
+from salus.standards.fhir.bundle import ALONE, Entry, Resource, conditional_references
 from salus.standards.fhir.query_string import parse_pairs
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.search.match import matches
@@ -169,7 +169,7 @@ async def _conditional_target(here: Here, entry: Entry, fresh: str) -> Target | 
 
 def place_of(entry: Entry) -> str:
     """Return the beginning of a message about an entry: its place, "" for a request that is no Bundle."""
-    return f"{entry.path}: " if entry.full_url or entry.index else ""
+    return "" if entry.index == ALONE else f"{entry.path}: "
 
 
 def links_of(entries: Sequence[Entry], targets: dict[int, Target]) -> dict[str, str]:

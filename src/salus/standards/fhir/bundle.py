@@ -20,6 +20,8 @@ from salus.core.identifiers import is_fhir_id
 Resource = dict[str, Any]  # FHIR content is open JSON
 Lookup = Callable[[str], str | None]
 
+ALONE = -1
+"""The place of an entry that is in no Bundle."""
 METHODS = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
 LINK_KEYS = frozenset({"reference", "url", "uri", "valueUri", "valueUrl", "valueOid", "valueUuid"})
 LINK = re.compile(
@@ -34,7 +36,7 @@ class Entry(msgspec.Struct, frozen=True):
     """One entry of a transaction or batch.
 
     Args:
-        index: its place in the Bundle, from 0.
+        index: its place in the Bundle, from 0; `ALONE` when it is a request of its own.
         full_url: how other entries refer to it, "" when absent.
         method: DELETE, POST, PUT, PATCH, GET or HEAD.
         url: the request's address, relative to the FHIR base.
@@ -62,8 +64,8 @@ class Entry(msgspec.Struct, frozen=True):
 
     @property
     def path(self) -> str:
-        """Return the FHIRPath expression of the entry, for messages."""
-        return f"Bundle.entry[{self.index}]"
+        """Return the FHIRPath expression of the entry, or of the resource sent alone, for messages."""
+        return self.type if self.index == ALONE else f"Bundle.entry[{self.index}]"
 
     @property
     def is_interaction(self) -> bool:

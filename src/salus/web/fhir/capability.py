@@ -15,6 +15,7 @@ from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.search.grammar import reference_targets
 from salus.standards.fhir.search.parameters import Registry, offered_parameters, parameters_of
+from salus.store.directory import SHARED_TYPES
 from salus.store.stored_types import MADE_HERE, TRAVELLING
 from salus.web.fhir import routes
 from salus.web.fhir.answer import Answer
@@ -44,6 +45,13 @@ DISPENSATION_TEXT = (
     "A dispensation made abroad comes home as a transaction Bundle: a conditional create of a "
     "MedicationDispense (ifNoneExist on its identifier) that changes the prescription's state exactly once, "
     "also when it is repeated."
+)
+UPDATE_CREATE = (
+    "A new resource is sent by POST, and the node gives it its id. A PUT to an id that is not there answers "
+    "404, as one to an id that is hidden does; only an operator's makes the resource."
+)
+UPDATE_CREATE_SHARED = (
+    "A PUT to an id that is not there makes the resource, unless the access is confined to one record."
 )
 
 
@@ -136,9 +144,10 @@ def resource(kind: str, registry: Registry | None = None) -> Json:
     found: Json = {
         "type": kind,
         "interaction": [interaction(kind, code) for code in codes],
+        "documentation": UPDATE_CREATE_SHARED if kind in SHARED_TYPES else UPDATE_CREATE,
         "versioning": "versioned-update",
         "readHistory": True,
-        "updateCreate": True,
+        "updateCreate": kind in SHARED_TYPES,
         "conditionalCreate": True,
         "conditionalRead": "full-support",
         "conditionalUpdate": True,

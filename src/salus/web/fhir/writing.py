@@ -16,7 +16,7 @@ from salus.core.errors import (
 )
 from salus.core.limits import Limits
 from salus.primary.dispensations import check_match, keep_prescriptions
-from salus.standards.fhir.bundle import Entry, Resource, refuse_dangling
+from salus.standards.fhir.bundle import ALONE, Entry, Resource, refuse_dangling
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.validation.validator import validate
 from salus.store import transaction
@@ -249,7 +249,7 @@ def single(
 ) -> Entry:
     """Return the entry of a request that is no Bundle."""
     return Entry(
-        index=0,
+        index=ALONE,
         full_url="",
         method=method,
         url=f"{kind}/{identity}" if identity else kind,

@@ -288,6 +288,9 @@ async def test_an_entry_of_a_batch_finds_no_other_and_a_single_write_neither(doo
     assert "send both in one transaction" in str(answered[1])
     alone = await door("POST", "/Observation", observation("urn:uuid:1"))
     assert alone.status_code == 422
+    for text in (str(answered[1]), alone.text):
+        assert "Observation: the reference" in text
+        assert "Bundle.entry" not in text
     assert await count(door, "Observation") == 0
 
 

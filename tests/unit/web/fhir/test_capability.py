@@ -56,6 +56,20 @@ async def test_each_interaction_claimed_is_served_and_the_others_are_not(door, k
             assert answer.status_code == 405, (code, answer.text)
 
 
+@pytest.mark.parametrize("kind", ["Observation", "Organization"])
+async def test_who_may_choose_an_id_is_said_as_it_is(door, kind):
+    sent = {
+        "Observation": {"resourceType": "Observation", "status": "final", "code": {"text": "weight"}},
+        "Organization": {"resourceType": "Organization", "name": "Hospital"},
+    }[kind]
+    claimed = RESOURCES[kind]["updateCreate"]
+    answer = await door("PUT", f"/{kind}/chosen", {**sent, "id": "chosen"}, role=Role.CLINICIAN)
+    assert (answer.status_code == 201) is claimed, answer.text
+    assert ("POST" in RESOURCES[kind]["documentation"]) is not claimed
+    by_operator = await door("PUT", f"/{kind}/other", {**sent, "id": "other"}, role=Role.OPERATOR)
+    assert by_operator.status_code == 201
+
+
 @pytest.mark.parametrize("kind", ["OperationOutcome", "Parameters"])
 async def test_what_only_travels_has_no_address(door, kind):
     assert kind not in RESOURCES
