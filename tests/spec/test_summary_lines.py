@@ -40,6 +40,15 @@ def order(*dosages, **members):
     return head | ({"dosageInstruction": list(dosages)} if dosages else {}) | members
 
 
+def resuscitation(**provision):
+    return {
+        "resourceType": "Consent",
+        "status": "active",
+        "category": [coded(f"{HL7}/consentcategorycodes", "dnr")],
+        "provision": {"type": "deny", "code": [{"text": "CPR"}]} | provision,
+    }
+
+
 def read(resource, language="en", **held):
     shown = line(resource, held, language, now=NOW)
     return shown.what.text, "; ".join(detail.text for detail in shown.details), shown.when
@@ -414,14 +423,25 @@ OTHERS = [
         "safety: MRI unsafe; active",
     ),
     (
-        {
-            "resourceType": "Consent",
-            "status": "active",
-            "category": [coded(f"{HL7}/consentcategorycodes", "dnr")],
-            "provision": {"type": "deny", "code": [{"text": "CPR"}]},
-        },
+        resuscitation(),
         "DO NOT RESUSCITATE",
         "kind: DO NOT RESUSCITATE; CPR: NOT permitted; active",
+    ),
+    (
+        resuscitation(period={"end": "2026-01-31"}),
+        "EXPIRED: DO NOT RESUSCITATE",
+        "kind: DO NOT RESUSCITATE; CPR: NOT permitted; until 2026-01-31 (this time is over); active",
+    ),
+    (
+        resuscitation(period={"start": "2027-01-31"}),
+        "NOT IN FORCE YET: DO NOT RESUSCITATE",
+        "kind: DO NOT RESUSCITATE; CPR: NOT permitted; from 2027-01-31 (not begun yet); active",
+    ),
+    (
+        resuscitation(type="permit"),
+        "DO NOT RESUSCITATE",
+        "what it permits may contradict its kind; ask which is right; kind: DO NOT RESUSCITATE; "
+        "CPR: permitted; active",
     ),
     (
         {
@@ -449,6 +469,48 @@ OTHERS = [
 @pytest.mark.parametrize(("resource", "name", "told"), OTHERS)
 def test_what_changes_the_meaning_of_an_entry_is_told(resource, name, told):
     assert read(resource, **{"Device/d": DEVICE})[:2] == (name, told)
+
+
+USES = [
+    ("active", "X", "taken"),
+    ("completed", "X", "no longer taken"),
+    ("stopped", "STOPPED: X", "no longer taken"),
+    ("intended", "X", "to be taken later"),
+    ("on-hold", "X", "paused: not taken for now"),
+    ("unknown", "X", "not known whether taken"),
+    (None, "X", "not known whether taken"),
+    ("not-taken", "NOT taken: X", "dosage not stated"),
+]
+
+
+@pytest.mark.parametrize(("status", "name", "use"), USES)
+def test_a_medicine_is_said_to_be_taken_only_when_the_statement_says_so(status, name, use):
+    statement = {"resourceType": "MedicationStatement", "medicationCodeableConcept": {"text": "X"}}
+    what, details, _ = read(statement | ({"status": status} if status else {}))
+    assert (what, details.split("; ")[0]) == (name, use)
+
+
+def test_one_order_is_counted_once_however_its_reference_is_written():
+    one = order({"text": "1"}, authoredOn="2026-11-15")
+    statement = order(resourceType="MedicationStatement", dosage=[{"text": "2"}])
+    statement |= {"basedOn": [{"reference": "https://node/fhir/MedicationRequest/o"}]}
+    statement |= {"derivedFrom": [{"reference": "MedicationRequest/o/_history/1"}]}
+    held = {"MedicationRequest/o": one, "https://node/fhir/MedicationRequest/o": one}
+    assert read(statement, **held)[1] == "taken; prescribed 2026-11-15: 1; 2; active"
+
+
+def test_orders_that_differ_are_each_told_and_not_called_the_same():
+    listed = {
+        "MedicationRequest/a": order({"text": "1"}, authoredOn="2026-11-01"),
+        "MedicationRequest/b": order({"text": "2"}, authoredOn="2026-11-15"),
+        "MedicationRequest/c": order({"text": "2"}, authoredOn="2026-11-10"),
+        "MedicationRequest/d": order({"text": "1"}, authoredOn="2026-10-01", status="stopped"),
+    }
+    statement = order(resourceType="MedicationStatement", basedOn=[{"reference": name} for name in listed])
+    assert read(statement, **listed)[1] == (
+        "taken; prescribed 2026-11-15: 2; prescribed 2026-11-01: 1; prescribed 2026-10-01: 1, stopped; "
+        "earlier prescriptions, the same: 1; dosage not stated; active"
+    )
 
 
 def test_every_word_has_every_language():

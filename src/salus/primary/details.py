@@ -13,12 +13,15 @@ from typing import Any
 from salus.primary.dates import recorded_date
 from salus.primary.dosage import show_dosages
 from salus.primary.language import Shown, join, original, say, show_concept, show_status
-from salus.primary.quantities import NOTHING, show_number, show_period, show_quantity
+from salus.primary.quantities import NOTHING, is_over, is_to_come, show_number, show_period, show_quantity
 from salus.primary.references import resolve
 from salus.primary.values import show_finding, show_value
 
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
 REACTION = "urn:salus:reaction"
+NO_RESUSCITATION = frozenset({"304253006", "45474-4"})
+"""Not for resuscitation: SNOMED CT finding, LOINC directive."""
+DO_NOT_RESUSCITATE = NO_RESUSCITATION | {"dnr"}
 MEDICINES = frozenset(
     {"MedicationStatement", "MedicationRequest", "MedicationAdministration", "MedicationDispense"}
 )
@@ -50,6 +53,15 @@ def details_of(
     if is_modified(resource):
         shown.insert(0, say("modifier", language))
     return [each for each in shown if each.text]
+
+
+def in_time(resource: Resource, name: Shown, language: str, now: datetime | None) -> Shown:
+    """Return the name of an entry; of what binds for a time only, with a word before it outside that time."""
+    binding = _FORCE.get(str(resource.get("resourceType")))
+    period = binding(resource) if binding else None
+    if is_over(period, now):
+        return say("expired", language, what=name)
+    return say("not-in-force-yet", language, what=name) if is_to_come(period, now) else name
 
 
 def dosages_of(resource: Resource, language: str, now: datetime | None = None) -> list[Shown]:
@@ -272,8 +284,12 @@ def _consent(
 ) -> list[Shown]:
     provision = resource.get("provision", {})
     exceptions = provision.get("provision", ())
+    permitted = bool(provision.get("code")) and provision.get("type") == "permit"
+    kinds = {code for each in resource.get("category", ()) for code in _codes(each)}
+    doubted = permitted and bool(kinds & DO_NOT_RESUSCITATE)
     attached = [resource["sourceAttachment"]] if resource.get("sourceAttachment") else []
     return [
+        *([say("contradicts-itself", language)] if doubted else []),
         *_kinds(resource, language),
         *(_provision(each, language) for each in (provision, *exceptions)),
         show_period(provision.get("period"), language, now),
@@ -350,6 +366,11 @@ def _codes(concept: Resource | None) -> set[str]:
     return {str(each.get("code")) for each in (concept or {}).get("coding", ())}
 
 
+_FORCE: dict[str, Callable[[Resource], Resource | None]] = {
+    "Consent": lambda resource: resource.get("provision", {}).get("period"),
+    "Flag": lambda resource: resource.get("period"),
+    "ServiceRequest": lambda resource: resource.get("occurrencePeriod"),
+}
 Rule = Callable[[Resource, Mapping[str, Resource], str, datetime | None], list[Shown]]
 _RULES: dict[str, tuple[Rule, ...]] = {
     "AllergyIntolerance": (_allergy,),

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from salus.primary.references import local_reference
+from salus.primary.references import local_reference, resolve
 
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
 SAID = ("status", "statusReason", "doNotPerform", "reasonCode", "note", "substitution", "modifierExtension")
@@ -53,6 +53,12 @@ def orders_of(statement: Resource) -> list[str]:
     named = [*statement.get("basedOn", ()), *statement.get("derivedFrom", ())]
     links = [str(each.get("reference", "")) for each in named]
     return [*links, *(local_reference(link) for link in links)]
+
+
+def followed(statement: Resource, held: Mapping[str, Resource]) -> list[Resource]:
+    """Return what a MedicationStatement follows, each once, of `held` (by "Type/id" or fullUrl)."""
+    found = [resolve({"reference": link}, held) for link in orders_of(statement)]
+    return list({id(each): each for each in found if each}.values())
 
 
 def dosages(resource: Resource) -> list[Any]:

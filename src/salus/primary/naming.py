@@ -14,6 +14,7 @@ NEGATED = {
     ("MedicationAdministration", "not-done"): "not-given",
     ("Procedure", "not-done"): "not-done",
     ("MedicationStatement", "not-taken"): "not-taken",
+    ("MedicationStatement", "stopped"): "stopped",
 }
 """Phrases for resources whose status turns their meaning round, by type and status."""
 

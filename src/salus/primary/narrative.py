@@ -12,14 +12,19 @@ from typing import Any
 
 import msgspec
 
-from salus.primary.dates import event_date
-from salus.primary.details import details_of, dosages_of
-from salus.primary.language import Shown, join, say, word
-from salus.primary.medicines import dosages, orders_of
+from salus.primary.dates import clinical_date, event_date
+from salus.primary.details import details_of, dosages_of, in_time
+from salus.primary.language import Shown, join, say, show_status, word
+from salus.primary.medicines import dosages, followed, orders_of
 from salus.primary.naming import name_of
 
 XHTML = "http://www.w3.org/1999/xhtml"
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
+USE = {
+    "active": "taken", "completed": "no-longer-taken", "stopped": "no-longer-taken",
+    "intended": "to-be-taken", "on-hold": "paused", "not-taken": "", "entered-in-error": "",
+}  # fmt: skip
+"""What each status of a MedicationStatement says of its use; of any other it is not known."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -55,12 +60,12 @@ def line(
         doubted: whether it says "none known" beside entries that say otherwise.
         now: when the line is read, to say that a time is over; None where that does not matter.
     """
-    orders = orders or [held[link] for link in orders_of(resource) if _is_order(held.get(link))]
+    orders = orders or sorted(filter(_is_order, followed(resource, held)), key=clinical_date, reverse=True)
     beside = [say("beside-others", language)] if doubted else []
     standing = [*beside, *_standing(resource, orders, language, now)]
     details = [*standing, *details_of(resource, held, language, now)]
     return Line(
-        name_of(resource, held, language),
+        in_time(resource, name_of(resource, held, language), language, now),
         tuple(show for show in details if show.text),
         event_date(resource),
     )
@@ -111,22 +116,37 @@ def _standing(
     kind = resource.get("resourceType")
     if resource.get("doNotPerform"):
         return []
-    taken = [Shown(word("taken", language), True)] if kind == "MedicationStatement" else []
-    taken = [] if resource.get("status") == "not-taken" else taken
     if kind == "MedicationRequest":
         return [Shown(word("prescribed", language), True), *_earlier(len(orders), language)]
+    use = USE.get(str(resource.get("status")), "not-known-whether-taken")
+    taken = [say(use, language)] if use and kind == "MedicationStatement" else []
     if not orders:
         return [*taken, *([Shown(word("prescribed", language), True)] if orders_of(resource) else [])]
-    newest = orders[0]
-    prescribed = [Shown(f"{word('prescribed', language)} {event_date(newest)}".strip(), True)]
-    if dosages(newest) != dosages(resource):
-        prescribed += dosages_of(newest, language, now)
-    return [*taken, join(prescribed, ": "), *_earlier(len(orders) - 1, language)]
+    told: list[Resource] = []
+    for order in orders:
+        if all(_differs(order, other) for other in told):
+            told.append(order)
+    prescribed = [_prescribed(order, resource, language, now) for order in told]
+    return [*taken, *prescribed, *_earlier(len(orders) - len(told), language)]
+
+
+def _prescribed(order: Resource, statement: Resource, language: str, now: datetime | None) -> Shown:
+    """Return that and when it was prescribed, and the dose and standing in which the statement differs."""
+    parts = [Shown(f"{word('prescribed', language)} {event_date(order)}".strip(), True)]
+    if dosages(order) != dosages(statement):
+        parts += dosages_of(order, language, now)
+    status = str(order.get("status", ""))
+    ended = status not in {"active", statement.get("status")}
+    return join([join(parts, ": "), *([show_status(status, language)] if ended else [])])
+
+
+def _differs(order: Resource, other: Resource) -> bool:
+    return (dosages(order), order.get("status")) != (dosages(other), other.get("status"))
 
 
 def _earlier(number: int, language: str) -> list[Shown]:
     return [say("same-orders", language, n=str(number))] if number else []
 
 
-def _is_order(resource: Resource | None) -> bool:
-    return resource is not None and resource.get("resourceType") == "MedicationRequest"
+def _is_order(resource: Resource) -> bool:
+    return resource.get("resourceType") == "MedicationRequest"

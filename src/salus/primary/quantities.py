@@ -83,9 +83,19 @@ def show_period(period: Element | None, language: str, now: datetime | None = No
         shown = say("from", language, a=start)
     else:
         shown = say("until", language, a=end) if end else NOTHING
-    if _is_outside(now, "", end):
+    if is_over(period, now):
         return say("over", language, what=shown)
-    return say("not-begun", language, what=shown) if _is_outside(now, start, "") else shown
+    return say("not-begun", language, what=shown) if is_to_come(period, now) else shown
+
+
+def is_over(period: Element | None, now: datetime | None) -> bool:
+    """Return whether a Period ended before `now`; False where that cannot be told."""
+    return _is_outside(now, "", str((period or {}).get("end", "")))
+
+
+def is_to_come(period: Element | None, now: datetime | None) -> bool:
+    """Return whether a Period begins after `now`; False where that cannot be told."""
+    return _is_outside(now, str((period or {}).get("start", "")), "")
 
 
 def _is_outside(now: datetime | None, start: str, end: str) -> bool:

@@ -7,14 +7,15 @@ repeated measurements. Only what was entered in error is neither shown nor count
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 import msgspec
 
 from salus.core.identifiers import derived_id
 from salus.primary.dates import clinical_date
-from salus.primary.medicines import merge_same
+from salus.primary.details import NO_RESUSCITATION
+from salus.primary.medicines import merge_same, orders_of
 from salus.primary.references import local_reference
 from salus.primary.values import ABSENT
 from salus.standards.fhir.model import compartments
@@ -28,8 +29,6 @@ PREGNANCY_CODES |= frozenset({"11637-6", "11638-4", "11639-2", "11640-0", "11612
 SMOKING_CODES = frozenset({"72166-2"})
 VITAL_CODES = frozenset({"85354-9", "8480-6", "8462-4", "8867-4", "8310-5", "9279-1", "29463-7", "8302-2"})
 VITAL_CODES |= frozenset({"39156-5", "2708-6", "59408-5"})
-NO_RESUSCITATION = frozenset({"304253006", "45474-4"})
-"""Not for resuscitation: SNOMED CT finding, LOINC directive."""
 DIRECTIVES = frozenset({"acd", "dnr", "emrgonly", "hcd", "polst", "adr"})
 """HL7 consentcategorycodes and consentscope of what a person wants or refuses in care."""
 DIRECTIVES |= frozenset({"42348-3", "75320-2", "45473-6", "81334-5", "86533-7", "64298-3"}) | NO_RESUSCITATION
@@ -75,8 +74,13 @@ def select(resources: Iterable[Resource]) -> Selection:
     used = {_device_of(each) for each in held if section_of(each) == "devices"}
     found: dict[str, list[Resource]] = defaultdict(list)
     not_shown: Counter[str] = Counter()
+    prescribed = {
+        f"MedicationRequest/{each['id']}"
+        for each in held
+        if each.get("resourceType") == "MedicationRequest" and section_of(each) == "medications"
+    }
     for resource in held:
-        section = section_of(resource)
+        section = section_of(resource) or _beside_order(resource, prescribed)
         if f"{resource.get('resourceType')}/{resource.get('id')}" in used:
             continue  # the statement of its use tells it
         if section:
@@ -94,6 +98,12 @@ def section_of(resource: Resource) -> str:
         return ""
     rule = _RULES.get(str(resource.get("resourceType")))
     return rule(resource) if rule else ""
+
+
+def _beside_order(resource: Resource, prescribed: Set[str]) -> str:
+    """Return the medicines' section for a statement that a shown order is no longer followed."""
+    ended = resource.get("status") in {"stopped", "completed"}
+    return "medications" if ended and not prescribed.isdisjoint(orders_of(resource)) else ""
 
 
 def is_error(resource: Resource) -> bool:

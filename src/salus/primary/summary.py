@@ -14,7 +14,7 @@ from typing import Any
 
 from salus.primary.language import Section, is_reviewed, say, sections, title, word
 from salus.primary.left_out import tell_not_shown, write_not_shown, write_older
-from salus.primary.medicines import orders_of
+from salus.primary.medicines import followed
 from salus.primary.narrative import Line, line, narrative, paragraph, sentence, table
 from salus.primary.references import local_reference
 from salus.primary.selection import Selected, Selection, select
@@ -144,8 +144,10 @@ def _carried(
         carried[key] = resource
         named = (held.get(local_reference(reference)) for reference in _references(resource))
         told = [each for each in named if each is not None and each["resourceType"] in _CARRIED_TYPES]
-        orders = [held[link] for link in orders_of(resource) if link in held]
-        waiting[:0] = [*told, *orders]  # beside the entry, so that none is without the name it refers to
+        waiting[:0] = [
+            *told,
+            *followed(resource, held),
+        ]  # beside the entry, so that none is without the name it refers to
     return carried
 
 

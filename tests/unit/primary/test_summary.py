@@ -242,6 +242,18 @@ def test_orders_of_one_medicine_again_and_again_are_one_line():
     assert "earlier prescriptions, the same: 2" in found["text"]["div"]
 
 
+@pytest.mark.parametrize(("status", "told"), [("stopped", "STOPPED: "), ("completed", "no longer taken")])
+def test_a_shown_order_whose_use_has_ended_has_the_statement_beside_it(status, told):
+    order = medicine("MedicationRequest", "o", "1 daily")
+    ended = medicine(
+        "MedicationStatement", "s", status=status, basedOn=[{"reference": "MedicationRequest/o"}]
+    )
+    found = section(compose(order, ended), "10160-0")
+    assert len(found["entry"]) == 2
+    assert told in found["text"]["div"]
+    assert section(compose(order | {"status": "stopped"}, ended), "10160-0")["emptyReason"]
+
+
 def test_one_substance_in_two_strengths_or_doses_is_two_lines():
     warfarin = {"system": "http://www.whocc.no/atc", "code": "B01AA03"}
     one, five = ({"coding": [warfarin], "text": f"Warfarin {strength} mg tablet"} for strength in (1, 5))
