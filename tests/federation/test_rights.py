@@ -100,6 +100,16 @@ async def test_she_reads_what_goes_and_the_risk_before_she_hides_it(home):
     assert whats.count(("read", "Condition/c1")) == 1
 
 
+async def test_her_own_identity_cannot_be_hidden_and_she_is_told_why(home):
+    for method in ("GET", "PUT"):
+        refused = await ask(home, method, "/restrictions/Patient/ana")
+        assert refused.status_code == 409
+        assert "nobody could find your record" in refused.text
+    assert (await ask(home, "GET", "/restrictions")).json() == {"restrictions": []}
+    assert (await ask(home, "PUT", "/restrictions/Patient/ana", role=Role.CLINICIAN)).status_code == 403
+    assert (await ask(home, "DELETE", "/restrictions/Patient/ana")).status_code != 409
+
+
 async def test_a_restricted_condition_leaves_no_trace_in_the_summary(home, desk):
     await ask(home, "PUT", "/restrictions/Condition/c1")
     patient = present(await found(desk))

@@ -13,10 +13,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from salus.core.access import Action, Caller
-from salus.core.errors import NotFound
+from salus.core.errors import Conflict, NotFound
 from salus.core.identifiers import is_fhir_id
 from salus.standards.fhir.model import resource_types
 from salus.store.restrictions import Restriction, lift, preview, restrict, restrictions
+from salus.trust.gate import Access
 from salus.trust.identity import authenticate
 from salus.trust.policy import AccessRequest
 from salus.web.addresses import find, methods_of
@@ -30,6 +31,10 @@ RISK = (
     "Professionals who treat you will not see this, and are not told that something is missing: they may "
     "repeat an examination, or choose a treatment that what you hide speaks against. You can show it again "
     "at any time."
+)
+IDENTITY = (
+    "Your name and identifiers (Patient) cannot be hidden: nobody could find your record any more, not even "
+    "in an emergency. Hide the entries that you do not want shown."
 )
 
 
@@ -53,10 +58,13 @@ async def set_restricted(
 
     Raises:
         NotFound: their record holds no such resource.
+        Conflict: it is the Patient by which the record is found; that is not restricted.
         AccessRefused: the caller is not the citizen.
     """
     asked = _asked(caller, Action.UPDATE, resource_type, resource_id)
     async with enter_own(services, caller, asked) as access:
+        if hidden:
+            _keep_findable(access, resource_type, resource_id)
         change = restrict if hidden else lift
         return await change(access.grant, services.database, resource_type, resource_id)
 
@@ -67,6 +75,7 @@ async def would_hide(
     """Return how many resources, by type, go when this one is restricted. Raises as `set_restricted` does."""
     asked = _asked(caller, Action.READ, resource_type, resource_id)
     async with enter_own(services, caller, asked) as access:
+        _keep_findable(access, resource_type, resource_id)
         return await preview(access.grant, services.database, resource_type, resource_id)
 
 
@@ -75,6 +84,11 @@ async def restricted(services: Services, caller: Caller) -> list[Restriction]:
     asked = AccessRequest(Action.READ, TYPE, TYPE, frozenset({caller.patient}) if caller.patient else None)
     async with enter_own(services, caller, asked) as access:
         return await restrictions(access.grant, services.database)
+
+
+def _keep_findable(access: Access, resource_type: str, resource_id: str) -> None:
+    if resource_type == "Patient" and resource_id in (access.grant.patients or ()):
+        raise Conflict(IDENTITY)
 
 
 def _asked(caller: Caller, action: Action, resource_type: str, resource_id: str) -> AccessRequest:
