@@ -37,7 +37,7 @@ from salus.trust.tokens import TokenTerms
 from salus.trust.watching import Round, watch_once
 from salus.web import abroad, health, incidents, ledger, mhd, openapi, pdqm, restrictions, smart
 from salus.web.application import assemble
-from salus.web.connections import Peer
+from salus.web.connections import Peer, Stage
 from salus.web.fhir import export, notify
 from salus.web.fhir.face import face as fhir_face
 from salus.web.fhir.outbound import resolve_by_system
@@ -62,7 +62,7 @@ class Node(msgspec.Struct, frozen=True):
     settings: Settings
     services: Services
     application: Application
-    underway: set[Peer]
+    underway: dict[Peer, Stage]
 
 
 def place_of(data: Path, settings: Settings) -> Path | str:
@@ -145,7 +145,7 @@ async def open_node(data: Path, clock: Clock = utc_now) -> AsyncIterator[Node]:
     """
     async with open_services(data, clock) as (settings, services), _background(services):
         secure = settings.base_url.startswith("https:")
-        underway: set[Peer] = set()
+        underway: dict[Peer, Stage] = {}
         application = assemble(faces(services), limits=settings.limits, secure=secure, underway=underway)
         yield Node(settings, services, application, underway)
 

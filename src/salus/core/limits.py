@@ -28,6 +28,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         connections_address_max: most of them of one address; those idle longest are closed first.
         headers_ms_max: longest that a connection is idle and its next request's headers take.
         transfer_grace_ms: longest that a body takes to arrive, or an answer to be read, whatever its size.
+        transfer_grace_anonymous_ms: the same, if shorter, of a body that comes without a token.
         transfer_bytes_per_second_min: what must be over for each second beyond that.
         large_work_ms_per_minute_max: processor time of one caller's patches and answers of large resources.
         transaction_ms_max: longest that a transaction works; after that it is refused whole.
@@ -60,6 +61,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections_address_max: int = 1_024
     headers_ms_max: int = 30_000
     transfer_grace_ms: int = 20_000
+    transfer_grace_anonymous_ms: int = 5_000
     transfer_bytes_per_second_min: int = 16 * 1024
     large_work_ms_per_minute_max: int = 30_000
     transaction_ms_max: int = 30_000

@@ -14,7 +14,7 @@ from typing import Any
 
 from salus.core.errors import NotFound, SalusError, TooLarge, TooSlow
 from salus.core.limits import Limits
-from salus.web.connections import Peer, pace_seconds
+from salus.web.connections import Peer, Stage, pace_seconds
 from salus.web.problems import Problem, problem, unexpected
 from salus.web.services import Application, Face, Receive, Scope, Send
 
@@ -39,15 +39,16 @@ TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeS
 
 
 def assemble(
-    faces: Sequence[Face], *, limits: Limits, secure: bool, underway: set[Peer] | None = None
+    faces: Sequence[Face], *, limits: Limits, secure: bool, underway: dict[Peer, Stage] | None = None
 ) -> Application:
     """Return one application that sends each request to the face with the longest matching prefix.
 
     Args:
         faces: none may claim the same prefix as another.
-        limits: a larger body is refused before it is read, one that comes too slowly while it is read.
+        limits: a larger body is refused before it is read, one that comes too slowly while it is read, sooner
+            when the request has no token.
         secure: whether the node is reached by https, so that browsers must insist on it.
-        underway: is kept up to date with the connections whose request is being answered.
+        underway: is kept up to date with the connections that have a request, and how far it is.
     """
     by_prefix: dict[str, Application] = {}
     for face in faces:
@@ -55,7 +56,7 @@ def assemble(
             assert prefix not in by_prefix, f"two faces claim {prefix}"
             by_prefix[prefix] = face.application
     depth = max((prefix.count("/") for prefix in by_prefix), default=0)
-    underway = set() if underway is None else underway
+    underway = {} if underway is None else underway
     headers = (*SECURITY_HEADERS, TRANSPORT_SECURITY) if secure else SECURITY_HEADERS
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,7 +65,7 @@ def assemble(
         request_id = scope["request_id"] = secrets.token_hex(10)
         started = False
         client: Peer = scope.get("client") or ("", "")
-        underway.add(client)
+        underway[client] = Stage.ANSWERED
 
         def send_safely(message: MutableMapping[str, Any]) -> Awaitable[None]:
             nonlocal started
@@ -75,7 +76,7 @@ def assemble(
 
         try:
             if scope["method"] not in ("GET", "HEAD"):
-                receive = _limited(scope, receive, limits)
+                receive = _limited(scope, receive, limits, underway, client)
             chosen = _choose(by_prefix, depth, scope["path"])
             await chosen(scope, receive, send_safely)
         except SalusError as error:
@@ -87,7 +88,7 @@ def assemble(
             if not started:
                 await _answer(unexpected(request_id), send_safely)
         finally:
-            underway.discard(client)
+            underway.pop(client, None)
 
     return application
 
@@ -127,13 +128,27 @@ def _completed(
     return [*said, *security, (b"x-request-id", request_id.encode())]
 
 
-def _limited(scope: Scope, receive: Receive, limits: Limits) -> Receive:
-    """Refuse a body that is too long, by its Content-Length at once, else while it arrives, or too slow."""
+def _limited(
+    scope: Scope, receive: Receive, limits: Limits, underway: dict[Peer, Stage], client: Peer
+) -> Receive:
+    """Refuse a body that is too long, by its Content-Length at once, else while it arrives, or too slow.
+
+    Until the body has arrived, the connection is `underway` as one that sends it.
+    """
     most = limits.body_bytes_max
     too_large = TooLarge(f"The body is over this node's limit of {most} bytes; send it in parts.")
+    announced, anonymous = False, True
     for name, text in scope["headers"]:
-        if name == b"content-length" and text.isdigit() and int(text) > most:
-            raise too_large
+        if name == b"content-length" and text.isdigit():
+            announced = announced or int(text) > 0
+            if int(text) > most:
+                raise too_large
+        elif name == b"transfer-encoding":
+            announced = True
+        elif name == b"authorization":
+            anonymous = False
+    if announced:
+        underway[client] = Stage.BODY_ANONYMOUS if anonymous else Stage.BODY
     loop = asyncio.get_running_loop()
     received, began, arrives = 0, loop.time(), True
 
@@ -142,7 +157,7 @@ def _limited(scope: Scope, receive: Receive, limits: Limits) -> Receive:
         if not arrives:  # what comes after the body is the end of the connection
             return await receive()
         try:
-            async with asyncio.timeout_at(began + pace_seconds(limits, received)):
+            async with asyncio.timeout_at(began + pace_seconds(limits, received, anonymous=anonymous)):
                 message = await receive()
         except TimeoutError as error:
             raise TooSlow(
@@ -150,6 +165,8 @@ def _limited(scope: Scope, receive: Receive, limits: Limits) -> Receive:
             ) from error
         received += len(message.get("body", b""))
         arrives = message.get("more_body", False)
+        if not arrives:
+            underway[client] = Stage.ANSWERED
         if received > most:
             raise too_large
         return message

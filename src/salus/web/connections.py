@@ -12,8 +12,9 @@ import os
 import socket
 import struct
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from enum import IntEnum
 from pathlib import Path
 
 import msgspec
@@ -33,6 +34,19 @@ IPV6_PREFIX = 64
 """An IPv6 subscriber has this prefix to themselves, so it counts as one address."""
 ROOM = 4
 """When all but one in so many places are taken, the longest silent connections go."""
+
+
+class Stage(IntEnum):
+    """How far the request of a connection is; what has a lower number is kept rather."""
+
+    ANSWERED = 0
+    """The whole request is here, and the node works on it or sends the answer."""
+    BODY = 1
+    """Its body arrives; it came with a token, which nobody may have looked at yet."""
+    BODY_ANONYMOUS = 2
+    """Its body arrives, and it has no token."""
+    IDLE = 3
+    """There is none."""
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -60,9 +74,18 @@ class Debt(msgspec.Struct, frozen=True):
     acked: int
 
 
-def pace_seconds(limits: Limits, count: int) -> float:
-    """Return how long the transfer of a body, or of an answer, may have taken when `count` bytes are over."""
-    return limits.transfer_grace_ms / 1000 + count / limits.transfer_bytes_per_second_min
+def pace_seconds(limits: Limits, count: int, *, anonymous: bool = False) -> float:
+    """Return how long a transfer may have taken when `count` bytes are over.
+
+    Args:
+        limits: grace and pace.
+        count: bytes of a body that arrived, or of an answer that were read.
+        anonymous: it is the body of a request without a token.
+    """
+    grace_ms = limits.transfer_grace_ms
+    if anonymous:
+        grace_ms = min(grace_ms, limits.transfer_grace_anonymous_ms)
+    return grace_ms / 1000 + count / limits.transfer_bytes_per_second_min
 
 
 def slow(
@@ -86,13 +109,20 @@ def slow(
     return late, owing
 
 
-def excess(connections: Iterable[Connection], underway: Set[Peer], limits: Limits) -> list[Connection]:
+def excess(
+    connections: Iterable[Connection], underway: Mapping[Peer, Stage], limits: Limits
+) -> list[Connection]:
     """Return the connections beyond what an address, and everybody together, may hold open.
 
-    Those without a request underway go first, and of these the ones that were silent longest: who asks is
-    answered, and who holds connections for later opens them anew.
+    They go by stage, idle ones first, and within a stage those that were silent longest: who holds them for
+    later opens them anew. Who waits for an answer is silent, so there the latest go: who asked is answered.
     """
-    by_worth = sorted(connections, key=lambda each: (each.peer not in underway, each.silent_ms))
+
+    def worth(each: Connection) -> tuple[Stage, int]:
+        stage = underway.get(each.peer, Stage.IDLE)
+        return stage, -each.silent_ms if stage is Stage.ANSWERED else each.silent_ms
+
+    by_worth = sorted(connections, key=worth)
     held: Counter[str] = Counter()
     kept, gone = 0, []
     most = max(1, limits.connections_max * (ROOM - 1) // ROOM)

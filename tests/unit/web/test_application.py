@@ -9,6 +9,7 @@ import pytest
 from salus.core.errors import NotFound
 from salus.core.limits import Limits
 from salus.web.application import assemble
+from salus.web.connections import Stage
 from salus.web.services import Face
 
 
@@ -138,9 +139,21 @@ async def test_a_path_of_many_segments_is_looked_up_at_once(client):
     assert (await client.get("/x" * 20_000)).status_code == 404
 
 
-async def test_a_body_that_stops_coming_is_refused():
-    limits = Limits(transfer_grace_ms=10, transfer_bytes_per_second_min=1_000_000)
-    application = assemble(FACES, limits=limits, secure=False)
+TOKEN = (b"authorization", b"Bearer x")
+DAY_MS = 24 * 3600 * 1000
+
+
+@pytest.mark.parametrize(
+    ("headers", "graces"),
+    [
+        ([], {"transfer_grace_anonymous_ms": 10, "transfer_grace_ms": DAY_MS}),
+        ([TOKEN], {"transfer_grace_anonymous_ms": DAY_MS, "transfer_grace_ms": 10}),
+    ],
+)
+async def test_a_body_that_stops_coming_is_refused(headers, graces):
+    application = assemble(
+        FACES, limits=Limits(transfer_bytes_per_second_min=1_000_000, **graces), secure=False
+    )
     parts = [{"type": "http.request", "body": b"a", "more_body": True}]
     sent = []
 
@@ -150,15 +163,46 @@ async def test_a_body_that_stops_coming_is_refused():
     async def send(message):
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": "/read", "headers": [], "client": ("192.0.2.1", "1")}
+    scope = {
+        "type": "http", "method": "POST", "path": "/read", "headers": headers, "client": ("192.0.2.1", "1")
+    }  # fmt: skip
     await application(scope, receive, send)
     assert sent[0]["status"] == 408
     assert json.loads(sent[1]["body"])["issue"][0]["code"] == "timeout"
 
 
+@pytest.mark.parametrize(
+    ("method", "headers", "stages"),
+    [
+        ("GET", [], []),
+        ("POST", [(b"content-length", b"2")], [Stage.BODY_ANONYMOUS, Stage.BODY_ANONYMOUS]),
+        ("POST", [(b"content-length", b"2"), TOKEN], [Stage.BODY, Stage.BODY]),
+        ("POST", [(b"transfer-encoding", b"chunked"), TOKEN], [Stage.BODY, Stage.BODY]),
+        ("DELETE", [(b"content-length", b"0")], [Stage.ANSWERED, Stage.ANSWERED]),
+    ],
+)
+async def test_a_request_is_whole_when_its_body_has_arrived(method, headers, stages):
+    client = ("192.0.2.1", "1")
+    underway, seen = {}, []
+    parts = [b"b", b"a"] if stages else []
+
+    async def receive():
+        seen.append(underway[client])
+        part = parts.pop()
+        return {"type": "http.request", "body": part, "more_body": bool(parts)}
+
+    async def send(_message):
+        seen.append(underway[client])
+
+    path = "/read" if stages else "/fhir"
+    scope = {"type": "http", "method": method, "path": path, "headers": headers, "client": client}
+    await assemble(FACES, limits=Limits(), secure=False, underway=underway)(scope, receive, send)
+    assert seen == [*stages, Stage.ANSWERED, Stage.ANSWERED]
+
+
 @pytest.mark.parametrize("path", ["/fhir", "/refuse", "/fail"])
 async def test_a_connection_is_busy_from_its_request_to_its_answer(path):
-    underway = set()
+    underway = {}
     seen = []
 
     async def send(_message):
@@ -167,4 +211,4 @@ async def test_a_connection_is_busy_from_its_request_to_its_answer(path):
     scope = {"type": "http", "method": "GET", "path": path, "headers": [], "client": ("192.0.2.1", "1")}
     await assemble(FACES, limits=Limits(), secure=False, underway=underway)(scope, None, send)
     assert seen[0] == {("192.0.2.1", "1")}
-    assert underway == set()
+    assert underway == {}

@@ -8,6 +8,7 @@ import pytest
 from salus.core.limits import Limits
 from salus.web.connections import (
     Connection,
+    Stage,
     address_of,
     excess,
     open_connections,
@@ -26,20 +27,34 @@ def connection(host="192.0.2.1", port=1, *, silent_ms=0, acked=0, owed=False):
 
 def test_an_address_keeps_its_connections_that_ask_and_those_that_asked_last():
     held = [connection(port=port, silent_ms=100 * port) for port in range(1, 6)]
-    gone = excess(held, {held[4].peer}, LIMITS)
+    gone = excess(held, {held[4].peer: Stage.BODY_ANONYMOUS}, LIMITS)
     assert {each.file for each in gone} == {3, 4}
 
 
-def test_a_request_underway_goes_only_when_there_are_too_many_of_these():
+@pytest.mark.parametrize(
+    ("stage", "files"), [(Stage.BODY_ANONYMOUS, {4, 5}), (Stage.BODY, {4, 5}), (Stage.ANSWERED, {1, 2})]
+)
+def test_of_one_stage_the_silent_go_and_of_those_who_wait_for_an_answer_the_last(stage, files):
     held = [connection(port=port, silent_ms=100 * port) for port in range(1, 6)]
-    gone = excess(held, {each.peer for each in held}, LIMITS)
-    assert {each.file for each in gone} == {4, 5}
+    gone = excess(held, {each.peer: stage for each in held}, LIMITS)
+    assert {each.file for each in gone} == files
+
+
+def test_who_waits_for_an_answer_is_kept_before_bodies_with_a_token_and_these_before_others():
+    waits, known = connection(port=1, silent_ms=9_000), connection(port=2, silent_ms=6_000)
+    strangers = [connection(port=port) for port in range(3, 9)]
+    stages = {waits.peer: Stage.ANSWERED, known.peer: Stage.BODY}
+    gone = excess(
+        [*strangers, known, waits], stages | {each.peer: Stage.BODY_ANONYMOUS for each in strangers}, LIMITS
+    )
+    assert len(gone) == len(strangers) - 1
+    assert not {waits, known} & {*gone}
 
 
 def test_all_together_leave_a_quarter_of_the_places_free():
     held = [connection(f"192.0.2.{port}", port, silent_ms=port) for port in range(1, 9)]
-    assert {each.file for each in excess(held, set(), LIMITS)} == {7, 8}
-    assert excess(held[:6], set(), LIMITS) == []
+    assert {each.file for each in excess(held, {}, LIMITS)} == {7, 8}
+    assert excess(held[:6], {}, LIMITS) == []
 
 
 @pytest.mark.parametrize(
