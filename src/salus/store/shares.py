@@ -1,17 +1,21 @@
 """Work on many bytes: beside the event loop, and no more of it for one caller than their share.
 
 Whoever patches a large resource or turns it into XML takes time of a few threads and of nobody else. It is
-counted for each caller, and runs down minute by minute.
+counted for each caller, and runs down minute by minute. One work of a caller is done at a time, so that
+callers take turns at the threads. What a Bundle asks for counts together, however small each entry.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 from salus.core.access import Caller
 from salus.core.errors import Throttled
@@ -28,20 +32,25 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Key = tuple[str, str]
 
+_bundle: ContextVar[Share | None] = ContextVar("_bundle", default=None)
+"""The share of the Bundle that is being processed; its entries are not told of it."""
+
 
 @cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(THREADS, thread_name_prefix="large")
+def _threads(name: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(THREADS, thread_name_prefix=name)
 
 
 async def beside(size: int, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
     """Return what the work returns: at once for few bytes, from a thread for more than `LARGE_BYTES`.
 
-    At most `THREADS` of these works run at a time; others wait for their turn.
+    At most `THREADS` of these works run at a time; others wait for their turn. They do not stand in the way
+    of what is at a caller's charge.
     """
     if size <= LARGE_BYTES:
         return work(*arguments, **named)
-    return await asyncio.get_running_loop().run_in_executor(_threads(), lambda: work(*arguments, **named))
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_threads("large"), lambda: work(*arguments, **named))
 
 
 class Shares:
@@ -54,10 +63,24 @@ class Shares:
     def __init__(self, seconds_max: float) -> None:
         self._seconds_max = seconds_max
         self._spent: dict[Key, tuple[float, float]] = {}
+        self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
 
     def of(self, caller: Caller) -> Share:
-        """Return the share of a caller."""
-        return Share(self, (caller.issuer, caller.subject))
+        """Return the share of a caller: within a Bundle the one of all its entries."""
+        return _bundle.get() or Share(self, (caller.issuer, caller.subject))
+
+    @contextmanager
+    def bundle_of(self, caller: Caller) -> Iterator[None]:
+        """Count together what is asked of a caller's share until the end, as one work of so many bytes."""
+        token = _bundle.set(Share(self, (caller.issuer, caller.subject)))
+        try:
+            yield
+        finally:
+            _bundle.reset(token)
+
+    def turn(self, key: Key) -> asyncio.Lock:
+        """Return what the large works of a caller hold one after the other."""
+        return self._turns.setdefault(key, asyncio.Lock())
 
     def begin(self, key: Key, size: int) -> float:
         """Let a large work begin; return the seconds that count until its cost is known.
@@ -86,21 +109,25 @@ class Shares:
 
 
 class Share:
-    """One caller's share: does work as `beside` does, and counts what it costs them."""
+    """One caller's share, for a request: does work as `beside` does, and counts what it costs them."""
 
-    __slots__ = ("_key", "_shares")
+    __slots__ = ("_bytes", "_key", "_shares")
 
     def __init__(self, shares: Shares, key: Key) -> None:
         self._shares = shares
         self._key = key
+        self._bytes = 0
 
     async def beside(self, size: int, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """Return what the work returns.
 
+        The bytes of all works so far tell whether it is large, not only its own.
+
         Raises:
             Throttled: the work is large, and the caller has had their share.
         """
-        if size <= LARGE_BYTES:
+        self._bytes += size
+        if self._bytes <= LARGE_BYTES:
             return work(*arguments, **named)
         cost = 0.0
 
@@ -114,6 +141,7 @@ class Share:
 
         expected = self._shares.begin(self._key, size)
         try:
-            return await beside(size, timed)
+            async with self._shares.turn(self._key):
+                return await asyncio.get_running_loop().run_in_executor(_threads("charged"), timed)
         finally:
             self._shares.add(self._key, cost - expected)

@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 
+from salus.core.access import Caller
 from salus.core.limits import Limits
 from salus.standards.fhir.codec.json import parse_as_written, write_json
 from salus.standards.fhir.codec.splice import splice_meta
 from salus.store.rows import StoredResource
-from salus.store.shares import LARGE_BYTES, Share, beside
+from salus.store.shares import LARGE_BYTES, Share, Shares, beside
 from salus.web.fhir.compression import BYTES_MIN, accepts_gzip, compress
 from salus.web.fhir.negotiation import Format
 from salus.web.fhir.request import FhirRequest
@@ -142,11 +143,11 @@ def _xml(body: bytes) -> bytes:
     return write_xml(parse_as_written(body))
 
 
-def charged(answer: Answer, share: Share) -> Answer:
+def charged(answer: Answer, shares: Shares, caller: Caller) -> Answer:
     """Return an answer whose format is at the caller's charge if it is large."""
     if len(answer.body) * XML_WEIGHT <= LARGE_BYTES:
         return answer
-    return msgspec.structs.replace(answer, share=share)
+    return msgspec.structs.replace(answer, share=shares.of(caller))
 
 
 async def send_answer(answer: Answer, request: FhirRequest, send: Send) -> None:

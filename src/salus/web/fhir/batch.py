@@ -34,9 +34,10 @@ async def process(services: Services, request: FhirRequest, caller: Caller) -> A
     bundle, body = await writing.read_resource(request, services.limits)
     form = body_format(request.header("content-type"))
     plan = await beside(len(body), plan_of, services, bundle, body, form)
-    if plan.kind == "batch":
-        return await process_batch(services, request, caller, plan)
-    return await process_transaction(services, request, caller, plan)
+    with services.database.shares.bundle_of(caller):
+        if plan.kind == "batch":
+            return await process_batch(services, request, caller, plan)
+        return await process_transaction(services, request, caller, plan)
 
 
 def plan_of(services: Services, bundle: Resource, body: bytes, form: Format) -> Plan:

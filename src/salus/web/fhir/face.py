@@ -51,7 +51,7 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
     answer = await route(asked)(services, asked, caller)
     if asked is not request:
         answer = msgspec.structs.replace(answer, format=asked.format, pretty=asked.pretty)
-    return charged(answer, services.database.shares.of(caller))
+    return charged(answer, services.database.shares, caller)
 
 
 def prefers_xml(scope: Scope) -> bool:
