@@ -39,6 +39,7 @@ from salus.primary.dispensing import (
 from salus.primary.hand_over_messages import send_discard, send_hand_over
 from salus.primary.hand_overs import own_record
 from salus.primary.prescriptions import (
+    Hindrance,
     Remaining,
     read_amount,
     read_dispensation,
@@ -75,19 +76,24 @@ class Prescribed(msgspec.Struct, frozen=True):
     Args:
         resource: the MedicationRequest.
         left: what is left on it.
-        why_not: why nothing may be dispensed on it now, "" when something may.
+        hindrance: why nothing may be dispensed on it now, None when something may.
         medication: the Medication it refers to, {} when it names the product itself.
     """
 
     resource: Resource
     left: Remaining
-    why_not: str = ""
+    hindrance: Hindrance | None = None
     medication: Resource = {}
+
+    @property
+    def why_not(self) -> str:
+        """Return the hindrance in English, "" when there is none."""
+        return str(self.hindrance) if self.hindrance else ""
 
     @property
     def is_valid(self) -> bool:
         """Return whether it is a prescription, and valid now."""
-        return not self.why_not
+        return self.hindrance is None
 
 
 class Supply(msgspec.Struct, frozen=True):

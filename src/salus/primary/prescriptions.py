@@ -124,6 +124,27 @@ class Remaining(msgspec.Struct, frozen=True):
         return self.amount.value <= 0 if self.amount is not None else self.fills <= 0
 
 
+class Hindrance(msgspec.Struct, frozen=True):
+    """Why nothing may be dispensed: a key of `HINDRANCES`, and the status or intent where it names one."""
+
+    code: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        """Return it as an English sentence without its stop."""
+        return HINDRANCES[self.code].format(self.detail)
+
+
+HINDRANCES = {
+    "forbidden": "it says that this medicine must not be given (doNotPerform)",
+    "no-order": "it is no prescription (its intent is {})",
+    "inpatient": "it is for use within a hospital",
+    "status": "it is {}",
+    "outside": "it is outside its validity period",
+    "undated": "it has no validity period and no date of writing",
+}
+
+
 def read_prescription(resource: Resource, medications: Mapping[str, Resource] | None = None) -> Prescription:
     """Return the item that a MedicationRequest prescribes; `medications` as for `read_product`."""
     request = resource.get("dispenseRequest", {})
@@ -304,8 +325,8 @@ def _check_amount(prescription: Prescription, offered: Dispensation, left: Amoun
         raise Conflict(f"at most {prescription.each} may be handed over at once")
 
 
-def why_not(prescription: Prescription, now: datetime, country: str) -> str:
-    """Return why nothing may be dispensed on it at the moment, whatever is left; "" when something may.
+def why_not(prescription: Prescription, now: datetime, country: str) -> Hindrance | None:
+    """Return why nothing may be dispensed on it at the moment, whatever is left; None when something may.
 
     Args:
         prescription: the item.
@@ -313,18 +334,18 @@ def why_not(prescription: Prescription, now: datetime, country: str) -> str:
         country: where it was prescribed (ISO 3166-1 alpha-2), for its validity where none is written.
     """
     if prescription.forbids:
-        return "it says that this medicine must not be given (doNotPerform)"
+        return Hindrance("forbidden")
     if prescription.intent not in ORDERS:
-        return f"it is no prescription (its intent is {prescription.intent[:40] or 'not stated'})"
+        return Hindrance("no-order", prescription.intent[:40] or "not stated")
     if prescription.inpatient:
-        return "it is for use within a hospital"
+        return Hindrance("inpatient")
     if prescription.status != "active":
-        return f"it is {prescription.status[:40]}"
+        return Hindrance("status", prescription.status[:40])
     if is_valid_at(prescription, now, country):
-        return ""
+        return None
     if prescription.valid_from or prescription.valid_until or prescription.authored:
-        return "it is outside its validity period"
-    return "it has no validity period and no date of writing"
+        return Hindrance("outside")
+    return Hindrance("undated")
 
 
 def is_valid_at(prescription: Prescription, now: datetime, country: str) -> bool:

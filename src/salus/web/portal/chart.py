@@ -11,8 +11,8 @@ from salus.core.errors import SalusError
 from salus.core.identifiers import new_id
 from salus.primary.cross_border import fetch_summary
 from salus.primary.dispensing_abroad import Prescribed
-from salus.primary.language import Shown
-from salus.primary.prescriptions import Amount, read_amount, read_prescription
+from salus.primary.language import Shown, show_status
+from salus.primary.prescriptions import Amount, Hindrance, read_amount, read_prescription
 from salus.primary.quantities import show_quantity
 from salus.web.abroad import desk_of
 from salus.web.portal.checking import check_document
@@ -91,14 +91,22 @@ def _row(each: Prescribed, visit: Visit) -> dict[str, object]:
     return {
         "id": each.resource["id"],
         "entry": read_entry(each.resource, _products(each), visit.language, visit.services.clock()),
-        "why_not": each.why_not,
+        "why_not": _why_not(each.hindrance, visit) if each.hindrance else "",
         "status": each.resource.get("status", ""),
-        "left": _amount(left, visit).text if left is not None else visit.say("fills", n=each.left.fills),
+        "left": _amount(left, visit).text if left is not None else _fills(each.left.fills, visit),
         "most": _amount(msgspec.structs.replace(left, value=most), visit).text if left and most else "",
         "number": f"{most.normalize():f}" if most is not None else "",
         "substitution": read_prescription(each.resource).substitution,
         "dispense_id": new_id(),
     }
+
+
+def _why_not(hindrance: Hindrance, visit: Visit) -> str:
+    return visit.say(f"why-{hindrance.code}", what=show_status(hindrance.detail, visit.language).text)
+
+
+def _fills(number: int, visit: Visit) -> str:
+    return visit.say("fills-one" if number == 1 else "fills", n=number)
 
 
 def _made(

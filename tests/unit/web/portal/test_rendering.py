@@ -6,8 +6,9 @@ from importlib import resources
 
 import pytest
 
+from salus.primary.prescriptions import HINDRANCES
 from salus.web.portal.rendering import day, moment
-from salus.web.portal.words import words
+from salus.web.portal.words import LANGUAGES, phrase, words
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,14 @@ def test_a_moment_in_words(when, shown):
 )
 def test_a_date_is_in_the_readers_language(language, shown):
     assert day("2021-04-23", language) == shown
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("code", HINDRANCES)
+def test_why_nothing_is_dispensed_is_told_in_the_readers_language(code, language):
+    told = phrase(f"why-{code}", language, what="x")
+    assert told
+    assert language == "en" or told != phrase(f"why-{code}", "en", what="x")
 
 
 def test_every_phrase_of_every_template_has_words():
