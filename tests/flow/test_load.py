@@ -17,11 +17,12 @@ import msgspec
 import pytest
 
 from salus.core.access import Action
+from salus.core.errors import Conflict, InvalidResource
 from salus.core.limits import Limits
 from salus.intake.conditions import lookup_in
 from salus.intake.files import find_files
 from salus.intake.load import Plan, load_files
-from salus.intake.retry import retry
+from salus.intake.retry import correct, retry
 from salus.intake.synth.generator import synthesize
 from salus.standards.fhir.query_string import parse_pairs
 from salus.standards.fhir.search.extract import compile_indexer
@@ -282,19 +283,99 @@ async def test_what_is_in_quarantine_expires(load, database, grant, tmp_path):
     assert await quarantine.listed(grant(action=Action.OPEN_QUARANTINE), database) == []
 
 
-async def test_a_corrected_piece_leaves_quarantine(load, database, grant, rows, tmp_path):
-    (tmp_path / "a.ndjson").write_bytes(b'{"resourceType":"Patient","id":"1","gender":"x"}')
-    await load(tmp_path / "a.ndjson")
-    [listed] = await quarantine.listed(grant(action=Action.OPEN_QUARANTINE), database)
-    allowed = grant(action=Action.LOAD)
-    plan = Plan(KEY, Limits(), lookup_in(allowed, database, KEY, Limits()))
-    kept = await quarantine.opened(grant(action=Action.OPEN_QUARANTINE), database, listed.id)
-    assert (await retry(allowed, database, plan, [kept])).rejected == 1
-    corrected = msgspec.structs.replace(kept.rejection, content=encode(patient(1)))
-    report = await retry(allowed, database, plan, [msgspec.structs.replace(kept, rejection=corrected)])
+@pytest.fixture
+def pieces(load, database, grant, tmp_path):
+    """Return what loads a text as a file and opens what of it is in quarantine."""
+
+    async def run(text=None, name="a.ndjson"):
+        if text is not None:
+            (tmp_path / name).write_bytes(text)
+            await load(tmp_path / name)
+        allowed = grant(action=Action.OPEN_QUARANTINE)
+        listed = await quarantine.listed(allowed, database)
+        return [await quarantine.opened(allowed, database, one.id) for one in listed]
+
+    return run
+
+
+@pytest.fixture
+def mend(database, grant):
+    async def run(kept, correction=None, **how):
+        allowed = grant(action=Action.LOAD)
+        plan = Plan(KEY, Limits(), lookup_in(allowed, database, KEY, Limits()))
+        if correction is None:
+            return await retry(allowed, database, plan, [kept])
+        return await correct(allowed, database, plan, kept, correction, **how)
+
+    return run
+
+
+REFUSED = b'{"resourceType":"Patient","id":"1","gender":"x"}'
+
+
+async def test_a_stored_correction_leaves_what_was_received_beside_it(pieces, mend, rows):
+    [kept] = await pieces(REFUSED)
+    assert (await mend(kept)).rejected == 1
+    [kept] = await pieces()
+    report = await mend(kept, encode(patient(1)))
     assert (report.stored, report.rejected) == (1, 0)
-    assert await quarantine.listed(grant(action=Action.OPEN_QUARANTINE), database) == []
+    [after] = await pieces()
+    assert (after.id, after.rejection.content, after.expires_at) == (kept.id, REFUSED, kept.expires_at)
+    told = [issue["severity"] for issue in json.loads(after.rejection.outcome)["issue"]]
+    assert told == ["information", "error"]
+    assert "Corrected, and stored as Patient/" in after.rejection.outcome.decode()
+    assert (await mend(after)).read == 0
     assert [row["source_id"] for row in await rows("SELECT source_id FROM resource")] == ["Patient/1"]
+
+
+@pytest.mark.parametrize(
+    ("correction", "error"),
+    [
+        (b"{broken", InvalidResource),
+        (REFUSED, InvalidResource),
+        (b'{"resourceType":"Patient","id":"1","gender":"y"}', InvalidResource),
+        (b"{}", InvalidResource),
+        (b'{"resourceType":"OperationOutcome","id":"1"}', Conflict),
+        (b'{"resourceType":"Organization","id":"1","name":"Hospital"}', Conflict),
+        (b'{"resourceType":"Patient","id":"2"}', Conflict),
+        (b'<Patient xmlns="http://hl7.org/fhir"><id value="2"/></Patient>', Conflict),
+    ],
+)
+async def test_a_refused_correction_leaves_the_original_as_it_was(pieces, mend, rows, correction, error):
+    before = await pieces(REFUSED)
+    with pytest.raises(error):
+        await mend(before[0], correction)
+    assert await pieces() == before
+    assert await rows("SELECT 1 FROM resource") == []
+
+
+async def test_another_resource_is_stored_in_place_of_a_refused_one_when_it_is_said(pieces, mend, rows):
+    [kept] = await pieces(REFUSED)
+    await mend(kept, encode(patient(2)), other=True)
+    assert [row["source_id"] for row in await rows("SELECT source_id FROM resource")] == ["Patient/2"]
+    assert [one.rejection.content for one in await pieces()] == [REFUSED]
+
+
+async def test_the_correction_of_an_entry_keeps_the_name_others_refer_to_it_by(pieces, mend, rows):
+    bad = {**patient(1, gender="x")}
+    del bad["id"]
+    sent = transaction({"id": "p", **bad}, observation(1, "urn:uuid:p"), kind="collection")
+    del sent["entry"][0]["resource"]["id"]
+    [kept] = await pieces(encode(sent), "c.json")
+    await mend(kept, b'{"resourceType":"Patient","gender":"female"}')
+    [row] = await rows("SELECT content FROM resource WHERE type = 'Observation'")
+    [person] = await rows("SELECT id FROM resource WHERE type = 'Patient'")
+    assert json.loads(row["content"])["subject"]["reference"] == f"Patient/{person['id']}"
+
+
+async def test_a_bundle_whose_target_is_still_missing_stays_in_quarantine(pieces, mend):
+    waits = observation(1, "Patient?identifier=urn:ine|7")
+    before = await pieces(encode(transaction(waits)), "t.json")
+    assert len(before) == 1
+    assert (await mend(before[0])).rejected == 1
+    assert [(one.id, one.rejection.content) for one in await pieces()] == [
+        (one.id, one.rejection.content) for one in before
+    ]
 
 
 async def test_a_transaction_with_one_invalid_entry_is_quarantined_whole(load, rows, tmp_path):

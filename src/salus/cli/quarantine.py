@@ -15,11 +15,11 @@ from salus.cli.command import Command
 from salus.cli.operator import operator_of
 from salus.cli.terminal import say, say_json, shown
 from salus.core.access import Action
-from salus.core.errors import NotFound
+from salus.core.errors import Conflict, InvalidResource, MalformedContent, NotFound
 from salus.intake.conditions import lookup_in
 from salus.intake.load import Plan
 from salus.intake.report import Report
-from salus.intake.retry import retry
+from salus.intake.retry import correct, retry
 from salus.node import open_services
 from salus.store import quarantine
 from salus.store.quarantine import Kept
@@ -42,6 +42,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--content", action="store_true", help="show only the bytes as received")
     parser.add_argument(
         "--with", dest="replacement", type=Path, metavar="FILE", help="retry one ID with corrected content"
+    )
+    parser.add_argument(
+        "--other-resource",
+        action="store_true",
+        help="with --with: FILE may hold another resource than the one that was refused",
     )
     parser.add_argument("--lenient", action="store_true", help="retry: store the valid entries of Bundles")
     parser.add_argument("--json", action="store_true", help="list: an object a line; retry: one object")
@@ -114,14 +119,11 @@ async def _show(options: argparse.Namespace) -> int:
 
 
 async def _retry(options: argparse.Namespace) -> int:
-    async with open_services(options.data) as (_, services):
-        kept = await _opened(options, services)
-        request = AccessRequest(Action.LOAD, "", f"retry of {len(kept)} from quarantine")
-        async with enter(services.gatehouse, operator_of(services), request) as access:
-            key, limits = services.keys.search, services.limits
-            lookup = lookup_in(access.grant, services.database, key, limits)
-            plan = Plan(key, limits, lookup, options.lenient)
-            report = await retry(access.grant, services.database, plan, kept)
+    try:
+        report = await _again(options)
+    except (Conflict, InvalidResource, MalformedContent) as refused:
+        say(f"salus: {refused.message}", file=sys.stderr)
+        report = Report(read=1, rejected=1)
     if options.json:
         say_json(msgspec.json.encode(report))
     else:
@@ -129,27 +131,49 @@ async def _retry(options: argparse.Namespace) -> int:
     return 2 if report.rejected else 0
 
 
+async def _again(options: argparse.Namespace) -> Report:
+    correction = _correction(options)
+    async with open_services(options.data) as (_, services):
+        kept = await _opened(options, services)
+        request = AccessRequest(Action.LOAD, "", f"retry of {len(kept)} from quarantine")
+        async with enter(services.gatehouse, operator_of(services), request) as access:
+            key, limits = services.keys.search, services.limits
+            lookup = lookup_in(access.grant, services.database, key, limits)
+            plan = Plan(key, limits, lookup, options.lenient)
+            if correction is None:
+                return await retry(access.grant, services.database, plan, kept)
+            other = options.other_resource
+            return await correct(access.grant, services.database, plan, kept[0], correction, other=other)
+
+
+def _correction(options: argparse.Namespace) -> bytes | None:
+    """Return the corrected content, None when none is given."""
+    if options.replacement is None:
+        return None
+    if len(options.ids) != 1:
+        raise NotFound("--with FILE goes with exactly one ID.")
+    try:
+        return bytes(options.replacement.read_bytes())
+    except OSError as error:
+        raise NotFound(f"{options.replacement} cannot be read: {error.strerror}.") from error
+
+
 async def _opened(options: argparse.Namespace, services: Services) -> list[Kept]:
     if bool(options.ids) == options.all:
         raise NotFound("Name what to try again by its ID (`salus quarantine list`), or say --all.")
-    if options.replacement and len(options.ids) != 1:
-        raise NotFound("--with FILE goes with exactly one ID.")
     async with enter(services.gatehouse, operator_of(services), _request("quarantine retry")) as access:
         ids = options.ids
         if options.all:
             ids = [one.id for one in await quarantine.listed(access.grant, services.database)]
         kept = [await quarantine.opened(access.grant, services.database, one) for one in ids]
         _record(access, kept)
-    if options.replacement:
-        corrected = msgspec.structs.replace(kept[0].rejection, content=options.replacement.read_bytes())
-        kept = [msgspec.structs.replace(kept[0], rejection=corrected)]
     return kept
 
 
 def _sentence(report: Report) -> str:
     return (
         f"{report.stored:,} resources stored, {report.unchanged:,} unchanged, "
-        f"{report.rejected:,} refused again and still in quarantine."
+        f"{report.rejected:,} refused, and still in quarantine as received."
     )
 
 

@@ -27,6 +27,7 @@ ORDER BY arrived_at, file, line, entry LIMIT $3
 """  # noqa: S608  (constants only)
 _OPEN = f"SELECT {_COLUMNS}, content FROM quarantine WHERE id = $1 AND expires_at > $2"  # noqa: S608
 _CLEAR = "DELETE FROM quarantine WHERE source = $1 AND id = ANY($2::text[])"
+_NOTE = "UPDATE quarantine SET outcome = $3 WHERE source = $1 AND id = $2"
 LISTED_MAX = 10_000
 
 
@@ -124,3 +125,9 @@ async def clear(grant: Grant, connection: Connection, source: str, ids: Sequence
     """Remove rejections that were stored after all, in the caller's transaction."""
     assert grant.patients is None
     await connection.execute(_CLEAR, source, list(ids))
+
+
+async def note(grant: Grant, connection: Connection, source: str, rejection_id: str, outcome: bytes) -> None:
+    """Write another OperationOutcome beside the bytes as received, in the caller's transaction."""
+    assert grant.patients is None
+    await connection.execute(_NOTE, source, rejection_id, outcome)

@@ -73,6 +73,27 @@ def test_quarantine_shows_place_and_whole_reason_and_takes_names_after_options(s
     assert main(["quarantine", "retry", "--data", str(node), kept["id"]]) == 2
 
 
+def test_a_refused_correction_is_told_and_the_original_stays(salus, tmp_path):
+    (tmp_path / "bad.ndjson").write_text('{"resourceType":"Patient","id":"c","gender":"x"}\n')
+    salus("load", tmp_path / "bad.ndjson", "--source", "urn:corrected")
+    listing = ("quarantine", "list", "--source", "urn:corrected", "--json")
+    before = salus(*listing)[1]
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text('{"resourceType":"Organization","id":"c","name":"x"}')
+    retry = ("quarantine", "retry", json.loads(before)["id"], "--with", wrong)
+    code, _, complaint = salus(*retry)
+    assert (code, "--other-resource" in complaint) == (2, True)
+    wrong.write_text("{broken")
+    code, output, complaint = salus(*retry, "--json")
+    assert (code, json.loads(output)["rejected"]) == (2, 1)
+    assert "stays in quarantine as it was" in complaint
+    assert salus(*listing)[1] == before
+    assert salus(*retry[:-1], tmp_path / "absent.json")[0] == 1
+    wrong.write_text('{"resourceType":"Patient","id":"c"}')
+    assert salus(*retry)[0] == 0
+    assert "Corrected, and stored as Patient/" in salus(*listing)[1]
+
+
 def test_looking_for_nobody_says_so(salus, node, capsys):
     assert salus("persons", "find", "urn:x|nobody")[:2] == (1, "No Patient here has this identifier.\n")
     assert main(["persons", "find", "--data", str(node), "urn:x|nobody"]) == 1
