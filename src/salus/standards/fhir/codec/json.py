@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from typing import Any, Self
 
 import msgspec
 
 from salus.core.errors import MalformedContent, NotAnObject, TooLarge
 from salus.core.limits import Limits
+from salus.standards.fhir.codec.decimals import exact_decimal, out_of_range
 
 
 class WrittenDecimal(Decimal):
@@ -35,7 +36,7 @@ class WrittenDecimal(Decimal):
         return self._text
 
 
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_decode = msgspec.json.Decoder(float_hook=exact_decimal).decode
 _decode_as_written = msgspec.json.Decoder(float_hook=WrittenDecimal).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -77,8 +78,8 @@ def parse_json_value(body: bytes, limits: Limits) -> Any:  # Any: JSON
         raise MalformedContent(f"The body is not valid UTF-8 ({error.reason}); send UTF-8.") from error
     except msgspec.DecodeError as error:
         raise MalformedContent(_malformed(body, error)) from error
-    except InvalidOperation as error:
-        raise MalformedContent("A number's exponent is out of any range; write a smaller one.") from error
+    except DecimalException as error:
+        raise out_of_range() from error
     except RecursionError as error:
         raise _too_deep(limits) from error
     if body.count(b"{") + body.count(b"[") > limits.depth_max and _depth(value) > limits.depth_max:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from copy import deepcopy
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from functools import cache
 from html.entities import name2codepoint
 from typing import Any, NoReturn
@@ -17,6 +17,7 @@ from lxml import etree
 
 from salus.core.errors import MalformedContent, TooLarge
 from salus.core.limits import Limits
+from salus.standards.fhir.codec.decimals import exact_decimal, out_of_range
 from salus.standards.fhir.model import Property, ancestors, properties, resource_types, type_definition
 
 FHIR = "http://hl7.org/fhir"
@@ -240,7 +241,10 @@ def primitive(type_name: str, text: str) -> str | int | bool | Decimal:
     if type_name in _INTEGERS and _INTEGER.fullmatch(text):
         return int(text)
     if type_name == "decimal" and _DECIMAL.fullmatch(text):
-        return Decimal(text)
+        try:
+            return exact_decimal(text)
+        except DecimalException as error:
+            raise out_of_range() from error
     return text
 
 

@@ -101,16 +101,11 @@ def test_a_body_over_the_limit_is_refused_before_it_is_parsed():
         parse_json(b'{"a":"not even json', msgspec.structs.replace(LIMITS, body_bytes_max=10))
 
 
-@pytest.mark.parametrize("digits", ["72.50", "0.0", "-1.230E+5", "1E+3", "100.000", "1E+999999999"])
+@pytest.mark.parametrize("digits", ["72.50", "0.0", "-1.230E+5", "1E+3", "100.000", "1E+9999"])
 def test_decimals_keep_their_digits(digits):
     value = parse_json(b'{"value":%b}' % digits.encode(), LIMITS)
     assert isinstance(value["value"], Decimal)
     assert write_json(value) == b'{"value":%b}' % digits.encode()
-
-
-def test_a_huge_exponent_is_never_expanded():
-    value = parse_json(b'{"value":1e999999999}', LIMITS)
-    assert write_json(value) == b'{"value":1E+999999999}'
 
 
 @pytest.mark.parametrize("number", ["0.00000010", "1e5", "1E-7", "0.0000000", "-2.50e+3", "72.50", "10"])
@@ -132,3 +127,14 @@ def test_a_decimal_from_xml_is_stored_with_the_text_it_came_with(number):
 def test_a_text_that_is_no_json_number_never_becomes_one():
     body = b'{"value":1E5,"text":"001E5"}'
     assert write_json_like(parse_json(body, LIMITS), body) == body
+
+
+@pytest.mark.parametrize("number", ["1e400000", "-1e-20000", "0e400000", "1." + "0" * 20_000, "9" * 200_000])
+def test_a_number_that_no_database_holds_is_refused(number):
+    with pytest.raises(MalformedContent):
+        parse_json(b'{"n":%s}' % number.encode(), Limits())
+
+
+@pytest.mark.parametrize("number", ["1E+100", "0.00", "1." + "0" * 1_000])
+def test_a_long_number_keeps_its_digits(number):
+    assert str(parse_json(b'{"n":%s}' % number.encode(), Limits())["n"]) == number

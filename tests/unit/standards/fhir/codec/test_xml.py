@@ -6,7 +6,7 @@ import pytest
 
 from salus.core.errors import MalformedContent, TooLarge
 from salus.core.limits import Limits
-from salus.standards.fhir.codec.xml import parse_xml, write_xml
+from salus.standards.fhir.codec.xml import parse_xml, primitive, write_xml
 
 LIMITS = Limits()
 
@@ -217,3 +217,9 @@ def test_a_body_over_the_limit_is_refused():
 def test_what_xml_cannot_carry_is_refused(resource):
     with pytest.raises(MalformedContent):
         write_xml(resource)
+
+
+@pytest.mark.parametrize("number", ["1e400000", "-1e-20000", "1." + "0" * 20_000])
+def test_a_number_that_no_database_holds_is_refused(number):
+    with pytest.raises(MalformedContent):
+        primitive("decimal", number)
