@@ -76,7 +76,7 @@ _NOT_THERE = (FileNotFoundError, ConnectionRefusedError)  # the socket of a serv
 
 
 TURN_SECONDS = 5.0
-"""How long a search waits for others of the same caller."""
+"""How long a search or restriction waits for others of the same caller."""
 
 
 @contextmanager
@@ -112,6 +112,7 @@ class Database:
         limits: the node's.
         parameters: the search parameters that its resources are indexed by.
         turns: of searches, caller by caller.
+        restricting: turns of restrictions and their previews, one at a time for each caller.
         shares: of large work, caller by caller.
     """
 
@@ -120,6 +121,7 @@ class Database:
         self.limits = limits
         self.parameters = Parameters()
         self.turns = Turns(limits.searches_at_once_max, TURN_SECONDS)
+        self.restricting = Turns(1, TURN_SECONDS, "changes or previews of restrictions")
         self.shares = Shares(limits.large_work_ms_per_minute_max / 1000)
         self._pools = pools
         roles = (WIDE, BOUND)

@@ -4,6 +4,8 @@ A restricted DocumentReference takes along the document it describes and what wa
 hidden resource takes along those that state or show it, or did so in an earlier version, step by step: a
 report with its result, a list with the report, a document with the list. What names it as context goes along
 only with what was asked for by name: all that was done at a visit (docs/decisions/0010).
+
+A reach is worked out over a whole record: a caller has one restriction or preview at a time.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ async def restrict(grant: Grant, database: Database, resource_type: str, resourc
     Raises:
         AccessRefused: the grant is not the citizen's own.
         NotFound: their record holds no such resource.
+        Throttled: another restriction or preview of theirs has not ended in time.
     """
     return await _set(grant, database, resource_type, resource_id, hidden=True)
 
@@ -61,7 +64,7 @@ async def lift(grant: Grant, database: Database, resource_type: str, resource_id
 async def preview(grant: Grant, database: Database, resource_type: str, resource_id: str) -> dict[str, int]:
     """Return how many resources, by type, a restriction hides. Raises as `restrict` does."""
     patients = _own(grant)
-    async with database.reading(grant) as connection:
+    async with database.restricting.taken(grant.caller), database.reading(grant) as connection:
         rows = await connection.fetch(_PREVIEW, patients, f"{resource_type}/{resource_id}")
     if not rows:
         raise _not_theirs(resource_type, resource_id)
@@ -93,7 +96,8 @@ async def _set(
         await ledger.append(connection, [leaf])
         return changed
 
-    return await transact(grant, database, work)
+    async with database.restricting.taken(grant.caller):
+        return await transact(grant, database, work)
 
 
 def _own(grant: Grant) -> list[str]:

@@ -1,4 +1,4 @@
-"""So many searches of one caller run at once; others wait, so that nobody holds all connections."""
+"""So many works of a kind of one caller run at once; others wait, so that nobody holds all connections."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ class Turns:
     Args:
         at_once_max: how many may run for one caller.
         wait_seconds: how long one more waits.
+        works: what they are, as a caller who has too many is told.
     """
 
-    def __init__(self, at_once_max: int, wait_seconds: float) -> None:
+    def __init__(self, at_once_max: int, wait_seconds: float, works: str = "searches") -> None:
         self._at_once_max = at_once_max
         self._wait_seconds = wait_seconds
+        self._works = works
         self._known: dict[Key, tuple[asyncio.Semaphore, list[None]]] = {}
 
     @asynccontextmanager
@@ -40,7 +42,8 @@ class Turns:
                 await asyncio.wait_for(gate.acquire(), self._wait_seconds)
             except TimeoutError as error:
                 raise Throttled(
-                    f"{self._at_once_max} searches of yours are running: wait for them before you send more."
+                    f"As many {self._works} of yours are running as may at once ({self._at_once_max}): "
+                    "wait for them before you send more."
                 ) from error
             try:
                 yield

@@ -179,6 +179,11 @@ WAYS_OF_NAMING = {
     "in the text": '"text":{"div":"<div><a href=\\"Observation/o1\\">x</a></div>"}',
     "in an extension": '"extension":[{"url":"urn:x","valueReference":{"reference":"Observation/o1"}}]',
     "beside a number no jsonb holds": '"n":1e999999,"focus":{"reference":"Observation\\/o1"}',
+    "letter by letter beside one": '"n":[-1.5e+999999],"focus":{"reference":"\\u004fbservation\\u002fo1"}',
+    "beside a character no jsonb holds": '"x":"\\\\\\u0000","focus":{"reference":"Observation\\u002fo1"}',
+    "in the text, single quotes": '"text":{"div":"<div><a href=\'http://x.test/Observation/o1\'>x</a></div>"}',
+    "in words": '"note":[{"text":"See (Observation/o1), and repeat it."}]',
+    "at the end of words": '"note":[{"text":"As in Observation/o1."}]',
 }
 
 

@@ -112,6 +112,7 @@ def node(database, grant):
 WITH_THE_CONDITION = {
     "Condition/c1", "Encounter/e1", "Procedure/p1", "MedicationRequest/m1", "MedicationDispense/md",
     "CarePlan/plan", "CareTeam/team", "Composition/summary", "ServiceRequest/sr", "Procedure/p3",
+    "Procedure/part",
 }  # fmt: skip
 
 
@@ -184,6 +185,42 @@ async def test_what_was_filed_under_the_wrong_patient_is_hidden_in_its_versions(
     assert (await resources.vread(clinician, database, "Observation", "o", 1)).version == 1
 
 
+def shown(name):
+    return {"reference": name, "display": "What it says"}
+
+
+TELLING = [
+    about("Observation", "x", encounter=shown("Encounter/e")),
+    about("Observation", "x", encounter=ref("Encounter/e") | {"extension": [{"url": "u"}]}),
+    about("Procedure", "x", encounter=ref("Encounter/e") | {"_display": {"extension": [{"url": "u"}]}}),
+    about("DocumentReference", "x", context={"encounter": [ref("Encounter/1"), shown("Encounter/e")]}),
+    {"resourceType": "Claim", "id": "x", "patient": ref("Patient/ana"),
+     "item": [{"encounter": [ref("Encounter/1")]}, {"encounter": [shown("Encounter/e")]}]},
+    about("Encounter", "x", partOf=ref("Encounter/e")),
+    about("ServiceRequest", "x", basedOn=[shown("CarePlan/p")]),
+    {"resourceType": "Bundle", "id": "x", "type": "collection",
+     "entry": [{"resource": about("Observation", "o", encounter=shown("Encounter/e"))}]},
+]  # fmt: skip
+SILENT = [
+    about("Observation", "x", encounter=ref("Encounter/e") | {"type": "Encounter"},
+          performer=[shown("Encounter/1")]),
+    about("DocumentReference", "x", context={"encounter": [ref("Encounter/e"), shown("Encounter/1")]}),
+    about("ServiceRequest", "x", basedOn=[ref("CarePlan/p")]),
+]  # fmt: skip
+
+
+@pytest.mark.clause("EHDS 8")
+@pytest.mark.parametrize(("one", "goes"), [(one, True) for one in TELLING] + [(one, False) for one in SILENT])
+async def test_context_that_tells_what_its_target_says_goes_along(node, one, goes):
+    held = [
+        about("Condition", "c"), about("Encounter", "e", diagnosis=[{"condition": ref("Condition/c")}]),
+        about("CarePlan", "p", addresses=[ref("Condition/c")]), one,
+    ]  # fmt: skip
+    await node.store(held)
+    await node.restrict("Condition/c")
+    assert (f"{one['resourceType']}/x" in await node.hidden(held)) is goes
+
+
 SURROUNDINGS = frozenset(
     {
         *("Account", "Appointment", "CareTeam", "Coverage", "ClaimResponse", "Device", "Encounter"),
@@ -200,7 +237,7 @@ SURROUNDINGS = frozenset(
     }
 )
 """Where, when, by and for whom: what is context, by type."""
-BY_CHOICE = {"partOf": "the larger act", "previous": "the assessment before"}
+BY_CHOICE = {"previous": "the assessment before"}
 
 
 async def test_an_element_of_context_leads_to_surroundings_only(database):
@@ -226,5 +263,5 @@ async def test_every_element_that_leads_only_to_a_visit_is_context(database):
     for kind in resource_types():
         for element in type_definition(kind).elements.values():
             targets = {target for one in element.types for target in one.target_profiles}
-            if targets and targets <= {"Encounter", "EpisodeOfCare"}:
+            if element.name != "partOf" and targets and targets <= {"Encounter", "EpisodeOfCare"}:
                 assert {("", "", element.name), (kind, "", element.name)} & known, (kind, element.name)

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 import pytest
 
 from salus.core.access import Action, Outcome, Role
-from salus.core.errors import AccessRefused, NotFound
+from salus.core.errors import AccessRefused, NotFound, Throttled
 from salus.standards.fhir.search.index_row import IndexRow
 from salus.store import documents, resources
 from salus.store.access_log import access_log
 from salus.store.history import history
 from salus.store.restrictions import lift, preview, restrict, restrictions
 from salus.store.rows import make_row
+from salus.store.turns import Turns
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
@@ -149,3 +150,14 @@ async def test_restricting_is_written_down(database, grant):
     await restrict(citizen, database, "Observation", "o1")
     newest = (await access_log(citizen, database, "ana", count=1))[0].leaf
     assert (newest.what, newest.outcome) == ("Observation/o1 restricted", Outcome.SERVED)
+
+
+async def test_one_restriction_or_preview_of_a_caller_runs_at_a_time(database, grant, monkeypatch):
+    await resources.create(grant(action=Action.LOAD), database, row("Observation", "o1"))
+    citizen = grant("ana", role=Role.CITIZEN)
+    monkeypatch.setattr(database, "restricting", Turns(1, 0.05, "previews"))
+    async with database.restricting.taken(citizen.caller):
+        for work in (preview, restrict, lift):
+            with pytest.raises(Throttled, match="previews"):
+                await work(citizen, database, "Observation", "o1")
+    assert await preview(citizen, database, "Observation", "o1") == {"Observation": 1}
