@@ -20,6 +20,7 @@ from salus.store.received import Fate, Incoming, Rule, judge
 from salus.store.referring import (
     await_restrictions_of_many,
     follow,
+    name_identified,
     note_attachments,
     patients_outside,
 )
@@ -142,10 +143,11 @@ async def _store(
     hidden = [row for row in replaced if row["hidden"]]
     if hidden:
         await connection.execute(_HIDE, [row["type"] for row in hidden], [row["id"] for row in hidden])
+    identified = await name_identified(connection, [(one.type, one.id, one.identities) for one in fresh])
     await follow(connection, written, grant.opened_at, waiting=False)
-    outside = await patients_outside(connection, written)
+    found = identified | await patients_outside(connection, written)
     for one in fresh:
-        for patient in {*outside.get((one.type, one.id), ())} - {*one.patients}:
+        for patient in {*found.get((one.type, one.id), ())} - {*one.patients}:
             touched[patient] = touched.get(patient, 0) + 1
     await note_attachments(
         connection,
@@ -153,7 +155,7 @@ async def _store(
             (binary, patient)
             for one in fresh
             for binary in one.binaries
-            for patient in outside.get((one.type, one.id)) or one.patients
+            for patient in found.get((one.type, one.id)) or one.patients
         ],
     )
     return fates

@@ -43,6 +43,7 @@ class Encoded(msgspec.Struct, frozen=True, array_like=True):
         digest: SHA-256 of its content.
         resource, ranges, strings: rows of the three tables, "" for none.
         binaries: ids of the Binary resources that it names.
+        identities: tokens of the patients that it names by an identifier alone.
     """
 
     compartment: str
@@ -54,6 +55,7 @@ class Encoded(msgspec.Struct, frozen=True, array_like=True):
     ranges: bytes
     strings: bytes
     binaries: tuple[str, ...] = ()
+    identities: tuple[int, ...] = ()
 
     def versioned(self, version: int, updated: datetime) -> bytes:
         """Return the row of `resource` with another version and time."""
@@ -126,6 +128,7 @@ def encode_row(row: Row, patients: tuple[str, ...], updated: datetime) -> Encode
             for key, folded, trigrams in index.strings
         ),
         index.binaries,
+        index.identities,
     )
 
 

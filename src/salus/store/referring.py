@@ -11,6 +11,7 @@ from datetime import datetime
 
 from salus.store.directory import SHARED_TYPES
 from salus.store.postgres import Connection
+from salus.store.rows import patients_of
 
 _AWAIT = "SELECT await_restrictions($1)"
 _AWAIT_MANY = "SELECT await_restrictions_of_many($1)"
@@ -18,6 +19,7 @@ _FOLLOW = """
 SELECT name_patients_of_written($1, $2, $3), follow_restrictions($1, $2, $3, $4, $5)
 """
 _NOTE = "SELECT note_attachments($1, $2)"
+_IDENTIFIED = "SELECT type, id, compartment, others FROM name_identified($1, $2, $3)"
 _CONCERNED = """
 SELECT type, id, others FROM resource WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
@@ -59,6 +61,27 @@ async def note_attachments(connection: Connection, named: Iterable[tuple[str, st
     columns = [list(column) for column in zip(*named, strict=True)]
     if columns:
         await connection.execute(_NOTE, *columns)
+
+
+async def name_identified(
+    connection: Connection, named: Sequence[tuple[str, str, Sequence[int]]]
+) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Name the patients of resources just written that say by an identifier whom they mean (schema 0052).
+
+    Args:
+        connection: in the transaction that wrote them.
+        named: (type, id, tokens of the identifiers); those without tokens are left alone.
+
+    Returns:
+        All patients of those that have tokens, by type and id.
+    """
+    wanted = [(kind, identity, tokens) for kind, identity, tokens in named if tokens]
+    if not wanted:
+        return {}
+    kinds, ids, identities = zip(*wanted, strict=True)
+    texts = ["{" + ",".join(map(str, tokens)) + "}" for tokens in identities]
+    rows = await connection.fetch(_IDENTIFIED, kinds, ids, texts)
+    return {(row["type"], row["id"]): patients_of(row["compartment"], row["others"]) for row in rows}
 
 
 async def patients_outside(

@@ -7,7 +7,6 @@ advisory lock of its type and id, so that (type, id) is one resource whatever pa
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 from typing import Any, TypeVar
 
 import asyncpg
@@ -17,8 +16,15 @@ from salus.core.access import Grant, Outcome
 from salus.core.errors import AccessRefused, Conflict, Gone, NotFound
 from salus.store import ledger
 from salus.store.changes import Change, Operation, Written, plan
+from salus.store.directory import SHARED_TYPES
 from salus.store.postgres import Connection, Database, sees_hidden
-from salus.store.referring import await_restrictions, follow, note_attachments, patients_outside
+from salus.store.referring import (
+    await_restrictions,
+    follow,
+    name_identified,
+    note_attachments,
+    patients_outside,
+)
 from salus.store.rows import Row, StoredResource, patients_of
 
 T = TypeVar("T")
@@ -210,37 +216,44 @@ async def apply(
 
 async def change(grant: Grant, connection: Connection, operations: Sequence[Operation]) -> list[Written]:
     """Do the operations without leaves: only for a caller that appends them in the same transaction."""
-    known = await _lock_and_read(connection, operations)
+    known = await _lock_and_read(grant, connection, operations)
     changes = [plan(grant, operation, known.get((operation.type, operation.id))) for operation in operations]
     _confine(grant, changes)
     changed = [one for one in changes if one.written.outcome != "unchanged"]
     await _store(connection, changed)
-    outside = await _settle(connection, [one.row for one in changed if one.row is not None], grant.opened_at)
-    return [_concerning(one.written, outside) if outside else one.written for one in changes]
+    found = await _settle(grant, connection, [one.row for one in changed if one.row is not None])
+    return [_concerning(one.written, found) if found else one.written for one in changes]
 
 
 async def _settle(
-    connection: Connection, rows: Sequence[Row], at: datetime
+    grant: Grant, connection: Connection, rows: Sequence[Row]
 ) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Do what the rows just written mean for others; return the patients of those in no record."""
+    """Do what the rows just written mean for others.
+
+    Returns:
+        The patients of those in no record, and of those that name one by an identifier.
+    """
     keys = [(row.compartment, row.type, row.id) for row in rows]
-    await follow(connection, keys, at)
-    outside = await patients_outside(connection, keys)
+    identified = await name_identified(connection, [(row.type, row.id, row.index.identities) for row in rows])
+    await follow(connection, keys, grant.opened_at)
+    found = identified | await patients_outside(connection, keys)
+    if grant.patients is not None:  # naming a Binary makes it readable to its patient, so who names it counts
+        return found
     await note_attachments(
         connection,
         [
             (binary, patient)
             for row in rows
             for binary in row.index.binaries
-            for patient in outside.get((row.type, row.id)) or patients_of(row.compartment, row.others)
+            for patient in found.get((row.type, row.id)) or patients_of(row.compartment, row.others)
         ],
     )
-    return outside
+    return found
 
 
-def _concerning(written: Written, outside: dict[tuple[str, str], tuple[str, ...]]) -> Written:
+def _concerning(written: Written, found: dict[tuple[str, str], tuple[str, ...]]) -> Written:
     resource = written.resource
-    patients = outside.get((resource.type, resource.id))
+    patients = found.get((resource.type, resource.id))
     if patients is None:
         return written
     return msgspec.structs.replace(
@@ -251,15 +264,22 @@ def _concerning(written: Written, outside: dict[tuple[str, str], tuple[str, ...]
 
 
 async def _lock_and_read(
-    connection: Connection, operations: Sequence[Operation]
+    grant: Grant, connection: Connection, operations: Sequence[Operation]
 ) -> dict[tuple[str, str], asyncpg.Record]:
-    """Lock what may exist already and return its current versions; a fresh id needs neither."""
+    """Lock what may exist already and return its current versions; a fresh id needs neither.
+
+    What lies in no record a grant over patients may read (schema 0053), and not change.
+    """
     named = [operation for operation in operations if operation.kind != "create"]
     if not named:
         return {}
     await connection.execute(LOCK, [f"{one.type}/{one.id}" for one in named])
     rows = await connection.fetch(_CURRENT, [one.type for one in named], [one.id for one in named])
-    return {(row["type"], row["id"]): row for row in rows}
+    return {
+        (row["type"], row["id"]): row
+        for row in rows
+        if grant.patients is None or row["type"] in SHARED_TYPES or "/" not in row["compartment"]
+    }
 
 
 def _confine(grant: Grant, changes: list[Change]) -> None:

@@ -143,3 +143,29 @@ async def test_hot_queries_use_an_index_with_the_wall_up(database_url, role, que
         plan = await plan_of(connection, f"SELECT id FROM resource WHERE {query}")
     assert index in plan
     assert "Seq Scan" not in plan
+
+
+@pytest.mark.parametrize(
+    ("patients", "sees_hidden", "seen"),
+    [
+        ("ana", "no", ["b1"]),
+        ("ana", "yes", ["b1", "b3"]),
+        ("ana,rui", "no", ["b1", "b2"]),
+        ("rui", "yes", []),
+        ("", "yes", []),
+    ],
+)
+async def test_what_lies_in_no_record_is_read_by_whom_alone_it_is_about(
+    database_url, patients, sees_hidden, seen
+):
+    owner = await asyncpg.connect(database_url)
+    about = (("b1", ["ana"], False), ("b2", ["ana", "rui"], False), ("b3", ["ana"], True), ("b4", [], False))
+    for name, others, hidden in about:
+        await owner.execute(INSERT, f"Binary/{name}", "Binary", name, hidden)
+        await owner.execute("UPDATE resource SET others = $2 WHERE id = $1", name, others)
+    await owner.close()
+    async with connected(database_url, "salus_bound", patients, sees_hidden) as connection:
+        rows = await connection.fetch("SELECT id FROM resource ORDER BY id")
+        assert [row["id"] for row in rows] == seen
+        assert await connection.execute("UPDATE resource SET deleted = true WHERE id LIKE 'b%'") == "UPDATE 0"
+        assert await connection.execute("DELETE FROM resource WHERE id LIKE 'b%'") == "DELETE 0"

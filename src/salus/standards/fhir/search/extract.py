@@ -15,7 +15,7 @@ import msgspec
 
 from salus.standards.fhir.search.emitters import Collected, Emitter, emitter_for
 from salus.standards.fhir.search.general import typed_values
-from salus.standards.fhir.search.hashing import Hasher, compile_hasher
+from salus.standards.fhir.search.hashing import SYSTEM_CODE, Hasher, compile_hasher
 from salus.standards.fhir.search.index_row import IndexRow
 from salus.standards.fhir.search.parameters import (
     Registry,
@@ -24,7 +24,13 @@ from salus.standards.fhir.search.parameters import (
     parameters_of,
 )
 from salus.standards.fhir.search.paths import Step, TypedPath, values_at
-from salus.standards.fhir.search.patients import binaries_named, patients_about, patients_named
+from salus.standards.fhir.search.patients import (
+    binaries_named,
+    identifiers_named,
+    patients_about,
+    patients_named,
+    subjects_of,
+)
 from salus.standards.fhir.search.references import links_in
 from salus.standards.fhir.search.values import date_values, moment_at
 
@@ -51,6 +57,7 @@ def compile_indexer(type_name: str, key: bytes, registry: Registry | None = None
     walk = _compile_walk(used, hash_of)
     general = [_general_emitter(parameter, hash_of) for parameter in used if parameter.general]
     clinical = clinical_date(type_name, registry)
+    identity_slot = parameters_of("Patient")["identifier"].paths[0].slot
 
     def index(resource: dict[str, Any]) -> IndexRow:
         out = Collected(resource)
@@ -59,8 +66,9 @@ def compile_indexer(type_name: str, key: bytes, registry: Registry | None = None
             emit(resource, out)
         literals, addresses = links_in(resource)
         references = list(dict.fromkeys(literals))
+        subjects = list(subjects_of(resource, type_name))
         return IndexRow(
-            compartments=patients_about(resource, type_name, references),
+            compartments=patients_about(resource, type_name, references, subjects),
             date=None if clinical is None else _clinical_start(clinical.paths, resource),
             tokens=sorted(set(out.tokens)),
             ranges=out.ranges,
@@ -68,6 +76,10 @@ def compile_indexer(type_name: str, key: bytes, registry: Registry | None = None
             references=references,
             named=patients_named(resource, type_name, references),
             binaries=binaries_named((*references, *addresses)),
+            identities=tuple(
+                hash_of(SYSTEM_CODE, identity_slot, f"{system}|{value}")
+                for system, value in identifiers_named(resource, type_name, subjects)
+            ),
         )
 
     return index

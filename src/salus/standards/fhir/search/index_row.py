@@ -20,6 +20,7 @@ class IndexRow(msgspec.Struct, frozen=True):
         references: literal references as written ("Type/id", "urn:uuid:...", absolute), for integrity.
         named: logical ids of all patients it names anywhere, those of `compartments` included.
         binaries: ids of the Binary resources that it names, as its attachments.
+        identities: tokens that a Patient has whom it names by an identifier alone.
     """
 
     compartments: tuple[str, ...]
@@ -30,3 +31,4 @@ class IndexRow(msgspec.Struct, frozen=True):
     references: list[str]
     named: tuple[str, ...] = ()
     binaries: tuple[str, ...] = ()
+    identities: tuple[int, ...] = ()

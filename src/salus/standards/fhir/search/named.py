@@ -12,6 +12,7 @@ import msgspec
 
 from salus.core.identifiers import is_fhir_id
 from salus.standards.fhir.search.grammar import reference_targets
+from salus.standards.fhir.search.parameters import parameters_of
 from salus.standards.fhir.search.query import (
     Chain,
     Condition,
@@ -66,6 +67,10 @@ def _collect(
             _collect(criterion.type, (criterion.criterion,), patients, resources, lookups)
         elif criterion.modifier == "missing":
             continue
+        elif criterion.modifier == "identifier":
+            if "Patient" in reference_targets(criterion.parameter):
+                of_patient = parameters_of("Patient")["identifier"]
+                lookups.append(("Patient", Condition(of_patient, "", criterion.values)))
         elif criterion.parameter.code == "identifier" and criterion.parameter.type == "token":
             if criterion.modifier in ("", "not"):
                 lookups.append((kind, msgspec.structs.replace(criterion, modifier="")))

@@ -21,6 +21,8 @@ from salus.standards.fhir.search.values import items_of
 
 COLLECTIONS = frozenset({"Bundle"})
 """What holds copies of others' resources is about all of them, and in nobody's compartment."""
+_PERSONS = frozenset({"Patient", "Person", "RelatedPerson"})
+"""Their identifiers are a patient's where a Patient of the node has the same."""
 _FIRST = ("subject", "patient", "individual", "beneficiary")
 _SUBJECTS = ("subject", "patient", "for")
 """Elements that name the patient of a type outside the compartment definition."""
@@ -40,10 +42,18 @@ def compartment_paths(type_name: str) -> tuple[TypedPath, ...]:
     return tuple({path.slot: path for path in paths if path.type == "Reference"}.values())
 
 
-def patients_about(resource: dict[str, Any], type_name: str, references: Sequence[str]) -> tuple[str, ...]:
-    """Return the patients a resource is about, the subject first; `references` are all its literals.
+def patients_about(
+    resource: dict[str, Any], type_name: str, references: Sequence[str], subjects: Sequence[Any]
+) -> tuple[str, ...]:
+    """Return the patients a resource is about, the subject first.
 
     Beyond the definition: the subject of a type that it leaves out, and who is the only one named.
+
+    Args:
+        resource: as parsed.
+        type_name: its type.
+        references: all its literals.
+        subjects: its `subjects_of`.
     """
     if type_name in COLLECTIONS:
         return ()
@@ -51,7 +61,7 @@ def patients_about(resource: dict[str, Any], type_name: str, references: Sequenc
     identity = resource.get("id")
     if type_name == "Patient" and isinstance(identity, str) and is_fhir_id(identity):
         found[identity] = None
-    for reference in _subjects(resource, type_name):
+    for reference in subjects:
         literal = reference.get("reference") if isinstance(reference, dict) else None
         if isinstance(literal, str):
             parsed = parse_literal(literal)
@@ -63,7 +73,8 @@ def patients_about(resource: dict[str, Any], type_name: str, references: Sequenc
     return tuple(found)
 
 
-def _subjects(resource: dict[str, Any], type_name: str) -> Iterator[Any]:
+def subjects_of(resource: dict[str, Any], type_name: str) -> Iterator[Any]:
+    """Yield what stands where a type's resources name the patients they are about."""
     paths = compartment_paths(type_name)
     if not paths and type_name != "Patient":
         for key in _SUBJECTS:
@@ -78,6 +89,49 @@ def patients_named(resource: dict[str, Any], type_name: str, references: Sequenc
     if type_name in COLLECTIONS:
         return tuple(dict.fromkeys(_held(resource)))
     return tuple(dict.fromkeys(_relative(references)))
+
+
+def identifiers_named(
+    resource: dict[str, Any], type_name: str, subjects: Iterable[Any]
+) -> tuple[tuple[str, str], ...]:
+    """Return (system, value) of the identifiers that say, without an id, which patient is meant.
+
+    Those of logical references (R4 references.html#logical) among the `subjects`; of persons and logical
+    references that are contained or held in a collection; and a Person's or RelatedPerson's own.
+    """
+    found = [
+        subject["identifier"] for subject in subjects if type(subject) is dict and "identifier" in subject
+    ]
+    if type_name in COLLECTIONS or (type_name in _PERSONS and type_name != "Patient"):
+        found += _identifiers(resource)
+    elif "contained" in resource:
+        found += _identifiers(resource["contained"])
+    return tuple(dict.fromkeys(pair for pair in map(_system_value, found) if pair)) if found else ()
+
+
+def _identifiers(held: Any) -> Iterator[Any]:
+    """Yield each person's identifiers and each element that is one identifier, as in a logical reference."""
+    stack = [held]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, dict):
+            identifier = current.get("identifier")
+            if isinstance(identifier, dict):
+                yield identifier
+            elif current.get("resourceType") in _PERSONS:
+                yield from items_of(identifier)
+            stack.extend(current.values())
+        elif isinstance(current, list):
+            stack.extend(current)
+
+
+def _system_value(identifier: Any) -> tuple[str, str] | None:
+    if not isinstance(identifier, dict):
+        return None
+    system, value = identifier.get("system"), identifier.get("value")
+    if not (isinstance(system, str) and isinstance(value, str) and system and value):
+        return None
+    return system, value
 
 
 def binaries_named(addresses: Iterable[str]) -> tuple[str, ...]:
