@@ -106,6 +106,7 @@ async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tup
                 name=settings.name,
                 country=settings.country,
                 base_url=settings.base_url,
+                own_addresses=settings.own_addresses,
                 languages=settings.languages,
                 demo=settings.demo,
                 referential_integrity=settings.referential_integrity,

@@ -55,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         name: for people.
         country: ISO 3166-1 alpha-2.
         base_url: the address other nodes and browsers use.
+        own_addresses: further addresses that reach this node; references below them are its own.
         host: where the server listens.
         port: where the server listens.
         workers: server processes.
@@ -71,6 +72,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     name: str
     country: Country
     base_url: Url
+    own_addresses: tuple[Url, ...] = ()
     host: str = "127.0.0.1"
     port: Port
     workers: Workers = 1

@@ -84,6 +84,7 @@ def test_settings_survive_being_written_and_read(tmp_path):
         name='Portugal "south" – Évora\\',
         country="PT",
         base_url="https://node.example.pt",
+        own_addresses=("https://node.intranet.example.pt",),
         port=8102,
         languages=("pt", "en"),
         demo=True,

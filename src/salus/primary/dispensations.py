@@ -241,7 +241,7 @@ def _filed(here: Here, found: Held, operation: Operation, resource: dict[str, An
 
 def _named(here: Here, resource: Resource) -> list[str]:
     """Return the ids of the prescriptions of this node that a dispensation names."""
-    return prescriptions_named(resource, base=here.rules.fhir_base)
+    return prescriptions_named(resource, bases=here.rules.own_bases)
 
 
 def _read(resource: Resource, identity: str, medications: Mapping[str, Resource]) -> Dispensation:

@@ -7,7 +7,7 @@ A dispensation is known by its identifier, the dispense id: the same id is the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -227,17 +227,17 @@ def read_recorded(
     return found
 
 
-def prescriptions_named(resource: Resource, *, base: str = "") -> list[str]:
+def prescriptions_named(resource: Resource, *, bases: Sequence[str] = ()) -> list[str]:
     """Return the ids of the prescriptions kept here that a MedicationDispense names, each as often as named.
 
-    One at another address is not kept here; `base` is the address of this node's own.
+    One at another address is not kept here; `bases` are the addresses of this node's own.
     """
     links = [str(each.get("reference", "")) for each in resource.get("authorizingPrescription", ())]
-    own = f"{base}/".casefold()
+    own = tuple(f"{base}/".casefold() for base in bases)
     return [
         _prescription_of(link)
         for link in links
-        if "MedicationRequest/" in link and ("://" not in link or (base and link.casefold().startswith(own)))
+        if "MedicationRequest/" in link and ("://" not in link or link.casefold().startswith(own))
     ]
 
 

@@ -46,7 +46,8 @@ class Rules(msgspec.Struct, frozen=True):
     """How the node takes writes.
 
     Args:
-        fhir_base: absolute references below it are the node's own.
+        fhir_base: the node's FHIR address.
+        own_bases: it and others that reach the node: absolute references below them are the node's own.
         search_key: secret key of hashed search values.
         integrity: whether a reference to a missing local resource is refused.
         limits: for content that is parsed again.
@@ -64,6 +65,7 @@ class Rules(msgspec.Struct, frozen=True):
     """
 
     fhir_base: str
+    own_bases: tuple[str, ...]
     search_key: bytes
     integrity: bool
     limits: Limits

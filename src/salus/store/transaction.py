@@ -212,7 +212,7 @@ def _row(
     """Return the row of an entry's resource in its final form."""
     if here.rules.mark is not None:
         resource, content = here.rules.mark(resource, content, before)
-    own = own_links(resource, here.rules.fhir_base)
+    own = own_links(resource, here.rules.own_bases)
     if own:
         content = splice_references(content, resource, own.get, write_json)
     return row_of(
@@ -220,7 +220,7 @@ def _row(
     )
 
 
-def own_links(resource: Resource, base: str) -> dict[str, str]:
+def own_links(resource: Resource, bases: Sequence[str]) -> dict[str, str]:
     """Return the relative form of absolute references to this node, so that they find their compartment.
 
     What is inside a Bundle stays as it came.
@@ -229,7 +229,9 @@ def own_links(resource: Resource, base: str) -> dict[str, str]:
         return {}
     found = {}
     for link in literals_in(resource):
-        short = below(link, base) if "://" in link else None
+        if "://" not in link:
+            continue
+        short = next((short for base in bases if (short := below(link, base)) is not None), None)
         if short is not None and parse_literal(short.partition("#")[0]).type:
             found[link] = short
     return found

@@ -38,6 +38,7 @@ class Services(msgspec.Struct, frozen=True):
         name: for people, e.g. "Estonia, national node".
         country: ISO 3166-1 alpha-2, upper case.
         base_url: address of the node without a trailing slash; its FHIR base is `base_url` + "/fhir".
+        own_addresses: further addresses that reach the node, of the same form.
         languages: BCP 47 codes the portal offers, the first is the default.
         demo: whether test logins are offered.
         referential_integrity: whether a write that refers to a missing local resource is refused.
@@ -62,6 +63,7 @@ class Services(msgspec.Struct, frozen=True):
     name: str
     country: str
     base_url: str
+    own_addresses: tuple[str, ...]
     languages: tuple[str, ...]
     demo: bool
     referential_integrity: bool
@@ -85,6 +87,11 @@ class Services(msgspec.Struct, frozen=True):
     def fhir_base(self) -> str:
         """Return the FHIR base address, without a trailing slash."""
         return f"{self.base_url}/fhir"
+
+    @property
+    def own_bases(self) -> tuple[str, ...]:
+        """Return every FHIR base address that is this node's, `fhir_base` first."""
+        return self.fhir_base, *(f"{address}/fhir" for address in self.own_addresses)
 
 
 class Face(msgspec.Struct, frozen=True):

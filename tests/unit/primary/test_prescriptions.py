@@ -195,7 +195,7 @@ def test_a_dispensation_names_the_prescriptions_of_this_node_and_those_of_others
         "https://es.example/MedicationRequest/c",
     ]
     resource = {"authorizingPrescription": [{"reference": each} for each in links] + [{"display": "paper"}]}
-    assert prescriptions_named(resource, base="https://pt.example/fhir") == ["a", "b"]
+    assert prescriptions_named(resource, bases=("https://pt.example/fhir",)) == ["a", "b"]
     assert prescriptions_named(resource) == ["a"]
 
 

@@ -100,10 +100,13 @@ def check_authors(caller: Caller, resource: Resource) -> None:
 
 
 @cache
-def _rules(fhir_base: str, search_key: bytes, integrity: bool, limits: Limits, country: str) -> Rules:
+def _rules(
+    own_bases: tuple[str, ...], search_key: bytes, integrity: bool, limits: Limits, country: str
+) -> Rules:
     obey = partial(keep_prescriptions, country=country)
     return Rules(
-        fhir_base,
+        own_bases[0],
+        own_bases,
         search_key,
         integrity,
         limits,
@@ -117,7 +120,7 @@ def _rules(fhir_base: str, search_key: bytes, integrity: bool, limits: Limits, c
 def rules_of(services: Services, caller: Caller) -> Rules:
     """Return how this node takes writes of this caller."""
     integrity, country = services.referential_integrity, services.country
-    rules = _rules(services.fhir_base, services.keys.search, integrity, services.limits, country)
+    rules = _rules(services.own_bases, services.keys.search, integrity, services.limits, country)
     if caller.node is not None:
         return _rules_of_node(rules, caller)
     if caller.role is not Role.CITIZEN:

@@ -71,6 +71,7 @@ def make_services(database, journal, clock, **changes):
         "name": "Test node",
         "country": "EE",
         "base_url": ADDRESS,
+        "own_addresses": (),
         "languages": ("en",),
         "demo": False,
         "referential_integrity": False,

@@ -276,6 +276,18 @@ async def test_an_absolute_reference_to_this_node_is_one_of_its_own(door):
     assert kept["subject"] == {"reference": elsewhere}
 
 
+async def test_a_node_of_several_addresses_knows_its_own_references_by_each(open_door):
+    door = open_door(own_addresses=("http://localhost:8101",))
+    await door.operator("PUT", "/Patient/p", {**PATIENT, "id": "p"})
+    for link in ("https://node.test/fhir/Patient/p", "http://localhost:8101/fhir/Patient/p"):
+        made = await door("POST", "/Observation", observation(link))
+        assert made.json()["subject"] == {"reference": "Patient/p"}
+    elsewhere = "http://localhost:8102/fhir/Patient/p"
+    kept = await door("POST", "/Observation", observation(elsewhere))
+    assert kept.json()["subject"] == {"reference": elsewhere}
+    assert (await door.citizen("GET", "/Observation", patient="p")).json()["total"] == 2
+
+
 async def test_an_entry_of_a_batch_finds_no_other_and_a_single_write_neither(door):
     sent = bundle(
         entry("POST", "Patient", PATIENT, "urn:uuid:1"),
