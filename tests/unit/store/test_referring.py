@@ -324,3 +324,12 @@ async def test_a_load_of_many_patients_takes_few_locks(database, grant):
         await bulk.load(loading, connection, encoded, continued=True)
         locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
         assert await connection.fetchval(locks) <= 70
+
+
+async def test_the_index_of_names_is_built_and_analysed_while_there_are_rows(node, database):
+    await node.store(row("Provenance", "p1", "Observation/o1", patient=""))
+    connection = await asyncpg.connect(database.url)
+    try:
+        await connection.execute("REINDEX INDEX resource_outside_names; ANALYZE resource")
+    finally:
+        await connection.close()
