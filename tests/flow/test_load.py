@@ -388,6 +388,50 @@ async def test_a_transaction_with_one_invalid_entry_is_quarantined_whole(load, r
     assert (lenient.read, lenient.stored, lenient.rejected) == (3, 2, 1)
 
 
+NOWHERE = "urn:uuid:d1111111-0000-4000-8000-00000000dead"
+
+
+async def test_a_transaction_that_refers_to_nothing_is_quarantined_whole(load, rows, tmp_path):
+    good, bad = (transaction(patient(1), observation(2, link)) for link in ("urn:uuid:1", NOWHERE))
+    write(tmp_path / "t.json", bad)
+    report = await load(tmp_path / "t.json")
+    assert (report.read, report.stored, report.rejected, report.quarantine) == (2, 0, 2, 1)
+    [kept] = await rows("SELECT outcome FROM quarantine")
+    issue = json.loads(kept["outcome"])["issue"][0]
+    assert (issue["code"], issue["expression"]) == ("not-found", ["Bundle.entry[1].resource"])
+    assert NOWHERE in issue["diagnostics"]
+    write(tmp_path / "g.json", good)
+    assert (await load(tmp_path / "g.json")).stored == 2
+
+
+async def test_a_streamed_transaction_that_refers_to_nothing_is_refused_too(load, pieces, mend, tmp_path):
+    limits = msgspec.structs.replace(Limits(), document_bytes_max=2_000)
+    people = [patient(number) for number in range(60)]
+    write(tmp_path / "t.json", transaction(*people, observation(99, NOWHERE)))
+    report = await load(tmp_path / "t.json", limits=limits, chunk_units=10)
+    assert (report.stored, report.rejected) == (0, 61)
+    [kept] = [one for one in await pieces() if one.rejection.content]
+    assert (await mend(kept)).rejected == 1
+    assert kept.id in [one.id for one in await pieces()]
+    lenient = await load(tmp_path / "t.json", limits=limits, chunk_units=10, lenient=True)
+    assert (lenient.stored, lenient.dangling) == (61, 1)
+
+
+@pytest.mark.parametrize("kind", ["collection", "searchset"])
+async def test_what_refers_to_nothing_is_counted_where_each_resource_stands_alone(load, tmp_path, kind):
+    told = [observation(2, NOWHERE), observation(3, "urn:uuid:1"), observation(4, "urn:oid:2.999.1")]
+    write(tmp_path / "c.json", transaction(patient(1), *told, kind=kind))
+    report = await load(tmp_path / "c.json")
+    assert (report.stored, report.rejected, report.dangling) == (4, 0, 2)
+
+
+async def test_what_refers_to_nothing_in_ndjson_is_counted(load, tmp_path):
+    named = patient(1, identifier=[{"system": "urn:oid:2.999.1", "value": "urn:uuid:1"}])
+    write(tmp_path / "n.ndjson", named, observation(2, "Patient/1"), observation(3, NOWHERE))
+    report = await load(tmp_path / "n.ndjson")
+    assert (report.stored, report.dangling) == (3, 1)
+
+
 async def test_a_streamed_transaction_is_all_or_nothing_too(load, rows, tmp_path):
     limits = msgspec.structs.replace(Limits(), document_bytes_max=2_000)
     people = [patient(number) for number in range(60)]

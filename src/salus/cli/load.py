@@ -142,6 +142,12 @@ def _sentence(report: Report) -> str:
             f"{count:,} national numbers of the system {plain(system)} break its country's rule; they are "
             "stored as sent, but not used to tell who is the same person."
         )
+    if report.dangling:
+        lines.append(
+            f"{report.dangling:,} references (urn:uuid: or urn:oid:) lead to nothing in their file and are "
+            "stored as sent: what bears them may be in no patient's record. Load the whole Bundle they come "
+            "from."
+        )
     if report.skipped:
         lines.append(
             f"{report.skipped:,} files were skipped, being neither NDJSON, FHIR JSON nor FHIR XML, or links "

@@ -23,6 +23,7 @@ from salus.standards.fhir import model
 
 _LINK = re.compile(rb'("reference"[ \t\r\n]*:[ \t\r\n]*)"((?:[^"\\]|\\.)*)"')
 _LINKS = re.compile(rb'"reference"[ \t\r\n]*:[ \t\r\n]*"([^"\\]+)"')
+_URN_LINKS = re.compile(rb'"reference"[ \t\r\n]*:[ \t\r\n]*"(urn:(?:uuid|oid):[^"\\]+)"')
 _BINARY = re.compile(rb'("url"[ \t\r\n]*:[ \t\r\n]*)"((?:https?://[^"\\]*/)?Binary/[A-Za-z0-9\-.]{1,64})"')
 _RELATIVE = re.compile(
     r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?", re.ASCII
@@ -41,6 +42,16 @@ def is_type(name: str) -> bool:
 
 EntryTypes = Mapping[str, tuple[str, bool]]
 """Of a Bundle's entries by fullUrl: the type, and whether the fullUrl is the urn:uuid of its own id."""
+
+
+def urn_links(content: bytes) -> list[str]:
+    """Return the references by ``urn:uuid:`` or ``urn:oid:`` in a resource, in document order.
+
+    In one whose references were rewritten these are the ones that lead to nothing that was sent along.
+    """
+    if b'"urn:' not in content:
+        return []
+    return [link.decode("utf-8", "replace") for link in _URN_LINKS.findall(content)]
 
 
 class Head(msgspec.Struct):
@@ -73,7 +84,7 @@ class EntryNames:
         names = list(self._types)
         found: dict[str, tuple[str, bool]] = {}
         for link in {link.decode("utf-8", "replace") for link in _LINKS.findall(content)}:
-            plain = link.partition("/_history/")[0]
+            plain = link.partition("/_history/")[0].partition("#")[0]
             key = _hash(plain)
             at = bisect_left(self._keys, key)
             if at < len(self._keys) and self._keys[at] == key:

@@ -28,6 +28,7 @@ from salus.intake.identity import (
     is_type,
     original_name,
     rewrite_parsed,
+    urn_links,
 )
 from salus.intake.numbers import doubtful_systems
 from salus.standards.fhir.bundle import is_conditional, links
@@ -101,6 +102,7 @@ class Prepared(msgspec.Struct, frozen=True):
         generation: of the search parameters that `rows` are indexed by (`Setting.added`).
         doubtful: systems of national numbers that break their country's rule, once for each.
         remarks: entries that are a server's remarks on its search; they are not among `resources`.
+        dangling: references by urn in `rows` to nothing that was sent along.
     """
 
     number: int
@@ -114,6 +116,7 @@ class Prepared(msgspec.Struct, frozen=True):
     generation: int = 0
     doubtful: tuple[str, ...] = ()
     remarks: int = 0
+    dangling: int = 0
 
 
 class _Entry(msgspec.Struct):
@@ -286,8 +289,19 @@ def _single(
     type_name = _check(resource)
     if type_name == "Bundle":
         raise _Refused(refusal("not-supported", "A Bundle inside a Bundle is not taken.", ""), type_name)
+    dangling = urn_links(spliced)
+    if unit.group == "transaction" and not setting.lenient:
+        _refuse_dangling(dangling, unit.entry, types or {})
     row = _row(setting, resource, spliced, full_url, type_name)
-    return Prepared(unit.number, 1, (row,), group=unit.group)
+    return Prepared(unit.number, 1, (row,), group=unit.group, dangling=len(dangling))
+
+
+def _refuse_dangling(dangling: Sequence[str], entry: int, types: EntryTypes) -> None:
+    """Refuse an entry of a transaction whose references by urn lead to no other of its entries."""
+    for link in dangling:
+        if link.partition("#")[0] not in types:
+            message = f"The reference {link[:80]!a} leads to no entry of the transaction."
+            raise _Refused(refusal("not-found", message, f"Bundle.entry[{entry}].resource"), "Bundle")
 
 
 def _streamed_entry(unit: Unit, setting: Setting) -> Prepared:
@@ -314,6 +328,7 @@ def _bundle(unit: Unit, setting: Setting, bundle: _Bundle) -> Prepared:
     types = _types(entries)
     rows: list[Row] = []
     rejections: list[Rejection] = []
+    dangling = 0
     for number, (full_url, content, request) in enumerate(entries):
         if not content and not request:
             continue
@@ -324,7 +339,9 @@ def _bundle(unit: Unit, setting: Setting, bundle: _Bundle) -> Prepared:
         part = Unit(unit.number, unit.line, kept, number)
         try:
             _refuse_other_methods(request)
-            rows += _single(part, setting, content, full_url, types).rows
+            sound = _single(part, setting, content, full_url, types)
+            rows += sound.rows
+            dangling += sound.dangling
         except _Refused as refused:
             rejections += _refused(part, setting, refused).rejections
     return Prepared(
@@ -333,6 +350,7 @@ def _bundle(unit: Unit, setting: Setting, bundle: _Bundle) -> Prepared:
         rows=tuple(rows),
         rejections=tuple(rejections),
         remarks=len(bundle.entry) - len(found),
+        dangling=dangling,
     )
 
 
@@ -381,17 +399,22 @@ def _whole(
     count = 0
     conditions, existing = _known_already(setting, entries)
     known = msgspec.structs.replace(setting, links={**setting.links, **existing})
-    for full_url, content, request in entries:
+    dangling = 0
+    for number, (full_url, content, request) in enumerate(entries):
         _refuse_other_methods(request)
         if not content:
             continue
         spliced = _references(known, full_url, types).splice(content)
         resource = _parse(spliced, setting, setting.limits.document_bytes_max)
         conditions += _conditions(resource, setting)
+        unmet = urn_links(spliced)
+        if kind == "transaction":
+            _refuse_dangling(unmet, number, types)
         first = first or resource
         _check_kept(str(resource["resourceType"]), "Bundle.entry.resource")
         count += 1
         if full_url not in existing or not full_url:
+            dangling += len(unmet)
             rows.append(_row(setting, resource, spliced, full_url, str(resource["resourceType"])))
     if conditions:
         return Prepared(unit.number, count, conditions=tuple(dict.fromkeys(conditions)))
@@ -401,7 +424,7 @@ def _whole(
             rows = []  # what it says is withdrawn: the document is kept, nothing of it is shown
         kept, row = _document(unit.content, FHIR_JSON, setting, bundle, first, rows)
         received, rows = (kept,), [*rows, row]
-    return Prepared(unit.number, count, tuple(rows), received=received)
+    return Prepared(unit.number, count, tuple(rows), received=received, dangling=dangling)
 
 
 def _known_already(

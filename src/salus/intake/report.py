@@ -33,6 +33,8 @@ class Report(msgspec.Struct):
         search_parameters: how many stored resources are SearchParameters, by which no search can be made yet.
         remarks: entries of searchsets that are a server's remarks on its search (search.mode outcome): they
             are no records, and not counted as read.
+        dangling: references by ``urn:uuid:`` or ``urn:oid:`` in what was taken that lead to nothing in their
+            file, as they came: of NDJSON, of Bundles that go resource by resource, and of documents.
         kept_names: "Type/id" here of the kept ones, the first `NAMES_MAX`.
     """
 
@@ -52,6 +54,7 @@ class Report(msgspec.Struct):
     doubtful_numbers: dict[str, int] = {}
     search_parameters: int = 0
     remarks: int = 0
+    dangling: int = 0
     kept_names: list[str] = []
 
     def add(self, counts: FileProgress) -> None:

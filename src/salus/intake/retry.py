@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from salus.core.identifiers import derived_id
 from salus.intake.correction import as_received, corrected_outcome, is_corrected, is_xml, refuse_other
 from salus.intake.files import SourceFile
 from salus.intake.formats.format import Unit
+from salus.intake.identity import urn_links
 from salus.intake.load import Plan
 from salus.intake.prepare import Prepared, Setting, prepare
 from salus.intake.report import Report
@@ -22,9 +22,8 @@ from salus.intake.writer import Part, Writer
 from salus.standards.fhir import model
 from salus.store import quarantine
 from salus.store.postgres import Connection, Database
-from salus.store.quarantine import Kept
+from salus.store.quarantine import Kept, Rejection
 
-_URN = re.compile(rb'"reference"[ \t\r\n]*:[ \t\r\n]*"(urn:[^"\\]+)"')
 _ROUNDS_MAX = 3
 """Once without and twice with what conditions select, as a load does."""
 
@@ -108,7 +107,7 @@ class _Attempt(NamedTuple):
         """Return this content of rejection `number` prepared, its conditions looked up."""
         rejection = self.kept[number].rejection
         links: dict[str, str | None] = {**await _links(self.connection, rejection.source, content)}
-        unit = _unit(content, rejection.line, rejection.entry)
+        unit = _unit(content, rejection)
         for _ in range(_ROUNDS_MAX):
             self.settings[number] = msgspec.structs.replace(self.settings[number], links=links)
             prepared = prepare(unit, self.settings[number])
@@ -151,11 +150,13 @@ def _reason(prepared: Prepared) -> str:
     return f"{where}: {first['diagnostics']}" if where else str(first["diagnostics"])
 
 
-def _unit(content: bytes, line: int, entry: int) -> Unit:
-    """Return the content as the unit it was."""
+def _unit(content: bytes, rejection: Rejection) -> Unit:
+    """Return the content as the unit it was; an entry that its Bundle's rules refused obeys them still."""
+    line, entry = rejection.line, rejection.entry
     media = "xml" if is_xml(content) else "json"
     is_entry = entry >= 0 and not _has_type(content)
-    return Unit(0, line, content, entry, is_entry=is_entry, media=media)
+    group = "transaction" if is_entry and rejection.type == "Bundle" else ""
+    return Unit(0, line, content, entry, is_entry=is_entry, media=media, group=group)
 
 
 class _Typed(msgspec.Struct):
@@ -172,7 +173,7 @@ def _has_type(content: bytes) -> bool:
 async def _links(connection: Connection, source: str, content: bytes) -> dict[str, str]:
     """Return what the urn references of an entry lead to, among what the rest of its Bundle became."""
     wanted: dict[tuple[str, str], str] = {}
-    for urn in {found.decode("utf-8", "replace") for found in _URN.findall(content)}:
+    for urn in set(urn_links(content)):
         for name in model.resource_types():
             wanted[name, derived_id(source, urn)] = urn
             if urn.startswith("urn:uuid:"):

@@ -226,6 +226,7 @@ class Writer:
         self.report.add_kept(kept)
         self.report.add_doubtful(prepared.doubtful)
         self.report.remarks += prepared.remarks
+        self.report.dangling += prepared.dangling
         if arrival is None:
             # What ifNoneExist found is there already, and has no row.
             matched = 0 if prepared.rejections else max(0, prepared.resources - len(rows))

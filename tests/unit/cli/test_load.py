@@ -94,6 +94,14 @@ def test_a_refused_correction_is_told_and_the_original_stays(salus, tmp_path):
     assert "Corrected, and stored as Patient/" in salus(*listing)[1]
 
 
+def test_a_load_tells_of_references_to_nothing(salus, tmp_path):
+    lost = {"resourceType": "Basic", "id": "b", "code": {"text": "x"}, "subject": {"reference": "urn:uuid:1"}}
+    (tmp_path / "lost.ndjson").write_text(json.dumps(lost))
+    code, output, _ = salus("load", tmp_path / "lost.ndjson", "--source", "urn:lost")
+    assert code == 0
+    assert "1 references (urn:uuid: or urn:oid:) lead to nothing in their file" in output
+
+
 def test_looking_for_nobody_says_so(salus, node, capsys):
     assert salus("persons", "find", "urn:x|nobody")[:2] == (1, "No Patient here has this identifier.\n")
     assert main(["persons", "find", "--data", str(node), "urn:x|nobody"]) == 1
