@@ -19,39 +19,20 @@ from salus.trust.policy import AccessRequest
 from salus.web.access_report import COUNT_MAX, access_report
 from salus.web.ledger import key_of
 from salus.web.own_record import enter_own
-from salus.web.portal.rendering import moment
+from salus.web.portal.rendering import ENGLISH, moment
 from salus.web.portal.visit import Visit
+from salus.web.portal.words import phrase, words
 
 ROWS_MAX = 100
 DIGITS_MAX = 18
-DID = {
-    "read": "read", "search": "looked through", "history": "looked at earlier versions of",
-    "changes": "looked at changes of", "create": "added",
-    "update": "changed", "delete": "removed", "load": "loaded", "export": "exported", "audit": "looked at",
-    "open-quarantine": "opened rejected", "token": "asked to be let in",
-}  # fmt: skip
-WHY = {
-    "TREAT": "to treat you", "ETREAT": "in an emergency", "PATRQT": "at your own request",
-    "HOPERAT": "to run this node", "PUBHLTH": "for public health", "HRESCH": "for research",
-}  # fmt: skip
-THINGS = {
-    "$summary": "your patient summary", "Patient": "your name, birth date and address",
-    "MedicationRequest": "your prescriptions", "MedicationDispense": "your dispensed medicines",
-    "DocumentReference": "the list of your documents", "Binary": "a document of yours",
-    "Bundle": "several entries at once", "access": "who looked at your record",
-    "restriction": "what you hide",
-    "Observation": "your measurements and results", "Condition": "your problems", "oauth": "at this node",
-    "AllergyIntolerance": "your allergies",
-}  # fmt: skip
-OUTCOMES = {"served": "let in", "refused": "refused", "failed": "failed"}
 
 
 async def accesses(visit: Visit) -> Response:
     """Show who looked."""
     found = await _own_log(visit, ROWS_MAX)
-    rows = [_row(each) for each in found]
+    rows = [_row(each, visit.language) for each in found]
     older = found[-1].arrival if len(found) == ROWS_MAX else None
-    return visit.show("accesses.html", "Who looked", rows=rows, older=older)
+    return visit.show("accesses.html", visit.say("who-looked"), rows=rows, older=older)
 
 
 async def report(visit: Visit) -> Response:
@@ -95,18 +76,24 @@ def sentence(leaf: Leaf) -> str:
     """Return a leaf as a sentence a person can read."""
     where = f" ({leaf.organisation})" if leaf.organisation else ""
     abroad = f", from node {leaf.node}," if leaf.node else ""
-    did = DID.get(leaf.action, leaf.action)
+    did = _word("did", leaf.action, ENGLISH)
     if leaf.outcome.value != "served":
-        did = f"tried to do this, but was {OUTCOMES[leaf.outcome.value]}: {did}"
-    why = WHY.get(leaf.purpose, leaf.purpose)
+        did = f"tried to do this, but was {_word('outcome', leaf.outcome.value, ENGLISH)}: {did}"
+    why = _word("for", leaf.purpose, ENGLISH)
     return f"{leaf.name}{where}{abroad} {did} {thing(leaf.what)} on {moment(leaf.at)}, {why}."
 
 
-def thing(what: str) -> str:
+def thing(what: str, language: str = ENGLISH) -> str:
     """Return in words what an entry is about: "your prescriptions" for "MedicationRequest?patient,status"."""
-    if what.startswith("Patient/") and what.endswith("$summary"):
-        return THINGS["$summary"]
-    return THINGS.get(re.split(r"[/? ,]", what, maxsplit=1)[0], "your record")
+    of_summary = what.startswith("Patient/") and what.endswith("$summary")
+    kind = "$summary" if of_summary else re.split(r"[/? ,]", what, maxsplit=1)[0]
+    return phrase(f"thing-{kind}" if f"thing-{kind}" in words().phrase else "thing-record", language)
+
+
+def _word(stem: str, code: str, language: str) -> str:
+    """Return a code of the log in words, the code itself where there are none."""
+    name = f"{stem}-{code}"
+    return phrase(name, language) if name in words().phrase else code
 
 
 async def _own_log(visit: Visit, count: int) -> list[LoggedAccess]:
@@ -120,20 +107,20 @@ async def _own_log(visit: Visit, count: int) -> list[LoggedAccess]:
     return found
 
 
-def _row(logged: LoggedAccess) -> dict[str, Any]:  # values of several plain types
+def _row(logged: LoggedAccess, language: str) -> dict[str, Any]:  # values of several plain types
     leaf = logged.leaf
+    did = _word("did", leaf.action, language)
     return {
         "at": leaf.at,
         "who": leaf.name,
-        "role": leaf.role,
+        "role": _word("role", leaf.role, language),
         "place": ", ".join(part for part in (leaf.organisation, leaf.node) if part),
-        "did": DID.get(leaf.action, leaf.action),
-        "thing": thing(leaf.what),
+        "did": phrase("did-thing", language, did=did, thing=thing(leaf.what, language)),
         "what": leaf.what,
         "resources": leaf.resources,
-        "purpose": WHY.get(leaf.purpose, leaf.purpose),
+        "purpose": _word("for", leaf.purpose, language),
         "outcome": leaf.outcome.value,
-        "outcome_word": OUTCOMES[leaf.outcome.value],
+        "outcome_word": _word("outcome", leaf.outcome.value, language),
         "index": logged.index,
         "place_in_log": logged.arrival + 1,
     }

@@ -51,14 +51,14 @@ async def login(visit: Visit) -> Response:
     if chosen == "citizen":
         found = await find_citizens(services, visit.form.get("identifier", ""))
         if len(found) != 1:
-            wrong = "No citizen" if not found else f"{len(found)} citizens, not one,"
-            return _login_page(visit, problem=f"{wrong} of this node has that identifier.", status=422)
+            wrong = visit.say("login-several" if found else "login-none", n=len(found))
+            return _login_page(visit, problem=wrong, status=422)
         caller = persona_caller(Role.CITIZEN, services.country, patient=found[0].id, name=found[0].name)
     elif chosen in personas(services.country):
         caller = persona_caller(Role(chosen), services.country)
     else:
-        return _login_page(visit, problem="Choose one of the test persons.", status=422)
-    answer = RedirectResponse(HOMES[caller.role], 303)
+        return _login_page(visit, problem=visit.say("login-choose"), status=422)
+    answer = RedirectResponse(f"{HOMES[caller.role]}?language={visit.language}", 303)
     log_in(visit.sessions, answer, caller)
     return answer
 
@@ -74,7 +74,7 @@ def _login_page(visit: Visit, *, problem: str = "", status: int = 200) -> Respon
     listed = [{"key": key, **_fields(persona)} for key, persona in personas(visit.services.country).items()]
     return visit.show(
         "login.html",
-        "Log in",
+        visit.say("log-in"),
         status=status,
         personas=listed,
         problem=problem,

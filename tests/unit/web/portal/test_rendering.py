@@ -6,6 +6,7 @@ from importlib import resources
 
 import pytest
 
+from salus.core.access import Action, Outcome, Purpose, Role
 from salus.primary.prescriptions import HINDRANCES
 from salus.web.portal.rendering import day, moment
 from salus.web.portal.words import LANGUAGES, phrase, words
@@ -58,6 +59,20 @@ def test_why_nothing_is_dispensed_is_told_in_the_readers_language(code, language
     told = phrase(f"why-{code}", language, what="x")
     assert told
     assert language == "en" or told != phrase(f"why-{code}", "en", what="x")
+
+
+def test_every_phrase_has_every_language_and_the_same_parts_in_each():
+    for name, texts in words().phrase.items():
+        assert set(texts) == set(LANGUAGES), name
+        parts = {frozenset(re.findall(r"{(\w+)}", text)) for text in texts.values()}
+        assert len(parts) == 1, name
+
+
+@pytest.mark.parametrize(
+    ("stem", "codes"), [("did", Action), ("for", Purpose), ("outcome", Outcome), ("role", Role)]
+)
+def test_every_code_of_the_access_log_has_words(stem, codes):
+    assert {f"{stem}-{code.value}" for code in codes} <= set(words().phrase)
 
 
 def test_every_phrase_of_every_template_has_words():
