@@ -7,7 +7,7 @@ from tests.federation.test_dispensing_merged import OLD, join
 
 from salus.core.access import Role
 from salus.primary.cross_border import PatientAbroad, fetch_summary, list_documents
-from salus.primary.dispensing_abroad import discard, dispense, list_prescriptions
+from salus.primary.dispensing_abroad import discard, dispense, dispense_id_of, list_prescriptions
 from salus.store import persons
 from salus.web.abroad import desk_of
 
@@ -53,7 +53,7 @@ async def test_every_prescription_that_is_listed_can_be_dispensed_and_taken_back
     for each in listed:
         given = await dispense(counter, patient, each.resource, supply(each.resource["id"], 30))
         assert str(given.left.amount) == "30 tablet"
-        back = await discard(counter, patient, each.resource, given.resource)
+        back = await discard(counter, patient, dispense_id_of(given.resource))
         assert str(back.left.amount) == "60 tablet"
 
 
