@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from copy import deepcopy
 from decimal import Decimal, DecimalException
-from functools import cache
 from html.entities import name2codepoint
 from typing import Any, NoReturn
 
@@ -100,14 +99,6 @@ def parse_xml(body: bytes, limits: Limits = _DEFAULT_LIMITS) -> dict[str, Any]:
     return _Reader(limits.depth_max).resource(root, "")
 
 
-@cache
-def _order(type_name: str) -> dict[str, int]:
-    """Return the place of each element of a type; those that one choice may be share it."""
-    known = properties(type_name)
-    names = list(dict.fromkeys(one.element.name for one in known.values()))
-    return {key: names.index(one.element.name) for key, one in known.items()}
-
-
 class _Reader:
     """Walks down the elements, the type of each known from its parent."""
 
@@ -158,15 +149,11 @@ class _Reader:
             if attribute is None or not attribute.element.xml_attribute:
                 _refuse(element, location, f"the attribute {str(name)[:80]!r} is not allowed")
             found[str(name)] = str(value)
-        order, latest = _order(type_name), ""
         for child in self.children(element, location):
             name = self.name_of(child, location)
             one = known.get(name)
             if one is None or one.element.xml_attribute:
                 _refuse(child, location, f"<{name[:80]}> is no element of {type_name}")
-            if latest and order[name] < order[latest]:
-                _refuse(child, location, f"<{name}> stands after <{latest}>; put it before, as R4 has them")
-            latest = name
             self.member(child, one, f"{location}.{name}", found)
         self.depth -= 1
 
