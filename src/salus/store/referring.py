@@ -66,7 +66,7 @@ async def note_attachments(connection: Connection, named: Iterable[tuple[str, st
 async def name_identified(
     connection: Connection, named: Sequence[tuple[str, str, Sequence[int]]]
 ) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Name the patients of resources just written that say by an identifier whom they mean (schema 0052).
+    """Name the patients of resources just written that say by an identifier whom they mean (schema 0054).
 
     Args:
         connection: in the transaction that wrote them.

@@ -268,7 +268,7 @@ async def _lock_and_read(
 ) -> dict[tuple[str, str], asyncpg.Record]:
     """Lock what may exist already and return its current versions; a fresh id needs neither.
 
-    What lies in no record a grant over patients may read (schema 0053), and not change.
+    What lies in no record a grant over patients may read (schema 0055), and not change.
     """
     named = [operation for operation in operations if operation.kind != "create"]
     if not named:

@@ -1,4 +1,4 @@
--- PostgreSQL 17 and later build an index with no search path but their own, in which the names of 0050 would not find the
+-- PostgreSQL 17 and later build an index with no search path but their own, in which the names of 0051 would not find the
 -- functions they call. Until 0051_index_of_names these indexes hold nothing.
 DROP INDEX resource_outside_names;
 DROP INDEX resource_version_outside_names;

@@ -46,7 +46,7 @@ BEGIN
 END
 $$;
 
--- The links of 0048, by the JSON of 0050.
+-- The links of 0048, by the JSON of 0051.
 CREATE OR REPLACE FUNCTION salus_links(kind text, content bytea) RETURNS TABLE (name text, states boolean)
     LANGUAGE plpgsql STABLE STRICT SET plan_cache_mode = force_generic_plan
 AS $$

@@ -1,4 +1,4 @@
--- The indexes of 0020 by the names of 0050, which bring the search path that building and analysing an index needs.
+-- The indexes of 0020 by the names of 0051, which bring the search path that building and analysing an index needs.
 ALTER FUNCTION salus_names(text, bytea) SET search_path = pg_catalog, public;
 DROP INDEX resource_outside_names;
 DROP INDEX resource_version_outside_names;
