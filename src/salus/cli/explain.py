@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import getpass
 
 import msgspec
 
 from salus.cli.command import Command
+from salus.cli.operator import auditor_of
 from salus.cli.terminal import say, say_json
-from salus.core.access import Action, Caller, Purpose, Role
+from salus.core.access import Action
 from salus.core.errors import NotFound
 from salus.node import open_services
 from salus.store.requests import leaves_of_request
 from salus.trust.explain import Explanation, explain_to_citizen, explain_to_professional
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
-from salus.web.services import Services
 
 _TO = {"citizen": explain_to_citizen, "professional": explain_to_professional}
 
@@ -47,24 +46,11 @@ def _run(options: argparse.Namespace) -> int:
 async def _explained(options: argparse.Namespace) -> list[Explanation]:
     async with open_services(options.data) as (_, services):
         asked = AccessRequest(Action.AUDIT, "AuditEvent", "explanation")
-        async with enter(services.gatehouse, _auditor(services), asked) as access:
+        async with enter(services.gatehouse, auditor_of(services), asked) as access:
             leaves = await leaves_of_request(access.grant, services.database, options.request)
             for leaf in leaves:
                 access.record((leaf.patient,) if leaf.patient else ())
     return [_TO[options.to](leaf) for leaf in leaves]
-
-
-def _auditor(services: Services) -> Caller:
-    """Return the caller: whoever may read the node's keys may read its audit, and is written down."""
-    user = getpass.getuser()
-    return Caller(
-        subject=f"os-user:{user}",
-        name=f"{user} (command line)",
-        role=Role.AUDITOR,
-        organisation=services.name,
-        issuer=services.base_url,
-        purpose=Purpose.OPERATIONS,
-    )
 
 
 COMMAND = Command("explain", "Say why an access was permitted or refused.", _arguments, _run)
