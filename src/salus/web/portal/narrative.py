@@ -41,11 +41,6 @@ ELEMENTS_MAX = 20_000
 DEPTH_MAX = 60
 
 
-def sanitise(div: str) -> str:
-    """Return HTML that holds only the allowed elements and attributes of `div`, "" if it cannot be read."""
-    return "".join(html for _, html in by_language(div))
-
-
 def by_language(div: str) -> list[tuple[str, str]]:
     """Return the narrative as safe HTML, a block for each language, [] if it cannot be read.
 
