@@ -13,7 +13,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from salus.core.access import Caller, Purpose, Role
+from salus.core.access import Assurance, Caller, Purpose, Role
 from salus.core.errors import NotAuthenticated
 from salus.core.identifiers import new_id
 
@@ -64,6 +64,7 @@ class _Claims(msgspec.Struct, frozen=True):
     scope: str = ""
     node: str | None = None
     client_id: str = ""
+    assurance: Assurance | None = None
 
 
 def issue(key: ECKey, caller: Caller, terms: TokenTerms, *, now: datetime, client: str = "") -> str:
@@ -87,6 +88,7 @@ def issue(key: ECKey, caller: Caller, terms: TokenTerms, *, now: datetime, clien
         "scope": " ".join(caller.scopes),
         "node": caller.node,
         "client_id": client,
+        "assurance": caller.assurance.value if caller.assurance else None,
     }
     present = {name: value for name, value in claims.items() if value not in (None, "")}
     present |= {"name": caller.name, "organisation": caller.organisation}
@@ -134,5 +136,6 @@ def _checked(claims: _Claims, terms: TokenTerms, now: datetime) -> AccessToken:
         scopes=tuple(claims.scope.split()),
         node=claims.node,
         token_id=claims.jti,
+        assurance=claims.assurance,
     )
     return AccessToken(caller, datetime.fromtimestamp(claims.exp, tz=now.tzinfo), claims.client_id)

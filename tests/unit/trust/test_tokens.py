@@ -10,7 +10,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from salus.core.access import Role
+from salus.core.access import Assurance, Role
 from salus.core.errors import NotAuthenticated
 from salus.trust.identity import Doorkeeper, authenticate
 from salus.trust.tokens import TokenTerms, issue, verify
@@ -55,6 +55,12 @@ def test_a_token_says_who_it_was_issued_for(key, caller):
         ("patient/*.rs",),
     )
     assert found.caller.token_id
+
+
+@pytest.mark.parametrize("assurance", [None, *Assurance])
+def test_a_token_says_how_sure_the_log_in_was(key, caller, assurance):
+    token = issue(key, caller(assurance=assurance), TERMS, now=NOW)
+    assert verify(key, token, TERMS, now=NOW).caller.assurance is assurance
 
 
 @pytest.mark.parametrize("seconds", [300, 301, 100_000])

@@ -9,7 +9,7 @@ from salus.core.errors import NotFound
 from salus.store.statistics import count
 from salus.web.portal.lookup import find_citizens
 from salus.web.portal.personas import persona_caller, personas, require_demo
-from salus.web.portal.session import log_in, log_out
+from salus.web.portal.session import local_path, log_in, log_out
 from salus.web.portal.visit import Visit
 
 HOMES = {Role.CITIZEN: "/record", Role.CLINICIAN: "/patient", Role.PHARMACIST: "/patient"}
@@ -58,7 +58,8 @@ async def login(visit: Visit) -> Response:
         caller = persona_caller(Role(chosen), services.country)
     else:
         return _login_page(visit, problem=visit.say("login-choose"), status=422)
-    answer = RedirectResponse(f"{HOMES[caller.role]}?language={visit.language}", 303)
+    where = local_path(visit.form.get("next", "")) or f"{HOMES[caller.role]}?language={visit.language}"
+    answer = RedirectResponse(where, 303)
     log_in(visit.sessions, answer, caller)
     return answer
 
@@ -79,6 +80,7 @@ def _login_page(visit: Visit, *, problem: str = "", status: int = 200) -> Respon
         personas=listed,
         problem=problem,
         identifier=visit.form.get("identifier", ""),
+        next=local_path(visit.form.get("next", "") or visit.request.query_params.get("next", "")),
     )
 
 

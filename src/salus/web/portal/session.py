@@ -1,13 +1,15 @@
 """Sessions of the portal: a signed cookie, and a form token that other sites cannot know.
 
 The cookie holds a token whose audience is the portal, so that it opens no interface for software and no
-access token opens the portal. It is HttpOnly and SameSite=Strict.
+access token opens the portal. It is HttpOnly and SameSite=Lax: whoever comes back from a log-in provider, or
+from an app that asks for consent, is known; a form of another site carries no token of the forms.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from datetime import timedelta
 
@@ -24,6 +26,9 @@ from salus.web.services import Services
 
 SESSION, FORM = "salus_session", "salus_form"
 SESSION_SECONDS = 30 * 60
+PATH_LENGTH_MAX = 4_096
+_LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*", re.ASCII)
+"""An absolute path with or without a query: printable, no backslash, and no second slash at its start."""
 
 
 class Sessions(msgspec.Struct, frozen=True):
@@ -67,7 +72,12 @@ async def log_out(sessions: Sessions, response: Response, caller: Caller) -> Non
     expires_at = services.clock() + timedelta(seconds=SESSION_SECONDS)
     services.doorkeeper.revoked[caller.token_id] = expires_at  # here at once, elsewhere by notification
     await revoke(services.database, caller.token_id, expires_at)
-    response.delete_cookie(SESSION, path="/", httponly=True, samesite="strict")
+    response.delete_cookie(SESSION, path="/", httponly=True, samesite="lax")
+
+
+def local_path(text: str) -> str:
+    """Return a path of this node to go on to after the log-in, "" for what leads or may lead elsewhere."""
+    return text if len(text) <= PATH_LENGTH_MAX and _LOCAL_PATH.fullmatch(text) else ""
 
 
 def form_token(sessions: Sessions, request: Request) -> str:
@@ -110,5 +120,5 @@ def _set_cookie(sessions: Sessions, response: Response, name: str, value: str) -
         path="/",
         secure=sessions.services.base_url.startswith("https:"),
         httponly=True,
-        samesite="strict",
+        samesite="lax",
     )
