@@ -96,6 +96,7 @@ class Caller(msgspec.Struct, frozen=True):
         token_id: the token's jti.
         assurance: of the log-in behind the request; None for one whose token does not say, which its issuer
             answers for.
+        app: client id of the app that acts for the caller within its scopes, "" without one.
     """
 
     subject: str
@@ -109,6 +110,11 @@ class Caller(msgspec.Struct, frozen=True):
     node: str | None = None
     token_id: str = ""
     assurance: Assurance | None = None
+    app: str = ""
+
+
+Narrowing = tuple[tuple[tuple[str, str], ...], ...]
+"""Searches as (parameter, value), of which a resource must satisfy one whole."""
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -124,6 +130,8 @@ class Grant(msgspec.Struct, frozen=True):
         opened_at: when the gate opened.
         types: resource types whose content may be read on the way, whatever the address named: what is
             included, what a chain or _has passes through, what a compartment holds; None for all.
+        narrowed: resource types of which the scopes let only what satisfies a search be read, with that
+            search. They are not among `types`: a store function that does not narrow refuses them.
     """
 
     request: str
@@ -133,6 +141,7 @@ class Grant(msgspec.Struct, frozen=True):
     rule: str
     opened_at: datetime
     types: frozenset[str] | None = None
+    narrowed: tuple[tuple[str, Narrowing], ...] = ()
 
 
 class Outcome(StrEnum):

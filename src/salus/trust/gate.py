@@ -211,6 +211,7 @@ class Passage:
             rule=decision.rule,
             opened_at=self._gatehouse.clock(),
             types=decision.types,
+            narrowed=decision.narrowed,
         )
 
     async def __aexit__(

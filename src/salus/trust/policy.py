@@ -9,12 +9,12 @@ from typing import Literal
 
 import msgspec
 
-from salus.core.access import Action, Caller, Purpose, Role
+from salus.core.access import Action, Caller, Narrowing, Purpose, Role
 from salus.standards.fhir.model import resource_types
 from salus.trust.circumstances import Circumstance, circumstances_of
 from salus.trust.facts import ORDINARY, TIED, Facts
 from salus.trust.jurisdictions.law import NEUTRAL, Jurisdiction, jurisdiction_of
-from salus.trust.scopes import permitting
+from salus.trust.scopes import parse_grantable, permitting
 
 SUMMARY = "summary"
 """The word for a patient summary, which is one document of many types."""
@@ -31,6 +31,8 @@ class AccessRequest(msgspec.Struct, frozen=True):
         patients: logical ids of the patients the request names; None when it names none. Naming one confines
             the grant to them, so leave it away for a write whose patient is not known yet.
         many: whether a condition may hit several resources (a conditional delete of many).
+        narrows: whether the store holds the answer to `Decision.narrowed`; without, a scope with a query
+            permits nothing.
     """
 
     action: Action
@@ -38,6 +40,7 @@ class AccessRequest(msgspec.Struct, frozen=True):
     what: str
     patients: frozenset[str] | None = None
     many: bool = False
+    narrows: bool = False
 
 
 class Obligation(StrEnum):
@@ -64,6 +67,8 @@ class Decision(msgspec.Struct, frozen=True):
         types: resource types that may be read on the way (`core.access.Grant.types`), None for all.
         obligations: what must happen besides; none where it is refused.
         absent: whether the answer must look as if the person, or what is asked, were not there.
+        narrowed: resource types that may be read only as far as they satisfy a search
+            (`core.access.Grant.narrowed`).
     """
 
     permitted: bool
@@ -72,6 +77,7 @@ class Decision(msgspec.Struct, frozen=True):
     types: frozenset[str] | None = frozenset()
     obligations: frozenset[Obligation] = frozenset()
     absent: bool = False
+    narrowed: tuple[tuple[str, Narrowing], ...] = ()
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -161,7 +167,10 @@ def decide(
     if facts.mandate is not None:
         types = facts.mandate if types is None else types & facts.mandate
     owed = _obligations(caller.role, request.action, request.type, words)
-    return Decision(True, decision.rule, decision.patients, types, owed)
+    narrowed = narrowed_types(caller, request.action, decision.patients, words) if caller.scopes else ()
+    if facts.mandate is not None:
+        narrowed = tuple(one for one in narrowed if one[0] in facts.mandate)
+    return Decision(True, decision.rule, decision.patients, types, owed, narrowed=narrowed)
 
 
 def refuse_purpose(facts: Facts) -> Decision:
@@ -186,6 +195,28 @@ def readable_types(
     if patients is None:
         return reach[0]
     return reach[2] if patients == {caller.patient} else reach[1]
+
+
+def narrowed_types(
+    caller: Caller,
+    action: Action,
+    patients: frozenset[str] | None,
+    words: frozenset[Circumstance] = frozenset(),
+) -> tuple[tuple[str, Narrowing], ...]:
+    """Return the types of which the scopes let the caller read only what satisfies a search, with it."""
+    named = {scope.type for scope in map(parse_grantable, caller.scopes) if scope is not None and scope.query}
+    looking = action if action in _LOOKING else Action.SEARCH
+    return tuple(
+        (name, permission.narrowing)
+        for name in sorted(named)
+        if (permission := permitting(caller.scopes, looking, name)) is not None and permission.narrowing
+        if _is_permitted(caller, AccessRequest(looking, name, "", patients, narrows=True), words)
+    )
+
+
+def _is_permitted(caller: Caller, request: AccessRequest, words: frozenset[Circumstance]) -> bool:
+    decision = _by_rule(_rule_for(caller, request, words), caller, request)
+    return decision.permitted and decision.patients == request.patients
 
 
 _LOOKING = frozenset({Action.READ, Action.SEARCH, Action.HISTORY, Action.CHANGES, Action.EXPORT})
@@ -283,6 +314,8 @@ def _permit(rule: Rule, caller: Caller, request: AccessRequest) -> Decision:
         scope = permitting(caller.scopes, request.action, request.type)
         if scope is None:
             return Decision(False, "scope-does-not-permit-this")
+        if scope.narrowing and not (request.narrows and request.action in _LOOKING):
+            return Decision(False, "scope-narrows-by-a-query")
         if scope.context == "patient":
             reach = "own"
         elif reach == "scope":

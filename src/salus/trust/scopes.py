@@ -1,14 +1,17 @@
 """What the scopes of a token permit (SMART App Launch 2.2; `standards/smart/scopes.py` reads them).
 
-A scope that narrows by a query ("patient/Observation.rs?category=...") is not carried into the store yet and
-therefore permits nothing here, rather than more than it says.
+A scope that narrows by a query ("patient/Observation.rs?category=...") lets only resources be read that satisfy
+it, and only where the door says that the store narrows what it answers (`trust.policy.AccessRequest.narrows`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from salus.core.access import Action
+import msgspec
+
+from salus.core.access import Action, Narrowing
+from salus.standards.fhir.model import resource_types
 from salus.standards.smart import scopes as smart
 from salus.standards.smart.scopes import Scope
 
@@ -22,6 +25,22 @@ _LETTERS: dict[Action, str] = {
     Action.UPDATE: "u",
     Action.DELETE: "d",
 }
+_OF_MANY_TYPES = frozenset({"", "summary"})
+"""What is more than one resource type: a scope for "*" permits it. Our other words (a citizen's rights, incidents)
+are no resources, and no scope permits them."""
+LOOKING = frozenset("rs")
+
+
+class Permission(msgspec.Struct, frozen=True):
+    """What scopes permit of one action on one type.
+
+    Args:
+        context: "patient", "user" or "system": the widest of those that permit it.
+        narrowing: the searches of which a resource must satisfy one; () for none.
+    """
+
+    context: str
+    narrowing: Narrowing = ()
 
 
 def parse_scope(text: str) -> Scope | None:
@@ -30,18 +49,32 @@ def parse_scope(text: str) -> Scope | None:
     return None if found is None or found.query else found
 
 
+def parse_grantable(text: str) -> Scope | None:
+    """Return the resource scope, None for any other, a malformed one, or a query on what is written."""
+    found = smart.parse_scope(text)
+    return None if found is None or (found.query and not LOOKING.issuperset(found.letters)) else found
+
+
 def letters_for(action: Action) -> str:
     """Return the letters that a scope needs for an action, "" where no scope permits it."""
     return _LETTERS.get(action, "")
 
 
-def permitting(scopes: Iterable[str], action: Action, resource_type: str) -> Scope | None:
-    """Return a scope that permits the action on the type, the widest context first; None when there is none.
+def permitting(scopes: Iterable[str], action: Action, resource_type: str) -> Permission | None:
+    """Return what the scopes permit of the action on the type; None when nothing.
 
-    A request about no single type ("") needs a scope for "*".
+    The widest context decides: what a narrower one adds to a query of a wider one is not given. A request about
+    no single type ("") needs a scope for "*". A query permits nothing but reading.
     """
     letters = _LETTERS.get(action)
-    if letters is None:
+    if letters is None or not (resource_type in _OF_MANY_TYPES or resource_type in resource_types()):
         return None
-    parsed = (scope for scope in map(parse_scope, scopes) if scope is not None)
-    return next(iter(smart.fitting(parsed, letters, resource_type)), None)
+    asked = "" if resource_type in _OF_MANY_TYPES else resource_type
+    parsed = [scope for scope in map(parse_grantable, scopes) if scope is not None]
+    fitting = smart.fitting(parsed, letters, asked)
+    if not fitting:
+        return None
+    context = fitting[0].context
+    if not fitting[0].query:
+        return Permission(context)
+    return Permission(context, tuple(dict.fromkeys(one.query for one in fitting if one.context == context)))

@@ -127,3 +127,39 @@ def test_scopes_narrow_a_clinician_and_never_widen_a_citizen(caller):
 def test_every_rule_has_its_own_id():
     names = [rule.id for rule in rules()]
     assert len(names) == len(set(names))
+
+
+LAB = (("category", "laboratory"),)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "action", "narrowing"),
+    [
+        (("patient/Observation.rs?category=laboratory",), A.READ, (LAB,)),
+        (("patient/Observation.rs?category=laboratory",), A.SEARCH, (LAB,)),
+        (("patient/Observation.r?category=laboratory", "patient/Observation.s"), A.READ, (LAB,)),
+        (("patient/Observation.rs?category=laboratory", "patient/Observation.rs"), A.READ, ()),
+        (("patient/Observation.rs?category=laboratory", "patient/*.rs"), A.READ, ()),
+        (("patient/Observation.rs?category=laboratory",), A.CREATE, None),
+        (("patient/Observation.cruds?category=laboratory",), A.READ, None),  # a query narrows no writing
+    ],
+)
+def test_a_scope_with_a_query_narrows_what_the_store_answers(caller, scopes, action, narrowing):
+    who = caller(Role.CITIZEN, patient="ana", scopes=scopes)
+    decision = decide(who, AccessRequest(action, "Observation", "x", narrows=True))
+    assert decision.permitted == (narrowing is not None)
+    if narrowing is not None:
+        assert dict(decision.narrowed).get("Observation", ()) == narrowing
+        assert (decision.types is None or "Observation" in decision.types) == (narrowing == ())
+
+
+def test_a_door_that_does_not_narrow_gives_nothing_for_a_scope_with_a_query(caller):
+    who = caller(Role.CITIZEN, patient="ana", scopes=("patient/Observation.rs?category=laboratory",))
+    assert decide(who, AccessRequest(A.READ, "Observation", "x")).rule == "scope-narrows-by-a-query"
+
+
+@pytest.mark.parametrize("word", ["restriction", "rectification", "exchange-opt-out", "transmission"])
+def test_no_scope_permits_what_is_no_resource(caller, word):
+    who = caller(Role.CITIZEN, patient="ana", scopes=("patient/*.cruds", "user/*.cruds"))
+    assert not decide(who, AccessRequest(A.UPDATE, word, "x")).permitted
+    assert not decide(who, AccessRequest(A.READ, word, "x")).permitted
