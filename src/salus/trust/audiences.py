@@ -9,7 +9,6 @@ from salus.trust.policy import Decision, Obligation
 PROFESSIONALS = "professionals"
 PROXIES = "proxies"
 ABROAD = "abroad"
-_PROFESSIONALS = frozenset({Role.CLINICIAN, Role.PHARMACIST, Role.EMERGENCY, Role.NODE})
 _UNVEILED = frozenset({Role.CITIZEN, Role.OPERATOR, Role.AUDITOR})
 
 
@@ -21,14 +20,22 @@ def audiences_of(caller: Caller, decision: Decision, law: Jurisdiction) -> froze
     """
     if caller.role in _UNVEILED:
         return frozenset()
-    abroad = {ABROAD, f"node:{caller.node}"} if caller.node is not None else set()
-    if Obligation.REVIEW_AFTER in decision.obligations:
-        return frozenset() if law.exchange_opt_out_opened_in_emergency.value else frozenset(abroad & {ABROAD})
-    words = abroad | {f"person:{caller.subject}", f"purpose:{caller.purpose.value}"}
+    if Obligation.REVIEW_AFTER in decision.obligations and law.restriction_opened_in_emergency.value:
+        closed = caller.node is not None and not law.exchange_opt_out_opened_in_emergency.value
+        return frozenset({ABROAD}) if closed else frozenset()
+    return words_of(caller)
+
+
+def words_of(caller: Caller) -> frozenset[str]:
+    """Return all the audiences that the caller belongs to by what they are, whatever was decided.
+
+    Who is neither the citizen nor a proxy counts as a professional: an app and a desk see no more than the
+    staff they stand beside.
+    """
+    words = {f"person:{caller.subject}", f"purpose:{caller.purpose.value}"}
+    words.add(PROXIES if caller.role is Role.PROXY else PROFESSIONALS)
     if caller.organisation:
         words.add(f"organisation:{caller.organisation}")
-    if caller.role in _PROFESSIONALS:
-        words.add(PROFESSIONALS)
-    if caller.role is Role.PROXY:
-        words.add(PROXIES)
+    if caller.node is not None:
+        words |= {ABROAD, f"node:{caller.node}"}
     return frozenset(words)

@@ -43,3 +43,8 @@ def test_a_proxy_is_no_professional(caller):
 def test_an_emergency_lifts_all_but_what_the_law_keeps_closed(caller, country, left):
     who = caller(purpose=Purpose.EMERGENCY, node="EE")
     assert _audiences(who, Facts(emergency_reason="unconscious"), country) == left
+
+
+@pytest.mark.parametrize("role", ["app", "desk", "researcher", "access-body", "node"])
+def test_who_is_neither_citizen_nor_proxy_sees_no_more_than_a_professional(caller, role):
+    assert PROFESSIONALS in _audiences(caller(Role(role)), Facts(), "PT")

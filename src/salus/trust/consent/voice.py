@@ -96,11 +96,12 @@ def voice_of(provisions: Iterable[Provision], asked: Asked) -> Voice:
     denials = [provision for provision in fitting if not provision.permits]
     if not denials:
         return Voice.PERMIT if permits else Voice.SILENT
-    stands = any(all(_outdoes(permit, denial) for denial in denials) for permit in permits)
+    stands = any(all(outdoes(permit, denial) for denial in denials) for permit in permits)
     return Voice.PERMIT if stands else Voice.DENY
 
 
-def _outdoes(permit: Provision, denial: Provision) -> bool:
+def outdoes(permit: Provision, denial: Provision) -> bool:
+    """Return whether a permit stands against a denial: nested in it, or less of all that it is about."""
     if denial.path[: len(permit.path)] == permit.path:
         return False
     if permit.path[: len(denial.path)] == denial.path:

@@ -1,0 +1,104 @@
+"""A person's FHIR Consents and whom they name, as stored: what a decision or a veil is worked out from.
+
+They are facts of a decision and so read before it, without a grant; nothing of them leaves the node by this
+way. Consents of records that are one person's are all of that person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from salus.store.postgres import Connection, Database
+
+Json = Mapping[str, Any]
+"""A resource: JSON."""
+
+_CONSENTS = """
+SELECT id, content FROM resource
+WHERE compartment = ANY (records_of_person($1)) AND type = 'Consent' AND NOT deleted ORDER BY id LIMIT $2
+"""
+_NAMED = """
+SELECT type || '/' || id AS name, content FROM resource
+WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND NOT deleted
+"""
+CONSENTS_MAX = 200
+"""Most Consents of one person that are heard; the node refuses to store more (`trust.consent.hanging`)."""
+_NAMED_MAX = 1_000
+_HOLDERS = (("participant", "member"), ("member", "entity"))
+_LINKS = ("practitioner", "organization")
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class Consents(msgspec.Struct, frozen=True):
+    """What a person has said, active or not.
+
+    Args:
+        found: the Consents in the order of their ids, each with its id.
+        named: the resources that their actors name, by "Type/id"; of a team or group its members as well.
+    """
+
+    found: tuple[Json, ...] = ()
+    named: Mapping[str, Json] = {}
+
+
+NOTHING_SAID = Consents()
+
+
+async def consents_of(database: Database, patient: str) -> Consents:
+    """Return the Consents of the person whose record this is, by its logical id."""
+    async with database.system() as connection:
+        return await consents_within(connection, patient)
+
+
+async def consents_within(connection: Connection, patient: str) -> Consents:
+    """Do so in the caller's transaction, on a connection that sees the whole record."""
+    rows = await connection.fetch(_CONSENTS, patient, CONSENTS_MAX)
+    if not rows:
+        return NOTHING_SAID
+    found = tuple({**_decode(row["content"]), "id": row["id"]} for row in rows)
+    named: dict[str, Json] = {}
+    wanted = {link for consent in found for link in _actors(consent.get("provision"))}
+    for _ in range(2):  # a team or a role, then who is in it
+        missing = sorted(wanted - named.keys())[:_NAMED_MAX]
+        resources = await _read(connection, missing)
+        named |= resources
+        wanted = {link for each in resources.values() for link in _members(each)}
+        if not wanted:
+            break
+    return Consents(found, named)
+
+
+async def _read(connection: Connection, names: Iterable[str]) -> dict[str, Json]:
+    pairs = [pair for pair in (name.split("/") for name in names) if len(pair) == 2]
+    if not pairs:
+        return {}
+    rows = await connection.fetch(_NAMED, [kind for kind, _ in pairs], [identity for _, identity in pairs])
+    return {row["name"]: _decode(row["content"]) for row in rows}
+
+
+def _actors(provision: Any) -> Iterator[str]:  # Any: JSON
+    """Yield the literal references of the actors of a provision and of those nested in it."""
+    if not isinstance(provision, dict):
+        return
+    for actor in provision.get("actor", ()):
+        yield from _literal(actor.get("reference"))
+    for nested in provision.get("provision", ()):
+        yield from _actors(nested)
+
+
+def _members(resource: Json) -> Iterator[str]:
+    for name in _LINKS:
+        if resource.get("resourceType") == "PractitionerRole":
+            yield from _literal(resource.get(name))
+    for held, element in _HOLDERS:
+        for each in resource.get(held, ()):
+            if isinstance(each, dict):
+                yield from _literal(each.get(element))
+
+
+def _literal(reference: Any) -> Iterator[str]:  # Any: JSON
+    if isinstance(reference, dict) and isinstance(reference.get("reference"), str):
+        yield reference["reference"].partition("/_history/")[0]

@@ -1,0 +1,73 @@
+"""Whom an actor of a Consent means, in the words of `salus.trust.audiences`. Pure.
+
+A Consent names resources or identifiers; a caller is a subject, works for an organisation, asks from a node.
+A person is known by the id and the identifiers of their resource, an organisation by these and its names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from salus.trust.consent.provisions import reference_words
+
+Json = Mapping[str, Any]
+"""A resource: JSON."""
+Names = Mapping[str, Json]
+"""The resources that actors name, by "Type/id"."""
+
+_PERSONS = frozenset({"Practitioner", "Patient", "RelatedPerson", "Device", "Person"})
+_SYSTEMS = {
+    "urn:iso:std:iso:3166": ("country",),
+    "urn:salus:organisation": ("organisation",),
+    "urn:salus:person": ("person",),
+    "urn:salus:node": ("node",),
+}
+_ANY = ("person", "organisation")
+
+
+def words_of_actor(actor: str, names: Names) -> frozenset[str]:
+    """Return the words by which a caller may be known as the actor; none where nobody is told.
+
+    Args:
+        actor: "Type/id" or "system|value", as in `Provision.actors`.
+        names: the resources known.
+    """
+    return frozenset(_words(actor, names, depth=2))
+
+
+def _words(actor: str, names: Names, *, depth: int) -> Iterator[str]:
+    if "|" in actor:
+        system, _, value = actor.partition("|")
+        yield from (f"{kind}:{value}" for kind in _SYSTEMS.get(system, _ANY))
+        return
+    resource = names.get(actor)
+    if resource is None:
+        return
+    kind = actor.partition("/")[0]
+    if kind in _PERSONS:
+        yield from _known_by("person", actor, resource)
+    elif kind == "Organization":
+        yield from _known_by("organisation", actor, resource)
+        titles = [resource.get("name"), *resource.get("alias", ())]
+        yield from (f"organisation:{title}" for title in titles if title)
+    elif depth:
+        for member in _members(kind, resource):
+            yield from _words(member, names, depth=depth - 1)
+
+
+def _members(kind: str, resource: Json) -> Iterator[str]:
+    if kind == "PractitionerRole":  # the person in it; the organisation only where it names nobody
+        yield from reference_words(resource.get("practitioner") or resource.get("organization"))
+    for each in resource.get("participant", ()):
+        yield from reference_words(each.get("member"))
+    for each in resource.get("member", ()):
+        if not each.get("inactive"):
+            yield from reference_words(each.get("entity"))
+
+
+def _known_by(word: str, actor: str, resource: Json) -> Iterator[str]:
+    yield f"{word}:{actor.partition('/')[2]}"
+    for identifier in resource.get("identifier", ()):
+        if identifier.get("value"):
+            yield f"{word}:{identifier['value']}"
