@@ -85,15 +85,15 @@ def is_enough(level: Assurance | None, least: Assurance) -> bool:
 
 
 def identifiers_of(trusted: Sequence[IdentifierClaim], claims: Claims) -> tuple[tuple[str, str], ...]:
-    """Return the national identifiers that the claims carry and the settings trust them for.
+    """Return the national identifiers, as they are written, that the settings trust the claims for.
 
     A number that breaks its country's rule is none: it would find nobody, or somebody else.
     """
     found = []
     for each in trusted:
         text = _text(claims.get(each.claim))
-        number = normalise(text.removeprefix(each.prefix))
-        if text.startswith(each.prefix) and number and holds(each.system, number):
+        number = text.removeprefix(each.prefix).strip()
+        if text.startswith(each.prefix) and normalise(number) and holds(each.system, number):
             found.append((each.system, number))
     return tuple(found)
 
