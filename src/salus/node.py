@@ -29,10 +29,12 @@ from salus.store.retention import expire_quarantine
 from salus.store.revocations import follow_revocations, forget_expired
 from salus.store.search_parameters import reindex
 from salus.store.sequencer import run_sequencer
+from salus.store.standing import follow_standing
 from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
 from salus.trust.jurisdictions.law import jurisdiction_of
 from salus.trust.keys import NodeKeys, load_keys
+from salus.trust.standing import facts_of
 from salus.trust.tokens import TokenTerms
 from salus.trust.watching import Round, watch_once
 from salus.web import abroad, health, incidents, ledger, mhd, openapi, pdqm, restrictions, smart
@@ -92,10 +94,12 @@ async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tup
     keys = load_node_keys(data)
     limits, terms = settings.limits, terms_of(settings)
     async with AsyncExitStack() as stack:
+    law = jurisdiction_of(settings.country)
         database = await stack.enter_async_context(open_database(place_of(data, settings), limits=limits))
         journal = await stack.enter_async_context(open_journal(database))
         revoked = await stack.enter_async_context(follow_revocations(database))
         client = await stack.enter_async_context(_client(limits.peer_deadline_ms))
+        standing = await stack.enter_async_context(follow_standing(database, clock))
         membership = Membership(data)
         kid = key_id(keys.federation.as_dict(private=False))
         sign = partial(compact.sign, key=keys.federation, kid=kid)
@@ -117,9 +121,10 @@ async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tup
                 clock=clock,
                 data=data,
                 database=database,
-                gatehouse=Gatehouse(journal, clock, law=jurisdiction_of(settings.country)),
+                gatehouse=Gatehouse(journal, clock, law=law, knows=partial(facts_of, standing, clock, law)),
                 journal=journal,
                 doorkeeper=Doorkeeper(
+                standing=standing,
                     keys.token, terms, clock, revoked, lambda node: membership.is_active(node, clock())
                 ),
                 terms=terms,

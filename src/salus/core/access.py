@@ -132,6 +132,7 @@ class Grant(msgspec.Struct, frozen=True):
             included, what a chain or _has passes through, what a compartment holds; None for all.
         narrowed: resource types of which the scopes let only what satisfies a search be read, with that
             search. They are not among `types`: a store function that does not narrow refuses them.
+        marks: what the leaves say of the access besides (`Leaf.marks`).
     """
 
     request: str
@@ -142,6 +143,7 @@ class Grant(msgspec.Struct, frozen=True):
     opened_at: datetime
     types: frozenset[str] | None = None
     narrowed: tuple[tuple[str, Narrowing], ...] = ()
+    marks: tuple[str, ...] = ()
 
 
 class Outcome(StrEnum):
@@ -152,7 +154,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-class Leaf(msgspec.Struct, frozen=True):
+class Leaf(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of the audit: one patient whose data left or changed in one request.
 
     Args:
@@ -165,6 +167,8 @@ class Leaf(msgspec.Struct, frozen=True):
         resources: how many resources of this patient left or changed.
         outcome: served, refused or failed.
         rule: id of the policy rule that decided.
+        marks: what is out of the ordinary, sorted: "assisted" (by staff at a desk), "emergency", "unproven"
+            (that the patient is with the professional abroad). A leaf without marks has no such member.
     """
 
     at: datetime
@@ -181,3 +185,4 @@ class Leaf(msgspec.Struct, frozen=True):
     resources: int
     outcome: Outcome
     rule: str
+    marks: tuple[str, ...] = ()

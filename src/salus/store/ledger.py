@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import msgspec
 
 from salus.core.access import Grant, Leaf, Outcome
+from salus.store.notices import TOLD, is_told, notice_of, tell
 from salus.store.postgres import Connection
 
 _APPEND = "SELECT append_leaves($1, $2, $3)"
@@ -61,15 +62,25 @@ def leaf_of(grant: Grant, patient: str, *, what: str, resources: int, outcome: O
         resources=resources,
         outcome=outcome,
         rule=grant.rule,
+        marks=grant.marks,
     )
 
 
 async def append(connection: Connection, leaves: Sequence[Leaf]) -> None:
-    """Insert the leaves, unsequenced, in the caller's transaction."""
-    if leaves:
-        await connection.fetchrow(
-            _APPEND,
-            [leaf.patient for leaf in leaves],
-            [leaf.at for leaf in leaves],
-            encode_entries(leaves),
-        )
+    """Insert the leaves, unsequenced, in the caller's transaction, with the notices they give rise to."""
+    told = [leaf for leaf in leaves if leaf.marks and TOLD.intersection(leaf.marks)]
+    if told:
+        async with connection.transaction():
+            await _insert(connection, leaves)
+            await tell(connection, [notice_of(leaf) for leaf in told if is_told(leaf)])
+    elif leaves:
+        await _insert(connection, leaves)
+
+
+async def _insert(connection: Connection, leaves: Sequence[Leaf]) -> None:
+    await connection.fetchrow(
+        _APPEND,
+        [leaf.patient for leaf in leaves],
+        [leaf.at for leaf in leaves],
+        encode_entries(leaves),
+    )

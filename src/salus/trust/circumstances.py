@@ -33,6 +33,7 @@ class Circumstance(StrEnum):
     OUTPUT_UNCHECKED = "output-unchecked"
     ANOTHER_AUTHOR = "another-author"
     DELAYED = "delayed"
+    DECEASED = "deceased"
 
 
 _RESCUERS = frozenset({Role.CLINICIAN, Role.PHARMACIST, Role.EMERGENCY, Role.NODE})
@@ -58,18 +59,19 @@ def circumstances_of(
 ) -> frozenset[Circumstance]:
     """Return what is true of the request, in the policy's words."""
     if facts is ORDINARY:
-        return _of_ordinary(caller.role, caller.purpose, caller.node is not None, caller.assurance, law)
+        act = resource_type if resource_type in law.assurance_of_acts.value else ""
+        return _of_ordinary(caller.role, caller.purpose, caller.node is not None, caller.assurance, act, law)
     return _words(caller, resource_type, facts, law)
 
 
 @lru_cache(maxsize=1_024)
 def _of_ordinary(
-    role: Role, purpose: Purpose, abroad: bool, assurance: Assurance | None, law: Jurisdiction
+    role: Role, purpose: Purpose, abroad: bool, assurance: Assurance | None, act: str, law: Jurisdiction
 ) -> frozenset[Circumstance]:
     """Return the words of a request that nothing out of the ordinary is known of, as of most."""
     node = "abroad" if abroad else None
     someone = Caller("", "", role, "", "", purpose, node=node, assurance=assurance)
-    return _words(someone, "", ORDINARY, law)
+    return _words(someone, act, ORDINARY, law)
 
 
 def _words(caller: Caller, resource_type: str, facts: Facts, law: Jurisdiction) -> frozenset[Circumstance]:
@@ -80,7 +82,7 @@ def _words(caller: Caller, resource_type: str, facts: Facts, law: Jurisdiction) 
         Circumstance.UNPROVEN: not facts.is_proven and tied and caller.node is not None,
         Circumstance.SESSION_ENDED: not facts.has_session,
         Circumstance.ASSURANCE_TOO_LOW: caller.assurance is not None
-        and _RANKS[caller.assurance] < _RANKS[_needed(caller, law)],
+        and _RANKS[caller.assurance] < _RANKS[needed_assurance(caller, resource_type, law)],
         Circumstance.EMERGENCY: emergency,
         Circumstance.EMERGENCY_WITHOUT_REASON: facts.emergency_reason is not None and not emergency,
         Circumstance.RESTRICTED: facts.restriction is Restriction.REACHES
@@ -90,23 +92,32 @@ def _words(caller: Caller, resource_type: str, facts: Facts, law: Jurisdiction) 
         Circumstance.OPTED_OUT_OF_SECONDARY_USE: facts.is_opted_out_of_secondary_use,
         Circumstance.NO_OPT_OUT_HERE: not law.exchange_opt_out_offered.value,
         Circumstance.DEFAULT_IS_DENY: law.default_access.value == "deny",
-        Circumstance.OUTSIDE_MANDATE: facts.mandate is not None and resource_type not in facts.mandate,
+        # A request about no single type reads what the mandate covers: the grant's types are cut to it.
+        Circumstance.OUTSIDE_MANDATE: facts.mandate is not None
+        and resource_type not in facts.mandate | ({""} if caller.role is Role.PROXY else frozenset()),
         Circumstance.HAS_PERMIT: facts.has_permit,
         Circumstance.OUTSIDE_ENVIRONMENT: facts.environment is Environment.OUTSIDE,
         Circumstance.OUTPUT_UNCHECKED: not facts.is_output_checked,
         Circumstance.ANOTHER_AUTHOR: not facts.is_own_entry,
         Circumstance.DELAYED: facts.is_delayed,
+        Circumstance.DECEASED: facts.has_died,
     }
     words = {word for word, holds in found.items() if holds}
     said = _VOICES.get(facts.voice)
     return frozenset(words | {said} if said else words)
 
 
-def _needed(caller: Caller, law: Jurisdiction) -> Assurance:
-    """Return the least assurance; a machine that asks for itself has no log-in to be sure of."""
+def needed_assurance(caller: Caller, resource_type: str, law: Jurisdiction) -> Assurance:
+    """Return the least assurance of a log-in for what is asked.
+
+    A machine that asks for itself has no log-in to be sure of. What a word of ours stands for (an opt-out, a
+    proxy's power) may need more than reading does.
+    """
     needed = law.assurance.value
     if caller.role in _MACHINES:
         return Assurance.LOW
+    if resource_type in law.assurance_of_acts.value and caller.role in _PEOPLE:
+        return law.assurance_of_acts.value[resource_type]
     if caller.role in _PEOPLE:
         return needed.citizen
     return needed.professional if caller.node is None else needed.abroad

@@ -73,6 +73,7 @@ class Facts(msgspec.Struct, frozen=True):
         is_output_checked: whether a result passed the check before it leaves (article 73).
         is_own_entry: whether what is written names the caller as its author.
         is_delayed: whether the law still delays this result for the citizen.
+        has_died: whether the person whose log-in it is has died.
     """
 
     relationship: Relationship = Relationship.OWN
@@ -89,6 +90,7 @@ class Facts(msgspec.Struct, frozen=True):
     is_output_checked: bool = False
     is_own_entry: bool = True
     is_delayed: bool = False
+    has_died: bool = False
 
 
 ORDINARY = Facts()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import lru_cache
 from types import TracebackType
 
 import msgspec
@@ -35,9 +36,21 @@ KEPT = frozenset(
         Obligation.SHOWN_IN_ACCESS_LOG,
         Obligation.AUTHOR_RECORDED,
         Obligation.MARK_ENTERED_BY_CITIZEN,
+        Obligation.MARK_UNPROVEN,
+        Obligation.MARK_ASSISTED,
+        Obligation.INFORM_CITIZEN,
+        Obligation.REVIEW_AFTER,
     }
 )
-"""What every node keeps by itself: leaves are written here, authors and marks with the data."""
+"""What every node keeps by itself: leaves and their marks are written here, notices with the leaves, authors
+with the data; what is to be looked at again was written down before it was opened (`store.emergencies`)."""
+MARKS = {
+    Obligation.MARK_UNPROVEN: "unproven",
+    Obligation.MARK_ASSISTED: "assisted",
+    Obligation.REVIEW_AFTER: "emergency",
+}
+_LOOKS = frozenset({Action.READ, Action.SEARCH, Action.HISTORY, Action.CHANGES})
+Knows = Callable[[Caller, AccessRequest], Awaitable[Facts]]
 
 
 class Gatehouse(msgspec.Struct, frozen=True):
@@ -49,6 +62,7 @@ class Gatehouse(msgspec.Struct, frozen=True):
         new_request: a maker of request ids.
         law: of the node's country.
         keeps: obligations that somebody has promised to keep; what owes another is refused.
+        knows: tells what a decision needs to know besides (`trust.standing`); without, nothing is known.
     """
 
     journal: Journal
@@ -56,6 +70,7 @@ class Gatehouse(msgspec.Struct, frozen=True):
     new_request: Callable[[], str] = request_id
     law: Jurisdiction = msgspec.field(default_factory=lambda: jurisdiction_of(NEUTRAL))
     keeps: frozenset[Obligation] = KEPT
+    knows: Knows | None = None
 
     def decide(self, caller: Caller, request: AccessRequest, facts: Facts) -> Decision:
         """Return the policy's decision; a permission whose obligations nobody keeps is a refusal."""
@@ -186,9 +201,12 @@ class Passage:
         self._access: Access | None = None
 
     async def __aenter__(self) -> Access:
-        decision = self._gatehouse.decide(self._caller, self._request, self._facts)
+        knows, request = self._gatehouse.knows, self._request
+        if knows is not None and self._facts is ORDINARY:
+            self._facts = await knows(self._caller, request)
+        decision = self._gatehouse.decide(self._caller, request, self._facts)
         grant = self._grant(decision)
-        access = Access(self._gatehouse, grant, self._request.what, self._facts)
+        access = Access(self._gatehouse, grant, request.what, self._facts)
         if not decision.permitted:
             named = sorted(self._request.patients or ()) or [""]
             await self._gatehouse.journal.write(
@@ -197,6 +215,11 @@ class Passage:
                     for patient in named
                 ]
             )
+            if decision.absent and request.action in _LOOKS and request.patients:
+                # The store answers as it does for whom it does not know: the grant opens nobody.
+                access._settled = True
+                self._access = access
+                return access
             raise _refused(self._caller, self._request, decision, grant.request)
         self._access = access
         return access
@@ -212,6 +235,7 @@ class Passage:
             opened_at=self._gatehouse.clock(),
             types=decision.types,
             narrowed=decision.narrowed,
+            marks=_marks(decision.obligations) if decision.permitted else (),
         )
 
     async def __aexit__(
@@ -234,6 +258,11 @@ class Passage:
             # The store refuses too: a type on the way that the grant does not open.
             refused = issubclass(kind, AccessRefused)
             await journal.write(access._empty(Outcome.REFUSED if refused else Outcome.FAILED))
+
+
+@lru_cache(maxsize=64)
+def _marks(obligations: frozenset[Obligation]) -> tuple[str, ...]:
+    return tuple(sorted(MARKS[each] for each in obligations & MARKS.keys()))
 
 
 def _refused(

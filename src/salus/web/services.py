@@ -19,6 +19,7 @@ from salus.federation.membership import Membership
 from salus.federation.peers import Peers
 from salus.store.journal import Journal
 from salus.store.postgres import Database
+from salus.store.standing import Standing
 from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
 from salus.trust.keys import NodeKeys
@@ -51,6 +52,7 @@ class Services(msgspec.Struct, frozen=True):
         database: the node's PostgreSQL.
         gatehouse: what `trust.gate.enter` needs.
         journal: writes audit leaves, many per flush.
+        standing: what is in force of persons besides their data, for the gate and for whoever changes it.
         doorkeeper: what `trust.identity.authenticate` needs.
         terms: what the node's access tokens say (`trust.tokens.issue`).
         keys: the node's signing keys and its secret key of search hashes.
@@ -76,6 +78,7 @@ class Services(msgspec.Struct, frozen=True):
     database: Database
     gatehouse: Gatehouse
     journal: Journal
+    standing: Standing
     doorkeeper: Doorkeeper
     terms: TokenTerms
     keys: NodeKeys

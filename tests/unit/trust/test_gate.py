@@ -157,18 +157,27 @@ async def test_an_entry_of_a_bundle_is_decided_by_itself(gatehouse, caller):
 
 
 @pytest.mark.clause("EHDS 8")
+async def test_a_look_that_must_seem_absent_opens_nobody_and_the_store_answers(database, gatehouse, caller):
+    request = AccessRequest(Action.READ, "Observation", "Observation/1", frozenset({"ana"}))
+    async with enter(gatehouse, caller(), request, Facts(restriction=Restriction.REACHES)) as access:
+        assert access.grant.patients == frozenset()
+    assert [(leaf.outcome, leaf.rule, leaf.patient) for leaf in await leaves(database)] == [
+        ("refused", "restricted-by-the-citizen", "ana")
+    ]
+
+
 @pytest.mark.parametrize(
-    ("facts", "error", "rule"),
+    ("facts", "action", "error", "rule"),
     [
-        (Facts(restriction=Restriction.REACHES), NotFound, "restricted-by-the-citizen"),
-        (Facts(has_session=False), AccessRefused, "session-has-ended"),
-        (Facts(emergency_reason="unconscious"), AccessRefused, "obligation-that-nobody-keeps"),
+        (Facts(restriction=Restriction.REACHES), Action.UPDATE, NotFound, "restricted-by-the-citizen"),
+        (Facts(has_session=False), Action.READ, AccessRefused, "session-has-ended"),
+        (Facts(emergency_reason=" "), Action.READ, AccessRefused, "emergency-needs-a-reason"),
     ],
 )
-async def test_a_refusal_by_facts_looks_absent_where_it_would_tell_of_the_person(
-    database, gatehouse, caller, facts, error, rule
+async def test_a_refusal_by_facts_is_told_only_where_it_tells_nothing_of_the_person(
+    database, gatehouse, caller, facts, action, error, rule
 ):
-    request = AccessRequest(Action.READ, "Observation", "Observation/1", frozenset({"ana"}))
+    request = AccessRequest(action, "Observation", "Observation/1", frozenset({"ana"}))
     with pytest.raises(error) as refused:
         async with enter(gatehouse, caller(), request, facts):
             pass
@@ -177,12 +186,39 @@ async def test_a_refusal_by_facts_looks_absent_where_it_would_tell_of_the_person
     assert [(leaf.outcome, leaf.rule) for leaf in await leaves(database)] == [("refused", rule)]
 
 
-async def test_an_emergency_opens_where_somebody_keeps_what_it_owes(database, gatehouse, caller):
-    owed = {Obligation.INFORM_CITIZEN, Obligation.REVIEW_AFTER}
-    keeping = msgspec.structs.replace(gatehouse, keeps=KEPT | owed)
+async def test_a_permission_whose_obligations_nobody_keeps_is_a_refusal(gatehouse, caller):
+    careless = msgspec.structs.replace(gatehouse, keeps=KEPT - {Obligation.REVIEW_AFTER})
     request = AccessRequest(Action.READ, "Observation", "Observation/1", frozenset({"ana"}))
-    async with enter(keeping, caller(), request, Facts(emergency_reason="unconscious")) as access:
-        assert access.grant.rule == "clinician-treats"
+    with pytest.raises(AccessRefused, match="obligation-that-nobody-keeps"):
+        async with enter(careless, caller(), request, Facts(emergency_reason="unconscious")):
+            pass
+
+
+@pytest.mark.clause("EHDS 11(5)")
+async def test_an_emergency_is_marked_in_its_leaf_and_the_citizen_is_told_once(database, gatehouse, caller):
+    request = AccessRequest(Action.READ, "Observation", "Observation/1", frozenset({"ana"}))
+    for _ in range(2):
+        async with enter(gatehouse, caller(), request, Facts(emergency_reason="unconscious")) as access:
+            assert access.grant.rule == "clinician-treats"
+            access.record(["ana"])
+    assert [leaf.marks for leaf in await leaves(database)] == [("emergency",)] * 2
+    async with database.system() as connection:
+        told = await connection.fetch("SELECT patient, kind, who FROM notice")
+    assert [tuple(each) for each in told] == [("ana", "emergency", "Mari Tamm")]
+
+
+async def test_the_gate_asks_who_knows_and_believes_what_it_is_handed(gatehouse, caller):
+    async def knows(who, asked):
+        assert asked.what == "Observation/1"
+        return Facts(has_session=False)
+
+    informed = msgspec.structs.replace(gatehouse, knows=knows)
+    request = AccessRequest(Action.READ, "Observation", "Observation/1", frozenset({"ana"}))
+    with pytest.raises(AccessRefused, match="session-has-ended"):
+        async with enter(informed, caller(), request):
+            pass
+    async with enter(informed, caller(), request, Facts(is_own_entry=False)) as access:
+        assert access.grant.patients == {"ana"}
 
 
 async def test_an_entry_of_a_bundle_is_decided_by_the_same_facts(gatehouse, caller):

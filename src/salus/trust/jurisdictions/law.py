@@ -56,9 +56,12 @@ class Jurisdiction(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=
         record_kept_years: how long a record is kept after the last entry.
         access_log_kept_years: how long the log of accesses is kept, at least 3 (9).
         assurance: least assurance of a log-in.
+        assurance_of_acts: least assurance for what needs another than its role does, by the policy's word for
+            it (`proxy`, `exchange-opt-out`).
         lookup_parameters: the combinations of search parameters that find a person, each enough alone.
         emergency_minutes_max: how long one emergency access may last.
         second_look_hours: within which an emergency access is looked at again.
+        acts_after_death: kinds of proxies (`store/schema/0062`) whose power outlasts the person.
     """
 
     country: str
@@ -75,9 +78,11 @@ class Jurisdiction(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=
     record_kept_years: Sourced[_Years]
     access_log_kept_years: Sourced[Annotated[int, msgspec.Meta(ge=3, le=150)]]
     assurance: Sourced[AssuranceNeeded]
+    assurance_of_acts: Sourced[dict[str, Assurance]]
     lookup_parameters: Sourced[list[list[str]]]
     emergency_minutes_max: Sourced[Annotated[int, msgspec.Meta(ge=1, le=60)]]
     second_look_hours: Sourced[Annotated[int, msgspec.Meta(ge=1, le=72)]]
+    acts_after_death: Sourced[list[Literal["parent", "guardian", "carer", "executor"]]]
 
 
 @cache

@@ -1,0 +1,120 @@
+"""What a person is told of the use of their data, and what of it they have read (schema 0061).
+
+A notice names who, when and where; never health data. It commits with the leaf that it tells of. Whoever
+sends notices on (letter, e-mail) takes them from here; for a person who chose the quiet channel only that
+there is news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from salus.core.access import Grant, Leaf, Outcome
+from salus.core.errors import NotFound
+from salus.store.postgres import Connection, Database
+
+EMERGENCY, UNPROVEN = "emergency", "unproven"
+TOLD = frozenset({EMERGENCY, UNPROVEN})
+"""Marks of a leaf that its patient is told of."""
+LISTED_MAX = 500
+_TELL = "SELECT tell($1, $2, $3, $4, $5, $6, $7)"
+_LIST = """
+SELECT id, at, kind, who, place, request, read_at FROM notice
+WHERE patient = ANY ($1) ORDER BY id DESC LIMIT $2
+"""
+_READ = "UPDATE notice SET read_at = coalesce(read_at, $3) WHERE patient = ANY ($1) AND id = $2 RETURNING id"
+_NEWS = "SELECT count(*) FROM notice WHERE patient = ANY ($1) AND read_at IS NULL"
+_QUIET = "SELECT coalesce(bool_or(quiet), false) FROM notice_channel WHERE patient = ANY ($1)"
+_CHOOSE = """
+INSERT INTO notice_channel (patient, quiet) SELECT patient, $2 FROM unnest($1::text[]) AS own (patient)
+ON CONFLICT (patient) DO UPDATE SET quiet = excluded.quiet
+"""
+
+
+class Telling(msgspec.Struct, frozen=True):
+    """A notice before it is kept; the same `kind` and `key` of a patient are kept once."""
+
+    patient: str
+    at: datetime
+    kind: str
+    key: str
+    who: str
+    place: str
+    request: str
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """A notice as the person sees it; `request` finds the access in their log."""
+
+    id: int
+    at: datetime
+    kind: str
+    who: str
+    place: str
+    request: str
+    read_at: datetime | None
+
+
+def is_told(leaf: Leaf) -> bool:
+    """Return whether a leaf gives rise to a notice: what was only tried is in the access log."""
+    return bool(leaf.patient) and leaf.outcome is Outcome.SERVED
+
+
+def notice_of(leaf: Leaf) -> Telling:
+    """Return the notice of a marked leaf: one a day for each who asks."""
+    kind = EMERGENCY if EMERGENCY in leaf.marks else UNPROVEN
+    place = ", ".join(part for part in (leaf.organisation, leaf.node) if part)
+    key = f"{leaf.at:%Y-%m-%d} {leaf.node} {leaf.subject}"
+    return Telling(leaf.patient, leaf.at, kind, key, leaf.name, place, leaf.request)
+
+
+async def tell(connection: Connection, tellings: Sequence[Telling]) -> None:
+    """Keep the notices, in the caller's transaction."""
+    if tellings:
+        columns = zip(*(msgspec.structs.astuple(each) for each in _ordered(tellings)), strict=True)
+        await connection.execute(_TELL, *(list(column) for column in columns))
+
+
+def _ordered(tellings: Sequence[Telling]) -> list[Telling]:
+    """Return them in one order for all, so that no two transactions wait for each other."""
+    return sorted(tellings, key=lambda each: (each.patient, each.kind, each.key))
+
+
+async def notices(grant: Grant, database: Database) -> list[Notice]:
+    """Return what the person of the grant was told, newest first."""
+    async with database.reading(grant) as connection:
+        rows = await connection.fetch(_LIST, sorted(grant.patients or ()), LISTED_MAX)
+    return [Notice(*row) for row in rows]
+
+
+async def unread(grant: Grant, database: Database) -> int:
+    """Return how many notices the person of the grant has not read."""
+    async with database.reading(grant) as connection:
+        return int(await connection.fetchval(_NEWS, sorted(grant.patients or ())))
+
+
+async def mark_read(grant: Grant, database: Database, number: int) -> None:
+    """Note that the person has read a notice.
+
+    Raises:
+        NotFound: there is none of that number for them.
+    """
+    async with database.writing(grant) as connection:
+        own = sorted(grant.patients or ())
+        if await connection.fetchval(_READ, own, number, grant.opened_at) is None:
+            raise NotFound(f"There is no notice {number} for you; see /notices.")
+
+
+async def is_quiet(grant: Grant, database: Database) -> bool:
+    """Return whether what is sent to the person says only that there is news."""
+    async with database.reading(grant) as connection:
+        return bool(await connection.fetchval(_QUIET, sorted(grant.patients or ())))
+
+
+async def choose_channel(grant: Grant, database: Database, *, quiet: bool) -> None:
+    """Keep which channel the person wishes."""
+    async with database.writing(grant) as connection:
+        await connection.execute(_CHOOSE, sorted(grant.patients or ()), quiet)

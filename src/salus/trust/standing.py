@@ -1,0 +1,126 @@
+"""From what is known of a person to the facts of one request (docs/decisions/0015, rule 1).
+
+Only whether somebody has died is looked up, and only for those who act as that person or for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from salus.core.access import Caller, Purpose, Role
+from salus.core.clock import Clock
+from salus.store.standing import Person, Power, Standing
+from salus.trust.facts import ORDINARY, Facts, Relationship
+from salus.trust.jurisdictions.law import Jurisdiction
+from salus.trust.policy import AccessRequest
+
+EXCHANGE, SECONDARY = "exchange", "secondary-use"
+_NOBODY = Person()
+_PROFESSIONALS = frozenset({Role.CLINICIAN, Role.PHARMACIST, Role.EMERGENCY, Role.NODE})
+_REUSERS = frozenset({Role.RESEARCHER, Role.ACCESS_BODY})
+_THEMSELVES = frozenset({Role.CITIZEN, Role.PROXY})
+
+
+async def facts_of(
+    standing: Standing, clock: Clock, law: Jurisdiction, caller: Caller, request: AccessRequest
+) -> Facts:
+    """Return what is known of the patients whom the request is about."""
+    persons, now = standing.persons, clock()
+    patients = _about(caller, request)
+    known = [persons[patient] for patient in patients if patient in persons]
+    if caller.role in _THEMSELVES and caller.patient:
+        died = await standing.has_died(caller.patient)
+        person = persons.get(caller.patient, _NOBODY)
+        if caller.role is Role.PROXY:
+            return facts_of_proxy(person, caller, now, law, has_died=died)
+        return Facts(has_died=True) if died else ORDINARY
+    if caller.role in _PROFESSIONALS and patients and (known or caller.node is not None):
+        return facts_of_professional(known, len(patients), caller, now)
+    if caller.role in _REUSERS and known:
+        out = any(SECONDARY in person.opted_out for person in known)
+        return Facts(is_opted_out_of_secondary_use=True) if out else ORDINARY
+    return ORDINARY
+
+
+def _about(caller: Caller, request: AccessRequest) -> frozenset[str]:
+    """Return whom the request is about, as far as it says: whoever its token is confined to counts."""
+    named = request.patients or frozenset()
+    return named | {caller.patient} if caller.patient else named
+
+
+def facts_of_professional(known: Iterable[Person], asked: int, caller: Caller, now: datetime) -> Facts:
+    """Return what a professional's request meets.
+
+    Args:
+        known: of the patients asked about, those of whom something is known.
+        asked: how many patients are asked about. Where several are, what holds for some is left to the
+            database, which shows those of the others.
+        caller: who asks.
+        now: the present.
+    """
+    persons = list(known)
+    everybody = len(persons) == asked
+    return Facts(
+        is_proven=caller.node is None or (everybody and all(_is_with(each, caller, now) for each in persons)),
+        emergency_reason=_reason(persons, asked, caller, now),
+        is_opted_out_of_exchange=everybody and all(EXCHANGE in each.opted_out for each in persons),
+    )
+
+
+def _is_with(person: Person, caller: Caller, now: datetime) -> bool:
+    until = person.presences.get((caller.node or "", caller.subject))
+    return until is not None and now < until
+
+
+def _reason(persons: list[Person], asked: int, caller: Caller, now: datetime) -> str | None:
+    """Return why the caller's emergency access to the one patient was opened, None where none runs."""
+    if caller.purpose is not Purpose.EMERGENCY or asked != 1 or not persons:
+        return None
+    mine = (caller.subject, caller.node or "")
+    for rescue in persons[0].rescues:
+        if (rescue.subject, rescue.node) == mine and rescue.began_at <= now < rescue.ends_at:
+            return rescue.reason
+    return None
+
+
+_NEARNESS = (
+    Relationship.OWN,
+    Relationship.WITHDRAWN,
+    Relationship.NOT_YET,
+    Relationship.ENDED,
+    Relationship.NONE,
+)
+
+
+def facts_of_proxy(
+    person: Person, caller: Caller, now: datetime, law: Jurisdiction, *, has_died: bool
+) -> Facts:
+    """Return what ties a proxy to the represented: of several powers the one that is in force."""
+    found = [
+        (relationship_of(power, now, law, has_died=has_died), power)
+        for power in person.powers
+        if power.holder == caller.subject
+    ]
+    if not found:
+        return Facts(relationship=Relationship.NONE, mandate=None)
+    tie = min((each for each, _ in found), key=_NEARNESS.index)
+    covered = [power.types for each, power in found if each is tie]
+    if any(types is None for types in covered):
+        return Facts(relationship=tie)
+    return Facts(relationship=tie, mandate=frozenset().union(*(types for types in covered if types)))
+
+
+def relationship_of(power: Power, now: datetime, law: Jurisdiction, *, has_died: bool) -> Relationship:
+    """Return whether a power is in force: an executor's begins with death, which ends most others'."""
+    if power.disputed_at is not None:
+        return Relationship.WITHDRAWN
+    if power.ended_at is not None and power.ended_at <= now:
+        return Relationship.WITHDRAWN
+    if now < power.starts_at or (power.kind == "executor" and not has_died):
+        return Relationship.NOT_YET
+    if power.ends_at is not None and power.ends_at <= now:
+        return Relationship.ENDED
+    if has_died and power.kind not in law.acts_after_death.value:
+        return Relationship.ENDED
+    return Relationship.OWN
