@@ -37,7 +37,7 @@ from salus.trust.keys import NodeKeys, load_keys
 from salus.trust.standing import facts_of
 from salus.trust.tokens import TokenTerms
 from salus.trust.watching import Round, watch_once
-from salus.web import abroad, health, incidents, ledger, mhd, openapi, pdqm, restrictions, smart
+from salus.web import abroad, emergency, health, incidents, ledger, mhd, openapi, pdqm, restrictions, smart
 from salus.web.application import assemble
 from salus.web.connections import Peer, Stage
 from salus.web.fhir import export, notify
@@ -45,6 +45,7 @@ from salus.web.fhir.face import face as fhir_face
 from salus.web.fhir.outbound import resolve_by_system
 from salus.web.membership import face as membership_face
 from salus.web.portal.face import face as portal_face
+from salus.web.proof import proven_key
 from salus.web.services import Application, Face, Services
 
 LOG = logging.getLogger("salus.node")
@@ -93,13 +94,13 @@ async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tup
     settings = read_settings(data)
     keys = load_node_keys(data)
     limits, terms = settings.limits, terms_of(settings)
-    async with AsyncExitStack() as stack:
     law = jurisdiction_of(settings.country)
+    async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(place_of(data, settings), limits=limits))
         journal = await stack.enter_async_context(open_journal(database))
         revoked = await stack.enter_async_context(follow_revocations(database))
-        client = await stack.enter_async_context(_client(limits.peer_deadline_ms))
         standing = await stack.enter_async_context(follow_standing(database, clock))
+        client = await stack.enter_async_context(_client(limits.peer_deadline_ms))
         membership = Membership(data)
         kid = key_id(keys.federation.as_dict(private=False))
         sign = partial(compact.sign, key=keys.federation, kid=kid)
@@ -123,8 +124,8 @@ async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tup
                 database=database,
                 gatehouse=Gatehouse(journal, clock, law=law, knows=partial(facts_of, standing, clock, law)),
                 journal=journal,
-                doorkeeper=Doorkeeper(
                 standing=standing,
+                doorkeeper=Doorkeeper(
                     keys.token, terms, clock, revoked, lambda node: membership.is_active(node, clock())
                 ),
                 terms=terms,
@@ -152,7 +153,13 @@ async def open_node(data: Path, clock: Clock = utc_now) -> AsyncIterator[Node]:
     async with open_services(data, clock) as (settings, services), _background(services):
         secure = settings.base_url.startswith("https:")
         underway: dict[Peer, Stage] = {}
-        application = assemble(faces(services), limits=settings.limits, secure=secure, underway=underway)
+        application = assemble(
+            faces(services),
+            limits=settings.limits,
+            secure=secure,
+            underway=underway,
+            prove=partial(proven_key, services),
+        )
         yield Node(settings, services, application, underway)
 
 
@@ -165,6 +172,7 @@ def faces(services: Services) -> list[Face]:
         ledger.face(services),
         incidents.face(services),
         restrictions.face(services),
+        emergency.face(services),
         abroad.face(services),
         pdqm.face(services),
         mhd.face(services),

@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from salus.trust.tokens import issue
 from salus.web import membership, mhd, pdqm, smart
 from salus.web.application import assemble
 from salus.web.fhir import face as fhir
+from salus.web.proof import proven_key
 from salus.web.services import Application, Face, Services
 
 _NAMES = itertools.count()
@@ -174,7 +176,9 @@ async def running(folder: Path, database_url: str, name: str) -> AsyncIterator[N
     )
     clock = Clock()
     async with open_services(folder, clock) as (settings, services):
-        application = assemble(all_faces(services), limits=settings.limits, secure=False)
+        application = assemble(
+            all_faces(services), limits=settings.limits, secure=False, prove=partial(proven_key, services)
+        )
         async with serving(application, port):
             yield Node(name, folder, url, services, clock)
 

@@ -34,7 +34,7 @@ LETTER = {
     "subject": {"reference": "Patient/x"},
     "content": [{"attachment": {"url": "Binary/d"}}],
 }
-TOKEN = {"access_token": "x", "token_type": "Bearer", "expires_in": 300}
+TOKEN = {"access_token": "x", "token_type": "DPoP", "expires_in": 300}
 
 
 def searchset(*resources, **more):

@@ -18,7 +18,7 @@ from salus.federation.peers import Peers, path_of, read_json
 from salus.standards.smart.asker import Asker
 
 MARI = Asker("ee-d-17", "Dr Mari Tamm", Role.CLINICIAN, "Tartu Hospital", Purpose.TREATMENT, "ana", "present")
-TOKEN = b'{"access_token": "t", "token_type": "Bearer", "expires_in": 300}'
+TOKEN = b'{"access_token": "t", "token_type": "DPoP", "expires_in": 300}'
 BUNDLE = b'{"resourceType": "Bundle", "type": "searchset"}'
 
 
@@ -107,7 +107,7 @@ async def test_silent_peers_are_named_with_their_reason_and_the_rest_stands(fede
         "broken": rogue({path: (500, [], b"")}),
         "zipped": rogue({path: (200, [(b"content-encoding", b"gzip")], b"x")}),
         "deaf": rogue({"/oauth/token": "hang"}),
-        "liar": rogue({"/oauth/token": (200, [], b'{"access_token": "a\\nb", "token_type": "Bearer"}')}),
+        "liar": rogue({"/oauth/token": (200, [], b'{"access_token": "a\\nb", "token_type": "DPoP"}')}),
     }
     async with with_rogues(federation, **applications) as (members, peers):
         found = await fan_out(list(members.values()), search(peers), deadline_ms=2_000)

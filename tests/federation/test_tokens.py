@@ -29,7 +29,16 @@ SCOPE = "system/*.rs"
 
 
 async def ask(
-    federation, *, asker=MARI, scope=SCOPE, to="pt-1", aud=None, jti="j1", sender="ee-1", form=None
+    federation,
+    *,
+    asker=MARI,
+    scope=SCOPE,
+    to="pt-1",
+    aud=None,
+    jti="j1",
+    sender="ee-1",
+    form=None,
+    headers=None,
 ):
     node, asking = federation.nodes[to], federation.nodes[sender]
     endpoint = aud or f"{node.url}/oauth/token"
@@ -41,8 +50,22 @@ async def ask(
         "client_assertion_type": ASSERTION_TYPE,
         "client_assertion": asking.services.peers._sign(claims),
     } | (form or {})
+    if headers is None:
+        headers = {"dpop": asking.services.peers.prove("POST", f"{node.url}/oauth/token")}
     async with httpx.AsyncClient(trust_env=False) as client:
-        return await client.post(f"{node.url}/oauth/token", data=fields)
+        return await client.post(f"{node.url}/oauth/token", data=fields, headers=headers)
+
+
+def shown(federation, method, address, token, *, sender="ee-1"):
+    """Return the headers by which its holder sends a token."""
+    proof = federation.nodes[sender].services.peers.prove(method, address, token)
+    return {"authorization": f"DPoP {token}", "dpop": proof}
+
+
+def held_by(federation, token, *, at="pt-1", sender="ee-1"):
+    """Return whom the token speaks for when its holder sends it."""
+    proven = federation.nodes[sender].services.peers.key
+    return federation.nodes[at].services.doorkeeper.identify(token, proven)
 
 
 async def test_a_member_gets_a_short_token_bound_to_person_purpose_and_patient(federation):
@@ -50,9 +73,9 @@ async def test_a_member_gets_a_short_token_bound_to_person_purpose_and_patient(f
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
     body = answer.json()
-    assert body["token_type"] == "bearer"
+    assert body["token_type"] == "DPoP"
     assert body["expires_in"] == federation.nodes["pt-1"].services.limits.token_seconds
-    caller = federation.nodes["pt-1"].services.doorkeeper.identify(body["access_token"])
+    caller = held_by(federation, body["access_token"])
     assert (caller.node, caller.patient, caller.purpose) == ("ee-1", "ana", Purpose.TREATMENT)
     assert (caller.name, caller.organisation) == ("Dr Mari Tamm", "Tartu Hospital")
     assert caller.scopes == ("patient/*.rs",)
@@ -61,7 +84,7 @@ async def test_a_member_gets_a_short_token_bound_to_person_purpose_and_patient(f
 async def test_a_token_of_one_node_opens_nothing_at_another(federation):
     token = (await ask(federation)).json()["access_token"]
     with pytest.raises(NotAuthenticated):
-        federation.nodes["ee-1"].services.doorkeeper.identify(token)
+        held_by(federation, token, at="ee-1")
 
 
 async def test_an_assertion_is_good_once_whoever_presents_it_and_however_fast(federation):
@@ -114,7 +137,7 @@ async def test_a_scope_that_narrows_by_a_query_is_refused_rather_than_widened(fe
 async def test_before_the_patient_is_known_a_token_only_looks_one_up(federation):
     answer = await ask(federation, asker=msgspec.structs.replace(MARI, patient="", relationship="none"))
     assert answer.json()["scope"] == "system/Patient.s"
-    caller = federation.nodes["pt-1"].services.doorkeeper.identify(answer.json()["access_token"])
+    caller = held_by(federation, answer.json()["access_token"])
     assert caller.scopes == ("lookup",)
     assert caller.patient is None
 
@@ -124,8 +147,11 @@ async def test_a_lookup_token_opens_no_other_door(federation):
     await put(home, {"resourceType": "Patient", "id": "ana", "name": [{"family": "Silva"}]})
     asker = msgspec.structs.replace(MARI, patient="", relationship="none")
     token = (await ask(federation, asker=asker)).json()["access_token"]
-    headers = {"authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+
+    async def sign(request):
+        request.headers.update(shown(federation, request.method, str(request.url), token))
+
+    async with httpx.AsyncClient(trust_env=False, event_hooks={"request": [sign]}) as client:
         for path in (
             "Patient?family=Silva",
             "Patient/ana",
@@ -146,7 +172,7 @@ async def test_a_revoked_member_gets_nothing_and_its_tokens_are_dead(federation)
     federation.publish(pt, msgspec.structs.replace(ee, status="revoked"))
     assert (await ask(federation, jti="j2")).status_code == 401
     with pytest.raises(NotAuthenticated):
-        federation.nodes["pt-1"].services.doorkeeper.identify(token)
+        held_by(federation, token)
 
 
 async def test_an_expired_list_admits_nobody(federation):
@@ -191,7 +217,7 @@ class LocalSystem:
         registered = Client(self.client, "Laboratory", keys, ("system/Observation.rs",))
         await register_client(self.home.services.database, registered, now=self.home.clock())
 
-    async def post(self, path, **fields):
+    async def post(self, path, headers=None, **fields):
         endpoint = f"{self.home.url}{path}"
         claims = claims_for(
             self.client, endpoint, jti=new_id(), now=self.home.clock().timestamp(), asker=None
@@ -200,10 +226,11 @@ class LocalSystem:
         assertion = jws.serialize_compact(header, msgspec.json.encode(claims), self.key, algorithms=["RS384"])
         fields |= {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
         async with httpx.AsyncClient(trust_env=False) as http:
-            return await http.post(endpoint, data=fields)
+            return await http.post(endpoint, data=fields, headers=headers)
 
-    async def ask(self, scope="system/Observation.rs"):
-        return (await self.post("/oauth/token", grant_type="client_credentials", scope=scope)).json()
+    async def ask(self, scope="system/Observation.rs", headers=None):
+        answer = await self.post("/oauth/token", headers, grant_type="client_credentials", scope=scope)
+        return answer.json()
 
     async def is_active(self, token):
         return (await self.post("/oauth/introspect", token=token)).json()["active"]

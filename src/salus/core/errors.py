@@ -51,6 +51,10 @@ class NoCredentials(NotAuthenticated):
     """No bearer token was sent at all."""
 
 
+class ProofRefused(NotAuthenticated):
+    """The request does not prove that its sender holds the key of the token (RFC 9449)."""
+
+
 class WalletRefused(NotAuthenticated):
     """The wallet, or its owner, did not want to show what was asked for."""
 

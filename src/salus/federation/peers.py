@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import msgspec
+from joserfc.jwk import ECKey
 
 from salus.core.clock import Clock
 from salus.core.errors import (
@@ -35,8 +36,10 @@ from salus.core.limits import Limits
 from salus.federation.membership import Membership
 from salus.federation.membership_list import Member
 from salus.standards.fhir.codec.json import parse_json
+from salus.standards.jose.keys import thumbprint
 from salus.standards.smart.asker import Asker
 from salus.standards.smart.assertion import ASSERTION_TYPE, claims_for
+from salus.standards.smart.dpop import make_proof
 
 TOKEN_BYTES_MAX = 16 * 1024
 TOKENS_MAX = 1_000
@@ -91,6 +94,17 @@ class Peers:
         self._client = client
         self._sign = sign
         self._tokens: dict[tuple[str, Asker, str], _Token] = {}
+        self._key = ECKey.generate_key("P-256")  # its tokens die with the process, and so may their key
+
+    @property
+    def key(self) -> str:
+        """Return the thumbprint of the key that this node's tokens at its peers are bound to."""
+        return thumbprint(self._key.as_dict(private=False))
+
+    def prove(self, method: str, address: str, token: str = "") -> str:
+        """Return the proof for one request that the sender holds that key (RFC 9449)."""
+        now = self.clock().timestamp()
+        return make_proof(self._key, method, address, jti=new_id(), now=now, token=token)
 
     async def call(
         self,
@@ -127,10 +141,9 @@ class Peers:
         sent = {"accept": accept, "content-type": content_type, **(headers or {})}
         async with _deadline(member, self.limits.peer_deadline_ms):
             for attempt in (1, 2):
-                sent["authorization"] = f"Bearer {await self._token(member, asker, scope)}"
-                answer = await self._send(
-                    member, method, f"{member.base_url}{path}", sent, body, self.limits.body_bytes_max
-                )
+                token, address = await self._token(member, asker, scope), f"{member.base_url}{path}"
+                sent |= {"authorization": f"DPoP {token}", "dpop": self.prove(method, address, token)}
+                answer = await self._send(member, method, address, sent, body, self.limits.body_bytes_max)
                 if answer.status == 401 and attempt == 1:
                     self._tokens.pop((member.node, asker, scope), None)
                     continue
@@ -152,7 +165,8 @@ class Peers:
             "client_assertion_type": ASSERTION_TYPE,
             "client_assertion": assertion,
         }
-        headers = {"accept": "application/json", "content-type": FORM}
+        proof = self.prove("POST", member.token_endpoint)
+        headers = {"accept": "application/json", "content-type": FORM, "dpop": proof}
         body = str(httpx.QueryParams(form)).encode()
         answer = await self._send(member, "POST", member.token_endpoint, headers, body, TOKEN_BYTES_MAX)
         if answer.status in (400, 401, 403):
@@ -234,7 +248,7 @@ def _read_token(member: Member, body: bytes, now: float) -> _Token:
         text, seconds, kind = found["access_token"], found.get("expires_in", 0), found["token_type"]
         if not (isinstance(text, str) and re.fullmatch(r"[\x21-\x7e]{1,8192}", text)):
             raise ValueError("access_token")
-        if str(kind).lower() != "bearer" or not isinstance(seconds, int | float):
+        if str(kind).lower() != "dpop" or not isinstance(seconds, int | float):
             raise ValueError("token_type")
     except (msgspec.DecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise PeerUnavailable(f"node {member.node} answered no readable token") from error

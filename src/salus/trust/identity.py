@@ -13,12 +13,14 @@ from joserfc.jwk import ECKey
 
 from salus.core.access import Caller
 from salus.core.clock import Clock
-from salus.core.errors import NoCredentials, NotAuthenticated
+from salus.core.errors import NoCredentials, NotAuthenticated, ProofRefused
 from salus.store.revocations import of_client
 from salus.trust.refusals import BEARER, Refusals
 from salus.trust.tokens import AccessToken, TokenTerms, verify
 
 _REMEMBERED_MAX = 10_000
+ANOTHER_HOLDER = "The access token is bound to a key: send it as DPoP, with a proof of that key (RFC 9449)."
+NO_HOLDER = "The access token is bound to no key: send it as Bearer."
 
 
 class Doorkeeper:
@@ -47,8 +49,11 @@ class Doorkeeper:
         self.revoked = revoked
         self.refusals = Refusals()
 
-    def identify(self, token: str) -> Caller:
-        """Return the caller of a token. Raises NotAuthenticated."""
+    def identify(self, token: str, proven: str = "") -> Caller:
+        """Return the caller of a token. Raises NotAuthenticated.
+
+        `proven` is the thumbprint of the key that the request proves to hold, "" for none.
+        """
         now = self._clock()
         known = self._remembered.get(token)
         if known is None:
@@ -57,6 +62,8 @@ class Doorkeeper:
         elif now >= known.expires_at:
             del self._remembered[token]
             raise NotAuthenticated("The access token has expired; get a new one.")
+        if known.key != proven:
+            raise ProofRefused(ANOTHER_HOLDER if known.key else NO_HOLDER)
         ended = self.ended(known)
         if ended:
             raise NotAuthenticated(ended)
@@ -84,25 +91,32 @@ class Doorkeeper:
         self._remembered[token] = verified
 
 
-def authenticate(doorkeeper: Doorkeeper, authorization: str | None) -> Caller:
+def authenticate(doorkeeper: Doorkeeper, authorization: str | None, proven: str = "") -> Caller:
     """Return the caller named by an Authorization header.
 
     A token anywhere else (query, cookie, body, other headers) is no token.
 
+    Args:
+        doorkeeper: of the node.
+        authorization: the header.
+        proven: thumbprint of the key that the request proves to hold (RFC 9449), "" for none.
+
     Raises:
-        NotAuthenticated: there is no bearer token, or it cannot be trusted.
+        NotAuthenticated: there is no token, it cannot be trusted, or it is bound to another key.
     """
     try:
-        return doorkeeper.identify(_bearer(authorization))
+        return doorkeeper.identify(_token(authorization, proven), proven)
     except NotAuthenticated:
         doorkeeper.refusals.note(BEARER)
         raise
 
 
-def _bearer(authorization: str | None) -> str:
+def _token(authorization: str | None, proven: str) -> str:
     if not authorization:
         raise NoCredentials("Send an access token in the header `Authorization: Bearer ...`.")
     scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise NoCredentials("The Authorization header must be `Bearer` and an access token.")
+    if scheme.lower() not in ("bearer", "dpop") or not token:
+        raise NoCredentials("The Authorization header must be `Bearer` or `DPoP` and an access token.")
+    if (scheme.lower() == "dpop") != bool(proven):
+        raise ProofRefused(ANOTHER_HOLDER)
     return token

@@ -42,11 +42,17 @@ class AccessToken(msgspec.Struct, frozen=True):
         caller: whom it speaks for.
         expires_at: until when.
         client: the id of the client it was issued to, "" for a login at the node itself.
+        key: thumbprint of the key that whoever uses it must prove to hold (RFC 9449), "" for none.
     """
 
     caller: Caller
     expires_at: datetime
     client: str = ""
+    key: str = ""
+
+
+class _Confirmation(msgspec.Struct, frozen=True):
+    jkt: str
 
 
 class _Claims(msgspec.Struct, frozen=True):
@@ -65,12 +71,21 @@ class _Claims(msgspec.Struct, frozen=True):
     node: str | None = None
     client_id: str = ""
     assurance: Assurance | None = None
+    cnf: _Confirmation | None = None
 
 
-def issue(key: ECKey, caller: Caller, terms: TokenTerms, *, now: datetime, client: str = "") -> str:
+def issue(
+    key: ECKey, caller: Caller, terms: TokenTerms, *, now: datetime, client: str = "", holder: str = ""
+) -> str:
     """Return a fresh access token for the caller, whose `issuer` and `token_id` are filled in here.
 
-    `client` is the id of the client it is issued to, "" for a login at the node itself.
+    Args:
+        key: the node's token key.
+        caller: for whom.
+        terms: what it says besides.
+        now: the present.
+        client: the id of the client it is issued to, "" for a login at the node itself.
+        holder: thumbprint of the key that it is bound to (RFC 9449), "" for a bearer token.
     """
     claims: dict[str, Any] = {  # Any: JWT claims
         "iss": terms.issuer,
@@ -89,6 +104,7 @@ def issue(key: ECKey, caller: Caller, terms: TokenTerms, *, now: datetime, clien
         "node": caller.node,
         "client_id": client,
         "assurance": caller.assurance.value if caller.assurance else None,
+        "cnf": {"jkt": holder} if holder else None,
     }
     present = {name: value for name, value in claims.items() if value not in (None, "")}
     present |= {"name": caller.name, "organisation": caller.organisation}
@@ -138,4 +154,5 @@ def _checked(claims: _Claims, terms: TokenTerms, now: datetime) -> AccessToken:
         token_id=claims.jti,
         assurance=claims.assurance,
     )
-    return AccessToken(caller, datetime.fromtimestamp(claims.exp, tz=now.tzinfo), claims.client_id)
+    holder = claims.cnf.jkt if claims.cnf else ""
+    return AccessToken(caller, datetime.fromtimestamp(claims.exp, tz=now.tzinfo), claims.client_id, holder)

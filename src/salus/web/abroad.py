@@ -30,6 +30,7 @@ from salus.standards.fhir.validation.aspects import STRUCTURE
 from salus.standards.fhir.validation.validator import validate
 from salus.store.dispensed_abroad import DispensedAbroad
 from salus.trust.identity import authenticate
+from salus.web.proof import proven
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PREFIX = "/abroad"
@@ -134,7 +135,9 @@ def face(services: Services) -> Face:
         if scope["method"] != "POST":
             raise MethodNotAllowed("Ask by POST, so that no address holds what is asked.")
         request = Request(scope, receive)
-        caller = authenticate(services.doorkeeper, request.headers.get("authorization"))
+        caller = authenticate(
+            services.doorkeeper, request.headers.get("authorization"), proven(request.scope)
+        )
         answer = write_json(await handler(desk_of(services, caller), await _body(request)))
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -9,13 +9,14 @@ import asyncio
 import logging
 import secrets
 import traceback
-from collections.abc import Awaitable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from salus.core.errors import NotFound, SalusError, TooLarge, TooSlow
 from salus.core.limits import Limits
 from salus.web.connections import Peer, Stage, pace_seconds
 from salus.web.problems import Problem, problem, unexpected
+from salus.web.proof import is_bound
 from salus.web.services import Application, Face, Receive, Scope, Send
 
 LOG = logging.getLogger("salus.web")
@@ -39,7 +40,12 @@ TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeS
 
 
 def assemble(
-    faces: Sequence[Face], *, limits: Limits, secure: bool, underway: dict[Peer, Stage] | None = None
+    faces: Sequence[Face],
+    *,
+    limits: Limits,
+    secure: bool,
+    underway: dict[Peer, Stage] | None = None,
+    prove: Callable[[Scope], Awaitable[str]] | None = None,
 ) -> Application:
     """Return one application that sends each request to the face with the longest matching prefix.
 
@@ -49,6 +55,8 @@ def assemble(
             when the request has no token.
         secure: whether the node is reached by https, so that browsers must insist on it.
         underway: is kept up to date with the connections that have a request, and how far it is.
+        prove: returns the thumbprint of the key that a request with a bound token proves to hold
+            (`web.proof.proven_key`); a face finds it as `scope["proven_key"]`.
     """
     by_prefix: dict[str, Application] = {}
     for face in faces:
@@ -78,6 +86,8 @@ def assemble(
             if scope["method"] not in ("GET", "HEAD"):
                 receive = _limited(scope, receive, limits, underway, client)
             chosen = _choose(by_prefix, depth, scope["path"])
+            if prove is not None and is_bound(scope):
+                scope["proven_key"] = await prove(scope)
             await chosen(scope, receive, send_safely)
         except SalusError as error:
             if started:

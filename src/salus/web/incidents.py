@@ -34,6 +34,7 @@ from salus.trust.incidents import (
     record_notice,
 )
 from salus.web.addresses import find, methods_of
+from salus.web.proof import proven
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PREFIX = "/incidents"
@@ -50,7 +51,9 @@ def face(services: Services) -> Face:
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        caller = authenticate(services.doorkeeper, request.headers.get("authorization"))
+        caller = authenticate(
+            services.doorkeeper, request.headers.get("authorization"), proven(request.scope)
+        )
         handler, parts = find(ADDRESSES, request.method, request.url.path)
         answer = await handler(desk_of(services, caller), request, parts)
         await answer(scope, receive, send)

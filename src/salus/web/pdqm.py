@@ -75,7 +75,7 @@ def face(services: Services) -> Face:
 
 async def respond(services: Services, request: FhirRequest, *, rates: Rates) -> Answer:
     """Answer a lookup, or let the FHIR face answer what is none."""
-    caller = authenticate(services.doorkeeper, request.header("authorization") or None)
+    caller = authenticate(services.doorkeeper, request.header("authorization") or None, request.proven_key)
     if LOOKUP not in caller.scopes:
         return await fhir.respond(services, request)
     if request.method != "POST" or request.segments != ("Patient", "_search"):

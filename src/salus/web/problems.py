@@ -10,13 +10,21 @@ from typing import Any
 
 import msgspec
 
-from salus.core.errors import InvalidResource, NoCredentials, NotAuthenticated, SalusError, Throttled
+from salus.core.errors import (
+    InvalidResource,
+    NoCredentials,
+    NotAuthenticated,
+    ProofRefused,
+    SalusError,
+    Throttled,
+)
 from salus.standards.fhir.codec.json import write_json
 
 JSON_TYPE = b"application/fhir+json; charset=utf-8"
 XML_TYPE = b"application/fhir+xml; charset=utf-8"
 MESSAGE_ID = "http://hl7.org/fhir/StructureDefinition/operationoutcome-message-id"
 ISSUES_MAX = 200
+PROOF_WANTED = b'DPoP realm="salus", error="invalid_dpop_proof", algs="ES256 ES384"'
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -86,6 +94,8 @@ def problem(error: SalusError, *, xml: bool = False, extra: tuple[tuple[bytes, b
     if isinstance(error, NotAuthenticated):
         # RFC 6750, 3.1: who sent no credentials is told no error.
         told = b"" if isinstance(error, NoCredentials) else b', error="invalid_token"'
+        if isinstance(error, ProofRefused):
+            headers.append((b"www-authenticate", PROOF_WANTED))
         headers.append((b"www-authenticate", b'Bearer realm="salus"' + told))
     if isinstance(error, Throttled):
         headers.append((b"retry-after", b"1"))

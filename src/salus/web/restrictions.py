@@ -22,6 +22,7 @@ from salus.trust.identity import authenticate
 from salus.trust.policy import AccessRequest
 from salus.web.addresses import find, methods_of
 from salus.web.own_record import enter_own
+from salus.web.proof import proven
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PREFIX = "/restrictions"
@@ -43,7 +44,9 @@ def face(services: Services) -> Face:
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        caller = authenticate(services.doorkeeper, request.headers.get("authorization"))
+        caller = authenticate(
+            services.doorkeeper, request.headers.get("authorization"), proven(request.scope)
+        )
         handler, parts = find(ADDRESSES, request.method, request.url.path)
         answer = await handler(services, caller, parts)
         await answer(scope, receive, send)

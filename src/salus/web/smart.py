@@ -17,6 +17,7 @@ from salus.core.errors import (
     AccessRefused,
     MalformedContent,
     NotAuthenticated,
+    ProofRefused,
     SalusError,
 )
 from salus.federation.clients import (
@@ -27,12 +28,14 @@ from salus.federation.clients import (
     claimed_client,
     refusal,
 )
+from salus.standards.smart import dpop
 from salus.standards.smart.assertion import ASSERTION_TYPE
 from salus.store.revocations import revoke
 from salus.trust.keys import public_jwks
 from salus.trust.refusals import ASSERTION
 from salus.trust.tokens import AccessToken, issue, verify
 from salus.web.addresses import find, methods_of
+from salus.web.proof import prove
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 FORM = "application/x-www-form-urlencoded"
@@ -69,6 +72,7 @@ def configuration(base_url: str) -> dict[str, Any]:
         "grant_types_supported": ["client_credentials"],
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": ["ES384", "RS384"],
+        "dpop_signing_alg_values_supported": sorted(dpop.ALGORITHMS),
         "scopes_supported": [
             "system/*.rs",
             "system/*.read",
@@ -100,15 +104,39 @@ async def _token(services: Services, request: Request) -> Response:
     except SalusError as error:
         await _write_down(services, request, applicant)
         return _error("invalid_scope", error.message, 400)
-    token = issue(services.keys.token, caller, services.terms, now=services.clock(), client=applicant.client)
+    try:
+        holder = await _holder(services, request, applicant)
+    except ProofRefused as error:
+        return _error("invalid_dpop_proof", error.message, 400)
+    token = issue(
+        services.keys.token,
+        caller,
+        services.terms,
+        now=services.clock(),
+        client=applicant.client,
+        holder=holder,
+    )
     granted = "system/Patient.s" if caller.scopes == (LOOKUP,) else " ".join(caller.scopes)
     answer = {
         "access_token": token,
-        "token_type": "bearer",
+        "token_type": "DPoP" if holder else "bearer",
         "expires_in": services.terms.seconds,
         "scope": granted,
     }
     return JSONResponse(answer, headers={"cache-control": "no-store", "pragma": "no-cache"})
+
+
+async def _holder(services: Services, request: Request, applicant: Applicant) -> str:
+    """Return the thumbprint of the key that the token is bound to, "" for a bearer token (RFC 9449, 5).
+
+    Raises:
+        ProofRefused: the proof is wrong, or a member node sends none: its tokens are bound to a key.
+    """
+    if "dpop" not in request.headers:
+        if applicant.node is not None:
+            raise ProofRefused("a member node's tokens are bound to a key: send a proof in the header DPoP")
+        return ""
+    return (await prove(services, request.scope)).key
 
 
 async def _revoke(services: Services, request: Request) -> Response:
@@ -136,6 +164,7 @@ async def _introspect(services: Services, request: Request) -> Response:
         "client_id": found.client,
         "iss": caller.issuer,
     }
+    described["cnf"] = {"jkt": found.key} if found.key else None
     described |= {"exp": int(found.expires_at.timestamp()), "patient": caller.patient, "jti": caller.token_id}
     return JSONResponse({name: value for name, value in described.items() if value is not None})
 

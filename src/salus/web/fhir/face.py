@@ -46,7 +46,7 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
     """
     if request.segments == ("metadata",):
         return capabilities(services, request)
-    caller = authenticate(services.doorkeeper, request.header("authorization") or None)
+    caller = authenticate(services.doorkeeper, request.header("authorization") or None, request.proven_key)
     asked = await with_form(request)
     answer = await route(asked)(services, asked, caller)
     if asked is not request:

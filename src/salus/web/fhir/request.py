@@ -28,6 +28,7 @@ ONCE = frozenset(
         "if-none-match",
         "if-none-exist",
         "if-modified-since",
+        "dpop",
     }
 )
 SEGMENT_CHARS_MAX = 128
@@ -63,6 +64,7 @@ class FhirRequest(msgspec.Struct, frozen=True):
         receive: ASGI's stream of the body.
         body_bytes_max: most bytes the body may have.
         has_format: `_format` named the format, not the Accept header.
+        proven_key: thumbprint of the key that the request proves to hold (RFC 9449), "" for none.
     """
 
     method: str
@@ -76,6 +78,7 @@ class FhirRequest(msgspec.Struct, frozen=True):
     receive: Receive
     body_bytes_max: int
     has_format: bool = False
+    proven_key: str = ""
 
     def header(self, name: str) -> str:
         """Return a header by its lower-case name, "" when absent."""
@@ -204,6 +207,7 @@ def read_request(scope: Scope, receive: Receive, *, prefix: bytes, body_bytes_ma
         receive=receive,
         body_bytes_max=body_bytes_max,
         has_format=override is not None,
+        proven_key=scope.get("proven_key", ""),
     )
 
 
