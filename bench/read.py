@@ -120,7 +120,7 @@ def _report(rates: dict[str, list[dict[str, float]]]) -> list[dict[str, Any]]:
 
 async def _sequencing(services: Services) -> dict[str, Any]:
     """Return how many waiting leaves a second the sequencer gives their place in the tree."""
-    database, signer = services.database, Signer("salus.bench", Ed25519PrivateKey.generate())
+    database, signer = services.database, Signer("salus.bench", Ed25519PrivateKey.generate(), b"p" * 32)
     while (await sequence(database, signer, utc_now())).sequenced:
         pass
     async with database.system() as connection:

@@ -33,6 +33,7 @@ FORMAT = "salus-access-report/1"
 REPORT_BYTES_MAX = 200_000_000
 LOG, WITNESS = 1, 4
 MAP_EXTENSION = "salus/persons/v1 "
+LINKS_EXTENSION = "salus/links/v1 "
 TOLD = ("at", "name", "role", "organisation", "node", "action", "what", "purpose", "outcome")
 NO_LEAF = bytes(32)
 
@@ -329,8 +330,12 @@ def _check_completeness(
     if line is None:
         raise Forged("The report claims to be complete, and the checkpoint commits to no map of persons.")
     root = _bytes_of(line.removeprefix(MAP_EXTENSION), "the map's root")
+    begin = _begin_of_links(checkpoint)
+    older = [access for access in accesses if access.index < begin]
+    if any(access.link is not None for access in older):
+        raise Forged("An access has a number that is older than the log's first.")
     chains: dict[str, list[tuple[Link, Access]]] = {}
-    for access in sorted(accesses, key=lambda access: access.index):
+    for access in sorted(accesses, key=lambda access: access.index)[len(older) :]:
         link = _link(access)
         if link.entry != sha256(access.entry):
             raise Forged(f"Access {access.index} is not the record that the log committed to.")
@@ -340,11 +345,28 @@ def _check_completeness(
         raise Forged("The report's accesses are not those of the persons whose accesses it claims to have.")
     found = [_check_chain(chains[person], proofs[person], root) for person in sorted(chains)]
     numbers = ", ".join(f"{first} to {last}" for first, last in found)
-    if any(first > 1 for first, _ in found):
+    if any(first > 1 for first, _ in found) or report.get("before"):
         return Completeness(
             False, f"IN PART: accesses {numbers} are all there, older ones are not in this file."
         )
+    if older:
+        return Completeness(
+            False,
+            f"IN PART: accesses {numbers} are all there. {len(older)} older ones have no number, "
+            "since the log began to number later; whether one of those is missing is not shown.",
+        )
     return Completeness(True, f"COMPLETE: accesses {numbers} are all there, up to the checkpoint.")
+
+
+def _begin_of_links(checkpoint: Checkpoint) -> int:
+    """Return the index of the first leaf that has a number: 0 where the checkpoint names none."""
+    line = next((each for each in checkpoint.extensions if each.startswith(LINKS_EXTENSION)), None)
+    if line is None:
+        return 0
+    found = re.fullmatch(r"0|[1-9][0-9]{0,18}", line.removeprefix(LINKS_EXTENSION), re.ASCII)
+    if found is None:
+        raise Forged("What the log signed does not say properly where its numbers begin.")
+    return int(found[0])
 
 
 def _check_chain(chain: list[tuple[Link, Access]], proof: object, root: bytes) -> tuple[int, int]:

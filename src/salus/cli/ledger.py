@@ -52,7 +52,9 @@ async def _run(options: argparse.Namespace) -> int:
 
 
 async def _verify(options: argparse.Namespace, services: Services) -> int:
-    checked = await check_log(services.database, key_of(services), since=options.since, told=_told)
+    checked = await check_log(
+        services.database, key_of(services), services.keys.pseudonym, since=options.since, told=_told
+    )
     if options.json:
         say_json(msgspec.json.format(msgspec.json.encode(checked)))
         return 2 if checked.faults else 0

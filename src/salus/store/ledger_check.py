@@ -1,4 +1,4 @@
-"""Checking the whole ledger against its own checkpoints: entries, indexes, roots, signatures.
+"""Checking the whole ledger against its own checkpoints: entries, chains, roots, signatures.
 
 What leaves this module is which leaf is wrong, never what it says, so no grant is asked for.
 """
@@ -15,7 +15,8 @@ import msgspec
 from salus.core.errors import MalformedContent
 from salus.standards.merkle.checkpoint import open_checkpoint
 from salus.standards.merkle.note import VerifierKey
-from salus.standards.merkle.tree import Node, Span, completed, fold, full_nodes, leaf_hash
+from salus.standards.merkle.tree import Node, Span, completed, fold, full_nodes
+from salus.store.chain_check import Chains, chains_of
 from salus.store.postgres import Connection, Database
 from salus.store.sequencer import KEPT_EVERY, nodes_of
 
@@ -29,7 +30,7 @@ _CHECKPOINTS = """
 SELECT size, root, note FROM checkpoint WHERE size > $1 AND size <= $2 ORDER BY size LIMIT $3
 """
 _LEAVES = """
-SELECT leaf_index.index, leaf_index.hash, leaf.entry
+SELECT leaf_index.index, leaf_index.patient, leaf_index.hash, leaf_index.count, leaf.entry
 FROM leaf_index LEFT JOIN leaf ON leaf.patient = leaf_index.patient AND leaf.arrival = leaf_index.arrival
 WHERE leaf_index.index >= $1 AND leaf_index.index < $2 ORDER BY leaf_index.index
 """
@@ -82,6 +83,7 @@ async def state_of(database: Database) -> State:
 async def check_log(
     database: Database,
     log: VerifierKey,
+    pseudonyms: bytes,
     *,
     since: datetime | None = None,
     told: Callable[[int, int], None] = lambda done, of: None,
@@ -93,6 +95,7 @@ async def check_log(
     Args:
         database: holds the log.
         log: the key that must have signed the checkpoints.
+        pseudonyms: key of the persons' names in the log.
         since: begin at the newest checkpoint that is not younger; None for the first leaf.
         told: called with leaves checked and leaves in all, now and then.
     """
@@ -100,13 +103,15 @@ async def check_log(
         newest = await connection.fetchrow(_NEWEST)
         if newest is None:
             return Checked(0, 0, 0, ())
-        check = _Check(connection, log)
+        check = _Check(connection, log, await chains_of(connection, pseudonyms))
         if since is not None:
             await check.begin_at(await connection.fetchrow(_START, since))
         begin = check.size
         while check.size < newest["size"] and check.holds:
             await check.go_on(newest["size"])
             told(check.size, newest["size"])
+        if check.holds:
+            await check.compare_map()
         lost = await connection.fetchval(_OUTSIDE.format("<="), newest["settled"])
     if lost:
         check.fault(f"{lost} leaves were written and never came into the log.")
@@ -116,13 +121,15 @@ async def check_log(
 class _Check:
     """A check under way: `size` leaves are known to make the root of their checkpoint, by `edge`."""
 
-    def __init__(self, connection: Connection, log: VerifierKey) -> None:
+    def __init__(self, connection: Connection, log: VerifierKey, chains: Chains) -> None:
         self.size = 0
         self.checkpoints = 0
         self.faults: list[str] = []
         self.holds = True
         self._connection = connection
         self._log = log
+        self._chains = chains
+        self._signed: tuple[str, ...] | None = None
         self._edge: dict[Node, bytes] = {}
 
     def fault(self, sentence: str) -> None:
@@ -143,6 +150,7 @@ class _Check:
         self._edge = await nodes_of(self._connection, full_nodes(Span(0, size)))
         self.size = size
         self._compare(checkpoint, fold(list(self._edge.values())))
+        await self._chains.begin_at(self._connection, size)
 
     async def go_on(self, until: int) -> None:
         """Check the leaves of the next checkpoints."""
@@ -160,12 +168,16 @@ class _Check:
             if not self.holds:
                 return
 
+    async def compare_map(self) -> None:
+        """Compare the map of persons with the chains of the leaves."""
+        for wrong in await self._chains.faults_of_map(self._connection, self.size, self._signed):
+            self.fault(wrong)
+
     async def _grow(self, checkpoint: asyncpg.Record, rows: list[asyncpg.Record]) -> None:
         for row in rows:
-            if row["entry"] is None:
-                self.fault(f"The entry of leaf {row['index']} is missing.")
-            elif leaf_hash(row["entry"]) != row["hash"]:
-                self.fault(f"The entry of leaf {row['index']} was changed: the log holds another one.")
+            wrong = self._chains.fault_of(row)
+            if wrong:
+                self.fault(wrong)
         size, hashes = checkpoint["size"], [row["hash"] for row in rows]
         new = completed(self.size, hashes, self._edge)
         leaves = zip((Node(0, index) for index in count(self.size)), hashes, strict=False)
@@ -190,9 +202,10 @@ class _Check:
         try:
             signed = open_checkpoint(checkpoint["note"], self._log)
         except MalformedContent as error:
+            self._signed = None
             self.fault(f"The checkpoint over {size} leaves is not this log's. {error.message}")
         else:
-            signed_root = signed.root
+            signed_root, self._signed = signed.root, signed.extensions
             if (signed.size, signed.root) != (size, checkpoint["root"]):
                 self.fault(f"The checkpoint over {size} leaves is not kept as it was signed.")
         self.holds = root == signed_root

@@ -1,4 +1,4 @@
-"""The sequencer: gives each leaf its index in the Merkle tree and signs checkpoints, within a second.
+"""The sequencer: gives each leaf its place in the tree and in its person's chain, and signs, within a second.
 
 Arrivals become visible out of order, since a transaction takes its arrival before it commits. So a round
 takes every leaf above `settled` that has no index yet. `settled` moves up to an arrival once every
@@ -9,6 +9,9 @@ transaction that ran when that arrival was sequenced has ended: then nothing can
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -17,9 +20,13 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from salus.core.clock import Clock
-from salus.core.errors import StorageUnavailable
+from salus.core.errors import SettingsInvalid, StorageUnavailable
 from salus.standards.merkle.checkpoint import sign_checkpoint
+from salus.standards.merkle.link import NO_LEAF, Link, pseudonym
+from salus.standards.merkle.persons import ROOT as MAP_ROOT
+from salus.standards.merkle.persons import Person, top_of, with_persons
 from salus.standards.merkle.tree import Node, Span, completed, fold, full_nodes, node_hash
+from salus.store.person_map import way_to, write_pages
 from salus.store.postgres import Connection, Database
 
 _LOCK = 0x4C454446
@@ -31,16 +38,18 @@ _LAST = "SELECT size, root, settled FROM checkpoint ORDER BY size DESC LIMIT 1"
 _OLDEST = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 _NEXT = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 _TAKE = """
-WITH new AS (
-    SELECT patient, arrival, sha256('\\x00'::bytea || entry) AS hash
-    FROM leaf
-    WHERE arrival > $1 AND NOT EXISTS (SELECT FROM leaf_index taken WHERE taken.arrival = leaf.arrival)
-    ORDER BY arrival LIMIT $3
-)
-INSERT INTO leaf_index (index, patient, arrival, hash)
-SELECT $2 + row_number() OVER (ORDER BY arrival) - 1, patient, arrival, hash FROM new
-RETURNING index, arrival, hash
+SELECT arrival, patient, sha256(entry) AS digest FROM leaf
+WHERE arrival > $1 AND NOT EXISTS (SELECT FROM leaf_index taken WHERE taken.arrival = leaf.arrival)
+ORDER BY arrival LIMIT $2
 """
+_PLACE = """
+INSERT INTO leaf_index (index, patient, arrival, hash, count)
+SELECT $1 + ordinal - 1, patient, arrival, hash, count
+FROM unnest($2::text[], $3::int8[], $4::bytea[], $5::int8[])
+    WITH ORDINALITY AS new (patient, arrival, hash, count, ordinal)
+"""
+_START = "SELECT index, key_check FROM link_start"
+_BEGIN = "INSERT INTO link_start (index, key_check) VALUES ($1, $2)"
 _NODES = (
     "INSERT INTO tree_node (level, position, hash) SELECT * FROM unnest($1::int2[], $2::int8[], $3::bytea[])"
 )
@@ -48,10 +57,17 @@ _CHECKPOINT = "INSERT INTO checkpoint (size, root, signed_at, note, settled) VAL
 
 
 class Signer(msgspec.Struct, frozen=True):
-    """Signs checkpoints: the log's name (no space, no plus) and its Ed25519 key."""
+    """Writes the log.
+
+    Args:
+        origin: the log's name (no space, no plus).
+        key: signs its checkpoints.
+        pseudonyms: key of the names that persons have in it (32 bytes).
+    """
 
     origin: str
     key: Ed25519PrivateKey
+    pseudonyms: bytes
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -76,6 +92,9 @@ async def sequence(
     """Do one round. Pass the progress of the round before, so that `settled` can move.
 
     A round that another process holds the lock for changes nothing.
+
+    Raises:
+        SettingsInvalid: the key of the pseudonyms is not the one that the chains began with.
     """
     previous = previous or Progress()
     async with database.system() as connection, connection.transaction():
@@ -88,7 +107,7 @@ async def _round(connection: Connection, signer: Signer, at: datetime, previous:
     last = await connection.fetchrow(_LAST)
     size, settled = (last["size"], last["settled"]) if last is not None else (0, 0)
     oldest = await connection.fetchval(_OLDEST)
-    rows = sorted(await connection.fetch(_TAKE, settled, size, _LEAVES_PER_ROUND))
+    rows = await connection.fetch(_TAKE, settled, _LEAVES_PER_ROUND)
     horizon = previous.horizon
     if not rows:
         return Progress(size=size, horizon=horizon)
@@ -98,22 +117,78 @@ async def _round(connection: Connection, signer: Signer, at: datetime, previous:
     if horizon is None:
         # Whoever holds a smaller arrival got its transaction id before these rows were read: below this one.
         horizon = (max(row["arrival"] for row in rows), await connection.fetchval(_NEXT))
-    root = await _extend(connection, size, rows)
+    start = await _start_of_links(connection, signer, size)
+    leaves, counts, persons = await _chain(connection, signer, rows)
+    await connection.execute(
+        _PLACE,
+        size,
+        [row["patient"] for row in rows],
+        [row["arrival"] for row in rows],
+        leaves,
+        counts,
+    )
+    root = await _extend(connection, size, leaves)
     size += len(rows)
-    note = sign_checkpoint(signer.origin, size, root, signer.key)
+    note = sign_checkpoint(signer.origin, size, root, signer.key, extensions_of(start, persons))
     await connection.execute(_CHECKPOINT, size, root, at, note, settled)
     return Progress(size=size, sequenced=len(rows), full=len(rows) == _LEAVES_PER_ROUND, horizon=horizon)
 
 
-async def _extend(connection: Connection, size: int, rows: list[asyncpg.Record]) -> bytes:
+def extensions_of(start: int, persons: bytes) -> tuple[str, str]:
+    """Return the checkpoint's further lines: where links begin, and the root of the map of persons."""
+    return f"salus/links/v1 {start}", f"salus/persons/v1 {base64.b64encode(persons).decode()}"
+
+
+async def _start_of_links(connection: Connection, signer: Signer, size: int) -> int:
+    """Return the index of the first leaf with a link: it is the present size where none has one so far."""
+    check = hmac.digest(signer.pseudonyms, b"\x00salus/pseudonyms/v1", hashlib.sha256)
+    row = await connection.fetchrow(_START)
+    if row is None:
+        await connection.execute(_BEGIN, size, check)
+        return size
+    if row["key_check"] != check:
+        raise SettingsInvalid(
+            "keys/pseudonym.key is not the one that this node's ledger began with; restore it from a backup. "
+            "Until then accesses are recorded and not signed."
+        )
+    return int(row["index"])
+
+
+async def _chain(
+    connection: Connection, signer: Signer, rows: list[asyncpg.Record]
+) -> tuple[list[bytes], list[int], bytes]:
+    """Link the new leaves to those before of their persons.
+
+    Returns:
+        The leaves' hashes, their numbers in their persons' chains, and the new root of the map.
+    """
+    names = {patient: pseudonym(signer.pseudonyms, patient) for patient in {row["patient"] for row in rows}}
+    way = await way_to(connection, names.values())
+    ends = dict(way.ends)
+    leaves: list[bytes] = []
+    counts: list[int] = []
+    for row in rows:
+        name = names[row["patient"]]
+        last = ends.get(name)
+        count, previous = (last.number, last.head) if last is not None else (0, NO_LEAF)
+        leaf = Link(name, count + 1, previous, row["digest"]).leaf
+        leaves.append(leaf)
+        counts.append(count + 1)
+        ends[name] = Person(name, count + 1, leaf)
+    pages = with_persons(way, [ends[name] for name in names.values()])
+    await write_pages(connection, pages)
+    return leaves, counts, top_of(pages[MAP_ROOT])[0]
+
+
+async def _extend(connection: Connection, size: int, leaves: list[bytes]) -> bytes:
     """Store the subtrees that the new leaves complete, and return the new root."""
     edge = await nodes_of(connection, full_nodes(Span(0, size)))
-    new = completed(size, [row["hash"] for row in rows], edge)
+    new = completed(size, leaves, edge)
     kept = [(node.level, node.position, value) for node, value in new.items() if node.level % KEPT_EVERY == 0]
     if kept:
         await connection.execute(_NODES, *[list(column) for column in zip(*kept, strict=True)])
-    known = edge | new | {Node(0, row["index"]): row["hash"] for row in rows}
-    return fold([known[node] for node in full_nodes(Span(0, size + len(rows)))])
+    known = edge | new | {Node(0, size + offset): leaf for offset, leaf in enumerate(leaves)}
+    return fold([known[node] for node in full_nodes(Span(0, size + len(leaves)))])
 
 
 async def nodes_of(connection: Connection, nodes: list[Node]) -> dict[Node, bytes]:

@@ -1,8 +1,9 @@
 """The node's keys, in files that nobody but the node's account may read.
 
 ES384 signs what goes to other nodes (EU Health Data API guide), ES256 the node's own access tokens (it is
-verified six times faster), Ed25519 the ledger's checkpoints (C2SP signed-note), and 32 random bytes key the
-hashes of search values, so that they mean nothing outside this node.
+verified six times faster), Ed25519 the ledger's checkpoints (C2SP signed-note). 32 random bytes key
+the hashes of search values, another 32 the pseudonyms of persons in the ledger, so that they mean nothing
+outside this node.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from joserfc.jwk import ECKey, OKPKey
 
 from salus.core.errors import SettingsInvalid
 
-_SEARCH_KEY_BYTES = 32
+_SECRET_BYTES = 32
 
 
 class NodeKeys(msgspec.Struct, frozen=True):
@@ -30,12 +31,14 @@ class NodeKeys(msgspec.Struct, frozen=True):
         token: ES256 (P-256), signs access tokens.
         ledger: Ed25519, signs checkpoints.
         search: keys the hashes of search values; changing it means indexing everything again.
+        pseudonym: keys the names of persons in the ledger; it is never changed, for their chains would break.
     """
 
     federation: ECKey
     token: ECKey
     ledger: OKPKey
     search: bytes
+    pseudonym: bytes
 
 
 def make_keys(folder: Path) -> NodeKeys:
@@ -44,24 +47,26 @@ def make_keys(folder: Path) -> NodeKeys:
     _write_new(folder / "federation.jwk", _jwk_bytes(ECKey.generate_key("P-384", auto_kid=True)))
     _write_new(folder / "token.jwk", _jwk_bytes(ECKey.generate_key("P-256", auto_kid=True)))
     _write_new(folder / "ledger.jwk", _jwk_bytes(OKPKey.generate_key("Ed25519", auto_kid=True)))
-    _write_new(folder / "search.key", secrets.token_bytes(_SEARCH_KEY_BYTES))
+    _write_new(folder / "search.key", secrets.token_bytes(_SECRET_BYTES))
     return load_keys(folder)
 
 
 def load_keys(folder: Path) -> NodeKeys:
     """Return the node's keys.
 
+    A node made before the ledger had pseudonyms gets their key here; the ledger knows if it had another.
+
     Raises:
         SettingsInvalid: one is missing, unreadable, of the wrong kind or readable by others.
     """
-    search = _read(folder / "search.key")
-    if len(search) != _SEARCH_KEY_BYTES:
-        raise SettingsInvalid(f"{folder / 'search.key'} must hold {_SEARCH_KEY_BYTES} bytes; restore it.")
+    search = _secret(folder / "search.key")
+    _add_secret(folder / "pseudonym.key")
     return NodeKeys(
         federation=_ec_key(folder / "federation.jwk", "P-384"),
         token=_ec_key(folder / "token.jwk", "P-256"),
         ledger=_okp_key(folder / "ledger.jwk"),
         search=search,
+        pseudonym=_secret(folder / "pseudonym.key"),
     )
 
 
@@ -106,6 +111,23 @@ def _read(path: Path) -> bytes:
         ) from error
     if mode & 0o077:
         raise SettingsInvalid(f"The key {path} can be read by others; run `chmod 600 {path}`.")
+    return content
+
+
+def _add_secret(path: Path) -> None:
+    try:
+        _write_new(path, secrets.token_bytes(_SECRET_BYTES))
+    except OSError as error:
+        raise SettingsInvalid(
+            f"The key {path} is missing and cannot be made ({error.strerror}); restore it, or let the node's "
+            "account write to the folder once."
+        ) from error
+
+
+def _secret(path: Path) -> bytes:
+    content = _read(path)
+    if len(content) != _SECRET_BYTES:
+        raise SettingsInvalid(f"{path} must hold {_SECRET_BYTES} bytes; restore it from a backup.")
     return content
 
 

@@ -3,47 +3,67 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from salus.core.access import Action, Caller
 from salus.standards.merkle.note import VerifierKey
-from salus.store.access_log import LoggedAccess, inclusion_proofs
-from salus.store.sequencer import last_checkpoint
+from salus.store.proved import ProvedAccess, ProvedAccesses, proved_accesses
+from salus.trust.policy import AccessRequest
+from salus.web.own_record import enter_own
 from salus.web.services import Services
 
 FORMAT = "salus-access-report/1"
 COUNT_MAX = 5_000
 
 
+async def own_proved(services: Services, caller: Caller, *, count: int, before: int | None) -> ProvedAccesses:
+    """Return a citizen's own accesses below an index of the log, with proofs; this is an access too."""
+    patient = caller.patient or ""
+    asked = AccessRequest(Action.AUDIT, "AuditEvent", "access log", frozenset({patient}))
+    async with enter_own(services, caller, asked) as access:
+        found = await proved_accesses(
+            access.grant, services.database, services.keys.pseudonym, count=count, before=before
+        )
+        access.record([patient], count=len(found.accesses))
+    return found
+
+
 async def access_report(
-    services: Services, log: VerifierKey, found: Sequence[LoggedAccess], following: int | None
+    services: Services, log: VerifierKey, caller: Caller, before: int | None = None
 ) -> Response:
     """Return the accesses that the newest checkpoint covers, each with its proof, to be saved as a file.
 
     Args:
         services: the node.
         log: the key of its log.
-        found: the accesses, newest first, read under the citizen's grant.
-        following: what gets the next page, None on the last.
+        caller: the citizen.
+        before: only accesses with a smaller index in the log.
     """
-    size, _, note = await last_checkpoint(services.database) or (0, b"", "")
-    signed = [(each.index, each.entry) for each in found if each.index is not None and each.index < size]
-    proofs = await inclusion_proofs(services.database, [index for index, _ in signed], size)
-    report = {
+    found = await own_proved(services, caller, count=COUNT_MAX, before=before)
+    report: dict[str, Any] = {  # values of several plain types
         "format": FORMAT,
         "node": services.name,
         "made_at": services.clock().isoformat(),
         "log": log.text,
-        "checkpoint": note,
-        "unsigned": len(found) - len(signed),
-        "before": following,
-        "accesses": [
-            {"index": index, "entry": base64_of(entry), "hashes": [base64_of(each) for each in proof]}
-            for (index, entry), proof in zip(signed, proofs, strict=True)
-        ],
+        "checkpoint": found.note,
+        "unsigned": found.unsigned,
+        "before": found.following,
+        "accesses": [_told(each) for each in found.accesses],
     }
+    if found.persons:
+        report["persons"] = {
+            name.hex(): [base64_of(each) for each in siblings] for name, siblings in found.persons.items()
+        }
     return JSONResponse(report, headers={"content-disposition": 'attachment; filename="access-report.json"'})
+
+
+def _told(access: ProvedAccess) -> dict[str, Any]:  # values of several plain types
+    told: dict[str, Any] = {"index": access.index, "entry": base64_of(access.entry)}
+    if access.link is not None:
+        told["link"] = access.link
+    return told | {"hashes": [base64_of(each) for each in access.hashes]}
 
 
 def base64_of(content: bytes) -> str:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from salus.core.access import Action, Leaf
+from salus.core.access import Action, Caller, Leaf
 from salus.core.errors import AccessRefused, InvalidSearch, NotFound
 from salus.standards.merkle.note import VerifierKey, log_key
 from salus.standards.merkle.tiles import parse_tile
@@ -32,12 +32,14 @@ from salus.trust.explain import explain_to_citizen
 from salus.trust.identity import authenticate
 from salus.trust.keys import NodeKeys
 from salus.trust.policy import AccessRequest
-from salus.web.access_report import COUNT_MAX, access_report, base64_of
+from salus.web.access_report import access_report, base64_of
 from salus.web.addresses import find, methods_of
 from salus.web.own_record import enter_own
+from salus.web.proof import proven
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PAGE_COUNT_MAX = 200
+_PAGE_COUNT_DEFAULT = 50
 _REQUEST_LENGTH_MAX = 64
 TILES = "/ledger/tile"
 TILE = TILES + "/{level}/{index}"
@@ -67,7 +69,7 @@ def signer_of(base_url: str, keys: NodeKeys) -> Signer:
     """Return what signs this node's checkpoints."""
     key = keys.ledger.private_key
     assert isinstance(key, Ed25519PrivateKey), "trust.keys has checked the ledger's key"
-    return Signer(origin_of(base_url), key)
+    return Signer(origin_of(base_url), key, keys.pseudonym)
 
 
 async def _checkpoint(services: Services, request: Request) -> Response:
@@ -104,41 +106,40 @@ async def _tile(services: Services, request: Request) -> Response:
 
 
 async def _accesses(services: Services, request: Request) -> Response:
-    found, following = await _own(services, request, 50, PAGE_COUNT_MAX)
+    caller = _citizen(services, request)
+    count = min(_number(request, "count", _PAGE_COUNT_DEFAULT), PAGE_COUNT_MAX)
+    if count == 0:
+        raise InvalidSearch(f"count must be 1 to {PAGE_COUNT_MAX}.")
+    before = _number(request, "before", 0) or None
+    patient = caller.patient or ""
+    asked = AccessRequest(Action.AUDIT, "AuditEvent", "access log", frozenset({patient}))
+    async with enter_own(services, caller, asked) as access:
+        found = await access_log(access.grant, services.database, patient, count=count, before=before)
+        access.record([patient], count=len(found))
+    following = found[-1].arrival if len(found) == count else None
     return JSONResponse({"accesses": [shown(each) for each in found], "before": following})
 
 
 async def _report(services: Services, request: Request) -> Response:
-    found, following = await _own(services, request, COUNT_MAX, COUNT_MAX)
-    return await access_report(services, key_of(services), found, following)
+    caller = _citizen(services, request)
+    return await access_report(services, key_of(services), caller, _number(request, "before", 0) or None)
 
 
-async def _own(
-    services: Services, request: Request, count_default: int, count_max: int
-) -> tuple[list[LoggedAccess], int | None]:
-    """Return a page of the citizen's own accesses and what gets the next one, None on the last.
+def _citizen(services: Services, request: Request) -> Caller:
+    """Return the citizen who asks.
 
     Raises:
         AccessRefused: the caller is no citizen of this node.
-        InvalidSearch: `count` or `before` is no number.
     """
-    caller = authenticate(services.doorkeeper, request.headers.get("authorization"))
+    caller = authenticate(services.doorkeeper, request.headers.get("authorization"), proven(request.scope))
     if caller.patient is None:
         raise AccessRefused("An access log is shown to the citizen it is about.")
-    count = min(_number(request, "count", count_default), count_max)
-    if count == 0:
-        raise InvalidSearch(f"count must be 1 to {count_max}.")
-    before = _number(request, "before", 0) or None
-    asked = AccessRequest(Action.AUDIT, "AuditEvent", "access log", frozenset({caller.patient}))
-    async with enter_own(services, caller, asked) as access:
-        found = await access_log(access.grant, services.database, caller.patient, count=count, before=before)
-        access.record([caller.patient], count=len(found))
-    return found, found[-1].arrival if len(found) == count else None
+    return caller
 
 
 async def _explain(services: Services, request: Request) -> Response:
     """Say why each access of one request to the citizen's own record was permitted or refused."""
-    caller = authenticate(services.doorkeeper, request.headers.get("authorization"))
+    caller = authenticate(services.doorkeeper, request.headers.get("authorization"), proven(request.scope))
     if caller.patient is None:
         raise AccessRefused("An access is explained to the citizen it is about.")
     named = request.query_params.get("request", "")

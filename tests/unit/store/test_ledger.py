@@ -1,15 +1,19 @@
 """The ledger: append-only, sequenced without gaps or repeats, provable, and each citizen's own to read."""
 
 import asyncio
+import base64
+import hmac
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import asyncpg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.spec.rfc9162 import root_of
+from tests.unit.verifier.reports import map_root
 
 from salus.core.access import Action, Outcome, Role
-from salus.core.errors import NotFound, StorageUnavailable
+from salus.core.errors import NotFound, SettingsInvalid, StorageUnavailable
 from salus.standards.merkle.checkpoint import open_checkpoint
 from salus.standards.merkle.note import log_key
 from salus.standards.merkle.proof import verify_consistency, verify_inclusion
@@ -29,7 +33,7 @@ from salus.store.ledger import append, encode_entries, leaf_of
 from salus.store.sequencer import Progress, Signer, last_checkpoint, sequence
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
-SIGNER = Signer("salus.test/pt", Ed25519PrivateKey.generate())
+SIGNER = Signer("salus.test/pt", Ed25519PrivateKey.generate(), b"p" * 32)
 
 
 @pytest.fixture
@@ -46,10 +50,21 @@ async def add(database, *leaves):
 
 
 async def sequenced(database):
+    """Return the leaves in order, each with the link that it must have, by docs/decisions/0017."""
     async with database.system() as connection:
-        return await connection.fetch(
-            "SELECT index, leaf.arrival, entry, hash FROM leaf_index JOIN leaf USING (arrival) ORDER BY index"
+        rows = await connection.fetch(
+            "SELECT index, leaf.arrival, leaf.patient, entry, hash, count "
+            "FROM leaf_index JOIN leaf USING (arrival) ORDER BY index"
         )
+    found, ends = [], {}
+    for row in rows:
+        count, previous = ends.get(row["patient"], (0, bytes(32)))
+        name = hmac.new(b"p" * 32, row["patient"].encode(), "sha256").hexdigest()
+        lines = ("salus/leaf/v1", name, str(count + 1), previous.hex(), sha256(row["entry"]).hexdigest())
+        link = "".join(f"{line}\n" for line in lines).encode()
+        ends[row["patient"]] = (count + 1, leaf_hash(link))
+        found.append(dict(row) | {"link": link})
+    return found
 
 
 async def test_leaves_get_consecutive_indexes_and_a_signed_checkpoint(database, leaf):
@@ -62,7 +77,56 @@ async def test_leaves_get_consecutive_indexes_and_a_signed_checkpoint(database, 
     assert [row["index"] for row in rows] == list(range(13))
     size, root, note = await last_checkpoint(database)
     opened = open_checkpoint(note, log_key("salus.test/pt", SIGNER.key))
-    assert (opened.size, opened.root) == (size, root) == (13, root_of(row["entry"] for row in rows))
+    assert (opened.size, opened.root) == (size, root) == (13, root_of(row["link"] for row in rows))
+
+
+async def test_a_checkpoint_commits_to_where_each_persons_chain_ends(database, leaf):
+    progress = Progress()
+    for batch in (["ana", "rui", "ana"], ["rui", ""], ["eva", "ana"], [f"p{number}" for number in range(90)]):
+        await add(database, *map(leaf, batch))
+        progress = await sequence(database, SIGNER, NOW, progress)
+        heads = {
+            bytes.fromhex(row["link"].decode().split("\n")[1]): (row["count"], row["hash"])
+            for row in await sequenced(database)
+        }
+        opened = open_checkpoint((await last_checkpoint(database))[2], log_key("salus.test/pt", SIGNER.key))
+        root = base64.b64encode(map_root(heads)).decode()
+        assert opened.extensions == ("salus/links/v1 0", f"salus/persons/v1 {root}")
+
+
+async def test_another_key_of_pseudonyms_signs_nothing(database, leaf):
+    """With two keys a person would have two chains, and a report of one would look complete."""
+    await add(database, leaf())
+    await sequence(database, SIGNER, NOW)
+    await add(database, leaf())
+    with pytest.raises(SettingsInvalid, match=r"keys/pseudonym\.key"):
+        await sequence(database, Signer(SIGNER.origin, SIGNER.key, b"q" * 32), NOW)
+    assert (await sequence(database, SIGNER, NOW)).size == 2
+
+
+async def test_leaves_from_before_links_stay_as_they_are(database, database_url, leaf):
+    """An upgrade: the log goes on, links begin at its size, and the checkpoint says so."""
+    owner = await asyncpg.connect(database_url)
+    for number in range(5):
+        await owner.execute("SELECT append_leaves('{ana}', '{2026-11-01}', ARRAY[$1::bytea])", b"%d" % number)
+    hashes = [leaf_hash(b"%d" % number) for number in range(5)]
+    await owner.execute(
+        "INSERT INTO leaf_index (index, patient, arrival, hash) SELECT arrival - 1, patient, arrival, "
+        "sha256('\\x00'::bytea || entry) FROM leaf"
+    )
+    await owner.execute(
+        "INSERT INTO tree_node SELECT 4, 0, 'x' WHERE false; "
+        "INSERT INTO checkpoint (size, root, signed_at, note, settled) VALUES (5, '', now(), '', 5)"
+    )
+    await owner.close()
+    await add(database, leaf(), leaf("rui"))
+    await sequence(database, SIGNER, NOW)
+    rows = (await sequenced(database))[5:]
+    opened = open_checkpoint((await last_checkpoint(database))[2], log_key("salus.test/pt", SIGNER.key))
+    assert (opened.size, opened.extensions[0]) == (7, "salus/links/v1 5")
+    assert [row["count"] for row in rows] == [1, 1]
+    proof = await inclusion_proof(database, 2, 7)
+    assert verify_inclusion(hashes[2], 2, 7, proof, opened.root)
 
 
 async def test_nothing_new_signs_nothing(database, leaf):
@@ -124,7 +188,7 @@ async def test_two_sequencers_and_many_writers_make_one_tree(database, leaf):
     await sequence(database, SIGNER, NOW)
     rows = await sequenced(database)
     assert [row["index"] for row in rows] == list(range(40))
-    assert (await last_checkpoint(database))[1] == root_of(row["entry"] for row in rows)
+    assert (await last_checkpoint(database))[1] == root_of(row["link"] for row in rows)
 
 
 async def test_proofs_verify_against_the_checkpoint(database, leaf):
@@ -138,7 +202,7 @@ async def test_proofs_verify_against_the_checkpoint(database, leaf):
     for size, root in roots.items():
         for row in rows[:size:3]:
             proof = await inclusion_proof(database, row["index"], size)
-            assert verify_inclusion(leaf_hash(row["entry"]), row["index"], size, proof, root)
+            assert verify_inclusion(leaf_hash(row["link"]), row["index"], size, proof, root)
     proof = await consistency_proof(database, 7, 13)
     assert verify_consistency(7, 13, roots[7], roots[13], proof)
     for wrong in ((13, 13), (-1, 13), (0, 54), (0, 0)):
@@ -159,12 +223,12 @@ async def test_tiles_hold_the_hashes_of_the_tree_as_far_as_it_is_signed(database
     """The node of level 8 over 256 leaves has the hash that RFC 9162 gives a tree of them."""
     await add(database, *(leaf(f"p{number}") for number in range(300)))
     await sequence(database, SIGNER, NOW)
-    entries = [row["entry"] for row in await sequenced(database)]
-    leaves = [leaf_hash(entry) for entry in entries]
+    links = [row["link"] for row in await sequenced(database)]
+    leaves = [leaf_hash(link) for link in links]
     assert await tile_of(database, Tile(0, 0)) == b"".join(leaves[:256])
     assert await tile_of(database, Tile(0, 1, 44)) == b"".join(leaves[256:])
     assert await tile_of(database, Tile(0, 1, 3)) == b"".join(leaves[256:259])
-    assert await tile_of(database, Tile(1, 0, 1)) == root_of(entries[:256])
+    assert await tile_of(database, Tile(1, 0, 1)) == root_of(links[:256])
     for absent in (Tile(0, 1, 45), Tile(0, 1), Tile(1, 0, 2), Tile(2, 0, 1)):
         with pytest.raises(NotFound):
             await tile_of(database, absent)

@@ -13,7 +13,7 @@ from salus.store.ledger_check import check_log, state_of
 from salus.store.sequencer import Progress, Signer, sequence
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
-SIGNER = Signer("salus.test/pt", Ed25519PrivateKey.generate())
+SIGNER = Signer("salus.test/pt", Ed25519PrivateKey.generate(), b"p" * 32)
 LOG = log_key("salus.test/pt", SIGNER.key)
 BATCHES = (3, 4, 40, 9)
 
@@ -47,27 +47,27 @@ def tamper(database_url):
 
 
 async def faults(database, **more):
-    return (await check_log(database, LOG, **more)).faults
+    return (await check_log(database, LOG, SIGNER.pseudonyms, **more)).faults
 
 
 async def test_an_untouched_log_holds_and_progress_is_told(log):
     told = []
-    checked = await check_log(log, LOG, told=lambda done, of: told.append((done, of)))
+    checked = await check_log(log, LOG, SIGNER.pseudonyms, told=lambda done, of: told.append((done, of)))
     assert (checked.begin, checked.end, checked.checkpoints, checked.faults) == (0, 56, 4, ())
     assert told == [(56, 56)]
 
 
 async def test_an_empty_log_holds(database):
-    assert (await check_log(database, LOG)).checkpoints == 0
+    assert (await check_log(database, LOG, SIGNER.pseudonyms)).checkpoints == 0
     assert (await state_of(database)).signed_at is None
 
 
 async def test_a_check_since_a_moment_takes_what_is_older_as_signed(log, tamper):
-    checked = await check_log(log, LOG, since=NOW + timedelta(minutes=2, seconds=5))
+    checked = await check_log(log, LOG, SIGNER.pseudonyms, since=NOW + timedelta(minutes=2, seconds=5))
     assert (checked.begin, checked.end, checked.checkpoints, checked.faults) == (47, 56, 2, ())
-    assert (await check_log(log, LOG, since=NOW - timedelta(days=1))).begin == 0
+    assert (await check_log(log, LOG, SIGNER.pseudonyms, since=NOW - timedelta(days=1))).begin == 0
     await tamper("UPDATE tree_node SET hash = sha256('x') WHERE level = 4 AND position = 0")
-    since = await check_log(log, LOG, since=NOW + timedelta(minutes=3))
+    since = await check_log(log, LOG, SIGNER.pseudonyms, since=NOW + timedelta(minutes=3))
     assert "do not make the root" in since.faults[0]
 
 
@@ -91,6 +91,8 @@ REHASH = "UPDATE leaf_index SET hash = sha256('\\x00'::bytea || 'forged') WHERE 
         (["DELETE FROM leaf_index WHERE index = 20"], "Leaf 20 is missing from the log"),
         ([REWRITE, REHASH], "A leaf from 16 to 31 is not the one that was signed"),
         (["UPDATE tree_node SET hash = sha256('x') WHERE position = 1"], "subtree 1 of level 4 is not kept"),
+        (["UPDATE leaf_index SET count = 2 WHERE index = 20"], "Leaf 20 is not number 1 of its person"),
+        (["UPDATE person_page SET content = '' WHERE depth = 0"], "map of persons is not kept as the leaves"),
         (["UPDATE checkpoint SET root = sha256('x') WHERE size = 7"], "over 7 leaves is not kept as"),
         (
             ["UPDATE checkpoint SET note = replace(note, 'salus', 'other') WHERE size = 47"],
@@ -113,7 +115,7 @@ async def test_a_leaf_rewritten_with_all_that_the_database_keeps_of_it_fails_the
 
 async def test_another_logs_key_verifies_nothing(log):
     other = log_key("salus.test/pt", Ed25519PrivateKey.generate())
-    checked = await check_log(log, other)
+    checked = await check_log(log, other, SIGNER.pseudonyms)
     assert len(checked.faults) == len(BATCHES)
 
 

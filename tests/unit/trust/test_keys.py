@@ -12,7 +12,13 @@ def test_keys_are_made_once_and_only_their_owner_may_read_them(tmp_path):
     assert make_keys(folder).search == made.search
     assert load_keys(folder).federation.as_dict() == made.federation.as_dict()
     files = sorted(folder.iterdir())
-    assert [file.name for file in files] == ["federation.jwk", "ledger.jwk", "search.key", "token.jwk"]
+    assert [file.name for file in files] == [
+        "federation.jwk",
+        "ledger.jwk",
+        "pseudonym.key",
+        "search.key",
+        "token.jwk",
+    ]
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 

@@ -114,10 +114,17 @@ def genuine_report(size=13, indexes=(2, 5, 12)):
     return report_of(note(size, tree(leaves)), accesses)
 
 
-def complete_report(persons=(ANA,), whose=(ANA, RUI, ANA, ANA, EVA, RUI, ANA)):
-    """A report of all accesses of the persons, in a log where leaf i is one of `whose[i]`."""
+def complete_report(persons=(ANA,), whose=(ANA, RUI, ANA, ANA, EVA, RUI, ANA), begin=0, said=None):
+    """A report of all accesses of the persons, in a log where leaf i is one of `whose[i]`.
+
+    Leaves below `begin` have no link; the checkpoint says so, or what `said` is.
+    """
     heads, texts, leaves = {}, [], []
     for number, person in enumerate(whose):
+        if number < begin:
+            texts.append(None)
+            leaves.append(sha256(b"\x00", entry(number)))
+            continue
         count, previous = heads.get(person, (0, bytes(32)))
         fields = (person.hex(), str(count + 1), previous.hex(), sha256(entry(number)).hex())
         texts.append("\n".join(("salus/leaf/v1", *fields)) + "\n")
@@ -134,7 +141,8 @@ def complete_report(persons=(ANA,), whose=(ANA, RUI, ANA, ANA, EVA, RUI, ANA)):
         if person in persons
     ]
     proofs = {person.hex(): [b64(one) for one in map_path(person, heads)] for person in persons}
-    checkpoint = note(len(whose), tree(leaves), "salus/persons/v1 " + b64(map_root(heads)))
+    lines = () if said is None and not begin else (f"salus/links/v1 {begin if said is None else said}",)
+    checkpoint = note(len(whose), tree(leaves), *lines, "salus/persons/v1 " + b64(map_root(heads)))
     return report_of(checkpoint, accesses, persons=proofs)
 
 
@@ -162,6 +170,13 @@ CASES = {
     "two records of one person": (complete_report((ANA, EVA)), 0),
     "a person alone in the log": (complete_report((ANA,), (ANA, ANA)), 0),
     "older ones are in an older report": (without(COMPLETE, 0), 3),
+    "older ones from before numbers": (complete_report(begin=2), 3),
+    "older ones from before numbers, one left out": (without(complete_report(begin=2), 2), 1),
+    "numbers from the first": (complete_report(said="0"), 0),
+    "numbers begin later than said": (complete_report(begin=2, said="0"), 2),
+    "numbers begin before said": (complete_report(said="3"), 1),
+    "numbers begin nowhere": (complete_report(said="-1"), 1),
+    "there are older ones": (changed(COMPLETE, before=2), 3),
     "newest left out": (without(COMPLETE, 3), 1),
     "middle left out": (without(COMPLETE, 1), 1),
     "a second person left out": (without(complete_report((ANA, EVA)), 3), 1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 
 from salus.cli.story.account import Seen, expect
 from salus.cli.story.asking import Answer, abroad, get, refused, resources, send
@@ -55,16 +56,20 @@ async def verify_accesses(stage: Stage, seen: Seen) -> None:
     """Her own program checks each entry against the signed checkpoint, and that the log only ever grew."""
     accesses = stage.fact("accesses")
     log = parse_key((await _text(stage, "/ledger/key")).strip())
-    checkpoint = open_checkpoint(await _text(stage, "/ledger/checkpoint"), log)
-    for access in accesses:
-        index = access["index"]
-        proof = await get(stage, "PT", f"/ledger/inclusion?index={index}&size={checkpoint.size}", "")
-        digest = leaf_hash(base64.b64decode(access["entry"]))
-        holds = verify_inclusion(digest, index, checkpoint.size, _hashes(proof), checkpoint.root)
-        expect(holds, f"entry {index} is not proved to be in the log")
-        seen.read_again.append(
-            f"curl '{stage.url('PT')}/ledger/inclusion?index={index}&size={checkpoint.size}'"
+    token = stage.token("PT", Role.CITIZEN, patient=stage.fact("citizen"))
+    report = await get(stage, "PT", "/ledger/report", token)
+    checkpoint = open_checkpoint(report["checkpoint"], log)
+    told = {each["index"]: each for each in report["accesses"]}
+    for index in (each["index"] for each in accesses):
+        expect(index in told, f"entry {index} is not in her report")
+        committed = told[index]["link"].encode()
+        digest = hashlib.sha256(base64.b64decode(told[index]["entry"])).hexdigest()
+        holds = committed.endswith(f"\n{digest}\n".encode()) and verify_inclusion(
+            leaf_hash(committed), index, checkpoint.size, _hashes(told[index]), checkpoint.root
         )
+        expect(holds, f"entry {index} is not proved to be in the log")
+    expect("persons" in report, "her report does not show that it is complete")
+    seen.read_again.append(_curl_citizen(stage, "/ledger/report"))
     seen.figures["entries proved"] = len(accesses)
     seen.figures["checkpoint size"] = checkpoint.size
     seen.figures["signed by"] = checkpoint.origin

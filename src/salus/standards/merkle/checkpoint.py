@@ -34,9 +34,13 @@ class Checkpoint(msgspec.Struct, frozen=True):
     cosignatures: tuple[Signature, ...] = ()
 
 
-def sign_checkpoint(origin: str, size: int, root: bytes, key: Ed25519PrivateKey) -> str:
-    """Return the signed note of a checkpoint."""
-    return sign_note(f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n", origin, key)
+def sign_checkpoint(
+    origin: str, size: int, root: bytes, key: Ed25519PrivateKey, extensions: tuple[str, ...] = ()
+) -> str:
+    """Return the signed note of a checkpoint; an extension is a line that is not empty."""
+    assert all(line and "\n" not in line for line in extensions)
+    lines = (origin, str(size), base64.b64encode(root).decode(), *extensions)
+    return sign_note("\n".join(lines) + "\n", origin, key)
 
 
 def open_checkpoint(note: str, log: VerifierKey, witnesses: list[VerifierKey] | None = None) -> Checkpoint:

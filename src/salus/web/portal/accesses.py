@@ -13,10 +13,10 @@ from salus.core.errors import NotFound
 from salus.standards.merkle.checkpoint import open_checkpoint
 from salus.standards.merkle.proof import verify_inclusion
 from salus.standards.merkle.tree import leaf_hash
-from salus.store.access_log import LoggedAccess, access_log, inclusion_proof
-from salus.store.sequencer import last_checkpoint
+from salus.store.access_log import LoggedAccess, access_log
+from salus.store.ledger import decode_entry
 from salus.trust.policy import AccessRequest
-from salus.web.access_report import COUNT_MAX, access_report
+from salus.web.access_report import access_report, own_proved
 from salus.web.ledger import key_of
 from salus.web.own_record import enter_own
 from salus.web.portal.rendering import ENGLISH, moment
@@ -37,9 +37,7 @@ async def accesses(visit: Visit) -> Response:
 
 async def report(visit: Visit) -> Response:
     """Give the accesses with their proofs as a file that a verifier without Salus checks."""
-    found = await _own_log(visit, COUNT_MAX)
-    following = found[-1].arrival if len(found) == COUNT_MAX else None
-    return await access_report(visit.services, key_of(visit.services), found, following)
+    return await access_report(visit.services, key_of(visit.services), visit.caller)
 
 
 async def proof(visit: Visit) -> Response:
@@ -49,25 +47,25 @@ async def proof(visit: Visit) -> Response:
         NotFound: the citizen's log has no such entry, or it is not signed yet.
     """
     index = int(visit.request.path_params["index"])
-    logged = next((each for each in await _own_log(visit, 1) if each.index == index), None)
-    found = await last_checkpoint(visit.services.database)
-    if logged is None or found is None or index >= found[0]:
+    found = await own_proved(visit.services, visit.caller, count=1, before=index + 1)
+    access = next((each for each in found.accesses if each.index == index), None)
+    if access is None:
         raise NotFound("Your access log has no signed entry of this number; look again in a second.")
-    size, root, note = found
-    checkpoint = open_checkpoint(note, key_of(visit.services))
-    path = await inclusion_proof(visit.services.database, index, size)
-    digest = leaf_hash(logged.entry)
-    holds = checkpoint.size == size and verify_inclusion(digest, index, size, path, checkpoint.root)
+    checkpoint = open_checkpoint(found.note, key_of(visit.services))
+    committed = access.entry if access.link is None else access.link.encode()
+    digest = leaf_hash(committed)
+    holds = verify_inclusion(digest, index, checkpoint.size, access.hashes, checkpoint.root)
     shown = {
         "index": index,
-        "size": size,
+        "size": checkpoint.size,
         "holds": holds,
-        "sentence": sentence(logged.leaf),
-        "entry": logged.entry.decode(),
+        "sentence": sentence(decode_entry(access.entry)),
+        "entry": access.entry.decode(),
+        "link": access.link,
         "leaf_hash": digest.hex(),
-        "root": root.hex(),
-        "path": [base64.b64encode(each).decode() for each in path],
-        "note": note,
+        "root": checkpoint.root.hex(),
+        "path": [base64.b64encode(each).decode() for each in access.hashes],
+        "note": found.note,
     }
     return visit.show("proof.html", "Is this entry genuine?", proof=shown)
 
@@ -122,5 +120,4 @@ def _row(logged: LoggedAccess, language: str) -> dict[str, Any]:  # values of se
         "outcome": leaf.outcome.value,
         "outcome_word": _word("outcome", leaf.outcome.value, language),
         "index": logged.index,
-        "place_in_log": logged.arrival + 1,
     }

@@ -64,6 +64,7 @@ def make_services(database, journal, clock, **changes):
         ECKey.generate_key("P-256", auto_kid=True),
         OKPKey.generate_key("Ed25519", auto_kid=True),
         b"k" * 32,
+        b"p" * 32,
     )
     terms = TokenTerms(ADDRESS, 300, 60)
     values = {

@@ -151,7 +151,7 @@ async def test_a_citizen_is_told_of_accesses_by_others_to_the_own_data(listening
     await door.operator("PUT", "/Patient/2", {**PATIENT, "id": "2"})
     made = await door.citizen("POST", "/Subscription", subscription(ACCESS_TOPIC), patient="1")
     assert made.status_code == 201, made.text
-    signer = Signer("salus.test", Ed25519PrivateKey.generate())
+    signer = Signer("salus.test", Ed25519PrivateKey.generate(), b"p" * 32)
     await sequence(door.services.database, signer, clock())
     await turn(door, clock)
     told_before = len(endpoint.got)
