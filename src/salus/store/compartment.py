@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import asyncpg
 import msgspec
 
 from salus.core.access import Grant
 from salus.store import resources
+from salus.store.narrowed import fill_page, keeping, shown
 from salus.store.postgres import Database, sees_hidden
-from salus.store.readable import require_readable
+from salus.store.readable import require_open
 from salus.store.rows import StoredResource
 
 _COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
@@ -64,22 +66,29 @@ async def page(
     Raises:
         AccessRefused: the grant does not let one of the types be read.
     """
-    require_readable(grant, types, "leave it out")
-    place = None if after is None or after.type not in types else types.index(after.type) + 1
-    async with database.reading(grant) as connection:
-        rows = await connection.fetch(
+    require_open(grant, types, "leave it out")
+
+    async def fetch(last: asyncpg.Record | None) -> Sequence[asyncpg.Record]:
+        here = after if last is None else Position(last["type"], last["id"])
+        place = None if here is None or here.type not in types else types.index(here.type) + 1
+        rows: list[asyncpg.Record] = await connection.fetch(
             _PAGE,
             list(patients),
             list(types),
             sees_hidden(grant),
             since,
             place,
-            "" if after is None else after.id,
+            "" if here is None else here.id,
             count,
             None if cared is None else list(cared.keys),
             None if cared is None else cared.start,
             None if cared is None else cared.end,
         )
+        return rows
+
+    async with database.reading(grant) as connection:
+        scanned_max = database.limits.search_candidates_max
+        rows = await fill_page(fetch, keeping(grant), count=count, scanned_max=scanned_max)
     return [resources.stored(row) for row in rows]
 
 
@@ -89,7 +98,7 @@ async def named(grant: Grant, database: Database, keys: Sequence[tuple[str, str]
     Raises:
         AccessRefused: the grant does not let one of the types be read.
     """
-    require_readable(grant, (kind for kind, _ in keys), "leave it out")
+    require_open(grant, (kind for kind, _ in keys), "leave it out")
     async with database.reading(grant) as connection:
         rows = await connection.fetch(
             f"SELECT {_COLUMNS} FROM resource"  # noqa: S608  (constants only)
@@ -99,4 +108,4 @@ async def named(grant: Grant, database: Database, keys: Sequence[tuple[str, str]
             [key[1] for key in keys],
             sees_hidden(grant),
         )
-    return [resources.stored(row) for row in rows]
+    return [resources.stored(row) for row in shown(grant, rows)]

@@ -65,7 +65,10 @@ async def concerned(grant: Grant, database: Database, touched: Touched, *, key: 
     async with database.reading(grant) as connection:
         found |= await _owners(grant, connection, touched.resources)
         finder = Finder(
-            msgspec.structs.replace(grant, types=None), compile_hasher(key), database.limits, None
+            msgspec.structs.replace(grant, types=None, narrowed=()),
+            compile_hasher(key),
+            database.limits,
+            None,
         )
         for kind, condition in touched.lookups:
             found |= await _holders(finder, connection, kind, condition)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import asyncpg
 import msgspec
 
 from salus.core.access import Grant
 from salus.core.errors import NotFound
 from salus.store import resources
+from salus.store.narrowed import fill_page, narrowing_of, shown
 from salus.store.postgres import Database, sees_hidden
-from salus.store.readable import require_readable
+from salus.store.readable import require_open
 from salus.store.rows import StoredResource
 
 _COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
@@ -44,6 +46,9 @@ CROSS JOIN LATERAL (
      ORDER BY updated DESC, id DESC LIMIT $10)
 ) AS page
 ORDER BY updated DESC, type DESC, id DESC, version DESC LIMIT $10
+"""  # noqa: S608  (constants only)
+_CURRENT = f"""
+SELECT {_COLUMNS} FROM resource WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """  # noqa: S608  (constants only)
 _COUNT = f"""
 SELECT (SELECT count(*) FROM resource WHERE {_ONE}) + (SELECT count(*) FROM resource_version WHERE {_ONE})
@@ -96,17 +101,36 @@ async def history(
         AccessRefused: the grant does not let one of the types be read.
         NotFound: the one resource has never been, or the grant may not know of it.
     """
-    require_readable(grant, types, "ask for the history of a type that may be read")
+    require_open(grant, types, "ask for the history of a type that may be read")
     patients = None if grant.patients is None else sorted(grant.patients)
     sees = sees_hidden(grant)
     start, end = (None, None) if at is None else at
-    async with database.reading(grant) as connection:
-        rows = await connection.fetch(
-            _PAGE, list(types), sees, identity, since, after.updated, after.type, after.id, after.version,
+
+    async def fetch(last: asyncpg.Record | None) -> Sequence[asyncpg.Record]:
+        here = after if last is None else Position(last["updated"], last["type"], last["id"], last["version"])
+        rows: list[asyncpg.Record] = await connection.fetch(
+            _PAGE, list(types), sees, identity, since, here.updated, here.type, here.id, here.version,
             patients, count, start, end,
         )  # fmt: skip
+        return rows
+
+    async def keep(rows: Sequence[asyncpg.Record]) -> list[asyncpg.Record]:
+        """Return the versions that the scopes show, of what they still show: a deletion is none."""
+        kept = shown(grant, rows)
+        if not grant.narrowed or not kept:
+            return kept
+        keys = sorted({(row["type"], row["id"]) for row in kept})
+        current = await connection.fetch(_CURRENT, [key[0] for key in keys], [key[1] for key in keys])
+        still = {(row["type"], row["id"]) for row in shown(grant, current)}
+        return [row for row in kept if (row["type"], row["id"]) in still]
+
+    if identity is not None and narrowing_of(grant, types[0]):
+        await resources.read(grant, database, types[0], identity)
+    async with database.reading(grant) as connection:
+        scanned_max = database.limits.search_candidates_max
+        rows = await fill_page(fetch, keep, count=count, scanned_max=scanned_max)
         total = None
-        if identity is not None and at is None:
+        if identity is not None and at is None and not narrowing_of(grant, types[0]):
             total = await connection.fetchval(_COUNT, types[0], identity, sees, since)
         if not rows and identity is not None and after == START:
             known = await connection.fetchval(

@@ -18,6 +18,24 @@ def is_readable(grant: Grant, type_name: str) -> bool:
     return grant.types is None or type_name in grant.types
 
 
+def is_open(grant: Grant, type_name: str) -> bool:
+    """Return whether the grant lets resources of the type be read, be it only those that satisfy a search.
+
+    Only for who narrows what it answers (`store.narrowed`).
+    """
+    return is_readable(grant, type_name) or any(name == type_name for name, _ in grant.narrowed)
+
+
+def require_open(grant: Grant, type_names: Iterable[str], instead: str) -> None:
+    """Refuse a type of which nothing may be read; only for who narrows what it answers.
+
+    Raises:
+        AccessRefused: as `require_readable`.
+    """
+    if grant.types is not None:
+        require_readable(grant, (name for name in type_names if not is_open(grant, name)), instead)
+
+
 def require_readable(grant: Grant, type_names: Iterable[str], instead: str) -> None:
     """Refuse a type that may not be read; `instead` says what to do.
 

@@ -17,6 +17,7 @@ from salus.core.errors import AccessRefused, Conflict, Gone, NotFound
 from salus.store import ledger
 from salus.store.changes import Change, Operation, Written, plan
 from salus.store.directory import SHARED_TYPES
+from salus.store.narrowed import narrowing_of, shows
 from salus.store.postgres import Connection, Database, sees_hidden
 from salus.store.referring import (
     await_restrictions,
@@ -102,7 +103,7 @@ async def read(grant: Grant, database: Database, resource_type: str, resource_id
         Gone: it was deleted.
     """
     row = await database.read(grant, resource_type, resource_id)
-    if row is None:
+    if row is None or (grant.narrowed and not shows(grant, {**row, "id": resource_id}, resource_type)):
         raise _absent(resource_type, resource_id)
     _, compartment, version, updated, deleted, others, source, source_id, content = row
     if deleted:
@@ -117,9 +118,11 @@ async def vread(
     grant: Grant, database: Database, resource_type: str, resource_id: str, version: int
 ) -> StoredResource:
     """Return one version. Raises NotFound or Gone (the version is a deletion)."""
+    if narrowing_of(grant, resource_type):  # what the scopes no longer show has no earlier versions either
+        await read(grant, database, resource_type, resource_id)
     async with database.reading(grant) as connection:
         row = await connection.fetchrow(_VREAD, resource_type, resource_id, version, sees_hidden(grant))
-    if row is None:
+    if row is None or not shows(grant, row):
         raise _absent(resource_type, f"{resource_id}/_history/{version}")
     if row["deleted"]:
         raise Gone(f"Version {version} of {resource_type}/{resource_id} is its deletion.")

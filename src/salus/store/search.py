@@ -19,7 +19,7 @@ from salus.standards.fhir.search.hashing import compile_hasher
 from salus.standards.fhir.search.parameters import Registry
 from salus.standards.fhir.search.query import Query
 from salus.store.postgres import Connection, Database
-from salus.store.readable import require_readable
+from salus.store.readable import require_open
 from salus.store.rows import StoredResource, patients_of
 from salus.store.search_check import confirmed
 from salus.store.search_cursor import Place, seal, unseal
@@ -86,7 +86,7 @@ async def search(
     """
     if grant.types is not None:
         named = (one.type if one.reverse else one.target for one in query.includes)
-        require_readable(grant, (query.type, *filter(None, named)), "leave it out of the search")
+        require_open(grant, (query.type, *filter(None, named)), "leave it out of the search")
     hash_of = compile_hasher(key)
     record = record_search(grant, query, hash_of)
     page = await _record_page(grant, database, query, record, key) if record is not None else None

@@ -13,13 +13,14 @@ from salus.core.errors import TooCostly
 from salus.core.limits import Limits
 from salus.standards.fhir.search import hashing
 from salus.standards.fhir.search.hashing import Hasher
-from salus.standards.fhir.search.match import found_values
+from salus.standards.fhir.search.match import found_values, matches
 from salus.standards.fhir.search.parameters import Registry, SearchParameter, parameters_of
 from salus.standards.fhir.search.query import Chain, Condition, Criterion, Has, Include, Query
 from salus.standards.fhir.search.references import parse_literal
 from salus.store.directory import SHARED_TYPES
+from salus.store.narrowed import queries_of
 from salus.store.postgres import Connection, sees_hidden
-from salus.store.readable import is_readable, require_readable
+from salus.store.readable import is_open, require_open
 from salus.store.search_check import Checker, confirmed, resource_of
 from salus.store.search_intervals import rare_ids
 from salus.store.search_sql import in_compartments, predicate
@@ -83,7 +84,7 @@ class Finder:
         Raises:
             AccessRefused: the grant does not let the type be read.
         """
-        require_readable(self.grant, (type_name,), "search without it, or name another type (type:Type.name)")
+        require_open(self.grant, (type_name,), "search without it, or name another type (type:Type.name)")
         statement = Statement(self.hash_of)
         chosen = Selection(type_name, statement, Checker())
         chosen.tests.append(f"r.type = {statement.bind(type_name)} AND NOT r.deleted")
@@ -94,7 +95,21 @@ class Finder:
             if type_name in SHARED_TYPES:
                 inside = f"({inside} OR r.compartment = r.type || '/' || r.id)"
             chosen.tests.append(inside)
+        self._narrow_by_scopes(chosen)
         return chosen
+
+    def _narrow_by_scopes(self, chosen: Selection) -> None:
+        """Confine the rows to those of which the scopes let one be read (`store.narrowed`)."""
+        queries = queries_of(self.grant, chosen.type)
+        if len(queries) == 1:
+            for criterion in queries[0].criteria:
+                assert isinstance(criterion, Condition)
+                found = predicate(chosen.statement, criterion)
+                chosen.checker.add(criterion, found.check)
+                chosen.tests.append(found.sql)
+        elif queries:
+            chosen.tests.append(f"({' OR '.join(_all_of(chosen.statement, query) for query in queries)})")
+            chosen.checker.require(lambda resource: any(matches(query, resource) for query in queries))
 
     async def selection(
         self, connection: Connection, type_name: str, criteria: Sequence[Criterion], compartment: str = ""
@@ -265,7 +280,7 @@ class Finder:
                             wanted.setdefault(kind, set()).add(identity)
         found: list[asyncpg.Record] = []
         for kind, ids in wanted.items():
-            if not is_readable(self.grant, kind):
+            if not is_open(self.grant, kind):
                 self.left_out.add(kind)
                 continue
             found.extend(await self._by_ids(connection, kind, sorted(ids)))
@@ -300,13 +315,20 @@ class Finder:
     async def _fetch(self, connection: Connection, chosen: Selection) -> list[asyncpg.Record]:
         statement, where = chosen.render()
         text = statement.select(COLUMNS, where, limit=self.limits.include_count_max + 1)
-        return list(await connection.fetch(text, *statement.arguments))
+        return confirmed(await connection.fetch(text, *statement.arguments), chosen.checker)
 
     def _references(self, type_name: str, code: str) -> list[SearchParameter]:
         known = parameters_of(type_name, self.registry)
         if code != "*":
             return [known[code]] if code in known else []
         return [one for one in known.values() if one.type == "reference" and not one.refused]
+
+
+def _all_of(statement: Statement, query: Query) -> str:
+    """Return the text for: the row satisfies every condition of the search."""
+    tests = [predicate(statement, one).sql for one in query.criteria if isinstance(one, Condition)]
+    assert len(tests) == len(query.criteria)
+    return f"({' AND '.join(tests)})"
 
 
 def referred(parameter: SearchParameter, resource: dict[str, Any]) -> set[str]:  # Any: JSON as parsed

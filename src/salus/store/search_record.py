@@ -11,6 +11,7 @@ import msgspec
 from salus.core.access import Grant
 from salus.standards.fhir.search.hashing import Hasher
 from salus.standards.fhir.search.query import Condition, Query
+from salus.store.narrowed import narrowing_of
 from salus.store.search_check import Checker
 from salus.store.search_order import Order, orders
 from salus.store.search_tokens import bound_patients, required_token
@@ -34,6 +35,8 @@ class RecordSearch(msgspec.Struct, frozen=True):
 
 def record_search(grant: Grant, query: Query, hash_of: Hasher) -> RecordSearch | None:
     """Return the search as one of a record, None when it asks for more than its first page newest first."""
+    if narrowing_of(grant, query.type):
+        return None
     if query.cursor or query.includes or not query.count or query.total != "none":
         return None
     if orders(query, narrow=True) != [NEWEST_FIRST]:

@@ -1,7 +1,7 @@
 """What the scopes of a token permit (SMART App Launch 2.2; `standards/smart/scopes.py` reads them).
 
-A scope that narrows by a query ("patient/Observation.rs?category=...") lets only resources be read that satisfy
-it, and only where the door says that the store narrows what it answers (`trust.policy.AccessRequest.narrows`).
+A scope that narrows by a query ("patient/Observation.rs?category=...") lets only resources be read that
+satisfy it, and only where the door says that the store narrows its answer (`trust.policy.AccessRequest`).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _LETTERS: dict[Action, str] = {
     Action.DELETE: "d",
 }
 _OF_MANY_TYPES = frozenset({"", "summary"})
-"""What is more than one resource type: a scope for "*" permits it. Our other words (a citizen's rights, incidents)
-are no resources, and no scope permits them."""
+"""What is more than one resource type: a scope for "*" permits it. Our other words (a citizen's rights,
+incidents) are no resources, and no scope permits them."""
 LOOKING = frozenset("rs")
 
 
@@ -63,8 +63,8 @@ def letters_for(action: Action) -> str:
 def permitting(scopes: Iterable[str], action: Action, resource_type: str) -> Permission | None:
     """Return what the scopes permit of the action on the type; None when nothing.
 
-    The widest context decides: what a narrower one adds to a query of a wider one is not given. A request about
-    no single type ("") needs a scope for "*". A query permits nothing but reading.
+    The widest context decides: what a narrower one adds to a query of a wider one is not given. A request
+    about no single type ("") needs a scope for "*". A query permits nothing but reading.
     """
     letters = _LETTERS.get(action)
     if letters is None or not (resource_type in _OF_MANY_TYPES or resource_type in resource_types()):

@@ -55,6 +55,8 @@ def pass_gate(
     *,
     patients: frozenset[str] | None = None,
     many: bool = False,
+    narrows: bool = False,
 ) -> Passage:
     """Return the way in for this request (`trust.gate.enter`)."""
-    return enter(services.gatehouse, caller, AccessRequest(action, kind, what, patients, many))
+    asked = AccessRequest(action, kind, what, patients, many, narrows)
+    return enter(services.gatehouse, caller, asked)

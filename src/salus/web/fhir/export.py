@@ -14,7 +14,7 @@ from salus.standards.fhir.query_string import Pairs, format_pairs
 from salus.store import exports
 from salus.store.exports import File, Wish
 from salus.trust.gate import Access
-from salus.trust.policy import AccessRequest, decide, readable_types
+from salus.trust.policy import AccessRequest, decide, narrowed_types, readable_types
 from salus.web.fhir.answer import Answer, http_date, json_answer, plain_json, resource_bytes
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.request import FhirRequest, first, parse_instant
@@ -65,7 +65,8 @@ async def start(
         left_out=left_out,
     )
     job = new_id()
-    async with pass_gate(services, caller, Action.EXPORT, lead_of(caller, types), "$export") as access:
+    lead = lead_of(caller, types)
+    async with pass_gate(services, caller, Action.EXPORT, lead, "$export", narrows=True) as access:
         at = access.grant.opened_at
         await exports.ask(services.database, job, caller, wish, at=at, expires=at + KEPT)
     address = f"{services.fhir_base}/$export/{job}".encode("ascii")
@@ -88,10 +89,17 @@ def types_of(pairs: Pairs, level: str) -> tuple[tuple[str, ...], bool]:
 
 def exportable(caller: Caller) -> frozenset[str] | None:
     """Return the types that the caller may export, None for all: of everybody, or else of one."""
-    of_everybody = readable_types(caller, Action.EXPORT, None)
+    of_everybody = _types_of(caller, None)
     if of_everybody or of_everybody is None or caller.patient is None:
         return of_everybody
-    return readable_types(caller, Action.EXPORT, frozenset((caller.patient,)))
+    return _types_of(caller, frozenset((caller.patient,)))
+
+
+def _types_of(caller: Caller, patients: frozenset[str] | None) -> frozenset[str] | None:
+    """Return the types of which the caller may export all, or what the scopes narrow it to."""
+    whole = readable_types(caller, Action.EXPORT, patients)
+    narrowed = (name for name, _ in narrowed_types(caller, Action.EXPORT, patients))
+    return None if whole is None else whole.union(narrowed)
 
 
 def permitted_of(caller: Caller, asked: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -170,7 +178,8 @@ async def download(services: Services, request: FhirRequest, caller: Caller) -> 
     if not (number.isascii() and number.isdecimal() and len(number) <= 6):
         raise NotFound("There is no such file.")
     lead = lead_of(caller, sorted(exportable(caller) or ()))
-    async with pass_gate(services, caller, Action.EXPORT, lead, f"$export/{job}/{int(number)}") as access:
+    what = f"$export/{job}/{int(number)}"
+    async with pass_gate(services, caller, Action.EXPORT, lead, what, narrows=True) as access:
         content, patients = await exports.read_file(access.grant, services.database, job, int(number))
         for patient, count in patients.items():
             access.record((patient,), count=count)
@@ -192,7 +201,7 @@ async def work_once(services: Services) -> bool:
         return False
     try:
         lead = lead_of(job.caller, job.wish.types)
-        async with pass_gate(services, job.caller, Action.EXPORT, lead, "$export") as access:
+        async with pass_gate(services, job.caller, Action.EXPORT, lead, "$export", narrows=True) as access:
             await fill(services, access, job.id, job.wish, job.created_at)
     except SalusError as error:
         await exports.finish(services.database, job.id, at=services.clock(), failure=error.message)

@@ -67,7 +67,7 @@ async def answer(
     since, moments, mark = first(pairs, "_since"), read_at(pairs), first(pairs, CURSOR)
     kind = types[0] if len(types) == 1 else ""
     action = Action.CHANGES if identity is None else Action.HISTORY
-    async with pass_gate(services, caller, action, kind, what, patients=patients) as access:
+    async with pass_gate(services, caller, action, kind, what, patients=patients, narrows=True) as access:
         bound = bound_to(access.grant, what, since, first(pairs, "_at"))
         found = await history.history(
             access.grant,

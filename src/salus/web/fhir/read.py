@@ -19,7 +19,8 @@ async def read(services: Services, request: FhirRequest, caller: Caller) -> Answ
     kind, identity = known_type(request.segments[0]), known_id(request.segments[1])
     subset = read_subset(request.pairs)
     patients = frozenset((identity,)) if kind == "Patient" else None
-    passage = pass_gate(services, caller, Action.READ, kind, f"{kind}/{identity}", patients=patients)
+    what = f"{kind}/{identity}"
+    passage = pass_gate(services, caller, Action.READ, kind, what, patients=patients, narrows=True)
     async with passage as access:
         resource = await resources.read(access.grant, services.database, kind, identity)
         access.record(resource.patients)
@@ -44,7 +45,8 @@ async def read_version(services: Services, request: FhirRequest, caller: Caller)
         raise NotFound(f"There is no such version of {kind}/{identity}.")
     patients = frozenset((identity,)) if kind == "Patient" else None
     what = f"{kind}/{identity}/_history/{int(number)}"
-    async with pass_gate(services, caller, Action.READ, kind, what, patients=patients) as access:
+    passage = pass_gate(services, caller, Action.READ, kind, what, patients=patients, narrows=True)
+    async with passage as access:
         resource = await resources.vread(access.grant, services.database, kind, identity, int(number))
         access.record(resource.patients)
     return resource

@@ -105,7 +105,9 @@ async def answer(
     if patient:
         query = msgspec.structs.replace(query, compartment=patient)
     patients = frozenset((patient,)) if patient else None
-    async with pass_gate(services, caller, Action.SEARCH, kind, query.what, patients=patients) as access:
+    what = query.what
+    passage = pass_gate(services, caller, Action.SEARCH, kind, what, patients=patients, narrows=True)
+    async with passage as access:
         named = named_by(query)
         access.concern(named.patients)
         access.include(known.beside(access.grant.patients or ()))

@@ -20,7 +20,7 @@ from salus.store import compartment, resources
 from salus.store.compartment import Cared, Position
 from salus.store.directory import SHARED_TYPES
 from salus.store.merged import merges
-from salus.store.readable import is_readable
+from salus.store.readable import is_open
 from salus.store.rows import StoredResource
 from salus.store.search_cursor import bound_to, open_mark, seal_mark
 from salus.store.shares import beside
@@ -48,7 +48,8 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
     count = max(1, read_count(pairs, limits.page_count_default, limits.page_count_max))
     dates, mark, key = care_dates(pairs), first(pairs, CURSOR), services.keys.search
     what, patients = f"Patient/{identity}/$everything", frozenset((identity,))
-    async with pass_gate(services, caller, Action.READ, "Patient", what, patients=patients) as access:
+    passage = pass_gate(services, caller, Action.READ, "Patient", what, patients=patients, narrows=True)
+    async with passage as access:
         await resources.read(access.grant, services.database, "Patient", identity)
         known = await merges(services.database, services.clock())
         merged = known.beside([identity])
@@ -82,7 +83,7 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
 
 def readable(access: Access, types: tuple[str, ...]) -> tuple[str, ...]:
     """Return those of the types that the access lets be read."""
-    return tuple(name for name in types if is_readable(access.grant, name))
+    return tuple(name for name in types if is_open(access.grant, name))
 
 
 async def referred(
@@ -90,7 +91,7 @@ async def referred(
 ) -> list[StoredResource]:
     """Return the directory resources that a page refers to: who treated, where, with what."""
     named = await beside(sum(len(resource.content) for resource in page), named_in, page)
-    keys = [key for key in sorted(named) if is_readable(access.grant, key[0])]
+    keys = [key for key in sorted(named) if is_open(access.grant, key[0])]
     return await compartment.named(access.grant, services.database, keys) if keys else []
 
 

@@ -88,7 +88,8 @@ async def stored(services: Services, caller: Caller, kind: str, identity: str) -
     """Return the stored resource that is to be validated."""
     patients = frozenset((identity,)) if kind == "Patient" else None
     what = f"{kind}/{identity}/$validate"
-    async with pass_gate(services, caller, Action.READ, kind, what, patients=patients) as access:
+    passage = pass_gate(services, caller, Action.READ, kind, what, patients=patients, narrows=True)
+    async with passage as access:
         found = await resources.read(access.grant, services.database, kind, identity)
         access.record(found.patients)
     return parse_json(found.content, UNLIMITED) | {"id": identity}
