@@ -97,6 +97,7 @@ class Caller(msgspec.Struct, frozen=True):
         assurance: of the log-in behind the request; None for one whose token does not say, which its issuer
             answers for.
         app: client id of the app that acts for the caller within its scopes, "" without one.
+        cut_off: this node could not ask the federation's anchor about `node` when it let the caller in.
     """
 
     subject: str
@@ -111,6 +112,7 @@ class Caller(msgspec.Struct, frozen=True):
     token_id: str = ""
     assurance: Assurance | None = None
     app: str = ""
+    cut_off: bool = False
 
 
 Narrowing = tuple[tuple[tuple[str, str], ...], ...]
@@ -167,8 +169,9 @@ class Leaf(msgspec.Struct, frozen=True, omit_defaults=True):
         resources: how many resources of this patient left or changed.
         outcome: served, refused or failed.
         rule: id of the policy rule that decided.
-        marks: what is out of the ordinary, sorted: "assisted" (by staff at a desk), "emergency", "unproven"
-            (that the patient is with the professional abroad). A leaf without marks has no such member.
+        marks: what is out of the ordinary, sorted: "assisted" (by staff at a desk), "cut-off" (the federation's
+            anchor could not be asked about the node abroad), "emergency", "unproven" (that the patient is with
+            the professional abroad). A leaf without marks has no such member.
     """
 
     at: datetime

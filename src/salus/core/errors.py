@@ -51,6 +51,16 @@ class NoCredentials(NotAuthenticated):
     """No bearer token was sent at all."""
 
 
+class OAuthRefused(SalusError):
+    """The authorization server refuses; `error` is the code that RFC 6749 and its kin have for it."""
+
+    issue, status = "security", 400
+
+    def __init__(self, error: str, message: str) -> None:
+        super().__init__(message)
+        self.error = error
+
+
 class ProofRefused(NotAuthenticated):
     """The request does not prove that its sender holds the key of the token (RFC 9449)."""
 

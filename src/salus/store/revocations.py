@@ -29,6 +29,16 @@ def of_client(client: str) -> str:
     return f"client {client}"
 
 
+def of_consent(consent: str) -> str:
+    """Return what stands for every token that came of a person's consent to an app."""
+    return f"consent {consent}"
+
+
+def of_app_session(session: str) -> str:
+    """Return what stands for every token that came of one authorisation of an app."""
+    return f"app-session {session}"
+
+
 async def revoke(database: Database, token_id: str, expires_at: datetime) -> None:
     """Refuse the token from now on, in every process; the row may go after `expires_at`."""
     async with database.system() as connection, connection.transaction():

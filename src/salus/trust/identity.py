@@ -11,7 +11,7 @@ from datetime import datetime
 
 from joserfc.jwk import ECKey
 
-from salus.core.access import Caller
+from salus.core.access import Caller, Purpose
 from salus.core.clock import Clock
 from salus.core.errors import NoCredentials, NotAuthenticated, ProofRefused
 from salus.store.revocations import of_client
@@ -26,7 +26,7 @@ NO_HOLDER = "The access token is bound to no key: send it as Bearer."
 class Doorkeeper:
     """Knows the tokens it has seen and those that were revoked."""
 
-    __slots__ = ("_clock", "_is_member", "_key", "_remembered", "_terms", "refusals", "revoked")
+    __slots__ = ("_admits", "_clock", "_key", "_remembered", "_terms", "refusals", "revoked")
 
     def __init__(
         self,
@@ -34,17 +34,17 @@ class Doorkeeper:
         terms: TokenTerms,
         clock: Clock,
         revoked: dict[str, datetime],
-        is_member: Callable[[str], bool] = lambda _node: True,
+        admits: Callable[[str, Purpose], bool] = lambda _node, _purpose: True,
     ) -> None:
         """Take the token key, the terms, and the revoked token ids with their expiry (shared, may grow).
 
-        `is_member` says of a node whether it belongs to the federation now: a token that it was given dies
-        with its membership.
+        `admits` says of a node whether it may ask for a purpose now: a token that it was given dies with the
+        trust chain to it.
         """
         self._key = key
         self._terms = terms
         self._clock = clock
-        self._is_member = is_member
+        self._admits = admits
         self._remembered: dict[str, AccessToken] = {}
         self.revoked = revoked
         self.refusals = Refusals()
@@ -73,10 +73,12 @@ class Doorkeeper:
         """Return what has ended a verified token before its time, "" if nothing has."""
         if token.caller.token_id in self.revoked:
             return "The access token was revoked; get a new one."
+        if any(name in self.revoked for name in token.ends_with):
+            return "The person has ended what they allowed this app, or its session was ended."
         if token.client and self._is_off(token):
             return "The system that this access token was given to was switched off."
-        if token.caller.node is not None and not self._is_member(token.caller.node):
-            return "The node that this token was given to is no member any more."
+        if token.caller.node is not None and not self._admits(token.caller.node, token.caller.purpose):
+            return "The node that this token was given to is no member any more, or has no live trust chain."
         return ""
 
     def _is_off(self, known: AccessToken) -> bool:

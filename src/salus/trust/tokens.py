@@ -43,12 +43,14 @@ class AccessToken(msgspec.Struct, frozen=True):
         expires_at: until when.
         client: the id of the client it was issued to, "" for a login at the node itself.
         key: thumbprint of the key that whoever uses it must prove to hold (RFC 9449), "" for none.
+        ends_with: what it ends with besides: a person's consent, an app's session (`store.revocations`).
     """
 
     caller: Caller
     expires_at: datetime
     client: str = ""
     key: str = ""
+    ends_with: tuple[str, ...] = ()
 
 
 class _Confirmation(msgspec.Struct, frozen=True):
@@ -72,10 +74,20 @@ class _Claims(msgspec.Struct, frozen=True):
     client_id: str = ""
     assurance: Assurance | None = None
     cnf: _Confirmation | None = None
+    app: str = ""
+    ends: tuple[str, ...] = ()
+    cut_off: bool = False
 
 
 def issue(
-    key: ECKey, caller: Caller, terms: TokenTerms, *, now: datetime, client: str = "", holder: str = ""
+    key: ECKey,
+    caller: Caller,
+    terms: TokenTerms,
+    *,
+    now: datetime,
+    client: str = "",
+    holder: str = "",
+    ends_with: tuple[str, ...] = (),
 ) -> str:
     """Return a fresh access token for the caller, whose `issuer` and `token_id` are filled in here.
 
@@ -86,6 +98,7 @@ def issue(
         now: the present.
         client: the id of the client it is issued to, "" for a login at the node itself.
         holder: thumbprint of the key that it is bound to (RFC 9449), "" for a bearer token.
+        ends_with: as `AccessToken` has it.
     """
     claims: dict[str, Any] = {  # Any: JWT claims
         "iss": terms.issuer,
@@ -105,6 +118,9 @@ def issue(
         "client_id": client,
         "assurance": caller.assurance.value if caller.assurance else None,
         "cnf": {"jkt": holder} if holder else None,
+        "app": caller.app,
+        "ends": ends_with or None,
+        "cut_off": caller.cut_off or None,
     }
     present = {name: value for name, value in claims.items() if value not in (None, "")}
     present |= {"name": caller.name, "organisation": caller.organisation}
@@ -153,6 +169,9 @@ def _checked(claims: _Claims, terms: TokenTerms, now: datetime) -> AccessToken:
         node=claims.node,
         token_id=claims.jti,
         assurance=claims.assurance,
+        app=claims.app,
+        cut_off=claims.cut_off,
     )
     holder = claims.cnf.jkt if claims.cnf else ""
-    return AccessToken(caller, datetime.fromtimestamp(claims.exp, tz=now.tzinfo), claims.client_id, holder)
+    expires_at = datetime.fromtimestamp(claims.exp, tz=now.tzinfo)
+    return AccessToken(caller, expires_at, claims.client_id, holder, claims.ends)

@@ -149,3 +149,18 @@ def test_a_remembered_token_still_expires_and_is_revoked_at_once(key, caller):
     present[0] = NOW + timedelta(seconds=300)
     with pytest.raises(NotAuthenticated, match="expired"):
         authenticate(doorkeeper, again)
+
+
+def test_an_apps_token_ends_with_the_consent_or_the_session_that_it_came_of(key, caller):
+    revoked: dict[str, datetime] = {}
+    doorkeeper = Doorkeeper(key, TERMS, lambda: NOW, revoked)
+    person = caller(scopes=("patient/*.rs",), app="heart")
+    ends = ("consent c-1", "app-session s-1")
+    header = f"Bearer {issue(key, person, TERMS, now=NOW, client='heart', ends_with=ends)}"
+    assert authenticate(doorkeeper, header).app == "heart"
+    for name in ends:
+        revoked.clear()
+        assert authenticate(doorkeeper, header)
+        revoked[name] = NOW + timedelta(seconds=300)
+        with pytest.raises(NotAuthenticated, match="ended"):
+            authenticate(doorkeeper, header)
