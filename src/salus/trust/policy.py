@@ -52,6 +52,7 @@ class Obligation(StrEnum):
     REVIEW_AFTER = "review-after"
     MARK_UNPROVEN = "mark-unproven"
     MARK_ASSISTED = "mark-as-assisted"
+    MARK_CUT_OFF = "mark-cut-off"
     MARK_ENTERED_BY_CITIZEN = "mark-as-entered-by-citizen"
     AUTHOR_RECORDED = "author-recorded"
     CONTROLLER_ANSWERS = "controller-answers"
@@ -311,6 +312,8 @@ def _permit(rule: Rule, caller: Caller, request: AccessRequest) -> Decision:
     """Return the permission with its reach: never wider than rule, scopes and request together."""
     reach = rule.reach
     if caller.scopes or reach == "scope":
+        if caller.app and _outlives_a_consent(request):
+            return Decision(False, "not-through-an-app")
         scope = permitting(caller.scopes, request.action, request.type)
         if scope is None:
             return Decision(False, "scope-does-not-permit-this")
@@ -325,6 +328,13 @@ def _permit(rule: Rule, caller: Caller, request: AccessRequest) -> Decision:
     if reach == "named" and not request.patients:
         return Decision(False, "a-patient-must-be-named")
     return Decision(True, rule.id, request.patients)
+
+
+def _outlives_a_consent(request: AccessRequest) -> bool:
+    """Return whether what is asked would go on when the person has ended what they allowed the app."""
+    return request.action is Action.EXPORT or (
+        request.type == "Subscription" and request.action not in _LOOKING
+    )
 
 
 def _own(rule: Rule, caller: Caller, request: AccessRequest) -> Decision:

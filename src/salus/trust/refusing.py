@@ -16,6 +16,7 @@ _ADVICE = {
     "caller-has-no-record-here": "there is no record here that is theirs",
     "a-patient-must-be-named": "name the patient, or ask for one resource by its id",
     "no-deletion-of-many": "delete one at a time, by its id",
+    "not-through-an-app": "an app asks for what it needs when it needs it; do it yourself, without the app",
     "scope-narrows-by-a-query": "a scope with a query permits read, search, history and export at /fhir; "
     "for anything else ask for one without",
 }

@@ -78,3 +78,38 @@ def permitting(scopes: Iterable[str], action: Action, resource_type: str) -> Per
     if not fitting[0].query:
         return Permission(context)
     return Permission(context, tuple(dict.fromkeys(one.query for one in fitting if one.context == context)))
+
+
+def given(asked: str, held: Iterable[str]) -> tuple[str, ...]:
+    """Return what of a scope is given to who holds others: never more than both say, () for nothing.
+
+    A scope of every type is given as those that are held; a query stays, whoever of the two has it.
+    """
+    registered = tuple(held)
+    wish = smart.parse_scope(asked)
+    if wish is None:
+        return (asked,) if asked in registered else ()
+    parts = (_common(asked, wish, text) for text in registered)
+    found = tuple(dict.fromkeys(part for part in parts if part))
+    return (asked,) if asked in found else found
+
+
+def _common(asked: str, wish: Scope, text: str) -> str:
+    """Return the scope that both permit, "" where there is none."""
+    own = smart.parse_scope(text)
+    if own is None or own.context != wish.context or not ("*" in (own.type, wish.type) or own.type == wish.type):
+        return ""
+    if wish.query and own.query and wish.query != own.query:
+        return ""
+    query = (asked if wish.query else text).partition("?")[2] if wish.query or own.query else ""
+    letters = "".join(
+        letter
+        for letter in "cruds"
+        if letter in wish.letters and letter in own.letters and (not query or letter in LOOKING)
+    )
+    kind = own.type if wish.type == "*" else wish.type
+    if not letters or (query and kind == "*"):
+        return ""
+    if (kind, letters) == (wish.type, wish.letters) and bool(query) == bool(wish.query):
+        return asked
+    return f"{wish.context}/{kind}.{letters}" + (f"?{query}" if query else "")
