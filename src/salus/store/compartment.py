@@ -12,7 +12,7 @@ from salus.core.access import Grant
 from salus.store import resources
 from salus.store.narrowed import fill_page, keeping, shown
 from salus.store.postgres import Database, sees_hidden
-from salus.store.readable import require_open
+from salus.store.readable import is_open, require_open
 from salus.store.rows import StoredResource
 
 _COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
@@ -27,6 +27,10 @@ WHERE compartment = ANY($1::text[]) AND NOT deleted AND (NOT hidden OR $3)
       AND care.key = ANY ($8) AND care.low < $10 AND care.high > $9))
 ORDER BY place, id LIMIT $7
 """  # noqa: S608  (constants only)
+
+_KINDS = """
+SELECT DISTINCT type FROM resource WHERE compartment = ANY($1::text[]) AND NOT deleted AND (NOT hidden OR $2)
+"""
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -90,6 +94,17 @@ async def page(
         scanned_max = database.limits.search_candidates_max
         rows = await fill_page(fetch, keeping(grant), count=count, scanned_max=scanned_max)
     return [resources.stored(row) for row in rows]
+
+
+async def kinds(grant: Grant, database: Database, patients: Sequence[str]) -> frozenset[str]:
+    """Return the resource types of which the patients' compartments hold something that the grant may see.
+
+    One that the grant shows in part only counts, whether or not that part holds any.
+    """
+    async with database.reading(grant) as connection:
+        rows = await connection.fetch(_KINDS, list(patients), sees_hidden(grant))
+    found = {row["type"] for row in rows} | {name for name, _ in grant.narrowed}
+    return frozenset(name for name in found if is_open(grant, name))
 
 
 async def named(grant: Grant, database: Database, keys: Sequence[tuple[str, str]]) -> list[StoredResource]:

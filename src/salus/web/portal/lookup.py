@@ -71,16 +71,31 @@ async def find(
     Raises:
         TooLarge: `whole` is asked for and there is more than one page.
     """
+    page = await find_page(services, access, type_name, pairs)
+    if whole and page.next_cursor:
+        raise TooLarge(f"The record holds more of {type_name} than one page shows; none is shown.")
+    return page.resources
+
+
+class FoundPage(msgspec.Struct, frozen=True):
+    """A page of a search, each resource with its logical id; `next_cursor` is "" on the last."""
+
+    resources: list[dict[str, Any]]  # FHIR content is open JSON, hence Any
+    next_cursor: str
+
+
+async def find_page(
+    services: Services, access: Access, type_name: str, pairs: Sequence[tuple[str, str]]
+) -> FoundPage:
+    """Return one page of what `find` finds."""
     known = await merges(services.database, services.clock())
     access.include(known.beside(access.grant.patients or ()))
     pairs = with_merged(known, type_name, tuple(pairs))
     query = parse_query(type_name, pairs, services.limits, strict=True, base=services.fhir_base)
     page = await search(access.grant, services.database, query, key=services.keys.search)
-    if whole and page.next_cursor:
-        raise TooLarge(f"The record holds more of {type_name} than one page shows; none is shown.")
     for patient, count in page.patients.items():
         access.record([patient] if patient else [], count=count)
-    return [read(services, stored) for stored in page.resources]
+    return FoundPage([read(services, stored) for stored in page.resources], page.next_cursor)
 
 
 def read(services: Services, stored: StoredResource) -> dict[str, Any]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
 from salus.core.access import Action
 from salus.core.errors import NotFound
+from salus.primary.selection import NO_ENTRY
+from salus.standards.fhir.model import compartments
+from salus.standards.fhir.search.parameters import clinical_date, parameters_of
+from salus.store.compartment import kinds
+from salus.store.merged import merges
 from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
-from salus.web.portal.lookup import find, own_person
+from salus.web.fhir.search import CURSOR
+from salus.web.portal.lookup import find_page, own_person
 from salus.web.portal.referred import products_of
 from salus.web.portal.summary import read_entry
 from salus.web.portal.visit import Visit
@@ -26,16 +34,17 @@ async def record(visit: Visit) -> Response:
     hidden = await _restricted(visit)
     async with _enter(visit, "record by category") as access:
         person = await own_person(visit.services, access)
+        held = await _kinds(visit, access)
         listed = []
         for each in words().category:
-            found = await _resources(visit, access, each)
+            found, older = await _resources(visit, access, each, held)
             hidden_count = sum((one["resourceType"], one["id"]) in hidden for one in found)
             listed.append(
                 {
                     "key": each.key,
                     "title": each.title(visit.language),
                     "total": len(found),
-                    "more": len(found) >= ROWS_MAX,
+                    "more": bool(older),
                     "restricted": hidden_count,
                 }
             )
@@ -43,13 +52,14 @@ async def record(visit: Visit) -> Response:
 
 
 async def one_category(visit: Visit) -> Response:
-    """Show the entries of one category, each with who may see it."""
+    """Show the newest entries of one category, each with who may see it, and the way to older ones."""
     chosen = category(visit.request.path_params["category"])
     if chosen is None:
         raise NotFound("There is no such part of a record.")
     hidden = await _restricted(visit)
     async with _enter(visit, f"record, {chosen.key}") as access:
-        found = await _resources(visit, access, chosen)
+        held = await _kinds(visit, access)
+        found, older = await _resources(visit, access, chosen, held, visit.request.query_params)
         products = await products_of(visit.services, access, found)
     others = products | {f"{each['resourceType']}/{each['id']}": each for each in found}
     rows = [
@@ -70,7 +80,8 @@ async def one_category(visit: Visit) -> Response:
         heading=chosen.title(visit.language),
         path=f"/record/{chosen.key}",
         rows=rows,
-        more=len(found) >= ROWS_MAX,
+        is_first=not any(kind in visit.request.query_params for kind in held),
+        older=urlencode(older),
         done=visit.say(f"done-{done}") if done in CHANGES else "",
     )
 
@@ -107,13 +118,47 @@ def _enter(visit: Visit, what: str) -> Any:  # the gate's own context manager
     return enter(visit.services.gatehouse, visit.caller, AccessRequest(Action.SEARCH, "", what, patient))
 
 
-async def _resources(visit: Visit, access: Access, chosen: Category) -> list[dict[str, Any]]:
-    """Return the citizen's newest resources of a category; FHIR content is open JSON, hence Any."""
+async def _kinds(visit: Visit, access: Access) -> frozenset[str]:
+    """Return the types of entry that the citizen's record holds something of."""
+    known = await merges(visit.services.database, visit.services.clock())
+    own = access.grant.caller.patient or ""
+    access.include(known.beside([own]))
+    held = await kinds(access.grant, visit.services.database, [own, *sorted(known.beside([own]))])
+    return held & frozenset(compartments()["Patient"]) - NO_ENTRY
+
+
+async def _resources(
+    visit: Visit,
+    access: Access,
+    chosen: Category,
+    held: frozenset[str],
+    pages: Mapping[str, str] | None = None,
+) -> tuple[list[dict[str, Any]], dict[str, str]]:  # FHIR content is open JSON, hence Any
+    """Return the citizen's newest resources of a category, and by type the mark of its next page.
+
+    `pages` are such marks: the page goes on from there with those types alone; nothing is left of the others.
+    """
+    named = frozenset(kind for each in words().category for kind in each.types)
+    types = held & (frozenset(chosen.types) if chosen.types else held - named)
+    marks = {kind: pages[kind] for kind in types if kind in pages} if pages else {}
     found: list[dict[str, Any]] = []
-    for kind in chosen.types:
-        pairs = [("patient", access.grant.caller.patient or ""), ("_count", str(ROWS_MAX))]
-        found += await find(visit.services, access, kind, pairs)
-    return found
+    older: dict[str, str] = {}
+    for kind in sorted(marks or types):
+        page = await find_page(visit.services, access, kind, _newest(kind, access, marks.get(kind, "")))
+        found += page.resources
+        if page.next_cursor:
+            older[kind] = page.next_cursor
+    return found, older
+
+
+def _newest(kind: str, access: Access, mark: str) -> list[tuple[str, str]]:
+    """Return the search for the citizen's resources of a type, the newest first, from a page's mark on."""
+    known, places = parameters_of(kind), compartments()["Patient"][kind]
+    place = "patient" if "patient" in known else places[0]
+    dated = clinical_date(kind)
+    pairs = [(place, f"Patient/{access.grant.caller.patient or ''}"), ("_count", str(ROWS_MAX))]
+    pairs.append(("_sort", f"-{dated.code}" if dated else "-_lastUpdated"))
+    return [*pairs, (CURSOR, mark)] if mark else pairs
 
 
 async def _restricted(visit: Visit) -> set[tuple[str, str]]:

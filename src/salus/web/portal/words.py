@@ -11,7 +11,10 @@ LANGUAGES = {"en": "English", "et": "Eesti", "pt": "Português", "fr": "Françai
 
 
 class Category(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One part of the record: its key in addresses, its R4 resource types, its title by language."""
+    """One part of the record: its key in addresses, its R4 resource types, its title by language.
+
+    Without types it is what no other category names.
+    """
 
     key: str
     types: tuple[str, ...]
