@@ -18,6 +18,7 @@ from salus.core.access import Action, Caller, Grant, Purpose, Role
 from salus.store.embedded import embedded_server
 from salus.store.migrations import migrate, migrations
 from salus.store.postgres import Database, open_database
+from salus.trust.audiences import words_of
 
 _NAMES = itertools.count()
 _TEMPLATE = "salus_template"
@@ -107,7 +108,9 @@ def grant(caller: MakeCaller) -> MakeGrant:
     ) -> Grant:
         who = caller(role, patient=patients[0] if patients and role is Role.CITIZEN else None)
         opened = frozenset(patients) if patients else None
-        return Grant(request, who, action, opened, "test", NOW)
+        nobody = role in (Role.CITIZEN, Role.OPERATOR, Role.AUDITOR)
+        audiences = frozenset() if nobody else words_of(who)
+        return Grant(request, who, action, opened, "test", NOW, audiences=audiences)
 
     return make
 

@@ -135,6 +135,8 @@ class Grant(msgspec.Struct, frozen=True):
         narrowed: resource types of which the scopes let only what satisfies a search be read, with that
             search. They are not among `types`: a store function that does not narrow refuses them.
         marks: what the leaves say of the access besides (`Leaf.marks`).
+        audiences: those from whom a citizen may hide that the caller belongs to (`trust.audiences`); nothing
+            is hidden from who belongs to none, and all of it from who was not placed (None).
     """
 
     request: str
@@ -146,6 +148,7 @@ class Grant(msgspec.Struct, frozen=True):
     types: frozenset[str] | None = None
     narrowed: tuple[tuple[str, Narrowing], ...] = ()
     marks: tuple[str, ...] = ()
+    audiences: frozenset[str] | None = None
 
 
 class Outcome(StrEnum):

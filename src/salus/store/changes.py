@@ -9,8 +9,8 @@ import msgspec
 
 from salus.core.access import Grant
 from salus.core.errors import NotFound, VersionConflict
+from salus.store.asker import sees_hidden
 from salus.store.directory import SHARED_TYPES
-from salus.store.postgres import sees_hidden
 from salus.store.rows import Row, StoredResource, patients_of
 
 Outcome = Literal["created", "updated", "deleted", "unchanged"]
@@ -93,7 +93,7 @@ def plan(grant: Grant, operation: Operation, current: Any) -> Change:  # Any: an
     """
     # What is hidden is answered as what is not there, whatever else the request says. What a source sends
     # becomes the next version of it, as hidden, whoever brings it.
-    if current is not None and current["hidden"] and not (sees_hidden(grant) or operation.received):
+    if current is not None and current["veiled"] and not operation.received:
         raise _absent(operation)
     if current is None and not _makes(grant, operation):
         raise _absent(operation)

@@ -10,15 +10,17 @@ import msgspec
 
 from salus.core.access import Grant
 from salus.store import resources
+from salus.store.asker import asker_of
 from salus.store.narrowed import fill_page, keeping, shown
-from salus.store.postgres import Database, sees_hidden
+from salus.store.postgres import Database
 from salus.store.readable import is_open, require_open
 from salus.store.rows import StoredResource
 
 _COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
 _PAGE = f"""
 SELECT {_COLUMNS} FROM resource JOIN unnest($2::text[]) WITH ORDINALITY AS wanted (name, place) ON name = type
-WHERE compartment = ANY($1::text[]) AND NOT deleted AND (NOT hidden OR $3)
+WHERE compartment = ANY($1::text[]) AND NOT deleted
+  AND (NOT hidden OR salus_shows(type, id, $3::jsonb))
   AND ($4::timestamptz IS NULL OR updated >= $4)
   AND ($5::integer IS NULL OR (place, id) > ($5, $6))
   AND ($8::bigint[] IS NULL OR date IS NULL OR EXISTS (
@@ -79,7 +81,7 @@ async def page(
             _PAGE,
             list(patients),
             list(types),
-            sees_hidden(grant),
+            asker_of(grant),
             since,
             place,
             "" if here is None else here.id,
@@ -118,9 +120,9 @@ async def named(grant: Grant, database: Database, keys: Sequence[tuple[str, str]
         rows = await connection.fetch(
             f"SELECT {_COLUMNS} FROM resource"  # noqa: S608  (constants only)
             " WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND NOT deleted"
-            " AND (NOT hidden OR $3)",
+            " AND (NOT hidden OR salus_shows(type, id, $3::jsonb))",
             [key[0] for key in keys],
             [key[1] for key in keys],
-            sees_hidden(grant),
+            asker_of(grant),
         )
     return [resources.stored(row) for row in shown(grant, rows)]

@@ -10,7 +10,8 @@ from salus.core.access import Grant
 from salus.standards.fhir.search.hashing import compile_hasher
 from salus.standards.fhir.search.named import Named
 from salus.standards.fhir.search.query import Condition
-from salus.store.postgres import Connection, Database, sees_hidden
+from salus.store.asker import asker_of
+from salus.store.postgres import Connection, Database
 from salus.store.rows import patients_of
 from salus.store.search import stored
 from salus.store.search_plan import Finder
@@ -19,7 +20,8 @@ LOOKED_UP_MAX = 20
 """Most resources of one identifier whose patients are named."""
 _PATIENTS = """
 SELECT compartment, others FROM resource
-WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND (NOT hidden OR $3)
+WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+    AND (NOT hidden OR salus_shows(type, id, $3::jsonb))
 """
 
 
@@ -80,7 +82,7 @@ async def _owners(grant: Grant, connection: Connection, keys: Iterable[tuple[str
     if not wanted:
         return set()
     rows = await connection.fetch(
-        _PATIENTS, [kind for kind, _ in wanted], [identity for _, identity in wanted], sees_hidden(grant)
+        _PATIENTS, [kind for kind, _ in wanted], [identity for _, identity in wanted], asker_of(grant)
     )
     return {patient for row in rows for patient in patients_of(row["compartment"], row["others"])}
 

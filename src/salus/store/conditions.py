@@ -30,15 +30,17 @@ from salus.standards.fhir.search.match import matches
 from salus.standards.fhir.search.named import named_by
 from salus.standards.fhir.search.query import Query
 from salus.store import resources
+from salus.store.asker import asker_of
 from salus.store.changes import Operation, Written
 from salus.store.concerned import Touched
-from salus.store.postgres import Connection, Database, sees_hidden
+from salus.store.postgres import Connection, Database
 from salus.store.rows import StoredResource
 from salus.store.search import find_ids
 
 _CURRENT = """
 SELECT compartment, type, id, version, updated, deleted, others, source, source_id, content
-FROM resource WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND (NOT hidden OR $3)
+FROM resource WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+    AND (NOT hidden OR salus_shows(type, id, $3::jsonb))
 """
 
 
@@ -257,6 +259,6 @@ async def matching_ids(here: Here, kind: str, condition: str) -> list[str]:
 async def current_of(here: Here, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StoredResource]:
     """Return the current versions of the named (type, id) that the grant may see, deleted ones included."""
     rows = await here.connection.fetch(
-        _CURRENT, [key[0] for key in keys], [key[1] for key in keys], sees_hidden(here.grant)
+        _CURRENT, [key[0] for key in keys], [key[1] for key in keys], asker_of(here.grant)
     )
     return {(row["type"], row["id"]): resources.stored(row) for row in rows}

@@ -9,7 +9,8 @@ import msgspec
 
 from salus.core.access import Grant
 from salus.core.errors import NotFound
-from salus.store.postgres import Connection, Database, sees_hidden
+from salus.store.asker import asker_of
+from salus.store.postgres import Connection, Database
 from salus.store.referring import follow
 
 _INSERT = """
@@ -18,13 +19,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (patient, id) DO NOTHING
 """
 _COLUMNS = "patient, id, reference, media_type, digest, received_at, source, extracted"
 # With its DocumentReference a document is deleted: its bytes stay, like every version, and nobody gets them.
-# What the citizen restricts (EHDS 8) is there for those only who see hidden resources ($2).
+# What the citizen hides is there for those only from whom its DocumentReference is not hidden ($2: who asks).
 _GET = f"""
 SELECT {_COLUMNS}, content FROM document
-WHERE id = $1 AND ($2 OR NOT EXISTS (
-    SELECT FROM restriction r
-    WHERE r.patient = document.patient AND r.type = 'DocumentReference' AND r.id = document.reference
-)) AND NOT EXISTS (
+WHERE id = $1 AND NOT salus_hides('DocumentReference', reference, $2::jsonb) AND NOT EXISTS (
     SELECT FROM resource d WHERE d.compartment = document.patient AND d.type = 'DocumentReference'
         AND d.id = document.reference AND d.deleted
 )
@@ -83,7 +81,7 @@ async def retrieve(grant: Grant, database: Database, document_id: str) -> Docume
         NotFound: there is none, or the grant may not know of it.
     """
     async with database.reading(grant) as connection:
-        row = await connection.fetchrow(_GET, document_id, sees_hidden(grant))
+        row = await connection.fetchrow(_GET, document_id, asker_of(grant))
     if row is None:
         raise NotFound(f"There is no document Binary/{document_id} that this access may see.")
     return _document(row)

@@ -16,8 +16,9 @@ import msgspec
 from salus.core.access import Caller, Grant
 from salus.core.errors import NotFound
 from salus.store import resources
+from salus.store.asker import asker_of, is_shown_hidden, sees_hidden
 from salus.store.narrowed import fill_page, keeping
-from salus.store.postgres import Database, is_shown_hidden, sees_hidden
+from salus.store.postgres import Database
 from salus.store.readable import require_open, require_readable
 from salus.store.rows import StoredResource, patients_of
 from salus.store.shares import beside
@@ -34,7 +35,10 @@ _READ_FILE = """
 SELECT caller, type, content, patients, counts FROM export_file JOIN export_job ON id = job
 WHERE job = $1 AND number = $2 AND subject = $3 AND issuer = $4 AND status = 'complete' AND expires_at > $5
 """
-_HIDDEN = "SELECT id, compartment, others FROM resource WHERE type = $1 AND id = ANY ($2::text[]) AND hidden"
+_HIDDEN = (
+    "SELECT id, compartment, others FROM resource WHERE type = $1 AND id = ANY ($2::text[])"
+    " AND hidden AND NOT salus_shows(type, id, $3::jsonb)"
+)
 _WANTED = "UPDATE export_job SET taken_at = $2 WHERE id = $1 AND status = 'running' RETURNING id"
 _TAKE = """
 UPDATE export_job SET status = 'running', taken_at = $1, attempts = attempts + 1 WHERE id = (
@@ -61,7 +65,7 @@ UPDATE export_job SET status = $2, message = $3, finished_at = $4 WHERE id = $1 
 _COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
 _PAGE = f"""
 SELECT {_COLUMNS} FROM resource
-WHERE type = $1 AND id > $2 AND NOT deleted AND (NOT hidden OR $3)
+WHERE type = $1 AND id > $2 AND NOT deleted AND (NOT hidden OR salus_shows(type, id, $3::jsonb))
   AND ($4::timestamptz IS NULL OR updated >= $4) AND updated <= $5
   AND ($6::text[] IS NULL OR compartment = ANY ($6)) AND ($7 OR compartment <> type || '/' || id)
 ORDER BY id LIMIT $8
@@ -195,7 +199,7 @@ async def read_file(grant: Grant, database: Database, job: str, number: int) -> 
         return content, counts
     ids = await beside(len(content), _ids, content)
     async with database.system() as connection:
-        hidden = await connection.fetch(_HIDDEN, row["type"], ids)
+        hidden = await connection.fetch(_HIDDEN, row["type"], ids, asker_of(grant))
     for one in hidden:
         for patient in patients_of(one["compartment"], one["others"]) or ("",):
             counts[patient] = counts.get(patient, 1) - 1
@@ -302,7 +306,7 @@ async def page(
     async def fetch(last: asyncpg.Record | None) -> Sequence[asyncpg.Record]:
         here = after if last is None else last["id"]
         rows: list[asyncpg.Record] = await connection.fetch(
-            _PAGE, kind, here, sees_hidden(grant), wish.since, until, patients, wish.shared, count
+            _PAGE, kind, here, asker_of(grant), wish.since, until, patients, wish.shared, count
         )
         return rows
 

@@ -11,19 +11,21 @@ import msgspec
 from salus.core.access import Grant
 from salus.core.errors import NotFound
 from salus.store import resources
+from salus.store.asker import asker_of
 from salus.store.narrowed import fill_page, narrowing_of, shown
-from salus.store.postgres import Database, sees_hidden
+from salus.store.postgres import Database
 from salus.store.readable import require_open
 from salus.store.rows import StoredResource
 
 _COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
 _WHERE = """
-    type = wanted AND (NOT hidden OR $2) AND ($3::text IS NULL OR id = $3)
+    type = wanted AND (NOT hidden OR salus_shows(type, id, $2::jsonb)) AND ($3::text IS NULL OR id = $3)
     AND ($4::timestamptz IS NULL OR updated >= $4)
     AND (updated, type, id, version) < ($5, $6, $7, $8)
     AND ($9::text[] IS NULL OR compartment = ANY ($9))
 """
-_ONE = "type = $1 AND id = $2 AND (NOT hidden OR $3) AND ($4::timestamptz IS NULL OR updated >= $4)"
+_MAY_KNOW = "type = $1 AND id = $2 AND (NOT hidden OR salus_shows(type, id, $3::jsonb))"
+_ONE = f"{_MAY_KNOW} AND ($4::timestamptz IS NULL OR updated >= $4)"
 # A version is current from its time until that of the next one.
 _AT = "($11::timestamptz IS NULL OR (updated < $12 AND {next} > $11))"
 _NEXT = """coalesce(
@@ -103,13 +105,13 @@ async def history(
     """
     require_open(grant, types, "ask for the history of a type that may be read")
     patients = None if grant.patients is None else sorted(grant.patients)
-    sees = sees_hidden(grant)
+    asker = asker_of(grant)
     start, end = (None, None) if at is None else at
 
     async def fetch(last: asyncpg.Record | None) -> Sequence[asyncpg.Record]:
         here = after if last is None else Position(last["updated"], last["type"], last["id"], last["version"])
         rows: list[asyncpg.Record] = await connection.fetch(
-            _PAGE, list(types), sees, identity, since, here.updated, here.type, here.id, here.version,
+            _PAGE, list(types), asker, identity, since, here.updated, here.type, here.id, here.version,
             patients, count, start, end,
         )  # fmt: skip
         return rows
@@ -131,13 +133,13 @@ async def history(
         rows = await fill_page(fetch, keep, count=count, scanned_max=scanned_max)
         total = None
         if identity is not None and at is None and not narrowing_of(grant, types[0]):
-            total = await connection.fetchval(_COUNT, types[0], identity, sees, since)
+            total = await connection.fetchval(_COUNT, types[0], identity, asker, since)
         if not rows and identity is not None and after == START:
             known = await connection.fetchval(
-                "SELECT true FROM resource WHERE type = $1 AND id = $2 AND (NOT hidden OR $3)",
+                f"SELECT true FROM resource WHERE {_MAY_KNOW}",  # noqa: S608  (constants only)
                 types[0],
                 identity,
-                sees,
+                asker,
             )
             if known is None:
                 raise NotFound(f"There is no {types[0]}/{identity} that this access may see.")

@@ -17,9 +17,10 @@ from time import monotonic
 
 import asyncpg
 
-from salus.core.access import Action, Caller, Grant, Role
+from salus.core.access import Action, Grant
 from salus.core.errors import SalusError, SettingsInvalid, StorageUnavailable, TooCostly
 from salus.core.limits import Limits
+from salus.store.asker import asker_of
 from salus.store.embedded import embedded_server, start_again
 from salus.store.migrations import migrate, migrations
 from salus.store.parameters_known import Parameters
@@ -36,31 +37,15 @@ _LOADING_TIMEOUT_MS = 600_000
 _CONNECT_SECONDS_MAX = 10.0
 _RESTART_EVERY_SECONDS = 2.0
 _RECOVERY_ATTEMPTS_MAX, _RECOVERY_PAUSE_SECONDS = 300, 0.2
-_SEES_HIDDEN = frozenset({Role.CITIZEN, Role.OPERATOR})
 # These functions set the grant anew for each request (schema 0009, 0012).
 _READ = "SELECT * FROM read_resources($1, $2, $3, $4)"
 _SEARCH = "SELECT * FROM search_records($1, $2, $3, $4, $5, $6)"
-_SET_BOUND = "SELECT set_config('salus.patients', $1, false), set_config('salus.sees_hidden', $2, false)"
+_SET_BOUND = "SELECT set_config('salus.patients', $1, false), set_config('salus.asker', $2, false)"
 
 
 def patients_setting(grant: Grant) -> str:
     """Return the grant's patients as the policies of schema 0001 read them ("" for a node-wide grant)."""
     return ",".join(sorted(grant.patients)) if grant.patients else ""
-
-
-def sees_hidden(grant: Grant) -> bool:
-    """Return whether what a citizen restricts (EHDS 8) is visible: to themselves and to the operator only."""
-    return is_shown_hidden(grant.caller)
-
-
-def is_shown_hidden(caller: Caller) -> bool:
-    """Return whether a grant of the caller would see what a citizen restricts."""
-    return caller.role in _SEES_HIDDEN
-
-
-def hidden_setting(grant: Grant) -> str:
-    """Return `sees_hidden` as the policies of schema 0001 read it."""
-    return "yes" if sees_hidden(grant) else "no"
 
 
 _LOST = (
@@ -160,7 +145,7 @@ class Database:
         """Ask in one round trip with other requests, each under its own grant."""
         together = ways[WIDE if grant.patients is None else BOUND]
         try:
-            return await together.ask(patients_setting(grant), hidden_setting(grant), *wanted)
+            return await together.ask(patients_setting(grant), asker_of(grant), *wanted)
         except (asyncpg.PostgresError, *_LOST):
             with storage_errors():
                 raise
@@ -172,7 +157,7 @@ class Database:
             role = WIDE if grant.patients is None else BOUND
             async with self._pools[role].lend() as connection:
                 if role is BOUND:
-                    await connection.fetchrow(_SET_BOUND, patients_setting(grant), hidden_setting(grant))
+                    await connection.fetchrow(_SET_BOUND, patients_setting(grant), asker_of(grant))
                 yield connection
 
     @asynccontextmanager

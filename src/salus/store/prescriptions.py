@@ -9,14 +9,16 @@ import msgspec
 from salus.core.access import Grant
 from salus.core.errors import TooCostly
 from salus.store import resources
-from salus.store.postgres import Connection, hidden_setting, patients_setting, sees_hidden
+from salus.store.asker import EVERYTHING, asker_of
+from salus.store.postgres import Connection, patients_setting
 from salus.store.rows import StoredResource
 
 DISPENSATIONS_MAX = 1_000
 _COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
 _PRESCRIPTION = f"""
 SELECT {_COLUMNS} FROM resource
-WHERE type = 'MedicationRequest' AND id = $1 AND NOT deleted AND (NOT hidden OR $2)
+WHERE type = 'MedicationRequest' AND id = $1 AND NOT deleted
+    AND (NOT hidden OR salus_shows(type, id, $2::jsonb))
 """  # noqa: S608  (constants only)
 # The id may be written with escapes; then the bytes do not tell, and the reader decides.
 _DISPENSATIONS = f"""
@@ -36,7 +38,7 @@ _USE_UP = """
 INSERT INTO used_up (compartment, id, version) VALUES ($1, $2, $3)
 ON CONFLICT (compartment, id) DO UPDATE SET version = excluded.version
 """
-_SEE = "SELECT set_config('salus.patients', $1, true), set_config('salus.sees_hidden', $2, true)"
+_SEE = "SELECT set_config('salus.patients', $1, true), set_config('salus.asker', $2, true)"
 
 
 class HandOver(msgspec.Struct, frozen=True):
@@ -65,7 +67,7 @@ async def hold_prescription(grant: Grant, connection: Connection, prescription: 
     dispensations on one prescription follow each other.
     """
     await connection.execute(resources.LOCK, [f"MedicationRequest/{prescription}"])
-    row = await connection.fetchrow(_PRESCRIPTION, prescription, sees_hidden(grant))
+    row = await connection.fetchrow(_PRESCRIPTION, prescription, asker_of(grant))
     return None if row is None else resources.stored(row)
 
 
@@ -85,9 +87,9 @@ async def dispensations_on(
     Raises:
         TooCostly: there are more than can be counted at once.
     """
-    await connection.execute(_SEE, ",".join(records), "yes")
+    await connection.execute(_SEE, ",".join(records), EVERYTHING)
     rows = await connection.fetch(_DISPENSATIONS, list(records), prescription.id.encode(), DISPENSATIONS_MAX)
-    await connection.execute(_SEE, patients_setting(grant), hidden_setting(grant))
+    await connection.execute(_SEE, patients_setting(grant), asker_of(grant))
     if len(rows) >= DISPENSATIONS_MAX:
         raise TooCostly(f"More than {DISPENSATIONS_MAX} dispensations name one prescription; end it first.")
     return [

@@ -18,7 +18,8 @@ from salus.standards.fhir.search.hashing import compile_hasher
 from salus.standards.fhir.search.parameters import parameters_of
 from salus.standards.fhir.search.references import literals_in
 from salus.store import resources
-from salus.store.postgres import Connection, sees_hidden
+from salus.store.asker import asker_of
+from salus.store.postgres import Connection
 from salus.store.search_check import content_of
 
 COUNTED_MAX = 1_000
@@ -27,13 +28,16 @@ SELECT FROM resource WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::t
 ORDER BY type, id FOR KEY SHARE
 """
 _HOLD = """
-SELECT compartment FROM resource WHERE type = $1 AND id = $2 AND NOT deleted AND (NOT hidden OR $3) FOR UPDATE
+SELECT compartment FROM resource
+WHERE type = $1 AND id = $2 AND NOT deleted AND (NOT hidden OR salus_shows(type, id, $3::jsonb))
+FOR UPDATE
 """
 _FOUND = """
-SELECT type, id, content FROM resource WHERE NOT deleted AND (NOT hidden OR $5) AND tokens && $1::bigint[]
+SELECT type, id, content FROM resource
+WHERE NOT deleted AND (NOT hidden OR salus_shows(type, id, $5::jsonb)) AND tokens && $1::bigint[]
 UNION ALL
 SELECT type, id, content FROM resource
-WHERE compartment = $2 AND NOT deleted AND (NOT hidden OR $5)
+WHERE compartment = $2 AND NOT deleted AND (NOT hidden OR salus_shows(type, id, $5::jsonb))
     AND position(convert_to($3, 'UTF8') IN content) > 0
 LIMIT $4
 """
@@ -70,15 +74,15 @@ async def referrers(
     assert grant.patients is None or grant.patients
     name = f"{kind}/{identity}"
     await connection.execute(resources.LOCK, [name])
-    sees = sees_hidden(grant)
-    held = await connection.fetchrow(_HOLD, kind, identity, sees)
+    asker = asker_of(grant)
+    held = await connection.fetchrow(_HOLD, kind, identity, asker)
     if held is None:
         return []
     hash_of = compile_hasher(key)
     tokens = [hash_of(hashing.REFERENCE, slot, name) for slot in _slots(kind)]
     tokens += [hash_of(hashing.ADDRESS, slot, f"{base}/{name}") for slot in _slots(kind)]
     rows = await connection.fetch(
-        _FOUND, tokens, held["compartment"], identity, COUNTED_MAX + len(without) + 1, sees
+        _FOUND, tokens, held["compartment"], identity, COUNTED_MAX + len(without) + 1, asker
     )
     left_out = {*without, (kind, identity)}
     found = {

@@ -15,10 +15,11 @@ import msgspec
 from salus.core.access import Grant, Outcome
 from salus.core.errors import AccessRefused, Conflict, Gone, NotFound
 from salus.store import ledger
+from salus.store.asker import asker_of
 from salus.store.changes import Change, Operation, Written, plan
 from salus.store.directory import SHARED_TYPES
 from salus.store.narrowed import narrowing_of, shows
-from salus.store.postgres import Connection, Database, sees_hidden
+from salus.store.postgres import Connection, Database
 from salus.store.referring import (
     await_restrictions,
     follow,
@@ -33,10 +34,10 @@ T = TypeVar("T")
 _COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
 _VREAD = f"""
 SELECT {_COLUMNS} FROM resource
-WHERE type = $1 AND id = $2 AND version = $3 AND (NOT hidden OR $4)
+WHERE type = $1 AND id = $2 AND version = $3 AND (NOT hidden OR salus_shows(type, id, $4::jsonb))
 UNION ALL
 SELECT {_COLUMNS} FROM resource_version
-WHERE type = $1 AND id = $2 AND version = $3 AND (NOT hidden OR $4)
+WHERE type = $1 AND id = $2 AND version = $3 AND (NOT hidden OR salus_shows(type, id, $4::jsonb))
 """  # noqa: S608  (constants only)
 
 # Locks in the order of their hash, so that two transactions over the same resources do not deadlock.
@@ -45,7 +46,8 @@ SELECT pg_advisory_xact_lock(hash)
 FROM (SELECT DISTINCT hashtextextended(key, 0) AS hash FROM unnest($1::text[]) AS key ORDER BY hash) AS wanted
 """
 _CURRENT = """
-SELECT compartment, type, id, version, updated, deleted, hidden, others, source, source_id, digest, content
+SELECT compartment, type, id, version, updated, deleted, hidden, others, source, source_id, digest, content,
+    hidden AND NOT salus_shows(type, id, $3::jsonb) AS veiled
 FROM resource WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
 # Moves current versions to the history and forgets their search values; used by `store.bulk` too.
@@ -89,7 +91,8 @@ _MISSING = """
 SELECT wanted.type || '/' || wanted.id FROM unnest($1::text[], $2::text[]) AS wanted (type, id)
 WHERE NOT EXISTS (
     SELECT FROM resource
-    WHERE resource.type = wanted.type AND resource.id = wanted.id AND NOT deleted AND (NOT hidden OR $3)
+    WHERE resource.type = wanted.type AND resource.id = wanted.id AND NOT deleted
+        AND (NOT hidden OR salus_shows(resource.type, resource.id, $3::jsonb))
 )
 """
 _ATTEMPTS_MAX = 4
@@ -121,7 +124,7 @@ async def vread(
     if narrowing_of(grant, resource_type):  # what the scopes no longer show has no earlier versions either
         await read(grant, database, resource_type, resource_id)
     async with database.reading(grant) as connection:
-        row = await connection.fetchrow(_VREAD, resource_type, resource_id, version, sees_hidden(grant))
+        row = await connection.fetchrow(_VREAD, resource_type, resource_id, version, asker_of(grant))
     if row is None or not shows(grant, row):
         raise _absent(resource_type, f"{resource_id}/_history/{version}")
     if row["deleted"]:
@@ -277,7 +280,8 @@ async def _lock_and_read(
     if not named:
         return {}
     await connection.execute(LOCK, [f"{one.type}/{one.id}" for one in named])
-    rows = await connection.fetch(_CURRENT, [one.type for one in named], [one.id for one in named])
+    kinds, ids = [one.type for one in named], [one.id for one in named]
+    rows = await connection.fetch(_CURRENT, kinds, ids, asker_of(grant))
     return {
         (row["type"], row["id"]): row
         for row in rows
@@ -327,7 +331,7 @@ async def missing_references(grant: Grant, connection: Connection, references: S
     if not pairs:
         return []
     kinds, ids = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    rows = await connection.fetch(_MISSING, kinds, ids, sees_hidden(grant))
+    rows = await connection.fetch(_MISSING, kinds, ids, asker_of(grant))
     return [row[0] for row in rows]
 
 

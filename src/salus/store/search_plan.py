@@ -17,9 +17,10 @@ from salus.standards.fhir.search.match import found_values, matches
 from salus.standards.fhir.search.parameters import Registry, SearchParameter, parameters_of
 from salus.standards.fhir.search.query import Chain, Condition, Criterion, Has, Include, Query
 from salus.standards.fhir.search.references import parse_literal
+from salus.store.asker import asker_of, sees_hidden
 from salus.store.directory import SHARED_TYPES
 from salus.store.narrowed import queries_of
-from salus.store.postgres import Connection, sees_hidden
+from salus.store.postgres import Connection
 from salus.store.readable import is_open, require_open
 from salus.store.search_check import Checker, confirmed, resource_of
 from salus.store.search_intervals import rare_ids
@@ -89,7 +90,8 @@ class Finder:
         chosen = Selection(type_name, statement, Checker())
         chosen.tests.append(f"r.type = {statement.bind(type_name)} AND NOT r.deleted")
         if not sees_hidden(self.grant):
-            chosen.tests.append("NOT r.hidden")
+            asker = statement.bind(asker_of(self.grant))
+            chosen.tests.append(f"(NOT r.hidden OR salus_shows(r.type, r.id, {asker}::jsonb))")
         if self.grant.patients is not None:
             inside = in_compartments(statement, sorted(self.grant.patients))
             if type_name in SHARED_TYPES:

@@ -15,7 +15,8 @@ import msgspec
 
 from salus.core.access import Caller, Grant, Leaf
 from salus.store import ledger, resources
-from salus.store.postgres import Connection, Database, sees_hidden
+from salus.store.asker import asker_of
+from salus.store.postgres import Connection, Database
 from salus.store.readable import require_readable
 from salus.store.rows import StoredResource
 
@@ -39,7 +40,8 @@ WHERE type = $1 AND updated > $2 AND NOT EXISTS (
 """
 _CONTENT = f"""
 SELECT {_COLUMNS} FROM resource
-WHERE type = $1 AND id = ANY ($2::text[]) AND (NOT hidden OR $3) ORDER BY updated, id
+WHERE type = $1 AND id = ANY ($2::text[]) AND (NOT hidden OR salus_shows(type, id, $3::jsonb))
+ORDER BY updated, id
 """  # noqa: S608  (constants only)
 _LEAVES = """
 SELECT leaf_index.index, leaf.entry FROM leaf_index JOIN leaf USING (patient, arrival)
@@ -153,7 +155,7 @@ async def contents(grant: Grant, database: Database, kind: str, ids: Sequence[st
     """
     require_readable(grant, (kind,), "subscribe to another type")
     async with database.reading(grant) as connection:
-        rows = await connection.fetch(_CONTENT, kind, list(ids), sees_hidden(grant))
+        rows = await connection.fetch(_CONTENT, kind, list(ids), asker_of(grant))
     return [resources.stored(row) for row in rows]
 
 

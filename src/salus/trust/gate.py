@@ -19,6 +19,7 @@ from salus.core.clock import Clock
 from salus.core.errors import AccessRefused, NotFound
 from salus.store.journal import Journal
 from salus.store.ledger import leaf_of
+from salus.trust.audiences import audiences_of
 from salus.trust.facts import ORDINARY, Facts
 from salus.trust.jurisdictions.law import NEUTRAL, Jurisdiction, jurisdiction_of
 from salus.trust.policy import AccessRequest, Decision, Obligation, decide
@@ -236,6 +237,7 @@ class Passage:
             types=decision.types,
             narrowed=decision.narrowed,
             marks=_marks(decision.obligations) if decision.permitted else (),
+            audiences=audiences_of(self._caller, decision, self._gatehouse.law),
         )
 
     async def __aexit__(

@@ -5,10 +5,17 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
+from salus.store.asker import EVERYTHING
+
 INSERT = (
     "INSERT INTO resource (compartment, type, id, version, updated, hidden, digest, date, tokens, content) "
     "VALUES ($1, $2, $3, 1, now(), $4, '', now(), '{1}', 'x')"
 )
+
+
+PROFESSIONAL = '{"is":["professionals"],"at":0}'
+ASKERS = {"yes": EVERYTHING, "no": PROFESSIONAL, "unset": ""}
+VEILS = f"(NOT hidden OR salus_shows(type, id, '{PROFESSIONAL}'))"
 
 
 @asynccontextmanager
@@ -16,7 +23,7 @@ async def connected(url, role, patients=None, sees_hidden="no"):
     connection = await asyncpg.connect(url, server_settings={"role": role})
     if patients is not None:
         await connection.execute("SELECT set_config('salus.patients', $1, false)", patients)
-        await connection.execute("SELECT set_config('salus.sees_hidden', $1, false)", sees_hidden)
+        await connection.execute("SELECT set_config('salus.asker', $1, false)", ASKERS[sees_hidden])
     try:
         yield connection
     finally:
@@ -44,6 +51,7 @@ async def url(database_url):
     [
         ("ana", "no", ["h1", "o1"]),
         ("ana", "yes", ["h1", "o1", "o2"]),
+        ("ana", "unset", ["h1", "o1"]),
         ("rui", "no", ["h1", "o3"]),
         ("ana,rui", "no", ["h1", "o1", "o3"]),
         ("", "yes", ["h1"]),
@@ -140,7 +148,7 @@ async def test_hot_queries_use_an_index_with_the_wall_up(database_url, role, que
     await owner.execute("ANALYZE resource")
     await owner.close()
     async with connected(database_url, role, "p7") as connection:
-        plan = await plan_of(connection, f"SELECT id FROM resource WHERE {query}")
+        plan = await plan_of(connection, f"SELECT id FROM resource WHERE {VEILS} AND {query}")
     assert index in plan
     assert "Seq Scan" not in plan
 

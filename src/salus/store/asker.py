@@ -1,0 +1,36 @@
+"""Who asks, as the database judges it: from whom a veil hides (docs/decisions/0015, rule 3; schema 0056)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from salus.core.access import Caller, Grant, Role
+
+EVERYTHING = '{"is":[]}'
+"""One who belongs to no audience: nothing is hidden from them."""
+_NOTHING = "{}"
+_SEE_ALL = frozenset({Role.CITIZEN, Role.OPERATOR})
+
+
+def asker_of(grant: Grant) -> str:
+    """Return the grant's audiences and its moment as the schema's functions read them, in JSON.
+
+    A grant whose audiences nobody worked out sees nothing that may be hidden from somebody.
+    """
+    audiences = grant.audiences
+    if audiences is None:
+        return _NOTHING
+    if not audiences:
+        return EVERYTHING
+    words = sorted(word.replace("\0", "") for word in audiences)
+    return msgspec.json.encode({"is": words, "at": grant.opened_at.timestamp()}).decode()
+
+
+def sees_hidden(grant: Grant) -> bool:
+    """Return whether nothing is hidden from the grant, whatever a citizen says."""
+    return grant.audiences is not None and not grant.audiences
+
+
+def is_shown_hidden(caller: Caller) -> bool:
+    """Return whether a grant of the caller would see what a citizen restricts."""
+    return caller.role in _SEE_ALL
