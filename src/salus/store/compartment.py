@@ -31,7 +31,8 @@ ORDER BY place, id LIMIT $7
 """  # noqa: S608  (constants only)
 
 _KINDS = """
-SELECT DISTINCT type FROM resource WHERE compartment = ANY($1::text[]) AND NOT deleted AND (NOT hidden OR $2)
+SELECT DISTINCT type FROM resource
+WHERE compartment = ANY($1::text[]) AND NOT deleted AND (NOT hidden OR salus_shows(type, id, $2::jsonb))
 """
 
 
@@ -104,7 +105,7 @@ async def kinds(grant: Grant, database: Database, patients: Sequence[str]) -> fr
     One that the grant shows in part only counts, whether or not that part holds any.
     """
     async with database.reading(grant) as connection:
-        rows = await connection.fetch(_KINDS, list(patients), sees_hidden(grant))
+        rows = await connection.fetch(_KINDS, list(patients), asker_of(grant))
     found = {row["type"] for row in rows} | {name for name, _ in grant.narrowed}
     return frozenset(name for name in found if is_open(grant, name))
 
