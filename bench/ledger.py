@@ -40,7 +40,9 @@ ENTRY = (
     '"purpose":"TREAT","action":"read","what":"Observation/1","resources":1,"outcome":"served","rule":"r"}}'
 )
 _APPEND = """
-SELECT append_leaves(array_agg($1 || (n % $2) ORDER BY n), array_agg(now()), array_agg(convert_to($3, 'UTF8')))
+SELECT append_leaves(
+    array_agg($1 || (n % $2) ORDER BY n), array_agg(now()), array_agg(convert_to($3, 'UTF8'))
+)
 FROM generate_series(1, $4::int) AS n
 """
 
