@@ -37,7 +37,21 @@ from salus.trust.keys import NodeKeys, load_keys
 from salus.trust.standing import facts_of
 from salus.trust.tokens import TokenTerms
 from salus.trust.watching import Round, watch_once
-from salus.web import abroad, emergency, health, incidents, ledger, mhd, openapi, pdqm, restrictions, smart
+from salus.web import (
+    abroad,
+    emergency,
+    health,
+    incidents,
+    ledger,
+    mhd,
+    notices,
+    openapi,
+    pdqm,
+    proxies,
+    restrictions,
+    rights,
+    smart,
+)
 from salus.web.application import assemble
 from salus.web.connections import Peer, Stage
 from salus.web.fhir import export, notify
@@ -173,6 +187,9 @@ def faces(services: Services) -> list[Face]:
         incidents.face(services),
         restrictions.face(services),
         emergency.face(services),
+        notices.face(services),
+        proxies.face(services),
+        rights.face(services),
         abroad.face(services),
         pdqm.face(services),
         mhd.face(services),

@@ -12,6 +12,7 @@ from tests.federation.conftest import get, local_caller, local_token, put
 from salus.core.access import Purpose, Role
 from salus.core.errors import AccessRefused, NotFound, PeerUnavailable
 from salus.primary.cross_border import (
+    PatientAbroad,
     asker_of,
     fetch_document,
     fetch_summary,
@@ -131,7 +132,7 @@ async def test_a_token_for_one_patient_shows_nothing_of_another(desk):
     patient = present(await found(desk))
     assert [each["id"] for each in (await list_resources(desk, patient, "Condition")).resources] == ["c1"]
     member = desk.peers.membership.admitted("pt-1", desk.peers.clock())
-    asker = asker_of(desk.caller, patient="ana", relationship="present")
+    asker = asker_of(desk.caller, PatientAbroad("pt-1", "ana", {}, "present"))
     for path in ("/fhir/Condition/c2", "/fhir/Patient/rui", "/fhir/Patient/rui/$summary"):
         with pytest.raises((NotFound, AccessRefused)):
             await desk.peers.call(member, asker, "GET", path, scope="system/*.rs")

@@ -135,7 +135,7 @@ PASSING_FOR_THE_HOME = {
 async def ask_home(desk, path, resource, **headers):
     """Send a request of the other node under a token for Ana, as no helper of ours would."""
     member = desk.peers.membership.admitted("pt-1", desk.peers.clock())
-    asker = asker_of(desk.caller, patient="ana", relationship="present")
+    asker = asker_of(desk.caller, PatientAbroad("pt-1", "ana", {}, "present"))
     body = json.dumps(resource).encode()
     return await desk.peers.call(member, asker, "POST", path, scope=SCOPE, body=body, headers=headers)
 

@@ -30,6 +30,7 @@ from salus.core.errors import (
     PeerUnavailable,
     SalusError,
     TooLarge,
+    Throttled,
 )
 from salus.core.identifiers import new_id
 from salus.core.limits import Limits
@@ -134,7 +135,8 @@ class Peers:
 
         Raises:
             PeerUnavailable: no readable answer in time.
-            AccessRefused, NotFound, Conflict, InvalidResource, NotAuthenticated: the peer refused.
+            AccessRefused, NotFound, Conflict, InvalidResource, NotAuthenticated: the peer refused, or no trust
+                chain leads to it.
         """
         assert PATH.fullmatch(path), "a path is built from checked parts, without a query"
         self.membership.admitted(member.node, self.clock())
@@ -176,6 +178,8 @@ class Peers:
         token = _read_token(member, answer.body, now)
         self._keep(key, token, now)
         return token.text
+        if answer.status == Throttled.status:
+            raise Throttled(f"node {member.node} gave no token: {_description(answer.body)}")
 
     def _keep(self, key: tuple[str, Asker, str], token: _Token, now: float) -> None:
         if len(self._tokens) >= TOKENS_MAX:

@@ -46,12 +46,15 @@ Resource = dict[str, Any]  # a parsed FHIR resource; its members are of many typ
 
 
 class PatientAbroad(msgspec.Struct, frozen=True):
-    """A patient of another node; `relationship` is what the asker states of both (`smart.asker`)."""
+    """A patient of another node; the rest is what the asker states of both (`smart.asker`)."""
 
     node: str
     id: str
     resource: Resource
     relationship: str = "none"
+    presence_code: str = ""
+    document: str = ""
+    reason: str = ""
 
     @property
     def here(self) -> str:
@@ -116,7 +119,7 @@ async def find_patients(
         for member in peers.membership.others(peers.node, peers.clock())
         if not countries or member.country in countries
     ]
-    asker = asker_of(desk.caller, patient="", relationship="none")
+    asker = asker_of(desk.caller)
     body = urlencode(dict(demographics)).encode()
     # A merged record may come along with the one that stays, as that one's link includes it.
     patients = parse_query("Patient", [("_revinclude", "Patient:link")], peers.limits)
@@ -281,7 +284,7 @@ async def publish_document(desk: Desk, patient: PatientAbroad, letter: Letter) -
         PeerUnavailable: no answer; call again.
         AccessRefused, NotFound, InvalidResource: the other node refused.
     """
-    asker = asker_of(desk.caller, patient=patient.id, relationship=patient.relationship)
+    asker = asker_of(desk.caller, patient)
     what = f"DocumentReference at {patient.node}"
     async with depart(desk, patient, Action.CREATE, "DocumentReference", what) as access:
         member = _member(desk, patient)
@@ -357,16 +360,20 @@ async def list_resources(desk: Desk, patient: PatientAbroad, kind: str, **parame
     return await _search(desk, patient, kind, {"patient": f"Patient/{patient.id}", **parameters})
 
 
-def asker_of(caller: Caller, *, patient: str, relationship: str) -> Asker:
-    """Return the statement that this node makes for the caller."""
+def asker_of(caller: Caller, patient: PatientAbroad | None = None) -> Asker:
+    """Return the statement that this node makes for the caller; without a patient, to look one up."""
+    stated = patient or PatientAbroad("", "", {})
     return Asker(
         subject=caller.subject,
         name=caller.name,
         role=caller.role,
         organisation=caller.organisation,
         purpose=caller.purpose,
-        patient=patient,
-        relationship=relationship,
+        patient=stated.id,
+        relationship=stated.relationship,
+        presence_code=stated.presence_code,
+        document=stated.document,
+        reason=stated.reason,
     )
 
 
@@ -381,7 +388,7 @@ async def _fetch(
     check: Callable[[Member, Resource], Awaitable[None]] | None = None,
 ) -> Fetched:
     began = perf_counter()
-    asker = asker_of(desk.caller, patient=patient.id, relationship=patient.relationship)
+    asker = asker_of(desk.caller, patient)
     async with depart(desk, patient, Action.READ, kind, f"{what} at {patient.node}") as access:
         member = _member(desk, patient)
         answer = await desk.peers.call(member, asker, "GET", path, scope=SCOPE, accept=accept)
@@ -400,7 +407,7 @@ def _fetched(desk: Desk, body: bytes, content_type: str, began: float) -> Fetche
 async def _search(desk: Desk, patient: PatientAbroad, kind: str, asked: Mapping[str, str]) -> Listed:
     began = perf_counter()
     limits = desk.peers.limits
-    asker = asker_of(desk.caller, patient=patient.id, relationship=patient.relationship)
+    asker = asker_of(desk.caller, patient)
     body = urlencode({**asked, "_count": str(PAGE_COUNT)}).encode()
     what = f"{kind}?{','.join(asked)} at {patient.node}"
     # Whose the answer is, `_check_subjects` finds out: a person may have several records there.
@@ -425,7 +432,7 @@ async def _check_subjects(desk: Desk, member: Member, patient: PatientAbroad, na
     """
     if named <= {patient.id}:
         return
-    asker = asker_of(desk.caller, patient=patient.id, relationship=patient.relationship)
+    asker = asker_of(desk.caller, patient)
     records: list[Resource] = []
     try:
         answer = await desk.peers.call(

@@ -77,7 +77,7 @@ def _dispensation(resource: object) -> Resource | None:
 
 async def _until_answered(desk: Desk, patient: PatientAbroad, body: bytes, unknown: str) -> Answer:
     """Send it, and once more when the answer is lost: the home node does it only once."""
-    asker = asker_of(desk.caller, patient=patient.id, relationship=patient.relationship)
+    asker = asker_of(desk.caller, patient)
     lost: PeerUnavailable | None = None
     for _ in range(ATTEMPTS_MAX):
         member = desk.peers.membership.admitted(patient.node, desk.peers.clock())

@@ -16,14 +16,15 @@ from salus.core.access import Grant, Leaf, Outcome
 from salus.core.errors import NotFound
 from salus.store.postgres import Connection, Database
 
-EMERGENCY, UNPROVEN = "emergency", "unproven"
-TOLD = frozenset({EMERGENCY, UNPROVEN})
+EMERGENCY, UNPROVEN, CUT_OFF = "emergency", "unproven", "cut-off"
+TOLD = frozenset({EMERGENCY, UNPROVEN, CUT_OFF})
 """Marks of a leaf that its patient is told of."""
 LISTED_MAX = 500
 _TELL = "SELECT tell($1, $2, $3, $4, $5, $6, $7)"
 _LIST = """
-SELECT id, at, kind, who, place, request, read_at FROM notice
-WHERE patient = ANY ($1) ORDER BY id DESC LIMIT $2
+SELECT n.id, n.at, n.kind, n.who, n.place, n.request, n.read_at, coalesce(e.reason, '')
+FROM notice n LEFT JOIN emergency e ON n.kind = 'emergency' AND e.patient = n.patient AND e.id = n.key
+WHERE n.patient = ANY ($1) ORDER BY n.id DESC LIMIT $2
 """
 _READ = "UPDATE notice SET read_at = coalesce(read_at, $3) WHERE patient = ANY ($1) AND id = $2 RETURNING id"
 _NEWS = "SELECT count(*) FROM notice WHERE patient = ANY ($1) AND read_at IS NULL"
@@ -47,7 +48,7 @@ class Telling(msgspec.Struct, frozen=True):
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """A notice as the person sees it; `request` finds the access in their log."""
+    """A notice as the person sees it; `request` finds the access in their log, `reason` is an emergency's."""
 
     id: int
     at: datetime
@@ -56,19 +57,34 @@ class Notice(msgspec.Struct, frozen=True):
     place: str
     request: str
     read_at: datetime | None
+    reason: str = ""
 
 
 def is_told(leaf: Leaf) -> bool:
-    """Return whether a leaf gives rise to a notice: what was only tried is in the access log."""
-    return bool(leaf.patient) and leaf.outcome is Outcome.SERVED
+    """Return whether a leaf gives rise to a notice: what was only tried is in the access log.
+
+    An emergency is told of when it is claimed, before anything is opened.
+    """
+    if not leaf.patient or leaf.outcome is not Outcome.SERVED:
+        return False
+    return _claimed(leaf) or UNPROVEN in leaf.marks or CUT_OFF in leaf.marks
 
 
 def notice_of(leaf: Leaf) -> Telling:
-    """Return the notice of a marked leaf: one a day for each who asks."""
-    kind = EMERGENCY if EMERGENCY in leaf.marks else UNPROVEN
+    """Return the notice of a marked leaf: one of each emergency, else one a day for each asker."""
     place = ", ".join(part for part in (leaf.organisation, leaf.node) if part)
-    key = f"{leaf.at:%Y-%m-%d} {leaf.node} {leaf.subject}"
+    if _claimed(leaf):
+        kind, key = EMERGENCY, leaf.what.removeprefix("emergency/").partition(" ")[0]
+    else:
+        kind, key = (
+            UNPROVEN if UNPROVEN in leaf.marks else CUT_OFF,
+            f"{leaf.at:%Y-%m-%d} {leaf.node} {leaf.subject}",
+        )
     return Telling(leaf.patient, leaf.at, kind, key, leaf.name, place, leaf.request)
+
+
+def _claimed(leaf: Leaf) -> bool:
+    return EMERGENCY in leaf.marks and leaf.what.startswith("emergency/")
 
 
 async def tell(connection: Connection, tellings: Sequence[Telling]) -> None:

@@ -216,8 +216,9 @@ class Passage:
                     for patient in named
                 ]
             )
-            if decision.absent and request.action in _LOOKS and request.patients:
-                # The store answers as it does for whom it does not know: the grant opens nobody.
+            if decision.absent and request.action in _LOOKS and (request.patients or self._caller.patient):
+                # The store answers as it does for whom it does not know: the grant opens nobody, of any type.
+                access.grant = msgspec.structs.replace(grant, types=None)
                 access._settled = True
                 self._access = access
                 return access

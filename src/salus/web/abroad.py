@@ -51,11 +51,16 @@ class Whom(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     node: Name
     id: FhirId
     relationship: Literal["present", "in-care", "emergency", "none"] = "none"
+    presence_code: Text = ""
+    document: Text = ""
+    reason: Text = ""
 
     @property
     def patient(self) -> PatientAbroad:
         """Return the patient as `salus.primary` knows one."""
-        return PatientAbroad(self.node, self.id, {}, self.relationship)
+        return PatientAbroad(
+            self.node, self.id, {}, self.relationship, self.presence_code, self.document, self.reason
+        )
 
 
 class Looked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

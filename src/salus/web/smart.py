@@ -13,12 +13,15 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from salus.core.access import Caller
 from salus.core.errors import (
     AccessRefused,
+    InvalidSearch,
     MalformedContent,
     NotAuthenticated,
     ProofRefused,
     SalusError,
+    Throttled,
 )
 from salus.federation.clients import (
     LOOKUP,
@@ -32,10 +35,12 @@ from salus.standards.smart import dpop
 from salus.standards.smart.assertion import ASSERTION_TYPE
 from salus.store.revocations import revoke
 from salus.trust.keys import public_jwks
+from salus.trust.presence import weigh
 from salus.trust.refusals import ASSERTION
 from salus.trust.tokens import AccessToken, issue, verify
 from salus.web.addresses import find, methods_of
 from salus.web.proof import prove
+from salus.web.rights import weigher_of
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 FORM = "application/x-www-form-urlencoded"
@@ -108,6 +113,9 @@ async def _token(services: Services, request: Request) -> Response:
         holder = await _holder(services, request, applicant)
     except ProofRefused as error:
         return _error("invalid_dpop_proof", error.message, 400)
+    unproven = await _weighed(services, request, caller, applicant)
+    if unproven is not None:
+        return unproven
     token = issue(
         services.keys.token,
         caller,
@@ -124,6 +132,24 @@ async def _token(services: Services, request: Request) -> Response:
         "scope": granted,
     }
     return JSONResponse(answer, headers={"cache-control": "no-store", "pragma": "no-cache"})
+
+
+async def _weighed(
+    services: Services, request: Request, caller: Caller, applicant: Applicant
+) -> Response | None:
+    """Weigh whether the patient is with the professional; return the answer to who gets no token for it."""
+    asker = applicant.assertion.asker
+    if asker is None:
+        return None
+    try:
+        await weigh(weigher_of(services), caller, asker)
+    except Throttled as error:
+        await _write_down(services, request, applicant)
+        return _error("temporarily_unavailable", error.message, error.status)
+    except (AccessRefused, InvalidSearch) as error:
+        await _write_down(services, request, applicant)
+        return _error("invalid_request", error.message, 400)
+    return None
 
 
 async def _holder(services: Services, request: Request, applicant: Applicant) -> str:

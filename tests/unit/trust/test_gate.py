@@ -195,16 +195,25 @@ async def test_a_permission_whose_obligations_nobody_keeps_is_a_refusal(gatehous
 
 
 @pytest.mark.clause("EHDS 11(5)")
-async def test_an_emergency_is_marked_in_its_leaf_and_the_citizen_is_told_once(database, gatehouse, caller):
+async def test_an_emergency_is_marked_in_its_leaf(database, gatehouse, caller):
     request = AccessRequest(Action.READ, "Observation", "Observation/1", frozenset({"ana"}))
+    async with enter(gatehouse, caller(), request, Facts(emergency_reason="unconscious")) as access:
+        assert access.grant.rule == "clinician-treats"
+        access.record(["ana"])
+    assert [leaf.marks for leaf in await leaves(database)] == [("emergency",)]
+
+
+@pytest.mark.clause("EHDS 11(1)")
+async def test_what_is_unproven_is_marked_and_the_citizen_is_told_once_a_day(database, gatehouse, caller):
+    request = AccessRequest(Action.READ, "Observation", "Observation/1", frozenset({"ana"}))
+    stranger = caller(node="pt-1", patient="ana", scopes=("patient/*.rs",))
     for _ in range(2):
-        async with enter(gatehouse, caller(), request, Facts(emergency_reason="unconscious")) as access:
-            assert access.grant.rule == "clinician-treats"
+        async with enter(gatehouse, stranger, request, Facts(is_proven=False)) as access:
             access.record(["ana"])
-    assert [leaf.marks for leaf in await leaves(database)] == [("emergency",)] * 2
+    assert [leaf.marks for leaf in await leaves(database)] == [("unproven",)] * 2
     async with database.system() as connection:
         told = await connection.fetch("SELECT patient, kind, who FROM notice")
-    assert [tuple(each) for each in told] == [("ana", "emergency", "Mari Tamm")]
+    assert [tuple(each) for each in told] == [("ana", "unproven", "Mari Tamm")]
 
 
 async def test_the_gate_asks_who_knows_and_believes_what_it_is_handed(gatehouse, caller):

@@ -39,6 +39,9 @@ class Asker(msgspec.Struct, frozen=True):
         patient: logical id of the patient at the answering node, or "" while the patient is looked up.
         relationship: what ties them to the patient: "present" (the patient is there and was
             identified), "in-care", "emergency", or "none".
+        presence_code: the one-time code that the patient showed, "" without one.
+        document: number of an identity or insurance document that the patient showed, "" without one.
+        reason: why it cannot wait, of an emergency.
     """
 
     subject: str
@@ -48,6 +51,12 @@ class Asker(msgspec.Struct, frozen=True):
     purpose: Purpose
     patient: str = ""
     relationship: str = "none"
+    presence_code: str = ""
+    document: str = ""
+    reason: str = ""
+
+
+EVIDENCE = ("presence_code", "document", "reason")
 
 
 def write_extensions(asker: Asker) -> dict[str, Any]:
@@ -61,7 +70,11 @@ def write_extensions(asker: Asker) -> dict[str, Any]:
             "purpose_of_use": [{"system": PURPOSE_SYSTEM, "code": asker.purpose.value}],
             "person_id": asker.patient,
         },
-        "salus": {"subject_id": asker.subject, "relationship": asker.relationship},
+        "salus": {
+            "subject_id": asker.subject,
+            "relationship": asker.relationship,
+            **{name: stated for name in EVIDENCE if (stated := getattr(asker, name))},
+        },
     }
 
 
@@ -78,13 +91,15 @@ def read_extensions(extensions: object) -> Asker | None:
     spellings = [name for name in ("ihe_iua", "hl7-b2b") if name in extensions]
     if len(spellings) != 1 or extensions.keys() - {"ihe_iua", "hl7-b2b", "salus"}:
         raise NotAuthenticated("extensions must hold ihe_iua or hl7-b2b, and beside it only salus")
-    own = _members(extensions.get("salus", {}), "salus", {"subject_id", "relationship"})
+    own = _members(extensions.get("salus", {}), "salus", {"subject_id", "relationship", *EVIDENCE})
     relationship = own.get("relationship", "none")
     if not isinstance(relationship, str) or relationship not in RELATIONSHIPS:
         raise NotAuthenticated(f"relationship must be one of {', '.join(sorted(RELATIONSHIPS))}")
     if spellings[0] == "ihe_iua":
-        return _read_iua(extensions["ihe_iua"], own.get("subject_id"), relationship)
-    return _read_b2b(extensions["hl7-b2b"], relationship)
+        asker = _read_iua(extensions["ihe_iua"], own.get("subject_id"), relationship)
+    else:
+        asker = _read_b2b(extensions["hl7-b2b"], relationship)
+    return msgspec.structs.replace(asker, **{name: _optional(own.get(name), name) for name in EVIDENCE})
 
 
 IUA = {

@@ -1,0 +1,115 @@
+"""Emergency accesses (EHDS article 11(5)): claimed, open for an hour at most, looked at again by another.
+
+Each step is a leaf of the audit in the same transaction; the claim tells the citizen (`store.notices`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from salus.core.access import Grant, Outcome
+from salus.core.errors import Conflict, NotFound
+from salus.store import ledger
+from salus.store.postgres import Connection, Database
+
+_COLUMNS = (
+    "id, patient, subject, name, organisation, node, reason, began_at, ends_at, review_by, reviewed_at, "
+    "reviewer, verdict, note"
+)
+_OPEN = """
+INSERT INTO emergency (id, patient, subject, name, organisation, node, reason, began_at, ends_at, review_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+_RUNNING = f"""
+SELECT {_COLUMNS} FROM emergency
+WHERE patient = $1 AND subject = $2 AND node = $3 AND ends_at > $4 ORDER BY ends_at DESC LIMIT 1
+"""  # noqa: S608  (constants only)
+_LIST = f"""
+SELECT {_COLUMNS} FROM emergency WHERE $1 OR reviewed_at IS NULL ORDER BY review_by, id LIMIT $2
+"""  # noqa: S608
+_ONE = f"SELECT {_COLUMNS} FROM emergency WHERE id = $1 FOR UPDATE"  # noqa: S608
+_REVIEW = """
+UPDATE emergency SET reviewed_at = $3, reviewer = $4, verdict = $5, note = $6 WHERE patient = $1 AND id = $2
+"""
+LISTED_MAX = 1_000
+
+
+class Emergency(msgspec.Struct, frozen=True):
+    """One emergency access; schema 0061 says what the fields mean."""
+
+    id: str
+    patient: str
+    subject: str
+    name: str
+    organisation: str
+    node: str
+    reason: str
+    began_at: datetime
+    ends_at: datetime
+    review_by: datetime
+    reviewed_at: datetime | None = None
+    reviewer: str | None = None
+    verdict: str | None = None
+    note: str | None = None
+
+
+async def open_emergency(grant: Grant, database: Database, claimed: Emergency) -> Emergency:
+    """Keep an emergency access, and return it, or the one of the same professional that still runs.
+
+    The grant is the professional's over the patient, marked as an emergency; so its leaf tells the citizen.
+    """
+    whose = (claimed.patient, claimed.subject, claimed.node)
+    async with database.writing(grant) as connection:
+        running = await connection.fetchrow(_RUNNING, *whose, claimed.began_at)
+        if running is not None:
+            return Emergency(*running)
+        await connection.execute(
+            _OPEN, claimed.id, claimed.patient, claimed.subject, claimed.name, claimed.organisation,
+            claimed.node, claimed.reason, claimed.began_at, claimed.ends_at, claimed.review_by,
+        )  # fmt: skip
+        await _write_down(grant, connection, claimed.patient, f"emergency/{claimed.id} claimed")
+    return claimed
+
+
+async def running_emergency(grant: Grant, database: Database, patient: str) -> Emergency | None:
+    """Return the caller's emergency access to the patient that runs, None where none does."""
+    caller = grant.caller
+    async with database.reading(grant) as connection:
+        row = await connection.fetchrow(_RUNNING, patient, caller.subject, caller.node or "", grant.opened_at)
+    return None if row is None else Emergency(*row)
+
+
+async def emergencies(grant: Grant, database: Database, *, reviewed: bool = False) -> list[Emergency]:
+    """Return those that wait for a second look, the most pressing first; with `reviewed` all."""
+    async with database.reading(grant) as connection:
+        return [Emergency(*row) for row in await connection.fetch(_LIST, reviewed, LISTED_MAX)]
+
+
+async def review(grant: Grant, database: Database, identity: str, verdict: str, note: str) -> Emergency:
+    """Keep what the second look found: "justified" or "unjustified", and why.
+
+    Raises:
+        NotFound: there is no such emergency access.
+        Conflict: somebody has looked at it, or it is the reviewer's own.
+    """
+    async with database.writing(grant) as connection:
+        row = await connection.fetchrow(_ONE, identity)
+        if row is None:
+            raise NotFound("There is no emergency access of this id; see: salus emergencies list")
+        found = Emergency(*row)
+        if found.reviewed_at is not None:
+            raise Conflict(f"{found.reviewer} has looked at it already: {found.verdict}.")
+        if found.subject == grant.caller.subject:
+            raise Conflict("Somebody else than who opened it looks at an emergency access.")
+        await connection.execute(
+            _REVIEW, found.patient, found.id, grant.opened_at, grant.caller.name, verdict, note
+        )
+        await _write_down(grant, connection, found.patient, f"emergency/{found.id} {verdict}")
+    return found
+
+
+async def _write_down(grant: Grant, connection: Connection, patient: str, what: str) -> None:
+    leaf = ledger.leaf_of(grant, patient, what=what, resources=1, outcome=Outcome.SERVED)
+    await ledger.append(connection, [leaf])

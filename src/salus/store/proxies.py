@@ -1,0 +1,143 @@
+"""Who may act for whom (EHDS article 4(2)): kept, ended, disputed and settled; each step a leaf of both.
+
+A row is seen by the represented and by who acts for them (schema 0062), and by the node's staff.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from salus.core.access import Grant, Outcome
+from salus.core.errors import Conflict, NotFound
+from salus.store import ledger
+from salus.store.postgres import Connection, Database
+
+_COLUMNS = (
+    "id, patient, holder, name, kind, types, proof, starts_at, ends_at, asked_at, confirmed_at, "
+    "confirmed_by, ended_at, disputed_at"
+)
+_KEEP = f"""
+INSERT INTO proxy ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+"""  # noqa: S608  (constants only)
+_OF = f"""
+SELECT {_COLUMNS} FROM proxy WHERE patient = ANY ($1) OR holder = ANY ($1) ORDER BY asked_at DESC, id LIMIT $2
+"""  # noqa: S608
+_ONE = f"SELECT {_COLUMNS} FROM proxy WHERE id = $1 FOR UPDATE"  # noqa: S608
+_END = "UPDATE proxy SET ended_at = $3 WHERE patient = $1 AND id = $2"
+_DISPUTE = "UPDATE proxy SET disputed_at = $3 WHERE patient = $1 AND id = $2"
+LISTED_MAX = 200
+
+
+class Proxy(msgspec.Struct, frozen=True):
+    """Somebody's power to act for a patient; schema 0062 says what the fields mean."""
+
+    id: str
+    patient: str
+    holder: str
+    name: str
+    kind: str
+    types: tuple[str, ...] | None
+    proof: str
+    starts_at: datetime
+    ends_at: datetime | None
+    asked_at: datetime
+    confirmed_at: datetime | None
+    confirmed_by: str
+    ended_at: datetime | None = None
+    disputed_at: datetime | None = None
+
+
+async def keep_proxy(grant: Grant, database: Database, proxy: Proxy) -> None:
+    """Keep a power that somebody confirmed."""
+    async with database.writing(grant) as connection:
+        types = None if proxy.types is None else list(proxy.types)
+        await connection.execute(
+            _KEEP, proxy.id, proxy.patient, proxy.holder, proxy.name, proxy.kind, types, proxy.proof,
+            proxy.starts_at, proxy.ends_at, proxy.asked_at, proxy.confirmed_at, proxy.confirmed_by,
+            proxy.ended_at, proxy.disputed_at,
+        )  # fmt: skip
+        await _write_down(grant, connection, proxy, "given")
+
+
+async def proxies(grant: Grant, database: Database, patients: frozenset[str]) -> list[Proxy]:
+    """Return the powers over the patients and those that they hold, newest first."""
+    async with database.reading(grant) as connection:
+        return [_proxy(row) for row in await connection.fetch(_OF, sorted(patients), LISTED_MAX)]
+
+
+async def proxy_of(grant: Grant, database: Database, identity: str) -> Proxy:
+    """Return one power. Raises NotFound: there is none that the grant may know of."""
+    async with database.writing(grant) as connection:
+        return await _one(connection, identity)
+
+
+async def end_proxy(grant: Grant, database: Database, identity: str) -> Proxy:
+    """End a power now.
+
+    Raises:
+        NotFound: there is none that the grant may know of.
+        Conflict: it has ended.
+    """
+    async with database.writing(grant) as connection:
+        found = await _one(connection, identity)
+        if found.ended_at is not None:
+            raise Conflict("This power was ended already.")
+        await connection.execute(_END, found.patient, found.id, grant.opened_at)
+        await _write_down(grant, connection, found, "ended")
+    return found
+
+
+async def dispute_proxy(grant: Grant, database: Database, identity: str) -> Proxy:
+    """Suspend a power until staff have settled the dispute. Raises as `end_proxy` does."""
+    async with database.writing(grant) as connection:
+        found = await _one(connection, identity)
+        if found.ended_at is not None or found.disputed_at is not None:
+            raise Conflict("This power has ended or is in dispute already.")
+        await connection.execute(_DISPUTE, found.patient, found.id, grant.opened_at)
+        await _write_down(grant, connection, found, "disputed")
+    return found
+
+
+async def settle_proxy(grant: Grant, database: Database, identity: str, *, stands: bool) -> Proxy:
+    """End the dispute about a power: it stands, or it ends now.
+
+    Raises:
+        NotFound: there is none that the grant may know of.
+        Conflict: nobody disputes it.
+    """
+    async with database.writing(grant) as connection:
+        found = await _one(connection, identity)
+        if found.disputed_at is None:
+            raise Conflict("Nobody disputes this power.")
+        await connection.execute(_DISPUTE, found.patient, found.id, None)
+        if not stands:
+            await connection.execute(_END, found.patient, found.id, grant.opened_at)
+        await _write_down(grant, connection, found, "stands" if stands else "ended after a dispute")
+    return found
+
+
+async def _one(connection: Connection, identity: str) -> Proxy:
+    row = await connection.fetchrow(_ONE, identity)
+    if row is None:
+        raise NotFound("There is no such power to act for somebody; see /proxies.")
+    return _proxy(row)
+
+
+def _proxy(row: asyncpg.Record) -> Proxy:
+    fields = dict(row)
+    return Proxy(**fields | {"types": None if row["types"] is None else tuple(row["types"])})
+
+
+async def _write_down(grant: Grant, connection: Connection, proxy: Proxy, what: str) -> None:
+    """Write a leaf for the represented and one for who acts for them."""
+    text = f"proxy/{proxy.id} {what}"
+    await ledger.append(
+        connection,
+        [
+            ledger.leaf_of(grant, patient, what=text, resources=1, outcome=Outcome.SERVED)
+            for patient in sorted({proxy.patient, proxy.holder})
+        ],
+    )

@@ -1,0 +1,112 @@
+"""Breaking the glass and the second look at it (EHDS article 11(5)): each step goes through the gate.
+
+One professional opens one patient's record for a stated reason, for as long as the law says and no more than an
+hour. What the citizen restricted (article 8) opens; an opt-out that the law makes absolute does not. A person
+who is closed that way and one who is not there look the same.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from salus.core.access import Action, Caller, Purpose
+from salus.core.errors import InvalidSearch, NotFound
+from salus.core.identifiers import is_fhir_id, new_id
+from salus.store import emergencies as store
+from salus.store import resources
+from salus.store.emergencies import Emergency
+from salus.store.postgres import Database
+from salus.store.standing import Standing
+from salus.trust.facts import ORDINARY
+from salus.trust.gate import Gatehouse, enter
+from salus.trust.policy import AccessRequest
+
+TYPE, REVIEW = "emergency", "emergency-review"
+"""The policy's words for opening one and for the second look."""
+REASON_MIN, REASON_MAX = 4, 500
+VERDICTS = ("justified", "unjustified")
+_NOBODY = "There is no patient of this id here; look the patient up and use the id of the answer."
+
+
+class Ward(msgspec.Struct, frozen=True):
+    """Where emergency accesses are opened, and who is to know of it at once."""
+
+    gatehouse: Gatehouse
+    database: Database
+    standing: Standing
+
+
+async def claim(ward: Ward, caller: Caller, patient: str, reason: str) -> Emergency:
+    """Open the patient's record to the professional for their reason; a running access is given back.
+
+    Raises:
+        InvalidSearch: no reason is given, or none that tells anything.
+        AccessRefused: the caller is no professional, or not surely enough.
+        NotFound: there is no such patient, or an opt-out closes their record in emergencies too.
+    """
+    text = checked_reason(reason)
+    if not is_fhir_id(patient):
+        raise NotFound(_NOBODY)
+    if caller.patient not in (None, patient):
+        raise NotFound(_NOBODY)
+    # What the token's scopes let be read is kept to afterwards; they have no word for claiming.
+    asking = msgspec.structs.replace(caller, purpose=Purpose.EMERGENCY, scopes=())
+    request = AccessRequest(Action.CREATE, TYPE, TYPE, frozenset({patient}))
+    gatehouse = ward.gatehouse
+    known = await gatehouse.knows(asking, request) if gatehouse.knows is not None else ORDINARY
+    facts = msgspec.structs.replace(known, emergency_reason=text)
+    try:
+        async with enter(gatehouse, asking, request, facts) as access:
+            await resources.read(access.grant, ward.database, "Patient", patient)
+            now, law = access.grant.opened_at, gatehouse.law
+            claimed = Emergency(
+                new_id(), patient, asking.subject, asking.name, asking.organisation, asking.node or "", text,
+                now, now + timedelta(minutes=law.emergency_minutes_max.value),
+                now + timedelta(hours=law.second_look_hours.value),
+            )  # fmt: skip
+            opened = await store.open_emergency(access.grant, ward.database, claimed)
+    except NotFound as error:
+        raise NotFound(_NOBODY) from error
+    await ward.standing.refresh(patient)
+    return opened
+
+
+def checked_reason(reason: str) -> str:
+    """Return the reason without blanks around it.
+
+    Raises:
+        InvalidSearch: it is none.
+    """
+    text = " ".join(reason.split())
+    if not REASON_MIN <= len(text) <= REASON_MAX or not text.isprintable():
+        raise InvalidSearch(
+            f"Say in a few words ({REASON_MIN} to {REASON_MAX} characters) why it cannot wait; "
+            "the patient reads it, and somebody looks at it within days."
+        )
+    return text
+
+
+async def waiting(ward: Ward, caller: Caller, *, reviewed: bool = False) -> list[Emergency]:
+    """Return the emergency accesses that wait for a second look, with `reviewed` all; each is a leaf."""
+    async with enter(ward.gatehouse, caller, AccessRequest(Action.AUDIT, REVIEW, REVIEW)) as access:
+        found = await store.emergencies(access.grant, ward.database, reviewed=reviewed)
+        access.record({each.patient for each in found}, count=1)
+    return found
+
+
+async def second_look(ward: Ward, caller: Caller, identity: str, verdict: str, note: str) -> Emergency:
+    """Keep what somebody else than the professional found.
+
+    Raises:
+        AccessRefused: the caller is not the auditor.
+        InvalidSearch: the verdict is none, or nothing is said to it.
+        NotFound, Conflict: as `store.emergencies.review`.
+    """
+    if verdict not in VERDICTS:
+        raise InvalidSearch(f"The verdict is {' or '.join(VERDICTS)}.")
+    text = checked_reason(note)
+    request = AccessRequest(Action.UPDATE, REVIEW, f"{REVIEW}/{identity[:64]}")
+    async with enter(ward.gatehouse, caller, request) as access:
+        return await store.review(access.grant, ward.database, identity, verdict, text)

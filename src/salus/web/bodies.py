@@ -1,0 +1,24 @@
+"""JSON bodies of the node's own doors, read into what they must be."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from salus.core.errors import InvalidSearch
+
+_Body = TypeVar("_Body", bound=msgspec.Struct)
+
+
+async def read_body(request: Request, kind: type[_Body]) -> _Body:
+    """Return the body of a request.
+
+    Raises:
+        InvalidSearch: it is no JSON, or not of this form; the message says which member is wrong.
+    """
+    try:
+        return msgspec.json.decode(await request.body(), type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise InvalidSearch(f"The body is not what this address takes: {error}.") from error

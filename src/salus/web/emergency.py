@@ -1,0 +1,115 @@
+"""Emergency access over HTTP (Regulation (EU) 2025/327, Art. 11(5)), and the second look at it.
+
+POST /emergency {patient, reason} opens one patient's record to a professional for at most an hour and answers
+a token that opens nothing else. GET /emergencies lists what waits for a second look, the auditor's; POST
+/emergencies/[id]/review keeps it. Each is a leaf, and the patient has a notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from salus.core.access import Caller, Purpose
+from salus.core.errors import AccessRefused
+from salus.store.emergencies import Emergency
+from salus.trust.emergencies import Ward, claim, second_look, waiting
+from salus.trust.identity import authenticate
+from salus.trust.tokens import TokenTerms, issue
+from salus.web.addresses import find, methods_of
+from salus.web.bodies import read_body
+from salus.web.services import Face, Receive, Scope, Send, Services
+
+PREFIXES = ("/emergency", "/emergencies")
+Parts = dict[str, str]
+_Text = Annotated[str, Meta(max_length=1_000)]
+
+
+class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose record, by the logical id here, and why it cannot wait."""
+
+    patient: _Text
+    reason: _Text
+
+
+class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the second look found: justified or unjustified, and why."""
+
+    verdict: _Text
+    note: _Text
+
+
+def face(services: Services) -> Face:
+    """Return the door of emergencies."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        caller = authenticate(services.doorkeeper, request.headers.get("authorization"))
+        handler, parts = find(ADDRESSES, request.method, request.url.path)
+        answer = await handler(services, caller, request, parts)
+        await answer(scope, receive, send)
+
+    return Face(PREFIXES, application, methods_of(ADDRESSES))
+
+
+def ward_of(services: Services) -> Ward:
+    """Return where this node's emergency accesses are opened."""
+    return Ward(services.gatehouse, services.database, services.standing)
+
+
+async def _claim(services: Services, caller: Caller, request: Request, _: Parts) -> Response:
+    asked = await read_body(request, Claim)
+    if caller.node is not None:
+        raise AccessRefused(
+            "A professional abroad states the emergency and its reason when their node asks for a token "
+            "(extensions, salus.reason)."
+        )
+    opened = await claim(ward_of(services), caller, asked.patient, asked.reason)
+    seconds = int((opened.ends_at - services.clock()).total_seconds())
+    terms = TokenTerms(services.terms.issuer, seconds, services.terms.skew_seconds)
+    scopes = tuple(f"patient/{scope.partition('/')[2]}" for scope in caller.scopes) or ("patient/*.rs",)
+    speaking = msgspec.structs.replace(
+        caller, purpose=Purpose.EMERGENCY, patient=opened.patient, scopes=scopes
+    )
+    answer = {
+        "id": opened.id,
+        "patient": opened.patient,
+        "began_at": opened.began_at.isoformat(),
+        "ends_at": opened.ends_at.isoformat(),
+        "access_token": issue(services.keys.token, speaking, terms, now=services.clock()),
+        "token_type": "bearer",
+        "expires_in": seconds,
+    }
+    return JSONResponse(answer, 201, headers={"cache-control": "no-store", "pragma": "no-cache"})
+
+
+async def _waiting(services: Services, caller: Caller, request: Request, _: Parts) -> Response:
+    everything = request.query_params.get("all") == "true"
+    found = await waiting(ward_of(services), caller, reviewed=everything)
+    return JSONResponse({"emergencies": [shown(each, services) for each in found]})
+
+
+async def _review(services: Services, caller: Caller, request: Request, parts: Parts) -> Response:
+    asked = await read_body(request, Verdict)
+    found = await second_look(ward_of(services), caller, parts["id"], asked.verdict, asked.note)
+    return JSONResponse({"id": found.id, "verdict": asked.verdict})
+
+
+def shown(found: Emergency, services: Services) -> dict[str, Any]:  # Any: JSON values
+    """Return an emergency access as JSON; `overdue` where nobody has looked at it in time."""
+    fields: dict[str, Any] = msgspec.to_builtins(found)
+    overdue = found.reviewed_at is None and services.clock() >= found.review_by
+    return fields | {"overdue": overdue}
+
+
+Handler = Callable[[Services, Caller, Request, Parts], Awaitable[Response]]
+ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
+    "/emergency": {"POST": _claim},
+    "/emergencies": {"GET": _waiting},
+    "/emergencies/{id}/review": {"POST": _review},
+}

@@ -1,0 +1,101 @@
+"""What a person is told of their data: GET /notices, POST /notices/[id]/read, PUT /notices/channel.
+
+The quiet channel is for who shares a telephone: what is sent says only that there is news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from salus.core.access import Action, Caller
+from salus.core.errors import NotFound
+from salus.store.notices import Notice, choose_channel, is_quiet, mark_read, notices, unread
+from salus.trust.identity import authenticate
+from salus.trust.policy import AccessRequest
+from salus.web.addresses import find, methods_of
+from salus.web.bodies import read_body
+from salus.web.own_record import enter_own
+from salus.web.services import Face, Receive, Scope, Send, Services
+
+PREFIX = "/notices"
+TYPE = "notice"
+Parts = dict[str, str]
+
+
+class _Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    quiet: bool
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A person's notices, newest first, how many they have not read, and whether their channel is quiet."""
+
+    notices: list[Notice]
+    unread: int
+    quiet: bool
+
+
+def face(services: Services) -> Face:
+    """Return the door of notices."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        caller = authenticate(services.doorkeeper, request.headers.get("authorization"))
+        handler, parts = find(ADDRESSES, request.method, request.url.path)
+        answer = await handler(services, caller, request, parts)
+        await answer(scope, receive, send)
+
+    return Face((PREFIX,), application, methods_of(ADDRESSES))
+
+
+async def told(services: Services, caller: Caller) -> Told:
+    """Return what the person was told."""
+    async with enter_own(services, caller, _asked(caller, Action.READ)) as access:
+        grant, database = access.grant, services.database
+        found = await notices(grant, database)
+        return Told(found, await unread(grant, database), await is_quiet(grant, database))
+
+
+async def note_read(services: Services, caller: Caller, number: int) -> None:
+    """Note that the person has read a notice. Raises NotFound: it is not theirs."""
+    async with enter_own(services, caller, _asked(caller, Action.UPDATE)) as access:
+        await mark_read(access.grant, services.database, number)
+
+
+async def choose(services: Services, caller: Caller, *, quiet: bool) -> None:
+    """Keep which channel the person wishes."""
+    async with enter_own(services, caller, _asked(caller, Action.UPDATE)) as access:
+        await choose_channel(access.grant, services.database, quiet=quiet)
+
+
+def _asked(caller: Caller, action: Action) -> AccessRequest:
+    return AccessRequest(action, TYPE, TYPE, frozenset({caller.patient}) if caller.patient else None)
+
+
+async def _list(services: Services, caller: Caller, request: Request, _: Parts) -> Response:
+    return JSONResponse(msgspec.to_builtins(await told(services, caller)))
+
+
+async def _read(services: Services, caller: Caller, request: Request, parts: Parts) -> Response:
+    number = parts["id"]
+    if not (number.isascii() and number.isdigit() and len(number) <= 18):
+        raise NotFound("Notices have numbers; see /notices.")
+    await note_read(services, caller, int(number))
+    return JSONResponse({"id": int(number), "read": True})
+
+
+async def _choose(services: Services, caller: Caller, request: Request, _: Parts) -> Response:
+    asked = await read_body(request, _Channel)
+    await choose(services, caller, quiet=asked.quiet)
+    return JSONResponse({"quiet": asked.quiet})
+
+
+Handler = Callable[[Services, Caller, Request, Parts], Awaitable[Response]]
+ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
+    "/notices": {"GET": _list},
+    "/notices/channel": {"PUT": _choose},
+    "/notices/{id}/read": {"POST": _read},
+}

@@ -1,0 +1,311 @@
+"""What is known of a person reaches the decisions of a running node."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from salus.cli.node import make_node
+from salus.core.access import Purpose, Role
+from salus.node import open_node, open_services
+from salus.settings import Settings
+from salus.store.ledger import decode_entry
+from salus.trust.tokens import issue
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+FHIR = {"content-type": "application/fhir+json"}
+REASON = "unconscious, suspected overdose"
+
+
+class Hand:
+    """A clock that the test sets."""
+
+    now = NOW
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Hand()
+
+
+@pytest.fixture
+def country():
+    return "FR"
+
+
+@pytest.fixture
+def folder(tmp_path, database_url, country):
+    settings = Settings(
+        node="fr-1", name="Hôpital de synthèse", country=country, base_url="http://node.test", port=9,
+        database=database_url, languages=("en", "fr"),
+    )  # fmt: skip
+    make_node(tmp_path, settings)
+    return tmp_path
+
+
+@pytest.fixture
+async def node(folder, clock):
+    async with open_node(folder, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def ask(node, caller):
+    """Return a way to send a request as somebody: `ask("GET", path, role, body, ...fields of the Caller)`."""
+    services = node.services
+    transport = httpx.ASGITransport(node.application)
+    usual = {
+        Role.CITIZEN: {"subject": "ana", "patient": "ana", "purpose": Purpose.PATIENT_REQUEST},
+        Role.PROXY: {"subject": "eva", "name": "Eva", "patient": "ana", "purpose": Purpose.PATIENT_REQUEST},
+        Role.CLINICIAN: {"subject": "s-1", "name": "Mari Tamm"},
+        Role.AUDITOR: {"subject": "auditor", "purpose": Purpose.OPERATIONS},
+        Role.OPERATOR: {"subject": "operator", "purpose": Purpose.OPERATIONS},
+        Role.DESK: {"subject": "desk", "name": "Desk", "purpose": Purpose.PATIENT_REQUEST},
+    }
+    async with httpx.AsyncClient(transport=transport, base_url="http://node.test") as client:
+
+        async def ask(method, path, role=Role.CLINICIAN, body=None, *, token="", **fields):
+            who = caller(role, **(usual[role] | fields))
+            token = token or issue(services.keys.token, who, services.terms, now=services.clock())
+            headers = {"authorization": f"Bearer {token}"} | (FHIR if path.startswith("/fhir") else {})
+            content = None if body is None else json.dumps(body).encode()
+            return await client.request(method, path, content=content, headers=headers)
+
+        yield ask
+
+
+@pytest.fixture
+async def ana(ask):
+    """Return the record: Ana with two conditions, and Rui beside her."""
+    for name in ("ana", "rui", "eva"):
+        body = {"resourceType": "Patient", "id": name, "birthDate": "1980-02-02", "name": [{"family": name}]}
+        assert (await ask("PUT", f"/fhir/Patient/{name}", Role.OPERATOR, body)).status_code == 201
+    for name in ("c1", "c2"):
+        body = {
+            "resourceType": "Condition", "id": name, "subject": {"reference": "Patient/ana"},
+            "code": {"text": f"condition {name}"},
+        }  # fmt: skip
+        assert (await ask("PUT", f"/fhir/Condition/{name}", Role.OPERATOR, body)).status_code == 201
+    return "ana"
+
+
+async def leaves(node):
+    async with node.services.database.system() as connection:
+        rows = await connection.fetch("SELECT entry FROM leaf ORDER BY arrival")
+    return [decode_entry(row["entry"]) for row in rows]
+
+
+@pytest.mark.clause("EHDS 11(5)")
+async def test_an_emergency_is_told_and_looked_at_again(node, ask, ana, clock):
+    opened = await ask("POST", "/emergency", body={"patient": "ana", "reason": REASON})
+    assert opened.status_code == 201, opened.text
+    told = opened.json()
+    assert datetime.fromisoformat(told["ends_at"]) == NOW + 60 * MINUTE
+    again = (await ask("POST", "/emergency", body={"patient": "ana", "reason": "still the same"})).json()
+    assert again["id"] == told["id"]
+
+    token = told["access_token"]
+    assert (await ask("GET", "/fhir/Condition/c1", token=token)).status_code == 200
+    found = (await ask("GET", "/fhir/Condition", token=token)).json()
+    assert {each["resource"]["id"] for each in found["entry"]} == {"c1", "c2"}
+    assert (await ask("GET", "/fhir/Patient/rui", token=token)).status_code == 404
+
+    marked = [leaf for leaf in await leaves(node) if "emergency" in leaf.marks]
+    assert {leaf.patient for leaf in marked} == {"ana"}
+    assert {leaf.what for leaf in marked} >= {f"emergency/{told['id']} claimed", "Condition/c1"}
+    news = (await ask("GET", "/notices", Role.CITIZEN)).json()
+    assert [(each["kind"], each["who"]) for each in news["notices"]] == [("emergency", "Mari Tamm")]
+    assert REASON in news["notices"][0]["reason"]
+
+    clock.now += 60 * MINUTE
+    assert (await ask("GET", "/fhir/Condition/c1", token=token)).status_code == 401
+
+    assert (await ask("GET", "/emergencies", Role.CLINICIAN)).status_code == 403
+    assert (await ask("GET", "/emergencies", Role.OPERATOR)).status_code == 403
+    (waits,) = (await ask("GET", "/emergencies", Role.AUDITOR)).json()["emergencies"]
+    assert (waits["reason"], waits["overdue"]) == (REASON, False)
+    path = f"/emergencies/{told['id']}/review"
+    assert (await ask("POST", path, Role.AUDITOR, {"verdict": "fine", "note": "as told"})).status_code == 400
+    looked = await ask("POST", path, Role.AUDITOR, {"verdict": "justified", "note": "as the ward told"})
+    assert looked.status_code == 200
+    assert (
+        await ask("POST", path, Role.AUDITOR, {"verdict": "justified", "note": "again"})
+    ).status_code == 409
+    assert (await ask("GET", "/emergencies", Role.AUDITOR)).json()["emergencies"] == []
+
+
+@pytest.mark.clause("EHDS 11(5)")
+@pytest.mark.parametrize(
+    ("body", "role", "status"),
+    [
+        ({"patient": "ana", "reason": " "}, Role.CLINICIAN, 400),
+        ({"patient": "ana"}, Role.CLINICIAN, 400),
+        ({"patient": "nobody", "reason": REASON}, Role.CLINICIAN, 404),
+        ({"patient": "../x", "reason": REASON}, Role.CLINICIAN, 404),
+        ({"patient": "ana", "reason": REASON}, Role.CITIZEN, 403),
+        ({"patient": "ana", "reason": REASON}, Role.OPERATOR, 403),
+    ],
+)
+async def test_an_emergency_needs_a_professional_a_patient_and_a_reason(ask, ana, body, role, status):
+    answer = await ask("POST", "/emergency", role, body)
+    assert answer.status_code == status
+    assert answer.json()["issue"][0]["details"]["text"]
+
+
+@pytest.mark.clause("EHDS 10")
+@pytest.mark.parametrize("country", ["FR"])
+async def test_an_opt_out_of_exchange_is_chosen_after_the_risk_and_taken_back(node, ask, ana):
+    shown = (await ask("GET", "/rights/exchange-opt-out", Role.CITIZEN)).json()
+    assert (shown["offered"], shown["opted_out"], shown["history"]) == (True, False, [])
+    assert "allergy" in shown["risk"]
+    assert "closed in an emergency too" in shown["risk"]
+    blind = await ask("PUT", "/rights/exchange-opt-out", Role.CITIZEN, {})
+    assert blind.status_code == 400
+    assert "allergy" in blind.text
+    assert (await ask("GET", "/fhir/Condition?patient=ana")).json()["total"] == 2
+
+    chosen = await ask("PUT", "/rights/exchange-opt-out", Role.CITIZEN, {"risk_understood": True})
+    assert chosen.status_code == 200
+    absent, nobody = [await ask("GET", f"/fhir/Patient/{each}/Condition") for each in ("ana", "nobody")]
+    assert absent.status_code == nobody.status_code == 200
+    assert absent.json()["total"] == 0
+    assert (await ask("GET", "/fhir/Patient/ana")).status_code == 404
+    assert (await ask("POST", "/emergency", body={"patient": "ana", "reason": REASON})).status_code == 404
+    assert (await ask("GET", "/fhir/Condition?patient=ana", Role.CITIZEN)).json()["total"] == 2
+    assert "person-opted-out-of-exchange" in {leaf.rule for leaf in await leaves(node)}
+
+    assert (await ask("DELETE", "/rights/exchange-opt-out", Role.CITIZEN)).status_code == 200
+    assert (await ask("GET", "/fhir/Condition?patient=ana")).json()["total"] == 2
+    history = (await ask("GET", "/rights/exchange-opt-out", Role.CITIZEN)).json()["history"]
+    assert [each["opted_out"] for each in history] == [False, True]
+    whats = [leaf.what for leaf in await leaves(node) if leaf.patient == "ana"]
+    assert {"exchange-opt-out chosen", "exchange-opt-out taken back"} <= set(whats)
+
+
+@pytest.mark.clause("EHDS 10")
+@pytest.mark.parametrize("country", ["PT"])
+async def test_where_the_law_says_so_an_emergency_opens_in_spite_of_an_opt_out(ask, ana):
+    await ask("PUT", "/rights/exchange-opt-out", Role.CITIZEN, {"risk_understood": True})
+    assert (await ask("GET", "/fhir/Patient/ana")).status_code == 404
+    opened = (await ask("POST", "/emergency", body={"patient": "ana", "reason": REASON})).json()
+    found = await ask("GET", "/fhir/Condition?patient=ana", token=opened["access_token"])
+    assert found.json()["total"] == 2
+
+
+@pytest.mark.clause("EHDS 71")
+async def test_staff_at_a_desk_help_to_opt_out_of_secondary_use_and_nobody_else_may(node, ask, ana):
+    path, body = "/rights/secondary-use-opt-out", {"risk_understood": True}
+    assert (await ask("PUT", path, Role.CLINICIAN, body)).status_code == 403
+    assert (await ask("PUT", f"{path}?patient=rui", Role.CITIZEN, body)).json()["opted_out"]
+    assert not (await ask("GET", f"{path}?patient=rui", Role.DESK)).json()["opted_out"]
+    assert (await ask("PUT", f"{path}?patient=rui", Role.DESK, body)).status_code == 200
+    assert (await ask("GET", f"{path}?patient=rui", Role.DESK)).json()["opted_out"]
+    assert (await ask("GET", "/rights/nothing", Role.CITIZEN)).status_code == 404
+    assisted = [leaf.patient for leaf in await leaves(node) if "assisted" in leaf.marks]
+    assert set(assisted) == {"rui"}
+
+
+async def test_notices_are_read_by_whom_they_tell_and_the_channel_is_theirs(ask, ana):
+    await ask("POST", "/emergency", body={"patient": "ana", "reason": REASON})
+    told = (await ask("GET", "/notices", Role.CITIZEN)).json()
+    assert (told["unread"], told["quiet"], told["notices"][0]["read_at"]) == (1, False, None)
+    number = told["notices"][0]["id"]
+    rui = {"subject": "rui", "patient": "rui"}
+    assert (await ask("POST", f"/notices/{number}/read", Role.CITIZEN, **rui)).status_code == 404
+    assert (await ask("POST", f"/notices/{number}/read", Role.CITIZEN)).status_code == 200
+    assert (await ask("PUT", "/notices/channel", Role.CITIZEN, {"quiet": True})).status_code == 200
+    told = (await ask("GET", "/notices", Role.CITIZEN)).json()
+    assert (told["unread"], told["quiet"]) == (0, True)
+    assert (await ask("GET", "/notices", Role.CITIZEN, **rui)).json()["notices"] == []
+    assert (await ask("GET", "/notices", Role.CLINICIAN)).status_code == 403
+
+
+@pytest.mark.clause("EHDS 4(2)")
+async def test_a_citizen_appoints_a_proxy_who_acts_until_it_ends(node, ask, ana, clock):
+    eva = {"subject": "eva", "patient": "eva", "name": "Eva"}
+    code = (await ask("POST", "/rights/presence-code", Role.CITIZEN, **eva)).json()["code"]
+    asked = {"code": code, "name": "Eva, my sister", "kind": "carer", "types": ["Patient", "Condition"]}
+    wrong = await ask("POST", "/proxies", Role.CITIZEN, asked | {"code": "AAAAAAAA"})
+    assert wrong.status_code == 404
+    assert (await ask("POST", "/proxies", Role.CITIZEN, asked | {"types": ["Thing"]})).status_code == 400
+    made = await ask("POST", "/proxies", Role.CITIZEN, asked)
+    assert made.status_code == 201, made.text
+    assert (await ask("POST", "/proxies", Role.CITIZEN, asked)).status_code == 404  # the code is used up
+    number = made.json()["id"]
+    (held,) = (await ask("GET", "/proxies", Role.CITIZEN, **eva)).json()["proxies"]
+    assert (held["id"], held["state"], held["patient"]) == (number, "in-force", "ana")
+
+    given = await ask("POST", f"/proxies/{number}/token", Role.CITIZEN, **eva)
+    token = given.json()["access_token"]
+    assert (await ask("GET", "/fhir/Condition?patient=ana", token=token)).json()["total"] == 2
+    assert (await ask("GET", "/fhir/Observation?patient=ana", token=token)).status_code != 500
+    leaf = next(each for each in await leaves(node) if each.role == "proxy" and each.patient == "ana")
+    assert (leaf.subject, leaf.name, leaf.rule) == ("eva", "Eva", "proxy-sees-the-record")
+    rui = {"subject": "rui", "patient": "rui"}
+    assert (await ask("POST", f"/proxies/{number}/token", Role.CITIZEN, **rui)).status_code == 404
+    assert (await ask("GET", "/fhir/Condition?patient=ana", Role.PROXY, subject="rui")).json()["total"] == 0
+
+    assert (await ask("POST", f"/proxies/{number}/dispute", Role.CITIZEN)).status_code == 200
+    assert (await ask("GET", "/fhir/Condition?patient=ana", token=token)).json()["total"] == 0
+    assert (await ask("POST", f"/proxies/{number}/token", Role.CITIZEN, **eva)).status_code == 403
+    settle = f"/proxies/{number}/settle"
+    assert (await ask("POST", settle, Role.CITIZEN, {"stands": True})).status_code == 403
+    assert (await ask("POST", settle, Role.DESK, {"stands": True})).status_code == 200
+    assert (await ask("GET", "/fhir/Condition?patient=ana", token=token)).json()["total"] == 2
+    assert (await ask("DELETE", f"/proxies/{number}", Role.CITIZEN)).status_code == 200
+    assert (await ask("GET", "/fhir/Condition?patient=ana", token=token)).json()["total"] == 0
+    assert (await ask("DELETE", f"/proxies/{number}", Role.CITIZEN, **eva)).status_code == 409
+
+
+@pytest.mark.clause("EHDS 4(2)")
+async def test_a_parent_is_confirmed_by_staff_with_proof_and_until_the_child_is_of_age(ask, ana, clock):
+    child = {"resourceType": "Patient", "id": "kim", "birthDate": "2010-12-01"}
+    await ask("PUT", "/fhir/Patient/kim", Role.OPERATOR, child)
+    asked = {"patient": "kim", "holder": "eva", "name": "Eva", "kind": "parent", "proof": "birth certificate"}
+    assert (await ask("POST", "/proxies", Role.CLINICIAN, asked)).status_code == 403
+    assert (await ask("POST", "/proxies", Role.DESK, asked | {"proof": " "})).status_code == 400
+    assert (await ask("POST", "/proxies", Role.DESK, asked | {"patient": "nobody"})).status_code == 404
+    assert (await ask("POST", "/proxies", Role.DESK, asked | {"patient": "rui"})).status_code == 409
+    made = (await ask("POST", "/proxies", Role.DESK, asked)).json()
+    assert made["ends_at"] == "2028-12-01T00:00:00Z"
+    kim = {"subject": "kim", "patient": "kim"}
+    assert (await ask("POST", f"/proxies/{made['id']}/dispute", Role.CITIZEN, **kim)).status_code == 403
+    as_parent = {"patient": "kim"}
+    assert (await ask("GET", "/fhir/Patient/kim", Role.PROXY, **as_parent)).status_code == 200
+    clock.now = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)  # sixteen: the law of France lets her decide
+    assert (await ask("GET", "/fhir/Patient/kim", Role.PROXY, **as_parent)).status_code == 200
+    assert (await ask("POST", f"/proxies/{made['id']}/dispute", Role.CITIZEN, **kim)).status_code == 200
+    assert (await ask("GET", "/fhir/Patient/kim", Role.PROXY, **as_parent)).status_code == 404
+    await ask("POST", f"/proxies/{made['id']}/settle", Role.DESK, {"stands": True})
+    clock.now = datetime(2028, 12, 1, 0, 0, tzinfo=UTC)
+    assert (await ask("GET", "/fhir/Patient/kim", Role.PROXY, **as_parent)).status_code == 404
+
+
+async def test_nobody_logs_in_for_the_dead_and_an_executor_is_let_in(ask, ana, clock):
+    asked = {"patient": "ana", "holder": "eva", "name": "Eva", "kind": "executor", "proof": "will"}
+    assert (await ask("POST", "/proxies", Role.DESK, asked)).status_code == 201
+    assert (await ask("GET", "/fhir/Patient/ana", Role.PROXY)).status_code == 404
+    assert (await ask("GET", "/fhir/Patient/ana", Role.CITIZEN)).status_code == 200
+    dead = {"resourceType": "Patient", "id": "ana", "deceasedDateTime": "2026-11-23"}
+    await ask("PUT", "/fhir/Patient/ana", Role.OPERATOR, dead)
+    clock.now += timedelta(seconds=2)
+    refused = await ask("GET", "/fhir/Patient/ana", Role.CITIZEN)
+    assert (refused.status_code, "person-has-died" in refused.text) == (403, True)
+    assert (await ask("GET", "/fhir/Patient/ana", Role.PROXY)).status_code == 200
+
+
+async def test_another_process_knows_within_a_second(node, ask, ana, folder, clock, caller):
+    async with open_services(folder, clock) as (_, other):
+        await ask("PUT", "/rights/exchange-opt-out", Role.CITIZEN, {"risk_understood": True})
+        async with asyncio.timeout(5):
+            while "ana" not in other.standing.persons:  # noqa: ASYNC110  (another process's work)
+                await asyncio.sleep(0.01)
+        assert other.standing.persons["ana"].opted_out == {"exchange"}
