@@ -16,6 +16,7 @@ import msgspec
 
 from salus.core.errors import SettingsInvalid
 from salus.core.limits import Limits
+from salus.trust.login.provider import Provider, ProvidersInvalid, check_providers
 
 FILE_NAME = "salus.toml"
 KEYS_FOLDER = "keys"
@@ -62,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         database: "embedded" or a PostgreSQL URL.
         languages: of the portal; the first is the default.
         demo: offer test logins. Never on a node with real data.
+        login: providers that people log in with.
         referential_integrity: refuse a write that refers to a missing local resource.
         subscription_targets: prefixes of URLs that subscriptions may notify.
         subscription_private_hosts: hosts and addresses among them that may be of a private network.
@@ -79,6 +81,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     database: DatabaseUrl = EMBEDDED
     languages: tuple[str, ...] = ("en",)
     demo: bool = False
+    login: tuple[Provider, ...] = ()
     referential_integrity: bool = False
     subscription_targets: tuple[str, ...] = ()
     subscription_private_hosts: tuple[str, ...] = ()
@@ -119,6 +122,10 @@ def parse_settings(body: bytes, file: str) -> Settings:
             f"{file}: country: {settings.country} is not allowed; it is the ISO 3166-1 code of a European "
             f"country: {' '.join(sorted(COUNTRIES))}"
         )
+    try:
+        check_providers(settings.login, base_url=settings.base_url)
+    except ProvidersInvalid as error:
+        raise SettingsInvalid(f"{file}: {error}") from error
     if not settings.languages:
         raise SettingsInvalid(f'{file}: languages: name at least one, e.g. ["en"]')
     return settings
@@ -138,10 +145,20 @@ def _lines(settings: msgspec.Struct) -> list[str]:
     found = []
     for field in msgspec.structs.fields(settings):
         here = getattr(settings, field.name)
-        if here != field.default and not isinstance(here, msgspec.Struct):
-            text = json.dumps(list(here) if isinstance(here, tuple) else here, ensure_ascii=False)
-            found.append(f"{field.name} = {text}")
+        if here != field.default and not isinstance(here, Limits):
+            found.append(f"{field.name} = {_value(here)}")
     return found
+
+
+def _value(found: Any) -> str:  # Any: what a setting may be
+    """Return a value as TOML."""
+    if isinstance(found, msgspec.Struct):
+        return f"{{ {', '.join(_lines(found))} }}"
+    if isinstance(found, dict):
+        return f"{{ {', '.join(f'{_value(name)} = {_value(each)}' for name, each in found.items())} }}"
+    if isinstance(found, tuple):
+        return f"[{', '.join(map(_value, found))}]"
+    return json.dumps(found, ensure_ascii=False)
 
 
 def _explain(problem: str) -> str:
@@ -158,7 +175,17 @@ def _explain(problem: str) -> str:
 
 
 def _struct_at(path: list[str]) -> type[msgspec.Struct]:
-    return Limits if path[:1] == ["limits"] else Settings
+    """Return the table that a path of keys leads into; positions in lists do not count."""
+    found: type[msgspec.Struct] = Settings
+    for step in path:
+        hint = typing.get_type_hints(found).get(re.sub(r"\[.*", "", step))
+        inner = [each for each in (hint, *typing.get_args(hint)) if _is_table(each)]
+        found = inner[0] if inner else found
+    return found
+
+
+def _is_table(hint: Any) -> bool:  # Any: a type, of which there is no common type
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
 
 
 def _allowed_at(path: list[str]) -> str:

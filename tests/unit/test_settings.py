@@ -1,13 +1,16 @@
 """Settings: what is read, what is refused and how the refusal reads."""
 
+import re
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from salus.core.access import Assurance, Role
 from salus.core.errors import SettingsInvalid
 from salus.core.limits import Limits
 from salus.settings import Settings, parse_settings, read_settings, render_settings
+from salus.trust.login.provider import IdentifierClaim, ProfessionalClaims, Provider
 
 MINIMUM = """
 node = "ee-1"
@@ -89,6 +92,7 @@ def test_settings_survive_being_written_and_read(tmp_path):
         languages=("pt", "en"),
         demo=True,
         subscription_targets=("https://hooks.example.pt/",),
+        login=(PROVIDER,),
         limits=Limits(page_count_max=77),
     )
     (tmp_path / "salus.toml").write_text(render_settings(settings), encoding="utf-8")
@@ -106,6 +110,49 @@ def test_every_setting_is_documented_with_its_default():
         if isinstance(field.default, int) and not isinstance(field.default, bool):
             assert rows[f"`{field.name}`"] == str(field.default), field.name
     assert set(rows) == {f"`{field.name}`" for field in fields}
+
+
+PROVIDER = Provider(
+    id="state", name='The "state"', issuer="https://id.example/", client_id="node", secret_file="a.secret",
+    assurance={"": Assurance.LOW, "urn:high": Assurance.HIGH},
+    identifiers=(IdentifierClaim(claim="sub", system="https://fhir.ee/sid/pid/est/ni", prefix="EE"),),
+    professional=ProfessionalClaims(claim="job", roles={"doctor": Role.CLINICIAN}, organisation="employer"),
+)  # fmt: skip
+
+
+def test_the_example_of_the_log_in_page_is_read():
+    text = (Path(__file__).parents[2] / "docs" / "login.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    state, register = parse_settings(f"{MINIMUM}\n{example}".encode(), "salus.toml").login
+    assert state.assurance == {"high": Assurance.HIGH, "substantial": Assurance.SUBSTANTIAL}
+    assert register.professional.roles["pharmacist"] is Role.PHARMACIST
+    assert all(
+        f"`{name}`" in text or f"{name} =" in text or f".{name}]" in text
+        for name in Provider.__struct_fields__
+    )
+
+
+LOGIN = '[[login]]\nid = "a"\nname = "A"\nissuer = "https://id.example"\nclient_id = "c"\n'
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (LOGIN.replace('"a"', '"A-1"'), r"login\[0\].id: .* allowed is at most 20 lower-case letters"),
+        (LOGIN.replace('"a"', '"test"'), r"login\[0\].id: test is taken"),
+        (LOGIN + LOGIN, r"login\[0\].id: a is taken"),
+        (LOGIN + "secret = 'x'\n", "secret: there is no such setting; allowed are id, name, issuer"),
+        (LOGIN.replace("https://id.example", "http://127.0.0.1:8101/provider"), "embedded provider"),
+        (LOGIN.replace("https://id.example", "http://id.example"), "it is an https address"),
+        (LOGIN + 'scopes = ["profile"]\n', '"openid" must be among them'),
+        (LOGIN + 'assurance = { "x" = "highest" }\n', "login"),
+        (LOGIN + 'identifiers = [{ claim = "sub", system = "urn:x" }]\n', "urn:x is no national identifier"),
+        (LOGIN + 'professional = { claim = "j", organisation = "o", roles = { x = "app" } }\n', "app is not"),
+    ],
+)  # fmt: skip
+def test_a_log_in_provider_that_cannot_be_is_refused(lines, problem):
+    with pytest.raises(SettingsInvalid, match=problem):
+        parse_settings(f"{MINIMUM}\n{lines}".encode(), "salus.toml")
 
 
 @pytest.mark.parametrize("code", ["ZZ", "UK", "EL", "XX"])

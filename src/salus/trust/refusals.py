@@ -10,7 +10,7 @@ from datetime import datetime
 
 from salus.core.access import Leaf, Outcome
 
-BEARER, ASSERTION = "bearer token", "client assertion"
+BEARER, ASSERTION, LOGIN = "bearer token", "client assertion", "log-in"
 RULE = "not-authenticated"
 FAILURES_MAX = 60
 """Failures to authenticate that one address may have in a minute; then unknown names are not looked up."""

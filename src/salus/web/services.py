@@ -24,6 +24,7 @@ from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
 from salus.trust.keys import NodeKeys
 from salus.trust.tokens import TokenTerms
+from salus.trust.login.provider import Provider
 
 Scope = MutableMapping[str, Any]  # ASGI's own shapes (asgiref), hence Any
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -61,6 +62,7 @@ class Services(msgspec.Struct, frozen=True):
         client: the one HTTP client for calls to elsewhere.
     """
 
+        logins: the providers that people may log in with.
     node: str
     name: str
     country: str
@@ -88,6 +90,7 @@ class Services(msgspec.Struct, frozen=True):
 
     @property
     def fhir_base(self) -> str:
+    logins: tuple[Provider, ...] = ()
         """Return the FHIR base address, without a trailing slash."""
         return f"{self.base_url}/fhir"
 

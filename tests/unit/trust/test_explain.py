@@ -10,6 +10,7 @@ from tests.conftest import NOW
 from salus.core.access import Leaf, Outcome
 from salus.trust import policy
 from salus.trust.explain import LIMITED, explain_to_citizen, explain_to_professional, known_rules
+from salus.trust.login.person import LOGGED_IN
 from salus.trust.policy import rules
 from salus.trust.refusals import RULE
 
@@ -45,7 +46,7 @@ def _given_by_code() -> set[str]:
 
 
 def test_every_rule_has_an_explanation_and_every_explanation_a_rule():
-    assert known_rules() == {rule.id for rule in rules()} | _given_by_code() | {RULE}
+    assert known_rules() == {rule.id for rule in rules()} | _given_by_code() | {RULE, LOGGED_IN}
 
 
 def test_the_citizen_hears_who_what_why_and_the_rule():

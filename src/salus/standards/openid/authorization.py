@@ -96,3 +96,15 @@ def read_answer(pairs: Sequence[tuple[str, str]], *, state: str, metadata: Metad
     if not _CODE.fullmatch(found.get("code", "")):
         raise NotAuthenticated("the provider's answer holds no code")
     return found["code"]
+
+
+def end_session_address(metadata: Metadata, client_id: str, id_token: str, back_to: str) -> str:
+    """Return where a browser ends the provider's session (RP-Initiated Logout 1.0 section 2).
+
+    It is "" where the provider has none.
+    """
+    if not metadata.end_session_endpoint:
+        return ""
+    fields = {"id_token_hint": id_token, "client_id": client_id, "post_logout_redirect_uri": back_to}
+    query = urlencode({name: value for name, value in fields.items() if value})
+    return f"{metadata.end_session_endpoint}?{query}"

@@ -12,6 +12,8 @@ from salus.standards.nationalid.identifiers import holds, normalise
 from salus.trust.login.provider import IdentifierClaim, ProfessionalClaims, Provider
 
 NAME_LENGTH_MAX = 200
+LOGGED_IN = "logged-in"
+"""The rule of a log-in that holds, as the audit has it."""
 RANKS = {Assurance.LOW: 0, Assurance.SUBSTANTIAL: 1, Assurance.HIGH: 2}
 
 Claims = Mapping[str, Any]  # Any: JSON of a provider

@@ -5,16 +5,21 @@ These are the tables of `salus.toml`; docs/login.md explains each.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 
 from salus.core.access import Assurance, Role
+from salus.core.addresses import is_callable_address
+from salus.standards.nationalid.identifiers import identifier_of_system
 
 Id = Annotated[
     str, msgspec.Meta(pattern="^[a-z0-9]{1,20}$", description="at most 20 lower-case letters and digits")
 ]
 Address = Annotated[str, msgspec.Meta(pattern="^https?://[^?#]+$", description="an address without query")]
+EMBEDDED_ID, EMBEDDED_PATH = "test", "/provider"
+"""Of the provider that a demonstration brings along; it is never one of the settings."""
 ROLES = frozenset({Role.CLINICIAN, Role.PHARMACIST, Role.DESK, Role.AUDITOR, Role.OPERATOR})
 """What a provider may vouch for besides a citizen."""
 
@@ -73,3 +78,54 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     identifiers: tuple[IdentifierClaim, ...] = ()
     professional: ProfessionalClaims | None = None
     userinfo: bool = False
+
+
+class ProvidersInvalid(ValueError):
+    """The tables of log-in providers contradict each other or say what cannot be."""
+
+
+def check_providers(providers: Sequence[Provider], *, base_url: str) -> None:
+    """Return when the providers can be used together.
+
+    Args:
+        providers: as the settings have them.
+        base_url: of this node.
+
+    Raises:
+        ProvidersInvalid: naming the table, the key and what is allowed.
+    """
+    ids = [each.id for each in providers]
+    for number, each in enumerate(providers):
+        place = f"login[{number}]"
+        if each.id == EMBEDDED_ID or ids.count(each.id) > 1:
+            raise ProvidersInvalid(f"{place}.id: {each.id} is taken; each provider has an id of its own")
+        if each.issuer.rstrip("/") == f"{base_url}{EMBEDDED_PATH}":
+            raise ProvidersInvalid(
+                f"{place}.issuer: this is the embedded provider of a demonstration, which lets anybody in; "
+                "a node with demo = true has it without a table, and no other node has it"
+            )
+        if not is_callable_address(each.issuer.rstrip("/")):
+            raise ProvidersInvalid(f"{place}.issuer: {each.issuer} is not allowed; it is an https address")
+        if "openid" not in each.scopes:
+            raise ProvidersInvalid(f'{place}.scopes: "openid" must be among them')
+        check_identifiers(each.identifiers, place)
+        check_roles(each.professional, place)
+
+
+def check_identifiers(identifiers: Sequence[IdentifierClaim], place: str) -> None:
+    """Refuse a claim for a number whose country's rule is not known. Raises ProvidersInvalid."""
+    for each in identifiers:
+        if identifier_of_system(each.system) is None:
+            raise ProvidersInvalid(
+                f"{place}.identifiers: {each.system} is no national identifier that this node can check; "
+                "docs/login.md says where they are listed"
+            )
+
+
+def check_roles(professional: ProfessionalClaims | None, place: str) -> None:
+    """Refuse a role that nobody logs in with. Raises ProvidersInvalid."""
+    wrong = sorted(set(professional.roles.values()) - ROLES) if professional else []
+    if wrong:
+        raise ProvidersInvalid(
+            f"{place}.professional.roles: {wrong[0]} is not allowed; allowed are {', '.join(sorted(ROLES))}"
+        )

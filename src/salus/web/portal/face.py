@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 
 from starlette.responses import Response
@@ -14,10 +14,10 @@ from salus.web.portal.chart import chart, summary
 from salus.web.portal.dispensing import finish, hand_over, take_back
 from salus.web.portal.documents import document, documents
 from salus.web.portal.finding import find_patient
-from salus.web.portal.front import home, login, logout
+from salus.web.portal.front import home
 from salus.web.portal.own_summary import own_summary
 from salus.web.portal.record import change_restriction, one_category, record
-from salus.web.portal.session import open_sessions
+from salus.web.portal.session import Sessions, open_sessions
 from salus.web.portal.visit import Handler, door
 from salus.web.services import Application, Face, Receive, Scope, Send, Services
 
@@ -29,14 +29,9 @@ STATIC = {"/static/portal.css": "text/css; charset=utf-8"}
 def face(services: Services) -> Face:
     """Return the door of the pages."""
     sessions = open_sessions(services)
-
-    def page(path: str, handler: Handler, roles: tuple[Role, ...] = (), *methods: str) -> Route:
-        return Route(path, _Endpoint(door(sessions, handler, roles)), methods=list(methods or ("GET",)))
-
+    page = partial(page_route, sessions)
     router = Router(
         [
-            page("/login", login, (), "GET", "POST"),
-            page("/logout", logout, tuple(Role), "POST"),
             page("/record", record, CITIZEN),
             page("/record/summary", own_summary, CITIZEN),
             page("/record/{change:str}", change_restriction, CITIZEN, "POST"),
@@ -64,6 +59,13 @@ def face(services: Services) -> Face:
         await router(scope, receive, send)
 
     return Face(("",), application)
+
+
+def page_route(
+    sessions: Sessions, path: str, handler: Handler, roles: tuple[Role, ...] = (), *methods: str
+) -> Route:
+    """Return the address of a page: only for the roles, when any; for GET unless methods are named."""
+    return Route(path, _Endpoint(door(sessions, handler, roles)), methods=list(methods or ("GET",)))
 
 
 class _Endpoint:

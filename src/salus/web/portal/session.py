@@ -59,11 +59,12 @@ def visitor(sessions: Sessions, request: Request) -> Caller | None:
         return None
 
 
-def log_in(sessions: Sessions, response: Response, caller: Caller) -> None:
-    """Give the visitor a session."""
+def log_in(sessions: Sessions, response: Response, caller: Caller) -> str:
+    """Give the visitor a session; return the id of its token."""
     services = sessions.services
     token = issue(services.keys.token, caller, sessions.terms, now=services.clock())
     _set_cookie(sessions, response, SESSION, token)
+    return sessions.doorkeeper.identify(token).token_id
 
 
 async def log_out(sessions: Sessions, response: Response, caller: Caller) -> None:

@@ -19,6 +19,8 @@ from salus.web.services import Application, Receive, Scope, Send, Services
 
 FORM_BYTES_MAX = 16 * 1024
 FORM_FIELDS_MAX = 30
+WEAK = "log-in-not-sure-enough"
+"""The rule that refuses for want of assurance (trust/policy.toml)."""
 TITLES = {401: "You are not logged in", 403: "This is not allowed", 404: "There is no such page"}
 
 
@@ -83,7 +85,8 @@ def door(sessions: Sessions, handler: Handler, roles: tuple[Role, ...] = ()) -> 
 def problem(visit: Visit, error: SalusError) -> Response:
     """Return the page that says what went wrong."""
     title = TITLES.get(error.status, "This did not work")
-    return visit.show("problem.html", title, status=error.status, message=error.message)
+    is_weak = isinstance(error, AccessRefused) and WEAK in error.message
+    return visit.show("problem.html", title, status=error.status, message=error.message, is_weak=is_weak)
 
 
 async def _answer(visit: Visit, handler: Handler, roles: tuple[Role, ...]) -> Response:
@@ -93,7 +96,7 @@ async def _answer(visit: Visit, handler: Handler, roles: tuple[Role, ...]) -> Re
         if roles and visit.caller.role not in roles:
             raise AccessRefused(f"This page is for a {' or '.join(roles)}; log in as one.")
         if visit.request.method == "POST":
-            form = await _form(visit.request)
+            form = await read_form(visit.request)
             check_form(visit.sessions, visit.request, form.get("csrf", ""))
             visit = msgspec.structs.replace(visit, form=form)
         return await handler(visit)
@@ -101,7 +104,12 @@ async def _answer(visit: Visit, handler: Handler, roles: tuple[Role, ...]) -> Re
         return problem(visit, error)
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def read_form(request: Request) -> dict[str, str]:
+    """Return the fields of a form.
+
+    Raises:
+        MalformedContent: it is none, or too long.
+    """
     body = bytearray()
     async for part in request.stream():
         body += part

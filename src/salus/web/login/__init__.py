@@ -1,0 +1,1 @@
+"""How people log in: OpenID Connect providers, wallets, and whose record an account opens (docs/login.md)."""
