@@ -10,7 +10,7 @@ from tests.federation.conftest import get, local_caller, local_token, put
 from tests.federation.test_dispensations import prescription
 
 from salus.core.access import Role
-from salus.core.errors import AccessRefused, InvalidResource, NotFound
+from salus.core.errors import AccessRefused, Conflict, InvalidResource, NotFound
 from salus.primary.cross_border import SCOPE, Letter, PatientAbroad, asker_of, present, publish_document
 from salus.store.ledger import decode_entry
 from salus.web.abroad import desk_of
@@ -71,6 +71,16 @@ async def test_a_repeated_call_changes_nothing(federation, desk):
     again = await publish_document(desk, present(ANA), LETTER)
     assert (again["id"], again["meta"]["versionId"]) == (first["id"], "1")
     assert len(await documents_of_ana(federation.nodes["pt-1"])) == 1
+
+
+async def test_two_letters_of_the_same_words_are_two_and_one_number_stands_for_one(federation, desk):
+    await publish_document(desk, present(ANA), LETTER)
+    ankle = msgspec.structs.replace(LETTER, title="Ankle X-ray", identifier=("urn:tartu:letters", "9"))
+    made = await publish_document(desk, present(ANA), ankle)
+    assert made["masterIdentifier"]["value"] == "9"
+    assert sorted(await documents_of_ana(federation.nodes["pt-1"])) == ["1", "9"]
+    with pytest.raises(Conflict, match="same masterIdentifier and differs in content"):
+        await publish_document(desk, present(ANA), msgspec.structs.replace(ankle, title="Wrist X-ray"))
 
 
 async def test_the_next_version_replaces_the_first_across_the_border(federation, desk):
@@ -223,7 +233,8 @@ async def test_a_citizens_document_is_kept_like_any_other_and_in_the_own_record_
     assert (kept.content, kept.headers["content-type"]) == (b"my diary", "text/plain")
     assert (await post(home, citizens_document("ana"), "ana")).status_code == 200
     name = f"DocumentReference/{made.json()['id']}"
-    assert (await delete(home, name, "ana")).status_code == 204
+    gone = await delete(home, name, "ana")
+    assert gone.status_code == 204, gone.text
     assert (await get(home, attachment["url"], Role.CITIZEN, patient="ana")).status_code == 404
     assert (await post(home, citizens_document("ana"), "ana")).status_code == 201
     assert (await get(home, attachment["url"], Role.CITIZEN, patient="ana")).content == b"my diary"

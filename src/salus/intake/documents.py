@@ -23,7 +23,8 @@ from salus.core.limits import Limits
 from salus.intake.check import refusals
 from salus.intake.description import complete
 from salus.intake.formats.format import Unit
-from salus.intake.prepare import Prepared, Received, Setting, describe, document_ids, prepare_rows
+from salus.intake.prepare import Prepared, Received, Setting, describe, prepare_rows
+from salus.intake.publication import published_ids
 from salus.intake.succession import STAY, Arrival, arrive, outdated_row
 from salus.store import documents, ledger, resources
 from salus.store.changes import Operation
@@ -96,34 +97,43 @@ async def receive_document(
     added = database.parameters.added
     setting = Setting(source, "", key, grant.opened_at, limits, added=added)
     prepared = None if grant.patients is not None else await _read(body, media_type, setting, subject)
-    # The same bytes (a form, a leaflet) may be a document of many; a FHIR document names its patient itself.
-    ids = document_ids(f"{source} {subject}" if subject and prepared is None else source, body)
-    patient_link = f"Patient/{subject}" if subject else ""
-    if prepared is None:
-        if described is None:
-            raise UnsupportedMedia(
-                f"{media_type[:80]} is no FHIR document: describe it by a DocumentReference."
-            )
-        completed = complete(described, body, media_type, ids, patient_link)
-        _refuse_invalid(refusals(completed))
-        kept, row = describe(completed, body, media_type, ids, setting)
-        rows: tuple[Row, ...] = (row,)
-    else:
+    if described is not None:
+        kept, rows = _described(described, body, media_type, setting, subject, prepared)
+    elif prepared is not None:
         kept, rows = prepared.received[0], prepared.rows
-        if described is not None:
-            completed = complete(described, body, media_type, ids, patient_link)
-            _refuse_invalid(refusals(completed))
-            completed = _as_the_document_says(completed, kept.described)
-            kept, row = describe(completed, body, media_type, ids, setting, rows[:-1])
-            rows = (*rows[:-1], row)
+    else:
+        raise UnsupportedMedia(f"{media_type[:80]} is no FHIR document: describe it by a DocumentReference.")
+    is_published = described is not None
 
     async def store(connection: Connection) -> ReceivedDocument:
         await database.parameters.hold(connection)
         if database.parameters.added != added:
             raise Conflict("The node's search parameters have just changed; send the document again.")
-        return await _store(grant, connection, kept, rows)
+        return await _store(grant, connection, kept, rows, is_published=is_published)
 
     return await resources.transact(grant, database, store)
+
+
+def _described(
+    described: dict[str, Any],  # Any: FHIR JSON
+    body: bytes,
+    media_type: str,
+    setting: Setting,
+    subject: str,
+    prepared: Prepared | None,
+) -> tuple[Received, tuple[Row, ...]]:
+    """Return a document as its sender describes it, and the rows to store, its DocumentReference last."""
+    link = f"Patient/{subject}" if subject else ""
+    own = {"subject": {"reference": link}} if link else {}
+    ids = published_ids(setting.source, body, {**described, **own})
+    completed = complete(described, body, media_type, ids, link)
+    _refuse_invalid(refusals(completed))
+    extracted: tuple[Row, ...] = ()
+    if prepared is not None:
+        completed = _as_the_document_says(completed, prepared.received[0].described)
+        extracted = prepared.rows[:-1]
+    kept, row = describe(completed, body, media_type, ids, setting, extracted)
+    return kept, (*extracted, row)
 
 
 async def _read(body: bytes, media_type: str, setting: Setting, subject: str) -> Prepared | None:
@@ -185,12 +195,12 @@ def _refuse_invalid(issues: Sequence[dict[str, Any]]) -> None:
 
 
 async def _store(
-    grant: Grant, connection: Connection, received: Received, rows: Sequence[Row]
+    grant: Grant, connection: Connection, received: Received, rows: Sequence[Row], *, is_published: bool
 ) -> ReceivedDocument:
-    arrival = await arrive(grant, connection, received)
+    arrival = await arrive(grant, connection, received, is_published=is_published)
     document = received.document
     if arrival.kept is not None:
-        what = f"DocumentReference/{document.reference}"
+        what = f"DocumentReference/{arrival.kept.reference}"
         patient = "" if "/" in document.patient else document.patient
         leaf = ledger.leaf_of(grant, patient, what=what, resources=1, outcome=Outcome.SERVED)
         await ledger.append(connection, [leaf])
@@ -205,7 +215,10 @@ async def _store(
         operations = [await _placed(grant, connection, operation) for operation in operations]
     else:
         await connection.execute(resources.LOCK, [f"{row.type}/{row.id}" for row in rows])
-        judged = await judge(connection, [Incoming(row.type, row.id, row.digest, rule) for row in rows])
+        incoming = [Incoming(row.type, row.id, row.digest, rule) for row in rows]
+        if is_published:  # its author says it anew, also when it was deleted here
+            incoming[-1] = msgspec.structs.replace(incoming[-1], rule="overwrite")
+        judged = await judge(connection, incoming)
         operations = [one for one, (fate, _) in zip(operations, judged, strict=True) if fate == "stored"]
     await resources.apply(grant, connection, [*operations, *arrival.changes])
     await documents.keep(grant, connection, document)

@@ -19,10 +19,12 @@ from salus.core.errors import AccessRefused
 from salus.core.limits import Limits
 from salus.intake.description import replaced_by
 from salus.intake.prepare import FHIR_JSON, FHIR_XML, Received
+from salus.intake.publication import published_before
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.search.extract import compile_indexer
 from salus.standards.fhir.search.values import date_interval
 from salus.store import documents, resources
+from salus.store.asker import asker_of
 from salus.store.changes import Operation
 from salus.store.documents import Document
 from salus.store.parameters_known import registry_of
@@ -36,7 +38,9 @@ STAY = frozenset(
 """Types that are not said by a document but only named in it."""
 
 _DESCRIBED = """
-SELECT type, id, content, source, source_id, updated FROM resource
+SELECT type, id, content, source, source_id, updated,
+    NOT hidden OR salus_shows(type, id, $2::jsonb) AS shown
+FROM resource
 WHERE compartment = $1 AND type = 'DocumentReference' AND NOT deleted
 """
 _DELETED = "SELECT EXISTS (SELECT FROM resource WHERE type = 'DocumentReference' AND id = $1 AND deleted)"
@@ -86,22 +90,32 @@ class Arrival(msgspec.Struct, frozen=True):
     replaced: tuple[str, ...] = ()
 
 
-async def arrive(grant: Grant, connection: Connection, received: Received) -> Arrival:
+async def arrive(
+    grant: Grant, connection: Connection, received: Received, *, is_published: bool = False
+) -> Arrival:
     """Return what a document meets; until the transaction ends no other of its patient arrives.
 
-    A document deleted here stays deleted when its source sends it again. Under a grant for one patient,
-    sending is an act of its author, who may publish anew what they deleted.
+    A document deleted here stays deleted when its source sends it again in a file. Publishing
+    (`is_published`) is an act of its author, who may publish anew what was deleted.
 
     Raises:
         AccessRefused: a grant for one patient replaces a document of another source.
+        Conflict: what is published contradicts what its source published before.
     """
     patient = received.document.patient
     await connection.execute(resources.LOCK, [f"documents of {patient}"])
     kept = await documents.of_patient(grant, connection, patient)
     same = [one for one in kept if one.id == received.document.id]
-    if same and (grant.patients is None or not await connection.fetchval(_DELETED, same[0].reference)):
+    if same and not is_published:
         return Arrival(kept=same[0])
-    rows = {row["id"]: row for row in await connection.fetch(_DESCRIBED, patient)}
+    rows = {row["id"]: row for row in await connection.fetch(_DESCRIBED, patient, asker_of(grant))}
+    if is_published:
+        shown = {name: row for name, row in rows.items() if row["shown"]}
+        again = _published_before(kept, shown, received)
+        if again is None and same and not await connection.fetchval(_DELETED, same[0].reference):
+            again = same[0]  # the citizen hides it (EHDS 8)
+        if again is not None:
+            return Arrival(kept=again)
     others = _standings([one for one in kept if one not in same], rows)
     own = _standing_of(received)
     outdated = any(one.source == own.source and _succeeds(one, own, arrived=True) for one in others)
@@ -122,6 +136,17 @@ async def arrive(grant: Grant, connection: Connection, received: Received) -> Ar
     pairs = [name.partition("/") for name in gone]
     changes += [Operation("delete", kind, own_id, received=True) for kind, _, own_id in pairs]
     return Arrival(None, outdated, tuple(changes), tuple(one.reference for one in replaced))
+
+
+def _published_before(
+    kept: Sequence[Document],
+    shown: dict[str, Any],  # Any: records
+    received: Received,
+) -> Document | None:
+    """Return which document of its source, of those that are shown, this publication repeats."""
+    known = [one for one in kept if one.source == received.document.source and one.reference in shown]
+    earlier = [(one, parse_json(shown[one.reference]["content"], Limits())) for one in known]
+    return published_before(earlier, received.document, received.described)
 
 
 def outdated_row(received: Received) -> Row:

@@ -26,11 +26,11 @@ from salus.store import resources
 from salus.store.rows import StoredResource, first_version
 from salus.store.shares import beside
 from salus.trust.identity import authenticate
-from salus.web.fhir import bodies, writing
+from salus.web.fhir import authorship, bodies, writing
 from salus.web.fhir import face as fhir
 from salus.web.fhir.answer import Answer, written
 from salus.web.fhir.door import pass_gate
-from salus.web.fhir.provenance import own_source, source_of
+from salus.web.fhir.provenance import is_lay, own_source, source_of
 from salus.web.fhir.request import FhirRequest, read_body
 from salus.web.fhir_door import delegating
 from salus.web.services import Face, Services
@@ -53,14 +53,33 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
     resource, content = await writing.read_resource(request, services.limits)
     writing.check_type(resource, "DocumentReference")
     await beside(len(content), writing.check_valid, resource)
-    if not any("data" in content["attachment"] for content in resource["content"]):
-        if caller.node is not None:
-            raise InvalidResource(writing.PUBLISHES)
+    if not is_publication(resource, services.fhir_base) and caller.node is None:
         return await fhir.respond(services, request)
+    if not any("data" in content["attachment"] for content in resource["content"]):
+        raise InvalidResource(writing.PUBLISHES)
     writing.check_authors(caller, resource)
+    if is_lay(caller):
+        resource, _ = await beside(len(content), authorship.mark, caller, resource, content, None)
     received, stored = await publish(services, caller, resource)
     note = "The document is kept as it came." if received.created else "The same document was here already."
     return written(request, stored, services.fhir_base, status=201 if received.created else 200, note=note)
+
+
+def is_publication(resource: Resource, base: str) -> bool:
+    """Return whether a DocumentReference holds one document about one patient, as ITI-105 publishes it.
+
+    R4 allows others too: several contents, no subject, a group, a subject named by an identifier. They are
+    created like any resource.
+    """
+    contents = resource["content"]
+    return len(contents) == 1 and "data" in contents[0]["attachment"] and bool(_patient_of(resource, base))
+
+
+def _patient_of(resource: Resource, base: str) -> str:
+    """Return the logical id of the Patient that the document is about, "" when it names none of this node."""
+    link = str(resource.get("subject", {}).get("reference", "")).removeprefix(f"{base}/")
+    kind, _, patient = link.partition("/")
+    return patient if kind == "Patient" and is_fhir_id(patient) else ""
 
 
 def replayed(request: FhirRequest, body: bytes) -> FhirRequest:
@@ -85,9 +104,8 @@ async def publish(
     content, media_type = embedded_document(resource)
     if "json" in media_type or "xml" in media_type:
         bodies.check_counts(content, services.limits)
-    subject = str(resource.get("subject", {}).get("reference", "")).removeprefix(f"{services.fhir_base}/")
-    kind, _, patient = subject.partition("/")
-    if kind != "Patient" or not is_fhir_id(patient):
+    patient = _patient_of(resource, services.fhir_base)
+    if not patient:
         raise InvalidResource("DocumentReference.subject must be a Patient of this node (Patient/id).")
     passage = pass_gate(services, caller, Action.CREATE, "DocumentReference", "DocumentReference")
     async with passage as access:
