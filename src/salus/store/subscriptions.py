@@ -26,7 +26,7 @@ _COLUMNS = "compartment, type, id, version, updated, deleted, others, source, so
 _START = "SELECT start_subscription($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 _STATE = """
 id, caller, criteria, endpoint, content, payload, header, expires_at, heartbeat, greeted, since, leaf_after,
-events, failures, told_at
+events, failures, told_at, stopped
 """
 _DUE = f"""
 SELECT {_STATE} FROM subscription WHERE attempt_at <= $1 ORDER BY attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -68,6 +68,7 @@ class Subscription(msgspec.Struct, frozen=True):
         events: notified so far.
         failures: in a row.
         told_at: when the endpoint last took something.
+        stopped: it is served no more; who made it is still known.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Subscription(msgspec.Struct, frozen=True):
     events: int
     failures: int
     told_at: datetime | None
+    stopped: bool
 
 
 async def start(
@@ -92,6 +94,7 @@ async def start(
     connection: Connection,
     subscription: str,
     *,
+    caller: Caller,
     criteria: str,
     endpoint: str,
     content: str,
@@ -101,12 +104,12 @@ async def start(
     heartbeat: int,
     greeted: bool,
 ) -> None:
-    """Begin to notify the grant's caller, or go on with changed terms; failures so far are forgotten.
+    """Begin to notify as `caller` may see, or go on with changed terms; failures so far are forgotten.
 
     In the transaction that stores the Subscription.
     """
     await connection.execute(
-        _START, subscription, msgspec.json.encode(grant.caller), criteria, endpoint, content, payload,
+        _START, subscription, msgspec.json.encode(caller), criteria, endpoint, content, payload,
         msgspec.json.encode(list(header)), expires_at, heartbeat, greeted, grant.opened_at,
     )  # fmt: skip
 
@@ -117,7 +120,7 @@ async def stop(connection: Connection, subscription: str) -> None:
 
 
 async def state_of(grant: Grant, database: Database, subscription: str) -> Subscription | None:
-    """Return the state of a Subscription that the grant was seen to open, None when it is not served."""
+    """Return the state of a Subscription that the grant was seen to open, None when it was never served."""
     assert grant.opened_at
     async with database.system() as connection:
         row = await connection.fetchrow(f"SELECT {_STATE} FROM subscription WHERE id = $1", subscription)  # noqa: S608

@@ -12,7 +12,7 @@ import msgspec
 
 from salus.core.access import Caller
 from salus.core.limits import Limits
-from salus.standards.fhir.codec.json import parse_as_written, write_json
+from salus.standards.fhir.codec.json import parse_as_written, parse_json, write_json
 from salus.standards.fhir.codec.splice import splice_meta
 from salus.store.rows import StoredResource
 from salus.store.shares import LARGE_BYTES, Share, Shares, beside
@@ -27,6 +27,9 @@ UNLIMITED = Limits(body_bytes_max=2**40, depth_max=1_000)
 
 Headers = list[tuple[bytes, bytes]]
 JSON_TYPE = Format.JSON.content_type
+WITHHELD = "(kept by the node)"
+"""Stands for the value of a Subscription's header in an answer; sent back, it leaves the value as it is."""
+CUT_OFF = (b"salus-trust", b"cut-off")
 XML_WEIGHT = 4
 """A byte of an answer takes so many times longer to turn into XML than a byte of a body to read."""
 
@@ -52,16 +55,35 @@ class Answer(msgspec.Struct, frozen=True):
     share: Share | None = None
 
 
+def marked(answer: Answer, caller: Caller) -> Answer:
+    """Return the answer, marked where the federation's anchor could not be asked about who gets it."""
+    if not caller.cut_off:
+        return answer
+    return msgspec.structs.replace(answer, headers=(*answer.headers, CUT_OFF))
+
+
 def resource_bytes(resource: StoredResource) -> bytes:
-    """Return a stored resource as a read returns it: the bytes received with id and meta spliced in."""
+    """Return a stored resource as a read returns it: the bytes received with id and meta spliced in.
+
+    The headers of a Subscription, which may hold the subscriber's secrets, are named without their values.
+    """
     return splice_meta(
-        resource.content,
+        _without_secrets(resource.content) if resource.type == "Subscription" else resource.content,
         id=resource.id,
         version=resource.version,
         updated=resource.updated,
         source=resource.source or None,
         original_id=original_id(resource) if resource.source_id else None,
     )
+
+
+def _without_secrets(content: bytes) -> bytes:
+    subscription = parse_json(content, UNLIMITED) if content else {}
+    channel = subscription.get("channel", {})
+    if "header" not in channel:
+        return content
+    lines = [f"{str(line).partition(':')[0]}: {WITHHELD}" for line in channel["header"]]
+    return write_json({**subscription, "channel": {**channel, "header": lines}})
 
 
 def original_id(resource: StoredResource) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from salus.core.access import Caller, Role
+from salus.core.access import Caller
 from salus.core.errors import AccessRefused
 from salus.standards.fhir.bundle import Resource, links
 from salus.standards.fhir.codec.json import parse_json
@@ -23,7 +23,7 @@ from salus.store.conditions import Here, current_of
 from salus.store.rows import Row, StoredResource
 from salus.store.shares import beside
 from salus.web.fhir.identity import check_identity, check_registration
-from salus.web.fhir.provenance import own_source, source_of, with_source
+from salus.web.fhir.provenance import is_lay, own_source, source_of, with_source
 
 NOT_MARKED = frozenset({"Subscription"})
 _PATIENT = re.compile(r"(?:^|/)Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]*)?(?:#.*)?$")
@@ -51,13 +51,19 @@ def _table() -> _Table:
     return msgspec.toml.decode(text, type=_Table)
 
 
+RECORDED_BY_OTHERS = (
+    "This entry was recorded by a professional or came from elsewhere, so it is not the patient's to change: "
+    "ask whoever recorded it for a correction, or hide it."
+)
+
+
 def check_authors(caller: Caller, resource: Resource) -> None:
     """Refuse content that a citizen signs with another's name, or that ties another person in.
 
     Raises:
         AccessRefused: naming the element.
     """
-    if caller.role is not Role.CITIZEN:
+    if not is_lay(caller):
         return
     is_patient = resource.get("resourceType") == "Patient"
     for link in links({**resource, "link": None} if is_patient else resource):  # `keep_own` judges the link
@@ -137,17 +143,21 @@ def mark(
 async def keep_own(here: Here, operations: Sequence[Operation]) -> None:
     """Refuse what a citizen writes about another patient, by another's RelatedPerson, or as another system.
 
+    What others recorded is not theirs to change or delete: they hide it (EHDS 8) or ask for a correction (6).
+
     Raises:
         AccessRefused: nothing is written.
     """
     named: set[str] = set()
-    updated = [(one.type, one.id) for one in operations if one.row is not None and one.kind == "update"]
-    befores = await current_of(here, updated) if updated else {}
+    changed = [(one.type, one.id) for one in operations if one.kind != "create"]
+    befores = await current_of(here, changed) if changed else {}
     for one in operations:
-        if one.row is None:
-            continue
         before = befores.get((one.type, one.id))
         before = None if before is None or before.deleted else before
+        if one.row is None:
+            if before is not None:
+                await beside(len(before.content), _check_asserted, here, before)
+            continue
         size = len(one.row.content) + (0 if before is None else len(before.content))
         await beside(size, _check_kept, here, one.row, before)
         others = set(one.row.others) - (here.grant.patients or frozenset())
@@ -168,8 +178,16 @@ def _check_kept(here: Here, row: Row, before: StoredResource | None) -> None:
     if before is None:
         check_registration(after)
         return
-    old = parse_json(before.content, here.rules.limits)
+    old = _check_asserted(here, before)
     if source_of(old, before.source) != source_of(after, row.source):
         raise AccessRefused("meta.source says where a resource comes from; leave it as it is, or out.")
     if row.type == "Patient":
         check_identity(old, after)
+
+
+def _check_asserted(here: Here, before: StoredResource) -> Resource:
+    """Refuse to change or delete what is no entry of the patient's own; return what it holds."""
+    old = parse_json(before.content, here.rules.limits)
+    if before.type not in NOT_MARKED | {"Patient"} and not is_asserted(old):
+        raise AccessRefused(RECORDED_BY_OTHERS)
+    return old

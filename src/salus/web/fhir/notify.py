@@ -20,6 +20,7 @@ from salus.core.errors import (
     NotSupported,
     VersionConflict,
 )
+from salus.federation.registered import as_registered
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.query_string import parse_pairs
 from salus.standards.fhir.search.grammar import parse_query
@@ -69,6 +70,9 @@ async def serve(services: Services, connection: Connection, watched: Subscriptio
     """Send what is due; return what the Subscription must say of it."""
     try:
         check_target(watched.endpoint, services.subscription_targets)
+        watched = msgspec.structs.replace(
+            watched, caller=await as_registered(services.database, watched.caller)
+        )
         require_right(watched.caller, watched.criteria)
         events, seen, leaf_after = await due_events(services, connection, watched)
     except AccessRefused as error:

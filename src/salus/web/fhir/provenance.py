@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from salus.core.access import Caller, Role
+from salus.core.access import Caller, Purpose
 from salus.standards.fhir.bundle import Resource
 from salus.standards.fhir.codec.splice import replace_meta
 from salus.store.rows import StoredResource
+
+
+def is_lay(caller: Caller) -> bool:
+    """Return whether the patient writes, or an app or a person that acts for them, and no professional."""
+    return caller.purpose is Purpose.PATIENT_REQUEST and caller.patient is not None
 
 
 def own_source(caller: Caller) -> str:
     """Return the one system that what the caller writes comes from, "" for those who may name one."""
     if caller.node is not None:
         return f"urn:salus:node:{caller.node}"
-    if caller.role is Role.CITIZEN and caller.patient:
+    if is_lay(caller):
         return f"urn:salus:citizen:{caller.patient}"
     return ""
 

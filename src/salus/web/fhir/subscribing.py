@@ -23,7 +23,9 @@ from salus.standards.fhir.search.grammar import parse_query
 from salus.store import subscriptions
 from salus.store.changes import Written
 from salus.store.conditions import Here
+from salus.store.subscriptions import Subscription
 from salus.trust.policy import AccessRequest, Decision, decide
+from salus.web.fhir.answer import WITHHELD
 from salus.web.fhir.request import parse_instant
 from salus.web.services import Services
 
@@ -268,11 +270,57 @@ async def keep(services: Services, here: Here, written: Sequence[Written]) -> No
         if resource.get("status") not in ("active", "requested"):
             await subscriptions.stop(here.connection, stored.id)
         elif not own_work:
-            watch = read_watch(services, resource)
-            require_right(here.grant.caller, watch.criteria)
+            known = await subscriptions.state_of(here.grant, services.database, stored.id)
+            watch = with_header(read_watch(services, resource), () if known is None else known.header)
+            maker = maker_of(here.grant.caller, known, watch)
+            require_right(maker, watch.criteria)
             greeted = watch.is_plain and resource.get("status") == "active"
             terms = msgspec.structs.asdict(watch)
-            await subscriptions.start(here.grant, here.connection, stored.id, greeted=greeted, **terms)
+            await subscriptions.start(
+                here.grant, here.connection, stored.id, caller=maker, greeted=greeted, **terms
+            )
+
+
+def maker_of(caller: Caller, known: Subscription | None, watch: Watch) -> Caller:
+    """Return by whose rights the Subscription tells: whoever starts it again, it stays its maker's.
+
+    Raises:
+        AccessRefused: another than its maker changes what is told, or where.
+    """
+    if known is None or _is_maker(caller, known.caller):
+        return caller
+    was = (known.criteria, known.endpoint, known.content, known.payload, known.header)
+    if was != (watch.criteria, watch.endpoint, watch.content, watch.payload, watch.header):
+        raise AccessRefused(
+            "Only who made a Subscription changes what it tells and where; others stop it, or start it again "
+            "as it was. Make a Subscription of your own."
+        )
+    return known.caller
+
+
+def _is_maker(caller: Caller, maker: Caller) -> bool:
+    if caller.role is not maker.role:
+        return False
+    own = caller.patient is not None and caller.patient == maker.patient and caller.app == maker.app
+    return own or (caller.issuer, caller.subject) == (maker.issuer, maker.subject)
+
+
+def with_header(watch: Watch, known: Sequence[str]) -> Watch:
+    """Return what is asked for with the header values that the node keeps where it showed none.
+
+    Raises:
+        InvalidResource: it keeps none of that name.
+    """
+    kept = {line.partition(":")[0].strip().lower(): line for line in known}
+    lines = []
+    for line in watch.header:
+        name, _, text = line.partition(":")
+        if text.strip() == WITHHELD:
+            line = kept.get(name.strip().lower(), "")
+            if not line:
+                raise InvalidResource(f"The node keeps no value of the header {name.strip()}: send it.")
+        lines.append(line)
+    return msgspec.structs.replace(watch, header=tuple(lines))
 
 
 def subject_of_node(services: Services) -> str:

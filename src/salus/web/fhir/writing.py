@@ -7,7 +7,7 @@ from functools import cache, partial
 
 import msgspec
 
-from salus.core.access import Action, Caller, Role
+from salus.core.access import Action, Caller
 from salus.core.errors import (
     AccessRefused,
     InvalidResource,
@@ -123,7 +123,7 @@ def rules_of(services: Services, caller: Caller) -> Rules:
     rules = _rules(services.own_bases, services.keys.search, integrity, services.limits, country)
     if caller.node is not None:
         return _rules_of_node(rules, caller)
-    if caller.role is not Role.CITIZEN:
+    if not provenance.is_lay(caller):
         return rules
 
     def check(resource: Resource) -> None:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from salus.core.access import Purpose, Role
+
 OWN = {"reference": "Patient/a"}
 CODE = {"text": "x"}
 DOCTOR = {"reference": "Practitioner/p"}
@@ -138,13 +140,14 @@ async def test_what_a_citizen_writes_in_their_own_name_is_taken_and_marked(door,
 
 
 async def test_a_patch_by_a_citizen_signs_for_nobody_else_and_is_marked(door, persons):
-    assert (await door.operator("PUT", "/Observation/o", {**observation(), "id": "o"})).status_code == 201
+    made = await door.citizen("POST", "/Observation", observation(), patient="a")
+    own = f"/Observation/{made.json()['id']}"
     headers = {"content-type": "application/json-patch+json"}
     signed = [{"op": "add", "path": "/performer", "value": [BY_NAME]}]
-    answer = await door.citizen("PATCH", "/Observation/o", signed, patient="a", headers=headers)
+    answer = await door.citizen("PATCH", own, signed, patient="a", headers=headers)
     assert answer.status_code == 403, answer.text
     changed = [{"op": "add", "path": "/valueString", "value": "z"}]
-    answer = await door.citizen("PATCH", "/Observation/o", changed, patient="a", headers=headers)
+    answer = await door.citizen("PATCH", own, changed, patient="a", headers=headers)
     assert answer.status_code == 200, answer.text
     assert [label["code"] for label in answer.json()["meta"]["security"]] == ["PATAST"]
 
@@ -152,3 +155,33 @@ async def test_a_patch_by_a_citizen_signs_for_nobody_else_and_is_marked(door, pe
 async def test_what_a_professional_writes_is_not_marked(door, persons):
     answer = await door("POST", "/Observation", observation(performer=[DOCTOR]))
     assert "security" not in answer.json()["meta"]
+
+
+@pytest.mark.parametrize("way", ["PUT", "PATCH", "DELETE", "in a transaction"])
+async def test_what_a_professional_recorded_is_not_the_citizens_to_change(door, persons, way):
+    made = (await door("POST", "/Observation", observation())).json()
+    path, changed = f"/Observation/{made['id']}", {**made, "valueString": "nothing"}
+    entry = {"resource": changed, "request": {"method": "PUT", "url": path[1:]}}
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+    patch = [{"op": "add", "path": "/valueString", "value": "nothing"}]
+    headers = {"content-type": "application/json-patch+json"}
+    answer = await {
+        "PUT": lambda: door.citizen("PUT", path, changed, patient="a"),
+        "PATCH": lambda: door.citizen("PATCH", path, patch, patient="a", headers=headers),
+        "DELETE": lambda: door.citizen("DELETE", path, patient="a"),
+        "in a transaction": lambda: door.citizen("POST", "", bundle, patient="a"),
+    }[way]()
+    assert answer.status_code == 403, answer.text
+    assert "hide it" in answer.text
+    assert (await door("GET", path)).json() == made
+
+
+async def test_an_app_that_acts_for_a_citizen_is_held_to_the_same(door, persons):
+    made = (await door("POST", "/Observation", observation())).json()
+    who = {"role": Role.APP, "purpose": Purpose.PATIENT_REQUEST, "patient": "a"}
+    who |= {"scopes": ("patient/*.cruds",)}
+    answer = await door("PUT", f"/Observation/{made['id']}", {**made, "valueString": "nothing"}, **who)
+    assert answer.status_code == 403
+    own = await door("POST", "/Observation", observation(), **who)
+    assert own.status_code == 201
+    assert "PATAST" in own.text

@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from salus.core.access import Purpose, Role
 from salus.core.errors import InvalidResource
+from salus.federation.clients import subject_of
+from salus.store.federation import Client, register_client, switch_off_client
 from salus.store.sequencer import Signer, sequence
 from salus.web.fhir import notify
 from salus.web.fhir.subscribing import ACCESS_TOPIC, CONTENT, HEARTBEAT, check_target
@@ -309,7 +311,7 @@ async def test_the_delivery_begins_in_the_transaction_that_stores_the_subscripti
     bad["entry"][1]["resource"]["id"] = "x"
     assert (await door.operator("POST", "", bad)).status_code == 412
     async with door.services.database.system() as connection:
-        assert await connection.fetchval("SELECT count(*) FROM subscription") == 0
+        assert await connection.fetchval("SELECT count(*) FROM subscription WHERE NOT stopped") == 0
     made = (await door.operator("POST", "/Subscription", subscription())).json()["id"]
     moved = [{"op": "replace", "path": "/channel/endpoint", "value": "https://evil.example/"}]
     headers = {"content-type": "application/json-patch+json"}
@@ -384,20 +386,95 @@ async def test_what_the_subscriber_may_not_read_is_refused_when_it_is_made_or_ch
     assert [each[4] for each in await leaves()].count("refused") == 3
 
 
-async def test_one_whose_subscriber_lost_the_right_ends_with_the_reason_though_nothing_changed(listening):
-    door, endpoint, _ = listening
+async def test_one_whose_subscriber_lost_the_right_ends_with_the_reason_though_nothing_changed(
+    listening, database
+):
+    door, endpoint, clock = listening
     made = await door("POST", "/Subscription", subscription(), **app("system/Observation.rs"))
     assert made.status_code == 201
-    async with door.services.database.system() as connection:
-        caller = await connection.fetchval("SELECT caller FROM subscription")
-        lost = bytes(caller).replace(b"system/Observation.rs", b"system/Condition.rs")
-        await connection.execute("UPDATE subscription SET caller = $1", lost)
+    await register_client(database, Client("s-1", "App", [], ("system/Condition.rs",)), now=clock())
     while await notify.work_once(door.services):
         pass
     stored = (await door.operator("GET", f"/Subscription/{made.json()['id']}")).json()
     assert stored["status"] == "error"
     assert "no longer" in stored["error"]
-    assert "Observation" in stored["error"]
+    assert "not registered for it any more" in stored["error"]
     assert endpoint.got == []
     async with door.services.database.system() as connection:
-        assert await connection.fetchval("SELECT count(*) FROM subscription") == 0
+        assert await connection.fetchval("SELECT count(*) FROM subscription WHERE NOT stopped") == 0
+
+
+async def test_it_stays_its_makers_whoever_starts_it_again(listening):
+    door, endpoint, clock = listening
+    for name in ("1", "2"):
+        await door.operator("PUT", f"/Patient/{name}", {"resourceType": "Patient", "id": name})
+    wanted = subscription("Observation?status=final", payload="application/fhir+json")
+    made = (await door.citizen("POST", "/Subscription", wanted, patient="1")).json()
+    path = f"/Subscription/{made['id']}"
+    for status in ("off", "requested"):
+        stored = (await door.operator("GET", path)).json()
+        assert (await door.operator("PUT", path, {**stored, "status": status})).status_code == 200
+    await door("POST", "/Observation", observation(patient="2"))
+    await door("POST", "/Observation", observation(patient="1"))
+    await turn(door, clock)
+    await turn(door, clock)
+    told = b"".join(one.content for one in endpoint.got)
+    assert b"Patient/1" in told
+    assert b"Patient/2" not in told
+
+
+@pytest.mark.parametrize(
+    "change", [{"endpoint": f"{HOOK}/mine"}, {"payload": ""}, {"header": ["X-Key: mine"]}]
+)
+async def test_another_than_its_maker_does_not_change_where_it_tells(listening, change):
+    door, _, _ = listening
+    await door.operator("PUT", "/Patient/1", {"resourceType": "Patient", "id": "1"})
+    wanted = subscription("Observation?status=final", payload="application/fhir+json")
+    made = (await door.citizen("POST", "/Subscription", wanted, patient="1")).json()
+    channel = {name: value for name, value in (made["channel"] | change).items() if value}
+    answer = await door.operator("PUT", f"/Subscription/{made['id']}", {**made, "channel": channel})
+    assert answer.status_code == 403
+    assert "Make a Subscription of your own" in answer.text
+
+
+async def test_the_values_of_its_headers_are_told_to_nobody_and_kept(listening):
+    door, endpoint, clock = listening
+    await door.operator("PUT", "/Patient/1", {"resourceType": "Patient", "id": "1"})
+    wanted = subscription(
+        "Observation?status=final", payload="application/fhir+json", header=["X-Key: s3cret"]
+    )
+    made = await door.citizen("POST", "/Subscription", wanted, patient="1")
+    shown = await door.operator("GET", "/Subscription")
+    assert "X-Key" in shown.text
+    assert "s3cret" not in made.text + shown.text
+    again = await door.citizen("PUT", f"/Subscription/{made.json()['id']}", made.json(), patient="1")
+    assert again.status_code == 200, again.text
+    await door("POST", "/Observation", observation(patient="1"))
+    await turn(door, clock)
+    await turn(door, clock)
+    assert endpoint.got[-1].headers["x-key"] == "s3cret"
+
+
+async def test_a_client_that_was_switched_off_is_told_nothing_more(listening, database):
+    door, endpoint, clock = listening
+    lab = Client("https://lab.example/a", "Lab", [], ("system/*.rs", "system/Subscription.cud"))
+    await register_client(database, lab, now=clock())
+    who = {
+        "role": Role.APP,
+        "purpose": Purpose.OPERATIONS,
+        "subject": subject_of(lab.id),
+        "scopes": lab.scopes,
+    }
+    made = await door("POST", "/Subscription", subscription(payload="application/fhir+json"), **who)
+    assert made.status_code == 201, made.text
+    await door("POST", "/Observation", observation())
+    await turn(door, clock)
+    await turn(door, clock)
+    assert len(endpoint.got) == 1
+    await switch_off_client(database, lab.id, until=clock.now)
+    await door("POST", "/Observation", observation())
+    await turn(door, clock)
+    await turn(door, clock)
+    assert len(endpoint.got) == 1
+    stored = (await door.operator("GET", f"/Subscription/{made.json()['id']}")).json()
+    assert (stored["status"], "switched off" in stored["error"]) == ("error", True)
