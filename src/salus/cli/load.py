@@ -80,7 +80,15 @@ async def _load(data: Path, files: list[SourceFile], options: argparse.Namespace
         async with enter(services.gatehouse, operator_of(services), request) as access:
             key, limits = services.keys.search, services.limits
             lookup = lookup_in(access.grant, services.database, key, limits)
-            plan = Plan(key, limits, lookup, options.lenient, options.workers, overwrite=options.overwrite)
+            plan = Plan(
+                key,
+                limits,
+                lookup,
+                options.lenient,
+                options.workers,
+                overwrite=options.overwrite,
+                default_denies=services.gatehouse.law.default_denies,
+            )
             with _progress(files, wanted=not options.json) as told:
                 return await load_files(access.grant, services.database, files, plan, told=told)
 

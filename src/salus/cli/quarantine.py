@@ -139,7 +139,8 @@ async def _again(options: argparse.Namespace) -> Report:
         async with enter(services.gatehouse, operator_of(services), request) as access:
             key, limits = services.keys.search, services.limits
             lookup = lookup_in(access.grant, services.database, key, limits)
-            plan = Plan(key, limits, lookup, options.lenient)
+            default_denies = services.gatehouse.law.default_denies
+            plan = Plan(key, limits, lookup, options.lenient, default_denies=default_denies)
             if correction is None:
                 return await retry(access.grant, services.database, plan, kept)
             other = options.other_resource

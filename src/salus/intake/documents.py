@@ -32,6 +32,7 @@ from salus.store.documents import Document
 from salus.store.postgres import Connection, Database
 from salus.store.received import Incoming, Rule, judge
 from salus.store.rows import Row
+from salus.trust.consent.hanging import hang
 
 LARGE_BYTES = 256 * 1024
 """A document of more bytes is read in a thread."""
@@ -72,6 +73,7 @@ async def receive_document(
     limits: Limits,
     described: dict[str, Any] | None = None,  # Any: FHIR JSON
     subject: str = "",
+    default_denies: bool = False,
 ) -> ReceivedDocument:
     """Keep a document byte for byte, extract what it says, and describe it by a DocumentReference.
 
@@ -86,6 +88,7 @@ async def receive_document(
         described: the sender's DocumentReference; needed for what is no FHIR document. Its references must
             be the node's own ("Patient/id").
         subject: logical id of the patient here, when it is known; the document's Patient is then not stored.
+        default_denies: the law of the node's country opens nothing that no Consent permits.
 
     Raises:
         InvalidResource: the document or its DocumentReference is not valid; `issues` says why.
@@ -109,7 +112,9 @@ async def receive_document(
         await database.parameters.hold(connection)
         if database.parameters.added != added:
             raise Conflict("The node's search parameters have just changed; send the document again.")
-        return await _store(grant, connection, kept, rows, is_published=is_published)
+        return await _store(
+            grant, connection, kept, rows, is_published=is_published, default_denies=default_denies
+        )
 
     return await resources.transact(grant, database, store)
 
@@ -195,7 +200,13 @@ def _refuse_invalid(issues: Sequence[dict[str, Any]]) -> None:
 
 
 async def _store(
-    grant: Grant, connection: Connection, received: Received, rows: Sequence[Row], *, is_published: bool
+    grant: Grant,
+    connection: Connection,
+    received: Received,
+    rows: Sequence[Row],
+    *,
+    is_published: bool,
+    default_denies: bool,
 ) -> ReceivedDocument:
     arrival = await arrive(grant, connection, received, is_published=is_published)
     document = received.document
@@ -220,8 +231,9 @@ async def _store(
             incoming[-1] = msgspec.structs.replace(incoming[-1], rule="overwrite")
         judged = await judge(connection, incoming)
         operations = [one for one, (fate, _) in zip(operations, judged, strict=True) if fate == "stored"]
-    await resources.apply(grant, connection, [*operations, *arrival.changes])
+    written = await resources.apply(grant, connection, [*operations, *arrival.changes])
     await documents.keep(grant, connection, document)
+    await hang(grant, connection, written, default_denies=default_denies)
     return _answer(document, rows[-1], created=True, replaced=arrival.replaced)
 
 

@@ -52,6 +52,7 @@ class Plan(msgspec.Struct, frozen=True):
         workers: processes that parse and validate; 0: one for each core.
         chunk_units: most units of one transaction.
         overwrite: what was edited or deleted here gives way to the files.
+        default_denies: the law of the node's country opens nothing that no Consent permits.
     """
 
     key: bytes
@@ -61,6 +62,7 @@ class Plan(msgspec.Struct, frozen=True):
     workers: int = 0
     chunk_units: int = 1_000
     overwrite: bool = False
+    default_denies: bool = False
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -109,7 +111,16 @@ async def load_files(
     workers = plan.workers or os.cpu_count() or 1
     small = sum(file.size_bytes for file in files if file.fingerprint) < ALONE_BYTES
     small = small and all(file.fingerprint for file in files)
-    async with Writer(grant, database, files, settings, plan.lookup, overwrite=plan.overwrite) as writer:
+    writing = Writer(
+        grant,
+        database,
+        files,
+        settings,
+        plan.lookup,
+        overwrite=plan.overwrite,
+        default_denies=plan.default_denies,
+    )
+    async with writing as writer:
         skipped = [await writer.begin(number) for number in range(len(files))]
         chunks = _chunks(files, skipped, plan)
         with _preparer(settings, 0 if small else workers) as prepare_chunk:

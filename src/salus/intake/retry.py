@@ -135,7 +135,7 @@ async def _attempt(
         for file in files
     ]
     async with (
-        Writer(grant, database, files, settings, plan.lookup) as writer,
+        Writer(grant, database, files, settings, plan.lookup, default_denies=plan.default_denies) as writer,
         database.loading(grant) as connection,
     ):
         yield _Attempt(kept, plan, settings, writer, connection)

@@ -25,6 +25,7 @@ from salus.store.progress import FileProgress
 from salus.store.quarantine import Rejection
 from salus.store.received import Fate, Rule
 from salus.store.rows import patients_of
+from salus.trust.consent.hanging import hang_loaded, renew
 
 Lookup = Callable[[Connection, str], Awaitable[str | None]]
 """Returns "Type/id" of the only resource that a condition "Type?query" selects, "" where it selects none,
@@ -52,6 +53,7 @@ class Writer:
         settings: of each file; when the node gets another search parameter, they are changed in place.
         lookup: resolves conditional references.
         overwrite: what was edited or deleted here gives way to the files.
+        default_denies: the law of the node's country opens nothing that no Consent permits.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Writer:
         lookup: Lookup,
         *,
         overwrite: bool = False,
+        default_denies: bool = False,
     ) -> None:
         self.report = Report()
         self._grant = grant
@@ -71,6 +74,8 @@ class Writer:
         self._settings = settings
         self._lookup = lookup
         self._overwrite = overwrite
+        self._default_denies = default_denies
+        self._heard: set[str] = set()
         self._progress = [FileProgress() for _ in files]
         self._waiting: list[Part] = []
         self._patients_changed = False
@@ -152,6 +157,9 @@ class Writer:
             for file in late:
                 self._progress[file].finished = True
                 await self._put_progress(file)
+        for patient in sorted(self._heard):
+            async with self._connection.transaction():
+                await renew(self._grant, self._connection, patient, default_denies=self._default_denies)
         if self._patients_changed:
             key = self._settings[0].key
             await persons.restore_merges(self._grant, self._connection, self._database, key=key)
@@ -194,7 +202,14 @@ class Writer:
                     self.report.documents += 1
                     self.report.withdrawn += len(arrival.changes)
                 results.append((part, done))
+            await self._hang_veils(rows)
         return results
+
+    async def _hang_veils(self, rows: Sequence[Encoded]) -> None:
+        """Hang veils over what was stored, by what its patients say."""
+        keys = [(row.compartment, row.type, row.id) for row in rows]
+        heard = await hang_loaded(self._grant, self._connection, keys, default_denies=self._default_denies)
+        self._heard |= heard
 
     async def _arrival(self, part: Part) -> Arrival | None:
         """Return what the part's document meets, None when it is none."""

@@ -42,11 +42,13 @@ class Written(msgspec.Struct, frozen=True):
     Args:
         resource: the version that is current now.
         patients: those whose record changed: of the version before as well as of the new one.
+        veiled: veils hang over the record that it lies in, by what the citizen says (`store.veils`).
     """
 
     outcome: Outcome
     resource: StoredResource
     patients: tuple[str, ...]
+    veiled: bool = False
 
 
 class Change(msgspec.Struct, frozen=True):

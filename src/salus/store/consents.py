@@ -16,16 +16,10 @@ from salus.store.postgres import Connection, Database
 Json = Mapping[str, Any]
 """A resource: JSON."""
 
-_CONSENTS = """
-SELECT id, content FROM resource
-WHERE compartment = ANY (records_of_person($1)) AND type = 'Consent' AND NOT deleted ORDER BY id LIMIT $2
-"""
-_NAMED = """
-SELECT type || '/' || id AS name, content FROM resource
-WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND NOT deleted
-"""
+_CONSENTS = "SELECT id, content FROM consents_of_person($1, $2)"
+_NAMED = "SELECT name, content FROM named_by_person($1, $2, $3)"
 CONSENTS_MAX = 200
-"""Most Consents of one person that are heard; the node refuses to store more (`trust.consent.hanging`)."""
+"""Most Consents of one person that are heard; the node stores no more (`trust.consent.hanging`)."""
 _NAMED_MAX = 1_000
 _HOLDERS = (("participant", "member"), ("member", "entity"))
 _LINKS = ("practitioner", "organization")
@@ -54,8 +48,11 @@ async def consents_of(database: Database, patient: str) -> Consents:
 
 
 async def consents_within(connection: Connection, patient: str) -> Consents:
-    """Do so in the caller's transaction, on a connection that sees the whole record."""
-    rows = await connection.fetch(_CONSENTS, patient, CONSENTS_MAX)
+    """Do so in the caller's transaction, whatever of the record the connection's grant shows.
+
+    A Consent too many is there too, for who refuses it.
+    """
+    rows = await connection.fetch(_CONSENTS, patient, CONSENTS_MAX + 1)
     if not rows:
         return NOTHING_SAID
     found = tuple({**_decode(row["content"]), "id": row["id"]} for row in rows)
@@ -63,7 +60,7 @@ async def consents_within(connection: Connection, patient: str) -> Consents:
     wanted = {link for consent in found for link in _actors(consent.get("provision"))}
     for _ in range(2):  # a team or a role, then who is in it
         missing = sorted(wanted - named.keys())[:_NAMED_MAX]
-        resources = await _read(connection, missing)
+        resources = await _read(connection, patient, missing)
         named |= resources
         wanted = {link for each in resources.values() for link in _members(each)}
         if not wanted:
@@ -71,11 +68,12 @@ async def consents_within(connection: Connection, patient: str) -> Consents:
     return Consents(found, named)
 
 
-async def _read(connection: Connection, names: Iterable[str]) -> dict[str, Json]:
+async def _read(connection: Connection, patient: str, names: Iterable[str]) -> dict[str, Json]:
     pairs = [pair for pair in (name.split("/") for name in names) if len(pair) == 2]
     if not pairs:
         return {}
-    rows = await connection.fetch(_NAMED, [kind for kind, _ in pairs], [identity for _, identity in pairs])
+    columns = [kind for kind, _ in pairs], [identity for _, identity in pairs]
+    rows = await connection.fetch(_NAMED, patient, *columns)
     return {row["name"]: _decode(row["content"]) for row in rows}
 
 

@@ -16,7 +16,8 @@ from salus.store.rows import patients_of
 _AWAIT = "SELECT await_restrictions($1)"
 _AWAIT_MANY = "SELECT await_restrictions_of_many($1)"
 _FOLLOW = """
-SELECT name_patients_of_written($1, $2, $3), follow_restrictions($1, $2, $3, $4, $5)
+SELECT name_patients_of_written($1, $2, $3), follow_restrictions($1, $2, $3, $4, $5),
+    veiled_among($1) AS veiled
 """
 _NOTE = "SELECT note_attachments($1, $2)"
 _IDENTIFIED = "SELECT type, id, compartment, others FROM name_identified($1, $2, $3)"
@@ -40,7 +41,7 @@ async def await_restrictions_of_many(connection: Connection, compartments: Itera
 
 async def follow(
     connection: Connection, keys: Iterable[tuple[str, str, str]], at: datetime, *, waiting: bool = True
-) -> None:
+) -> frozenset[str]:
     """Hide those of the resources (compartment, type, id) just written that refer to something hidden.
 
     And name the patients of those in no record, and of what is in none and named these before they came.
@@ -50,10 +51,16 @@ async def follow(
         keys: of the resources.
         at: since when what is found here is restricted.
         waiting: for changes of restrictions under way; a load did so before it wrote.
+
+    Returns:
+        Those of the compartments over which veils hang: whoever wrote judges what it wrote by them.
     """
     columns = [list(column) for column in zip(*keys, strict=True)]
-    if columns:
-        await connection.execute(_FOLLOW, *columns, at, waiting)
+    if not columns:
+        return frozenset()
+    row = await connection.fetchrow(_FOLLOW, *columns, at, waiting)
+    assert row is not None
+    return frozenset(row["veiled"] or ())
 
 
 async def note_attachments(connection: Connection, named: Iterable[tuple[str, str]]) -> None:

@@ -227,24 +227,31 @@ async def change(grant: Grant, connection: Connection, operations: Sequence[Oper
     _confine(grant, changes)
     changed = [one for one in changes if one.written.outcome != "unchanged"]
     await _store(connection, changed)
-    found = await _settle(grant, connection, [one.row for one in changed if one.row is not None])
-    return [_concerning(one.written, found) if found else one.written for one in changes]
+    found, veiled = await _settle(grant, connection, [one.row for one in changed if one.row is not None])
+    written = [_concerning(one.written, found) if found else one.written for one in changes]
+    if not veiled:
+        return written
+    return [
+        msgspec.structs.replace(done, veiled=one.compartment in veiled)
+        for done, one in zip(written, changes, strict=True)
+    ]
 
 
 async def _settle(
     grant: Grant, connection: Connection, rows: Sequence[Row]
-) -> dict[tuple[str, str], tuple[str, ...]]:
+) -> tuple[dict[tuple[str, str], tuple[str, ...]], frozenset[str]]:
     """Do what the rows just written mean for others.
 
     Returns:
-        The patients of those in no record, and of those that name one by an identifier.
+        The patients of those in no record, and of those that name one by an identifier; and over whose
+        records veils hang.
     """
     keys = [(row.compartment, row.type, row.id) for row in rows]
     identified = await name_identified(connection, [(row.type, row.id, row.index.identities) for row in rows])
-    await follow(connection, keys, grant.opened_at)
+    veiled = await follow(connection, keys, grant.opened_at)
     found = identified | await patients_outside(connection, keys)
     if grant.patients is not None:  # naming a Binary makes it readable to its patient, so who names it counts
-        return found
+        return found, veiled
     await note_attachments(
         connection,
         [
@@ -254,7 +261,7 @@ async def _settle(
             for patient in found.get((row.type, row.id)) or patients_of(row.compartment, row.others)
         ],
     )
-    return found
+    return found, veiled
 
 
 def _concerning(written: Written, found: dict[tuple[str, str], tuple[str, ...]]) -> Written:

@@ -121,6 +121,7 @@ async def publish(
             limits=services.limits,
             described={**resource, "subject": {"reference": f"Patient/{patient}"}},
             subject=patient,
+            default_denies=services.gatehouse.law.default_denies,
         )
         try:
             stored = await resources.read(grant, database, "DocumentReference", received.reference)

@@ -11,7 +11,7 @@ from salus.store.consents import Consents
 from salus.trust.audiences import words_of
 from salus.trust.consent.actors import words_of_actor
 from salus.trust.consent.provisions import Provision, provisions_of
-from salus.trust.consent.voice import outdoes
+from salus.trust.consent.voice import acts, outdoes
 from salus.trust.facts import Voice
 
 
@@ -45,7 +45,7 @@ def _fits(provision: Provision, caller: Caller, words: frozenset[str], consents:
         return False
     if provision.purposes is not None and caller.purpose.value not in provision.purposes:
         return False
-    if provision.permits and not (provision.actions is None or "access" in provision.actions):
+    if not acts(provision, frozenset({"access"})):
         return False
     if provision.actors is None:
         return True

@@ -111,13 +111,20 @@ def outdoes(permit: Provision, denial: Provision) -> bool:
 
 def applies(provision: Provision, asked: Asked) -> bool:
     """Return whether the provision is about the request."""
-    item, permits = asked.item, provision.permits
     return (
         provision.period[0] <= asked.at < provision.period[1]
         and (provision.purposes is None or asked.purpose in provision.purposes)
         and (provision.actors is None or not provision.actors.isdisjoint(asked.actors))
-        and _acts(provision.actions, asked.actions, permits=permits)
-        and _shares(provision.classes, item.classes, permits=permits)
+        and acts(provision, asked.actions)
+        and concerns(provision, asked.item)
+    )
+
+
+def concerns(provision: Provision, item: Item) -> bool:
+    """Return whether the provision is about the data, whoever asks for them."""
+    permits = provision.permits
+    return (
+        _shares(provision.classes, item.classes, permits=permits)
         and _shares(provision.codes, item.codes, permits=permits)
         and (provision.labels is None or _is_labelled(provision.labels, item.labels, permits=permits))
         and (provision.data is None or any(_is_meant(word, item, permits=permits) for word in provision.data))
@@ -125,8 +132,10 @@ def applies(provision: Provision, asked: Asked) -> bool:
     )
 
 
-def _acts(stated: Words, done: frozenset[str], *, permits: bool) -> bool:
-    return stated is None or (done <= stated if permits else not done.isdisjoint(stated))
+def acts(provision: Provision, done: frozenset[str]) -> bool:
+    """Return whether the provision is about what is done: codes of consentaction."""
+    stated = provision.actions
+    return stated is None or (done <= stated if provision.permits else not done.isdisjoint(stated))
 
 
 def _shares(stated: Words, known: Words, *, permits: bool) -> bool:

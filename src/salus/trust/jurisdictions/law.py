@@ -82,6 +82,12 @@ class Jurisdiction(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=
     lookup_parameters: Sourced[list[list[str]]]
     emergency_minutes_max: Sourced[Annotated[int, msgspec.Meta(ge=1, le=60)]]
     second_look_hours: Sourced[Annotated[int, msgspec.Meta(ge=1, le=72)]]
+
+    @property
+    def default_denies(self) -> bool:
+        """Whether nothing is open that no Consent permits."""
+        return self.default_access.value == "deny"
+
     acts_after_death: Sourced[list[Literal["parent", "guardian", "carer", "executor"]]]
 
 

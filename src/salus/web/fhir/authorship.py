@@ -70,7 +70,9 @@ def check_authors(caller: Caller, resource: Resource) -> None:
         named = _PATIENT.search(link)
         if named is not None and named[1] != caller.patient:
             raise AccessRefused("A citizen writes about themselves: refer to no other patient.")
-    for name, party in _vouching(resource):
+    # Whom a Consent permits or denies something vouches for nothing.
+    said = {**resource, "provision": None} if resource.get("resourceType") == "Consent" else resource
+    for name, party in _vouching(said):
         if not _is_own(caller, party):
             raise AccessRefused(
                 f"{name} must be the patient, by reference and without another's name, or be left out: "

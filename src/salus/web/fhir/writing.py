@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import cache, partial
 
 import msgspec
@@ -27,6 +27,7 @@ from salus.store.merged import merges
 from salus.store.shares import beside
 from salus.store.stored_types import check_stored
 from salus.store.transaction import Done
+from salus.trust.consent.hanging import hang
 from salus.trust.gate import Access
 from salus.trust.policy import AccessRequest, decide
 from salus.web.fhir import authorship, bodies, growing, patching, provenance, subscribing
@@ -198,8 +199,7 @@ async def write(
     async with passage as access:
         kinds = {demand.type for demand in wanted}
         rules = rules_of(services, caller)
-        if kinds & KEPT_BESIDE:
-            rules = msgspec.structs.replace(rules, after=partial(keep_beside, services))
+        rules = msgspec.structs.replace(rules, after=partial(keep_beside, services, kinds))
         if "MedicationDispense" in kinds:  # the prescription may be in another record of the same person
             known = await merges(services.database, services.clock())
             access.include(known.beside(access.grant.patients or ()))
@@ -225,10 +225,13 @@ async def write(
     return done
 
 
-async def keep_beside(services: Services, here: Here, written: Sequence[Written]) -> None:
-    """Keep what the node needs beside some resources, in the transaction that stores them."""
-    await growing.keep(here, written)
-    await subscribing.keep(services, here, written)
+async def keep_beside(services: Services, kinds: Set[str], here: Here, written: Sequence[Written]) -> None:
+    """Keep what the node needs beside resources of these types, in the transaction that stores them."""
+    default_denies = services.gatehouse.law.default_denies
+    await hang(here.grant, here.connection, written, default_denies=default_denies)
+    if kinds & KEPT_BESIDE:
+        await growing.keep(here, written)
+        await subscribing.keep(services, here, written)
 
 
 def record_matched(access: Access, done: Sequence[Done]) -> None:

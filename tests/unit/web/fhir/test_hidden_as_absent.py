@@ -153,9 +153,23 @@ async def ask(door, who, method, path, body=None, more=None):
     return told(await door(method, path, body, **(more or {}), **who))
 
 
-@pytest.fixture
-async def nodes(open_door, absent):
-    """Yield two nodes: one where a part of the record is restricted, one where it never was stored."""
+CONSENT = {
+    "resourceType": "Consent",
+    "status": "active",
+    "scope": {"coding": [{"code": "patient-privacy"}]},
+    "category": [{"coding": [{"code": "59284-0"}]}],
+    "policyRule": {"coding": [{"code": "OPTIN"}]},
+    "patient": {"reference": "Patient/ana"},
+    "provision": {
+        "type": "deny",
+        "data": [{"meaning": "instance", "reference": {"reference": "Condition/secret"}}],
+    },
+}
+
+
+@pytest.fixture(params=["restriction", "consent"])
+async def nodes(open_door, absent, request):
+    """Yield two nodes: one where a part of the record is hidden, one where it never was stored."""
     async with open_journal(absent) as journal:
         beside = {"database": absent, "journal": journal}
         doors = [open_door(referential_integrity=True, **more) for more in ({}, beside)]
@@ -164,8 +178,12 @@ async def nodes(open_door, absent):
                 made = await door.operator("PUT", f"/{resource['resourceType']}/{resource['id']}", resource)
                 assert made.status_code == 201, made.text
         citizen = doors[0].make_caller(Role.CITIZEN, patient="ana", subject="ana")
-        count = await set_restricted(doors[0].services, citizen, "Condition", "secret", hidden=True)
-        assert count == 1 + len(GOES_TOO)
+        if request.param == "consent":
+            said = await doors[0].citizen("POST", "/Consent", CONSENT, patient="ana")
+            assert said.status_code == 201, said.text
+        else:
+            count = await set_restricted(doors[0].services, citizen, "Condition", "secret", hidden=True)
+            assert count == 1 + len(GOES_TOO)
         yield doors
 
 
@@ -183,6 +201,7 @@ async def test_every_answer_is_that_of_what_is_absent(nodes, who):
         assert kept.headers["etag"] == 'W/"1"', "a professional's write changed what is hidden"
 
 
+@pytest.mark.parametrize("nodes", ["restriction"], indirect=True)
 async def test_the_table_asks_what_would_tell(nodes):
     """Most of its requests differ where nothing is restricted."""
     citizen = nodes[0].make_caller(Role.CITIZEN, patient="ana", subject="ana")

@@ -1,0 +1,162 @@
+"""A citizen's Consents become veils over what they speak of, in the transaction that writes one or the other.
+
+When a Consent is written or deleted, the whole record is judged anew, in every version, as a history shows
+these too; when something else is written to a record that veils hang over, it alone is. When a Consent begins
+or ends nothing is written: a veil knows its times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from typing import Any
+
+import msgspec
+
+from salus.core.access import Grant
+from salus.core.errors import OverBudget
+from salus.store import veils
+from salus.store.changes import Written
+from salus.store.consents import CONSENTS_MAX, consents_within
+from salus.store.postgres import Connection
+from salus.store.veils import Veil
+from salus.trust.consent.veils import PRIVATE, Rules, is_private, rules_of, veil_over
+from salus.trust.consent.voice import item_of
+
+CONSENT = "Consent"
+_UNVEILED = frozenset({"Patient"})
+"""Without it nobody finds the record any more, in an emergency neither."""
+Names = dict[Veil, set[str]]
+
+
+async def hang(
+    grant: Grant, connection: Connection, written: Iterable[Written], *, default_denies: bool
+) -> None:
+    """Hang veils over what was just written, by what its patients say; for every writer of a record.
+
+    Args:
+        grant: of the write.
+        connection: in the transaction that wrote.
+        written: what became of its operations.
+        default_denies: the law of the node's country opens nothing that no Consent permits.
+
+    Raises:
+        OverBudget: a person has more Consents than the node hears.
+    """
+    heard, named = set[str](), dict[str, set[str]]()
+    for one in written:
+        if one.outcome == "unchanged":
+            continue
+        resource = one.resource
+        own = {patient for patient in one.patients if grant.patients is None or patient in grant.patients}
+        if resource.type == CONSENT:
+            heard |= own
+        elif one.veiled and not resource.deleted:
+            for patient in own:
+                named.setdefault(patient, set()).add(f"{resource.type}/{resource.id}")
+    await _settle(grant, connection, heard, named, default_denies=default_denies)
+
+
+async def hang_loaded(
+    grant: Grant, connection: Connection, keys: Iterable[tuple[str, str, str]], *, default_denies: bool
+) -> frozenset[str]:
+    """Do so for the resources (patient, type, id) of a batch of a load. Raises as `hang` does.
+
+    Returns:
+        The patients whose Consents are among them: whom these name may come later in the load, so they are
+        to be renewed at its end.
+    """
+    known = [key for key in keys if "/" not in key[0]]
+    heard = {patient for patient, kind, _ in known if kind == CONSENT}
+    veiled = await veils.veiled(grant, connection, {patient for patient, _, _ in known})
+    named: dict[str, set[str]] = {}
+    for patient, kind, identity in known:
+        if patient in veiled:
+            named.setdefault(patient, set()).add(f"{kind}/{identity}")
+    await _settle(grant, connection, heard, named, default_denies=default_denies)
+    return frozenset(heard)
+
+
+async def _settle(
+    grant: Grant,
+    connection: Connection,
+    heard: Set[str],
+    named: Mapping[str, Set[str]],
+    *,
+    default_denies: bool,
+) -> None:
+    for patient in sorted(heard):
+        await renew(grant, connection, patient, default_denies=default_denies)
+    for patient in sorted(named.keys() - heard):
+        await cover(grant, connection, patient, named[patient], default_denies=default_denies)
+
+
+async def renew(grant: Grant, connection: Connection, patient: str, *, default_denies: bool) -> None:
+    """Work out anew all veils of the person whose record this is. Raises as `hang` does."""
+    await veils.hold(grant, connection, [patient])
+    rules = await _rules(connection, patient, default_denies=default_denies)
+    await veils.hang(grant, connection, patient, await _judge(grant, connection, patient, rules), anew=True)
+
+
+async def cover(
+    grant: Grant, connection: Connection, patient: str, names: Iterable[str], *, default_denies: bool
+) -> None:
+    """Hang veils over these rows ("Type/id") of a person who has veils already."""
+    rules = await _rules(connection, patient, default_denies=default_denies)
+    if rules.relates:
+        await renew(grant, connection, patient, default_denies=default_denies)
+        return
+    found = await _judge(grant, connection, patient, rules, names)
+    if found:
+        await veils.hang(grant, connection, patient, found, anew=False)
+
+
+async def _rules(connection: Connection, patient: str, *, default_denies: bool) -> Rules:
+    consents = await consents_within(connection, patient)
+    if len(consents.found) > CONSENTS_MAX:
+        raise OverBudget(
+            f"A person has at most {CONSENTS_MAX} Consents here: delete those that have ended, or say more "
+            "in one."
+        )
+    return rules_of(consents, default_denies=default_denies)
+
+
+async def _judge(
+    grant: Grant, connection: Connection, patient: str, rules: Rules, names: Iterable[str] | None = None
+) -> Names:
+    """Return what veils hang over which rows of the record."""
+    found: Names = {}
+    wanted = None if names is None else list(names)
+    referred = await _referred(grant, connection, patient) if rules.relates else {}
+    async for resource in veils.versions(grant, connection, patient, wanted):
+        veil = _veil_of(resource, rules, referred)
+        if veil is not None:
+            found.setdefault(veil, set()).add(_name(resource))
+    return found
+
+
+def _veil_of(
+    resource: dict[str, Any],
+    rules: Rules,
+    referred: dict[str, set[str]],  # Any: JSON
+) -> Veil | None:
+    kind = resource["resourceType"]
+    if kind in _UNVEILED:
+        return None
+    if kind == CONSENT and is_private(resource):
+        return PRIVATE
+    item = item_of(resource)
+    by = referred.get(item.reference)
+    return veil_over(msgspec.structs.replace(item, referred_by=frozenset(by)) if by else item, rules)
+
+
+async def _referred(grant: Grant, connection: Connection, patient: str) -> dict[str, set[str]]:
+    """Return what refers to what within the record, by the name of what is referred to."""
+    found: dict[str, set[str]] = {}
+    async for resource in veils.versions(grant, connection, patient):
+        for target in item_of(resource).refers_to or ():
+            found.setdefault(target, set()).add(_name(resource))
+    return found
+
+
+def _name(resource: dict[str, Any]) -> str:  # Any: JSON
+    return f"{resource['resourceType']}/{resource['id']}"

@@ -1,0 +1,188 @@
+"""A citizen says by a FHIR Consent who may see what, and what is hidden is hidden in the store."""
+
+import pytest
+
+from salus.core.access import Purpose, Role
+
+SNOMED = "http://snomed.info/sct"
+ASTHMA = {"coding": [{"system": SNOMED, "code": "195967001"}]}
+PRIVACY = {"coding": [{"code": "patient-privacy"}]}
+CATEGORY = [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}]
+ELSEWHERE = {"organisation": "Parnu Hospital", "subject": "s-2"}
+RECORD = [
+    {"resourceType": "Patient", "id": "ana", "name": [{"family": "Silva"}]},
+    {"resourceType": "Patient", "id": "ben", "name": [{"family": "Costa"}]},
+    {"resourceType": "Organization", "id": "tartu", "name": "Tartu Hospital"},
+    {"resourceType": "Practitioner", "id": "doctor", "identifier": [{"system": "urn:d", "value": "s-1"}]},
+]
+
+
+def about(kind, identity, patient="ana", **content):
+    return {"resourceType": kind, "id": identity, "subject": {"reference": f"Patient/{patient}"}} | content
+
+
+ITEMS = [
+    about("Condition", "asthma", code=ASTHMA, recordedDate="2026-01-02"),
+    about("Condition", "other", code={"text": "x"}, recordedDate="2026-01-02"),
+    about("Observation", "flow", status="final", code={"text": "flow"},
+          focus=[{"reference": "Condition/asthma"}]),
+    about("DocumentReference", "letter", status="current", content=[{"attachment": {"url": "Bundle/b"}}],
+          context={"related": [{"reference": "Condition/asthma"}]}),
+]  # fmt: skip
+
+
+def consent(*, patient="ana", status="active", **provision):
+    return {
+        "resourceType": "Consent",
+        "status": status,
+        "scope": PRIVACY,
+        "category": CATEGORY,
+        "policyRule": {"coding": [{"code": "OPTIN"}]},
+        "patient": {"reference": f"Patient/{patient}"},
+        "provision": provision,
+    }
+
+
+def actor(reference):
+    role = {"coding": [{"code": "IRCP"}]}
+    return [
+        {"role": role, "reference": {"reference": reference} if isinstance(reference, str) else reference}
+    ]
+
+
+@pytest.fixture
+async def door(open_door):
+    door = open_door(referential_integrity=True)
+    for each in (*RECORD, *ITEMS):
+        made = await door.operator("PUT", f"/{each['resourceType']}/{each['id']}", each)
+        assert made.status_code == 201, made.text
+    return door
+
+
+async def says(door, resource):
+    made = await door.citizen("POST", "/Consent", resource, patient="ana")
+    assert made.status_code == 201, made.text
+    return made.headers["location"].split("/_history/")[0].rpartition("/")[2]
+
+
+async def seen(door, **who):
+    """Return which of the items the asker sees, each read and found alike."""
+    found = set()
+    for each in ITEMS:
+        kind, identity = each["resourceType"], each["id"]
+        read = await door("GET", f"/{kind}/{identity}", **who)
+        listed = await door("GET", f"/{kind}?patient=ana", **who)
+        ids = {one["resource"]["id"] for one in listed.json().get("entry", ())}
+        assert (read.status_code == 200) == (identity in ids), (kind, identity, read.status_code, ids)
+        if read.status_code == 200:
+            found.add(identity)
+    return found
+
+
+ALL = {each["id"] for each in ITEMS}
+OF_ASTHMA = {"asthma", "flow", "letter"}
+
+
+@pytest.mark.clause("EHDS 8")
+async def test_a_denial_of_a_code_hides_it_with_what_states_it_and_withheld_whole_is_its_document(door):
+    await says(door, consent(type="deny", code=[ASTHMA]))
+    assert await seen(door) == ALL - OF_ASTHMA
+    assert await seen(door, node="pt-1", scopes=("patient/*.rs",), patient="ana") == ALL - OF_ASTHMA
+    mine = await door.citizen("GET", "/Condition/asthma", patient="ana")
+    assert mine.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "denied",
+    [
+        {"actor": actor("Organization/tartu")},
+        {"actor": actor("Practitioner/doctor")},
+        {"actor": actor({"identifier": {"system": "urn:salus:organisation", "value": "Tartu Hospital"}})},
+        {"actor": actor({"identifier": {"system": "urn:salus:person", "value": "s-1"}})},
+    ],
+)
+async def test_a_denial_of_an_organisation_or_a_person_hides_from_them_alone(door, denied):
+    await says(door, consent(type="deny", **denied))
+    assert await seen(door) == set()
+    assert await seen(door, **ELSEWHERE) == ALL
+    who = await door("GET", "/Patient/ana")
+    assert who.status_code == 200, "without the Patient nobody finds the record in an emergency"
+
+
+async def test_a_denial_of_all_spares_whom_an_exception_permits_and_what(door):
+    exception = {"type": "permit", "actor": actor("Organization/tartu"), "class": [{"code": "Condition"}]}
+    await says(door, consent(type="deny", provision=[exception]))
+    assert await seen(door) == {"asthma", "other"}
+    assert await seen(door, **ELSEWHERE) == set()
+
+
+@pytest.mark.parametrize(
+    ("period", "hides"),
+    [
+        ({"end": "2020-01-01"}, False),
+        ({"start": "2120-01-01"}, False),
+        ({"start": "2020", "end": "2120"}, True),
+    ],
+)
+async def test_a_denial_holds_from_its_begin_to_its_end(door, period, hides):
+    await says(door, consent(type="deny", code=[ASTHMA], period=period))
+    assert await seen(door) == (ALL - OF_ASTHMA if hides else ALL)
+
+
+async def test_what_is_written_later_is_judged_by_what_was_said(door):
+    await says(door, consent(type="deny", code=[ASTHMA]))
+    later = {name: value for name, value in ITEMS[0].items() if name != "id"}
+    made = await door("POST", "/Condition", later)
+    identity = made.headers["location"].split("/_history/")[0].rpartition("/")[2]
+    assert (await door("GET", f"/Condition/{identity}")).status_code == 404
+    assert (await door.citizen("GET", f"/Condition/{identity}", patient="ana")).status_code == 200
+    harmless = await door("POST", "/Condition", later | {"code": {"text": "y"}})
+    assert (await door("GET", f"/Condition/{harmless.headers['location'].split('/')[-3]}")).status_code == 200
+    # What becomes of it later is hidden too.
+    changed = ITEMS[1] | {"code": ASTHMA}
+    assert (await door.operator("PUT", "/Condition/other", changed)).status_code == 200
+    assert (await door("GET", "/Condition/other")).status_code == 404
+
+
+async def test_a_consent_that_is_changed_or_deleted_shows_again_what_it_hid(door):
+    identity = await says(door, consent(type="deny", code=[ASTHMA]))
+    narrower = consent(
+        type="deny", data=[{"meaning": "instance", "reference": {"reference": "Condition/other"}}]
+    )
+    changed = await door.citizen("PUT", f"/Consent/{identity}", narrower | {"id": identity}, patient="ana")
+    assert changed.status_code == 200, changed.text
+    assert await seen(door) == ALL - {"other"}
+    ended = narrower | {"id": identity, "status": "inactive"}
+    assert (await door.citizen("PUT", f"/Consent/{identity}", ended, patient="ana")).status_code == 200
+    assert await seen(door) == ALL
+    await says(door, consent(type="deny"))
+    assert await seen(door) == set()
+    again = await says(door, consent(type="deny", code=[ASTHMA]))
+    gone = await door.citizen("DELETE", f"/Consent/{again}", patient="ana")
+    assert gone.status_code in (200, 204)
+    assert await seen(door) == set()
+
+
+async def test_nobody_says_it_for_another_and_no_professional_sees_what_was_said(door):
+    other = await door.citizen("POST", "/Consent", consent(patient="ben", type="deny"), patient="ana")
+    assert other.status_code == 403
+    staff = await door("POST", "/Consent", consent(type="deny"))
+    assert staff.status_code == 403
+    identity = await says(door, consent(type="deny", code=[ASTHMA]))
+    theirs = await door.citizen("PUT", f"/Consent/{identity}", consent(type="permit") | {"id": identity},
+                                patient="ben")  # fmt: skip
+    assert theirs.status_code in (403, 404)
+    for path in (
+        f"/Consent/{identity}",
+        "/Consent?patient=ana",
+        "/Patient/ana/$everything",
+        "/Patient/ana/$summary",
+    ):
+        told = await door("GET", path)
+        assert identity not in told.text
+        assert "Consent/" not in told.text or told.status_code == 403
+    program = {"role": Role.APP, "scopes": ("system/*.rs",), "purpose": Purpose.OPERATIONS}
+    listed = await door("GET", "/Consent?patient=ana", **program)
+    assert identity not in listed.text
+    mine = await door.citizen("GET", f"/Consent/{identity}", patient="ana")
+    assert mine.status_code == 200
