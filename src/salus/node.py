@@ -57,13 +57,13 @@ from salus.web.connections import Peer, Stage
 from salus.web.fhir import export, notify
 from salus.web.fhir.face import face as fhir_face
 from salus.web.fhir.outbound import resolve_by_system
+from salus.web.login.face import face as login_face
 from salus.web.membership import face as membership_face
 from salus.web.portal.face import face as portal_face
-from salus.web.login.face import face as login_face
 from salus.web.proof import proven_key
+from salus.web.provider.face import face as provider_face
 from salus.web.services import Application, Face, Services
 
-from salus.web.provider.face import face as provider_face
 LOG = logging.getLogger("salus.node")
 SWEEP_SECONDS = 3600.0
 REFUSALS_SECONDS = 5.0
@@ -156,11 +156,11 @@ async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tup
                     limits=limits,
                 ),
                 client=client,
+                logins=settings.login,
             ),
         )
 
 
-                logins=settings.login,
 @asynccontextmanager
 async def open_node(data: Path, clock: Clock = utc_now) -> AsyncIterator[Node]:
     """Open the node in folder `data` to serve, with its background work running.
@@ -198,13 +198,13 @@ def faces(services: Services) -> list[Face]:
         mhd.face(services),
         health.face(services),
         portal_face(services),
+        login_face(services),
+        *([provider_face(services)] if services.demo else []),
     ]
     return [*doors, openapi.face(services, doors)]
 
 
 @asynccontextmanager
-        login_face(services),
-        *([provider_face(services)] if services.demo else []),
 async def _background(services: Services) -> AsyncIterator[None]:
     """Run the node's recurring work while the context is open."""
     database, clock = services.database, services.clock
