@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from salus.core.access import Action, Caller
 from salus.core.errors import MalformedContent, NotFound
 from salus.core.identifiers import is_fhir_id
 from salus.standards.fhir.model import resource_types
-from salus.trust.gate import Passage, enter
+from salus.store.merged import merges
+from salus.trust.gate import Access, Passage, enter
 from salus.trust.policy import AccessRequest
 from salus.web.services import Services
 
@@ -60,3 +64,22 @@ def pass_gate(
     """Return the way in for this request (`trust.gate.enter`)."""
     asked = AccessRequest(action, kind, what, patients, many, narrows)
     return enter(services.gatehouse, caller, asked)
+
+
+@asynccontextmanager
+async def pass_whole(
+    services: Services,
+    caller: Caller,
+    action: Action,
+    kind: str,
+    what: str,
+    *,
+    patients: frozenset[str] | None = None,
+    narrows: bool = False,
+) -> AsyncIterator[Access]:
+    """Let in to all records of the persons whose records this request opens: also those that were merged."""
+    async with pass_gate(services, caller, action, kind, what, patients=patients, narrows=narrows) as access:
+        if access.grant.patients:
+            known = await merges(services.database, services.clock())
+            access.include(known.beside(access.grant.patients))
+        yield access

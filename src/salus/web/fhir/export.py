@@ -13,10 +13,11 @@ from salus.standards.fhir.model import compartments, resource_types
 from salus.standards.fhir.query_string import Pairs, format_pairs
 from salus.store import exports
 from salus.store.exports import File, Wish
+from salus.store.merged import merges
 from salus.trust.gate import Access
 from salus.trust.policy import AccessRequest, decide, narrowed_types, readable_types
 from salus.web.fhir.answer import Answer, http_date, json_answer, plain_json, resource_bytes
-from salus.web.fhir.door import pass_gate
+from salus.web.fhir.door import pass_gate, pass_whole
 from salus.web.fhir.request import FhirRequest, first, parse_instant
 from salus.web.problems import issue, outcome
 from salus.web.services import Services
@@ -56,6 +57,9 @@ async def start(
     if named and left_out:
         await refuse_types(services, caller, left_out)
     query = f"?{format_pairs(pairs)}" if pairs else ""
+    if patients is not None:
+        known = await merges(services.database, services.clock())
+        patients = tuple(sorted({*patients, *known.beside(patients)}))
     wish = Wish(
         request=f"{services.fhir_base}/{'/'.join(request.segments)}{query}",
         types=types,
@@ -201,7 +205,7 @@ async def work_once(services: Services) -> bool:
         return False
     try:
         lead = lead_of(job.caller, job.wish.types)
-        async with pass_gate(services, job.caller, Action.EXPORT, lead, "$export", narrows=True) as access:
+        async with pass_whole(services, job.caller, Action.EXPORT, lead, "$export", narrows=True) as access:
             await fill(services, access, job.id, job.wish, job.created_at)
     except SalusError as error:
         await exports.finish(services.database, job.id, at=services.clock(), failure=error.message)

@@ -5,6 +5,7 @@ import pytest
 from salus.core.access import Action
 from salus.store import persons
 from salus.store.merged import Merges, forget
+from salus.web.fhir import export
 
 ADDRESS = "https://node.test"
 
@@ -133,3 +134,41 @@ async def test_once_unmerged_each_record_stands_alone(merged, database, grant):
     forget(database)
     answer = await merged("GET", "/Patient/stays/$everything")
     assert (ids(answer), "same person" in notes(answer)) == (["c-stays"], False)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/Condition/c-goes",
+        "/Condition/c-goes/_history",
+        "/Condition/c-goes/_history/1",
+        "/Condition/_history",
+    ],
+)
+async def test_what_a_search_shows_of_a_merged_record_can_be_opened(merged, path):
+    answer = await merged.citizen("GET", path, patient="stays")
+    assert answer.status_code == 200, answer.text
+    assert "Problem c-goes" in answer.text
+    assert (await merged.citizen("GET", "/Condition/c-other", patient="stays")).status_code == 404
+
+
+async def test_a_document_of_a_merged_record_can_be_opened(merged):
+    letter = {"resourceType": "Binary", "contentType": "text/plain", "data": "aGVsbG8="}
+    letter["securityContext"] = {"reference": "Patient/goes"}
+    made = (await merged.operator("POST", "/Binary", letter)).json()
+    path = f"/Binary/{made['id']}"
+    assert (await merged.citizen("GET", path, patient="stays")).content == b"hello"
+    assert (await merged.citizen("GET", path, patient="other")).status_code == 404
+
+
+async def test_the_export_of_a_merged_person_holds_all_of_their_records(merged):
+    headers = {"prefer": "respond-async"}
+    asked = await merged.citizen("GET", "/Patient/$export?_type=Condition", patient="stays", headers=headers)
+    assert asked.status_code == 202, asked.text
+    while await export.work_once(merged.services):
+        pass
+    status = asked.headers["content-location"].removeprefix(f"{ADDRESS}/fhir")
+    (file,) = (await merged.citizen("GET", status, patient="stays")).json()["output"]
+    got = await merged.citizen("GET", file["url"].removeprefix(f"{ADDRESS}/fhir"), patient="stays")
+    assert "Problem c-goes" in got.text
+    assert "Problem c-other" not in got.text
