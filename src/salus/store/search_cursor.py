@@ -72,9 +72,10 @@ def open_mark(key: bytes, bound: bytes, text: str, kind: type[T]) -> T:
 
 
 def _bound_to(grant: Grant, query: Query) -> bytes:
-    """Return what a search's cursor is good for: the search without its page size, and who asks."""
+    """Return what a search's cursor is good for: the search but its page size, its order, and who asks."""
     wish = sorted((name, value) for name, value in query.applied if name.partition(":")[0] not in _FREE)
-    return bound_to(grant, query.type, query.compartment, wish)
+    order = [(key.parameter.code, key.descending) for key in query.sort]
+    return bound_to(grant, query.type, query.compartment, wish, order)
 
 
 def seal(key: bytes, grant: Grant, query: Query, place: Place) -> str:

@@ -222,7 +222,7 @@ def entry_of(base: str, resource: StoredResource, body: bytes, mode: str) -> byt
 def entry_of_ignored(names: tuple[str, ...]) -> bytes:
     """Return the entry that says which parameters were left out, so that no silence misleads."""
     listed = ", ".join(names[:20])
-    text = f"Not known as search parameters here, and left out: {listed}."
+    text = f"Not known here, and left out: {listed}."
     return entry_of_outcome("not-supported", text)
 
 

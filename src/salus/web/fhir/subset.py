@@ -77,7 +77,8 @@ def read_subset(pairs: Pairs) -> Subset | None:
     names = first(pairs, "_elements")
     if not names:
         return None
-    return Subset(elements=frozenset(name.strip() for name in names.split(",")[:ELEMENTS_MAX]))
+    roots = (name.strip().partition(".")[0] for name in names.split(",")[:ELEMENTS_MAX])
+    return Subset(elements=frozenset(roots))
 
 
 def json_keys(

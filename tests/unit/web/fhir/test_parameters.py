@@ -174,3 +174,38 @@ async def test_validating_a_deletion_needs_no_body(door):
     identity = await created(door, PATIENT)
     assert (await door("POST", f"/Patient/{identity}/$validate?mode=delete")).status_code == 200
     assert (await door("POST", "/Patient/none/$validate?mode=delete")).status_code == 404
+
+
+async def test_a_search_sorted_by_a_known_and_an_unknown_key_pages_through_all_and_says_so(door):
+    identity = await created(door, PATIENT)
+    for day in ("2020-01-03", "2020-01-01", "2020-01-05", "2020-01-02", "2020-01-04"):
+        await created(door, observation(identity, effectiveDateTime=day))
+    query = f"/Observation?patient={identity}&_sort=-date,foo&_count=2"
+    seen = [page async for page in pages(door, query)]
+    matches = [one for page in seen for one in page["entry"] if one["search"]["mode"] == "match"]
+    days = [one["resource"]["effectiveDateTime"][-1] for one in matches]
+    assert days == ["5", "4", "3", "2", "1"]
+    told = [one["resource"] for one in seen[0]["entry"] if one["search"]["mode"] == "outcome"]
+    assert told[0]["issue"][0]["details"]["text"] == "Not known here, and left out: _sort=foo."
+    assert f"_sort={'-date'}&" in seen[0]["link"][0]["url"] + "&"
+
+
+async def test_a_cursor_serves_one_order_only(door):
+    identity = await created(door, PATIENT)
+    for day in ("2020-01-03", "2020-01-01"):
+        await created(door, observation(identity, effectiveDateTime=day))
+    path = f"/Observation?patient={identity}&_count=1"
+    first = (await door("GET", f"{path}&_sort=-date")).json()
+    cursor = first["link"][1]["url"].partition("_cursor=")[2]
+    assert (await door("GET", f"{path}&_sort=-date,foo&_cursor={cursor}")).status_code == 200
+    for other in ("", "&_sort=date", "&_sort=foo"):
+        assert (await door("GET", f"{path}{other}&_cursor={cursor}")).status_code == 400
+
+
+async def test_a_path_in_elements_stands_for_the_element_that_it_begins_in(door):
+    identity = await created(door, {**PATIENT, "gender": "female"})
+    page = (await door("GET", f"/Patient?_id={identity}&_elements=name.family")).json()
+    assert page["link"][0]["url"].endswith("_elements=name")
+    read = (await door("GET", f"/Patient/{identity}?_elements=name.family")).json()
+    for part in (page["entry"][0]["resource"], read):
+        assert (part["name"], "gender" in part) == (PATIENT["name"], False)

@@ -7,34 +7,28 @@ would return what was not asked for.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-
-import msgspec
 
 from salus.core.errors import InvalidSearch, NotSupported
 from salus.core.limits import Limits
 from salus.standards.fhir.model import resource_types, value_set_codes
 from salus.standards.fhir.search import operands
+from salus.standards.fhir.search.controls import CONTROLS, CURSOR, read_include
 from salus.standards.fhir.search.operands import Simple, complaint, split
-from salus.standards.fhir.search.parameters import Registry, SearchParameter, parameters_of
+from salus.standards.fhir.search.parameters import Registry, SearchParameter
 from salus.standards.fhir.search.query import (
     Chain,
     Condition,
     Criterion,
     Has,
-    Include,
     MissingValue,
     Query,
-    SortKey,
     TokenValue,
     Value,
 )
+from salus.standards.fhir.search.reading import Expand, Reading, Unknown, leave_out, parameter_of
 
-Expand = Callable[[str], Mapping[str, frozenset[str]] | None]
-
-CURSOR = "_cursor"
 MODIFIERS: Mapping[str, tuple[str, ...]] = {
     "string": ("exact", "contains", "missing"),
     "token": ("not", "text", "in", "not-in", "of-type", "missing"),
@@ -47,46 +41,10 @@ MODIFIERS: Mapping[str, tuple[str, ...]] = {
 }
 _NOT_OURS = frozenset({"_format", "_pretty"})
 _REFUSED = frozenset({"_filter", "_contained", "_containedType", "_list", "_type", "_score", "_query"})
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]*", re.ASCII)
 _DEPTH_MAX = 5
 _WORD_MIN = 3
 _UNINDEXED = frozenset({"missing", "not", "not-in"})
 _CODES_MAX = 5_000
-_SUMMARIES = ("true", "text", "data", "count", "false")
-_TOTALS = ("none", "estimate", "accurate")
-
-
-class _Reading(msgspec.Struct):
-    """A search while it is read: its circumstances, and what has been found of it."""
-
-    type: str
-    strict: bool
-    limits: Limits
-    registry: Registry | None
-    expand: Expand
-    base: str
-    now: datetime | None
-    values_left: int
-    conditions: int = 0
-    unindexed: int = 0
-    criteria: list[Criterion] = []
-    sort: list[SortKey] = []
-    includes: list[Include] = []
-    applied: list[tuple[str, str]] = []
-    ignored: list[str] = []
-    count: int | None = None
-    total: str = "none"
-    summary: str = "false"
-    elements: tuple[str, ...] = ()
-    cursor: str = ""
-
-
-class _Unknown(Exception):
-    """A name that the node does not know; an error or left out, as the search is strict or not."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
 
 
 def parse_query(
@@ -120,23 +78,21 @@ def parse_query(
         raise NotSupported(f"'{type_name[:80]}' is not a resource type of FHIR R4.")
     if len(pairs) > limits.search_values_max:
         raise InvalidSearch(f"A search has at most {limits.search_values_max} parameters; this one has more.")
-    reading = _Reading(type_name, strict, limits, registry, expand, base, now, limits.search_values_max)
+    reading = Reading(type_name, strict, limits, registry, expand, base, now, limits.search_values_max)
     for name, value in pairs:
         if name in _NOT_OURS:
             continue
         try:
-            _read_pair(reading, name, value)
-        except _Unknown as unknown:
-            if strict:
-                raise InvalidSearch(unknown.message) from None
-            reading.ignored.append(name[:80])
+            applied = _read_pair(reading, name, value)
+        except Unknown as unknown:
+            leave_out(reading, name, unknown)
         else:
-            if name != CURSOR:
-                reading.applied.append((name, value))
+            if name != CURSOR and (applied or not value):
+                reading.applied.append((name, applied))
     return _finished(reading)
 
 
-def _finished(reading: _Reading) -> Query:
+def _finished(reading: Reading) -> Query:
     if reading.summary == "text" and reading.includes:
         raise InvalidSearch(
             "_include and _revinclude do not go with _summary=text (R4 search.html#summary): leave one out."
@@ -157,41 +113,34 @@ def _finished(reading: _Reading) -> Query:
     )
 
 
-def _read_pair(reading: _Reading, name: str, value: str) -> None:
-    if name in _CONTROLS:
-        _CONTROLS[name](reading, value)
-    elif name.startswith(("_include", "_revinclude")):
-        _read_include(reading, name, value)
+def _read_pair(reading: Reading, name: str, value: str) -> str:
+    """Read one parameter; return its value as it was understood, "" when nothing of it applies."""
+    if name in CONTROLS:
+        return CONTROLS[name](reading, value)
+    if name.startswith(("_include", "_revinclude")):
+        read_include(reading, name, value)
     elif name.partition(":")[0] in _REFUSED:
         raise NotSupported(f"Salus does not search by '{name[:80]}'; use the parameters of {reading.type}.")
     else:
         reading.criteria.append(_criterion(reading, reading.type, name, value, 0))
+    return value
 
 
-def _criterion(reading: _Reading, type_name: str, name: str, value: str, depth: int) -> Criterion:
+def _criterion(reading: Reading, type_name: str, name: str, value: str, depth: int) -> Criterion:
     if depth > _DEPTH_MAX:
         raise InvalidSearch(f"'{name[:80]}' chains more than {_DEPTH_MAX} times; ask in several searches.")
     if name.startswith("_has:"):
         return _has(reading, type_name, name, value, depth)
     head, dot, rest = name.partition(".")
     code, _, modifier = head.partition(":")
-    parameter = _parameter(reading, type_name, code, name)
+    parameter = parameter_of(reading, type_name, code, name)
     if dot:
         return _chain(reading, parameter, modifier, rest, value, depth)
     return _condition(reading, parameter, modifier, name, value)
 
 
-def _parameter(reading: _Reading, type_name: str, code: str, name: str) -> SearchParameter:
-    found = parameters_of(type_name, reading.registry).get(code)
-    if found is None:
-        raise _Unknown(f"{type_name} has no search parameter '{code[:80]}' (in '{name[:80]}').")
-    if found.refused:
-        raise NotSupported(found.refused)
-    return found
-
-
 def _chain(
-    reading: _Reading, parameter: SearchParameter, modifier: str, rest: str, value: str, depth: int
+    reading: Reading, parameter: SearchParameter, modifier: str, rest: str, value: str, depth: int
 ) -> Chain:
     if parameter.type != "reference":
         raise InvalidSearch(f"'{parameter.code}' is no reference, so nothing can follow it after a dot.")
@@ -199,16 +148,16 @@ def _chain(
         raise InvalidSearch(f"'{parameter.code}:{modifier[:80]}' names no resource type.")
     candidates = [modifier] if modifier else sorted(reference_targets(parameter))
     found: list[tuple[str, Criterion]] = []
-    problem: _Unknown | None = None
+    problem: Unknown | None = None
     left, conditions, unindexed = reading.values_left, reading.conditions, reading.unindexed
     for target in candidates:
         reading.values_left, reading.conditions, reading.unindexed = left, conditions, unindexed
         try:
             found.append((target, _criterion(reading, target, rest, value, depth + 1)))
-        except _Unknown as unknown:
+        except Unknown as unknown:
             problem = unknown
     if not found:
-        raise problem or _Unknown(f"'{parameter.code}' refers to nothing that can be searched.")
+        raise problem or Unknown(f"'{parameter.code}' refers to nothing that can be searched.")
     return Chain(parameter, tuple(found))
 
 
@@ -223,14 +172,14 @@ def reference_targets(parameter: SearchParameter) -> frozenset[str]:
     return resource_types() if "Resource" in named else frozenset(named) & resource_types()
 
 
-def _has(reading: _Reading, type_name: str, name: str, value: str, depth: int) -> Has:
+def _has(reading: Reading, type_name: str, name: str, value: str, depth: int) -> Has:
     parts = name.split(":", 3)
     if len(parts) != 4 or not parts[3]:
         raise InvalidSearch(f"'{name[:80]}' is no _has; write _has:Type:reference:parameter=value.")
     _, referrer, code, rest = parts
     if not operands.is_type(referrer):
         raise InvalidSearch(f"'{name[:80]}' names no resource type after _has.")
-    parameter = _parameter(reading, referrer, code, name)
+    parameter = parameter_of(reading, referrer, code, name)
     if parameter.type != "reference":
         raise InvalidSearch(f"'{code[:80]}' of {referrer} is no reference, so _has cannot follow it.")
     if type_name not in reference_targets(parameter):
@@ -239,7 +188,7 @@ def _has(reading: _Reading, type_name: str, name: str, value: str, depth: int) -
 
 
 def _condition(
-    reading: _Reading, parameter: SearchParameter, modifier: str, name: str, value: str
+    reading: Reading, parameter: SearchParameter, modifier: str, name: str, value: str
 ) -> Condition:
     kind = parameter.type
     _count(reading, modifier, value)
@@ -266,7 +215,7 @@ def _condition(
     return Condition(parameter, "type" if typed else modifier, values)
 
 
-def _count(reading: _Reading, modifier: str, value: str) -> None:
+def _count(reading: Reading, modifier: str, value: str) -> None:
     """Count one more condition.
 
     Raises:
@@ -286,7 +235,7 @@ def _count(reading: _Reading, modifier: str, value: str) -> None:
         )
 
 
-def _value(reading: _Reading, parameter: SearchParameter, modifier: str, name: str, text: str) -> Value:
+def _value(reading: Reading, parameter: SearchParameter, modifier: str, name: str, text: str) -> Value:
     if parameter.type == "composite":
         return operands.composite_value(
             name, text, parameter, lambda kind, label, part: _simple(reading, kind, label, part)
@@ -301,7 +250,7 @@ def _value(reading: _Reading, parameter: SearchParameter, modifier: str, name: s
     return _simple(reading, parameter.type, name, text, type_name)
 
 
-def _simple(reading: _Reading, kind: str, name: str, text: str, type_name: str = "") -> Simple:
+def _simple(reading: Reading, kind: str, name: str, text: str, type_name: str = "") -> Simple:
     match kind:
         case "token":
             return operands.token_value(name, text)
@@ -317,7 +266,7 @@ def _simple(reading: _Reading, kind: str, name: str, text: str, type_name: str =
             return operands.text_value(name, text)
 
 
-def _codes_of(reading: _Reading, name: str, address: str) -> tuple[Value, ...]:
+def _codes_of(reading: Reading, name: str, address: str) -> tuple[Value, ...]:
     codes = reading.expand(address)
     if codes is None:
         raise NotSupported(
@@ -330,78 +279,3 @@ def _codes_of(reading: _Reading, name: str, address: str) -> tuple[Value, ...]:
             f"The value set of '{name[:80]}' has more than {_CODES_MAX} codes; list those you need."
         )
     return tuple(found)
-
-
-def _read_include(reading: _Reading, name: str, value: str) -> None:
-    head, _, modifier = name.partition(":")
-    if head not in ("_include", "_revinclude") or modifier not in ("", "iterate", "recurse"):
-        raise InvalidSearch(
-            f"'{name[:80]}' is none of _include, _revinclude, _include:iterate, _revinclude:iterate."
-        )
-    reverse, iterate = head == "_revinclude", bool(modifier)
-    if value == "*":
-        if reverse:
-            raise NotSupported(
-                "_revinclude=* would return everything; name the type, such as Observation:subject."
-            )
-        reading.includes.append(Include("", "*", "", reverse, iterate))
-        return
-    parts = value.split(":")
-    if len(parts) not in (2, 3) or not all(parts):
-        raise complaint(name, value, "write Type:parameter or Type:parameter:TargetType")
-    source, code, target = (*parts, "")[:3]
-    for named in (source, target):
-        if named and not operands.is_type(named):
-            raise complaint(name, value, "it names a resource type that R4 does not have")
-    if code != "*" and _parameter(reading, source, code, value).type != "reference":
-        raise complaint(name, value, f"'{code[:80]}' is no reference")
-    reading.includes.append(Include(source, code, target, reverse, iterate))
-
-
-def _read_sort(reading: _Reading, value: str) -> None:
-    for key in value.split(","):
-        code = key.removeprefix("-")
-        if not _NAME.fullmatch(code):
-            raise complaint("_sort", value, "write search parameters joined by commas, '-' for descending")
-        parameter = _parameter(reading, reading.type, code, "_sort")
-        if parameter.type == "composite":
-            raise NotSupported(f"Nothing can be sorted by the composite parameter '{code}'.")
-        reading.sort.append(SortKey(parameter, descending=key.startswith("-")))
-
-
-def _read_count(reading: _Reading, value: str) -> None:
-    if not (value.isascii() and value.isdigit() and len(value) <= 9):
-        raise complaint("_count", value, "write a whole number, 0 or more")
-    reading.count = int(value)
-
-
-def _choice(reading: _Reading, name: str, value: str, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise complaint(name, value, f"write one of {', '.join(allowed)}")
-    return value
-
-
-def _read_summary(reading: _Reading, value: str) -> None:
-    reading.summary = _choice(reading, "_summary", value, _SUMMARIES)
-
-
-def _read_total(reading: _Reading, value: str) -> None:
-    reading.total = _choice(reading, "_total", value, _TOTALS)
-
-
-def _read_elements(reading: _Reading, value: str) -> None:
-    reading.elements = tuple(name for name in value.split(",") if _NAME.fullmatch(name))
-
-
-def _read_cursor(reading: _Reading, value: str) -> None:
-    reading.cursor = value
-
-
-_CONTROLS: Mapping[str, Callable[[_Reading, str], None]] = {
-    "_sort": _read_sort,
-    "_count": _read_count,
-    "_summary": _read_summary,
-    "_total": _read_total,
-    "_elements": _read_elements,
-    CURSOR: _read_cursor,
-}
