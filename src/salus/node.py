@@ -23,6 +23,7 @@ from salus.federation.peers import Peers
 from salus.settings import EMBEDDED, KEYS_FOLDER, Settings, read_settings
 from salus.standards.jose import compact
 from salus.store import exports
+from salus.store.apps import forget_expired_apps
 from salus.store.journal import open_journal
 from salus.store.postgres import Database, open_database
 from salus.store.retention import expire_quarantine
@@ -39,6 +40,7 @@ from salus.trust.tokens import TokenTerms
 from salus.trust.watching import Round, watch_once
 from salus.web import (
     abroad,
+    authorize,
     emergency,
     health,
     incidents,
@@ -54,6 +56,7 @@ from salus.web import (
 )
 from salus.web.application import assemble
 from salus.web.connections import Peer, Stage
+from salus.web.cors import cross_origin
 from salus.web.fhir import export, notify
 from salus.web.fhir.face import face as fhir_face
 from salus.web.fhir.outbound import resolve_by_system
@@ -170,14 +173,14 @@ async def open_node(data: Path, clock: Clock = utc_now) -> AsyncIterator[Node]:
     async with open_services(data, clock) as (settings, services), _background(services):
         secure = settings.base_url.startswith("https:")
         underway: dict[Peer, Stage] = {}
-        application = assemble(
+        assembled = assemble(
             faces(services),
             limits=settings.limits,
             secure=secure,
             underway=underway,
             prove=partial(proven_key, services),
         )
-        yield Node(settings, services, application, underway)
+        yield Node(settings, services, cross_origin(services, assembled), underway)
 
 
 def faces(services: Services) -> list[Face]:
@@ -185,6 +188,7 @@ def faces(services: Services) -> list[Face]:
     doors = [
         fhir_face(services),
         smart.face(services),
+        authorize.face(services),
         membership_face(services),
         ledger.face(services),
         incidents.face(services),
@@ -290,6 +294,7 @@ async def _sweep(database: Database, clock: Clock) -> None:
     now = clock()
     await forget_expired(database, now - timedelta(hours=1))
     await expire_quarantine(database, now)
+    await forget_expired_apps(database, now)
     await exports.expire(database, at=now)
 
 

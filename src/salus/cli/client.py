@@ -1,4 +1,4 @@
-"""`salus client`: local systems that may have tokens (SMART Backend Services): register, list, switch off."""
+"""`salus client`: who may have tokens: local systems (Backend Services) and apps (SMART App Launch)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from salus.cli.terminal import plain, say
 from salus.core.access import Purpose, Role
 from salus.core.clock import utc_now
 from salus.core.errors import SettingsInvalid
+from salus.federation.apps import check_app
 from salus.node import place_of
 from salus.settings import Settings, read_settings
 from salus.standards.jose.keys import algorithm_of
 from salus.store.federation import Client, list_clients, register_client, switch_off_client
 from salus.store.postgres import open_database
-from salus.trust.scopes import parse_scope
+from salus.trust.scopes import parse_grantable
 
 ALGORITHMS = frozenset({"ES384", "RS384"})
 ROLES = (Role.APP, Role.CLINICIAN, Role.PHARMACIST)
@@ -31,10 +32,21 @@ UNDERWAY_SECONDS = 2
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("action", choices=["register", "list", "off"])
-    parser.add_argument("client", nargs="?", help="register, off: the client id")
-    parser.add_argument("--name", help="register: its name, for the access log")
-    parser.add_argument("--keys", type=Path, metavar="FILE", help="register: its public keys (JWK Set)")
+    parser.add_argument("action", choices=["register", "add", "list", "off"])
+    parser.add_argument("client", nargs="?", help="register, add, off: the client id")
+    parser.add_argument("--app", action="store_true", help="add: an app that people log in through")
+    parser.add_argument("--name", help="register, add: its name, for the access log and for people")
+    parser.add_argument(
+        "--keys", type=Path, metavar="FILE", help="its public keys (JWK Set); an app without keys is public"
+    )
+    parser.add_argument(
+        "--redirect",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="add: where an app may be answered, exact; several times for several",
+    )
+    parser.add_argument("--launch", default="", metavar="ADDRESS", help="add: where the portal opens the app")
     parser.add_argument("--scopes", help='register: e.g. "system/Observation.rs system/Patient.rs"')
     parser.add_argument(
         "--role",
@@ -54,21 +66,22 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _run(options: argparse.Namespace) -> int:
-    wanted = _wanted(options) if options.action == "register" else None
+    wanted = _wanted(options) if options.action in ("register", "add") else None
     if options.action == "off" and not options.client:
         raise SettingsInvalid("name the client: salus client off ID")
     settings = read_settings(options.data)
     async with open_database(place_of(options.data, settings), limits=settings.limits) as database:
         if wanted is not None:
             await register_client(database, wanted, now=utc_now())
-            say(f"{wanted.id} is registered for {' '.join(wanted.scopes)}.")
+            kind = f"{'a confidential' if wanted.keys else 'a public'} app" if wanted.is_app else "a system"
+            say(f"{wanted.id} is registered as {kind} for {' '.join(wanted.scopes)}.")
         elif options.action == "off":
             if not await switch_off_client(database, options.client, until=_last_expiry(settings)):
                 raise SettingsInvalid(f"{options.client} is not registered; see: salus client list")
             say(f"{options.client} is off: it gets no token any more, and those it has are refused.")
         else:
             for client in await list_clients(database):
-                fields = (client.scopes, client.roles, client.purposes)
+                fields = (client.scopes, client.roles or client.redirects, client.purposes)
                 say("\t".join(map(plain, [client.id, client.name, *map(" ".join, fields)])).rstrip("\t"))
     return 0
 
@@ -84,12 +97,55 @@ def _wanted(options: argparse.Namespace) -> Client:
     Raises:
         SettingsInvalid: naming what is missing or wrong.
     """
+    if options.app or options.action == "add":
+        return _app(options)
     if not (options.client and options.name and options.keys and options.scopes):
         raise SettingsInvalid('say: salus client register ID --name NAME --keys FILE --scopes "..."')
+    if options.redirect or options.launch:
+        raise SettingsInvalid("a system is sent nowhere; an app is: salus client add ID --app ...")
     scopes = tuple(options.scopes.split())
-    wrong = next((scope for scope in scopes if parse_scope(scope) is None), None)
+    wrong = next((scope for scope in scopes if parse_grantable(scope) is None), None)
     if wrong is not None:
         raise SettingsInvalid(f"{wrong} is no SMART scope such as system/Observation.rs")
+    keys = _keys(options)
+    roles = tuple(Role(name) for name in options.role or (Role.APP,))
+    purposes = tuple(Purpose(name) for name in options.purpose or (Purpose.TREATMENT,))
+    if roles == (Role.APP,):
+        purposes = ()
+    return Client(options.client, options.name, keys, scopes, roles, purposes)
+
+
+def _app(options: argparse.Namespace) -> Client:
+    """Return the app to register: it speaks for nobody by itself.
+
+    Raises:
+        SettingsInvalid: naming what is missing or wrong.
+    """
+    if not (options.app and options.client and options.name and options.redirect and options.scopes):
+        raise SettingsInvalid(
+            'say: salus client add ID --app --name NAME --redirect ADDRESS --scopes "patient/*.rs ..."'
+        )
+    if options.role or options.purpose:
+        raise SettingsInvalid("an app speaks for whoever logs in through it; leave --role and --purpose away")
+    app = Client(
+        options.client,
+        options.name,
+        _keys(options) if options.keys else [],
+        tuple(options.scopes.split()),
+        roles=(),
+        redirects=tuple(options.redirect),
+        launch=options.launch,
+    )
+    check_app(app)
+    return app
+
+
+def _keys(options: argparse.Namespace) -> list[dict[str, Any]]:  # Any: members of a JWK
+    """Return the public keys of the file.
+
+    Raises:
+        SettingsInvalid: it cannot be read, or holds other keys.
+    """
     try:
         keys: list[dict[str, Any]] = msgspec.convert(  # Any: members of a JWK
             msgspec.json.decode(options.keys.read_bytes())["keys"], list[dict[str, Any]]
@@ -99,11 +155,7 @@ def _wanted(options: argparse.Namespace) -> Client:
     for key in keys:
         if algorithm_of(key) not in ALGORITHMS or not key.get("kid") or "d" in key:
             raise SettingsInvalid(f"{options.keys}: keys must be public, P-384 or RSA, each with a kid")
-    roles = tuple(Role(name) for name in options.role or (Role.APP,))
-    purposes = tuple(Purpose(name) for name in options.purpose or (Purpose.TREATMENT,))
-    if roles == (Role.APP,):
-        purposes = ()
-    return Client(options.client, options.name, keys, scopes, roles, purposes)
+    return keys
 
 
-COMMAND = Command("client", "Register local systems that may have tokens.", arguments, run)
+COMMAND = Command("client", "Register local systems and apps that may have tokens.", arguments, run)

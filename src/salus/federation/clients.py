@@ -20,7 +20,7 @@ from salus.standards.smart.asker import Asker
 from salus.standards.smart.assertion import ALGORITHMS, Assertion, check_claims
 from salus.store.federation import Client, find_client, is_first_use
 from salus.store.postgres import Database
-from salus.trust.scopes import parse_scope
+from salus.trust.scopes import given, parse_scope
 
 LOOKUP = "lookup"
 SCOPES_MAX = 50
@@ -120,16 +120,16 @@ def caller_for(applicant: Applicant, scope: str, *, issuer: str) -> Caller:
     wanted = scope.split()
     if len(wanted) > SCOPES_MAX:
         raise MalformedContent(f"ask for at most {SCOPES_MAX} scopes")
-    narrowed = next((each for each in wanted if "?" in each), None)
-    if narrowed is not None:
-        raise MalformedContent(
-            f"scope {narrowed[:80]} narrows by a query, which this node does not do; ask without the query"
-        )
     asker = applicant.assertion.asker
     if applicant.node is None:
         return _local(applicant, asker, wanted, issuer)
     if asker is None:
         raise AccessRefused("a member node must say for whom it asks (extensions: ihe_iua or hl7-b2b)")
+    narrowed = next((each for each in wanted if "?" in each), None)
+    if narrowed is not None:
+        raise MalformedContent(
+            f"scope {narrowed[:80]} narrows by a query: across borders ask without the query"
+        )
     granted = _abroad(asker, wanted)
     return _speaking_for(asker, applicant, granted, issuer)
 
@@ -186,7 +186,10 @@ def _narrow(scope: str, letters: dict[str, str]) -> str:
 
 
 def _local(applicant: Applicant, asker: Asker | None, wanted: list[str], issuer: str) -> Caller:
-    granted = tuple(scope for scope in (wanted or applicant.scopes) if scope in applicant.scopes)
+    if not applicant.roles:
+        raise AccessRefused("people log in through this app (authorization_code); it asks nothing by itself")
+    parts = (given(scope, applicant.scopes) for scope in wanted or applicant.scopes)
+    granted = tuple(dict.fromkeys(part for found in parts for part in found))
     if not granted:
         raise AccessRefused("none of the scopes asked for is registered for this client")
     if asker is not None:

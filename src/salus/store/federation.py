@@ -34,28 +34,35 @@ DELETE FROM assertion_seen WHERE (client, jti) IN (
     SELECT client, jti FROM assertion_seen WHERE forget_at < $1 ORDER BY forget_at LIMIT $2
 )
 """
-_CLIENT = "SELECT id, name, keys, scopes, roles, purposes FROM client WHERE id = $1 AND active"
-_REGISTER = """
-INSERT INTO client (id, name, keys, scopes, roles, purposes, registered) VALUES ($1, $2, $3, $4, $5, $6, $7)
+_COLUMNS = "id, name, keys, scopes, roles, purposes, redirects, launch"
+_CLIENT = f"SELECT {_COLUMNS} FROM client WHERE id = $1 AND active"  # noqa: S608  (constants only)
+_REGISTER = f"""
+INSERT INTO client ({_COLUMNS}, registered) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (id) DO UPDATE
-SET name = $2, keys = $3, scopes = $4, roles = $5, purposes = $6, active = true
-"""
+SET name = $2, keys = $3, scopes = $4, roles = $5, purposes = $6, redirects = $7, launch = $8, active = true
+"""  # noqa: S608  (constants only)
 
 
 _OFF = "UPDATE client SET active = false WHERE id = $1 AND active RETURNING true"
-_LIST = "SELECT id, name, keys, scopes, roles, purposes FROM client WHERE active ORDER BY id"
+_LIST = f"SELECT {_COLUMNS} FROM client WHERE active ORDER BY id"  # noqa: S608  (constants only)
+_APPS = f"""
+SELECT {_COLUMNS} FROM client WHERE active AND cardinality(redirects) > 0 ORDER BY name, id
+"""  # noqa: S608  (constants only)
 
 
 class Client(msgspec.Struct, frozen=True):
-    """A registered local system.
+    """A registered local system, or an app that people open their data to.
 
     Args:
         id: its client id.
-        name: for the access log.
-        keys: its public keys (JWK).
+        name: for the access log, and for the people who are asked to allow an app.
+        keys: its public keys (JWK); a public app has none.
         scopes: those that it may be given.
-        roles: for whom it may speak: APP for itself, CLINICIAN or PHARMACIST for such people of its own.
+        roles: for whom it may speak: APP for itself, CLINICIAN or PHARMACIST for such people of its own; of
+            an app nobody, since people themselves log in through it.
         purposes: for what those people may ask.
+        redirects: of an app: where its answers may go, each exact.
+        launch: of an app: the address at which the portal opens it, "" when it does not.
     """
 
     id: str
@@ -64,6 +71,13 @@ class Client(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...]
     roles: tuple[Role, ...] = (Role.APP,)
     purposes: tuple[Purpose, ...] = ()
+    redirects: tuple[str, ...] = ()
+    launch: str = ""
+
+    @property
+    def is_app(self) -> bool:
+        """Whether people log in through it (SMART App Launch)."""
+        return bool(self.redirects)
 
 
 async def is_first_use(
@@ -89,6 +103,12 @@ async def list_clients(database: Database) -> list[Client]:
         return [_client(row) for row in await connection.fetch(_LIST)]
 
 
+async def list_apps(database: Database) -> list[Client]:
+    """Return the registered apps that are not switched off, by name."""
+    async with database.system() as connection:
+        return [_client(row) for row in await connection.fetch(_APPS)]
+
+
 async def switch_off_client(database: Database, client: str, *, until: datetime) -> bool:
     """Give the client no token any more, and end those it has; return whether it was registered.
 
@@ -106,7 +126,9 @@ async def register_client(database: Database, client: Client, *, now: datetime) 
     keys = json.dumps(client.keys)
     lists = (" ".join(each) for each in (client.scopes, client.roles, client.purposes))
     async with database.system() as connection:
-        await connection.execute(_REGISTER, client.id, client.name, keys, *lists, now)
+        await connection.execute(
+            _REGISTER, client.id, client.name, keys, *lists, list(client.redirects), client.launch, now
+        )
 
 
 def _client(row: Any) -> Client:  # Any: a database row
@@ -117,6 +139,8 @@ def _client(row: Any) -> Client:  # Any: a database row
         tuple(row["scopes"].split()),
         tuple(Role(each) for each in row["roles"].split()),
         tuple(Purpose(each) for each in row["purposes"].split()),
+        tuple(row["redirects"]),
+        row["launch"],
     )
 
 

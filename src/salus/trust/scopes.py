@@ -97,7 +97,11 @@ def given(asked: str, held: Iterable[str]) -> tuple[str, ...]:
 def _common(asked: str, wish: Scope, text: str) -> str:
     """Return the scope that both permit, "" where there is none."""
     own = smart.parse_scope(text)
-    if own is None or own.context != wish.context or not ("*" in (own.type, wish.type) or own.type == wish.type):
+    if (
+        own is None
+        or own.context != wish.context
+        or not ("*" in (own.type, wish.type) or own.type == wish.type)
+    ):
         return ""
     if wish.query and own.query and wish.query != own.query:
         return ""

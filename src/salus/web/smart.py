@@ -1,4 +1,4 @@
-"""SMART Backend Services (SMART App Launch 2.2): discovery, the token endpoint, revocation, introspection.
+"""SMART App Launch 2.2: discovery, the token endpoint, revocation, introspection; apps in `app_tokens`.
 
 Errors of the token endpoint are RFC 6749's; those of everything else are OperationOutcomes.
 """
@@ -6,8 +6,6 @@ Errors of the token endpoint are RFC 6749's; those of everything else are Operat
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.requests import Request
@@ -19,6 +17,7 @@ from salus.core.errors import (
     InvalidSearch,
     MalformedContent,
     NotAuthenticated,
+    OAuthRefused,
     ProofRefused,
     SalusError,
     Throttled,
@@ -31,29 +30,23 @@ from salus.federation.clients import (
     claimed_client,
     refusal,
 )
-from salus.standards.smart import dpop
+from salus.federation.witnessing import require_witnessed
 from salus.standards.smart.assertion import ASSERTION_TYPE
+from salus.store.federation import Client
 from salus.store.revocations import revoke
 from salus.trust.keys import public_jwks
 from salus.trust.presence import weigh
 from salus.trust.refusals import ASSERTION
 from salus.trust.tokens import AccessToken, issue, verify
+from salus.web import app_tokens
 from salus.web.addresses import find, methods_of
+from salus.web.oauth import oauth_error, read_form
 from salus.web.proof import prove
 from salus.web.rights import weigher_of
 from salus.web.services import Face, Receive, Scope, Send, Services
+from salus.web.smart_discovery import configuration
 
-FORM = "application/x-www-form-urlencoded"
-FORM_BYTES_MAX = 32 * 1024
-FIELDS_MAX = 20
-CAPABILITIES = ["client-confidential-asymmetric", "permission-v1", "permission-v2"]
-
-
-class OAuthError(msgspec.Struct, frozen=True):
-    """An error of RFC 6749, 5.2."""
-
-    error: str
-    error_description: str
+PUBLIC = {"cache-control": "max-age=3600", "vary": "origin"}
 
 
 def face(services: Services) -> Face:
@@ -67,52 +60,42 @@ def face(services: Services) -> Face:
     return Face(tuple(ADDRESSES), application, methods_of(ADDRESSES), tuple(ADDRESSES))
 
 
-def configuration(base_url: str) -> dict[str, Any]:
-    """Return what the node's SMART configuration says; F's CapabilityStatement repeats the addresses."""
-    return {
-        "token_endpoint": f"{base_url}/oauth/token",
-        "revocation_endpoint": f"{base_url}/oauth/revoke",
-        "introspection_endpoint": f"{base_url}/oauth/introspect",
-        "jwks_uri": f"{base_url}/.well-known/jwks.json",
-        "grant_types_supported": ["client_credentials"],
-        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-        "token_endpoint_auth_signing_alg_values_supported": ["ES384", "RS384"],
-        "dpop_signing_alg_values_supported": sorted(dpop.ALGORITHMS),
-        "scopes_supported": [
-            "system/*.rs",
-            "system/*.read",
-            "system/MedicationDispense.cru",
-            "system/DocumentReference.crs",
-        ],
-        "code_challenge_methods_supported": ["S256"],
-        "capabilities": CAPABILITIES,
-    }
-
-
 async def _configuration(services: Services, request: Request) -> Response:
-    return JSONResponse(configuration(services.base_url), headers={"cache-control": "max-age=3600"})
+    return JSONResponse(configuration(services.base_url), headers=PUBLIC)
 
 
 async def _jwks(services: Services, request: Request) -> Response:
-    return JSONResponse(public_jwks(services.keys), headers={"cache-control": "max-age=3600"})
+    return JSONResponse(public_jwks(services.keys), headers=PUBLIC)
 
 
 async def _token(services: Services, request: Request) -> Response:
-    authenticated = await _authenticated(services, request)
-    if isinstance(authenticated, Response):
-        return authenticated
-    fields, applicant = authenticated
+    try:
+        fields = await read_form(request)
+    except MalformedContent as error:
+        return oauth_error("invalid_request", error.message, 400)
+    if fields.get("grant_type") in app_tokens.GRANTS:
+        return await _token_of_app(services, request, fields)
+    applicant = await _authenticated(services, request, fields)
+    if isinstance(applicant, Response):
+        return applicant
     if fields.get("grant_type") != "client_credentials":
-        return _error("unsupported_grant_type", "grant_type must be client_credentials", 400)
+        supported = ", ".join(("client_credentials", *app_tokens.GRANTS))
+        return oauth_error("unsupported_grant_type", f"grant_type must be one of {supported}", 400)
     try:
         caller = caller_for(applicant, fields.get("scope", ""), issuer=services.terms.issuer)
     except SalusError as error:
         await _write_down(services, request, applicant)
-        return _error("invalid_scope", error.message, 400)
+        return oauth_error("invalid_scope", error.message, 400)
     try:
         holder = await _holder(services, request, applicant)
     except ProofRefused as error:
-        return _error("invalid_dpop_proof", error.message, 400)
+        return oauth_error("invalid_dpop_proof", error.message, 400)
+    if applicant.node is not None:
+        try:
+            await require_witnessed(services.witnesses, caller.purpose)
+        except AccessRefused as error:
+            await _write_down(services, request, applicant)
+            return _error("temporarily_unavailable", error.message, 503)
     unproven = await _weighed(services, request, caller, applicant)
     if unproven is not None:
         return unproven
@@ -145,10 +128,10 @@ async def _weighed(
         await weigh(weigher_of(services), caller, asker)
     except Throttled as error:
         await _write_down(services, request, applicant)
-        return _error("temporarily_unavailable", error.message, error.status)
+        return oauth_error("temporarily_unavailable", error.message, error.status)
     except (AccessRefused, InvalidSearch) as error:
         await _write_down(services, request, applicant)
-        return _error("invalid_request", error.message, 400)
+        return oauth_error("invalid_request", error.message, 400)
     return None
 
 
@@ -165,21 +148,68 @@ async def _holder(services: Services, request: Request, applicant: Applicant) ->
     return (await prove(services, request.scope)).key
 
 
+async def _token_of_app(services: Services, request: Request, fields: dict[str, str]) -> Response:
+    app = await _app(services, request, fields)
+    if isinstance(app, Response):
+        return app
+    try:
+        holder = (await prove(services, request.scope)).key if "dpop" in request.headers else ""
+        return await app_tokens.exchange(services, app, fields, holder=holder)
+    except ProofRefused as error:
+        return oauth_error("invalid_dpop_proof", error.message, 400)
+    except OAuthRefused as error:
+        return oauth_error(error.error, error.message, 400)
+
+
+async def _app(services: Services, request: Request, fields: dict[str, str]) -> Client | Response:
+    """Return the app that sent the form: a confidential one signs an assertion, a public one says its id."""
+    if "client_assertion" in fields:
+        applicant = await _authenticated(services, request, fields)
+        if isinstance(applicant, Response):
+            return applicant
+        try:
+            return await app_tokens.confidential_app(services, applicant.client)
+        except OAuthRefused as error:
+            return oauth_error(error.error, error.message, 400)
+    try:
+        return await app_tokens.public_app(services, fields.get("client_id", ""))
+    except OAuthRefused as error:
+        services.doorkeeper.refusals.note(ASSERTION)
+        return oauth_error(error.error, error.message, 401)
+
+
 async def _revoke(services: Services, request: Request) -> Response:
     """RFC 7009: a client gives back a token of its own; what is no token of this node needs no revoking."""
-    found = await _own_token(services, request)
-    if isinstance(found, Response):
-        return found
+    try:
+        fields = await read_form(request)
+    except MalformedContent as error:
+        return oauth_error("invalid_request", error.message, 400)
+    if "client_assertion" in fields:
+        applicant = await _authenticated(services, request, fields)
+        client = applicant if isinstance(applicant, Response) else applicant.client
+    else:
+        app = await _app(services, request, fields)
+        client = app if isinstance(app, Response) else app.id
+    if isinstance(client, Response):
+        return client
+    found = _own_token(services, fields, client)
     if found is not None:
         await revoke(services.database, found.caller.token_id, found.expires_at)
+    else:
+        await app_tokens.give_back(services, fields.get("token", ""), client)
     return Response(status_code=200)
 
 
 async def _introspect(services: Services, request: Request) -> Response:
-    """RFC 7662: a client asks whether a token of its own is still good."""
-    found = await _own_token(services, request)
-    if isinstance(found, Response):
-        return found
+    """RFC 7662: a client that can prove who it is asks whether a token of its own is still good."""
+    try:
+        fields = await read_form(request)
+    except MalformedContent as error:
+        return oauth_error("invalid_request", error.message, 400)
+    applicant = await _authenticated(services, request, fields)
+    if isinstance(applicant, Response):
+        return applicant
+    found = _own_token(services, fields, applicant.client)
     if found is None or services.doorkeeper.ended(found):
         return JSONResponse({"active": False})
     caller = found.caller
@@ -192,46 +222,45 @@ async def _introspect(services: Services, request: Request) -> Response:
     }
     described["cnf"] = {"jkt": found.key} if found.key else None
     described |= {"exp": int(found.expires_at.timestamp()), "patient": caller.patient, "jti": caller.token_id}
+    if caller.app:
+        described |= app_tokens.about_person(services, caller)
     return JSONResponse({name: value for name, value in described.items() if value is not None})
 
 
-async def _own_token(services: Services, request: Request) -> AccessToken | Response | None:
+def _own_token(services: Services, fields: dict[str, str], client: str) -> AccessToken | None:
     """Return the token of the form, if it is a good one that was issued to the authenticated client."""
-    authenticated = await _authenticated(services, request)
-    if isinstance(authenticated, Response):
-        return authenticated
-    fields, applicant = authenticated
     try:
         found = verify(services.keys.token, fields.get("token", ""), services.terms, now=services.clock())
     except NotAuthenticated:
         return None
-    return found if found.client == applicant.client else None
+    return found if found.client == client else None
 
 
-async def _authenticated(services: Services, request: Request) -> tuple[dict[str, str], Applicant] | Response:
-    """Return the form and who sent it, or the answer to one who cannot say."""
+async def _authenticated(
+    services: Services, request: Request, fields: dict[str, str]
+) -> Applicant | Response:
+    """Return who sent the form by what they signed, or the answer to one who cannot say."""
     refusals, now = services.doorkeeper.refusals, services.clock()
     address = request.client.host if request.client else ""
     try:
-        fields = await _form(request)
         if fields.get("client_assertion_type") != ASSERTION_TYPE or not fields.get("client_assertion"):
             raise NotAuthenticated(f"send client_assertion with client_assertion_type {ASSERTION_TYPE}")
         client = claimed_client(fields["client_assertion"])
         current = services.membership.current
         wait = refusals.failures.seconds_left(address, client, now)
         if wait and not (current is not None and current.knows(client)):
-            answer = _error("temporarily_unavailable", "too many failures from your address; wait", 429)
+            answer = oauth_error("temporarily_unavailable", "too many failures from your address; wait", 429)
             answer.headers["retry-after"] = str(wait)
             return answer
         applicant = await _applicant(services, request, fields)
     except MalformedContent as error:
-        return _error("invalid_request", error.message, 400)
+        return oauth_error("invalid_request", error.message, 400)
     except (NotAuthenticated, AccessRefused) as error:
         refusals.note(ASSERTION)
         refusals.failures.note(address, now)
-        return _error("invalid_client", error.message, 401)
+        return oauth_error("invalid_client", error.message, 401)
     refusals.failures.welcome(applicant.client)
-    return fields, applicant
+    return applicant
 
 
 async def _applicant(services: Services, request: Request, fields: dict[str, str]) -> Applicant:
@@ -248,27 +277,6 @@ async def _applicant(services: Services, request: Request, fields: dict[str, str
     return applicant
 
 
-async def _form(request: Request) -> dict[str, str]:
-    if request.url.query:
-        raise MalformedContent("send the parameters in the body; a query may end up in a log")
-    if request.headers.get("content-type", "").split(";")[0].strip().lower() != FORM:
-        raise MalformedContent(f"send a form ({FORM})")
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > FORM_BYTES_MAX:
-            raise MalformedContent(f"the form is longer than {FORM_BYTES_MAX} bytes")
-    try:
-        pairs = parse_qsl(
-            body.decode("utf-8"), keep_blank_values=True, max_num_fields=FIELDS_MAX, strict_parsing=True
-        )
-    except ValueError as error:
-        raise MalformedContent("the form cannot be read") from error
-    if len(dict(pairs)) != len(pairs):
-        raise MalformedContent("a parameter is given twice")
-    return dict(pairs)
-
-
 async def _write_down(services: Services, request: Request, applicant: Applicant) -> None:
     asker = applicant.assertion.asker
     if asker is not None:
@@ -280,11 +288,6 @@ async def _write_down(services: Services, request: Request, applicant: Applicant
             rule="token-refused",
         )
         await services.journal.write([leaf])
-
-
-def _error(error: str, description: str, status: int) -> Response:
-    headers = {"cache-control": "no-store", "pragma": "no-cache"}
-    return JSONResponse(msgspec.structs.asdict(OAuthError(error, description)), status, headers=headers)
 
 
 Handler = Callable[[Services, Request], Awaitable[Response]]

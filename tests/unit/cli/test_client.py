@@ -71,3 +71,35 @@ def test_no_system_is_registered_to_speak_for_citizens(tmp_path, capsys):
     register = ["client", "register", "ehr", "--name", "EHR", "--keys", keys, "--scopes", "system/*.rs"]
     with pytest.raises(SystemExit):
         main([*register, "--role", "citizen", "--data", str(tmp_path / "none")])
+
+
+APP = ["client", "add", "heart", "--app", "--name", "Heart App", "--redirect", "https://heart.example/back"]
+APP_SCOPES = "openid launch/patient offline_access patient/Observation.rs?category=laboratory"
+
+
+def test_an_app_is_added_public_or_confidential(node, tmp_path, capsys):
+    launch = ["--launch", "https://heart.example/launch", "--data", node]
+    assert main([*APP, "--scopes", APP_SCOPES, *launch]) == 0
+    assert "a public app" in capsys.readouterr().out
+    keys = key_file(tmp_path, public(ECKey.generate_key("P-384")))
+    assert main([*APP, "--scopes", APP_SCOPES, "--keys", keys, *launch]) == 0
+    assert "a confidential app" in capsys.readouterr().out
+    main(["client", "list", "--data", node])
+    assert capsys.readouterr().out == f"heart\tHeart App\t{APP_SCOPES}\thttps://heart.example/back\n"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--scopes", "system/*.rs"],
+        ["--scopes", "patient/Observation.cruds?category=laboratory"],
+        ["--scopes", "patient/*.rs", "--redirect", "http://heart.example/back"],
+        ["--scopes", "patient/*.rs", "--redirect", "javascript:alert(1)"],
+        ["--scopes", "patient/*.rs", "--launch", "ftp://heart.example"],
+        ["--scopes", "patient/*.rs", "--role", "clinician"],
+        [],
+    ],
+)
+def test_what_is_no_app_is_refused_before_anything_is_stored(tmp_path, options, capsys):
+    assert main([*APP, *options, "--data", str(tmp_path / "none")]) == 1
+    assert "none/" not in capsys.readouterr().err

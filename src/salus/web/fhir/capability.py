@@ -115,7 +115,7 @@ def rest(base_url: str, registry: Registry | None = None) -> Json:
 def security(base_url: str) -> Json:
     """Return how to get in: SMART, bearer tokens only."""
     return {
-        "cors": False,
+        "cors": True,
         "service": [
             {
                 "coding": [
@@ -126,11 +126,15 @@ def security(base_url: str) -> Json:
                 ]
             }
         ],
-        "description": "Every address but metadata needs a bearer token.",
+        "description": "Every address but metadata needs an access token. Pages of other origins are "
+        "answered for registered public apps.",
         "extension": [
             {
                 "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
-                "extension": [{"url": "token", "valueUri": f"{base_url}/oauth/token"}],
+                "extension": [
+                    {"url": name, "valueUri": f"{base_url}/oauth/{name}"}
+                    for name in ("authorize", "token", "introspect", "revoke")
+                ],
             }
         ],
     }
