@@ -17,24 +17,28 @@ from salus.core.clock import Clock, utc_now
 from salus.core.errors import StorageUnavailable
 from salus.core.identifiers import new_id
 from salus.federation.anchor import refresh
+from salus.federation.comparing import compare_logs
 from salus.federation.membership import Membership
 from salus.federation.membership_list import key_id
 from salus.federation.peers import Peers
+from salus.federation.witnessing import Witnesses, ask_witnesses, witness_name
 from salus.settings import EMBEDDED, KEYS_FOLDER, Settings, read_settings
 from salus.standards.jose import compact
+from salus.standards.merkle.note import log_key
 from salus.store import exports
 from salus.store.apps import forget_expired_apps
-from salus.store.journal import open_journal
+from salus.store.journal import Journal, open_journal
 from salus.store.postgres import Database, open_database
 from salus.store.retention import expire_quarantine
 from salus.store.revocations import follow_revocations, forget_expired
 from salus.store.search_parameters import reindex
 from salus.store.sequencer import run_sequencer
+from salus.store.witness import forget_cosignatures
 from salus.store.standing import follow_standing
 from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
 from salus.trust.jurisdictions.law import jurisdiction_of
-from salus.trust.keys import NodeKeys, load_keys
+from salus.trust.keys import NodeKeys, derived_witness_key, load_keys
 from salus.trust.standing import facts_of
 from salus.trust.tokens import TokenTerms
 from salus.trust.watching import Round, watch_once
@@ -73,6 +77,9 @@ REFUSALS_SECONDS = 5.0
 REFRESH_SECONDS = 30.0
 LOOK_SECONDS = 1.0
 WATCH_SECONDS = 300.0
+ASK_SECONDS = 10.0
+COMPARE_SECONDS = 25.0
+COSIGNATURES_DAYS = 7
 RETRY_SECONDS = 5.0
 INDEX_BATCH = 100
 """Resources indexed anew in one turn: some milliseconds in which the process answers nobody."""
@@ -159,9 +166,37 @@ async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tup
                     limits=limits,
                 ),
                 client=client,
+                witnesses=_witnesses(settings, keys, membership, database, journal, client, clock),
                 logins=settings.login,
             ),
         )
+
+
+def _witnesses(
+    settings: Settings,
+    keys: NodeKeys,
+    membership: Membership,
+    database: Database,
+    journal: Journal,
+    client: httpx.AsyncClient,
+    clock: Clock,
+) -> Witnesses:
+    """Return what the node needs to have its audit witnessed, and to witness those of others."""
+    signer = ledger.signer_of(settings.base_url, keys)
+    return Witnesses(
+        node=settings.node,
+        membership=membership,
+        database=database,
+        journal=journal,
+        client=client,
+        clock=clock,
+        log=log_key(signer.origin, signer.key),
+        name=witness_name(settings.base_url),
+        key=derived_witness_key(signer.key),
+        quorum_set=settings.ledger_quorum,
+        alone_seconds=settings.limits.alone_seconds,
+        started_at=clock(),
+    )
 
 
 @asynccontextmanager
@@ -224,6 +259,8 @@ async def _background(services: Services) -> AsyncIterator[None]:
         "parameters": lambda: _every(LOOK_SECONDS, lambda: _refresh_parameters(database)),
         "indexing": lambda: _every(LOOK_SECONDS, lambda: _index(database, services.keys.search)),
         "refusals": lambda: _every(REFUSALS_SECONDS, lambda: write_refusals(services)),
+        "witnesses": lambda: _every(ASK_SECONDS, lambda: ask_witnesses(services.witnesses)),
+        "other logs": lambda: _every(COMPARE_SECONDS, lambda: compare_logs(services.witnesses)),
         "watch": lambda: _every(WATCH_SECONDS, lambda: watch_ledger(services)),
     }
     tasks = [asyncio.create_task(_forever(name, step), name=name) for name, step in work.items()]
@@ -296,6 +333,7 @@ async def _sweep(database: Database, clock: Clock) -> None:
     await expire_quarantine(database, now)
     await forget_expired_apps(database, now)
     await exports.expire(database, at=now)
+    await forget_cosignatures(database, now - timedelta(days=COSIGNATURES_DAYS))
 
 
 def _client(deadline_ms: int) -> httpx.AsyncClient:

@@ -45,6 +45,7 @@ DatabaseUrl = Annotated[
     ),
 ]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535, description="a port from 1 to 65535")]
+Quorum = Annotated[int, msgspec.Meta(ge=0, le=100, description="a whole number from 0 to 100")]
 Workers = Annotated[int, msgspec.Meta(ge=1, le=64, description="a whole number from 1 to 64")]
 
 
@@ -67,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         referential_integrity: refuse a write that refers to a missing local resource.
         subscription_targets: prefixes of URLs that subscriptions may notify.
         subscription_private_hosts: hosts and addresses among them that may be of a private network.
+        ledger_quorum: how many other members must vouch for the audit's checkpoints; 0 for half of them.
         limits: see `Limits`.
     """
 
@@ -85,6 +87,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     referential_integrity: bool = False
     subscription_targets: tuple[str, ...] = ()
     subscription_private_hosts: tuple[str, ...] = ()
+    ledger_quorum: Quorum = 0
     limits: Limits = Limits()
 
 

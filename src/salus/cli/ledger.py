@@ -1,4 +1,4 @@
-"""`salus ledger verify|prove|status`: check the whole log, prove an access, say how far it is."""
+"""`salus ledger verify|prove|status|forget`: check the whole log, prove an access, say how far it is."""
 
 from __future__ import annotations
 
@@ -12,31 +12,44 @@ from salus.cli.command import Command
 from salus.cli.moment import moment
 from salus.cli.terminal import say, say_json
 from salus.core.errors import NotFound, SettingsInvalid
+from salus.federation import witnessing
 from salus.node import open_services
 from salus.store.access_log import hash_of_leaf, inclusion_proof
 from salus.store.ledger_check import check_log, state_of
 from salus.store.sequencer import last_checkpoint
+from salus.store.witness import unpin
 from salus.web.ledger import key_of
 from salus.web.services import Services
+from salus.web.witness import word_of
+
+INDEX_DIGITS = 19
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument(
         "action",
-        choices=["verify", "prove", "status"],
+        choices=["verify", "prove", "status", "forget"],
         help="verify: compare every leaf with every signed checkpoint (exit code 2 when something is wrong); "
-        "prove: the proof that one access is in the log; status: how far it is",
+        "prove: the proof that one access is in the log; status: how far it is, and who vouches for it; "
+        "forget: drop the pinned keys of another node's log",
     )
-    parser.add_argument("access", nargs="?", type=int, help="prove: the access, by its index in the log")
+    parser.add_argument(
+        "which", nargs="?", help="prove: the access, by its index in the log; forget: the other node"
+    )
     parser.add_argument("--since", type=moment, metavar="TIME", help="verify: only what was signed since")
     parser.add_argument("--json", action="store_true", help="status, verify: as one JSON object")
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the action says."""
-    if (options.action == "prove") != (options.access is not None):
-        raise SettingsInvalid("say: salus ledger prove INDEX, or salus ledger verify, or salus ledger status")
+    which = options.which or ""
+    if (options.action in ("prove", "forget")) != bool(which) or (
+        options.action == "prove" and not (which.isascii() and which.isdigit() and len(which) < INDEX_DIGITS)
+    ):
+        raise SettingsInvalid(
+            "say: salus ledger verify, or status, or prove INDEX, or forget NODE (salus ledger --help)"
+        )
     return asyncio.run(_run(options))
 
 
@@ -45,7 +58,9 @@ async def _run(options: argparse.Namespace) -> int:
         if options.action == "verify":
             return await _verify(options, services)
         if options.action == "prove":
-            await _prove(options.access, services)
+            await _prove(int(options.which), services)
+        elif options.action == "forget":
+            await _forget(options.which, services)
         else:
             await _status(options, services)
     return 0
@@ -90,13 +105,22 @@ async def _prove(index: int, services: Services) -> None:
     say_json(msgspec.json.format(msgspec.json.encode(proof)))
 
 
+async def _forget(node: str, services: Services) -> None:
+    if not await unpin(services.database, node):
+        raise NotFound(f"No keys of a log of {node} are kept; see: salus federation list")
+    say(f"The keys of the log of {node} are forgotten; a running node pins those that it shows now.")
+
+
 async def _status(options: argparse.Namespace, services: Services) -> None:
     state = await state_of(services.database)
+    witnessed = await witnessing.state_of(services.witnesses)
     status = {
         "log": key_of(services).text,
         "leaves": state.size,
         "signed_at": state.signed_at,
         "waiting": state.waiting,
+        "witnessed": word_of(witnessed),
+        "witnessed_at": None if witnessed.witnessed is None else witnessed.witnessed.at,
     }
     if options.json:
         say_json(msgspec.json.format(msgspec.json.encode(status)))

@@ -16,6 +16,7 @@ from salus.core.access import Action, Caller, Leaf, Outcome, Role
 from salus.core.errors import AccessRefused, MalformedContent
 from salus.core.identifiers import is_fhir_id
 from salus.federation.peers import Peers
+from salus.federation.witnessing import Witnesses, require_witnessed
 from salus.store.postgres import Database
 from salus.trust.gate import Access, Gatehouse, enter
 from salus.trust.policy import AccessRequest
@@ -34,7 +35,8 @@ ADVICE = {
 class Desk(msgspec.Struct, frozen=True):
     """From where one asks abroad: the caller, the node's gate, its way to other nodes, its database.
 
-    `search_key` is the node's secret for search hashes, for what it keeps itself.
+    `search_key` is the node's secret for search hashes, for what it keeps itself; `witnesses` say whether
+    anybody vouches for its audit.
     """
 
     caller: Caller
@@ -42,6 +44,7 @@ class Desk(msgspec.Struct, frozen=True):
     peers: Peers
     database: Database
     search_key: bytes
+    witnesses: Witnesses
 
 
 @asynccontextmanager
@@ -59,7 +62,7 @@ async def leave(
         identity: the patient's logical id there.
 
     Raises:
-        AccessRefused: the caller may not, here; nothing was sent.
+        AccessRefused: the caller may not, here, or nobody vouches for this node's audit; nothing was sent.
         MalformedContent: the id is none.
     """
     here = f"{node}:{identity}" if is_fhir_id(node) and is_fhir_id(identity) else ""
@@ -67,6 +70,7 @@ async def leave(
     if rule:
         await desk.gatehouse.journal.write([_refused(desk, action, what[:200], here, rule)])
         raise AccessRefused(f"Not permitted: {ADVICE[rule]} (rule {rule}).")
+    await require_witnessed(desk.witnesses, desk.caller.purpose)
     if node and not here:
         raise MalformedContent("Name the patient by node and id as /abroad/patients answered them.")
     named = frozenset((here,)) if here else None

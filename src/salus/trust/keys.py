@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 
@@ -76,6 +79,15 @@ def public_jwks(keys: NodeKeys) -> dict[str, Any]:  # Any: JWK members (RFC 7517
     return {
         "keys": [{**key.as_dict(private=False), "use": "sig", "alg": algorithm} for key, algorithm in members]
     }
+
+
+def derived_witness_key(ledger: Ed25519PrivateKey) -> Ed25519PrivateKey:
+    """Return the key that cosigns other nodes' checkpoints, derived from that of the own ones.
+
+    C2SP tlog-cosignature wants another key than the log's; derived, there is no further file to keep.
+    """
+    derive = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"salus/witness/v1")
+    return Ed25519PrivateKey.from_private_bytes(derive.derive(ledger.private_bytes_raw()))
 
 
 def _jwk_bytes(key: ECKey | OKPKey) -> bytes:

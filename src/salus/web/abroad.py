@@ -153,7 +153,14 @@ def face(services: Services) -> Face:
 
 def desk_of(services: Services, caller: Caller) -> Desk:
     """Return the desk from which the caller asks abroad."""
-    return Desk(caller, services.gatehouse, services.peers, services.database, services.keys.search)
+    return Desk(
+        caller,
+        services.gatehouse,
+        services.peers,
+        services.database,
+        services.keys.search,
+        services.witnesses,
+    )
 
 
 async def _patients(desk: Desk, body: bytes) -> Resource:

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from salus.core.access import Action, Caller
+from salus.federation.witnessing import lines_over
 from salus.standards.merkle.note import VerifierKey
 from salus.store.proved import ProvedAccess, ProvedAccesses, proved_accesses
 from salus.trust.policy import AccessRequest
@@ -42,12 +43,13 @@ async def access_report(
         before: only accesses with a smaller index in the log.
     """
     found = await own_proved(services, caller, count=COUNT_MAX, before=before)
+    lines = await lines_over(services.witnesses, found.size, found.note)
     report: dict[str, Any] = {  # values of several plain types
         "format": FORMAT,
         "node": services.name,
         "made_at": services.clock().isoformat(),
         "log": log.text,
-        "checkpoint": found.note,
+        "checkpoint": found.note + "".join(lines),
         "unsigned": found.unsigned,
         "before": found.following,
         "accesses": [_told(each) for each in found.accesses],

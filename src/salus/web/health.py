@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
+import msgspec
+
 from salus.core.errors import StorageUnavailable
+from salus.federation.witnessing import state_of
 from salus.web.addresses import find, methods_of
 from salus.web.services import Face, Receive, Scope, Send, Services
+from salus.web.witness import word_of
 
 PATH = "/healthz"
 
@@ -30,7 +34,8 @@ async def _health(services: Services) -> tuple[int, bytes]:
             await connection.fetchval("SELECT 1")
     except StorageUnavailable:
         return 503, b'{"status":"no database"}'
-    return 200, b'{"status":"ok"}'
+    audit = word_of(await state_of(services.witnesses))
+    return 200, msgspec.json.encode({"status": "ok", "audit_witnessed": audit})
 
 
 ADDRESSES: Mapping[str, Mapping[str, Callable[[Services], Awaitable[tuple[int, bytes]]]]] = {

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from salus.core.access import Action, Caller, Leaf
 from salus.core.errors import AccessRefused, InvalidSearch, NotFound
+from salus.federation.witnessing import log_name, state_of
 from salus.standards.merkle.note import VerifierKey, log_key
 from salus.standards.merkle.tiles import parse_tile
 from salus.store.access_log import (
@@ -32,6 +33,7 @@ from salus.trust.explain import explain_to_citizen
 from salus.trust.identity import authenticate
 from salus.trust.keys import NodeKeys
 from salus.trust.policy import AccessRequest
+from salus.web import witness
 from salus.web.access_report import access_report, base64_of
 from salus.web.addresses import find, methods_of
 from salus.web.own_record import enter_own
@@ -60,23 +62,20 @@ def face(services: Services) -> Face:
     return Face(("/ledger",), application, methods_of(ADDRESSES), set(ADDRESSES) - OWN)
 
 
-def origin_of(base_url: str) -> str:
-    """Return the log's name (C2SP: a URL without its scheme)."""
-    return f"{base_url.partition('://')[2]}/ledger"
-
-
 def signer_of(base_url: str, keys: NodeKeys) -> Signer:
     """Return what signs this node's checkpoints."""
     key = keys.ledger.private_key
     assert isinstance(key, Ed25519PrivateKey), "trust.keys has checked the ledger's key"
-    return Signer(origin_of(base_url), key, keys.pseudonym)
+    return Signer(log_name(base_url), key, keys.pseudonym)
 
 
 async def _checkpoint(services: Services, request: Request) -> Response:
+    """Show the newest checkpoint that a quorum of witnesses signed; the newest of all where none has."""
+    witnessed = (await state_of(services.witnesses)).witnessed
     found = await last_checkpoint(services.database)
     if found is None:
         raise NotFound("The log is empty so far.")
-    return PlainTextResponse(found[2])
+    return PlainTextResponse(found[2] if witnessed is None else witnessed.note)
 
 
 def key_of(services: Services) -> VerifierKey:
@@ -189,4 +188,5 @@ ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
     "/ledger/accesses": {"GET": _accesses},
     "/ledger/report": {"GET": _report},
     "/ledger/explain": {"GET": _explain},
+    **witness.ADDRESSES,
 }

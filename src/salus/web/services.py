@@ -17,6 +17,7 @@ from salus.core.clock import Clock
 from salus.core.limits import Limits
 from salus.federation.membership import Membership
 from salus.federation.peers import Peers
+from salus.federation.witnessing import Witnesses
 from salus.store.journal import Journal
 from salus.store.postgres import Database
 from salus.store.standing import Standing
@@ -60,9 +61,10 @@ class Services(msgspec.Struct, frozen=True):
         membership: who belongs to the federation, as last verified.
         peers: signed calls to other nodes.
         client: the one HTTP client for calls to elsewhere.
+        witnesses: how this node's audit is vouched for by others, and theirs by it.
+        logins: the providers that people may log in with.
     """
 
-        logins: the providers that people may log in with.
     node: str
     name: str
     country: str
@@ -87,10 +89,11 @@ class Services(msgspec.Struct, frozen=True):
     membership: Membership
     peers: Peers
     client: httpx.AsyncClient
+    witnesses: Witnesses
+    logins: tuple[Provider, ...] = ()
 
     @property
     def fhir_base(self) -> str:
-    logins: tuple[Provider, ...] = ()
         """Return the FHIR base address, without a trailing slash."""
         return f"{self.base_url}/fhir"
 

@@ -31,6 +31,7 @@ from salus.federation.clients import (
     refusal,
 )
 from salus.federation.witnessing import require_witnessed
+from salus.federation.witnessing import require_witnessed
 from salus.standards.smart.assertion import ASSERTION_TYPE
 from salus.store.federation import Client
 from salus.store.revocations import revoke
@@ -90,6 +91,12 @@ async def _token(services: Services, request: Request) -> Response:
         holder = await _holder(services, request, applicant)
     except ProofRefused as error:
         return oauth_error("invalid_dpop_proof", error.message, 400)
+    if applicant.node is not None:
+        try:
+            await require_witnessed(services.witnesses, caller.purpose)
+        except AccessRefused as error:
+            await _write_down(services, request, applicant)
+            return _error("temporarily_unavailable", error.message, 503)
     if applicant.node is not None:
         try:
             await require_witnessed(services.witnesses, caller.purpose)

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -15,6 +16,7 @@ from salus.standards.merkle.note import parse_key
 from salus.standards.merkle.proof import verify_inclusion
 from salus.store.ledger import append, leaf_of
 from salus.store.sequencer import sequence
+from salus.store.witness import pin
 from salus.web.ledger import signer_of
 
 
@@ -62,6 +64,19 @@ def test_an_access_is_proved(node, capsys):
     assert main(["ledger", "prove", "20", "--data", node]) == 1
     assert main(["ledger", "prove", "--data", node]) == 1
     assert main(["ledger", "verify", "7", "--data", node]) == 1
+    assert main(["ledger", "prove", "x", "--data", node]) == 1
+
+
+def test_the_pinned_keys_of_another_log_are_forgotten_on_demand(node, database_url, capsys):
+    async def pinned():
+        async with open_services(Path(node)) as (_, services):
+            await pin(services.database, "fr-1", "log", "witness", services.clock())
+
+    asyncio.run(pinned())
+    assert main(["ledger", "forget", "fr-1", "--data", node]) == 0
+    assert "fr-1 are forgotten" in capsys.readouterr().out
+    assert main(["ledger", "forget", "fr-1", "--data", node]) == 1
+    assert "salus federation list" in capsys.readouterr().err
 
 
 def test_the_status_says_how_far_the_log_is(node, capsys):
@@ -69,5 +84,6 @@ def test_the_status_says_how_far_the_log_is(node, capsys):
     status = json.loads(capsys.readouterr().out)
     assert (status["leaves"], status["waiting"]) == (20, 0)
     assert parse_key(status["log"]).name.endswith("/ledger")
+    assert (status["witnessed"], status["witnessed_at"]) == ("no-federation", None)
     assert main(["ledger", "status", "--data", node]) == 0
     assert "signed_at" in capsys.readouterr().out
