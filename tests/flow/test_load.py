@@ -209,6 +209,53 @@ async def test_new_content_for_what_was_edited_or_deleted_here_is_reported_and_w
     assert (await current(rows, "Patient"))["active"] is True
 
 
+async def test_an_older_export_does_not_win_over_a_newer_one(load, rows, tmp_path):
+    newer, older = (
+        prescription(1, "active", meta={"lastUpdated": at}, note=[{"text": at}])
+        for at in ("2026-11-20T00:00:00Z", "2026-11-01T00:00:00+01:00")
+    )
+    await load(write(tmp_path / "a.ndjson", patient(1), newer))
+    again = await load(write(tmp_path / "a.ndjson", older))
+    assert (again.stored, again.kept) == (0, 1)
+    assert again.kept_names
+    (current,) = await rows("SELECT version, content FROM resource WHERE type = 'MedicationRequest'")
+    assert (current["version"], b"11-20" in bytes(current["content"])) == (1, True)
+    forced = await load(write(tmp_path / "a.ndjson", older), overwrite=True)
+    assert forced.stored == 1
+
+
+def history(*entries):
+    return {"resourceType": "Bundle", "type": "history", "total": len(entries), "entry": list(entries)}
+
+
+def was(resource, at, method="PUT"):
+    entry = {
+        "fullUrl": f"http://h/{resource['resourceType']}/{resource['id']}",
+        "request": {"method": method, "url": f"{resource['resourceType']}/{resource['id']}"},
+        "response": {"status": "200", "lastModified": at},
+    }
+    return entry if method == "DELETE" else {**entry, "resource": resource}
+
+
+async def test_of_a_history_the_newest_version_is_current(load, rows, tmp_path):
+    stopped, active = prescription(1, "stopped"), prescription(1, "active")
+    bundle = history(was(stopped, "2026-11-20T00:00:00Z"), was(active, "2026-11-01T00:00:00Z"))
+    report = await load(write(tmp_path / "h.json", bundle))
+    assert (report.read, report.stored, report.kept, report.rejected) == (2, 1, 1, 0)
+    (found,) = await rows("SELECT version, content FROM resource WHERE type = 'MedicationRequest'")
+    assert (found["version"], b"stopped" in bytes(found["content"])) == (1, True)
+
+
+async def test_of_a_history_what_was_deleted_last_is_not_brought_to_life(load, rows, tmp_path):
+    active = prescription(1, "active")
+    bundle = history(
+        was(active, "2026-11-20T00:00:00Z", "DELETE"), was(active, "2026-11-01T00:00:00Z", "POST")
+    )
+    report = await load(write(tmp_path / "h.json", bundle))
+    assert (report.stored, report.kept, report.rejected, report.quarantine) == (0, 1, 1, 1)
+    assert await rows("SELECT FROM resource WHERE type = 'MedicationRequest'") == []
+
+
 async def test_two_contents_under_one_id_come_to_rest(load, rows, tmp_path):
     together = write(tmp_path / "a.ndjson", patient(1), patient(1, active=True))
     apart = write(tmp_path / "b.ndjson", patient(1, active=False))

@@ -134,8 +134,9 @@ def _sentence(report: Report) -> str:
         )
     if report.kept:
         lines.append(
-            "The source has new content for what was edited or deleted here; it stays as it is (--overwrite "
-            f"lets the files win): {_listed(report.kept_names, report.kept)}."
+            "Other content of the source was passed over for what was edited or deleted here, or is newer by "
+            "the source's own clock (--overwrite lets the files win): "
+            f"{_listed(report.kept_names, report.kept)}."
         )
     if report.search_parameters:
         lines.append(

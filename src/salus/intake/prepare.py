@@ -31,6 +31,7 @@ from salus.intake.identity import (
     urn_links,
 )
 from salus.intake.numbers import doubtful_systems
+from salus.intake.versions import Newest, newest, version_of
 from salus.standards.fhir.bundle import is_conditional, links
 from salus.standards.fhir.codec.json import parse_json, write_json, write_json_like
 from salus.standards.fhir.codec.splice import ORIGINAL_ID
@@ -103,6 +104,7 @@ class Prepared(msgspec.Struct, frozen=True):
         doubtful: systems of national numbers that break their country's rule, once for each.
         remarks: entries that are a server's remarks on its search; they are not among `resources`.
         dangling: references by urn in `rows` to nothing that was sent along.
+        older: of `resources`, versions in a history that a newer one follows; they are not stored.
     """
 
     number: int
@@ -117,12 +119,14 @@ class Prepared(msgspec.Struct, frozen=True):
     doubtful: tuple[str, ...] = ()
     remarks: int = 0
     dangling: int = 0
+    older: int = 0
 
 
 class _Entry(msgspec.Struct):
     fullUrl: str = ""
     resource: msgspec.Raw = msgspec.Raw(b"")
     request: dict[str, Any] = {}  # Any: FHIR JSON
+    response: dict[str, Any] = {}  # Any: FHIR JSON
     search: dict[str, Any] = {}  # Any: FHIR JSON
 
     @property
@@ -250,12 +254,15 @@ def _row(setting: Setting, resource: Resource, content: bytes, full_url: str, ty
     indexed = dict(resource)
     indexed["id"] = own_id
     meta = dict(indexed.get("meta") or {})
+    sent_at = str(meta.get("lastUpdated", ""))
     meta["source"] = source
     if original:
         meta["tag"] = [*meta.get("tag", ()), {"system": ORIGINAL_ID, "code": original_id(original)}]
     indexed["meta"] = meta
     index = _indexer(type_name, setting.key, setting.added)(indexed)
-    return make_row(type_name, own_id, content, index=index, source=source, source_id=original)
+    return make_row(
+        type_name, own_id, content, index=index, source=source, source_id=original, sent_at=sent_at
+    )
 
 
 def _conditions(resource: Resource, setting: Setting) -> Iterator[str]:
@@ -329,7 +336,15 @@ def _bundle(unit: Unit, setting: Setting, bundle: _Bundle) -> Prepared:
     rows: list[Row] = []
     rejections: list[Rejection] = []
     dangling = 0
-    for number, (full_url, content, request) in enumerate(entries):
+    places = Newest(list(range(len(entries))), [], [])
+    if bundle.type == "history":  # its requests say what happened, not what to do
+        places = newest(
+            [version_of(one.fullUrl, bytes(one.resource), one.request, one.response) for one in found]
+        )
+        entries = [(full_url, content, {}) for full_url, content, _ in entries]
+        rejections += [_deletion(unit, setting, number, found[number]) for number in places.deleted]
+    for number in places.loaded:
+        full_url, content, request = entries[number]
         if not content and not request:
             continue
         # Kept as an entry, so that a retry knows its fullUrl.
@@ -346,12 +361,25 @@ def _bundle(unit: Unit, setting: Setting, bundle: _Bundle) -> Prepared:
             rejections += _refused(part, setting, refused).rejections
     return Prepared(
         unit.number,
-        len(rows) + len(rejections),
+        len(rows) + len(rejections) + len(places.older),
         rows=tuple(rows),
         rejections=tuple(rejections),
         remarks=len(bundle.entry) - len(found),
         dangling=dangling,
+        older=len(places.older),
     )
+
+
+def _deletion(unit: Unit, setting: Setting, number: int, entry: _Entry) -> Rejection:
+    """Return the rejection of a deletion that nothing followed: a load deletes nothing."""
+    message = (
+        f"The source deleted {(entry.fullUrl or str(entry.request.get('url', '')))[:80]!a}, so no version of "
+        "it was loaded. A load deletes nothing: what is here of it is deleted by the FHIR interface."
+    )
+    part = msgspec.structs.replace(unit, entry=number, content=b"{}")
+    refused = _Refused(refusal("not-supported", message, f"Bundle.entry[{number}]"), "Bundle")
+    (rejection,) = _refused(part, setting, refused).rejections
+    return rejection
 
 
 def _check_frame(unit: Unit, setting: Setting) -> None:

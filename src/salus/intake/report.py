@@ -19,7 +19,8 @@ class Report(msgspec.Struct):
         read: resources in the files; each is stored, unchanged, kept or rejected.
         stored: new, or in a new version.
         unchanged: the source sent the same content before, whatever became of it since.
-        kept: the source sent new content, but what was edited or deleted here stays.
+        kept: the source sent new content, but what was edited or deleted here stays, or is newer by the
+            source's own clock; of a history also the older versions.
         rejected: refused, and kept in quarantine.
         seconds: how long it took.
         resources_per_second: of this run.

@@ -244,9 +244,10 @@ class Writer:
         self.report.dangling += prepared.dangling
         if arrival is None:
             # What ifNoneExist found is there already, and has no row.
-            matched = 0 if prepared.rejections else max(0, prepared.resources - len(rows))
+            missing = prepared.resources - prepared.older - len(rows)
+            matched = 0 if prepared.rejections else max(0, missing)
             unchanged = len(rows) - len(stored) - len(kept) + matched
-            return FileProgress(stored=len(stored), unchanged=unchanged, kept=len(kept))
+            return FileProgress(stored=len(stored), unchanged=unchanged, kept=len(kept) + prepared.older)
         if arrival.kept is not None:
             return FileProgress(unchanged=prepared.resources)
         if len(rows) <= prepared.resources:

@@ -112,7 +112,8 @@ async def _store(
     """Store the resources at these places of the batch, as their rules allow; return their fates."""
     wanted = [batch[place] for place in places]
     incoming = [
-        Incoming(batch[place].type, batch[place].id, batch[place].digest, rules[place]) for place in places
+        Incoming(one.type, one.id, one.digest, rules[place], one.sent_at)
+        for place, one in zip(places, wanted, strict=True)
     ]
     fresh: list[Encoded] = []
     fates: dict[int, Fate] = {}

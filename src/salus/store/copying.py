@@ -44,6 +44,7 @@ class Encoded(msgspec.Struct, frozen=True, array_like=True):
         resource, ranges, strings: rows of the three tables, "" for none.
         binaries: ids of the Binary resources that it names.
         identities: tokens of the patients that it names by an identifier alone.
+        sent_at: when its source changed it last, as it says; "" where it does not.
     """
 
     compartment: str
@@ -56,6 +57,7 @@ class Encoded(msgspec.Struct, frozen=True, array_like=True):
     strings: bytes
     binaries: tuple[str, ...] = ()
     identities: tuple[int, ...] = ()
+    sent_at: str = ""
 
     def versioned(self, version: int, updated: datetime) -> bytes:
         """Return the row of `resource` with another version and time."""
@@ -129,6 +131,7 @@ def encode_row(row: Row, patients: tuple[str, ...], updated: datetime) -> Encode
         ),
         index.binaries,
         index.identities,
+        row.sent_at,
     )
 
 

@@ -12,13 +12,14 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from salus.standards.fhir.search.values import date_interval
 from salus.store.postgres import Connection
 
 Rule = Literal["file", "document", "absent", "overwrite"]
 """file: a content seen before changes nothing. document: of a document not seen before, which may say again
 what an earlier one said. absent: only where there is nothing. overwrite: the source wins."""
 Fate = Literal["stored", "unchanged", "kept"]
-"""kept: the content is new, but what was edited or deleted here stays."""
+"""kept: the content is new, but what was edited or deleted here stays, or what its source changed later."""
 
 _KNOWN = """
 SELECT compartment, type, id, version, updated, deleted, hidden, digest, received
@@ -33,15 +34,33 @@ WHERE EXISTS (
         AND sha256(old.content) = wanted.digest
 )
 """
+_CONTENTS = """
+SELECT wanted.place, r.content FROM unnest($1::integer[], $2::text[], $3::text[])
+    AS wanted (place, type, id) JOIN resource r ON (r.type, r.id) = (wanted.type, wanted.id)
+"""
+
+
+class _Meta(msgspec.Struct):
+    lastUpdated: str = ""
+
+
+class _Head(msgspec.Struct):
+    meta: _Meta = msgspec.field(default_factory=_Meta)
 
 
 class Incoming(msgspec.Struct, frozen=True):
-    """A resource as it was sent: `digest` is the SHA-256 of its content."""
+    """A resource as it was sent.
+
+    Args:
+        digest: SHA-256 of its content.
+        sent_at: meta.lastUpdated as sent, "" for none.
+    """
 
     type: str
     id: str
     digest: bytes
     rule: Rule = "file"
+    sent_at: str = ""
 
 
 class Judged(NamedTuple):
@@ -67,10 +86,30 @@ async def judge(connection: Connection, incoming: Sequence[Incoming]) -> list[Ju
     if differing:
         columns = [list(column) for column in zip(*differing, strict=True)]
         seen = {row["place"] for row in await connection.fetch(_SEEN, *columns)}
+    older = await _older(connection, incoming, [place for place, *_ in differing if place not in seen])
     return [
-        Judged(_fate(one, current, place in seen), current)
+        Judged("kept" if place in older else _fate(one, current, place in seen), current)
         for place, (one, current) in enumerate(zip(incoming, currents, strict=True))
     ]
+
+
+async def _older(connection: Connection, incoming: Sequence[Incoming], places: Sequence[int]) -> set[int]:
+    """Return the places of what its source changed before what is current here, by the source's own clock."""
+    dated = [place for place in places if incoming[place].rule == "file" and incoming[place].sent_at]
+    if not dated:
+        return set()
+    types, ids = [incoming[place].type for place in dated], [incoming[place].id for place in dated]
+    rows = await connection.fetch(_CONTENTS, dated, types, ids)
+    return {row["place"] for row in rows if _is_before(incoming[row["place"]].sent_at, row["content"])}
+
+
+def _is_before(sent_at: str, content: bytes) -> bool:
+    try:
+        known = msgspec.json.decode(content, type=_Head).meta.lastUpdated if content else ""
+    except msgspec.DecodeError:
+        return False
+    one, other = date_interval(sent_at), date_interval(known)
+    return one is not None and other is not None and one[0] < other[0]
 
 
 def _is_same(one: Incoming, current: Any) -> bool:  # Any: an asyncpg record

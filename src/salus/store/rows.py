@@ -22,6 +22,7 @@ class Row(msgspec.Struct, frozen=True):
         digest: SHA-256 of `content`.
         content: the bytes as received.
         index: the values it is found by.
+        sent_at: when its source changed it last (meta.lastUpdated as sent), "" where it does not say.
     """
 
     compartment: str
@@ -33,6 +34,7 @@ class Row(msgspec.Struct, frozen=True):
     digest: bytes
     content: bytes
     index: IndexRow
+    sent_at: str = ""
 
 
 class StoredResource(msgspec.Struct, frozen=True):
@@ -62,6 +64,7 @@ def make_row(
     index: IndexRow,
     source: str = "",
     source_id: str = "",
+    sent_at: str = "",
 ) -> Row:
     """Return the row of a resource. A Patient is in its own compartment, whatever it links to.
 
@@ -83,6 +86,7 @@ def make_row(
         digest=hashlib.sha256(content).digest(),
         content=content,
         index=index,
+        sent_at=sent_at,
     )
 
 

@@ -28,6 +28,9 @@ WHOLE = frozenset({"transaction", "document", "message"})
 EACH = frozenset({"collection", "searchset", "history", "batch"})
 """Types of Bundle that are taken resource by resource."""
 
+AT_ONCE = frozenset({"document", "history"})
+"""Types of Bundle that are read as one: an entry says little without the others."""
+
 _PIECE_BYTES = 1 << 20
 _SHOWN_BYTES = 1 << 16
 _BLANK = re.compile(r"[ \t\r\n]*")
@@ -260,8 +263,11 @@ def _whole_problem(bundle: _Bundle, stream: BinaryIO, limits: Limits, *, is_smal
         return _why_not(stream, limits)
     if is_small and bundle.type in WHOLE:
         return _why_not(stream, limits)
-    if bundle.type == "document":
-        return f"A document may have at most {limits.document_bytes_max} bytes (limits.document_bytes_max)."
+    if bundle.type in AT_ONCE:
+        return (
+            f"A Bundle of type {bundle.type} may have at most {limits.document_bytes_max} bytes "
+            "(limits.document_bytes_max)."
+        )
     return kind_problem(bundle.type)
 
 
