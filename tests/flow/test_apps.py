@@ -1,11 +1,13 @@
 """An app opens a person's data by HTTP alone: from discovery to a search, and everything it must not do."""
 
+import asyncio
 import base64
 import hashlib
 import html
 import json
 import re
 import secrets
+from datetime import timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
@@ -15,11 +17,13 @@ from joserfc.jwk import ECKey
 
 from salus.cli.node import make_node
 from salus.core.access import Caller, Purpose, Role
+from salus.core.clock import utc_now
 from salus.node import open_node
 from salus.settings import Settings
 from salus.standards.jose.compact import sign, verify
 from salus.standards.smart.assertion import ASSERTION_TYPE, claims_for
 from salus.store.federation import Client, register_client, switch_off_client
+from salus.store.revocations import follow_revocations
 from salus.trust.tokens import issue
 from salus.web.portal.personas import persona_caller
 from salus.web.portal.session import SESSION, open_sessions
@@ -39,14 +43,29 @@ CLINIC = Client(
 )
 
 
+class Clock:
+    """The present, with a difference that a test chooses."""
+
+    def __init__(self):
+        self.ahead = timedelta()
+
+    def __call__(self):
+        return utc_now() + self.ahead
+
+
 @pytest.fixture
-async def node(tmp_path, database_url):
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+async def node(tmp_path, database_url, clock):
     settings = Settings(
         node="pt-1", name="Portugal", country="PT", base_url=BASE, port=9, database=database_url, demo=True,
         languages=("en",),
     )  # fmt: skip
     make_node(tmp_path, settings)
-    async with open_node(tmp_path) as opened:
+    async with open_node(tmp_path, clock) as opened:
         services = opened.services
         for app in (HEART, CLINIC):
             await register_client(services.database, app, now=services.clock())
@@ -525,3 +544,84 @@ async def test_the_consent_page_speaks_four_languages(node):
             assert f"&amp;language={language}" in page.text
             apps = await http.get(f"/apps?language={language}")
             assert f'lang="{language}"' in apps.text
+
+
+async def test_a_code_of_another_app_ends_what_it_came_of(node):
+    app = App()
+    async with logged_in(node) as http:
+        page = await http.get(app.address("launch/patient patient/Observation.rs offline_access"))
+        code = app.answer(await decide(http, page))["code"]
+        fields = {
+            "grant_type": "authorization_code", "code": code, "redirect_uri": app.redirect,
+            "code_verifier": app.verifier,
+        }  # fmt: skip
+        assert (await signed(http, node, fields)).json()["error"] == "invalid_grant"
+        assert (await app.tokens(http, code)).json()["error"] == "invalid_grant"
+        tokens = await allowed(node, "launch/patient patient/Observation.rs offline_access")
+        fields = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+        assert (await signed(http, node, fields)).json()["error"] == "invalid_grant"
+        assert (await fhir(node, tokens["access_token"], "Observation")).status_code == 401
+
+
+async def test_codes_launches_and_refresh_tokens_end_by_the_clock(node, clock):
+    app = App()
+    async with logged_in(node) as http:
+        page = await http.get(app.address("launch/patient patient/Observation.rs offline_access"))
+        late = app.answer(await decide(http, page))["code"]
+        clock.ahead = timedelta(seconds=61)
+        assert (await app.tokens(http, late)).json()["error"] == "invalid_grant"
+        page = await http.get(app.address("launch/patient patient/Observation.rs offline_access"))
+        tokens = (await app.tokens(http, app.answer(await decide(http, page))["code"])).json()
+        for days, good in ((89, True), (89 + 91, False)):
+            clock.ahead = timedelta(days=days)
+            answer = await refresh(http, tokens["refresh_token"])
+            assert ("access_token" in answer.json()) is good
+            tokens = answer.json()
+    clock.ahead = timedelta()
+    async with logged_in(node, Role.CLINICIAN) as http:
+        form = {"csrf": csrf(await http.get("/apps?patient=ana")), "client": "heart", "patient": "ana"}
+        opened = await http.post("/apps/open", data=form)
+        launch = parse_qs(
+            urlsplit(html.unescape(re.search(r'href="(https://heart[^"]+)"', opened.text)[1])).query
+        )
+        clock.ahead = timedelta(seconds=301)
+        late = await http.get(app.address("launch patient/Observation.rs", launch=launch["launch"][0]))
+        assert app.answer(late)["error"] == "invalid_request"
+
+
+async def test_another_process_of_the_node_hears_of_the_end_of_a_consent(node):
+    tokens = await allowed(node, "launch/patient patient/Observation.rs")
+    async with follow_revocations(node.services.database) as heard, logged_in(node) as http:
+        page = await http.get("/apps")
+        consent = re.search(r'name="consent" value="(\w+)"', page.text).group(1)
+        await http.post("/apps/end", data={"csrf": csrf(page), "consent": consent})
+        async with asyncio.timeout(5):
+            while f"consent {consent}" not in heard:  # noqa: ASYNC110  a dictionary tells nobody
+                await asyncio.sleep(0.01)
+    assert (await fhir(node, tokens["access_token"], "Observation")).status_code == 401
+
+
+async def test_a_session_that_an_attacker_plants_opens_nothing(node):
+    app = App()
+    address = app.address("launch/patient patient/*.rs")
+    tokens = await allowed(node, "launch/patient patient/*.rs")
+    for planted in ("guessed", tokens["access_token"], "a.b.c"):
+        async with browser(node) as http:
+            http.cookies.set(SESSION, planted)
+            assert (await http.get(address)).headers["location"].startswith("/login?")
+            assert (await http.get("/apps")).headers["location"].startswith("/login")
+
+
+async def test_the_page_of_a_patient_leads_to_the_apps_that_can_be_opened(node):
+    async with browser(node, follow_redirects=True) as http:
+        page = await http.get("/login")
+        form = {"csrf": csrf(page), "persona": "clinician"}
+        await http.post("/login", data=form)
+        page = await http.get("/apps?patient=ana")
+        assert "Open Heart App" in page.text
+        assert "Clinic App" not in page.text
+        assert "Open Heart App" not in (await http.get("/apps")).text
+        missing = {"csrf": csrf(page), "client": "heart", "patient": "nobody"}
+        assert (await http.post("/apps/open", data=missing)).status_code == 404
+        unknown = {**missing, "client": "clinic", "patient": "ana"}
+        assert (await http.post("/apps/open", data=unknown)).status_code == 404

@@ -100,7 +100,7 @@ def face(services: Services) -> Face:
             answer = problem(visit, error)
         await answer(scope, receive, send)
 
-    return Face((AUTHORIZE, PROVIDER, APPS), application)
+    return Face((AUTHORIZE, PROVIDER, APPS), application, {PROVIDER: ("GET",)}, (PROVIDER,))
 
 
 async def _authorize(visit: Visit) -> Response:
