@@ -23,6 +23,7 @@ from salus.core.access import Caller, Purpose, Role
 from salus.core.clock import utc_now
 from salus.node import load_node_keys, open_services, terms_of
 from salus.settings import read_settings
+from salus.store.federation import Client, register_client
 from salus.store.revocations import revoke
 from salus.trust import tokens
 from salus.trust.keys import NodeKeys, make_keys
@@ -32,6 +33,8 @@ ANSWER_SECONDS_MAX = 20
 OWN, OTHER = "own-1a", "other-2b"
 HIDDEN = "Otherhidden"
 """Stands in the record of `OTHER` only: nobody but a professional may be told."""
+APP = Client("app", "App", [], ("launch/patient", "patient/*.rs"), (), (), ("http://127.0.0.1:1/callback",))
+"""A registered public app, so that its requests are refused for what is wrong with them."""
 JSON = "application/fhir+json"
 _RAW = "/?=&%:$;,|*+!'()@[]{}<>\\^`#~"
 _ROOT = ("/oauth/", "/.well-known/")
@@ -199,8 +202,8 @@ def _described(served: Served, record: Path, foreign: NodeKeys) -> Target:
         "OTHER": OTHER,
         "ANY": "any",
         "BASE": f"http://127.0.0.1:{served.port}/fhir",
-        "CLIENT": "app",
-        "REDIRECT": "http://127.0.0.1:1/callback",
+        "CLIENT": APP.id,
+        "REDIRECT": APP.redirects[0],
         "VALID": citizen,
         "EXPIRED": bare.token(Role.CITIZEN, Purpose.PATIENT_REQUEST, patient=OWN, now=hours_ago),
         "REVOKED": _revoked(served.data, bare),
@@ -222,12 +225,13 @@ def _caller(
 
 
 def _revoked(data: Path, bare: Target) -> str:
-    """Return a token of the citizen that the node took back."""
+    """Return a token of the citizen that the node took back; register the app on the way."""
     token = bare.token(Role.CITIZEN, Purpose.PATIENT_REQUEST, patient=OWN)
     read = tokens.verify(bare.keys.token, token, bare.terms, now=utc_now())
 
     async def take_back() -> None:
         async with open_services(data) as (_, services):
+            await register_client(services.database, APP, now=utc_now())
             await revoke(services.database, read.caller.token_id, read.expires_at)
 
     asyncio.run(take_back())
