@@ -16,7 +16,8 @@ import msgspec
 from salus.core.clock import Clock, utc_now
 from salus.core.errors import StorageUnavailable
 from salus.core.identifiers import new_id
-from salus.federation.anchor import refresh
+from salus.federation.anchor import refresh, settle
+from salus.federation.chains import POLL_SECONDS, Chains
 from salus.federation.comparing import compare_logs
 from salus.federation.membership import Membership
 from salus.federation.membership_list import key_id
@@ -52,6 +53,7 @@ from salus.web import (
     mhd,
     notices,
     openapi,
+    openid_federation,
     pdqm,
     proxies,
     restrictions,
@@ -128,6 +130,7 @@ async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tup
         standing = await stack.enter_async_context(follow_standing(database, clock))
         client = await stack.enter_async_context(_client(limits.peer_deadline_ms))
         membership = Membership(data)
+        chains = Chains(data, membership, client, clock, skew_seconds=limits.clock_skew_seconds)
         kid = key_id(keys.federation.as_dict(private=False))
         sign = partial(compact.sign, key=keys.federation, kid=kid)
         yield (
@@ -152,14 +155,15 @@ async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tup
                 journal=journal,
                 standing=standing,
                 doorkeeper=Doorkeeper(
-                    keys.token, terms, clock, revoked, lambda node: membership.is_active(node, clock())
+                    keys.token, terms, clock, revoked, chains.admits
                 ),
                 terms=terms,
                 keys=keys,
                 membership=membership,
+                chains=chains,
                 peers=Peers(
                     node=settings.node,
-                    membership=membership,
+                    chains=chains,
                     client=client,
                     sign=sign,
                     clock=clock,
@@ -225,6 +229,7 @@ def faces(services: Services) -> list[Face]:
         smart.face(services),
         authorize.face(services),
         membership_face(services),
+        openid_federation.face(services),
         ledger.face(services),
         incidents.face(services),
         restrictions.face(services),
@@ -256,6 +261,8 @@ async def _background(services: Services) -> AsyncIterator[None]:
         "membership": lambda: _every(
             REFRESH_SECONDS, lambda: refresh(services.membership, services.client, services.node, clock())
         ),
+        "anchor": lambda: _every(SWEEP_SECONDS, lambda: _settle(services)),
+        "trust chains": lambda: _every(POLL_SECONDS, services.chains.tend),
         "parameters": lambda: _every(LOOK_SECONDS, lambda: _refresh_parameters(database)),
         "indexing": lambda: _every(LOOK_SECONDS, lambda: _index(database, services.keys.search)),
         "refusals": lambda: _every(REFUSALS_SECONDS, lambda: write_refusals(services)),
@@ -324,6 +331,11 @@ async def _index(database: Database, key: bytes) -> None:
     """Index the stored resources by the search parameters that are not ready, if there are any."""
     async for _ in reindex(database, key=key, batch=INDEX_BATCH):
         await asyncio.sleep(0)
+
+
+async def _settle(services: Services) -> None:
+    """Keep the register in force of an anchor that this node answers for."""
+    await asyncio.to_thread(settle, services.data, services.base_url, now=services.clock())
 
 
 async def _sweep(database: Database, clock: Clock) -> None:

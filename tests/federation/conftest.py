@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from joserfc.jwk import ECKey
 from salus.cli.node import make_node
 from salus.core.access import Caller, Purpose, Role
 from salus.core.clock import utc_now
+from salus.federation.authority import Authority, configuration, mark_for, statement_about
+from salus.federation.entity import node_configuration
 from salus.federation.membership import install_list
 from salus.federation.membership_list import Member, MembershipList, key_id, sign_list
 from salus.node import faces, open_services
@@ -38,6 +40,10 @@ from salus.web.services import Application, Face, Services
 
 _NAMES = itertools.count()
 DAY = timedelta(days=1)
+ANCHOR = "http://127.0.0.1:1/federation/anchor"
+"""Of the federation of these tests; nobody answers there."""
+KEYS: dict[str, ECKey] = {}
+"""Private keys of members by their thumbprints, to sign what they say of themselves."""
 
 
 class Clock:
@@ -110,13 +116,30 @@ class Federation(msgspec.Struct):
     nodes: dict[str, Node]
 
     def publish(self, *members: Member, expires_in: timedelta = DAY) -> None:
-        """Sign the next list and bring it to every node."""
+        """Sign the next list, and bring it and trust chains to its members to every node."""
         now = utc_now().replace(microsecond=0)
         version = self.current.version + 1
-        self.current = MembershipList("test", version, now, now + expires_in, tuple(members))
+        self.current = MembershipList("test", version, now, now + expires_in, tuple(members), ANCHOR)
         token = sign_list(self.current, self.anchor)
         for node in self.nodes.values():
             install_list(node.folder, token, anchor=self.anchor.as_dict(private=False))
+        for member in self.current.members:
+            if member.state(now) == "active":
+                self.vouch_for(member)
+
+    def vouch_for(self, member: Member) -> None:
+        """Bring a trust chain to the member to every node."""
+        for node in self.nodes.values():
+            now = node.clock()
+            node.services.chains.keep(member, self.chain_to(member, now), fetched_at=now.timestamp())
+
+    def chain_to(self, member: Member, now: datetime) -> tuple[str, str, str]:
+        """Return what the member says of itself, and what the anchor says of it and of itself."""
+        anchor = Authority(self.current, (self.anchor,))
+        mark = mark_for(anchor, member.base_url, now=now)
+        own = node_configuration(member, KEYS[member.keys[0]["kid"]], anchor=ANCHOR, marks=[mark], now=now)
+        about = statement_about(anchor, member.base_url, now=now)
+        return own, about, configuration(anchor, now=now)
 
     def member(self, node: str) -> Member:
         return next(each for each in self.current.members if each.node == node)
@@ -150,10 +173,17 @@ async def serving(application: Application, port: int) -> AsyncIterator[None]:
 
 
 def as_member(node: Node, country: str) -> Member:
-    key = load_keys(node.folder / "keys").federation.as_dict(private=False)
-    public = {name: key[name] for name in ("kty", "crv", "x", "y")} | {"kid": key_id(key)}
+    key = load_keys(node.folder / "keys").federation
     until = (utc_now() + DAY).replace(microsecond=0)
-    return Member(node.name, country, f"Node {node.name}", node.url, [public], until)
+    return Member(node.name, country, f"Node {node.name}", node.url, [public_part(key)], until)
+
+
+def public_part(key: ECKey) -> dict[str, Any]:
+    """Return the public half of a member's key, and remember the other."""
+    found = key.as_dict(private=False)
+    public = {name: found[name] for name in ("kty", "crv", "x", "y")} | {"kid": key_id(found)}
+    KEYS[public["kid"]] = key
+    return public
 
 
 def all_faces(services: Services) -> list[Face]:

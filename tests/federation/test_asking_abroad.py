@@ -4,10 +4,10 @@ import httpx
 import msgspec
 import pytest
 from tests.federation.conftest import local_token, put
-from tests.federation.test_tokens import MARI, ask
+from tests.federation.test_tokens import MARI, ask, shown
 
 from salus.core.access import Caller, Outcome, Purpose, Role
-from salus.store.ledger import decode_entry
+from salus.store.ledger import leaf_in
 from salus.trust.tokens import issue
 
 RUI = {"resourceType": "Patient", "id": "rui", "name": [{"family": "Costa"}], "birthDate": "1980-02-02"}
@@ -22,8 +22,8 @@ ASKED = {
 }
 
 
-async def post(node, path, token, body):
-    headers = {"authorization": f"Bearer {token}"}
+async def post(node, path, token, body, headers=None):
+    headers = headers or {"authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
         return await client.post(f"{node.url}{path}", json=body)
 
@@ -31,7 +31,7 @@ async def post(node, path, token, body):
 async def leaves(node):
     async with node.services.database.system() as connection:
         rows = await connection.fetch("SELECT entry FROM leaf ORDER BY arrival")
-    return [decode_entry(row["entry"]) for row in rows]
+    return [leaf_in(connection, row["entry"]) for row in rows]
 
 
 @pytest.fixture
@@ -48,7 +48,8 @@ async def test_the_token_of_another_node_asks_nothing_abroad_and_the_attempt_is_
     looking = (await ask(federation, asker=lookup, jti="j2")).json()["access_token"]
     for token in (patient, looking):
         for path, body in ASKED.items():
-            answer = await post(home, path, token, body)
+            headers = shown(federation, "POST", f"{home.url}{path}", token)
+            answer = await post(home, path, token, body, headers)
             assert answer.status_code == 403, (path, answer.text)
             assert "own professionals" in answer.text
     refused = [leaf for leaf in await leaves(home) if leaf.rule == "speaks-for-own-professionals-only"]

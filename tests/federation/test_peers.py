@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 from joserfc.jwk import ECKey
-from tests.federation.conftest import DAY, as_member, free_port, serving
+from tests.federation.conftest import DAY, as_member, free_port, public_part, serving
 
 from salus.core.access import Purpose, Role
 from salus.core.clock import utc_now
 from salus.core.errors import AccessRefused, Conflict, PeerUnavailable
 from salus.core.limits import Limits
 from salus.federation.fanout import fan_out
-from salus.federation.membership_list import Member, key_id
+from salus.federation.membership_list import Member
 from salus.federation.peers import Peers, path_of, read_json
 from salus.standards.smart.asker import Asker
 
@@ -42,8 +42,7 @@ def rogue(answers, calls=None):
 
 
 def rogue_member(name, port, **changes):
-    key = ECKey.generate_key("P-384").as_dict(private=False)
-    public = {part: key[part] for part in ("kty", "crv", "x", "y")} | {"kid": key_id(key)}
+    public = public_part(ECKey.generate_key("P-384"))
     until = (utc_now() + DAY).replace(microsecond=0)
     return Member(name, "XX", name, f"http://127.0.0.1:{port}", [public], until, **changes)
 
@@ -58,7 +57,7 @@ async def with_rogues(federation, **applications):
     services = federation.nodes["ee-1"].services
     peers = Peers(
         node="ee-1",
-        membership=services.membership,
+        chains=services.chains,
         client=services.client,
         sign=services.peers._sign,
         clock=services.clock,

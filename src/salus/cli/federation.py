@@ -40,6 +40,7 @@ EXAMPLES = """
   salus federation admit ee.jws --data PT --out list.jws   there: admit it
   salus federation install list.jws --anchor-key key.json --data EE    here: take the list
   salus federation revoke ee-1 --data PT                   from now on ee-1 gets nothing
+  salus federation rotate --data PT                        a new key for the anchor; later: rotate --finish
   salus federation list --data PT
 """
 
@@ -56,6 +57,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--anchor-key", type=Path, metavar="FILE", help="install: the anchor's key (JWK)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="admit, revoke: write the list to FILE")
     parser.add_argument("--days", type=int, default=anchor.MEMBER_DAYS, help="join: it lasts this long")
+    parser.add_argument("--finish", action="store_true", help="rotate: take the anchor's old key away")
     parser.add_argument("--readmit", action="store_true", help="join, admit: also a node that was revoked")
     parser.add_argument("--json", action="store_true", help="list: as one JSON object")
 
@@ -68,7 +70,8 @@ def run(options: argparse.Namespace) -> int:
 def _init(options: argparse.Namespace) -> int:
     if not options.name:
         raise SettingsInvalid("name the federation: salus federation init --name NAME")
-    made = anchor.make_federation(options.data, options.name, now=utc_now())
+    address = read_settings(options.data).base_url
+    made = anchor.make_federation(options.data, options.name, now=utc_now(), address=address)
     say(f"Federation {made.federation} is made; its anchor's key is in {options.data / 'federation'}.")
     say("Keep that key safe: who holds it decides who belongs. Nobody belongs yet, not even this node:")
     say(f"  {program()} federation join --data {options.data}")
@@ -103,6 +106,18 @@ def _revoke(options: argparse.Namespace) -> int:
     return _tell(options.data, renewed, options.out)
 
 
+def _rotate(options: argparse.Namespace) -> int:
+    renewed = anchor.rotate(options.data, now=utc_now(), finish=options.finish)
+    name = f"federation {renewed.federation} (list version {renewed.version})"
+    if options.finish:
+        say(f"The anchor of {name} has its new key only.")
+    else:
+        say(f"The anchor of {name} has a new key beside the old one, and says so itself.")
+        say("Every member takes it when it next reaches the anchor: in minutes, or when it is switched on.")
+        say(f"Then take the old one away: {program()} federation rotate --finish --data {options.data}")
+    return _tell(options.data, renewed)
+
+
 def _install(options: argparse.Namespace) -> int:
     key = None
     if options.anchor_key is not None:
@@ -126,6 +141,7 @@ def _list(options: argparse.Namespace) -> int:
         head = {
             "federation": known.federation,
             "version": known.version,
+            "anchor": known.anchor,
             "expires_at": known.expires_at.isoformat(),
         }
         say_json(msgspec.json.encode(head | {"members": rows}))
@@ -198,6 +214,7 @@ ACTIONS = {
     "join": _join,
     "admit": _admit,
     "revoke": _revoke,
+    "rotate": _rotate,
     "install": _install,
     "list": _list,
 }

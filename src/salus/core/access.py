@@ -172,9 +172,9 @@ class Leaf(msgspec.Struct, frozen=True, omit_defaults=True):
         resources: how many resources of this patient left or changed.
         outcome: served, refused or failed.
         rule: id of the policy rule that decided.
-        marks: what is out of the ordinary, sorted: "assisted" (by staff at a desk), "cut-off" (the federation's
-            anchor could not be asked about the node abroad), "emergency", "unproven" (that the patient is with
-            the professional abroad). A leaf without marks has no such member.
+        marks: what is out of the ordinary, sorted: "assisted" (by staff at a desk), "cut-off" (the anchor
+            could not be asked about the node abroad), "emergency", "unproven" (that the patient is with the
+            professional abroad). A leaf without marks has no such member.
     """
 
     at: datetime

@@ -19,27 +19,47 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from salus.core.errors import Conflict, SalusError, SettingsInvalid
-from salus.federation.membership import Membership, install_list, read_membership
+from salus.federation.authority import Authority
+from salus.federation.membership import Membership, install_list, read_membership, write_pins
 from salus.federation.membership_list import (
     LIST_SIZE_MAX,
     Member,
     MembershipList,
+    next_list,
     sign_list,
     with_member,
     without_member,
 )
-from salus.store.federation import ANCHOR_KEY_FILE, LIST_FILE, folder_lock, read_file, write_file
+from salus.store.federation import (
+    ANCHOR_FILE,
+    ANCHOR_KEY_FILE,
+    LIST_FILE,
+    folder_lock,
+    read_file,
+    stamp,
+    write_file,
+)
 
 LOCAL_FILE = "local.json"
 ANCHOR_LOCK = "anchor.lock"
 LIST_DAYS = 90
 MEMBER_DAYS = 365
 MEMBERS_PATH = "/federation/members"
+ANCHOR_PATH = "/federation/anchor"
 SPREAD_TIMEOUT_SECONDS = 5.0
 
 
-def make_federation(folder: Path, name: str, *, now: datetime, days: int = LIST_DAYS) -> MembershipList:
+def make_federation(
+    folder: Path, name: str, *, now: datetime, days: int = LIST_DAYS, address: str = ""
+) -> MembershipList:
     """Make the anchor's key and an empty list in the folder.
+
+    Args:
+        folder: of the node that answers for the anchor.
+        name: of the federation.
+        now: the present.
+        days: for how long the list admits anybody, unless it is signed again.
+        address: base address of that node.
 
     Raises:
         Conflict: the folder holds or has joined a federation already.
@@ -49,7 +69,8 @@ def make_federation(folder: Path, name: str, *, now: datetime, days: int = LIST_
             raise Conflict(f"{folder} has a federation already; see `salus federation list`")
         anchor = ECKey.generate_key("P-384", auto_kid=True)
         write_file(folder, ANCHOR_KEY_FILE, json.dumps(anchor.as_dict(private=True)))
-    empty = MembershipList(name, 1, _whole(now), _whole(now) + timedelta(days=days), ())
+    entity = f"{address}{ANCHOR_PATH}" if address else ""
+    empty = MembershipList(name, 1, _whole(now), _whole(now) + timedelta(days=days), (), entity)
     install_list(folder, sign_list(empty, anchor), anchor=anchor.as_dict(private=False))
     return empty
 
@@ -98,6 +119,76 @@ def revoke(anchor_folder: Path, node: str, *, now: datetime) -> MembershipList:
     with folder_lock(anchor_folder, ANCHOR_LOCK):
         renewed = without_member(_known(anchor_folder), node, now=_whole(now), expires_at=expires_at)
         return _publish(anchor_folder, renewed)
+
+
+def settle(folder: Path, address: str, *, now: datetime) -> None:
+    """Sign the register of this folder's anchor anew, if it does not say where the anchor answers, or ages.
+
+    `address` is the base address of the folder's node. A register of before there were trust chains is so
+    read once; another address of the node is taken over.
+    """
+    if not has_anchor(folder):
+        return
+    with folder_lock(folder, ANCHOR_LOCK):
+        known, entity = _known(folder), f"{address}{ANCHOR_PATH}"
+        expires_at = _whole(now) + timedelta(days=LIST_DAYS)
+        if known.anchor != entity or known.expires_at < expires_at - timedelta(days=LIST_DAYS / 2):
+            _publish(folder, next_list(known, now=_whole(now), expires_at=expires_at, anchor=entity))
+
+
+def rotate(folder: Path, *, now: datetime, finish: bool = False) -> MembershipList:
+    """Give the anchor a new key beside the old one, or take the old one away.
+
+    In between, what the anchor says of itself is signed with the old key and names both, so that every member
+    that asks in that time learns of the new one.
+
+    Raises:
+        Conflict: a change of keys is underway, or none is that could be finished.
+    """
+    _known(folder)
+    with folder_lock(folder, ANCHOR_LOCK):
+        known, keys = _known(folder), anchor_keys(folder)
+        if finish == (len(keys) == 1):
+            raise Conflict(
+                "no change of the anchor's key is underway; begin one with: salus federation rotate"
+                if finish
+                else "a change of the anchor's key is underway; end it with: salus federation rotate --finish"
+            )
+        both = keys if finish else (ECKey.generate_key("P-384", auto_kid=True), *keys)
+        keys = both[:1] if finish else both
+        renewed = next_list(known, now=_whole(now), expires_at=_whole(now) + timedelta(days=LIST_DAYS))
+        folders = [folder, *_folders(folder, renewed)]
+        write_file(folder, ANCHOR_KEY_FILE, json.dumps({"keys": [key.as_dict(private=True) for key in keys]}))
+        for trusted in (both, keys):  # the list that is there is signed with the old key
+            for path in folders:
+                write_pins(path, [key.as_dict(private=False) for key in trusted])
+            if trusted is both:
+                _publish(folder, renewed)
+        return renewed
+
+
+class AnchorFolder:
+    """The anchor that a folder holds, if it does. Looks again when its register or keys were replaced."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stamp: tuple[tuple[int, int], ...] | None = None
+        self._authority: Authority | None = None
+
+    @property
+    def current(self) -> Authority | None:
+        """Return the anchor, None where the folder holds none that has an address."""
+        found = tuple(stamp(self._folder, name) for name in (LIST_FILE, ANCHOR_KEY_FILE, ANCHOR_FILE))
+        if found != self._stamp:
+            self._authority = read_authority(self._folder)
+            self._stamp = found
+        return self._authority
+
+
+def read_authority(folder: Path) -> Authority | None:
+    """Return the anchor of the folder, None when it holds none that has an address."""
+    known = read_membership(folder) if has_anchor(folder) else None
+    return Authority(known, anchor_keys(folder)) if known is not None and known.anchor else None
 
 
 def has_anchor(folder: Path) -> bool:
@@ -163,19 +254,33 @@ def _known(folder: Path) -> MembershipList:
 
 
 def _publish(folder: Path, renewed: MembershipList) -> MembershipList:
-    token = sign_list(renewed, _anchor_key(folder))
+    key = anchor_keys(folder)[0]
+    token = sign_list(renewed, key)
     install_list(folder, token)
-    public = _anchor_key(folder).as_dict(private=False)
-    for node, path in _local(folder).items():
-        if (path / "salus.toml").exists() and path.resolve() != folder.resolve() and renewed.knows(node):
-            install_list(path, token, anchor=public)
+    for path in _folders(folder, renewed):
+        install_list(path, token, anchor=key.as_dict(private=False))
     return renewed
 
 
-def _anchor_key(folder: Path) -> ECKey:
+def _folders(folder: Path, register: MembershipList) -> list[Path]:
+    """Return the folders of the other members that are on this machine."""
+    return [
+        path
+        for node, path in _local(folder).items()
+        if (path / "salus.toml").exists() and path.resolve() != folder.resolve() and register.knows(node)
+    ]
+
+
+def anchor_keys(folder: Path) -> tuple[ECKey, ...]:
+    """Return the anchor's private keys, the newest first.
+
+    Raises:
+        SettingsInvalid: they cannot be read.
+    """
     try:
-        return ECKey.import_key(json.loads(read_file(folder, ANCHOR_KEY_FILE) or ""))
-    except (JoseError, ValueError) as error:
+        found = json.loads(read_file(folder, ANCHOR_KEY_FILE) or "")
+        return tuple(ECKey.import_key(each) for each in found.get("keys", [found]))
+    except (JoseError, ValueError, AttributeError) as error:
         raise SettingsInvalid(
             f"the anchor's key in {folder} cannot be read; restore it from a backup"
         ) from error

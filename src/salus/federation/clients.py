@@ -14,7 +14,8 @@ from salus.core.access import Caller, Leaf, Outcome, Purpose, Role
 from salus.core.errors import AccessRefused, MalformedContent, NotAuthenticated
 from salus.core.identifiers import is_fhir_id
 from salus.core.limits import Limits
-from salus.federation.membership import Membership
+from salus.federation.chains import Chains, Held, Vouched
+from salus.federation.membership_list import Member
 from salus.standards.jose import compact
 from salus.standards.smart.asker import Asker
 from salus.standards.smart.assertion import ALGORITHMS, Assertion, check_claims
@@ -46,6 +47,8 @@ class Applicant(msgspec.Struct, frozen=True):
         assertion: what it said.
         roles: for whom it was registered to speak; of no meaning for a member.
         purposes: for what it was registered to ask on their behalf.
+        vouched_until: when the trust chain of a member ends, in seconds since 1970; None for no member.
+        cut_off: that chain has ended, and the federation's anchor cannot be asked for another.
     """
 
     client: str
@@ -55,6 +58,8 @@ class Applicant(msgspec.Struct, frozen=True):
     assertion: Assertion
     roles: tuple[Role, ...] = ()
     purposes: tuple[Purpose, ...] = ()
+    vouched_until: float | None = None
+    cut_off: bool = False
 
 
 def claimed_client(token: str) -> str:
@@ -73,7 +78,7 @@ async def authenticate_client(
     token: str,
     *,
     endpoint: str,
-    membership: Membership,
+    chains: Chains,
     database: Database,
     now: datetime,
     limits: Limits,
@@ -82,19 +87,21 @@ async def authenticate_client(
 
     Raises:
         NotAuthenticated: the assertion is wrong, stale, used already, or its client is unknown.
-        AccessRefused: the client is a node whose membership has expired or was revoked.
+        AccessRefused: the client is a node whose membership has expired or was revoked, or for which there is
+            no trust chain.
     """
     client = claimed_client(token)
-    node: str | None
-    current = membership.current
+    held: Held | None = None
+    found = Vouched.NONE
+    current = chains.membership.current
     if current is not None and current.state(client, now) != "unknown":
-        member = current.admitted(client, now)
-        node, known = member.node, Client(client, member.name, member.keys, ())
+        held, found = await _vouched(token, chains, current.admitted(client, now))
+        known = Client(client, held.member.name, held.member.keys, ())
     else:
         registered = await find_client(database, client)
         if registered is None:
             raise NotAuthenticated("the client is neither a member node nor registered here")
-        node, known = None, registered
+        known = registered
     signed = compact.verify(token, known.keys, algorithms=ALGORITHMS)
     assertion = check_claims(
         signed.claims, endpoint=endpoint, now=now.timestamp(), skew_seconds=limits.clock_skew_seconds
@@ -102,7 +109,26 @@ async def authenticate_client(
     forget_at = datetime.fromtimestamp(assertion.expires_at + limits.clock_skew_seconds + 1, UTC)
     if not await is_first_use(database, client, assertion.jti, forget_at=forget_at, now=now):
         raise NotAuthenticated("the assertion was used already; sign a new one with a new jti")
-    return Applicant(client, known.name, node, known.scopes, assertion, known.roles, known.purposes)
+    return Applicant(
+        client=client,
+        name=known.name,
+        node=held.member.node if held else None,
+        scopes=known.scopes,
+        assertion=assertion,
+        roles=known.roles,
+        purposes=known.purposes,
+        vouched_until=held.chain.expires_at if held else None,
+        cut_off=found is Vouched.CUT_OFF,
+    )
+
+
+async def _vouched(token: str, chains: Chains, member: Member) -> tuple[Held, Vouched]:
+    """Return the member's trust chain, fetched anew when it does not name the key that signed."""
+    held, found = await chains.vouched(member)
+    kid = compact.unverified(token).header.get("kid")
+    if any(key["kid"] == kid for key in held.member.keys):
+        return held, found
+    return await chains.vouched(member, renew=True)
 
 
 def caller_for(applicant: Applicant, scope: str, *, issuer: str) -> Caller:
@@ -125,6 +151,10 @@ def caller_for(applicant: Applicant, scope: str, *, issuer: str) -> Caller:
         return _local(applicant, asker, wanted, issuer)
     if asker is None:
         raise AccessRefused("a member node must say for whom it asks (extensions: ihe_iua or hl7-b2b)")
+    if applicant.cut_off and asker.purpose is not Purpose.EMERGENCY:
+        raise AccessRefused(
+            "this node cannot reach the federation's anchor and answers emergencies only (purpose ETREAT)"
+        )
     narrowed = next((each for each in wanted if "?" in each), None)
     if narrowed is not None:
         raise MalformedContent(
@@ -234,4 +264,5 @@ def _speaking_for(asker: Asker, applicant: Applicant, scopes: tuple[str, ...], i
         patient=asker.patient or None,
         scopes=scopes,
         node=applicant.node,
+        cut_off=applicant.cut_off,
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from salus.core.errors import AccessRefused, MalformedContent
-from salus.federation.membership_list import Member, MembershipList, newer, read_list
+from salus.federation.membership_list import Member, MembershipList, named, newer, read_list
 from salus.standards.jose.keys import Jwk
 from salus.store.federation import ANCHOR_FILE, LIST_FILE, folder_lock, read_file, stamp, write_file
 
@@ -62,22 +63,34 @@ class Membership:
 
 def read_membership(data: Path) -> MembershipList | None:
     """Return the folder's list, verified with the folder's anchor; None without either."""
-    anchor, token = read_anchor(data), read_file(data, LIST_FILE)
-    return read_list(token.strip(), anchor) if anchor is not None and token is not None else None
+    pins, token = read_pins(data), read_file(data, LIST_FILE)
+    return read_list(token.strip(), *pins) if pins and token is not None else None
 
 
 def read_anchor(data: Path) -> Jwk | None:
-    """Return the public key of the anchor that this folder trusts, None when there is none."""
+    """Return the newest public key of the anchor that this folder trusts, None when there is none."""
+    return next(iter(read_pins(data)), None)
+
+
+def read_pins(data: Path) -> tuple[Jwk, ...]:
+    """Return the public keys of the anchor that this folder trusts, the newest first; () without any."""
     text = read_file(data, ANCHOR_FILE)
     if text is None:
-        return None
+        return ()
     try:
         found = json.loads(text)
     except ValueError as error:
         raise MalformedContent(f"the anchor key of {data} is not JSON; join the federation again") from error
-    if not isinstance(found, dict):
+    keys = found.get("keys", [found]) if isinstance(found, dict) else None
+    if not isinstance(keys, list) or not keys or not all(isinstance(key, dict) for key in keys):
         raise MalformedContent(f"the anchor key of {data} is no JWK; join the federation again")
-    return found
+    return tuple(keys)
+
+
+def write_pins(data: Path, keys: Sequence[Jwk]) -> None:
+    """Trust these keys of the anchor from now on, and no others; the newest first."""
+    pins = named(keys)
+    write_file(data, ANCHOR_FILE, json.dumps(pins[0] if len(pins) == 1 else {"keys": pins}))
 
 
 def install_list(data: Path, token: str, *, anchor: Jwk | None = None) -> MembershipList:
@@ -92,13 +105,14 @@ def install_list(data: Path, token: str, *, anchor: Jwk | None = None) -> Member
         Conflict: the list is older than the known one, or of another federation.
         NotAuthenticated: the trusted anchor did not sign it.
     """
-    trusted = read_anchor(data) or anchor
-    if trusted is None:
+    pins = read_pins(data)
+    trusted = pins or ((anchor,) if anchor is not None else ())
+    if not trusted:
         raise AccessRefused("this node trusts no anchor yet; join with the anchor's public key first")
-    offered = read_list(token.strip(), trusted)
+    offered = read_list(token.strip(), *trusted)
     with folder_lock(data):
         newer(read_membership(data), offered)
-        if read_anchor(data) is None:
-            write_file(data, ANCHOR_FILE, json.dumps(dict(trusted)))
+        if not read_pins(data):
+            write_pins(data, trusted)
         write_file(data, LIST_FILE, token.strip() + "\n")
     return offered

@@ -1,13 +1,15 @@
-"""Who belongs to the federation: a list signed by the federation's anchor.
+"""The anchor's register of members: a list that it signs and gives to every node.
 
 The list is a JWS (ES384) that names every member with its address, keys, end and status. Its version
 only rises: a node keeps the newest list it has verified and refuses an older one, so that a revocation
 cannot be taken back by replaying yesterday's list. A list that has expired admits nobody.
+
+The list says whom there is to ask. By itself it opens nothing: that takes a trust chain (`chains.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 from unicodedata import category
@@ -69,13 +71,22 @@ class Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MembershipList(msgspec.Struct, frozen=True):
-    """The list as signed: `federation` names it, `version` rises with every change."""
+    """The list as signed.
+
+    Args:
+        federation: its name.
+        version: rises with every change.
+        issued_at, expires_at: when it was signed and until when it admits anybody.
+        members: each node once.
+        anchor: entity identifier of the anchor (OpenID Federation 1.0), "" in a list of before there was one.
+    """
 
     federation: str
     version: int
     issued_at: datetime
     expires_at: datetime
     members: tuple[Member, ...]
+    anchor: str = ""
 
     def state(self, node: str, now: datetime) -> str:
         """Return "active", "expired", "revoked" or "unknown" for the node id."""
@@ -111,21 +122,25 @@ def sign_list(membership: MembershipList, anchor: ECKey) -> str:
         "version": membership.version,
         "members": msgspec.to_builtins(membership.members),
     }
+    if membership.anchor:
+        claims["anchor"] = membership.anchor
     return compact.sign(claims, anchor, kid=key_id(anchor.as_dict(private=False)), typ=LIST_TYPE)
 
 
-def read_list(token: str, anchor: Jwk) -> MembershipList:
-    """Return the list in the token, if the anchor signed it.
+def read_list(token: str, *anchors: Jwk) -> MembershipList:
+    """Return the list in the token, if the anchor signed it with one of these keys.
 
     Raises:
         NotAuthenticated: it was signed by someone else or cannot be read.
         MalformedContent: signed, but not a list.
     """
-    claims = _verified(token, anchor, LIST_TYPE, LIST_SIZE_MAX)
+    claims = _verified(token, anchors, LIST_TYPE, LIST_SIZE_MAX)
     try:
         version = msgspec.convert(claims.get("version"), int)
         members = msgspec.convert(claims.get("members"), tuple[Member, ...])
-        federation = msgspec.convert(claims.get("iss"), str)
+        federation, address = (
+            msgspec.convert(each, str) for each in (claims.get("iss"), claims.get("anchor", ""))
+        )
         issued_at, expires_at = (
             datetime.fromtimestamp(msgspec.convert(claims.get(name), int), UTC) for name in ("iat", "exp")
         )
@@ -133,11 +148,13 @@ def read_list(token: str, anchor: Jwk) -> MembershipList:
         raise MalformedContent(f"the membership list cannot be read: {error}") from error
     for member in members:
         check_member(member)
+    if address and not is_callable_address(address):
+        raise MalformedContent("the anchor's address must be https, or http on loopback, without a query")
     if not is_printable(federation):
         raise MalformedContent("the federation's name must not hold control characters")
     if len({member.node for member in members}) != len(members) or len(members) > MEMBERS_MAX:
         raise MalformedContent(f"the list must hold each node once and at most {MEMBERS_MAX} nodes")
-    return MembershipList(federation, version, issued_at, expires_at, members)
+    return MembershipList(federation, version, issued_at, expires_at, members, address)
 
 
 def newer(known: MembershipList | None, offered: MembershipList) -> MembershipList:
@@ -166,7 +183,16 @@ def with_member(
     check_member(member)
     others = tuple(other for other in known.members if other.node != member.node)
     members = tuple(sorted((*others, member), key=lambda each: each.node))
-    return MembershipList(known.federation, known.version + 1, now, expires_at, members)
+    return next_list(known, now=now, expires_at=expires_at, members=members)
+
+
+def next_list(
+    known: MembershipList, *, now: datetime, expires_at: datetime, **changes: Any
+) -> MembershipList:  # Any: fields of the list
+    """Return the next version of the list, with these changes."""
+    return msgspec.structs.replace(
+        known, version=known.version + 1, issued_at=now, expires_at=expires_at, **changes
+    )
 
 
 def without_member(
@@ -241,12 +267,23 @@ def key_id(key: Jwk) -> str:
     return ECKey.import_key({name: key[name] for name in ("kty", "crv", "x", "y")}).thumbprint()
 
 
-def _verified(token: str, key: Jwk, typ: str, size_max: int) -> Mapping[str, Any]:
+def named(keys: Iterable[Jwk]) -> list[dict[str, Any]]:
+    """Return public keys of the anchor, each with its thumbprint as its kid.
+
+    Raises:
+        MalformedContent: one is no public P-384 key.
+    """
     try:
-        named = {**key, "kid": key_id(key)}
+        return [
+            {name: key[name] for name in ("kty", "crv", "x", "y")} | {"kid": key_id(key), "alg": "ES384"}
+            for key in keys
+        ]
     except (JoseError, KeyError, ValueError) as error:
         raise MalformedContent("the anchor's key is not a public P-384 key (JWK)") from error
-    signed = compact.verify(token, [named], algorithms=ALGORITHMS, size_max=size_max)
+
+
+def _verified(token: str, keys: Iterable[Jwk], typ: str, size_max: int) -> Mapping[str, Any]:
+    signed = compact.verify(token, named(keys), algorithms=ALGORITHMS, size_max=size_max)
     if signed.header.get("typ") != typ:
         raise NotAuthenticated(f"the token must have typ {typ}")
     return signed.claims

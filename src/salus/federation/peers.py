@@ -17,6 +17,7 @@ import httpx
 import msgspec
 from joserfc.jwk import ECKey
 
+from salus.core.access import Purpose
 from salus.core.clock import Clock
 from salus.core.errors import (
     AccessRefused,
@@ -29,12 +30,12 @@ from salus.core.errors import (
     NotFound,
     PeerUnavailable,
     SalusError,
-    TooLarge,
     Throttled,
+    TooLarge,
 )
 from salus.core.identifiers import new_id
 from salus.core.limits import Limits
-from salus.federation.membership import Membership
+from salus.federation.chains import Chains, Vouched
 from salus.federation.membership_list import Member
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.jose.keys import thumbprint
@@ -82,14 +83,15 @@ class Peers:
         self,
         *,
         node: str,
-        membership: Membership,
+        chains: Chains,
         client: httpx.AsyncClient,
         sign: Callable[[Mapping[str, Any]], str],
         clock: Clock,
         limits: Limits,
     ) -> None:
         self.node = node
-        self.membership = membership
+        self.chains = chains
+        self.membership = chains.membership
         self.clock = clock
         self.limits = limits
         self._client = client
@@ -135,13 +137,18 @@ class Peers:
 
         Raises:
             PeerUnavailable: no readable answer in time.
-            AccessRefused, NotFound, Conflict, InvalidResource, NotAuthenticated: the peer refused, or no trust
-                chain leads to it.
+            AccessRefused, NotFound, Conflict, InvalidResource, NotAuthenticated: the peer refused, or it has
+                no trust chain.
         """
         assert PATH.fullmatch(path), "a path is built from checked parts, without a query"
         self.membership.admitted(member.node, self.clock())
         sent = {"accept": accept, "content-type": content_type, **(headers or {})}
         async with _deadline(member, self.limits.peer_deadline_ms):
+            _, found = await self.chains.vouched(member)
+            if found is Vouched.CUT_OFF and asker.purpose is not Purpose.EMERGENCY:
+                raise AccessRefused(
+                    "this node cannot reach the federation's anchor, and asks others in emergencies only"
+                )
             for attempt in (1, 2):
                 token, address = await self._token(member, asker, scope), f"{member.base_url}{path}"
                 sent |= {"authorization": f"DPoP {token}", "dpop": self.prove(method, address, token)}
@@ -171,6 +178,8 @@ class Peers:
         headers = {"accept": "application/json", "content-type": FORM, "dpop": proof}
         body = str(httpx.QueryParams(form)).encode()
         answer = await self._send(member, "POST", member.token_endpoint, headers, body, TOKEN_BYTES_MAX)
+        if answer.status == Throttled.status:
+            raise Throttled(f"node {member.node} gave no token: {_description(answer.body)}")
         if answer.status in (400, 401, 403):
             raise AccessRefused(f"node {member.node} gave no token: {_description(answer.body)}")
         if answer.status != 200:
@@ -178,8 +187,6 @@ class Peers:
         token = _read_token(member, answer.body, now)
         self._keep(key, token, now)
         return token.text
-        if answer.status == Throttled.status:
-            raise Throttled(f"node {member.node} gave no token: {_description(answer.body)}")
 
     def _keep(self, key: tuple[str, Asker, str], token: _Token, now: float) -> None:
         if len(self._tokens) >= TOKENS_MAX:

@@ -33,6 +33,7 @@ class Circumstance(StrEnum):
     OUTPUT_UNCHECKED = "output-unchecked"
     ANOTHER_AUTHOR = "another-author"
     DELAYED = "delayed"
+    CUT_OFF = "cut-off"
     DECEASED = "deceased"
 
 
@@ -58,7 +59,7 @@ def circumstances_of(
     caller: Caller, resource_type: str, facts: Facts, law: Jurisdiction
 ) -> frozenset[Circumstance]:
     """Return what is true of the request, in the policy's words."""
-    if facts is ORDINARY:
+    if facts is ORDINARY and not caller.cut_off:
         act = resource_type if resource_type in law.assurance_of_acts.value else ""
         return _of_ordinary(caller.role, caller.purpose, caller.node is not None, caller.assurance, act, law)
     return _words(caller, resource_type, facts, law)
@@ -100,6 +101,7 @@ def _words(caller: Caller, resource_type: str, facts: Facts, law: Jurisdiction) 
         Circumstance.OUTPUT_UNCHECKED: not facts.is_output_checked,
         Circumstance.ANOTHER_AUTHOR: not facts.is_own_entry,
         Circumstance.DELAYED: facts.is_delayed,
+        Circumstance.CUT_OFF: caller.cut_off,
         Circumstance.DECEASED: facts.has_died,
     }
     words = {word for word, holds in found.items() if holds}

@@ -39,6 +39,7 @@ KEPT = frozenset(
         Obligation.MARK_ENTERED_BY_CITIZEN,
         Obligation.MARK_UNPROVEN,
         Obligation.MARK_ASSISTED,
+        Obligation.MARK_CUT_OFF,
         Obligation.INFORM_CITIZEN,
         Obligation.REVIEW_AFTER,
     }
@@ -48,6 +49,7 @@ with the data; what is to be looked at again was written down before it was open
 MARKS = {
     Obligation.MARK_UNPROVEN: "unproven",
     Obligation.MARK_ASSISTED: "assisted",
+    Obligation.MARK_CUT_OFF: "cut-off",
     Obligation.REVIEW_AFTER: "emergency",
 }
 _LOOKS = frozenset({Action.READ, Action.SEARCH, Action.HISTORY, Action.CHANGES})

@@ -1,4 +1,4 @@
-"""`/healthz`: whether this process can serve, for supervisors; it tells nothing else."""
+"""`/healthz`: whether this process can serve, and how it stands to its federation: anchor and witnesses."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ async def _health(services: Services) -> tuple[int, bytes]:
             await connection.fetchval("SELECT 1")
     except StorageUnavailable:
         return 503, b'{"status":"no database"}'
-    audit = word_of(await state_of(services.witnesses))
-    return 200, msgspec.json.encode({"status": "ok", "audit_witnessed": audit})
+    federation, audit = services.chains.contact().value, word_of(await state_of(services.witnesses))
+    return 200, msgspec.json.encode({"status": "ok", "federation": federation, "audit_witnessed": audit})
 
 
 ADDRESSES: Mapping[str, Mapping[str, Callable[[Services], Awaitable[tuple[int, bytes]]]]] = {

@@ -32,7 +32,7 @@ from salus.store.merged import persons_of
 from salus.store.search import Page
 from salus.trust.identity import authenticate
 from salus.web.fhir import face as fhir
-from salus.web.fhir.answer import Answer
+from salus.web.fhir.answer import Answer, marked
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.request import FhirRequest
 from salus.web.fhir.search import bundle, note_named, with_form
@@ -109,7 +109,8 @@ async def look_up(services: Services, pairs: Pairs, caller: Caller, rates: Rates
             access.record(resource.patients)
         await note_named(services, access, named_by(query), found=len(found))
     candidates = Page(tuple(persons), tuple(gone), "", None)
-    return Answer(200, bundle(services.fhir_base, f"{services.fhir_base}/Patient", query, candidates))
+    body = bundle(services.fhir_base, f"{services.fhir_base}/Patient", query, candidates)
+    return marked(Answer(200, body), caller)
 
 
 def query_of(services: Services, pairs: Pairs) -> Query:

@@ -15,6 +15,7 @@ import msgspec
 
 from salus.core.clock import Clock
 from salus.core.limits import Limits
+from salus.federation.chains import Chains
 from salus.federation.membership import Membership
 from salus.federation.peers import Peers
 from salus.federation.witnessing import Witnesses
@@ -24,8 +25,8 @@ from salus.store.standing import Standing
 from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
 from salus.trust.keys import NodeKeys
-from salus.trust.tokens import TokenTerms
 from salus.trust.login.provider import Provider
+from salus.trust.tokens import TokenTerms
 
 Scope = MutableMapping[str, Any]  # ASGI's own shapes (asgiref), hence Any
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -59,6 +60,7 @@ class Services(msgspec.Struct, frozen=True):
         terms: what the node's access tokens say (`trust.tokens.issue`).
         keys: the node's signing keys and its secret key of search hashes.
         membership: who belongs to the federation, as last verified.
+        chains: trust chains to its members.
         peers: signed calls to other nodes.
         client: the one HTTP client for calls to elsewhere.
         witnesses: how this node's audit is vouched for by others, and theirs by it.
@@ -87,6 +89,7 @@ class Services(msgspec.Struct, frozen=True):
     terms: TokenTerms
     keys: NodeKeys
     membership: Membership
+    chains: Chains
     peers: Peers
     client: httpx.AsyncClient
     witnesses: Witnesses

@@ -6,6 +6,7 @@ Errors of the token endpoint are RFC 6749's; those of everything else are Operat
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 
 import msgspec
 from starlette.requests import Request
@@ -31,14 +32,13 @@ from salus.federation.clients import (
     refusal,
 )
 from salus.federation.witnessing import require_witnessed
-from salus.federation.witnessing import require_witnessed
 from salus.standards.smart.assertion import ASSERTION_TYPE
 from salus.store.federation import Client
 from salus.store.revocations import revoke
 from salus.trust.keys import public_jwks
 from salus.trust.presence import weigh
 from salus.trust.refusals import ASSERTION
-from salus.trust.tokens import AccessToken, issue, verify
+from salus.trust.tokens import AccessToken, TokenTerms, issue, verify
 from salus.web import app_tokens
 from salus.web.addresses import find, methods_of
 from salus.web.oauth import oauth_error, read_form
@@ -96,21 +96,17 @@ async def _token(services: Services, request: Request) -> Response:
             await require_witnessed(services.witnesses, caller.purpose)
         except AccessRefused as error:
             await _write_down(services, request, applicant)
-            return _error("temporarily_unavailable", error.message, 503)
-    if applicant.node is not None:
-        try:
-            await require_witnessed(services.witnesses, caller.purpose)
-        except AccessRefused as error:
-            await _write_down(services, request, applicant)
-            return _error("temporarily_unavailable", error.message, 503)
+            return oauth_error("temporarily_unavailable", error.message, 503)
     unproven = await _weighed(services, request, caller, applicant)
     if unproven is not None:
         return unproven
+    now = services.clock()
+    terms = terms_within(services.terms, applicant, now)
     token = issue(
         services.keys.token,
         caller,
-        services.terms,
-        now=services.clock(),
+        terms,
+        now=now,
         client=applicant.client,
         holder=holder,
     )
@@ -118,10 +114,20 @@ async def _token(services: Services, request: Request) -> Response:
     answer = {
         "access_token": token,
         "token_type": "DPoP" if holder else "bearer",
-        "expires_in": services.terms.seconds,
+        "expires_in": terms.seconds,
         "scope": granted,
     }
+    if caller.cut_off:
+        answer["trust"] = "cut-off"
     return JSONResponse(answer, headers={"cache-control": "no-store", "pragma": "no-cache"})
+
+
+def terms_within(terms: TokenTerms, applicant: Applicant, now: datetime) -> TokenTerms:
+    """Return the terms of a token that does not outlive the trust chain of the member it is given to."""
+    if applicant.vouched_until is None or applicant.cut_off:
+        return terms
+    left = int(applicant.vouched_until - now.timestamp())
+    return msgspec.structs.replace(terms, seconds=max(1, min(terms.seconds, left)))
 
 
 async def _weighed(
@@ -274,7 +280,7 @@ async def _applicant(services: Services, request: Request, fields: dict[str, str
     applicant = await authenticate_client(
         fields["client_assertion"],
         endpoint=f"{services.base_url}{request.url.path}",
-        membership=services.membership,
+        chains=services.chains,
         database=services.database,
         now=services.clock(),
         limits=services.limits,

@@ -10,6 +10,7 @@ import msgspec
 
 from salus.cli.command import program
 from salus.cli.story.account import Seen, expect
+from salus.cli.story.chain import show_chain
 from salus.cli.story.home import SYNTHETIC, may_be_told_of
 from salus.cli.story.processes import run_command, start, try_command
 from salus.cli.story.stage import COUNTRIES, Stage, Wishes
@@ -42,7 +43,7 @@ async def start_nodes(stage: Stage, seen: Seen) -> None:
 
 
 async def join_federation(stage: Stage, seen: Seen) -> None:
-    """Make the federation at the anchor, let all join, and compare what each of them knows."""
+    """Make the federation at the anchor, let all join, compare what each knows, and follow a trust chain."""
     await run_command("federation", "init", "--name", FEDERATION, data=stage.data(ANCHOR))
     anchor = stage.data(ANCHOR)
     await asyncio.gather(
@@ -61,6 +62,7 @@ async def join_federation(stage: Stage, seen: Seen) -> None:
     nodes = sorted(settings.node for settings in stage.settings.values())
     for country, members in known.items():
         expect(members == nodes, f"{country} knows {', '.join(members) or 'nobody'} as active members")
+    await show_chain(stage, seen)
 
 
 async def load_citizens(stage: Stage, seen: Seen) -> None:

@@ -6,7 +6,7 @@ import msgspec
 
 from salus.core.errors import NotAcceptable, SalusError
 from salus.trust.identity import authenticate
-from salus.web.fhir.answer import Answer, charged, send_answer
+from salus.web.fhir.answer import Answer, charged, marked, send_answer
 from salus.web.fhir.capability import capabilities
 from salus.web.fhir.negotiation import Format, answer_format
 from salus.web.fhir.request import FhirRequest, read_request
@@ -51,7 +51,7 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
     answer = await route(asked)(services, asked, caller)
     if asked is not request:
         answer = msgspec.structs.replace(answer, format=asked.format, pretty=asked.pretty)
-    return charged(answer, services.database.shares, caller)
+    return charged(marked(answer, caller), services.database.shares, caller)
 
 
 def prefers_xml(scope: Scope) -> bool:
