@@ -68,6 +68,7 @@ from salus.web.fhir.face import face as fhir_face
 from salus.web.fhir.outbound import resolve_by_system
 from salus.web.login.face import face as login_face
 from salus.web.membership import face as membership_face
+from salus.web.login.wallet_face import face as wallet_face
 from salus.web.portal.face import face as portal_face
 from salus.web.proof import proven_key
 from salus.web.provider.face import face as provider_face
@@ -175,6 +176,7 @@ async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tup
             ),
         )
 
+                wallet=settings.wallet,
 
 def _witnesses(
     settings: Settings,
@@ -246,6 +248,7 @@ def faces(services: Services) -> list[Face]:
         *([provider_face(services)] if services.demo else []),
     ]
     return [*doors, openapi.face(services, doors)]
+        wallet_face(services),
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ import msgspec
 from salus.core.errors import SettingsInvalid
 from salus.core.limits import Limits
 from salus.trust.login.provider import Provider, ProvidersInvalid, check_providers
+from salus.trust.login.wallet import Wallet, check_wallet
 
 FILE_NAME = "salus.toml"
 KEYS_FOLDER = "keys"
@@ -65,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         languages: of the portal; the first is the default.
         demo: offer test logins. Never on a node with real data.
         login: providers that people log in with.
+        wallet: how people log in with a wallet.
         referential_integrity: refuse a write that refers to a missing local resource.
         subscription_targets: prefixes of URLs that subscriptions may notify.
         subscription_private_hosts: hosts and addresses among them that may be of a private network.
@@ -84,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     languages: tuple[str, ...] = ("en",)
     demo: bool = False
     login: tuple[Provider, ...] = ()
+    wallet: Wallet | None = None
     referential_integrity: bool = False
     subscription_targets: tuple[str, ...] = ()
     subscription_private_hosts: tuple[str, ...] = ()
@@ -127,6 +130,7 @@ def parse_settings(body: bytes, file: str) -> Settings:
         )
     try:
         check_providers(settings.login, base_url=settings.base_url)
+        check_wallet(settings.wallet)
     except ProvidersInvalid as error:
         raise SettingsInvalid(f"{file}: {error}") from error
     if not settings.languages:

@@ -122,8 +122,11 @@ PROVIDER = Provider(
 
 def test_the_example_of_the_log_in_page_is_read():
     text = (Path(__file__).parents[2] / "docs" / "login.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"^```toml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    state, register = parse_settings(f"{MINIMUM}\n{example}".encode(), "salus.toml").login
+    example, wallet = re.findall(r"^```toml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    read = parse_settings(f"{MINIMUM}\n{example}\n{wallet}".encode(), "salus.toml")
+    state, register = read.login
+    assert read.wallet.profession.claims.roles == {"physician": Role.CLINICIAN}
+    assert parse_settings(render_settings(read).encode(), "salus.toml") == read
     assert state.assurance == {"high": Assurance.HIGH, "substantial": Assurance.SUBSTANTIAL}
     assert register.professional.roles["pharmacist"] is Role.PHARMACIST
     assert all(

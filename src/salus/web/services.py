@@ -26,6 +26,7 @@ from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
 from salus.trust.keys import NodeKeys
 from salus.trust.login.provider import Provider
+from salus.trust.login.wallet import Wallet
 from salus.trust.tokens import TokenTerms
 
 Scope = MutableMapping[str, Any]  # ASGI's own shapes (asgiref), hence Any
@@ -65,6 +66,7 @@ class Services(msgspec.Struct, frozen=True):
         client: the one HTTP client for calls to elsewhere.
         witnesses: how this node's audit is vouched for by others, and theirs by it.
         logins: the providers that people may log in with.
+        wallet: how people log in with a wallet; None where they do not.
     """
 
     node: str
@@ -94,6 +96,7 @@ class Services(msgspec.Struct, frozen=True):
     client: httpx.AsyncClient
     witnesses: Witnesses
     logins: tuple[Provider, ...] = ()
+    wallet: Wallet | None = None
 
     @property
     def fhir_base(self) -> str:

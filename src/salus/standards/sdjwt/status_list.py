@@ -11,14 +11,17 @@ from enum import IntEnum
 from typing import Any
 
 import msgspec
+from cryptography.x509 import Certificate
 from joserfc.jwk import ECKey
 
 from salus.core.addresses import is_callable_address
 from salus.core.errors import MalformedContent, NotAuthenticated, TooLarge
-from salus.standards.jose.compact import moment, sign, verify
+from salus.standards.jose.certificates import certified_key
+from salus.standards.jose.compact import Signed, claims_of, moment, sign
 from salus.standards.jose.encoding import decode, encode, inflate
-from salus.standards.jose.keys import Jwk
-from salus.standards.sdjwt.presentation import SIGNATURES
+from salus.standards.jose.keys import Jwk, select
+from salus.standards.jose.signature import check_signature, take_apart
+from salus.standards.sdjwt.presentation import HEADER_SIZE_MAX, SIGNATURES
 
 TYPE = "statuslist+jwt"
 BITS = frozenset({1, 2, 4, 8})
@@ -91,7 +94,13 @@ def status_of(claims: Mapping[str, Any]) -> StatusReference | None:
 
 
 def read_status_list(
-    token: str, keys: Sequence[Jwk], *, uri: str, now: float, skew_seconds: int = 60
+    token: str,
+    keys: Sequence[Jwk],
+    *,
+    uri: str,
+    now: float,
+    anchors: Sequence[Certificate] = (),
+    skew_seconds: int = 60,
 ) -> StatusList:
     """Return the status list of a token (sections 5.1 and 8.3).
 
@@ -100,12 +109,13 @@ def read_status_list(
         keys: of whoever may publish the list.
         uri: its address, which the token must name.
         now: the present, in seconds since 1970.
+        anchors: certificates of the authorities whose certified publishers (x5c) are trusted as well.
         skew_seconds: tolerated difference of clocks.
 
     Raises:
         NotAuthenticated: the token is of another list, stale, not signed by one of the keys, or no list.
     """
-    signed = verify(token, keys, algorithms=SIGNATURES, size_max=SIZE_MAX)
+    signed = _verified(token, keys, anchors, now)
     claims = signed.claims
     if signed.header.get("typ") != TYPE or claims.get("sub") != uri:
         raise NotAuthenticated("the token is no status list, or one of another address")
@@ -149,6 +159,17 @@ def write_status_list(
     claims = {"sub": uri, "iat": int(now), "exp": int(now) + seconds, "ttl": seconds}
     claims["status_list"] = {"bits": bits, "lst": encode(zlib.compress(bytes(packed), 9))}
     return sign(claims, key, kid=kid, typ=TYPE)
+
+
+def _verified(token: str, keys: Sequence[Jwk], anchors: Sequence[Certificate], now: float) -> Signed:
+    parts = take_apart(token, size_max=SIZE_MAX, header_size_max=HEADER_SIZE_MAX)
+    if "x5c" in parts.header:
+        key: Jwk = certified_key(parts.header["x5c"], anchors=anchors, now=now)[0]
+    else:
+        is_only = "kid" not in parts.header and len(keys) == 1
+        key = keys[0] if is_only else select(keys, parts.header.get("kid"))
+    check_signature(parts, key, algorithms=SIGNATURES, understood=frozenset({"x5c"}))
+    return Signed(parts.header, claims_of(parts.payload))
 
 
 def _unpacked(found: object) -> tuple[int, bytes]:

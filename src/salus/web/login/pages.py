@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+import msgspec
 from starlette.responses import RedirectResponse, Response
 
 from salus.core.access import Assurance, Role
@@ -64,12 +65,13 @@ async def login(parties: Parties, visit: Visit) -> Response:
 
 async def set_out(parties: Parties, visit: Visit) -> Response:
     """Send the browser to the provider that the address names."""
-    return await _set_out(visit, parties, _party(parties, visit), _wish(visit))
+    return await _set_out(visit, parties, _party(parties, visit), wish_of(visit))
 
 
 async def back(parties: Parties, visit: Visit) -> Response:
     """Take the browser back from a provider: once, if it is the one that was sent out."""
     party, attempt = _party(parties, visit), kept(visit, ATTEMPT, Attempt)
+    visit = in_language(visit, attempt.wish) if attempt else visit
     try:
         if attempt is None or attempt.source != party.provider.id:
             raise NotAuthenticated("no log-in with this provider was begun in this browser")
@@ -96,7 +98,7 @@ async def _exchange(visit: Visit, party: RelyingParty, attempt: Attempt) -> Toke
 
 async def stronger(parties: Parties, visit: Visit) -> Response:
     """Offer the surer ways to log in."""
-    wish = _wish(visit)
+    wish = wish_of(visit)
     had = visit.visitor.assurance if visit.visitor else None
     return stronger_page(visit, parties, wish, had=had, least=least_for(visit, wish))
 
@@ -211,7 +213,13 @@ async def _end_address(visit: Visit, party: RelyingParty | None, id_token: str) 
         return ""
 
 
-def _wish(visit: Visit) -> Wish:
+def in_language(visit: Visit, wish: Wish) -> Visit:
+    """Return the visit of a browser that comes back, in the language it set out in."""
+    return msgspec.structs.replace(visit, form={**visit.form, "language": wish.language})
+
+
+def wish_of(visit: Visit) -> Wish:
+    """Return what the address says that somebody wants."""
     asked = visit.request.query_params
     least = asked.get("least", "")
     return Wish(

@@ -24,6 +24,7 @@ from salus.web.portal.visit import Visit, read_form
 from salus.web.provider.people import Unknown, claims_of
 from salus.web.provider.terms import CLIENT_ID, ID, LEVEL, PREFIX, WORK, read_hint
 from salus.web.provider.tokens import Asked, Issuer, open_issuer
+from salus.web.provider.wallet_face import wallet_routes
 from salus.web.services import Application, Face, Receive, Scope, Send, Services
 
 
@@ -50,6 +51,7 @@ def application(services: Services) -> Application:
             Route(f"{PREFIX}/jwks", partial(_keys, issuer)),
             Route(f"{PREFIX}/token", partial(_token, issuer), methods=["POST"]),
             page_route(sessions, f"{PREFIX}/authorize", partial(_authorize, issuer), (), "GET", "POST"),
+            *wallet_routes(services, sessions),
         ],
         redirect_slashes=False,
     )

@@ -59,7 +59,7 @@ class Issuer:
         """Take the node."""
         self.name = f"{services.base_url}{PREFIX}"
         self._services = services
-        self._key = _signing_key(services.keys)
+        self._key = derived_key(services.keys, "id token")
         self._secret = hmac.digest(services.keys.search, b"salus provider codes", "sha256")
         self.public_key = {**self._key.as_dict(private=False), "use": "sig", "alg": "ES256", "kid": self._kid}
 
@@ -136,7 +136,8 @@ def open_issuer(services: Services) -> Issuer:
     return Issuer(services)
 
 
-def _signing_key(keys: NodeKeys) -> ECKey:
-    digest = hmac.digest(keys.search, b"salus provider key", "sha512")
+def derived_key(keys: NodeKeys, name: str) -> ECKey:
+    """Return a key pair of the demonstration (P-256), the same in every process of the node."""
+    digest = hmac.digest(keys.search, f"salus provider key {name}".encode(), "sha512")
     secret = int.from_bytes(digest) % (_ORDER_P256 - 1) + 1
     return ECKey.import_key(ec.derive_private_key(secret, ec.SECP256R1()))

@@ -5,8 +5,11 @@ from itertools import count
 
 import pytest
 from joserfc.jwk import ECKey
+from tests.unit.standards.jose.authority import NOW as AUTHORITY_NOW
+from tests.unit.standards.jose.authority import certificate, key
 
 from salus.core.errors import NotAuthenticated
+from salus.standards.jose.certificates import write_chain
 from salus.standards.jose.compact import sign
 from salus.standards.jose.encoding import encode
 from salus.standards.sdjwt.status_list import (
@@ -100,6 +103,25 @@ def token(typ="statuslist+jwt", **changes):
 def test_a_list_that_breaks_a_rule_is_refused(wrong):
     with pytest.raises(NotAuthenticated):
         listed(wrong)
+
+
+def test_a_list_may_be_signed_by_a_certified_key():
+    root, publisher = key(), key()
+    anchor = certificate("authority", root, "authority", root, is_ca=True)
+    chain = [certificate("publisher", publisher, "authority", root)]
+    claims = {
+        "sub": URI,
+        "iat": int(AUTHORITY_NOW),
+        "status_list": {"bits": 1, "lst": encode(zlib.compress(b"\x00"))},
+    }
+    signed = sign(
+        claims, ECKey.import_key(publisher), kid="", typ="statuslist+jwt", headers={"x5c": write_chain(chain)}
+    )
+    found = read_status_list(signed, [], uri=URI, now=AUTHORITY_NOW, anchors=[anchor])
+    assert found.status(StatusReference(URI, 0)) == Status.VALID
+    for anchors in ([], [certificate("authority", publisher, "authority", publisher, is_ca=True)]):
+        with pytest.raises(NotAuthenticated):
+            read_status_list(signed, KEYS, uri=URI, now=AUTHORITY_NOW, anchors=anchors)
 
 
 def test_a_credential_without_status_has_none():
