@@ -67,8 +67,8 @@ from salus.web.fhir import export, notify
 from salus.web.fhir.face import face as fhir_face
 from salus.web.fhir.outbound import resolve_by_system
 from salus.web.login.face import face as login_face
-from salus.web.membership import face as membership_face
 from salus.web.login.wallet_face import face as wallet_face
+from salus.web.membership import face as membership_face
 from salus.web.portal.face import face as portal_face
 from salus.web.proof import proven_key
 from salus.web.provider.face import face as provider_face
@@ -173,10 +173,10 @@ async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tup
                 client=client,
                 witnesses=_witnesses(settings, keys, membership, database, journal, client, clock),
                 logins=settings.login,
+                wallet=settings.wallet,
             ),
         )
 
-                wallet=settings.wallet,
 
 def _witnesses(
     settings: Settings,
@@ -245,10 +245,10 @@ def faces(services: Services) -> list[Face]:
         health.face(services),
         portal_face(services),
         login_face(services),
+        wallet_face(services),
         *([provider_face(services)] if services.demo else []),
     ]
     return [*doors, openapi.face(services, doors)]
-        wallet_face(services),
 
 
 @asynccontextmanager
