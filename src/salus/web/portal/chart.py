@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import msgspec
 from starlette.responses import Response
@@ -27,6 +28,7 @@ from salus.web.portal.prescribed import (
     prescriptions_abroad,
     read_chart,
 )
+from salus.web.portal.session import form_token
 from salus.web.portal.summary import read_entry, read_summary
 from salus.web.portal.visit import Visit
 
@@ -148,4 +150,11 @@ def banner(visit: Visit, found: InFront) -> dict[str, object]:
     home, node = found.node, visit.services.node
     place = visit.say("place-here") if home == node else visit.say("place-abroad", home=home, node=node)
     purpose = visit.say("purpose", what=visit.say(f"purpose-{found.purpose.value}"))
-    return msgspec.structs.asdict(found.person) | {"place": place, "purpose": purpose}
+    until = found.stated.emergency_until
+    return msgspec.structs.asdict(found.person) | {
+        "place": place,
+        "purpose": purpose,
+        "path": found.path,
+        "csrf": form_token(visit.sessions, visit.request),
+        "emergency_until": datetime.fromtimestamp(until, UTC) if until else None,
+    }

@@ -10,9 +10,12 @@ from starlette.routing import Route, Router
 
 from salus.core.access import Role
 from salus.web.portal.accesses import accesses, proof, report
+from salus.web.portal.acting import acting, change_power
 from salus.web.portal.chart import chart, summary
+from salus.web.portal.choices import change_channel, change_opt_out, choices, make_code, told
 from salus.web.portal.dispensing import finish, hand_over, take_back
 from salus.web.portal.documents import document, documents
+from salus.web.portal.emergency import claim_emergency, reviews
 from salus.web.portal.finding import find_patient
 from salus.web.portal.front import home
 from salus.web.portal.own_summary import own_summary
@@ -22,6 +25,7 @@ from salus.web.portal.visit import Handler, door
 from salus.web.services import Application, Face, Receive, Scope, Send, Services
 
 CITIZEN = (Role.CITIZEN,)
+PERSON = (Role.CITIZEN, Role.PROXY)
 PROFESSIONAL = (Role.CLINICIAN, Role.PHARMACIST)
 STATIC = {"/static/portal.css": "text/css; charset=utf-8"}
 
@@ -32,15 +36,24 @@ def face(services: Services) -> Face:
     page = partial(page_route, sessions)
     router = Router(
         [
-            page("/record", record, CITIZEN),
-            page("/record/summary", own_summary, CITIZEN),
+            page("/record", record, PERSON),
+            page("/record/summary", own_summary, PERSON),
             page("/record/{change:str}", change_restriction, CITIZEN, "POST"),
-            page("/record/{category:str}", one_category, CITIZEN),
-            page("/accesses", accesses, CITIZEN),
+            page("/record/{category:str}", one_category, PERSON),
+            page("/choices", choices, PERSON),
+            page("/choices/code", make_code, PERSON, "POST"),
+            page("/choices/channel", change_channel, PERSON, "POST"),
+            page("/choices/opt-out/{kind:str}", change_opt_out, PERSON, "POST"),
+            page("/told", told, PERSON, "GET", "POST"),
+            page("/acting", acting, CITIZEN, "GET", "POST"),
+            page("/acting/{id:str}/{change:str}", change_power, CITIZEN, "POST"),
+            page("/reviews", reviews, (Role.AUDITOR,), "GET", "POST"),
+            page("/accesses", accesses, PERSON),
             page("/accesses/{index:int}", proof, CITIZEN),
             page("/accesses/report", report, CITIZEN),
             page("/patient", find_patient, PROFESSIONAL, "GET", "POST"),
             page("/patient/{node:str}/{id:str}", chart, PROFESSIONAL),
+            page("/patient/{node:str}/{id:str}/emergency", claim_emergency, PROFESSIONAL, "POST"),
             page("/patient/{node:str}/{id:str}/summary", summary, (Role.CLINICIAN,)),
             page("/patient/{node:str}/{id:str}/documents", documents, (Role.CLINICIAN,)),
             page("/patient/{node:str}/{id:str}/documents/{document:str}", document, (Role.CLINICIAN,)),

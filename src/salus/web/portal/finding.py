@@ -12,10 +12,12 @@ from salus.standards.nationalid.identifiers import holds, national_identifiers
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.web.abroad import desk_of
+from salus.web.portal.emergency import emergency_stated
 from salus.web.portal.lookup import Person, find_persons, person_of
-from salus.web.portal.patient_context import keep
+from salus.web.portal.patient_context import Stated, keep
 from salus.web.portal.visit import Visit
 
+CODE_LENGTH_MAX = 40
 Found = tuple[str, Person]  # node id and person
 
 
@@ -25,7 +27,9 @@ async def find_patient(visit: Visit) -> Response:
         return _page(visit)
     purpose = Purpose.EMERGENCY if visit.form.get("purpose") == "ETREAT" else Purpose.TREATMENT
     asking = msgspec.structs.replace(visit, visitor=msgspec.structs.replace(visit.caller, purpose=purpose))
-    node = visit.form.get("country", "")
+    node, reason = visit.form.get("country", ""), visit.form.get("reason", "")
+    if purpose is Purpose.EMERGENCY and not reason.strip():
+        return _page(visit, problem=visit.say("emergency-needs-why"), status=422)
     try:
         found, silent = await (_here(asking) if node == visit.services.node else _abroad(asking, node))
     except SalusError as error:
@@ -39,10 +43,14 @@ async def find_patient(visit: Visit) -> Response:
         return _page(visit, problem=problem, silent=silent, status=422)
     home, person = found[0]
     relationship = "present" if visit.form.get("present") == "yes" else "none"
-    if relationship == "none" and purpose is Purpose.EMERGENCY:
-        relationship = "emergency"
+    stated = Stated(relationship, visit.form.get("code", "")[:CODE_LENGTH_MAX].strip())
+    if purpose is Purpose.EMERGENCY:
+        try:
+            stated = await emergency_stated(asking, home, person.id, reason, stated)
+        except SalusError as error:
+            return _page(visit, problem=error.message, status=error.status)
     answer = RedirectResponse(f"/patient/{home}/{person.id}?language={visit.language}", 303)
-    keep(visit, answer, home, person, purpose, relationship)
+    keep(visit, answer, home, person, purpose, stated)
     return answer
 
 
@@ -100,6 +108,9 @@ def _page(visit: Visit, *, problem: str = "", silent: list[str] | None = None, s
         places=places,
         chosen=visit.form.get("country", services.node),
         identifier=visit.form.get("identifier", ""),
+        code=visit.form.get("code", ""),
+        reason=visit.form.get("reason", ""),
+        purpose=visit.form.get("purpose", "TREAT"),
         problem=problem,
         silent=silent or [],
     )

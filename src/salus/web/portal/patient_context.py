@@ -25,13 +25,29 @@ COOKIE = "salus_patient"
 DIGEST_BYTES = 32
 
 
+class Stated(msgspec.Struct, frozen=True):
+    """What the professional states of themselves and the patient (`smart.asker`).
+
+    Args:
+        relationship: present, in-care, emergency or none.
+        presence_code: that the patient showed, "" without one.
+        reason: why it cannot wait, "" without an emergency access.
+        emergency_until: when that ends, in seconds since 1970; 0 without.
+    """
+
+    relationship: str = "none"
+    presence_code: str = ""
+    reason: str = ""
+    emergency_until: int = 0
+
+
 class InFront(msgspec.Struct, frozen=True):
     """The patient, where their record is, and what the professional stated.
 
     Args:
         node: id of the patient's home node; this node's own for a local patient.
         person: as found there; `person.id` is the logical id at that node.
-        purpose, relationship: stated when the patient was looked up.
+        purpose, stated: stated when the patient was looked up, or since.
         session: the session it belongs to.
         until: when it ends, in seconds since 1970.
     """
@@ -39,7 +55,7 @@ class InFront(msgspec.Struct, frozen=True):
     node: str
     person: Person
     purpose: Purpose
-    relationship: str
+    stated: Stated
     session: str
     until: int
 
@@ -50,11 +66,11 @@ class InFront(msgspec.Struct, frozen=True):
 
 
 def keep(
-    visit: Visit, response: Response, node: str, person: Person, purpose: Purpose, relationship: str
+    visit: Visit, response: Response, node: str, person: Person, purpose: Purpose, stated: Stated
 ) -> InFront:
     """Remember the patient in the visitor's browser, for this session only."""
     until = int(visit.services.clock().timestamp()) + SESSION_SECONDS
-    found = InFront(node, person, purpose, relationship, visit.caller.token_id, until)
+    found = InFront(node, person, purpose, stated, visit.caller.token_id, until)
     body = msgspec.json.encode(found)
     response.set_cookie(
         COOKIE,
@@ -83,12 +99,21 @@ def in_front(visit: Visit) -> InFront:
         raise Conflict(
             "This window is about another patient than the one found last; find the patient again."
         )
-    return found
+    return _calmed(found, now)
 
 
 def speaking(visit: Visit, found: InFront) -> Caller:
     """Return the professional with the purpose stated for this patient."""
     return msgspec.structs.replace(visit.caller, purpose=found.purpose)
+
+
+def _calmed(found: InFront, now: datetime) -> InFront:
+    """Return the patient without an emergency access that has ended: another one is claimed anew."""
+    stated = found.stated
+    if not stated.emergency_until or now.timestamp() < stated.emergency_until:
+        return found
+    after = Stated("present" if stated.relationship == "present" else "none", stated.presence_code)
+    return msgspec.structs.replace(found, purpose=Purpose.TREATMENT, stated=after)
 
 
 def _is_over(found: InFront, now: datetime) -> bool:

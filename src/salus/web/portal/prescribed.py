@@ -106,7 +106,10 @@ async def hand_overs_abroad(visit: Visit, found: InFront) -> list[HandOver]:
 
 def abroad(found: InFront) -> PatientAbroad:
     """Return the patient as `salus.primary` knows one of another node."""
-    return PatientAbroad(found.node, found.person.id, {}, found.relationship)
+    stated = found.stated
+    return PatientAbroad(
+        found.node, found.person.id, {}, stated.relationship, stated.presence_code, reason=stated.reason
+    )
 
 
 def _given_here(resource: Resource) -> HandOver:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
-from salus.core.access import Action
+from salus.core.access import Action, Role
 from salus.core.errors import NotFound
 from salus.primary.selection import NO_ENTRY
 from salus.standards.fhir.model import compartments
@@ -162,4 +162,7 @@ def _newest(kind: str, access: Access, mark: str) -> list[tuple[str, str]]:
 
 
 async def _restricted(visit: Visit) -> set[tuple[str, str]]:
+    """Return what the citizen hides; a proxy is not told."""
+    if visit.caller.role is not Role.CITIZEN:
+        return set()
     return {(each.type, each.id) for each in await restricted(visit.services, visit.caller)}

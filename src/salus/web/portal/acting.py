@@ -1,0 +1,64 @@
+"""Who may act for the citizen, and for whom they act: one page, and the change of the session to act."""
+
+from __future__ import annotations
+
+from starlette.responses import RedirectResponse, Response
+
+from salus.core.access import Caller
+from salus.core.errors import NotFound, SalusError
+from salus.trust import powers
+from salus.web.emergency import ward_of
+from salus.web.portal.session import log_in
+from salus.web.portal.visit import Visit
+
+KINDS = ("carer", "executor")
+
+
+async def acting(visit: Visit) -> Response:
+    """Show the powers over the citizen and those they hold; a POST appoints somebody."""
+    problem, status = "", 200
+    if visit.request.method == "POST":
+        try:
+            await _appoint(visit)
+        except SalusError as error:
+            problem, status = error.message, error.status
+    ward, own = ward_of(visit.services), visit.caller.patient or ""
+    listed = await powers.powers(ward, visit.caller, own)
+    rows = [
+        {"of": each, "state": (await powers.state_of(ward, each)).value, "held": each.holder == own}
+        for each in listed
+    ]
+    return visit.show(
+        "acting.html", visit.say("acting"), status=status, rows=rows, kinds=KINDS, problem=problem
+    )
+
+
+async def change_power(visit: Visit) -> Response:
+    """End or dispute a power, or begin to act by one."""
+    identity, change = visit.request.path_params["id"], visit.request.path_params["change"]
+    ward = ward_of(visit.services)
+    if change == "act":
+        return _switched(visit, await powers.acting(ward, visit.caller, identity))
+    if change == "end":
+        await powers.end(ward, visit.caller, identity)
+    elif change == "dispute":
+        await powers.dispute(ward, visit.caller, identity)
+    else:
+        raise NotFound("There is no such change.")
+    return RedirectResponse(f"/acting?language={visit.language}", 303)
+
+
+def _switched(visit: Visit, caller: Caller) -> Response:
+    answer = RedirectResponse(f"/record?language={visit.language}", 303)
+    log_in(visit.sessions, answer, caller)
+    return answer
+
+
+async def _appoint(visit: Visit) -> None:
+    kind = visit.form.get("kind", "")
+    asked = powers.Appointment(
+        visit.form.get("code", "")[:40],
+        visit.form.get("name", ""),
+        "executor" if kind == "executor" else "carer",
+    )
+    await powers.appoint(ward_of(visit.services), visit.services.keys.search, visit.caller, asked)

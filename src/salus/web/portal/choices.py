@@ -1,0 +1,78 @@
+"""What a citizen decides about the use of their data, and what they are told of it: two pages."""
+
+from __future__ import annotations
+
+from starlette.responses import RedirectResponse, Response
+
+from salus.core.access import Role
+from salus.core.errors import NotFound
+from salus.trust.presence import give_code
+from salus.web import notices
+from salus.web.portal.visit import Visit
+from salus.web.rights import KINDS, is_offered, opt_out, opt_outs, weigher_of
+
+OUT, BACK = "opt-out", "take-back"
+
+
+async def choices(visit: Visit) -> Response:
+    """Show the opt-outs that the law offers, the channel of notices, and the way to a one-time code."""
+    return await _page(visit)
+
+
+async def change_opt_out(visit: Visit) -> Response:
+    """Opt out, once the risk was read on a page of its own, or take that back at once."""
+    kind, change = visit.request.path_params["kind"], visit.form.get("change", "")
+    if kind not in KINDS or change not in (OUT, BACK):
+        raise NotFound("There is no such choice.")
+    if change == OUT and visit.form.get("confirmed") != "yes":
+        return visit.show("opt-out.html", visit.say(f"{kind}-opt-out"), kind=kind, risk=_risk(visit, kind))
+    await opt_out(visit.services, visit.caller, kind, opted_out=change == OUT)
+    return RedirectResponse(f"/choices?language={visit.language}", 303)
+
+
+async def make_code(visit: Visit) -> Response:
+    """Make a one-time code and show it, once."""
+    code, until = await give_code(weigher_of(visit.services), visit.caller)
+    return await _page(visit, code=f"{code[:4]} {code[4:]}", until=until)
+
+
+async def change_channel(visit: Visit) -> Response:
+    """Choose the quiet channel, or the ordinary one."""
+    await notices.choose(visit.services, visit.caller, quiet=visit.form.get("quiet") == "yes")
+    return RedirectResponse(f"/choices?language={visit.language}", 303)
+
+
+async def told(visit: Visit) -> Response:
+    """Show what the citizen was told; a POST marks one as read."""
+    number = visit.form.get("id", "")
+    if visit.request.method == "POST" and number.isascii() and number.isdigit() and len(number) <= 18:
+        await notices.note_read(visit.services, visit.caller, int(number))
+    found = await notices.told(visit.services, visit.caller)
+    return visit.show("told.html", visit.say("notices"), notices=found.notices, unread=found.unread)
+
+
+async def _page(visit: Visit, **more: object) -> Response:
+    services, caller = visit.services, visit.caller
+    rows = [
+        {
+            "kind": kind,
+            "offered": is_offered(services, kind),
+            "changes": await opt_outs(services, caller, kind) if is_offered(services, kind) else [],
+        }
+        for kind in KINDS
+    ]
+    found = await notices.told(services, caller)
+    context = {"code": "", "until": None} | more
+    return visit.show(
+        "choices.html", visit.say("my-choices"), rows=rows, quiet=found.quiet, unread=found.unread,
+        is_citizen=caller.role is Role.CITIZEN, **context,
+    )  # fmt: skip
+
+
+def _risk(visit: Visit, kind: str) -> list[str]:
+    """Return the risk in the reader's language, a sentence or two each."""
+    said = [visit.say(f"{kind}-risk")]
+    if kind == KINDS[0]:
+        opens = visit.services.gatehouse.law.exchange_opt_out_opened_in_emergency.value
+        said.append(visit.say("exchange-opens" if opens else "exchange-stays"))
+    return said

@@ -1,0 +1,162 @@
+"""The pages by which one breaks the glass, looks at it again, opts out, makes a code, reads notices, acts."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from tests.flow.test_standing import NOW, REASON, Hand, ana, ask, clock, country, folder, node
+
+from salus.core.access import Purpose, Role
+from salus.trust.tokens import issue
+from salus.web.portal.session import SESSION, open_sessions
+from salus.web.portal.words import LANGUAGES
+
+__all__ = ["NOW", "Hand", "ana", "ask", "clock", "country", "folder", "node"]
+SNS = "urn:oid:1.3.6.1.4.1.28284.6.2.2.1"
+
+
+class Visitor:
+    """A browser with a session."""
+
+    def __init__(self, client):
+        self.client = client
+        self.page = None
+
+    async def get(self, path):
+        self.page = await self.client.get(path)
+        return self.page
+
+    async def post(self, path, **form):
+        csrf = re.search(r'name="csrf" value="([0-9a-f]+)"', self.page.text).group(1)
+        self.page = await self.client.post(path, data={"csrf": csrf, "language": "en", **form})
+        return self.page
+
+
+@pytest.fixture
+async def visit(node, caller):
+    opened = []
+
+    def visit(role, **fields):
+        services = node.services
+        who = caller(role, **fields)
+        token = issue(services.keys.token, who, open_sessions(services).terms, now=services.clock())
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(node.application), base_url="http://node.test",
+            cookies={SESSION: token}, follow_redirects=True,
+        )  # fmt: skip
+        opened.append(client)
+        return Visitor(client)
+
+    yield visit
+    for client in opened:
+        await client.aclose()
+
+
+@pytest.fixture
+def citizen(visit):
+    return lambda name: visit(
+        Role.CITIZEN, subject=name, name=name.title(), patient=name, purpose=Purpose.PATIENT_REQUEST
+    )
+
+
+@pytest.fixture
+async def kati(ask, ana):
+    number = [{"system": SNS, "value": "38001085718"}]
+    body = {"resourceType": "Patient", "id": "kati", "birthDate": "1980-01-08", "identifier": number}
+    await ask("PUT", "/fhir/Patient/kati", Role.OPERATOR, body | {"name": [{"family": "Kask"}]})
+
+
+@pytest.mark.clause("EHDS 11(5)")
+async def test_the_button_is_on_every_page_of_a_patient_and_the_auditor_looks_again(
+    visit, citizen, kati, clock
+):
+    mari = visit(Role.CLINICIAN, subject="s-1", name="Mari Tamm")
+    await mari.get("/patient?language=en")
+    find = {"country": "fr-1", "identifier": f"{SNS}|38001085718", "present": "yes"}
+    without = await mari.post("/patient", purpose="ETREAT", **find)
+    assert (without.status_code, "why it cannot wait" in without.text) == (422, True)
+    chart = await mari.post("/patient", purpose="TREAT", **find)
+    assert chart.url.path == "/patient/fr-1/kati"
+    for path in ("", "/summary", "/documents"):
+        page = await mari.get(f"/patient/fr-1/kati{path}?language=en")
+        assert 'action="/patient/fr-1/kati/emergency"' in page.text, path
+    assert (await mari.post("/patient/fr-1/kati/emergency", reason=" ")).status_code == 400
+    await mari.get("/patient/fr-1/kati?language=en")
+    opened = await mari.post("/patient/fr-1/kati/emergency", reason=REASON)
+    assert re.search(r"Emergency access until 24 November 2026\D{1,5}10:00", opened.text)
+    assert 'action="/patient/fr-1/kati/emergency"' not in opened.text
+
+    told = await citizen("kati").get("/told?language=en")
+    assert REASON in told.text
+    assert "Mari Tamm" in told.text
+
+    auditor = visit(Role.AUDITOR, subject="auditor", name="Auditor", purpose=Purpose.OPERATIONS)
+    waits = await auditor.get("/reviews?language=en")
+    assert REASON in waits.text
+    number = re.search(r'name="id" value="([a-z0-9]+)"', waits.text).group(1)
+    wrong = await auditor.post("/reviews", id=number, verdict="justified", note=" ")
+    assert wrong.status_code == 400
+    done = await auditor.post("/reviews", id=number, verdict="unjustified", note="nobody knew her")
+    assert "None waits" in done.text
+    assert (await mari.get("/reviews")).status_code == 403
+
+
+async def test_an_emergency_may_be_said_when_the_patient_is_looked_up_and_ends(visit, kati, clock):
+    mari = visit(Role.CLINICIAN, subject="s-1", name="Mari Tamm")
+    await mari.get("/patient?language=en")
+    find = {"country": "fr-1", "identifier": f"{SNS}|38001085718", "purpose": "ETREAT", "reason": REASON}
+    page = await mari.post("/patient", **find)
+    assert "Emergency access until" in page.text
+
+
+@pytest.mark.clause("EHDS 10")
+async def test_the_risk_is_shown_before_one_opts_out_and_the_way_back_is_there(citizen, ana):
+    ana = citizen("ana")
+    await ana.get("/choices?language=en")
+    risk = await ana.post("/choices/opt-out/exchange", change="opt-out")
+    assert "allergy" in risk.text
+    assert "closed in an emergency too" in risk.text
+    assert "have not opted out" in (await ana.get("/choices?language=en")).text
+    out = await ana.post("/choices/opt-out/exchange", change="opt-out", confirmed="yes")
+    assert "You have opted out" in out.text
+    back = await ana.post("/choices/opt-out/exchange", change="take-back")
+    assert re.search(r"<summary>History</summary><ul><li>[^<]+You have not opted out", back.text)
+    assert (await ana.post("/choices/opt-out/nothing", change="opt-out")).status_code == 404
+    quiet = await ana.post("/choices/channel", quiet="yes")
+    assert '<span class="word">Quiet channel' in quiet.text
+
+
+async def test_one_appoints_another_by_a_code_who_acts_and_is_marked_as_acting(citizen, ana):
+    eva, ana = citizen("eva"), citizen("ana")
+    await eva.get("/choices?language=en")
+    code = re.search(r'class="code">([0-9A-Z ]+)<', (await eva.post("/choices/code")).text).group(1)
+    await ana.get("/acting?language=en")
+    wrong = await ana.post("/acting", code="AAAA AAAA", name="Eva", kind="carer")
+    assert wrong.status_code == 404
+    made = await ana.post("/acting", code=code, name="Eva, my sister", kind="carer")
+    assert "Eva, my sister" in made.text
+    held = await eva.get("/acting?language=en")
+    number = re.search(r'action="/acting/([a-z0-9]+)/act"', held.text).group(1)
+    record = await eva.post(f"/acting/{number}/act")
+    assert record.url.path == "/record"
+    assert "You act for somebody else" in record.text
+    category = await eva.get("/record/problems?language=en")
+    assert category.status_code == 200
+    assert "condition c1" in category.text
+    assert "/record/restrict" not in category.text
+    assert (await eva.get("/acting?language=en")).status_code == 403
+    await ana.get("/acting?language=en")
+    await ana.post(f"/acting/{number}/end")
+    assert (await eva.get("/record?language=en")).status_code == 404
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_every_page_speaks_the_languages(citizen, visit, ana, language):
+    pages = {"/choices": citizen("ana"), "/told": citizen("ana"), "/acting": citizen("ana")}
+    pages["/reviews"] = visit(Role.AUDITOR, subject="auditor", purpose=Purpose.OPERATIONS)
+    for path, visitor in pages.items():
+        page = await visitor.get(f"{path}?language={language}")
+        assert page.status_code == 200
+        assert f'<html lang="{language}">' in page.text
