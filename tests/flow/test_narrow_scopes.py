@@ -12,7 +12,8 @@ from salus.trust.tokens import issue
 
 BASE = "http://127.0.0.1:9"
 JSON = {"content-type": "application/fhir+json"}
-CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
+HL7 = "http://terminology.hl7.org/CodeSystem"
+CATEGORY = f"{HL7}/observation-category"
 LAB, VITAL = "laboratory", "vital-signs"
 
 
@@ -184,3 +185,62 @@ async def test_nothing_is_written_under_a_scope_with_a_query(node):
         body = msgspec.json.encode(observation("new", LAB))
         assert (await http.post("/fhir/Observation", content=body, headers=JSON)).status_code == 403
         assert (await http.get("/fhir/Observation/lab-1")).status_code == 200
+
+
+async def own_and_other(node):
+    """Store what the vectors name: own resources of ana, one of another patient."""
+    other = {**observation("o-other-patient", LAB), "subject": {"reference": "Patient/rui"}}
+    condition = {
+        "resourceType": "Condition", "id": "c-own", "subject": {"reference": "Patient/ana"},
+        "code": {"text": "x"}, "encounter": {"reference": "Encounter/e-own"},
+        "clinicalStatus": {"coding": [{"system": f"{HL7}/condition-clinical", "code": "active"}]},
+    }  # fmt: skip
+    encounter = {
+        "resourceType": "Encounter", "id": "e-own", "status": "finished",
+        "class": {"system": f"{HL7}/v3-ActCode", "code": "AMB"},
+        "subject": {"reference": "Patient/ana"},
+    }  # fmt: skip
+    stored = [
+        {"resourceType": "Patient", "id": "rui"}, {"resourceType": "Patient", "id": "p-own"}, encounter,
+        condition, observation("o-own", LAB), observation("o-own-lab", LAB),
+        observation("o-own-vital", VITAL), other,
+    ]  # fmt: skip
+    async with client(node, Role.OPERATOR) as operator:
+        for resource in stored:
+            path = f"/fhir/{resource['resourceType']}/{resource['id']}"
+            answer = await operator.put(path, content=msgspec.json.encode(resource), headers=JSON)
+            assert answer.status_code == 201, answer.text
+
+
+async def asked(http, request):
+    """Return how a node answers a request of the vectors: permit, deny, or filtered."""
+    method, _, what = request.partition(" ")
+    if what.startswith("batch"):
+        entries = [{"request": {"method": "GET", "url": url}} for url in ("Condition?", "Observation?")]
+        bundle = {"resourceType": "Bundle", "type": "batch", "entry": entries}
+        answer = await http.post("/fhir", content=msgspec.json.encode(bundle), headers=JSON)
+        each = [entry["response"]["status"][:3] for entry in answer.json().get("entry", [])]
+        return {"200": "permit", "": "deny"}.get("".join(dict.fromkeys(each)), "filtered")
+    if method == "POST":
+        fresh = msgspec.json.encode(observation("x", LAB))
+        answer = await http.post(f"/fhir/{what}", content=fresh, headers=JSON)
+        return "permit" if answer.status_code == 201 else "deny"
+    answer = await http.get(f"/fhir/{what}")
+    if answer.status_code != 200:
+        return "deny"
+    left_out = "Encounter" in answer.text and "e-own" not in ids(answer) if "_include" in what else False
+    narrowed = what == "Observation" and not {"o-own-vital", "social-1"} & set(ids(answer))
+    return "filtered" if left_out or narrowed else "permit"
+
+
+async def test_the_vectors_of_scopes_hold_at_a_running_node(node, shared):
+    await own_and_other(node)
+    lines = (shared / "testvectors/own-tokens/smart/scopes.jsonl").read_text().splitlines()
+    wrong = []
+    for case in map(msgspec.json.decode, lines):
+        role = Role.APP if case["scope"].startswith("system/") else Role.CITIZEN
+        async with client(node, role, *case["scope"].split()) as http:
+            found = await asked(http, case["request"])
+        if found != case["allowed"]:
+            wrong.append((case, found))
+    assert wrong == []
