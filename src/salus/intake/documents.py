@@ -73,6 +73,7 @@ async def receive_document(
     limits: Limits,
     described: dict[str, Any] | None = None,  # Any: FHIR JSON
     subject: str = "",
+    extracts: bool = True,
     default_denies: bool = False,
 ) -> ReceivedDocument:
     """Keep a document byte for byte, extract what it says, and describe it by a DocumentReference.
@@ -88,6 +89,7 @@ async def receive_document(
         described: the sender's DocumentReference; needed for what is no FHIR document. Its references must
             be the node's own ("Patient/id").
         subject: logical id of the patient here, when it is known; the document's Patient is then not stored.
+        extracts: whether what a FHIR document says is stored as the patient's own data too.
         default_denies: the law of the node's country opens nothing that no Consent permits.
 
     Raises:
@@ -99,7 +101,8 @@ async def receive_document(
         await database.parameters.refresh(connection)
     added = database.parameters.added
     setting = Setting(source, "", key, grant.opened_at, limits, added=added)
-    prepared = None if grant.patients is not None else await _read(body, media_type, setting, subject)
+    reads = extracts and grant.patients is None
+    prepared = await _read(body, media_type, setting, subject) if reads else None
     if described is not None:
         kept, rows = _described(described, body, media_type, setting, subject, prepared)
     elif prepared is not None:

@@ -21,14 +21,17 @@ import msgspec
 from salus.core.access import Action, Caller
 from salus.core.errors import InvalidResource, NotFound
 from salus.core.identifiers import is_fhir_id
+from salus.core.limits import Limits
 from salus.intake.documents import ReceivedDocument, receive_document
+from salus.intake.whose import Match, compare, stated_patient
+from salus.standards.fhir.codec.json import parse_json
 from salus.store import resources
 from salus.store.rows import StoredResource, first_version
 from salus.store.shares import beside
 from salus.trust.identity import authenticate
 from salus.web.fhir import authorship, bodies, writing
 from salus.web.fhir import face as fhir
-from salus.web.fhir.answer import Answer, written
+from salus.web.fhir.answer import UNLIMITED, Answer, written
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.provenance import is_lay, own_source, source_of
 from salus.web.fhir.request import FhirRequest, read_body
@@ -97,7 +100,8 @@ async def publish(
     """Keep the one document inside a DocumentReference; return it with its description as stored.
 
     Raises:
-        InvalidResource: there is not exactly one, its hash or size is wrong, or its patient is not ours.
+        InvalidResource: there is not exactly one, its hash or size is wrong, its patient is not ours, or it
+            is about another person.
         NotFound: there is no such patient that the caller may write about.
         TooLarge: the document has more elements than a body may have.
     """
@@ -110,7 +114,8 @@ async def publish(
     passage = pass_gate(services, caller, Action.CREATE, "DocumentReference", "DocumentReference")
     async with passage as access:
         grant, database = access.grant, services.database
-        await resources.read(grant, database, "Patient", patient)
+        person = await resources.read(grant, database, "Patient", patient)
+        match = await beside(len(content), compared, person, content, media_type, services.limits)
         received = await receive_document(
             grant,
             database,
@@ -121,6 +126,7 @@ async def publish(
             limits=services.limits,
             described={**resource, "subject": {"reference": f"Patient/{patient}"}},
             subject=patient,
+            extracts=match is not Match.UNKNOWN,
             default_denies=services.gatehouse.law.default_denies,
         )
         try:
@@ -129,6 +135,22 @@ async def publish(
             received = msgspec.structs.replace(received, created=True)
             stored = first_version(received.described, grant.opened_at)
     return received, stored
+
+
+def compared(person: StoredResource, content: bytes, media_type: str, limits: Limits) -> Match:
+    """Return how the patient of a document compares with the person in whose record it is to be kept.
+
+    Raises:
+        InvalidResource: it is about somebody else.
+    """
+    stated = stated_patient(content, media_type, limits)
+    match = Match.SAME if stated is None else compare(parse_json(person.content, UNLIMITED), stated)
+    if match is Match.CONTRADICTED:
+        raise InvalidResource(
+            "The document is about another person than DocumentReference.subject: national identifier, birth "
+            "date or sex differ. Send it for the person it is about, or correct the document."
+        )
+    return match
 
 
 def publisher_of(caller: Caller, resource: Resource) -> str:

@@ -1,6 +1,7 @@
 """What becomes of a published document (MHD ITI-105): stored, a repeat, a conflict, or no publication."""
 
 import base64
+import json
 
 import pytest
 
@@ -122,3 +123,46 @@ async def test_what_is_no_publication_of_one_document_is_created_as_it_came(door
     assert made["content"] == sent["content"]
     status, refused = await published(door, sent, **FROM_ABROAD)
     assert status in (403, 422), refused
+
+
+def letter_about(**patient):
+    urn = "urn:uuid:00000000-0000-4000-8000-00000000000"
+    composition = {
+        "resourceType": "Composition",
+        "status": "final",
+        "type": {"text": "letter"},
+        "subject": {"reference": f"{urn}2"},
+        "date": "2026-11-12",
+        "author": [{"display": "Dr"}],
+        "title": "Letter",
+        "section": [{"title": "Findings", "entry": [{"reference": f"{urn}3"}]}],
+    }
+    finding = {"resourceType": "Observation", "status": "final", "code": {"text": "of whom the letter is"}}
+    finding |= {"subject": {"reference": f"{urn}2"}, "valueString": "x"}
+    resources = [composition, {"resourceType": "Patient", **patient}, finding]
+    entries = [{"fullUrl": f"{urn}{n}", "resource": each} for n, each in enumerate(resources, 1)]
+    bundle = {"resourceType": "Bundle", "type": "document", "timestamp": "2026-11-12T10:00:00Z"}
+    bundle |= {"identifier": {"system": "urn:d", "value": "1"}, "entry": entries}
+    data = base64.b64encode(json.dumps(bundle).encode()).decode()
+    return [{"attachment": {"contentType": "application/fhir+json", "data": data}}]
+
+
+@pytest.mark.parametrize("who", [{}, FROM_ABROAD], ids=["at home", "from abroad"])
+async def test_a_letter_about_somebody_else_is_not_kept(door, who):
+    ana = {"resourceType": "Patient", "id": "ana", "birthDate": "1968-03-14"}
+    await door.operator("PUT", "/Patient/ana", ana)
+    status, told = await published(door, report(1, content=letter_about(birthDate="1901-01-01")), **who)
+    assert status == 422
+    assert "about another person" in told["issue"][0]["details"]["text"]
+    assert (await door("GET", "/Observation?patient=ana")).json()["total"] == 0
+
+
+@pytest.mark.parametrize(("patient", "extracted"), [({"birthDate": "1968-03-14"}, 1), ({}, 0)])
+async def test_only_of_a_letter_that_is_surely_theirs_the_findings_are_the_persons_own(
+    door, patient, extracted
+):
+    ana = {"resourceType": "Patient", "id": "ana", "birthDate": "1968-03-14"}
+    await door.operator("PUT", "/Patient/ana", ana)
+    status, kept = await published(door, report(1, content=letter_about(**patient)))
+    assert (status, kept["status"]) == (201, "current")
+    assert (await door("GET", "/Observation?patient=ana")).json()["total"] == extracted
