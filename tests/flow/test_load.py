@@ -654,6 +654,14 @@ async def test_gzip_cut_off_yields_what_came_before(load, tmp_path):
     assert report.rejected >= 1
 
 
+async def test_a_short_gzip_cut_off_yields_its_whole_lines(load, tmp_path):
+    packed = gzip.compress(b"\n".join(encode(patient(n, active=bool(n % 2))) for n in range(20)))
+    (tmp_path / "a.ndjson.gz").write_bytes(packed[:-12])
+    report = await load(tmp_path / "a.ndjson.gz")
+    assert report.stored > 10
+    assert report.rejected >= 1
+
+
 CHILD = """
 import asyncio, sys
 from datetime import UTC, datetime

@@ -38,6 +38,7 @@ ALONE_BYTES = 64 << 10
 """Less input than this is not worth starting worker processes for."""
 
 _HEAD_BYTES = 1 << 16
+_PIECE_BYTES = 512
 _ANALYZE_FROM = 2_000
 
 
@@ -250,11 +251,22 @@ def _chunks(files: Sequence[SourceFile], skipped: Sequence[int], plan: Plan) -> 
         yield Chunk(units, finished, False, before)
 
 
+def _head(stream: BinaryIO) -> bytes:
+    """Return the first bytes, by which a format is recognised; fewer where the file cannot be read as far."""
+    head = b""
+    try:
+        while len(head) < _HEAD_BYTES and (piece := stream.read(_PIECE_BYTES)):
+            head += piece
+    except (EOFError, zlib.error):
+        pass  # reading the units says so
+    return head
+
+
 def _units(file: SourceFile, stream: BinaryIO, limits: Limits) -> Iterator[Unit]:
     """Yield the file's units; what breaks its reading (a gzip cut off) is a unit with a problem."""
     number = 0
     try:
-        head = stream.read(_HEAD_BYTES)
+        head = _head(stream)
         stream.seek(0)
         found = find(file.path, head)
         if found is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -18,7 +19,7 @@ def read(stream: BinaryIO, limits: Limits) -> Iterator[Unit]:
     number = 0
     longest = limits.document_bytes_max
     for line, content in enumerate(_lines(stream, longest), start=1):
-        text = content.strip()
+        text = (content.removeprefix(BOM_UTF8) if line == 1 else content).strip()
         if not text:
             continue
         problem = ""
@@ -43,7 +44,7 @@ def _lines(stream: BinaryIO, longest: int) -> Iterator[bytes]:
 
 
 def _recognises(head: bytes) -> bool:
-    first, newline, rest = head.lstrip().partition(b"\n")
+    first, newline, rest = head.removeprefix(BOM_UTF8).lstrip().partition(b"\n")
     if not newline or not rest.strip():
         return False
     try:

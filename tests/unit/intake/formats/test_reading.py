@@ -43,6 +43,14 @@ def test_every_format_is_found_by_suffix_compressed_or_not_and_by_its_first_byte
     assert registry.find("notes.txt", b"hello") is None
 
 
+@pytest.mark.parametrize("name", ["a.ndjson", "-"])
+def test_a_byte_order_mark_is_no_part_of_the_first_resource(name):
+    body = b'\xef\xbb\xbf{"a":1}\n{"b":2}'
+    found = registry.find(name, body)
+    assert found.name == "NDJSON"
+    assert [unit.content for unit in found.read(io.BytesIO(body), SMALL)] == [b'{"a":1}', b'{"b":2}']
+
+
 def test_ndjson_yields_a_unit_a_line_with_its_line_number():
     units = read(ndjson, b'{"a":1}\r\n\n  \n{"b":2}')
     assert [(unit.number, unit.line, unit.content) for unit in units] == [
