@@ -430,6 +430,8 @@ async def test_an_app_gives_its_tokens_back_or_is_switched_off(node):
         assert (await fhir(node, later["access_token"], "Observation")).status_code == 200
         await switch_off_client(node.services.database, "heart", until=node.services.clock())
         assert (await refresh(http, later["refresh_token"])).json()["error"] == "invalid_client"
+        await register_client(node.services.database, HEART, now=node.services.clock())
+        assert (await refresh(http, later["refresh_token"])).json()["error"] == "invalid_grant"
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,8 @@ SET name = $2, keys = $3, scopes = $4, roles = $5, purposes = $6, redirects = $7
 
 
 _OFF = "UPDATE client SET active = false WHERE id = $1 AND active RETURNING true"
+# What people allowed an app that is switched off does not come back with another registration of its id.
+_END_CONSENTS = "UPDATE app_consent SET ended_at = clock_timestamp() WHERE client = $1 AND ended_at IS NULL"
 _LIST = f"SELECT {_COLUMNS} FROM client WHERE active ORDER BY id"  # noqa: S608  (constants only)
 _APPS = f"""
 SELECT {_COLUMNS} FROM client WHERE active AND cardinality(redirects) > 0 ORDER BY name, id
@@ -118,6 +120,7 @@ async def switch_off_client(database: Database, client: str, *, until: datetime)
         is_off = bool(await connection.fetchval(_OFF, client))
         if is_off:
             await note_revoked(connection, of_client(client), until)
+            await connection.execute(_END_CONSENTS, client)
     return is_off
 
 

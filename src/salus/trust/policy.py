@@ -168,7 +168,9 @@ def decide(
     if facts.mandate is not None:
         types = facts.mandate if types is None else types & facts.mandate
     owed = _obligations(caller.role, request.action, request.type, words)
-    narrowed = narrowed_types(caller, request.action, decision.patients, words) if caller.scopes else ()
+    narrowed: tuple[tuple[str, Narrowing], ...] = ()
+    if any("?" in scope for scope in caller.scopes):
+        narrowed = narrowed_types(caller, request.action, decision.patients, words)
     if facts.mandate is not None:
         narrowed = tuple(one for one in narrowed if one[0] in facts.mandate)
     return Decision(True, decision.rule, decision.patients, types, owed, narrowed=narrowed)

@@ -7,6 +7,7 @@ satisfy it, and only where the door says that the store narrows its answer (`tru
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -49,6 +50,7 @@ def parse_scope(text: str) -> Scope | None:
     return None if found is None or found.query else found
 
 
+@lru_cache(maxsize=1_024)
 def parse_grantable(text: str) -> Scope | None:
     """Return the resource scope, None for any other, a malformed one, or a query on what is written."""
     found = smart.parse_scope(text)
@@ -60,7 +62,8 @@ def letters_for(action: Action) -> str:
     return _LETTERS.get(action, "")
 
 
-def permitting(scopes: Iterable[str], action: Action, resource_type: str) -> Permission | None:
+@lru_cache(maxsize=4_096)
+def permitting(scopes: tuple[str, ...], action: Action, resource_type: str) -> Permission | None:
     """Return what the scopes permit of the action on the type; None when nothing.
 
     The widest context decides: what a narrower one adds to a query of a wider one is not given. A request

@@ -1,6 +1,9 @@
 """An operator registers a local system, sees it, and switches it off."""
 
 import json
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 from joserfc.jwk import ECKey, RSAKey
@@ -103,3 +106,12 @@ def test_an_app_is_added_public_or_confidential(node, tmp_path, capsys):
 def test_what_is_no_app_is_refused_before_anything_is_stored(tmp_path, options, capsys):
     assert main([*APP, *options, "--data", str(tmp_path / "none")]) == 1
     assert "none/" not in capsys.readouterr().err
+
+
+def test_the_examples_of_the_page_on_apps_work(node, capsys):
+    text = (Path(__file__).parents[3] / "docs" / "apps.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^salus .*", text, flags=re.MULTILINE)
+    assert lines
+    for line in lines:
+        words = [node if word == "./pt" else word for word in shlex.split(line)[1:]]
+        assert main(words) == 0, capsys.readouterr().err
