@@ -110,7 +110,7 @@ class _Text:
 
     def __init__(self, stream: BinaryIO, longest: int) -> None:
         self._stream = stream
-        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
         self.longest = longest
         self._window = ""
         self._at = 0
@@ -233,6 +233,7 @@ def read(stream: BinaryIO, limits: Limits) -> Iterator[Unit]:
         stream.seek(0)
         yield from ndjson.read(stream, limits)
         return
+    head = head.removeprefix(codecs.BOM_UTF8)
     if len(head) <= limits.document_bytes_max:
         if _is_sound(head) or not head.strip():
             yield Unit(0, 1, head)

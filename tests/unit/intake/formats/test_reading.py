@@ -51,6 +51,13 @@ def test_a_byte_order_mark_is_no_part_of_the_first_resource(name):
     assert [unit.content for unit in found.read(io.BytesIO(body), SMALL)] == [b'{"a":1}', b'{"b":2}']
 
 
+@pytest.mark.parametrize("count", [1, 30])
+def test_a_byte_order_mark_is_no_part_of_a_bundle(count):
+    body = json.dumps(bundle(count=count)).encode()
+    marked = [unit.content for unit in read(json_document, b"\xef\xbb\xbf" + body)]
+    assert marked == [unit.content for unit in read(json_document, body)]
+
+
 def test_ndjson_yields_a_unit_a_line_with_its_line_number():
     units = read(ndjson, b'{"a":1}\r\n\n  \n{"b":2}')
     assert [(unit.number, unit.line, unit.content) for unit in units] == [
