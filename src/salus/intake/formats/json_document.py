@@ -233,13 +233,13 @@ def read(stream: BinaryIO, limits: Limits) -> Iterator[Unit]:
         stream.seek(0)
         yield from ndjson.read(stream, limits)
         return
+    is_small = len(head) <= limits.document_bytes_max
     head = head.removeprefix(codecs.BOM_UTF8)
-    if len(head) <= limits.document_bytes_max:
+    if is_small:
         if _is_sound(head) or not head.strip():
             yield Unit(0, 1, head)
             return
         stream = io.BytesIO(head)
-    is_small = len(head) <= limits.document_bytes_max
     stream.seek(0)
     bundle, names = _survey(_Text(stream, _longest(limits)))
     problem = _whole_problem(bundle, stream, limits, is_small=is_small)
