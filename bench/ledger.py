@@ -6,6 +6,7 @@ The log of the report has a million leaves: ten million take longer to make here
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from salus.core.access import Caller, Purpose, Role
 from salus.core.clock import utc_now
 from salus.node import open_services
 from salus.store.postgres import Database
+from salus.store.sealing import seal_of
 from salus.store.sequencer import Progress, Signer, sequence
 from salus.web.access_report import access_report
 from salus.web.ledger import key_of, signer_of
@@ -38,12 +40,13 @@ ENTRY = (
     + '","leaf":{"at":"2026-11-24T09:00:00Z","request":"0123456789abcdef0123","patient":'
     '"p","subject":"s-1","name":"Mari Tamm","role":"clinician","organisation":"Tartu Hospital","node":"",'
     '"purpose":"TREAT","action":"read","what":"Observation/1","resources":1,"outcome":"served","rule":"r"}}'
-)
+).encode()
 _APPEND = """
 SELECT append_leaves(
-    array_agg($1 || (n % $2) ORDER BY n), array_agg(now()), array_agg(convert_to($3, 'UTF8'))
+    array_agg($1 || (n % $2) ORDER BY n), array_agg(now()), array_agg($3::bytea), array_agg($4::bytea),
+    array_agg(md5(n::text))
 )
-FROM generate_series(1, $4::int) AS n
+FROM generate_series(1, $5::int) AS n
 """
 
 
@@ -130,7 +133,9 @@ async def _report(services: Services, signer: Signer) -> list[dict[str, Any]]:
 
 async def _append(database: Database, prefix: str, persons: int, count: int) -> None:
     async with database.system() as connection:
-        await connection.execute(_APPEND, prefix, persons, ENTRY, count)
+        (sealed,) = seal_of(connection).close([ENTRY])
+        digest = hashlib.sha256(ENTRY).digest()
+        await connection.execute(_APPEND, prefix, persons, sealed, digest, count)
 
 
 async def _sequenced(database: Database, signer: Signer) -> None:

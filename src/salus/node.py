@@ -33,6 +33,7 @@ from salus.store.postgres import Database, open_database
 from salus.store.retention import expire_quarantine
 from salus.store.revocations import follow_revocations, forget_expired
 from salus.store.search_parameters import reindex
+from salus.store.sealing import Seal
 from salus.store.sequencer import run_sequencer
 from salus.store.witness import forget_cosignatures
 from salus.store.standing import follow_standing
@@ -125,7 +126,9 @@ async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tup
     limits, terms = settings.limits, terms_of(settings)
     law = jurisdiction_of(settings.country)
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(place_of(data, settings), limits=limits))
+        database = await stack.enter_async_context(
+            open_database(place_of(data, settings), limits=limits, seal=Seal(*keys.audit))
+        )
         journal = await stack.enter_async_context(open_journal(database))
         revoked = await stack.enter_async_context(follow_revocations(database))
         standing = await stack.enter_async_context(follow_standing(database, clock))

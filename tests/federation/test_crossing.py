@@ -23,6 +23,7 @@ from salus.primary.cross_border import (
 )
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.nationalid.identifiers import identifier_of_system
+from salus.store.sealing import seal_of
 from salus.web.abroad import desk_of
 
 SNS = "urn:salus:test:sns"
@@ -246,7 +247,7 @@ async def test_both_nodes_wrote_every_access_down_and_refusals_too(federation, d
     for name, known_as in (("pt-1", "ana"), ("ee-1", "pt-1:ana")):
         async with federation.nodes[name].services.database.system() as connection:
             rows = await connection.fetch("SELECT entry FROM leaf WHERE patient = $1", known_as)
-        text = b" ".join(row["entry"] for row in rows).decode()
+        text = b" ".join(seal_of(connection).open(row["entry"]) for row in rows).decode()
         assert "Mari Tamm" in text
         assert "$summary" in text
         if name == "pt-1":

@@ -19,7 +19,8 @@ from salus.primary.dispensing_abroad import (
     finish_open,
     list_prescriptions,
 )
-from salus.store.ledger import decode_entry
+from salus.store.ledger import leaf_in
+from salus.store.sealing import seal_of
 from salus.web.abroad import desk_of
 from salus.web.restrictions import set_restricted
 
@@ -206,7 +207,7 @@ async def test_both_nodes_wrote_the_dispensation_down(counter):
     for name, known_as in (("pt-1", "ana"), ("ee-1", "pt-1:ana")):
         async with federation.nodes[name].services.database.system() as connection:
             rows = await connection.fetch("SELECT entry FROM leaf WHERE patient = $1", known_as)
-        written = b"".join(row["entry"] for row in rows)
+        written = b"".join(seal_of(connection).open(row["entry"]) for row in rows)
         assert b"Jaan Kask" in written
         assert b"create" in written
 
@@ -306,7 +307,7 @@ async def test_the_own_record_is_for_own_professionals_and_each_reading_is_writt
     assert (await get(abroad, path, Role.PHARMACIST)).status_code == 200
     async with abroad.services.database.system() as connection:
         rows = await connection.fetch("SELECT entry FROM leaf WHERE patient = 'pt-1:ana'")
-    told = [decode_entry(bytes(row["entry"])) for row in rows]
+    told = [leaf_in(connection, bytes(row["entry"])) for row in rows]
     assert ("reader", "read", path) in [(each.subject, each.action, each.what) for each in told]
     changed = {**own, "status": "entered-in-error"}
     for method in ("PUT", "DELETE"):

@@ -11,7 +11,7 @@ from salus.standards.jose.compact import sign
 from salus.standards.smart.asker import Asker
 from salus.standards.smart.assertion import ASSERTION_TYPE, claims_for
 from salus.store.federation import Client, register_client
-from salus.store.ledger import decode_entry
+from salus.store.ledger import leaf_in
 
 KEY = ECKey.generate_key("P-384", {"kid": "e1"})
 LIIS = Asker("d-1", "Dr Liis Kask", Role.CLINICIAN, "Tartu Hospital", Purpose.TREATMENT)
@@ -68,7 +68,7 @@ async def test_a_refused_statement_is_written_down_with_the_client(home):
     await ask(home, stated(patient="ana"), "1")
     async with home.services.database.system() as connection:
         (row,) = await connection.fetch("SELECT entry FROM leaf WHERE patient = 'ana'")
-    leaf = decode_entry(row["entry"])
+    leaf = leaf_in(connection, row["entry"])
     assert (leaf.subject, leaf.outcome) == ("ehr/d-1", Outcome.REFUSED)
 
 

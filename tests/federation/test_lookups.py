@@ -12,7 +12,7 @@ from salus.core.clock import utc_now
 from salus.core.errors import Throttled
 from salus.primary.cross_border import find_patients
 from salus.store import persons
-from salus.store.ledger import decode_entry
+from salus.store.ledger import leaf_in
 from salus.store.merged import forget
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
@@ -105,7 +105,7 @@ async def test_a_node_looks_up_only_so_many_in_a_minute_and_each_question_is_a_l
         await look_up(desk, **asked)
     async with home.services.database.system() as connection:
         rows = await connection.fetch("SELECT entry FROM leaf ORDER BY arrival")
-    leaves = [decode_entry(bytes(row["entry"])) for row in rows]
+    leaves = [leaf_in(connection, bytes(row["entry"])) for row in rows]
     found = [
         (leaf.patient, leaf.outcome) for leaf in leaves if leaf.node == "ee-1" and leaf.action == "search"
     ]

@@ -12,7 +12,7 @@ from tests.federation.test_dispensations import prescription
 from salus.core.access import Role
 from salus.core.errors import AccessRefused, Conflict, InvalidResource, NotFound
 from salus.primary.cross_border import SCOPE, Letter, PatientAbroad, asker_of, present, publish_document
-from salus.store.ledger import decode_entry
+from salus.store.ledger import leaf_in
 from salus.web.abroad import desk_of
 
 BODY = b"%PDF-1.7\n\x00\xff discharge letter\r\n"
@@ -40,7 +40,7 @@ async def desk(federation):
 async def leaves(node, patient):
     async with node.services.database.system() as connection:
         rows = await connection.fetch("SELECT entry FROM leaf ORDER BY arrival")
-    found = (decode_entry(bytes(row["entry"])) for row in rows)
+    found = (leaf_in(connection, bytes(row["entry"])) for row in rows)
     return [(leaf.name, leaf.node, leaf.action, leaf.outcome) for leaf in found if leaf.patient == patient]
 
 

@@ -21,7 +21,7 @@ from salus.node import write_refusals
 from salus.standards.smart.asker import Asker
 from salus.standards.smart.assertion import ASSERTION_TYPE, claims_for
 from salus.store.federation import Client, register_client, switch_off_client
-from salus.store.ledger import decode_entry
+from salus.store.ledger import leaf_in
 from salus.trust.refusals import FAILURES_MAX
 
 MARI = Asker("ee-d-17", "Dr Mari Tamm", Role.CLINICIAN, "Tartu Hospital", Purpose.TREATMENT, "ana", "present")
@@ -360,7 +360,7 @@ async def test_refused_assertions_and_tokens_are_counted_into_the_audit(federati
     await write_refusals(home.services)
     async with home.services.database.system() as connection:
         rows = await connection.fetch("SELECT entry FROM leaf WHERE patient = ''")
-    leaves = [decode_entry(row["entry"]) for row in rows]
+    leaves = [leaf_in(connection, row["entry"]) for row in rows]
     counted = {leaf.what: leaf.resources for leaf in leaves if leaf.rule == "not-authenticated"}
     assert counted == {"bearer token": 3, "client assertion": 1}
 

@@ -138,6 +138,17 @@ async def test_an_access_that_the_owner_of_the_tables_removed_is_missed(
     assert done.returncode == 1 or (done.returncode, place) == (3, -1)
 
 
+async def test_the_database_does_not_tell_who_looked(node, look):  # noqa: F811
+    owner = await asyncpg.connect(node.services.database.url)
+    rows = await owner.fetch("SELECT leaf::text AS text FROM leaf WHERE digest IS NOT NULL")
+    plain = await owner.fetchval("SELECT count(*) FROM leaf WHERE get_byte(entry, 0) <> 1")
+    await owner.close()
+    assert rows
+    assert plain == 0
+    for told in (b"TREAT", b"clinician", b"Observation", b"Patient/"):
+        assert not [row for row in rows if told.hex() in row["text"]]
+
+
 async def test_the_portal_gives_the_report_as_a_file(node, look, citizen, tmp_path):  # noqa: F811
     page = await citizen.get("/accesses?language=en")
     assert 'href="/accesses/report"' in page.text

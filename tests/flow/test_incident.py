@@ -17,7 +17,7 @@ from salus.settings import Settings
 from salus.standards.fhir.search.index_row import IndexRow
 from salus.store import resources
 from salus.store.changes import Operation
-from salus.store.ledger import decode_entry
+from salus.store.ledger import leaf_in
 from salus.store.rows import make_row
 from salus.trust.gate import enter
 from salus.trust.incidents import list_findings, mark
@@ -116,7 +116,7 @@ async def patient(services, caller, name, language):
 async def whats(services):
     async with services.database.system() as connection:
         rows = await connection.fetch("SELECT entry FROM leaf ORDER BY arrival")
-    return [decode_entry(row["entry"]).what for row in rows]
+    return [leaf_in(connection, row["entry"]).what for row in rows]
 
 
 @pytest.mark.clause("GDPR 33, 34")

@@ -13,7 +13,7 @@ from salus.cli.node import make_node
 from salus.core.access import Purpose, Role
 from salus.node import open_node, open_services
 from salus.settings import Settings
-from salus.store.ledger import decode_entry
+from salus.store.ledger import leaf_in
 from salus.trust.tokens import issue
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -100,7 +100,7 @@ async def ana(ask):
 async def leaves(node):
     async with node.services.database.system() as connection:
         rows = await connection.fetch("SELECT entry FROM leaf ORDER BY arrival")
-    return [decode_entry(row["entry"]) for row in rows]
+    return [leaf_in(connection, row["entry"]) for row in rows]
 
 
 @pytest.mark.clause("EHDS 11(5)")

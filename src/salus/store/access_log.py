@@ -11,8 +11,9 @@ from salus.core.access import Grant, Leaf
 from salus.core.errors import NotFound
 from salus.standards.merkle.tiles import Tile
 from salus.standards.merkle.tree import Span, consistency_spans, fold, full_nodes, inclusion_spans
-from salus.store.ledger import decode_entry
+from salus.store.ledger import decode_entry, leaf_in
 from salus.store.postgres import Connection, Database
+from salus.store.sealing import seal_of
 from salus.store.sequencer import nodes_of
 
 _PAGE = """
@@ -64,8 +65,10 @@ async def access_log(
     records = [patient] if grant.patients is None else sorted(grant.patients)
     async with database.reading(grant) as connection:
         rows = await connection.fetch(_PAGE, records, _NEWEST if before is None else before, count)
+        opened = [seal_of(connection).open(row["entry"]) for row in rows]
     return [
-        LoggedAccess(row["arrival"], row["index"], decode_entry(row["entry"]), row["entry"]) for row in rows
+        LoggedAccess(row["arrival"], row["index"], decode_entry(entry), entry)
+        for row, entry in zip(rows, opened, strict=True)
     ]
 
 
@@ -76,7 +79,8 @@ async def leaves_from(grant: Grant, connection: Connection, index: int, count: i
     """
     if grant.patients is not None:
         return []
-    return [(row["index"], decode_entry(row["entry"])) for row in await connection.fetch(_FROM, index, count)]
+    rows = await connection.fetch(_FROM, index, count)
+    return [(row["index"], leaf_in(connection, row["entry"])) for row in rows]
 
 
 async def first_index_at(grant: Grant, connection: Connection, at: datetime) -> int:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 import asyncpg
 
+from salus.core.errors import StorageUnavailable
 from salus.standards.merkle.link import NO_LEAF, Link, pseudonym
 from salus.standards.merkle.persons import Person, root_of
 from salus.standards.merkle.tree import leaf_hash
 from salus.store.person_map import way_to
 from salus.store.postgres import Connection
+from salus.store.sealing import Seal, seal_of
 from salus.store.sequencer import extensions_of
 
 _ENDS = """
@@ -24,9 +26,10 @@ _START = "SELECT index FROM link_start"
 class Chains:
     """Where each person's chain ends so far; all persons of the log are held in memory."""
 
-    def __init__(self, key: bytes, start: int) -> None:
+    def __init__(self, key: bytes, start: int, seal: Seal) -> None:
         """Begin at the first leaf; `key` is of the pseudonyms, links begin at leaf `start`."""
         self._key = key
+        self._seal = seal
         self._start = start
         self._ends: dict[str, tuple[int, bytes]] = {}
 
@@ -46,10 +49,13 @@ class Chains:
             return f"Leaf {index} is not number {count + 1} of its person, as the leaves before it make it."
         if entry is None:
             return f"The entry of leaf {index} is missing."
-        committed = entry
+        try:
+            committed = self._seal.open(entry)
+        except StorageUnavailable as error:
+            return f"The entry of leaf {index} cannot be opened. {error.message}"
         if linked:
             name = pseudonym(self._key, row["patient"])
-            committed = Link(name, count + 1, previous, hashlib.sha256(entry).digest()).text.encode()
+            committed = Link(name, count + 1, previous, hashlib.sha256(committed).digest()).text.encode()
         if leaf_hash(committed) != row["hash"]:
             return f"The entry of leaf {index} was changed: the log holds another one."
         return ""
@@ -82,4 +88,4 @@ class Chains:
 async def chains_of(connection: Connection, key: bytes) -> Chains:
     """Return the chains of the log before its first leaf."""
     start = await connection.fetchval(_START)
-    return Chains(key, 2**63 - 1 if start is None else start)
+    return Chains(key, 2**63 - 1 if start is None else start, seal_of(connection))

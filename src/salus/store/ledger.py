@@ -1,13 +1,14 @@
 """The audit's leaves: how one is written, by whom, and how they are read back.
 
 An entry is the leaf as JSON with a random salt before it, so that its hash in the tree tells nothing to
-those who do not have the entry. Data and leaf are one transaction for a write; `Journal` makes the leaf of
-a read durable before the answer leaves.
+those who do not have the entry. It is sealed before it is stored (`store.sealing`). Data and leaf are one
+transaction for a write; `Journal` makes the leaf of a read durable before the answer leaves.
 """
 
 from __future__ import annotations
 
 import binascii
+import hashlib
 import os
 from collections.abc import Sequence
 
@@ -16,8 +17,9 @@ import msgspec
 from salus.core.access import Grant, Leaf, Outcome
 from salus.store.notices import TOLD, is_told, notice_of, tell
 from salus.store.postgres import Connection
+from salus.store.sealing import seal_of
 
-_APPEND = "SELECT append_leaves($1, $2, $3)"
+_APPEND = "SELECT append_leaves($1, $2, $3, $4, $5)"
 _SALT_BYTES = 16
 _encoder = msgspec.json.Encoder()
 
@@ -40,8 +42,13 @@ def encode_entries(leaves: Sequence[Leaf]) -> list[bytes]:
 
 
 def decode_entry(entry: bytes) -> Leaf:
-    """Return the leaf of an entry."""
+    """Return the leaf of an entry in clear."""
     return msgspec.json.decode(entry, type=Entry).leaf
+
+
+def leaf_in(connection: Connection, entry: bytes) -> Leaf:
+    """Return the leaf of an entry as the database behind the connection holds it: sealed, or in clear."""
+    return decode_entry(seal_of(connection).open(entry))
 
 
 def leaf_of(grant: Grant, patient: str, *, what: str, resources: int, outcome: Outcome) -> Leaf:
@@ -78,9 +85,12 @@ async def append(connection: Connection, leaves: Sequence[Leaf]) -> None:
 
 
 async def _insert(connection: Connection, leaves: Sequence[Leaf]) -> None:
+    entries = encode_entries(leaves)
     await connection.fetchrow(
         _APPEND,
         [leaf.patient for leaf in leaves],
         [leaf.at for leaf in leaves],
-        encode_entries(leaves),
+        seal_of(connection).close(entries),
+        [hashlib.sha256(entry).digest() for entry in entries],
+        [leaf.request for leaf in leaves],
     )

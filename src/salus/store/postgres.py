@@ -25,6 +25,7 @@ from salus.store.embedded import embedded_server, start_again
 from salus.store.migrations import migrate, migrations
 from salus.store.parameters_known import Parameters
 from salus.store.pool import Connection, Pool
+from salus.store.sealing import IN_CLEAR, Seal
 from salus.store.shares import Shares
 from salus.store.together import Together
 from salus.store.turns import Turns
@@ -200,6 +201,7 @@ async def open_database(
     limits: Limits | None = None,
     connections_max: int = 16,
     migrated: bool = True,
+    seal: Seal = IN_CLEAR,
 ) -> AsyncIterator[Database]:
     """Open the node's database and bring its schema up to date.
 
@@ -209,6 +211,7 @@ async def open_database(
         limits: `statement_timeout_ms` is used.
         connections_max: most connections of each role.
         migrated: bring the schema up to date first.
+        seal: of the audit's records.
 
     Raises:
         SettingsInvalid: the server is too old, or its schema newer than this Salus.
@@ -220,7 +223,9 @@ async def open_database(
         with storage_errors():
             if migrated:
                 await _prepare(url, restart)
-        pools = {role: Pool(partial(_connect, url, role, limits, restart), connections_max) for role in ROLES}
+        pools = {
+            role: Pool(partial(_connect, url, role, limits, restart, seal), connections_max) for role in ROLES
+        }
         for pool in pools.values():
             stack.push_async_callback(pool.close)
         yield Database(url, limits, pools)
@@ -243,20 +248,28 @@ class _Restart:
             self._tried_at = monotonic()
 
 
-async def _connect(url: str, role: str, limits: Limits, restart: _Restart | None) -> Connection:
+async def _connect(url: str, role: str, limits: Limits, restart: _Restart | None, seal: Seal) -> Connection:
     try:
-        return await _connect_as(url, role, limits)
+        return await _connect_as(url, role, limits, seal)
     except _NOT_THERE:
         if restart is None:
             raise
     await restart()
-    return await _connect_as(url, role, limits)
+    return await _connect_as(url, role, limits, seal)
 
 
-async def _connect_as(url: str, role: str, limits: Limits) -> Connection:
+class _Sealing(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """A connection that knows how the database's audit is sealed (`store.sealing.seal_of`)."""
+
+    __slots__ = ("seal",)
+    seal: Seal
+
+
+async def _connect_as(url: str, role: str, limits: Limits, seal: Seal) -> Connection:
     timeout_ms = _LOADING_TIMEOUT_MS if role == OWNER else limits.statement_timeout_ms
-    return await asyncpg.connect(
+    made = await asyncpg.connect(
         url,
+        connection_class=_Sealing,
         timeout=_CONNECT_SECONDS_MAX,
         server_settings={
             "role": role,
@@ -265,6 +278,8 @@ async def _connect_as(url: str, role: str, limits: Limits) -> Connection:
             "timezone": "UTC",
         },
     )
+    made.seal = seal
+    return made
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from salus.standards.merkle.persons import Person
 from salus.store.access_log import inclusion_proofs
 from salus.store.person_map import map_proofs
 from salus.store.postgres import Database
+from salus.store.sealing import seal_of
 
 _LAST = "SELECT size, note, settled FROM checkpoint ORDER BY size DESC LIMIT 1"
 _ACCESSES = """
@@ -80,8 +81,9 @@ async def proved_accesses(
     async with database.reading(grant) as connection:
         rows = await connection.fetch(_ACCESSES, records, below, count + 1)
         unsigned = await connection.fetchval(_NEWER, records, settled, size)
+        entries = {row["index"]: seal_of(connection).open(row["entry"]) for row in rows}
     shown = rows[:count]
-    links = _links(rows, names)
+    links = _links(rows, names, entries)
     proofs = await inclusion_proofs(database, [row["index"] for row in shown], size)
     told = {names[row["patient"]] for row in shown if row["count"] is not None}
     return ProvedAccesses(
@@ -89,7 +91,7 @@ async def proved_accesses(
         note,
         unsigned,
         [
-            ProvedAccess(row["index"], row["entry"], links[row["index"]], proof)
+            ProvedAccess(row["index"], entries[row["index"]], links[row["index"]], proof)
             for row, proof in zip(shown, proofs, strict=True)
         ],
         shown[-1]["index"] if len(rows) > count else None,
@@ -110,17 +112,16 @@ async def _checkpoint_and_ends(
     return (_EMPTY_LOG if row is None else (row["size"], row["note"], row["settled"])), proofs
 
 
-def _links(rows: list[asyncpg.Record], names: dict[str, bytes]) -> dict[int, str | None]:
+def _links(
+    rows: list[asyncpg.Record], names: dict[str, bytes], entries: dict[int, bytes]
+) -> dict[int, str | None]:
     """Return each row's link by index; rows are the newest first and hold one more than is shown."""
     found: dict[int, str | None] = {}
     before: dict[str, bytes] = {}
     for row in reversed(rows):
         patient, count = row["patient"], row["count"]
         previous = NO_LEAF if count == 1 else before.get(patient, NO_LEAF)
-        found[row["index"]] = None if count is None else _link(row, names[patient], previous).text
+        digest = hashlib.sha256(entries[row["index"]]).digest()
+        found[row["index"]] = None if count is None else Link(names[patient], count, previous, digest).text
         before[patient] = row["hash"]
     return found
-
-
-def _link(row: asyncpg.Record, name: bytes, previous: bytes) -> Link:
-    return Link(name, row["count"], previous, hashlib.sha256(row["entry"]).digest())

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from salus.core.access import Grant, Leaf
-from salus.store.ledger import decode_entry
+from salus.store.ledger import leaf_in
 from salus.store.postgres import Database
 
 _OF_PATIENTS = """
-SELECT entry FROM leaf WHERE patient = ANY ($2) AND position($1::bytea IN entry) > 0
+SELECT entry FROM leaf
+WHERE patient = ANY ($3) AND (request = $2 OR request IS NULL AND position($1::bytea IN entry) > 0)
 ORDER BY arrival LIMIT 1000
 """
-_OF_ALL = "SELECT entry FROM leaf WHERE position($1::bytea IN entry) > 0 ORDER BY arrival LIMIT 1000"
+_OF_ALL = """
+SELECT entry FROM leaf WHERE request = $2 OR request IS NULL AND position($1::bytea IN entry) > 0
+ORDER BY arrival LIMIT 1000
+"""
 
 
 async def leaves_of_request(grant: Grant, database: Database, request: str) -> list[Leaf]:
     """Return the leaves of a request, oldest first, at most 1,000: of the grant's patients, or of everybody.
 
-    Of everybody it reads the whole log, since entries are not kept by request.
+    Of everybody it reads the whole log, since leaves are not kept by request.
     """
     needle = request.encode()
     async with database.reading(grant) as connection:
         if grant.patients is None:
-            rows = await connection.fetch(_OF_ALL, needle)
+            rows = await connection.fetch(_OF_ALL, needle, request)
         else:
-            rows = await connection.fetch(_OF_PATIENTS, needle, sorted(grant.patients))
-    leaves = [decode_entry(row["entry"]) for row in rows]
+            rows = await connection.fetch(_OF_PATIENTS, needle, request, sorted(grant.patients))
+        leaves = [leaf_in(connection, row["entry"]) for row in rows]
     return [leaf for leaf in leaves if leaf.request == request]

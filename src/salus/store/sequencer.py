@@ -38,7 +38,7 @@ _LAST = "SELECT size, root, settled FROM checkpoint ORDER BY size DESC LIMIT 1"
 _OLDEST = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 _NEXT = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 _TAKE = """
-SELECT arrival, patient, sha256(entry) AS digest FROM leaf
+SELECT arrival, patient, coalesce(digest, sha256(entry)) AS digest FROM leaf
 WHERE arrival > $1 AND NOT EXISTS (SELECT FROM leaf_index taken WHERE taken.arrival = leaf.arrival)
 ORDER BY arrival LIMIT $2
 """

@@ -165,7 +165,7 @@ async def contents(grant: Grant, database: Database, kind: str, ids: Sequence[st
 async def accesses(connection: Connection, watched: Subscription, *, count: int) -> list[tuple[int, Leaf]]:
     """Return the next leaves of the ledger with their index; the caller filters them by what it may see."""
     rows = await connection.fetch(_LEAVES, watched.leaf_after, count)
-    return [(row["index"], ledger.decode_entry(bytes(row["entry"]))) for row in rows]
+    return [(row["index"], ledger.leaf_in(connection, bytes(row["entry"]))) for row in rows]
 
 
 async def advance(

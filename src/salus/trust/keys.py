@@ -35,6 +35,7 @@ class NodeKeys(msgspec.Struct, frozen=True):
         ledger: Ed25519, signs checkpoints.
         search: keys the hashes of search values; changing it means indexing everything again.
         pseudonym: keys the names of persons in the ledger; it is never changed, for their chains would break.
+        audit: seal the ledger's records, the newest first; older ones open what they sealed.
     """
 
     federation: ECKey
@@ -42,6 +43,7 @@ class NodeKeys(msgspec.Struct, frozen=True):
     ledger: OKPKey
     search: bytes
     pseudonym: bytes
+    audit: tuple[bytes, ...]
 
 
 def make_keys(folder: Path) -> NodeKeys:
@@ -57,19 +59,21 @@ def make_keys(folder: Path) -> NodeKeys:
 def load_keys(folder: Path) -> NodeKeys:
     """Return the node's keys.
 
-    A node made before the ledger had pseudonyms gets their key here; the ledger knows if it had another.
+    A node made before the ledger had pseudonyms and seals gets their keys here; the ledger tells others.
 
     Raises:
         SettingsInvalid: one is missing, unreadable, of the wrong kind or readable by others.
     """
     search = _secret(folder / "search.key")
-    _add_secret(folder / "pseudonym.key")
+    for name in ("pseudonym.key", "audit.key"):
+        _add_secret(folder / name)
     return NodeKeys(
         federation=_ec_key(folder / "federation.jwk", "P-384"),
         token=_ec_key(folder / "token.jwk", "P-256"),
         ledger=_okp_key(folder / "ledger.jwk"),
         search=search,
         pseudonym=_secret(folder / "pseudonym.key"),
+        audit=_secrets(folder / "audit.key"),
     )
 
 
@@ -141,6 +145,13 @@ def _secret(path: Path) -> bytes:
     if len(content) != _SECRET_BYTES:
         raise SettingsInvalid(f"{path} must hold {_SECRET_BYTES} bytes; restore it from a backup.")
     return content
+
+
+def _secrets(path: Path) -> tuple[bytes, ...]:
+    content = _read(path)
+    if not content or len(content) % _SECRET_BYTES:
+        raise SettingsInvalid(f"{path} must hold {_SECRET_BYTES} bytes a key; restore it from a backup.")
+    return tuple(content[at : at + _SECRET_BYTES] for at in range(0, len(content), _SECRET_BYTES))
 
 
 class _Jwk(msgspec.Struct, frozen=True):

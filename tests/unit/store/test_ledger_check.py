@@ -10,6 +10,8 @@ from salus.core.access import Outcome
 from salus.standards.merkle.note import log_key
 from salus.store.ledger import append, leaf_of
 from salus.store.ledger_check import check_log, state_of
+from salus.store.postgres import open_database
+from salus.store.sealing import Seal
 from salus.store.sequencer import Progress, Signer, sequence
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -103,6 +105,22 @@ REHASH = "UPDATE leaf_index SET hash = sha256('\\x00'::bytea || 'forged') WHERE 
 async def test_what_an_administrator_changed_is_named(log, tamper, statements, sentence):
     await tamper(*statements)
     assert [fault for fault in await faults(log) if sentence in fault]
+
+
+async def test_a_sealed_record_that_was_changed_is_named(database_url, grant, tamper):
+    leaf = leaf_of(grant(), "ana", what="Observation/1", resources=1, outcome=Outcome.SERVED)
+    async with open_database(database_url, migrated=False, seal=Seal(b"k" * 32)) as sealing:
+        async with sealing.system() as connection:
+            await append(connection, [leaf, leaf])
+        await sequence(sealing, SIGNER, NOW)
+        assert await faults(sealing) == ()
+        await tamper(
+            "UPDATE leaf SET entry = set_byte(entry, 30, (get_byte(entry, 30) + 1) % 256) WHERE arrival = 2"
+        )
+        assert await faults(sealing) == (
+            "The entry of leaf 1 cannot be opened. "
+            "A record of the audit was changed in the database; run `salus ledger verify`.",
+        )
 
 
 async def test_a_leaf_rewritten_with_all_that_the_database_keeps_of_it_fails_the_signature(log, tamper):

@@ -13,6 +13,7 @@ def test_keys_are_made_once_and_only_their_owner_may_read_them(tmp_path):
     assert load_keys(folder).federation.as_dict() == made.federation.as_dict()
     files = sorted(folder.iterdir())
     assert [file.name for file in files] == [
+        "audit.key",
         "federation.jwk",
         "ledger.jwk",
         "pseudonym.key",
@@ -20,6 +21,20 @@ def test_keys_are_made_once_and_only_their_owner_may_read_them(tmp_path):
         "token.jwk",
     ]
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
+def test_a_node_from_before_a_key_gets_it_once_and_an_audit_key_may_have_older_ones_beside_it(tmp_path):
+    make_keys(tmp_path)
+    for name in ("pseudonym.key", "audit.key"):
+        (tmp_path / name).unlink()
+    found = load_keys(tmp_path)
+    assert (load_keys(tmp_path).pseudonym, load_keys(tmp_path).audit) == (found.pseudonym, found.audit)
+    path = tmp_path / "audit.key"
+    path.write_bytes(b"n" * 32 + path.read_bytes())
+    assert load_keys(tmp_path).audit == (b"n" * 32, *found.audit)
+    path.write_bytes(b"short")
+    with pytest.raises(SettingsInvalid, match="32 bytes a key"):
+        load_keys(tmp_path)
 
 
 def test_the_public_set_holds_no_private_part(tmp_path):

@@ -65,6 +65,7 @@ def make_services(database, journal, clock, **changes):
         OKPKey.generate_key("Ed25519", auto_kid=True),
         b"k" * 32,
         b"p" * 32,
+        (b"a" * 32,),
     )
     terms = TokenTerms(ADDRESS, 300, 60)
     values = {
