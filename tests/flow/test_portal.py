@@ -254,6 +254,15 @@ async def create(node, *resources, role=Role.CLINICIAN):
     return ids
 
 
+async def create_together(node, entries):
+    token = make_token(node.services.data, node.settings, Role.CLINICIAN, None, None, seconds=None)
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/fhir+json"}
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    async with browser(node) as client:
+        answer = await client.post("/fhir", content=ENCODER.encode(bundle), headers=headers)
+        assert answer.status_code == 200, answer.text
+
+
 def for_patient(people, **members):
     subject = {"reference": f"Patient/{people[0]['id']}"}
     return {**PRESCRIPTION, "subject": subject, "authoredOn": date.today().isoformat(), **members}
@@ -359,9 +368,77 @@ async def test_a_product_known_only_by_reference_is_named_and_stays_named(node, 
         page = await client.post(path, data=form_of(page, own_id))
         assert "Amoxicillin 500 mg capsule" in page.text
         made = await recorded(client, node, "MedicationDispense")
-        assert made[0]["medicationCodeableConcept"]["text"] == "Amoxicillin 500 mg capsule"
+        assert made[0]["medicationReference"]["display"] == "Amoxicillin 500 mg capsule"
         await log_in(client, "citizen", national_number(people[0]))
         assert "Amoxicillin 500 mg capsule" in (await client.get("/record/prescriptions")).text
+
+
+async def test_the_page_says_how_a_prescription_is_to_be_dispensed_and_asks_why_so_early(node, people):
+    days = {"value": 28, "unit": "d", "code": "d", "system": "http://unitsofmeasure.org"}
+    patches = {"unit": "patch"}
+    request = {
+        "quantity": {"value": 10.5, **patches},
+        "numberOfRepeatsAllowed": 3,
+        "initialFill": {"quantity": {"value": 5, **patches}},
+        "dispenseInterval": days,
+        "expectedSupplyDuration": days,
+    }
+    words = {"allowedCodeableConcept": {"text": "Do not substitute"}, "reason": {"text": "excipient"}}
+    (own_id,) = await create(node, for_patient(people, dispenseRequest=request, substitution=words))
+    async with browser(node) as client:
+        await log_in(client, "pharmacist")
+        page = await find_patient(client, people[0])
+        for told in ("at least 28 days between", "first hand-over: 5 patch", "is to last 28 days",
+                     "Do not substitute", "excipient", "not known here. Ask the prescriber"):  # fmt: skip
+            assert told in page.text, told
+        path = f"/patient/pt-1/{people[0]['id']}"
+        assert form_of(page, own_id)["quantity"] == "5"
+        page = await client.post(f"{path}/dispense", data=form_of(page, own_id))
+        assert "Too early:" in page.text
+        assert "the next hand-over may be from" in page.text
+        fields = form_of(page, own_id) | {"language": "pt", "quantity": "10,5"}
+        refused = await client.post(f"{path}/dispense", data=fields)
+        assert (refused.status_code, "too early" in refused.text) == (409, True)
+        for number in ("1.500", "10.5", "1,5,0"):
+            refused = await client.post(f"{path}/dispense", data={**fields, "quantity": number})
+            assert (refused.status_code, "at most 10,5" in refused.text) == (400, True)
+        page = await client.post(f"{path}/dispense", data={**fields, "early_reason": "viaja amanhã"})
+        assert "viaja amanhã" in page.text
+        assert "Antes do prazo:" in page.text
+        made = await recorded(client, node, "MedicationDispense")
+        assert sorted(each["quantity"]["value"] for each in made) == [5, 10.5]
+
+
+async def test_what_its_source_changes_in_an_unknown_way_is_not_offered(node, people):
+    unknown = [{"url": "urn:x:only-if-fever", "valueBoolean": True}]
+    (own_id,) = await create(node, for_patient(people, modifierExtension=unknown))
+    async with browser(node) as client:
+        await log_in(client, "pharmacist")
+        page = await find_patient(client, people[0])
+        assert "changes its meaning in a way that is not known here" in page.text
+        assert f'value="{own_id}"' not in page.text
+
+
+async def test_a_long_record_of_hand_overs_does_not_close_the_counter(node, people, prescription):
+    old = {
+        "resourceType": "MedicationDispense",
+        "status": "completed",
+        "medicationCodeableConcept": {"text": "Old"},
+        "subject": {"reference": f"Patient/{people[0]['id']}"},
+    }
+    made = [old | {"whenHandedOver": f"20{12 + each // 48}-01-01T10:00:00Z"} for each in range(501)]
+    entries = [
+        {"resource": each, "request": {"method": "POST", "url": "MedicationDispense"}} for each in made
+    ]
+    await create_together(node, entries)
+    async with browser(node) as client:
+        await log_in(client, "pharmacist")
+        page = await find_patient(client, people[0])
+        assert "the newest 50 in this node" in page.text
+        path = f"/patient/pt-1/{people[0]['id']}/dispense"
+        page = await client.post(path, data=form_of(page, prescription))
+        assert "Handed over and recorded" in page.text
+        assert page.text.index("Take back") < page.text.index(">Old<")
 
 
 @pytest.mark.parametrize(
@@ -430,6 +507,14 @@ async def test_a_patient_in_front_of_one_professional_is_not_in_front_of_another
         second.cookies.set("salus_patient", first.cookies["salus_patient"], path="/patient")
         page = await second.get(f"/patient/pt-1/{people[0]['id']}")
     assert page.status_code == 409
+
+
+async def test_a_number_is_found_as_it_is_printed(node, people):
+    number = national_number(people[0])
+    async with browser(node) as client:
+        page = await log_in(client, "citizen", f" {number[:3]} {number[3:6]}.{number[6:]}")
+    assert page.status_code == 200
+    assert people[0]["name"][0]["family"] in page.text
 
 
 @pytest.mark.parametrize(

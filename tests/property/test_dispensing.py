@@ -3,8 +3,9 @@
 The home node and three pharmacies are kept as values here; every decision is `salus.primary.dispensing`'s.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import combinations
 
 import msgspec
 from hypothesis import settings
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from salus.core.errors import Conflict, NotFound, PeerUnavailable, SalusError
+from salus.primary.amounts import Amount
+from salus.primary.dispensable import remaining
 from salus.primary.dispensing import (
     ANSWERED,
     TAKING_BACK,
@@ -24,17 +27,21 @@ from salus.primary.dispensing import (
     Wish,
     answer_of,
     check_known,
+    check_prescribed,
     check_write,
     status_after,
     wished,
 )
-from salus.primary.prescriptions import Amount, Dispensation, Prescription, remaining
+from salus.primary.intervals import Interval
+from salus.primary.prescriptions import Dispensation, Prescription
+from salus.primary.substitution import Leave
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 PHARMACIES = [Recorder("ee-1", "Apteek"), Recorder("ee-1", "Teine"), Recorder("fr-1", "Pharmacie")]
 LOCAL = Recorder("", "Farmácia")
 OVERALL = 60
 pharmacies, names = st.sampled_from(PHARMACIES), st.sampled_from("abc")
+reasons = st.sampled_from(["", "", "travels"])
 amounts = st.one_of(st.none(), st.integers(1, 35))
 fates = st.sampled_from(["answered", "answered", "answer lost", "never arrived"])
 
@@ -43,9 +50,10 @@ def tablets(value):
     return Amount(Decimal(value), "http://unitsofmeasure.org", "{tbl}", "tablet")
 
 
-def hand_over(name, value, status="completed", on="rx"):
+def hand_over(name, value, status="completed", on="rx", at=NOW, reason=""):
     amount = None if value is None else tablets(value)
-    return Dispensation(f"urn:x|{name}", on, status, amount, False, "")
+    when = at.isoformat()
+    return Dispensation(f"urn:x|{name}", on, status, amount, False, when, early_reason=reason)
 
 
 def discarded(dispensation):
@@ -59,6 +67,7 @@ class HomeNode:
         self.prescription = prescription
         self.records = {}  # by logical id
         self.used_up = False
+        self.now = NOW
         self.reachable = True  # not restricted by the citizen, and of a record that the pharmacies open
 
     def receive(self, offered, by, *, target=None):
@@ -77,7 +86,7 @@ class HomeNode:
         known = self.records if self.reachable else {}
         prescription = self.prescription if self.reachable else None
         home = Home(prescription, known, self.records.get(same), self.records.get(target))
-        check_write(home, offered, by, now=NOW, country="PT")
+        check_write(home, offered, by, now=self.now, country="PT")
         before = self.records.get(target)
         self.records[target or f"{len(self.records)}"] = Recorded(offered, before.by if before else by)
         self._derive()
@@ -90,8 +99,10 @@ class HomeNode:
             self.prescription = msgspec.structs.replace(self.prescription, status=status)
 
     def prescribe(self, **members):
-        """The prescriber writes the prescription anew."""
-        self.prescription = msgspec.structs.replace(self.prescription, **members)
+        """The prescriber writes the prescription anew: not active where nothing is left of it."""
+        written = msgspec.structs.replace(self.prescription, **members)
+        check_prescribed(written, self.counted())
+        self.prescription = written
         self.used_up = False
 
     def counted(self, by=None):
@@ -100,13 +111,13 @@ class HomeNode:
 
 
 class Dispensing(RuleBasedStateMachine):
-    @initialize(by_amount=st.booleans())
-    def prescribed(self, by_amount):
+    @initialize(by_amount=st.booleans(), days=st.sampled_from([0, 0, 28]))
+    def prescribed(self, by_amount, days):
         each, total = (tablets(30), tablets(OVERALL)) if by_amount else (None, None)
         self.by_amount = by_amount
-        self.home = HomeNode(
-            Prescription("rx", "active", "", "", each, total, 2, True, authored="2026-11-01")
-        )
+        self.interval = Interval(rest=timedelta(days)) if days else None
+        item = Prescription("rx", "active", "", "2040", each, total, 2, Leave.ANY, authored="2026-11-01")
+        self.home = HomeNode(msgspec.structs.replace(item, interval=self.interval))
         self.lines = {}  # (pharmacy, dispense id): (state, message)
         self.given = {}  # (pharmacy, dispense id): what the patient left with
         self.ended = False
@@ -133,12 +144,17 @@ class Dispensing(RuleBasedStateMachine):
             self.given.pop(key, None)
         return error
 
-    @rule(by=pharmacies, name=names, value=amounts, fate=fates)
-    def dispense(self, by, name, value, fate):
+    @rule(days=st.integers(1, 20))
+    def time_passes(self, days):
+        self.home.now += timedelta(days)
+
+    @rule(by=pharmacies, name=names, value=amounts, fate=fates, reason=reasons)
+    def dispense(self, by, name, value, fate, reason):
         key = (by, name)
-        state, message = self.lines.get(key, (None, hand_over(name, value)))
+        made = hand_over(name, value, at=self.home.now, reason=reason)
+        state, message = self.lines.get(key, (None, made))
         if state is Line.REFUSED:
-            message = hand_over(name, value)
+            message = made
         try:
             after = wished(state, Wish.DISPENSE)
         except Conflict:
@@ -177,15 +193,24 @@ class Dispensing(RuleBasedStateMachine):
             if counts:
                 assert counts[0].amount == message.amount
 
-    @rule(name=names, value=amounts, status=st.sampled_from(["completed", "entered-in-error"]))
-    def dispense_at_home(self, name, value, status):
+    @rule(
+        name=names, value=amounts, status=st.sampled_from(["completed", "entered-in-error"]), reason=reasons
+    )
+    def dispense_at_home(self, name, value, status, reason):
         try:
-            self.home.receive(hand_over(name, value, status), LOCAL)
+            self.home.receive(hand_over(name, value, status, at=self.home.now, reason=reason), LOCAL)
         except SalusError:
             return
 
-    @rule(data=st.data(), by=st.sampled_from([*PHARMACIES, LOCAL]), name=names, value=amounts)
-    def change_a_record(self, data, by, name, value):
+    @rule(
+        data=st.data(),
+        by=st.sampled_from([*PHARMACIES, LOCAL]),
+        name=names,
+        value=amounts,
+        back=st.integers(0, 20),
+        reason=reasons,
+    )
+    def change_a_record(self, data, by, name, value, back, reason):
         """Anybody puts or patches a recorded dispensation: only its recorder may, and only to discard it."""
         if not self.home.records:
             return
@@ -196,7 +221,8 @@ class Dispensing(RuleBasedStateMachine):
         if by in PHARMACIES and before.by == by:
             return  # a node changes its own by its line
         try:
-            self.home.receive(hand_over(name, value, status, on), by, target=target)
+            made = hand_over(name, value, status, on, self.home.now - timedelta(back), reason)
+            self.home.receive(made, by, target=target)
         except SalusError:
             assert self.home.records[target] == before
             return
@@ -220,8 +246,18 @@ class Dispensing(RuleBasedStateMachine):
 
     @rule()
     def reopen(self):
-        self.home.prescribe(status="active")
+        """The prescriber writes it active, knowingly or from an old copy."""
+        try:
+            self.home.prescribe(status="active")
+        except Conflict:
+            assert remaining(self.home.prescription, self.home.counted()).none
+            return
         self.ended = False
+
+    @invariant()
+    def what_is_active_has_something_left(self):
+        if hasattr(self, "home") and self.home.prescription.status == "active":
+            assert not remaining(self.home.prescription, self.home.counted()).none
 
     @rule(reachable=st.booleans())
     def restrict_or_unmerge(self, reachable):
@@ -231,6 +267,17 @@ class Dispensing(RuleBasedStateMachine):
     def what_its_prescriber_ended_stays_ended(self):
         if hasattr(self, "home"):
             assert not self.ended or self.home.prescription.status != "active"
+
+    @invariant()
+    def never_too_early_without_a_reason(self):
+        """Of any two hand-overs that count there was time between, or one says why not."""
+        if not hasattr(self, "home") or self.interval is None:
+            return
+        for before, after in combinations(self.home.counted(), 2):
+            first, last = sorted(datetime.fromisoformat(each.handed_over) for each in (before, after))
+            assert (
+                before.early_reason or after.early_reason or last.date() - first.date() >= self.interval.rest
+            )
 
     @invariant()
     def never_more_than_prescribed(self):

@@ -11,8 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from salus.primary.dates import recorded_date
+from salus.primary.dispense_request import show_dispense_request
 from salus.primary.dosage import show_dosages
 from salus.primary.language import Shown, join, original, say, show_concept, show_status
+from salus.primary.modifiers import is_modified
 from salus.primary.quantities import NOTHING, is_over, is_to_come, show_number, show_period, show_quantity
 from salus.primary.references import resolve
 from salus.primary.values import show_finding, show_value
@@ -82,13 +84,6 @@ def _given(dosage: Resource | None) -> list[Resource]:
     amounts |= {name: dosage.get(name) for name in ("rateRatio", "rateQuantity")}
     rest = {name: dosage[name] for name in dosage if name not in {"dose", "rateRatio", "rateQuantity"}}
     return [rest | {"doseAndRate": [amounts]}]
-
-
-def is_modified(value: object) -> bool:
-    """Return whether anything in the resource carries an extension that changes its meaning (R4)."""
-    if isinstance(value, dict):
-        return bool(value.get("modifierExtension")) or any(is_modified(each) for each in value.values())
-    return isinstance(value, list) and any(is_modified(each) for each in value)
 
 
 # Concepts that any resource may have, with the phrase each is told by; `category` only where it tells more.
@@ -202,6 +197,12 @@ def _medicine(
         say("valid", language, what=validity) if validity.text else NOTHING,
         say("quantity", language, what=show_quantity(amount, language)) if amount else NOTHING,
     ]
+
+
+def _dispense_request(
+    resource: Resource, _held: Mapping[str, Resource], language: str, _now: datetime | None
+) -> list[Shown]:
+    return show_dispense_request(resource, language)
 
 
 def _immunization(
@@ -388,4 +389,5 @@ _RULES: dict[str, tuple[Rule, ...]] = {
     "Procedure": (_procedure,),
     "ServiceRequest": (_order,),
     **dict.fromkeys(sorted(MEDICINES), (_medicine,)),
+    "MedicationRequest": (_medicine, _dispense_request),
 }

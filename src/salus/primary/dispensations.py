@@ -20,6 +20,7 @@ from salus.primary.dispensing import (
     Recorded,
     Recorder,
     check_known,
+    check_prescribed,
     check_write,
     pharmacy_of,
     status_after,
@@ -93,7 +94,7 @@ async def keep_prescriptions(here: Here, operations: list[Operation], *, country
     if caller.role in MIGRATING:
         await _spare_recorded(here, befores)
         return operations
-    await _keep_patients(here, operations, befores)
+    await _keep_prescriptions(here, operations, befores)
     if not any(each.type == KIND for each in operations):
         return operations
     held: dict[str, Held] = {}
@@ -161,17 +162,26 @@ async def _spare_recorded(here: Here, befores: Befores) -> None:
         raise AccessRefused("only the pharmacy that recorded a dispensation may change or discard it")
 
 
-async def _keep_patients(here: Here, operations: Sequence[Operation], befores: Befores) -> None:
-    """Refuse to give a prescription to another patient once something was handed over on it."""
+async def _keep_prescriptions(here: Here, operations: Sequence[Operation], befores: Befores) -> None:
+    """Refuse what no prescriber may do to a prescription once something was handed over on it.
+
+    It keeps its patient, and it is not active with nothing left.
+    """
     for each in operations:
-        before = befores.get((each.type, each.id)) if each.type == ORDER and each.row is not None else None
-        if before is None or each.row is None or before.patients[:1] == (each.row.compartment,):
+        before = befores.get((each.type, each.id)) if each.type == ORDER else None
+        if before is None or each.row is None or not before.patients:
             continue
-        if before.patients and (await _hold_stored(here, before)).known:
+        written = read_prescription(parse_json(each.row.content, here.rules.limits))
+        moved = before.patients[:1] != (each.row.compartment,)
+        if not moved and written.status != "active":
+            continue
+        known = (await _hold_stored(here, before)).known
+        if known and moved:
             raise Conflict(
                 "something was handed over on this prescription, so it stays its patient's; "
                 "end it and write a new one"
             )
+        check_prescribed(written, [one.dispensation for one in known.values()])
 
 
 async def _keep(

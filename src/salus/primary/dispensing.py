@@ -24,7 +24,8 @@ from salus.core.errors import (
     NotFound,
     SalusError,
 )
-from salus.primary.prescriptions import Dispensation, Prescription, check_dispensable, remaining
+from salus.primary.dispensable import check_dispensable, check_time, remaining
+from salus.primary.prescriptions import Dispensation, Prescription
 from salus.primary.products import is_same_product
 
 
@@ -84,6 +85,8 @@ def check_write(home: Home, offered: Dispensation, by: Recorder, *, now: datetim
     """
     if home.target is not None:
         _check_kept(home.target, offered, by)
+        if offered.counts and home.prescription is not None:
+            _check_moved(home, home.prescription, offered, now)
         return
     if home.same is not None:
         check_known(home.same, offered, by)
@@ -109,7 +112,13 @@ def check_known(same: Recorded, offered: Dispensation, by: Recorder) -> None:
 
 
 def _check_kept(target: Recorded, offered: Dispensation, by: Recorder) -> None:
-    """A record keeps its recorder, its dispense id and its prescription; it may be taken back, once."""
+    """A record keeps its recorder, its dispense id and its prescription; it may be taken back, once.
+
+    A pharmacy of another node that takes back what another recorded is told of a conflict: home holds nothing
+    of theirs, and the line at their node comes to its end.
+    """
+    if by.node and not target.by.is_one_with(by) and not offered.counts:
+        raise Conflict("this dispense id is another pharmacy's, which alone may take its hand-over back")
     if not target.by.is_one_with(by):
         raise AccessRefused("only the pharmacy that recorded a dispensation may change or discard it")
     was = target.dispensation
@@ -120,6 +129,17 @@ def _check_kept(target: Recorded, offered: Dispensation, by: Recorder) -> None:
             "a dispensation keeps its prescription; take it back (entered-in-error) and record a new one"
         )
     _check_same(was, offered)
+
+
+def _check_moved(home: Home, prescription: Prescription, offered: Dispensation, now: datetime) -> None:
+    """Check that a record that gets another time, or loses its reason, keeps the rules of a new one."""
+    assert home.target is not None
+    was = home.target.dispensation
+    if (was.handed_over, was.early_reason) == (offered.handed_over, offered.early_reason):
+        return
+    others = [each.dispensation for each in home.known.values()]
+    others = [each for each in others if each.identifier != offered.identifier]
+    check_time(prescription, others, offered, now)
 
 
 def _check_same(was: Dispensation, offered: Dispensation) -> None:
@@ -150,6 +170,21 @@ def check_recorded(sent: Dispensation, recorded: Dispensation) -> None:
     if sent.identifier != recorded.identifier:
         raise Conflict("another hand-over was recorded than was sent; hand nothing over")
     _check_same(recorded, sent)
+
+
+def check_prescribed(prescription: Prescription, counted: Iterable[Dispensation]) -> None:
+    """Check that what a prescriber writes is not active where nothing is left: an old copy may be sent back.
+
+    Raises:
+        Conflict: saying what to do instead.
+    """
+    counted = list(counted)
+    handed_over = any(each.counts for each in counted)
+    if prescription.status == "active" and handed_over and remaining(prescription, counted).none:
+        raise Conflict(
+            "all of this prescription was handed over, so it is not active any more: read it again; for "
+            "more to be handed over, raise numberOfRepeatsAllowed or the quantity, or write a new one"
+        )
 
 
 def status_after(prescription: Prescription, counted: Iterable[Dispensation], *, used_up: bool) -> str:

@@ -23,8 +23,10 @@ from salus.core.errors import (
     PeerUnavailable,
     SalusError,
 )
+from salus.primary.amounts import read_amount
 from salus.primary.cross_border import PatientAbroad, Resource, depart, list_resources
 from salus.primary.desk import Desk, leave
+from salus.primary.dispensable import Remaining, remaining
 from salus.primary.dispensing import (
     ANSWERED,
     TAKING_BACK,
@@ -38,15 +40,13 @@ from salus.primary.dispensing import (
 )
 from salus.primary.hand_over_messages import send_discard, send_hand_over
 from salus.primary.hand_overs import own_record
+from salus.primary.prescribed import Prescribed, prescribed
 from salus.primary.prescriptions import (
-    Hindrance,
-    Remaining,
-    read_amount,
+    RECORDED,
+    TOO_EARLY,
     read_dispensation,
     read_prescription,
     read_recorded,
-    remaining,
-    why_not,
 )
 from salus.primary.products import is_same_product, medication_of, read_product
 from salus.primary.references import local_reference
@@ -66,34 +66,7 @@ from salus.store.dispensed_abroad import (
 from salus.trust.gate import Access
 
 DISPENSE_PROFILE = "http://hl7.eu/fhir/mpd/StructureDefinition/MedicationDispense-eu-mpd"
-RECORDED = "http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationDispense.recorded"
 SETTLED = frozenset({Line.RECORDED, Line.DISCARDED})
-
-
-class Prescribed(msgspec.Struct, frozen=True):
-    """A prescription abroad.
-
-    Args:
-        resource: the MedicationRequest.
-        left: what is left on it.
-        hindrance: why nothing may be dispensed on it now, None when something may.
-        medication: the Medication it refers to, {} when it names the product itself.
-    """
-
-    resource: Resource
-    left: Remaining
-    hindrance: Hindrance | None = None
-    medication: Resource = {}
-
-    @property
-    def why_not(self) -> str:
-        """Return the hindrance in English, "" when there is none."""
-        return str(self.hindrance) if self.hindrance else ""
-
-    @property
-    def is_valid(self) -> bool:
-        """Return whether it is a prescription, and valid now."""
-        return self.hindrance is None
 
 
 class Supply(msgspec.Struct, frozen=True):
@@ -106,6 +79,7 @@ class Supply(msgspec.Struct, frozen=True):
         substituted: whether the pharmacist says that it is another product than the one prescribed; one that
             differs from it is recorded as substituted in any case.
         in_progress: the hand-over is begun, not finished.
+        early_reason: why it is handed over before its time, "" when it is not.
     """
 
     dispense_id: tuple[str, str]
@@ -113,6 +87,7 @@ class Supply(msgspec.Struct, frozen=True):
     medication: Resource | None = None
     substituted: bool = False
     in_progress: bool = False
+    early_reason: str = ""
 
 
 class Dispensed(msgspec.Struct, frozen=True):
@@ -147,31 +122,15 @@ async def list_prescriptions(desk: Desk, patient: PatientAbroad) -> list[Prescri
     )
     if not found.complete:
         raise PeerUnavailable(f"node {patient.node} holds more prescriptions than it sent; nothing is listed")
-    country = desk.peers.membership.admitted(patient.node, desk.peers.clock()).country
+    now = desk.peers.clock()
+    country = desk.peers.membership.admitted(patient.node, now).country
     recorded = [each for each in found.resources if _is(each, "MedicationDispense")]
     medications = {f"Medication/{each['id']}": each for each in found.resources if _is(each, "Medication")}
     return [
-        _prescribed(desk, each, recorded, medications, country)
+        prescribed(each, recorded, medications, now=now, country=country)
         for each in found.resources
         if _is(each, "MedicationRequest")
     ]
-
-
-def _prescribed(
-    desk: Desk,
-    resource: Resource,
-    recorded: list[Resource],
-    medications: dict[str, Resource],
-    country: str,
-) -> Prescribed:
-    prescription = read_prescription(resource, medications)
-    link = local_reference(str(resource.get("medicationReference", {}).get("reference", "")))
-    return Prescribed(
-        resource,
-        remaining(prescription, read_recorded(recorded, prescription.id)),
-        why_not(prescription, desk.peers.clock(), country),
-        medications.get(link, {}),
-    )
 
 
 def _is(resource: Resource, kind: str) -> bool:
@@ -393,6 +352,8 @@ def _check_same_supply(desk: Desk, line: DispensedAbroad, prescription: str, sup
     given = read_product({"medicationCodeableConcept": supply.medication or {}})
     product = supply.medication is None or is_same_product(given, read_product(message))
     quantity = amount.value if amount is not None else None
+    was_other = bool(message.get("substitution", {}).get("wasSubstituted"))
+    product = product and (supply.medication is not None or was_other == supply.substituted)
     if (line.prescription, quantity) != (prescription, supply.quantity) or not product:
         raise Conflict(
             "this dispense id stands for another hand-over; a new hand-over needs a new dispense id"
@@ -460,9 +421,13 @@ def dispensation_resource(
         name = _name((medications or {}).get(local_reference(str(reference.get("reference", ""))), {}))
         if name and not reference.get("display"):
             resource["medicationReference"] = {**reference, "display": name}
+    if supply.early_reason:
+        mark = {"url": TOO_EARLY, "valueBoolean": True}
+        resource["note"] = [{"extension": [mark], "text": supply.early_reason}]
     if supply.quantity is not None:
-        total = read_prescription(prescription).total
-        unit = {"unit": total.unit, "system": total.system, "code": total.code} if total else {}
+        item = read_prescription(prescription)
+        counted = item.total or item.initial
+        unit = {"unit": counted.unit, "system": counted.system, "code": counted.code} if counted else {}
         resource["quantity"] = {"value": supply.quantity} | {
             name: text for name, text in unit.items() if text
         }

@@ -1,7 +1,8 @@
-"""Whether two medicines are the same product, as far as their codes and names tell (FHIR R4 medication[x]).
+"""Whether two medicines are the same product, as far as codes, names and composition tell (R4 medication[x]).
 
-An ATC code names a substance and not a product, so it alone never makes two differently named products one.
-What cannot be told to be the same is another product: the prescriber's word on substitution then decides.
+An ATC code names a substance and not a product, so it alone never makes two differently named products one;
+nor does any code where what is stated of form, package or strength is not the same in both. What cannot be
+told to be the same is another product: the prescriber's word on substitution then decides.
 """
 
 from __future__ import annotations
@@ -11,10 +12,17 @@ from typing import Any
 
 import msgspec
 
+from salus.primary.composition import Composition, read_composition
 from salus.primary.references import local_reference
 
-SUBSTANCES = frozenset({"http://www.whocc.no/atc", "urn:oid:2.16.840.1.113883.6.73"})
+ATC = "http://www.whocc.no/atc"
+SUBSTANCES = frozenset({ATC, "urn:oid:2.16.840.1.113883.6.73"})
 """Code systems of substances: ATC, by its two names."""
+ATC_SUBSTANCE, ATC_GROUP = 7, 5
+"""Characters of an ATC code that name the chemical substance (level 5) and the chemical group (level 4)."""
+IHE_MPD = "https://profiles.ihe.net/PHARM/MPD/StructureDefinition/"
+CLASSIFICATION = f"{IHE_MPD}ihe-ext-medication-classification"
+PRODUCT_NAME = f"{IHE_MPD}ihe-ext-medication-productname"
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
 
 
@@ -25,11 +33,15 @@ class Product(msgspec.Struct, frozen=True):
         reference: "Medication/id" where it refers to one, else "".
         codings: (system, code).
         names: its text, else the displays of its codings, in lower case; empty when it has none.
+        atc: its ATC codes, of its code or its classification (IHE MPD).
+        composition: what is stated of form, package and ingredients.
     """
 
     reference: str = ""
     codings: frozenset[tuple[str, str]] = frozenset()
     names: frozenset[str] = frozenset()
+    atc: frozenset[str] = frozenset()
+    composition: Composition = Composition()
 
 
 NO_PRODUCT = Product()
@@ -40,16 +52,15 @@ def read_product(resource: Resource, medications: Mapping[str, Resource] | None 
 
     `medications` are those it may refer to, by "Medication/id"; contained ones are found by themselves.
     """
-    concept: Resource = resource.get("medicationCodeableConcept", {})
     link = str(resource.get("medicationReference", {}).get("reference", ""))
-    reference = ""
+    if not link:
+        return _product({"code": resource.get("medicationCodeableConcept", {})})
     if link.startswith("#"):
-        held = [each for each in resource.get("contained", ()) if each.get("id") == link[1:]]
-        concept = held[0].get("code", {}) if held else {}
-    elif link:
-        reference = local_reference(link)
-        concept = (medications or {}).get(reference, {}).get("code", {})
-    return Product(reference, _codings(concept), _names(concept))
+        contained = resource.get("contained", ())
+        held: Resource = next((each for each in contained if each.get("id") == link[1:]), {})
+        return _product({"contained": contained, **held})
+    reference = local_reference(link)
+    return msgspec.structs.replace(_product((medications or {}).get(reference, {})), reference=reference)
 
 
 def medication_of(resource: Resource) -> str:
@@ -64,15 +75,50 @@ def is_same_product(one: Product, other: Product) -> bool:
         return True
     if one.reference and one.reference == other.reference:
         return True
+    if not one.composition.agrees(other.composition):
+        return False
     shared = {system for system, _ in one.codings} & {system for system, _ in other.codings}
     both = one.codings & other.codings
     if shared and {system for system, _ in both} != shared:
         return False
-    if shared - SUBSTANCES:
+    return bool(shared - SUBSTANCES) or bool(one.names & other.names)
+
+
+def is_same_substance(one: Product, other: Product) -> bool:
+    """Return whether the two are known to be of the same substances, and not of another strength or form."""
+    if is_same_product(one, other):
         return True
-    if one.names and other.names:
-        return bool(one.names & other.names)
-    return bool(shared)
+    if one.composition.contradicts(other.composition):
+        return False
+    if one.atc and other.atc:
+        return _share(one, other, ATC_SUBSTANCE)
+    return bool(one.composition.ingredients and other.composition.ingredients)
+
+
+def is_same_group(one: Product, other: Product) -> bool:
+    """Return whether the two are known to be of one chemical group (ATC level 4), or of one substance."""
+    return _share(one, other, ATC_GROUP) or is_same_substance(one, other)
+
+
+def _share(one: Product, other: Product, length: int) -> bool:
+    """Return whether the two have an ATC code of at least this length that begins alike."""
+    first, second = ({code[:length] for code in each.atc if len(code) >= length} for each in (one, other))
+    return bool(first & second)
+
+
+def _product(medication: Resource) -> Product:
+    concept = medication.get("code", {})
+    extensions: list[Resource] = list(medication.get("extension", ()))
+    classes = [each for each in extensions if each.get("url") == CLASSIFICATION]
+    trade = [each.get("valueString") for each in extensions if each.get("url") == PRODUCT_NAME]
+    codings = _codings(concept)
+    classified = codings.union(*(_codings(each.get("valueCodeableConcept", {})) for each in classes))
+    return Product(
+        codings=codings,
+        names=_names(concept) or frozenset(_folded(each) for each in trade if each),
+        atc=frozenset(code.upper() for system, code in classified if system in SUBSTANCES),
+        composition=read_composition(medication),
+    )
 
 
 def _codings(concept: Resource) -> frozenset[tuple[str, str]]:
@@ -83,4 +129,8 @@ def _codings(concept: Resource) -> frozenset[tuple[str, str]]:
 def _names(concept: Resource) -> frozenset[str]:
     displays = [each.get("display", "") for each in concept.get("coding", ())]
     texts = [concept["text"]] if concept.get("text") else displays
-    return frozenset(" ".join(str(text).casefold().split()) for text in texts if text)
+    return frozenset(_folded(text) for text in texts if text)
+
+
+def _folded(text: object) -> str:
+    return " ".join(str(text).casefold().split())

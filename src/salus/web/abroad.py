@@ -23,8 +23,8 @@ from salus.primary import cross_border, dispensing_abroad
 from salus.primary.cross_border import Fetched, Letter, PatientAbroad, Resource
 from salus.primary.demographics import check_lookup
 from salus.primary.desk import Desk, why_not
+from salus.primary.dispensable import Remaining
 from salus.primary.dispensing_abroad import Dispensed, Supply
-from salus.primary.prescriptions import Remaining
 from salus.standards.fhir.codec.json import parse_json_value, write_json
 from salus.standards.fhir.validation.aspects import STRUCTURE
 from salus.standards.fhir.validation.validator import validate
@@ -94,13 +94,14 @@ class HandOver(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A hand-over on a prescription as listed; `dispense_id` is (system, value), new for each hand-over.
 
     The prescription is read again at home by its id. `medication` is the product given (CodeableConcept),
-    where it is not the one prescribed.
+    where it is not the one prescribed. `early_reason`: why it is handed over before its time.
     """
 
     prescription: dict[str, Any]
     dispense_id: tuple[Name, Name]
     quantity: Decimal | None = None
     medication: dict[str, Any] | None = None
+    early_reason: Text = ""
 
     def __post_init__(self) -> None:
         """Check the quantity, which arithmetic and the other node must be able to take."""
@@ -250,6 +251,7 @@ async def _prescriptions(desk: Desk, body: bytes) -> Resource:
             "is_valid": each.is_valid,
             "why_not": each.why_not,
             "medication": each.medication,
+            "most": None if each.most is None else each.most.value,
         }
         for each in found
     ]
@@ -259,7 +261,8 @@ async def _prescriptions(desk: Desk, body: bytes) -> Resource:
 async def _dispense(desk: Desk, body: bytes) -> Resource:
     asked = _read(desk, body, HandOver)
     substituted = asked.medication is not None
-    supply = Supply(asked.dispense_id, asked.quantity, asked.medication, substituted)
+    early = asked.early_reason.strip()
+    supply = Supply(asked.dispense_id, asked.quantity, asked.medication, substituted, early_reason=early)
     prescription = _listed(asked.prescription, "MedicationRequest")
     return _dispensed(await dispensing_abroad.dispense(desk, asked.patient, prescription, supply))
 

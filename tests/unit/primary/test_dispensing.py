@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from salus.core.errors import (
@@ -14,6 +15,7 @@ from salus.core.errors import (
     NotFound,
     PeerUnavailable,
 )
+from salus.primary.amounts import Amount
 from salus.primary.dispensing import (
     ANSWERED,
     UNANSWERED,
@@ -25,12 +27,14 @@ from salus.primary.dispensing import (
     Recorder,
     Wish,
     answer_of,
+    check_prescribed,
     check_recorded,
     check_write,
     status_after,
     wished,
 )
-from salus.primary.prescriptions import Amount, Dispensation, Prescription
+from salus.primary.prescriptions import Dispensation, Prescription
+from salus.primary.substitution import Leave
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 TALLINN, TARTU, LISBON = Recorder("ee-1", "Apteek"), Recorder("ee-1", "Teine"), Recorder("", "Farmácia")
@@ -43,7 +47,7 @@ def tablets(value):
 
 def prescription(status="active", fills=1):
     return Prescription(
-        "rx", status, "", "", tablets(30), tablets(30 * fills), fills, True, authored="2026-11-01"
+        "rx", status, "", "", tablets(30), tablets(30 * fills), fills, Leave.ANY, authored="2026-11-01"
     )
 
 
@@ -75,8 +79,9 @@ MADE, BACK = given(), given(status="entered-in-error")
         (MADE, MADE, BACK, TALLINN, None),
         (BACK, BACK, BACK, TALLINN, None),
         (MADE, MADE, MADE, TALLINN, None),
-        (MADE, MADE, BACK, TARTU, AccessRefused),
+        (MADE, MADE, BACK, TARTU, Conflict),
         (MADE, MADE, BACK, LISBON, AccessRefused),
+        (MADE, MADE, MADE, TARTU, AccessRefused),
         (MADE, MADE, given(29), TALLINN, Conflict),
         (MADE, MADE, given(name="d2"), TALLINN, Conflict),
         (MADE, MADE, given(on="other"), TALLINN, Conflict),
@@ -95,10 +100,28 @@ def test_what_may_be_written_of_a_dispense_id(same, target, offered, by, error):
         assert type(raised.value) is error
 
 
+def test_a_hand_over_may_not_be_moved_to_another_time_than_it_can_have_been():
+    made = msgspec.structs.replace(MADE, handed_over="2026-11-20")
+    home = Home(prescription(), {}, None, Recorded(made, TALLINN))
+    check(home, msgspec.structs.replace(made, handed_over="2026-11-23"))
+    for other in ("2099-01-01", "2020-01-01", "soon"):
+        with pytest.raises(Conflict, match="whenHandedOver"):
+            check(home, msgspec.structs.replace(made, handed_over=other))
+
+
+def test_a_prescription_on_which_nothing_is_left_is_not_written_active():
+    check_prescribed(prescription("completed"), [given()])
+    check_prescribed(prescription("active"), [given(29)])
+    check_prescribed(prescription("active", fills=2), [given()])
+    check_prescribed(prescription("active"), [BACK])
+    with pytest.raises(Conflict, match="not active any more"):
+        check_prescribed(prescription("active"), [given()])
+
+
 def test_what_was_loaded_is_taken_back_by_any_pharmacy_of_its_node():
     home = Home(prescription(), {}, None, Recorded(MADE, LOADED))
     check(home, BACK, LISBON)
-    with pytest.raises(AccessRefused):
+    with pytest.raises(Conflict):
         check(home, BACK, TALLINN)
 
 

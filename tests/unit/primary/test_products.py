@@ -2,7 +2,13 @@
 
 import pytest
 
-from salus.primary.products import is_same_product, medication_of, read_product
+from salus.primary.products import (
+    is_same_group,
+    is_same_product,
+    is_same_substance,
+    medication_of,
+    read_product,
+)
 
 SNOMED, ATC = "http://snomed.info/sct", "http://www.whocc.no/atc"
 BRAND_X, BRAND_Y = {"system": SNOMED, "code": "111"}, {"system": SNOMED, "code": "222"}
@@ -22,7 +28,8 @@ def concept(*codings, text=""):
         (concept(BRAND_X, ENALAPRIL), concept(BRAND_X), True),
         (concept(ENALAPRIL, text="Brand X"), concept(ENALAPRIL, text="brand  x"), True),
         (concept(ENALAPRIL, text="Brand X"), concept(ENALAPRIL, text="Brand Y"), False),
-        (concept(ENALAPRIL), concept(ENALAPRIL, text="Brand Y"), True),
+        (concept(ENALAPRIL), concept(ENALAPRIL, text="Brand Y"), False),
+        (concept(ENALAPRIL), concept(ENALAPRIL), True),
         (concept(BRAND_X), concept(text="Brand X"), False),
         (concept(BRAND_X | {"display": "Brand X"}), concept(text="Brand X"), True),
         (concept(text="Brand X"), concept(text="Brand Y"), False),
@@ -56,3 +63,73 @@ def test_a_medication_kept_beside_is_named_by_type_and_id():
     assert medication_of({"medicationReference": {"reference": "Medication/m/_history/1"}}) == "Medication/m"
     assert medication_of({"medicationReference": {"reference": "#1"}}) == ""
     assert medication_of(concept(BRAND_X)) == ""
+
+
+UCUM = "http://unitsofmeasure.org"
+MG_500 = {
+    "numerator": {"value": 500, "code": "mg", "system": UCUM},
+    "denominator": {"value": 1, "unit": "tablet"},
+}
+MG_1000 = MG_500 | {"numerator": {"value": 1000, "code": "mg", "system": UCUM}}
+HALF_GRAM = {"numerator": {"value": "0.50", "code": "g", "system": UCUM}}
+PARACETAMOL = {"system": SNOMED, "code": "387517004"}
+TABLET, SYRUP = {"text": "Tablet"}, {"text": "Syrup"}
+
+
+def medication(strength=None, substance="paracetamol", **members):
+    made = {"itemCodeableConcept": {"text": substance}} | ({"strength": strength} if strength else {})
+    return {"code": {"coding": [PARACETAMOL]}, "ingredient": [made]} | members
+
+
+def product(resource):
+    held = {"resourceType": "Medication", "id": "m"} | resource
+    return read_product({"contained": [held], "medicationReference": {"reference": "#m"}})
+
+
+@pytest.mark.parametrize(
+    ("prescribed", "given", "same"),
+    [
+        (medication(MG_500), medication(MG_500), True),
+        (medication(MG_500), medication(MG_1000), False),
+        (medication(MG_500), medication(HALF_GRAM), True),
+        (medication(MG_500), medication(), False),
+        (medication(MG_500), {"code": {"coding": [PARACETAMOL]}}, False),
+        (medication(MG_500), medication(MG_500, "ibuprofen"), False),
+        (medication(MG_500, form=TABLET), medication(MG_500, form=SYRUP), False),
+        (medication(MG_500, form=TABLET), medication(MG_500), False),
+        (medication(MG_500, amount=MG_500), medication(MG_500, amount=MG_1000), False),
+        (medication({"numerator": {"value": 5}}), medication({"numerator": {"value": "many"}}), False),
+    ],
+)
+def test_one_code_is_not_one_product_where_strength_form_or_package_differ(prescribed, given, same):
+    one, other = product(prescribed), product(given)
+    assert is_same_product(one, other) is is_same_product(other, one) is same
+
+
+def test_an_ingredient_that_is_not_active_tells_no_products_apart():
+    lactose = {"itemCodeableConcept": {"text": "lactose"}, "isActive": False}
+    more = medication(MG_500)
+    more["ingredient"] = [*more["ingredient"], lactose]
+    assert is_same_product(product(medication(MG_500)), product(more))
+
+
+def atc(code, *ingredients, **members):
+    return {"code": {"coding": [{"system": ATC, "code": code}]}, "ingredient": list(ingredients)} | members
+
+
+@pytest.mark.parametrize(
+    ("prescribed", "given", "substance", "group"),
+    [
+        (atc("A02BA01"), atc("A02BA01", code_text=""), True, True),
+        (atc("A02BA01"), atc("A02BA02"), False, True),
+        (atc("A02BA01"), atc("N02BE01"), False, False),
+        (atc("A02BA01"), {"code": {"text": "cimetidine"}}, False, False),
+        (atc("A02B"), atc("A02B"), True, True),
+        (medication(MG_500), medication(MG_500) | {"code": {"text": "Brand"}}, True, True),
+        (medication(MG_500), medication(MG_1000) | {"code": {"text": "Brand"}}, False, False),
+    ],
+)
+def test_substance_and_group_are_told_by_atc_or_ingredients(prescribed, given, substance, group):
+    one, other = product(prescribed), product(given)
+    assert is_same_substance(one, other) is substance
+    assert is_same_group(one, other) is group

@@ -11,7 +11,8 @@ from salus.cli.story.letter import description, letter, letter_bytes
 from salus.cli.story.stage import Stage
 from salus.core.access import Role
 from salus.core.clock import utc_now
-from salus.primary.prescriptions import read_prescription, why_not
+from salus.primary.dispensable import why_not
+from salus.primary.prescriptions import read_prescription
 from salus.standards.nationalid.identifiers import identifier_of_system
 
 ADULT_YEARS = 18

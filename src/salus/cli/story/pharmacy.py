@@ -9,7 +9,8 @@ from salus.cli.story.stage import Stage
 from salus.cli.story.visit import again, here
 from salus.core.access import Role
 from salus.core.identifiers import new_id
-from salus.primary.prescriptions import read_prescription, read_recorded, remaining
+from salus.primary.dispensable import remaining
+from salus.primary.prescriptions import read_prescription, read_recorded
 
 SYSTEM = "urn:salus:demonstration-dispensation"
 

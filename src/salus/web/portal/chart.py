@@ -10,15 +10,17 @@ from starlette.responses import Response
 
 from salus.core.errors import SalusError
 from salus.core.identifiers import new_id
+from salus.primary.amounts import Amount, read_amount
 from salus.primary.cross_border import fetch_summary
-from salus.primary.dispensing_abroad import Prescribed
+from salus.primary.dispensable import Hindrance
 from salus.primary.language import Shown, show_status
-from salus.primary.prescriptions import Amount, Hindrance, read_amount, read_prescription
-from salus.primary.quantities import show_quantity
+from salus.primary.prescribed import Prescribed
+from salus.primary.prescriptions import early_reason
+from salus.primary.quantities import show_number, show_quantity
+from salus.primary.substitution import Leave
 from salus.web.abroad import desk_of
 from salus.web.portal.checking import check_document
 from salus.web.portal.composing import compose_here
-from salus.web.portal.dispensing import offer
 from salus.web.portal.patient_context import InFront, in_front, speaking
 from salus.web.portal.prescribed import (
     HandOver,
@@ -28,11 +30,17 @@ from salus.web.portal.prescribed import (
     prescriptions_abroad,
     read_chart,
 )
+from salus.web.portal.rendering import day
 from salus.web.portal.session import form_token
 from salus.web.portal.summary import read_entry, read_summary
 from salus.web.portal.visit import Visit
 
 DONE = frozenset({"handed", "taken-back", "finished"})
+DATED = frozenset({"not-yet", "too-early"})
+"""Hindrances that name a date."""
+NO_LEAVE = frozenset({Leave.NONE, Leave.UNCLEAR})
+BY_ATC = frozenset({Leave.SUBSTANCE, Leave.GROUP})
+"""What the prescriber allows is told from the ATC code of the product that is given."""
 
 
 async def chart(visit: Visit) -> Response:
@@ -42,10 +50,12 @@ async def chart(visit: Visit) -> Response:
     listed: list[Prescribed] = []
     made: list[HandOver] = []
     products: dict[str, Resource] = {}
+    rows = "own-rows"
     try:
         if found.node == visit.services.node:
             held = await read_chart(visit, found)
             listed, made, products = held.prescriptions, held.hand_overs, held.products
+            rows = "newest-rows" if held.older else "own-rows"
         else:
             listed = await prescriptions_abroad(visit, found)
     except SalusError as error:
@@ -63,6 +73,7 @@ async def chart(visit: Visit) -> Response:
         prescriptions=[_row(each, visit) for each in listed],
         unknown=unknown,
         hand_overs=[_made(each, named, products, visit) for each in made],
+        rows=visit.say(rows, n=len(made)),
         done=visit.say(f"done-{done}") if done in DONE else "",
     )
 
@@ -89,22 +100,27 @@ async def summary(visit: Visit) -> Response:
 
 def _row(each: Prescribed, visit: Visit) -> dict[str, object]:
     """Return a prescription in words, with what one hand-over may give."""
-    most, left = offer(each), each.left.amount
+    most, left = each.most, each.left.amount
     return {
         "id": each.resource["id"],
         "entry": read_entry(each.resource, _products(each), visit.language, visit.services.clock()),
         "why_not": _why_not(each.hindrance, visit) if each.hindrance else "",
         "status": each.resource.get("status", ""),
         "left": _amount(left, visit).text if left is not None else _fills(each.left.fills, visit),
-        "most": _amount(msgspec.structs.replace(left, value=most), visit).text if left and most else "",
-        "number": f"{most.normalize():f}" if most is not None else "",
-        "substitution": read_prescription(each.resource).substitution,
+        "by_reason": each.hindrance is not None and each.hindrance.by_reason,
+        "most": _amount(most, visit).text if most is not None else "",
+        "number": show_number(f"{most.value.normalize():f}", visit.language) if most is not None else "",
+        "leave": each.item.leave.value,
+        "other": each.item.leave not in NO_LEAVE,
+        "by_atc": each.item.leave in BY_ATC,
         "dispense_id": new_id(),
     }
 
 
 def _why_not(hindrance: Hindrance, visit: Visit) -> str:
-    return visit.say(f"why-{hindrance.code}", what=show_status(hindrance.detail, visit.language).text)
+    detail, language = hindrance.detail, visit.language
+    told = day(detail, language) if hindrance.code in DATED else show_status(detail, language).text
+    return visit.say(f"why-{hindrance.code}", what=told)
 
 
 def _fills(number: int, visit: Visit) -> str:
@@ -127,6 +143,7 @@ def _made(
         "at": each.at,
         "state": each.state,
         "note": each.note,
+        "early_reason": early_reason(each.resource),
         "system": each.dispense_id[0],
         "value": each.dispense_id[1],
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
 from starlette.responses import RedirectResponse, Response
 
@@ -11,15 +12,16 @@ from salus.core.errors import Conflict, InvalidSearch, NotFound
 from salus.core.identifiers import new_id
 from salus.primary.cross_border import list_resources
 from salus.primary.dispensing_abroad import (
-    Prescribed,
     Supply,
     discard,
     dispensation_resource,
     dispense,
     finish_open,
 )
-from salus.primary.naming import medication_of
-from salus.primary.prescriptions import read_dispensation, read_prescription
+from salus.primary.language import say
+from salus.primary.prescribed import Prescribed
+from salus.primary.prescriptions import read_dispensation
+from salus.primary.products import ATC
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.web.abroad import desk_of
 from salus.web.fhir import writing
@@ -34,7 +36,8 @@ from salus.web.portal.prescribed import (
 from salus.web.portal.visit import Visit
 
 DISPENSE_SYSTEM = "urn:salus:dispensation"
-PRODUCT_LENGTH_MAX = 200
+TEXT_LENGTH_MAX = 200
+ATC_CODE = re.compile(r"[A-Z]\d\d[A-Z]{2}\d\d")
 
 
 async def hand_over(visit: Visit) -> Response:
@@ -46,7 +49,8 @@ async def hand_over(visit: Visit) -> Response:
     listed = chart.prescriptions if chart else await prescriptions_abroad(visit, found)
     each = next((one for one in listed if one.resource["id"] == wanted), None)
     dispense_id = (DISPENSE_SYSTEM, visit.form.get("dispense_id", ""))
-    if each is None or each.why_not:
+    may_be = each is not None and (each.hindrance is None or each.hindrance.by_reason)
+    if each is None or not may_be:
         known = {one.dispense_id for one in chart.hand_overs} if chart else set()
         if dispense_id in known or (not at_home and await _is_recorded(visit, found, dispense_id[1])):
             return _done(visit, found, "handed")
@@ -56,7 +60,7 @@ async def hand_over(visit: Visit) -> Response:
         )
     supply = _supply(visit, each, dispense_id)
     if at_home:
-        await _dispense_here(visit, speaking(visit, found), found, each.resource, supply)
+        await _dispense_here(visit, speaking(visit, found), found, each, supply)
     else:
         desk = desk_of(visit.services, speaking(visit, found))
         await dispense(desk, abroad(found), each.resource, supply)
@@ -86,44 +90,49 @@ async def finish(visit: Visit) -> Response:
     return _done(visit, found, "finished")
 
 
-def offer(each: Prescribed) -> Decimal | None:
-    """Return the most that one hand-over may give: what is left, at most what is allowed at once.
-
-    None where hand-overs are counted, not amounts.
-    """
-    if each.left.amount is None:
-        return None
-    once = read_prescription(each.resource).each
-    return min(each.left.amount.value, once.value) if once is not None else each.left.amount.value
-
-
 def _supply(visit: Visit, each: Prescribed, dispense_id: tuple[str, str]) -> Supply:
-    """Return what the form says is given; a product known only by reference gets its name written out."""
-    product = visit.form.get("product", "").strip()
-    if len(product) > PRODUCT_LENGTH_MAX or not product.isprintable():
-        raise InvalidSearch(f"Write the product's name in at most {PRODUCT_LENGTH_MAX} characters.")
-    quantity = _quantity(visit.form.get("quantity", ""), offer(each))
-    if product:
-        return Supply(dispense_id, quantity, {"text": product}, substituted=True)
-    held = {f"Medication/{each.medication['id']}": each.medication} if each.medication.get("id") else {}
-    named = medication_of(each.resource, held) if "medicationReference" in each.resource else None
-    return Supply(dispense_id, quantity, dict(named) if named else None)
+    """Return what the form says is given: how much, another product by name and ATC code, why so early."""
+    product, reason = (_text(visit, name) for name in ("product", "early_reason"))
+    quantity = read_quantity(
+        visit.form.get("quantity", ""), None if each.most is None else each.most.value, visit.language
+    )
+    early = reason if each.hindrance is not None and each.hindrance.by_reason else ""
+    if not product:
+        return Supply(dispense_id, quantity, early_reason=early)
+    medication: Resource = {"text": product}
+    code = visit.form.get("atc", "").strip().upper()
+    if code and not ATC_CODE.fullmatch(code):
+        raise InvalidSearch("Write the ATC code of the product with seven characters, such as N02BE01.")
+    if code:
+        medication["coding"] = [{"system": ATC, "code": code}]
+    return Supply(dispense_id, quantity, medication, substituted=True, early_reason=early)
 
 
-def _quantity(written: str, most: Decimal | None) -> Decimal | None:
+def _text(visit: Visit, name: str) -> str:
+    text = visit.form.get(name, "").strip()
+    if len(text) > TEXT_LENGTH_MAX or not text.isprintable():
+        raise InvalidSearch(f"Write the product or the reason in at most {TEXT_LENGTH_MAX} characters.")
+    return text
+
+
+def read_quantity(written: str, most: Decimal | None, language: str) -> Decimal | None:
     """Return the amount of the form, the most that may be given where it says none.
+
+    Only the decimal mark of the language is one: "1.500" is a thousand and a half to half of Europe.
 
     Raises:
         InvalidSearch: it is no amount that may be given.
     """
     if most is None or not written.strip():
         return most
-    try:
-        amount = Decimal(written.strip().replace(",", "."))
-    except InvalidOperation:
-        amount = Decimal(0)
-    if not amount.is_finite() or not 0 < amount <= most:
-        raise InvalidSearch(f"Write the amount as a number over 0, at most {most.normalize():f}.")
+    mark = say("decimal-mark", language).text
+    number = re.fullmatch(rf"(\d{{1,12}})(?:{re.escape(mark)}(\d{{1,12}}))?", written.strip(), re.ASCII)
+    amount = Decimal(f"{number[1]}.{number[2] or 0}") if number else Decimal(0)
+    if not 0 < amount <= most:
+        limit = f"{most.normalize():f}".replace(".", mark)
+        raise InvalidSearch(
+            f"Write the amount as a number over 0, at most {limit}, without a mark for thousands."
+        )
     return amount
 
 
@@ -137,11 +146,12 @@ async def _is_recorded(visit: Visit, found: InFront, value: str) -> bool:
 
 
 async def _dispense_here(
-    visit: Visit, caller: Caller, found: InFront, prescription: Resource, supply: Supply
+    visit: Visit, caller: Caller, found: InFront, each: Prescribed, supply: Supply
 ) -> None:
-    services = visit.services
+    services, held = visit.services, each.medication
+    medications = {f"Medication/{held['id']}": held} if held.get("id") else {}
     resource = dispensation_resource(
-        abroad(found), prescription, supply, caller.name, caller.organisation, services.clock()
+        abroad(found), each.resource, supply, caller.name, caller.organisation, services.clock(), medications
     )
     system, number = supply.dispense_id
     entry = writing.single(

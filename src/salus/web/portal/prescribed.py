@@ -9,19 +9,22 @@ import msgspec
 
 from salus.core.access import Action
 from salus.primary.cross_border import PatientAbroad
-from salus.primary.dispensing_abroad import Prescribed, handed_over, list_prescriptions
-from salus.primary.prescriptions import read_prescription, read_recorded, remaining, why_not
-from salus.primary.references import resolve
+from salus.primary.dispensing_abroad import handed_over, list_prescriptions
+from salus.primary.prescribed import Prescribed, prescribed
 from salus.standards.fhir.codec.json import parse_json
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.web.abroad import desk_of
-from salus.web.portal.lookup import find
+from salus.web.portal.lookup import find, find_page
 from salus.web.portal.patient_context import InFront, speaking
 from salus.web.portal.referred import products_of
 from salus.web.portal.visit import Visit
 
 ROWS_MAX = "500"
+NEWEST = 50
+"""Hand-overs that the page lists besides those on active prescriptions."""
+TOGETHER = 20
+"""Prescriptions whose hand-overs are asked for at once, so that all of them fit on one page."""
 Resource = dict[str, Any]  # FHIR content is open JSON, hence Any
 
 
@@ -44,18 +47,24 @@ class HandOver(msgspec.Struct, frozen=True):
 
 
 class Chart(msgspec.Struct, frozen=True):
-    """What is prescribed and what was handed over; `products` are Medications by "Type/id"."""
+    """What is prescribed and what was handed over, newest first.
+
+    `products` are Medications by "Type/id"; `older`: there are more hand-overs, on prescriptions that ended.
+    """
 
     prescriptions: list[Prescribed]
     hand_overs: list[HandOver]
     products: dict[str, Resource]
+    older: bool = False
 
 
 async def read_chart(visit: Visit, found: InFront) -> Chart:
     """Return what this node holds, of its own patient.
 
+    However long the record is: what counts are the active prescriptions and all that was handed over on them.
+
     Raises:
-        TooLarge: the record holds more than one page.
+        TooLarge: there are more active prescriptions, or hand-overs on them, than one page shows.
     """
     patient = found.person.id
     asked = AccessRequest(
@@ -65,19 +74,19 @@ async def read_chart(visit: Visit, found: InFront) -> Chart:
         pairs = [("patient", patient), ("_count", ROWS_MAX)]
         active = [*pairs, ("status", "active")]
         requests = await find(visit.services, access, "MedicationRequest", active, whole=True)
-        given = await find(visit.services, access, "MedicationDispense", pairs, whole=True)
-        products = await products_of(visit.services, access, [*requests, *given])
+        given = []
+        for start in range(0, len(requests), TOGETHER):
+            named = ",".join(f"MedicationRequest/{each['id']}" for each in requests[start : start + TOGETHER])
+            asked_for = [*pairs, ("prescription", named)]
+            given += await find(visit.services, access, "MedicationDispense", asked_for, whole=True)
+        newest = [("patient", patient), ("_sort", "-whenhandedover"), ("_count", str(NEWEST))]
+        page = await find_page(visit.services, access, "MedicationDispense", newest)
+        shown = list({each["id"]: each for each in [*given, *page.resources]}.values())
+        shown.sort(key=lambda each: str(each.get("whenHandedOver", "")), reverse=True)
+        products = await products_of(visit.services, access, [*requests, *shown])
     now = visit.services.clock()
-    listed = [
-        Prescribed(
-            each,
-            remaining(read_prescription(each), read_recorded(given, each["id"])),
-            why_not(read_prescription(each), now, visit.services.country),
-            dict(resolve(each.get("medicationReference"), products)),
-        )
-        for each in requests
-    ]
-    return Chart(listed, [_given_here(each) for each in given], products)
+    listed = [prescribed(each, given, products, now=now, country=visit.services.country) for each in requests]
+    return Chart(listed, [_given_here(each) for each in shown], products, bool(page.next_cursor))
 
 
 async def prescriptions_abroad(visit: Visit, found: InFront) -> list[Prescribed]:

@@ -7,7 +7,7 @@ from importlib import resources
 import pytest
 
 from salus.core.access import Action, Outcome, Purpose, Role
-from salus.primary.prescriptions import HINDRANCES
+from salus.primary.dispensable import HINDRANCES
 from salus.web.portal.rendering import day, moment
 from salus.web.portal.words import LANGUAGES, phrase, words
 
