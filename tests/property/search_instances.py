@@ -172,6 +172,35 @@ class Maker:
                     self.put(made, type_name, path)
         return made
 
+    def containing(self, made: dict[str, Any], types: tuple[str, ...], share: float = 0.3) -> dict[str, Any]:
+        """Return the resource with some references to `types` led to contained resources, these alike."""
+        held: list[dict[str, Any]] = []
+        for inner in self.references(made):
+            self.contain(inner, types, held, share)
+        return {**made, "contained": held} if held else made
+
+    def contain(
+        self, reference: dict[str, Any], types: tuple[str, ...], held: list[dict[str, Any]], share: float
+    ) -> None:
+        kind = str(reference.get("reference")).partition("/")[0]
+        if kind not in types or len(held) > 8 or self.random.random() > share:
+            return
+        reference["reference"] = f"#c{len(held)}"
+        inside = self.resource(kind, f"c{len(held)}")
+        inside.pop("meta", None)
+        held.append(inside)
+        for inner in self.references(inside):
+            self.contain(inner, types, held, share)
+
+    def references(self, value: Any) -> list[dict[str, Any]]:
+        """Return every Reference inside a value that says to what it refers."""
+        if isinstance(value, list):
+            return [one for item in value for one in self.references(item)]
+        if not isinstance(value, dict):
+            return []
+        own = [value] if isinstance(value.get("reference"), str) else []
+        return own + [one for item in value.values() for one in self.references(item)]
+
     def put(self, made: dict[str, Any], type_name: str, path: TypedPath) -> None:
         """Place a value; an element that is there already is gone into or, at an array's end, joined."""
         here, kind = made, type_name

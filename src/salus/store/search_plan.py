@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -13,7 +14,7 @@ from salus.core.errors import TooCostly
 from salus.core.limits import Limits
 from salus.standards.fhir.search import hashing
 from salus.standards.fhir.search.hashing import Hasher
-from salus.standards.fhir.search.match import found_values, matches
+from salus.standards.fhir.search.match import condition_holds, contained_in, found_values, matches
 from salus.standards.fhir.search.parameters import Registry, SearchParameter, parameters_of
 from salus.standards.fhir.search.query import Chain, Condition, Criterion, Has, Include, Query
 from salus.standards.fhir.search.references import parse_literal
@@ -22,8 +23,9 @@ from salus.store.directory import SHARED_TYPES
 from salus.store.narrowed import queries_of
 from salus.store.postgres import Connection
 from salus.store.readable import is_open, require_open
-from salus.store.search_check import Checker, confirmed, resource_of
-from salus.store.search_intervals import rare_ids
+from salus.store.search_check import Checker, Test, confirmed, resource_of
+from salus.store.search_contained import contained_tokens, contains
+from salus.store.search_intervals import places, rare_ids
 from salus.store.search_sql import in_compartments, predicate
 from salus.store.search_statement import Statement
 from salus.store.search_tokens import bound_patients, leads_compartment
@@ -33,6 +35,8 @@ COLUMNS = (
     "r.date::text, r.content"
 )
 RARE = 1_000
+_CONTAINED_MET: set[int] = set()
+"""Tokens of `contained_tokens` that were met: as many at most as reference parameters have target types."""
 SPARE = 100  # more rows than collisions can make doubtful
 
 
@@ -187,7 +191,27 @@ class Finder:
         return confirmed(rows, chosen.checker)[:bound]
 
     async def _add_chain(self, connection: Connection, chosen: Selection, chain: Chain) -> None:
-        """Find the resources referred to first, then those that refer to one of them."""
+        """Find the resources referred to first, then those that refer to one of them, or contain one."""
+        wanted = await self._wanted(connection, chain)
+        hashes = [
+            self.hash_of(hashing.REFERENCE, path.slot, key)
+            for path in places(chain.parameter)
+            for key in wanted
+            if path.target in ("", key.partition("/")[0])
+        ]
+        test = chosen.statement.has_token(hashes)
+        patients = sorted(key.removeprefix("Patient/") for key in wanted if key.startswith("Patient/"))
+        if len(patients) == len(wanted) and leads_compartment(chain.parameter):
+            test = f"{test} AND {in_compartments(chosen.statement, patients)}"
+        if await self._has_contained(connection, chosen.type, chain):
+            chosen.tests.append(f"({test} OR {contains(chosen.statement, chain)})")
+            chosen.checker.require(await self._leads(connection, chain, wanted))
+            return
+        chosen.tests.append(test)
+        chosen.checker.require(lambda resource: not wanted.isdisjoint(referred(chain.parameter, resource)))
+
+    async def _wanted(self, connection: Connection, chain: Chain) -> set[str]:
+        """Return the "Type/id" of the resources that the chain leads to."""
         wanted: set[str] = set()
         step = f"in the chain '{chain.parameter.code}'"
         for target, inner in chain.targets:
@@ -196,17 +220,40 @@ class Finder:
             wanted.update(f"{target}/{row['id']}" for row in rows)
             if len(wanted) > self.limits.search_candidates_max:
                 raise too_many(target, self.limits, step)
-        hashes = [
-            self.hash_of(hashing.REFERENCE, path.slot, key)
-            for path in chain.parameter.paths
-            for key in wanted
-            if path.target in ("", key.partition("/")[0])
-        ]
-        chosen.tests.append(chosen.statement.has_token(hashes))
-        patients = sorted(key.removeprefix("Patient/") for key in wanted if key.startswith("Patient/"))
-        if len(patients) == len(wanted) and leads_compartment(chain.parameter):
-            chosen.tests.append(in_compartments(chosen.statement, patients))
-        chosen.checker.require(lambda resource: not wanted.isdisjoint(referred(chain.parameter, resource)))
+        return wanted
+
+    async def _has_contained(self, connection: Connection, type_name: str, chain: Chain) -> bool:
+        """Return whether rows refer so to contained resources; where none do, the search pays no more."""
+        tokens = {one for target, _ in chain.targets for one in contained_tokens(self.hash_of, chain, target)}
+        if not _CONTAINED_MET.isdisjoint(tokens):
+            return True
+        chosen = self.confined(type_name)
+        statement, where = chosen.render()
+        text = statement.select("1", f"{where} AND {statement.has_token(tokens)}", limit=1)
+        if not await connection.fetch(text, *statement.arguments):
+            return False
+        _CONTAINED_MET.update(tokens)
+        return True
+
+    async def _leads(self, connection: Connection, chain: Chain, wanted: set[str]) -> Test:
+        """Return the test whether a resource refers to what is wanted, or contains what the chain means."""
+        inner = {target: await self._held(connection, one) for target, one in chain.targets}
+
+        def leads(resource: dict[str, Any]) -> bool:  # Any: JSON as parsed
+            if not wanted.isdisjoint(referred(chain.parameter, resource)):
+                return True
+            held = contained_in(chain.parameter, resource)
+            return any(inner[one["resourceType"]](one) for one in held if one["resourceType"] in inner)
+
+        return leads
+
+    async def _held(self, connection: Connection, criterion: Criterion) -> Test:
+        """Return the test whether a criterion holds for a contained resource; no _has reaches one."""
+        if isinstance(criterion, Condition):
+            return partial(condition_holds, criterion)
+        if isinstance(criterion, Chain):
+            return await self._leads(connection, criterion, await self._wanted(connection, criterion))
+        return lambda _: False
 
     async def _add_has(self, connection: Connection, chosen: Selection, has: Has) -> None:
         """Find the resources that refer first, and whom they refer to."""

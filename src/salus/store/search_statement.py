@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from salus.standards.fhir.search.hashing import Hasher
+from salus.standards.fhir.search.hashing import Hasher, inside
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -46,6 +46,12 @@ class Statement:
         """Return a statement with the same arguments so far."""
         other = Statement(self.hash_of)
         other.arguments = list(self.arguments)
+        return other
+
+    def inside(self) -> Statement:
+        """Return the same statement for tests on what a row's resource contains; arguments are shared."""
+        other = Statement(inside(self.hash_of))
+        other.arguments = self.arguments
         return other
 
     def bind(self, value: object) -> str:

@@ -77,7 +77,8 @@ async def test_chains_find_what_memory_finds(
     rows = []
     for kind in TYPES:
         index = compile_indexer(kind, KEY)
-        rows.extend(row_of(maker.resource(kind, f"r{number}"), index) for number in range(PER_TYPE))
+        made = [maker.containing(maker.resource(kind, f"r{number}"), TYPES) for number in range(PER_TYPE)]
+        rows.extend(row_of(one, index) for one in made)
     await store(database_url, rows, NOW)
     corpus = {f"{row.type}/{row.id}": seen(row, NOW) for row in rows}
     finder = Finder(grant(), compile_hasher(KEY), LIMITS, None)

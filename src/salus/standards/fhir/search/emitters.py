@@ -33,12 +33,13 @@ WORDS_MAX = 6
 
 
 class Collected:
-    """Search values of one resource while it is walked."""
+    """Search values of one resource while it is walked, and the "#id" of contained ones met on the way."""
 
-    __slots__ = ("ranges", "root", "strings", "tokens")
+    __slots__ = ("fragments", "ranges", "root", "strings", "tokens")
 
     def __init__(self, root: Any) -> None:  # Any: a resource as parsed
         self.root = root
+        self.fragments: list[str] = []
         self.tokens: list[int] = []
         self.ranges: list[tuple[int, float, float]] = []
         self.strings: list[tuple[int, str, list[int]]] = []
@@ -229,7 +230,10 @@ def _reference_emitter(path: TypedPath, hash_of: Hasher) -> Emitter:
                 known[literal] = found
             out.tokens.extend(found)
             if literal[:1] == "#":
-                out.tokens.append(hash_of(hashing.REFERENCE_TYPE, slot, contained_type(out.root, literal)))
+                kind = contained_type(out.root, literal)
+                out.tokens.append(hash_of(hashing.REFERENCE_TYPE, slot, kind))
+                out.tokens.append(hash_of(hashing.CONTAINED, slot, kind))
+                out.fragments.append(literal)
         else:
             out.tokens.append(present)
         identifier = value.get("identifier")

@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
+from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.search.emitters import Collected, Emitter, emitter_for
 from salus.standards.fhir.search.general import typed_values
-from salus.standards.fhir.search.hashing import SYSTEM_CODE, Hasher, compile_hasher
+from salus.standards.fhir.search.hashing import SYSTEM_CODE, Hasher, compile_hasher, inside
 from salus.standards.fhir.search.index_row import IndexRow
 from salus.standards.fhir.search.parameters import (
     Registry,
@@ -31,7 +32,7 @@ from salus.standards.fhir.search.patients import (
     patients_named,
     subjects_of,
 )
-from salus.standards.fhir.search.references import links_in
+from salus.standards.fhir.search.references import contained, links_in
 from salus.standards.fhir.search.values import date_values, moment_at
 
 Indexer = Callable[[dict[str, Any]], IndexRow]  # Any: a resource as parsed
@@ -50,20 +51,16 @@ def compile_indexer(type_name: str, key: bytes, registry: Registry | None = None
         A function that expects a resource of that type. Values that break their type's rules are passed over.
     """
     hash_of = compile_hasher(key)
-    known = parameters_of(type_name, registry)
-    used = [
-        parameter for code, parameter in known.items() if code not in _NOT_INDEXED and not parameter.refused
-    ]
-    walk = _compile_walk(used, hash_of)
-    general = [_general_emitter(parameter, hash_of) for parameter in used if parameter.general]
+    walk = _compile_values(type_name, hash_of, registry)
+    walk_inside = _compile_inside(hash_of, registry)
     clinical = clinical_date(type_name, registry)
     identity_slot = parameters_of("Patient")["identifier"].paths[0].slot
 
     def index(resource: dict[str, Any]) -> IndexRow:
         out = Collected(resource)
         walk(resource, out)
-        for emit in general:
-            emit(resource, out)
+        if out.fragments:
+            walk_inside(out)
         literals, addresses = links_in(resource)
         references = list(dict.fromkeys(literals))
         subjects = list(subjects_of(resource, type_name))
@@ -83,6 +80,41 @@ def compile_indexer(type_name: str, key: bytes, registry: Registry | None = None
         )
 
     return index
+
+
+def _compile_values(type_name: str, hash_of: Hasher, registry: Registry | None) -> Emitter:
+    """Compile the emitter of all values of a type's resource."""
+    known = parameters_of(type_name, registry)
+    used = [
+        parameter for code, parameter in known.items() if code not in _NOT_INDEXED and not parameter.refused
+    ]
+    general = tuple(_general_emitter(parameter, hash_of) for parameter in used if parameter.general)
+    walk = _compile_walk(used, hash_of)
+    return _each((walk, *general)) if general else walk
+
+
+def _compile_inside(hash_of: Hasher, registry: Registry | None) -> Callable[[Collected], None]:
+    """Return a function that emits the values of contained resources that a search parameter leads to.
+
+    A chain is true of a contained resource as well (http://hl7.org/fhir/R4/search.html#contained). Most
+    resources contain none: the emitters of a type are compiled when it is first met.
+    """
+    hash_inside = inside(hash_of)
+    emitters: dict[str, Emitter] = {}
+
+    def walk_inside(out: Collected) -> None:
+        seen: set[str] = set()
+        for fragment in out.fragments:  # grows while contained resources refer to others
+            held = contained(out.root, fragment)
+            kind = held.get("resourceType")
+            if fragment in seen or not isinstance(kind, str) or kind not in resource_types():
+                continue
+            seen.add(fragment)
+            if kind not in emitters:
+                emitters[kind] = _compile_values(kind, hash_inside, registry)
+            emitters[kind](held, out)
+
+    return walk_inside
 
 
 def _clinical_start(paths: Sequence[TypedPath], resource: dict[str, Any]) -> datetime | None:

@@ -19,6 +19,7 @@ TEXT = "x"  # first letters of the folded text
 REFERENCE = "r"  # Type/id
 REFERENCE_ID = "d"  # id of a reference whose type is one of many
 REFERENCE_TYPE = "y"  # type of what is referred to
+CONTAINED = "k"  # type of a contained resource that is referred to
 ADDRESS = "u"  # uri, canonical or absolute reference
 BELOW = "b"  # every part of a uri that ends before a "/"
 UNIT = "q"  # unit of a quantity: its code or its text
@@ -45,6 +46,11 @@ def compile_hasher(key: bytes) -> Hasher:
         return int.from_bytes(state.digest(), "little", signed=True)
 
     return hash_of
+
+
+def inside(hash_of: Hasher) -> Hasher:
+    """Return the hasher of values of contained resources, which are no values of the resource itself."""
+    return lambda kind, slot, value: hash_of(kind, f"#{slot}", value)
 
 
 def prefixes(uri: str) -> list[str]:

@@ -29,7 +29,7 @@ from salus.standards.fhir.search.query import (
     TokenValue,
     Value,
 )
-from salus.standards.fhir.search.references import contained_type, parse_literal
+from salus.standards.fhir.search.references import contained, contained_type, parse_literal
 from salus.standards.fhir.search.values import (
     date_values,
     fold,
@@ -61,12 +61,14 @@ def holds(criterion: Criterion, resource: Resource, corpus: Mapping[str, Resourc
     if isinstance(criterion, Condition):
         return condition_holds(criterion, resource)
     if isinstance(criterion, Chain):
+        keys = _referred(criterion.parameter, resource)
+        others = [corpus[key] for key in keys if key in corpus]
+        others += contained_in(criterion.parameter, resource)
         return any(
-            other is not None and holds(inner, other, corpus)
+            holds(inner, other, corpus)
             for target, inner in criterion.targets
-            for key in _referred(criterion.parameter, resource)
-            if key.startswith(target + "/")
-            for other in [corpus.get(key)]
+            for other in others
+            if other["resourceType"] == target
         )
     me = f"{resource['resourceType']}/{resource['id']}"
     return any(
@@ -84,6 +86,25 @@ def _referred(parameter: SearchParameter, resource: Resource) -> set[str]:
             if parsed.type and not parsed.address:
                 found.add(f"{parsed.type}/{parsed.id}")
     return found
+
+
+def contained_in(parameter: SearchParameter, resource: Resource) -> list[Resource]:
+    """Return the contained resources that a reference parameter leads to, as resources by themselves.
+
+    Each has its id as it is referred to ("#m"), which is no logical id, and what its container contains.
+    """
+    literals = [
+        value.get("reference")
+        for path, value in found_values(parameter, resource)
+        if path.type == "Reference" and isinstance(value, dict)
+    ]
+    fragments = dict.fromkeys(one for one in literals if isinstance(one, str) and one[:1] == "#")
+    held = {one: contained(resource, one) for one in fragments}
+    return [
+        {**one, "id": fragment, "contained": resource["contained"]}
+        for fragment, one in held.items()
+        if isinstance(one.get("resourceType"), str)
+    ]
 
 
 def found_values(

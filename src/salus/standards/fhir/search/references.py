@@ -63,11 +63,16 @@ def _parts(address: str) -> tuple[str, str, str]:
 
 def contained_type(root: Any, fragment: str) -> str:  # Any: a resource as parsed
     """Return the type of the contained resource that "#id" means, "" for none."""
+    kind = contained(root, fragment).get("resourceType")
+    return kind if isinstance(kind, str) else ""
+
+
+def contained(root: Any, fragment: str) -> dict[str, Any]:  # Any: a resource as parsed
+    """Return the contained resource that "#id" means, {} for none."""
     for inner in items_of(root.get("contained")) if isinstance(root, dict) else ():
         if isinstance(inner, dict) and inner.get("id") == fragment[1:]:
-            kind = inner.get("resourceType")
-            return kind if isinstance(kind, str) else ""
-    return ""
+            return inner
+    return {}
 
 
 def listed_targets(targets: tuple[str, ...]) -> tuple[str, ...]:
