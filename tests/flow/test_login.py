@@ -360,3 +360,36 @@ async def test_the_node_proves_who_it_is_by_its_key(node):
     claims = verify(form["client_assertion"], [known], algorithms=frozenset({"ES384"})).claims
     assert (claims["sub"], claims["aud"]) == ("salus", "https://id.example/token")
     assert "authorization" not in headers
+
+
+async def test_a_session_that_is_not_sure_enough_for_a_page_is_led_to_a_surer_log_in(node):
+    from starlette.responses import Response
+
+    from salus.core.access import Caller, Purpose
+    from salus.web.portal.session import log_in as give_session
+    from salus.web.portal.session import open_sessions
+
+    weak = Caller(
+        "ana", "Ana", Role.CITIZEN, "", "", Purpose.PATIENT_REQUEST, patient="ana", assurance=Assurance.LOW
+    )
+    given = Response()
+    give_session(open_sessions(node.services), given, weak)
+    async with node.browser() as browser:
+        browser.headers["cookie"] = given.headers["set-cookie"].partition(";")[0]
+        page = await browser.get("/record?language=en")
+        assert page.status_code == 403
+        assert 'href="/login/stronger?as=citizen&amp;language=en"' in page.text
+        stronger = await browser.get("/login/stronger?as=citizen&language=en")
+        assert "You logged in by a password only" in stronger.text
+        assert "/login/with/a?as=citizen&amp;least=high" in stronger.text
+
+
+async def test_the_log_of_accesses_says_how_the_account_was_bound(node):
+    node.provider.claims = dict(ANA)
+    async with node.browser() as browser:
+        await log_in(node, browser)
+        page = await browser.get("/accesses?language=en")
+    assert "added an account that opens your record" in page.text
+    assert "logged in to your record" in page.text
+    assert "account bound by identifier" in page.text
+    assert "log-in by Provider a, assurance high" in page.text

@@ -105,5 +105,6 @@ def logins(stage: Stage) -> dict[str, str]:
     }
     if citizen:
         found["the citizen of the story"] = f"{stage.url('PT')}/login with identifier {citizen}"
+        found["the same with a test wallet"] = f"{stage.url('PT')}/wallet"
     found["a token for the interfaces"] = f"{program()} token --data {stage.data('EE')} --role clinician"
     return found

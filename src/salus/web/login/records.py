@@ -37,8 +37,9 @@ async def whose_record(services: Services, person: Person) -> Whose:
         stored = await accounts.account(
             access.grant, services.database, person.account.issuer, person.account.subject
         )
-        wanted = _spellings(person.identifiers)
-        found = [one.id for one in await find_persons(services, access, wanted)] if wanted else []
+        found: dict[str, None] = {}
+        for spelling in _spellings(person.identifiers):
+            found |= {one.id: None for one in await find_persons(services, access, spelling)}
         if stored.patient:
             access.record([stored.patient], count=0)
     merged = await merges(services.database, services.clock())
@@ -144,11 +145,11 @@ def _node(services: Services) -> Caller:
     )  # fmt: skip
 
 
-def _spellings(identifiers: Sequence[tuple[str, str]]) -> str:
-    """Return the search for a person by national identifiers, in every way that a record may spell them."""
+def _spellings(identifiers: Sequence[tuple[str, str]]) -> list[str]:
+    """Return national identifiers in every way that a record may spell them, as "system|number"."""
     found = []
     for system, number in identifiers:
         row = identifier_of_system(system)
         systems = [row.system, f"urn:oid:{row.oid}"] if row and row.oid else [system]
         found += [f"{each}|{text}" for each in systems for text in (number, normalise(number))]
-    return ",".join(dict.fromkeys(found))
+    return list(dict.fromkeys(found))
