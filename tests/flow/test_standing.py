@@ -14,6 +14,7 @@ from salus.core.access import Purpose, Role
 from salus.node import open_node, open_services
 from salus.settings import Settings
 from salus.store.ledger import leaf_in
+from salus.trust.explain import explain_to_citizen, explain_to_professional
 from salus.trust.tokens import issue
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -104,7 +105,14 @@ async def leaves(node):
 
 
 @pytest.mark.clause("EHDS 11(5)")
-async def test_an_emergency_is_told_and_looked_at_again(node, ask, ana, clock):
+async def test_an_emergency_opens_what_is_restricted_is_told_and_looked_at_again(
+    node, ask, ana, clock, folder
+):
+    assert (await ask("PUT", "/restrictions/Condition/c1", Role.CITIZEN)).status_code == 200
+    assert (await ask("GET", "/fhir/Condition/c1")).status_code == 404
+    emergency = {"purpose": Purpose.EMERGENCY}
+    assert (await ask("GET", "/fhir/Condition/c1", **emergency)).status_code == 404
+
     opened = await ask("POST", "/emergency", body={"patient": "ana", "reason": REASON})
     assert opened.status_code == 201, opened.text
     told = opened.json()
@@ -117,6 +125,10 @@ async def test_an_emergency_is_told_and_looked_at_again(node, ask, ana, clock):
     found = (await ask("GET", "/fhir/Condition", token=token)).json()
     assert {each["resource"]["id"] for each in found["entry"]} == {"c1", "c2"}
     assert (await ask("GET", "/fhir/Patient/rui", token=token)).status_code == 404
+    of_another = await ask("GET", "/fhir/Condition?patient=ana", subject="s-2", **emergency)
+    assert of_another.json()["total"] == 1
+    ordinary = (await ask("GET", "/fhir/Condition?patient=ana")).json()
+    assert ordinary["total"] == 1
 
     marked = [leaf for leaf in await leaves(node) if "emergency" in leaf.marks]
     assert {leaf.patient for leaf in marked} == {"ana"}
@@ -126,6 +138,8 @@ async def test_an_emergency_is_told_and_looked_at_again(node, ask, ana, clock):
     assert REASON in news["notices"][0]["reason"]
 
     clock.now += 60 * MINUTE
+    after = (await ask("GET", "/fhir/Condition?patient=ana", **emergency)).json()
+    assert after["total"] == 1
     assert (await ask("GET", "/fhir/Condition/c1", token=token)).status_code == 401
 
     assert (await ask("GET", "/emergencies", Role.CLINICIAN)).status_code == 403
@@ -174,16 +188,30 @@ async def test_an_opt_out_of_exchange_is_chosen_after_the_risk_and_taken_back(no
 
     chosen = await ask("PUT", "/rights/exchange-opt-out", Role.CITIZEN, {"risk_understood": True})
     assert chosen.status_code == 200
-    absent, nobody = [await ask("GET", f"/fhir/Patient/{each}/Condition") for each in ("ana", "nobody")]
-    assert absent.status_code == nobody.status_code == 200
-    assert absent.json()["total"] == 0
-    assert (await ask("GET", "/fhir/Patient/ana")).status_code == 404
-    assert (await ask("POST", "/emergency", body={"patient": "ana", "reason": REASON})).status_code == 404
-    assert (await ask("GET", "/fhir/Condition?patient=ana", Role.CITIZEN)).json()["total"] == 2
-    assert "person-opted-out-of-exchange" in {leaf.rule for leaf in await leaves(node)}
+    for path in (
+        "Condition?patient=ana",
+        "Condition?_id=c1",
+        "Patient?_id=ana&_revinclude=Condition:subject",
+    ):
+        found = (await ask("GET", f"/fhir/{path}")).json()
+        assert "condition c" not in str(found), path
+    assert (await ask("GET", "/fhir/Condition/c1")).status_code == 404
+    body = {
+        "resourceType": "Condition", "id": "c3", "subject": {"reference": "Patient/ana"},
+        "code": {"text": "new"},
+    }  # fmt: skip
+    assert (await ask("PUT", "/fhir/Condition/c3", Role.OPERATOR, body)).status_code == 201
+    assert (await ask("GET", "/fhir/Condition?patient=ana")).json()["total"] == 0
+    opened = (await ask("POST", "/emergency", body={"patient": "ana", "reason": REASON})).json()
+    assert (await ask("GET", "/fhir/Condition", token=opened["access_token"])).json()["total"] == 0
+    assert (await ask("GET", "/fhir/Condition?patient=ana", Role.CITIZEN)).json()["total"] == 3
+    told = [leaf for leaf in await leaves(node) if "opted-out" in leaf.marks]
+    assert {leaf.patient for leaf in told} == {"ana"}
+    assert "opted out" in explain_to_citizen(told[0]).said[-1]
+    assert "opted out" not in str(explain_to_professional(told[0]))
 
     assert (await ask("DELETE", "/rights/exchange-opt-out", Role.CITIZEN)).status_code == 200
-    assert (await ask("GET", "/fhir/Condition?patient=ana")).json()["total"] == 2
+    assert (await ask("GET", "/fhir/Condition?patient=ana")).json()["total"] == 3
     history = (await ask("GET", "/rights/exchange-opt-out", Role.CITIZEN)).json()["history"]
     assert [each["opted_out"] for each in history] == [False, True]
     whats = [leaf.what for leaf in await leaves(node) if leaf.patient == "ana"]
@@ -194,7 +222,7 @@ async def test_an_opt_out_of_exchange_is_chosen_after_the_risk_and_taken_back(no
 @pytest.mark.parametrize("country", ["PT"])
 async def test_where_the_law_says_so_an_emergency_opens_in_spite_of_an_opt_out(ask, ana):
     await ask("PUT", "/rights/exchange-opt-out", Role.CITIZEN, {"risk_understood": True})
-    assert (await ask("GET", "/fhir/Patient/ana")).status_code == 404
+    assert (await ask("GET", "/fhir/Condition?patient=ana")).json()["total"] == 0
     opened = (await ask("POST", "/emergency", body={"patient": "ana", "reason": REASON})).json()
     found = await ask("GET", "/fhir/Condition?patient=ana", token=opened["access_token"])
     assert found.json()["total"] == 2

@@ -17,6 +17,7 @@ Json = Mapping[str, Any]
 """A resource: JSON."""
 
 _CONSENTS = "SELECT id, content FROM consents_of_person($1, $2)"
+_OPTED_OUT = "SELECT EXISTS (SELECT FROM opted_out_of_exchange(records_of_person($1)))"
 _NAMED = "SELECT name, content FROM named_by_person($1, $2, $3)"
 CONSENTS_MAX = 200
 """Most Consents of one person that are heard; the node stores no more (`trust.consent.hanging`)."""
@@ -32,10 +33,12 @@ class Consents(msgspec.Struct, frozen=True):
     Args:
         found: the Consents in the order of their ids, each with its id.
         named: the resources that their actors name, by "Type/id"; of a team or group its members as well.
+        opted_out: whether they opted out of exchange (EHDS 10), which is a denial of all.
     """
 
     found: tuple[Json, ...] = ()
     named: Mapping[str, Json] = {}
+    opted_out: bool = False
 
 
 NOTHING_SAID = Consents()
@@ -52,9 +55,10 @@ async def consents_within(connection: Connection, patient: str) -> Consents:
 
     A Consent too many is there too, for who refuses it.
     """
+    opted_out = bool(await connection.fetchval(_OPTED_OUT, patient))
     rows = await connection.fetch(_CONSENTS, patient, CONSENTS_MAX + 1)
     if not rows:
-        return NOTHING_SAID
+        return Consents(opted_out=True) if opted_out else NOTHING_SAID
     found = tuple({**_decode(row["content"]), "id": row["id"]} for row in rows)
     named: dict[str, Json] = {}
     wanted = {link for consent in found for link in _actors(consent.get("provision"))}
@@ -65,7 +69,7 @@ async def consents_within(connection: Connection, patient: str) -> Consents:
         wanted = {link for each in resources.values() for link in _members(each)}
         if not wanted:
             break
-    return Consents(found, named)
+    return Consents(found, named, opted_out)
 
 
 async def _read(connection: Connection, patient: str, names: Iterable[str]) -> dict[str, Json]:

@@ -5,13 +5,14 @@ Each change is a leaf of the audit in the same transaction. All records of a per
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import msgspec
 
 from salus.core.access import Grant, Outcome
 from salus.store import ledger
-from salus.store.postgres import Database
+from salus.store.postgres import Connection, Database
 
 _HISTORY = """
 SELECT at, opted_out, by FROM opt_out WHERE patient = $1 AND kind = $2 ORDER BY number DESC LIMIT $3
@@ -45,17 +46,25 @@ async def opt_out_history(grant: Grant, database: Database, patient: str, kind: 
 
 
 async def change_opt_out(
-    grant: Grant, database: Database, patient: str, kind: str, *, opted_out: bool
+    grant: Grant,
+    database: Database,
+    patient: str,
+    kind: str,
+    *,
+    opted_out: bool,
+    after: Callable[[Connection], Awaitable[None]],
 ) -> bool:
     """Opt out for all records of the grant, or take that back; return whether that changed anything.
 
-    The leaf is the patient's.
+    The leaf is the patient's. `after` does the rest of a change in the same transaction: what it veils.
     """
     records = sorted(grant.patients or ())
     async with database.writing(grant) as connection:
         changed = await connection.fetch(
             _CHANGE, records, kind, grant.opened_at, opted_out, grant.caller.name
         )
+        if changed:
+            await after(connection)
         what = f"{kind}-opt-out {'chosen' if opted_out else 'taken back'}"
         leaf = ledger.leaf_of(grant, patient, what=what, resources=len(changed), outcome=Outcome.SERVED)
         await ledger.append(connection, [leaf])

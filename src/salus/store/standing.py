@@ -15,6 +15,7 @@ import asyncpg
 import msgspec
 
 from salus.core.clock import Clock
+from salus.store.consents import Consents, consents_of
 from salus.store.postgres import Connection, Database, storage_errors
 
 _CHANNEL = "salus_standing"
@@ -36,6 +37,10 @@ SELECT patient, node, subject, until FROM presence WHERE until > $2 AND ($1::tex
 _POWERS = """
 SELECT patient, id, holder, kind, types, starts_at, ends_at, confirmed_at, ended_at, disputed_at FROM proxy
 WHERE confirmed_at IS NOT NULL AND ($1::text IS NULL OR patient = $1)
+"""
+_CONSENTING = """
+SELECT DISTINCT compartment FROM resource
+WHERE type = 'Consent' AND NOT deleted AND ($1::text IS NULL OR compartment = $1)
 """
 _LIFE = "SELECT content FROM resource WHERE compartment = $1 AND type = 'Patient' AND id = $1 AND NOT deleted"
 
@@ -65,8 +70,9 @@ class Power(msgspec.Struct, frozen=True):
 
 
 class Person(msgspec.Struct):
-    """What is in force of one person."""
+    """What is in force of one person; `has_consents`: they have said something, in force or not."""
 
+    has_consents: bool = False
     opted_out: set[str] = msgspec.field(default_factory=set)
     rescues: list[Rescue] = msgspec.field(default_factory=list)
     presences: dict[tuple[str, str], datetime] = msgspec.field(default_factory=dict)
@@ -109,11 +115,17 @@ class Standing:
             found.setdefault(row["patient"], Person()).presences[of] = row["until"]
         for row in await connection.fetch(_POWERS, patient):
             found.setdefault(row["patient"], Person()).powers.append(_power(row))
+        for row in await connection.fetch(_CONSENTING, patient):
+            found.setdefault(row["compartment"], Person()).has_consents = True
         if patient is None:
             self.persons.clear()
         else:
             self.persons.pop(patient, None)
         self.persons.update(found)
+
+    async def consents_of(self, patient: str) -> Consents:
+        """Return the person's Consents."""
+        return await consents_of(self._database, patient)
 
     async def has_died(self, patient: str) -> bool:
         """Return whether the person's Patient says that they have died; at most a second old."""

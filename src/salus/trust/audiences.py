@@ -9,6 +9,8 @@ from salus.trust.policy import Decision, Obligation
 PROFESSIONALS = "professionals"
 PROXIES = "proxies"
 ABROAD = "abroad"
+EXCHANGE = "exchange"
+"""Whoever a record is exchanged with, here or abroad (EHDS 10)."""
 _UNVEILED = frozenset({Role.CITIZEN, Role.OPERATOR, Role.AUDITOR})
 
 
@@ -16,13 +18,14 @@ def audiences_of(caller: Caller, decision: Decision, law: Jurisdiction) -> froze
     """Return the audiences, from whom a veil may hide, that the caller belongs to under the decision.
 
     The citizen, and those whom the law lets see all, belong to none. An emergency, which the decision owes a
-    second look for, lifts all but `abroad` where the law keeps an opt-out of exchange closed.
+    second look for, lifts all but `exchange` and `abroad` where the law keeps an opt-out of exchange closed.
     """
     if caller.role in _UNVEILED:
         return frozenset()
     if Obligation.REVIEW_AFTER in decision.obligations and law.restriction_opened_in_emergency.value:
-        closed = caller.node is not None and not law.exchange_opt_out_opened_in_emergency.value
-        return frozenset({ABROAD}) if closed else frozenset()
+        if law.exchange_opt_out_opened_in_emergency.value:
+            return frozenset()
+        return frozenset({EXCHANGE, ABROAD} if caller.node is not None else {EXCHANGE})
     return words_of(caller)
 
 
@@ -33,7 +36,7 @@ def words_of(caller: Caller) -> frozenset[str]:
     staff they stand beside.
     """
     words = {f"person:{caller.subject}", f"purpose:{caller.purpose.value}"}
-    words.add(PROXIES if caller.role is Role.PROXY else PROFESSIONALS)
+    words |= {PROXIES} if caller.role is Role.PROXY else {PROFESSIONALS, EXCHANGE}
     if caller.organisation:
         words.add(f"organisation:{caller.organisation}")
     if caller.node is not None:

@@ -18,6 +18,20 @@ from salus.trust.policy import rules
 LIMITED = "The citizen may have limited what is shown."
 """Said to every professional, restricted or not."""
 _NOTHING = "There is nothing at this address that could be shown."
+MARKED = {
+    "emergency": "It was an emergency; the reason is in your notice, and somebody else looks at it again.",
+    "unproven": "Nobody showed that you were with them; such accesses are counted, and you were told.",
+    "cut-off": "Your node could not ask then whether the node abroad may still take part.",
+    "assisted": "Staff at a desk did it together with you.",
+    "opted-out": "You had opted out of the exchange of your health data: nothing of your record was shown.",
+}
+"""What a mark of a leaf means, to the person whose data it is."""
+MARKED_FOR_PROFESSIONAL = {
+    "emergency": "It was an emergency; the patient was told the reason, and somebody else looks at it again.",
+    "unproven": "Nothing showed that the patient was there; their one-time code would have.",
+    "cut-off": "The patient's node could not ask the federation's anchor then.",
+}
+"""The same to the professional; what would tell of the person's choices is not among them."""
 _DONE = {
     Outcome.SERVED: "This was permitted.",
     Outcome.REFUSED: "This was refused.",
@@ -65,7 +79,9 @@ def known_rules() -> frozenset[str]:
 def explain_to_citizen(leaf: Leaf) -> Explanation:
     """Explain an access to the person whose data it was, or to the node's auditor."""
     said = _said().get(leaf.rule, "The rule that decided is not in use any more.")
-    return Explanation(leaf.request, (_facts(leaf), _DONE[leaf.outcome], said), leaf.rule, _law(leaf.rule))
+    marked = (MARKED[mark] for mark in leaf.marks if mark in MARKED)
+    told = (_facts(leaf), _DONE[leaf.outcome], said, *marked)
+    return Explanation(leaf.request, told, leaf.rule, _law(leaf.rule))
 
 
 def explain_to_professional(leaf: Leaf) -> Explanation:
@@ -74,7 +90,9 @@ def explain_to_professional(leaf: Leaf) -> Explanation:
         return Explanation(leaf.request, (_NOTHING, LIMITED), "", "")
     advice = next((rule.advice for rule in rules() if rule.id == leaf.rule and rule.advice), "")
     help_ = (f"What may help: {advice}.",) if advice else ()
-    return Explanation(leaf.request, (_DONE[leaf.outcome], *help_, LIMITED), leaf.rule, _law(leaf.rule))
+    marked = (MARKED_FOR_PROFESSIONAL[mark] for mark in leaf.marks if mark in MARKED_FOR_PROFESSIONAL)
+    told = (_DONE[leaf.outcome], *help_, *marked, LIMITED)
+    return Explanation(leaf.request, told, leaf.rule, _law(leaf.rule))
 
 
 def _law(rule: str) -> str:

@@ -74,6 +74,8 @@ class Facts(msgspec.Struct, frozen=True):
         is_own_entry: whether what is written names the caller as its author.
         is_delayed: whether the law still delays this result for the citizen.
         has_died: whether the person whose log-in it is has died.
+        is_veiled_whole: whether an opt-out of exchange hides the whole record in the database; decides
+            nothing, and is marked in the leaf.
     """
 
     relationship: Relationship = Relationship.OWN
@@ -91,6 +93,7 @@ class Facts(msgspec.Struct, frozen=True):
     is_own_entry: bool = True
     is_delayed: bool = False
     has_died: bool = False
+    is_veiled_whole: bool = False
 
 
 ORDINARY = Facts()

@@ -52,6 +52,7 @@ MARKS = {
     Obligation.MARK_CUT_OFF: "cut-off",
     Obligation.REVIEW_AFTER: "emergency",
 }
+OPTED_OUT = "opted-out"
 _LOOKS = frozenset({Action.READ, Action.SEARCH, Action.HISTORY, Action.CHANGES})
 Knows = Callable[[Caller, AccessRequest], Awaitable[Facts]]
 
@@ -239,7 +240,7 @@ class Passage:
             opened_at=self._gatehouse.clock(),
             types=decision.types,
             narrowed=decision.narrowed,
-            marks=_marks(decision.obligations) if decision.permitted else (),
+            marks=_marks(decision.obligations, self._facts.is_veiled_whole) if decision.permitted else (),
             audiences=audiences_of(self._caller, decision, self._gatehouse.law),
         )
 
@@ -266,8 +267,11 @@ class Passage:
 
 
 @lru_cache(maxsize=64)
-def _marks(obligations: frozenset[Obligation]) -> tuple[str, ...]:
-    return tuple(sorted(MARKS[each] for each in obligations & MARKS.keys()))
+def _marks(obligations: frozenset[Obligation], veiled: bool) -> tuple[str, ...]:
+    """Return what the leaves say besides; that all was hidden is for the citizen to know, and nobody else."""
+    return tuple(
+        sorted([*(MARKS[each] for each in obligations & MARKS.keys()), *([OPTED_OUT] if veiled else [])])
+    )
 
 
 def _refused(

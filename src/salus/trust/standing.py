@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+import msgspec
+
 from salus.core.access import Caller, Purpose, Role
 from salus.core.clock import Clock
 from salus.store.standing import Person, Power, Standing
-from salus.trust.facts import ORDINARY, Facts, Relationship
+from salus.trust.consent.at_the_gate import voice_at_the_gate
+from salus.trust.facts import ORDINARY, Facts, Relationship, Voice
 from salus.trust.jurisdictions.law import Jurisdiction
 from salus.trust.policy import AccessRequest
 
@@ -36,7 +39,8 @@ async def facts_of(
             return facts_of_proxy(person, caller, now, law, has_died=died)
         return Facts(has_died=True) if died else ORDINARY
     if caller.role in _PROFESSIONALS and patients and (known or caller.node is not None):
-        return facts_of_professional(known, len(patients), caller, now)
+        facts = facts_of_professional(known, len(patients), caller, now, law)
+        return await _heard(standing, known, patients, caller, now, facts, law)
     if caller.role in _REUSERS and known:
         out = any(SECONDARY in person.opted_out for person in known)
         return Facts(is_opted_out_of_secondary_use=True) if out else ORDINARY
@@ -49,7 +53,33 @@ def _about(caller: Caller, request: AccessRequest) -> frozenset[str]:
     return named | {caller.patient} if caller.patient else named
 
 
-def facts_of_professional(known: Iterable[Person], asked: int, caller: Caller, now: datetime) -> Facts:
+async def _heard(
+    standing: Standing,
+    known: list[Person],
+    patients: frozenset[str],
+    caller: Caller,
+    now: datetime,
+    facts: Facts,
+    law: Jurisdiction,
+) -> Facts:
+    """Return the facts with what the patient's Consents say of the request, where there are any.
+
+    Of several patients each one's Consents are veils over their own rows; a law that opens nothing without a
+    Consent is answered for one patient only.
+    """
+    if len(patients) != 1 or not any(person.has_consents for person in known):
+        return facts
+    said = await standing.consents_of(next(iter(patients)))
+    voice = voice_at_the_gate(said, caller, now.timestamp())
+    # A denial of all is a veil as well, and says nothing here that would tell it from an empty record.
+    if law.default_access.value == "permit" and voice is Voice.DENY:
+        return facts
+    return msgspec.structs.replace(facts, voice=voice)
+
+
+def facts_of_professional(
+    known: Iterable[Person], asked: int, caller: Caller, now: datetime, law: Jurisdiction
+) -> Facts:
     """Return what a professional's request meets.
 
     Args:
@@ -58,13 +88,19 @@ def facts_of_professional(known: Iterable[Person], asked: int, caller: Caller, n
             database, which shows those of the others.
         caller: who asks.
         now: the present.
+        law: of the node's country.
+
+    An opt-out of exchange decides nothing here: it is a veil over the whole record (schema 0063), so that the
+    answers are those of a person with an empty one.
     """
     persons = list(known)
     everybody = len(persons) == asked
+    reason = _reason(persons, asked, caller, now)
+    opened = reason is not None and law.exchange_opt_out_opened_in_emergency.value
     return Facts(
         is_proven=caller.node is None or (everybody and all(_is_with(each, caller, now) for each in persons)),
-        emergency_reason=_reason(persons, asked, caller, now),
-        is_opted_out_of_exchange=everybody and all(EXCHANGE in each.opted_out for each in persons),
+        emergency_reason=reason,
+        is_veiled_whole=not opened and any(EXCHANGE in each.opted_out for each in persons),
     )
 
 

@@ -19,6 +19,8 @@ from salus.core.access import Action, Caller, Role
 from salus.core.errors import InvalidSearch, NotFound
 from salus.core.identifiers import is_fhir_id
 from salus.store.opt_outs import Change, change_opt_out, opt_out_history
+from salus.store.postgres import Connection
+from salus.trust.consent.hanging import renew
 from salus.trust.identity import authenticate
 from salus.trust.policy import AccessRequest
 from salus.trust.presence import Weigher, give_code
@@ -82,9 +84,15 @@ async def opt_out(
     """
     whose = patient or caller.patient or ""
     async with enter_own(services, caller, _asked(Action.UPDATE, kind, whose)) as access:
-        records = access.grant.patients or frozenset()
-        changed = await change_opt_out(access.grant, services.database, whose, kind, opted_out=opted_out)
-    await services.standing.refresh(*records)
+        grant = access.grant
+
+        async def veil(connection: Connection) -> None:
+            if kind == EXCHANGE:
+                denies = services.gatehouse.law.default_access.value == "deny"
+                await renew(grant, connection, whose, default_denies=denies)
+
+        changed = await change_opt_out(grant, services.database, whose, kind, opted_out=opted_out, after=veil)
+    await services.standing.refresh(*(grant.patients or ()))
     return changed
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from salus.core.access import Action, Purpose, Role
-from salus.trust.audiences import ABROAD, PROFESSIONALS, PROXIES, audiences_of
+from salus.trust.audiences import ABROAD, EXCHANGE, PROFESSIONALS, PROXIES, audiences_of
 from salus.trust.facts import Facts
 from salus.trust.jurisdictions.law import jurisdiction_of
 from salus.trust.policy import AccessRequest, decide
@@ -19,6 +19,7 @@ def _audiences(who, facts, country):
 def test_a_clinician_is_a_professional_of_an_organisation_with_a_purpose(caller):
     assert _audiences(caller(), Facts(), "PT") == {
         PROFESSIONALS,
+        EXCHANGE,
         "person:s-1",
         "organisation:Tartu Hospital",
         "purpose:TREAT",
@@ -39,10 +40,12 @@ def test_a_proxy_is_no_professional(caller):
 
 
 @pytest.mark.clause("EHDS 11(5)")
-@pytest.mark.parametrize(("country", "left"), [("PT", frozenset()), ("FR", frozenset({ABROAD}))])
+@pytest.mark.parametrize(("country", "left"), [("PT", frozenset()), ("FR", frozenset({ABROAD, EXCHANGE}))])
 def test_an_emergency_lifts_all_but_what_the_law_keeps_closed(caller, country, left):
     who = caller(purpose=Purpose.EMERGENCY, node="EE")
     assert _audiences(who, Facts(emergency_reason="unconscious"), country) == left
+    here = caller(purpose=Purpose.EMERGENCY)
+    assert _audiences(here, Facts(emergency_reason="unconscious"), country) == left - {ABROAD}
 
 
 @pytest.mark.parametrize("role", ["app", "desk", "researcher", "access-body", "node"])

@@ -9,7 +9,14 @@ from tests.conftest import NOW
 
 from salus.core.access import Leaf, Outcome
 from salus.trust import policy
-from salus.trust.explain import LIMITED, explain_to_citizen, explain_to_professional, known_rules
+from salus.trust.explain import (
+    LIMITED,
+    MARKED,
+    MARKED_FOR_PROFESSIONAL,
+    explain_to_citizen,
+    explain_to_professional,
+    known_rules,
+)
 from salus.trust.login.person import LOGGED_IN
 from salus.trust.policy import rules
 from salus.trust.refusals import RULE
@@ -81,3 +88,13 @@ def test_every_professional_hears_that_the_citizen_may_have_limited_it():
 
 def test_a_rule_of_former_times_is_said_to_be_one():
     assert "not in use any more" in explain_to_citizen(msgspec.structs.replace(LEAF, rule="gone")).said[2]
+
+
+@pytest.mark.clause("EHDS 9")
+def test_what_was_out_of_the_ordinary_is_told_and_an_opt_out_to_the_citizen_alone():
+    leaf = msgspec.structs.replace(LEAF, marks=("emergency", "opted-out", "unproven"))
+    citizen, professional = explain_to_citizen(leaf).said, explain_to_professional(leaf).said
+    assert {MARKED[mark] for mark in leaf.marks} <= set(citizen)
+    assert {MARKED_FOR_PROFESSIONAL["emergency"], MARKED_FOR_PROFESSIONAL["unproven"]} <= set(professional)
+    assert not any("opted" in sentence for sentence in professional)
+    assert "opted-out" not in MARKED_FOR_PROFESSIONAL

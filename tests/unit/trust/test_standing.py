@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from salus.core.access import Action, Purpose, Role
+from salus.store.consents import NOTHING_SAID, Consents
 from salus.store.standing import Person, Power, Rescue
-from salus.trust.facts import ORDINARY, Facts, Relationship
+from salus.trust.facts import ORDINARY, Facts, Relationship, Voice
 from salus.trust.jurisdictions.law import jurisdiction_of
 from salus.trust.policy import AccessRequest
 from salus.trust.standing import facts_of, relationship_of
@@ -20,9 +22,13 @@ LAW = jurisdiction_of("EU")
 class Known:
     """What a process has in memory, handed over."""
 
-    def __init__(self, persons=None, dead=()):
+    def __init__(self, persons=None, dead=(), said=NOTHING_SAID):
         self.persons = persons or {}
         self.dead = dead
+        self.said = said
+
+    async def consents_of(self, patient):
+        return self.said
 
     async def has_died(self, patient):
         return patient in self.dead
@@ -60,29 +66,59 @@ def power(**fields):
 
 async def test_a_person_of_whom_nothing_is_known_is_ordinary(ask):
     assert await ask(Known()) is ORDINARY
-    assert await ask(Known({"rui": Person({"exchange"})})) is ORDINARY
-    assert await ask(Known({"ana": Person({"exchange"})}), patients=None) is ORDINARY
+    assert await ask(Known({"rui": Person(opted_out={"exchange"})})) is ORDINARY
+    assert await ask(Known({"ana": Person(opted_out={"exchange"})}), patients=None) is ORDINARY
 
 
 @pytest.mark.clause("EHDS 10")
 async def test_an_opt_out_of_exchange_is_a_fact_for_professionals_alone(ask):
-    known = Known({"ana": Person({"exchange"})})
-    assert (await ask(known)).is_opted_out_of_exchange
+    known = Known({"ana": Person(opted_out={"exchange"})})
+    assert await ask(known) == Facts(is_veiled_whole=True)
     assert await ask(known, Role.OPERATOR) is ORDINARY
     assert await ask(known, Role.CITIZEN, patient="ana") is ORDINARY
 
 
-async def test_of_several_patients_the_database_tells_who_opted_out(ask):
-    known = Known({"ana": Person({"exchange"})})
-    assert not (await ask(known, patients=("ana", "rui"))).is_opted_out_of_exchange
+@pytest.mark.clause("EHDS 10")
+@pytest.mark.parametrize(("country", "veiled"), [("PT", False), ("FR", True)])
+async def test_the_law_says_whether_an_emergency_opens_in_spite_of_it(ask, country, veiled):
+    known = Known({"ana": Person(opted_out={"exchange"}, rescues=[rescue()])})
+    facts = await ask(known, subject="s-1", purpose=Purpose.EMERGENCY, law=jurisdiction_of(country))
+    assert facts.is_veiled_whole is veiled
+
+
+CONSENT = {
+    "resourceType": "Consent",
+    "id": "c",
+    "status": "active",
+    "scope": {"coding": [{"code": "patient-privacy"}]},
+    "provision": {"type": "permit"},
+}
+
+
+async def test_consents_are_heard_of_one_patient_who_has_said_something(ask):
+    permit = Known({"ana": Person(has_consents=True)}, said=Consents((CONSENT,)))
+    assert (await ask(permit)).voice is Voice.PERMIT
+    assert (await ask(permit, patients=("ana", "rui"))).voice is Voice.NONE
+    silent = Known({"ana": Person(opted_out={"exchange"})}, said=Consents((CONSENT,)))
+    assert (await ask(silent)).voice is Voice.NONE
+
+
+async def test_a_denial_of_all_is_a_veil_and_speaks_here_only_where_the_law_opens_nothing_else(ask):
+    deny = CONSENT | {"provision": {"type": "deny"}}
+    known = Known({"ana": Person(has_consents=True)}, said=Consents((deny,)))
+    assert (await ask(known)).voice is Voice.NONE
+    closed = msgspec.structs.replace(
+        LAW, default_access=msgspec.structs.replace(LAW.default_access, value="deny")
+    )
+    assert (await ask(known, law=closed)).voice is Voice.DENY
 
 
 @pytest.mark.clause("EHDS 71")
 async def test_an_opt_out_of_secondary_use_is_a_fact_for_those_who_reuse(ask):
-    known = Known({"ana": Person({"secondary-use"})})
+    known = Known({"ana": Person(opted_out={"secondary-use"})})
     facts = await ask(known, Role.RESEARCHER, purpose=Purpose.RESEARCH)
     assert facts == Facts(is_opted_out_of_secondary_use=True)
-    assert not (await ask(known)).is_opted_out_of_exchange
+    assert not (await ask(known)).is_veiled_whole
 
 
 @pytest.mark.clause("EHDS 11(5)")
@@ -103,7 +139,7 @@ async def test_an_emergency_is_of_one_professional_for_one_patient_for_its_time(
 
 
 async def test_an_emergency_covers_no_second_patient(ask):
-    known = Known({"ana": Person(rescues=[rescue()]), "rui": Person({"exchange"})})
+    known = Known({"ana": Person(rescues=[rescue()]), "rui": Person(opted_out={"exchange"})})
     facts = await ask(known, patients=("ana", "rui"), subject="s-1", purpose=Purpose.EMERGENCY)
     assert facts.emergency_reason is None
 
@@ -128,7 +164,7 @@ async def test_a_professional_abroad_is_believed_as_far_as_the_patient_was_shown
 
 async def test_a_stranger_abroad_is_unproven_and_one_of_here_is_not_asked(ask):
     assert not (await ask(Known(), node="pt-1", patient="ana")).is_proven
-    assert (await ask(Known({"ana": Person({"exchange"})}))).is_proven
+    assert (await ask(Known({"ana": Person(opted_out={"exchange"})}))).is_proven
 
 
 @pytest.mark.clause("EHDS 4(2)")

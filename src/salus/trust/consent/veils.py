@@ -15,7 +15,7 @@ import msgspec
 
 from salus.store.consents import Consents
 from salus.store.veils import Said, Veil
-from salus.trust.audiences import PROFESSIONALS
+from salus.trust.audiences import EXCHANGE, PROFESSIONALS
 from salus.trust.consent.actors import words_of_actor
 from salus.trust.consent.provisions import Interval, Provision, provisions_of
 from salus.trust.consent.voice import Item, acts, concerns, outdoes
@@ -24,6 +24,10 @@ _ACCESS = frozenset({"access"})
 _PUBLIC_SCOPES = frozenset({"adr", "treatment"})
 _DEFAULT = Provision(permits=False, path=())
 """The denial of a jurisdiction where nothing is open that no Consent permits: every permit outdoes it."""
+
+
+_OPT_OUT = Provision(permits=False, path=(-1,))
+"""The denial of who opted out of exchange: no permit outdoes it."""
 
 
 class Meant(msgspec.Struct, frozen=True):
@@ -53,6 +57,8 @@ def rules_of(consents: Consents, *, default_denies: bool) -> Rules:
     denials = [_meant(each, consents) for each in known if not each.permits]
     if default_denies and consents.found:
         denials.append(_meant(_DEFAULT, consents))
+    if consents.opted_out:
+        denials.append(Meant(_OPT_OUT, (frozenset({EXCHANGE}),)))
     permits = [_meant(each, consents) for each in known if each.permits]
     return Rules(
         tuple(denials),
@@ -148,6 +154,8 @@ def _places(permits: list[Meant]) -> tuple[tuple[Said, ...], list[list[int]]]:
 
 
 def _spares(denial: Provision, permits: list[Meant], places: list[list[int]]) -> tuple[int, ...]:
+    if denial is _OPT_OUT:
+        return ()
     return tuple(
         place
         for permit, own in zip(permits, places, strict=True)

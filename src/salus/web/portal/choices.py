@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from starlette.responses import RedirectResponse, Response
 
 from salus.core.access import Role
@@ -51,7 +53,7 @@ async def told(visit: Visit) -> Response:
     return visit.show("told.html", visit.say("notices"), notices=found.notices, unread=found.unread)
 
 
-async def _page(visit: Visit, **more: object) -> Response:
+async def _page(visit: Visit, *, code: str = "", until: datetime | None = None) -> Response:
     services, caller = visit.services, visit.caller
     rows = [
         {
@@ -62,10 +64,9 @@ async def _page(visit: Visit, **more: object) -> Response:
         for kind in KINDS
     ]
     found = await notices.told(services, caller)
-    context = {"code": "", "until": None} | more
     return visit.show(
         "choices.html", visit.say("my-choices"), rows=rows, quiet=found.quiet, unread=found.unread,
-        is_citizen=caller.role is Role.CITIZEN, **context,
+        is_citizen=caller.role is Role.CITIZEN, code=code, until=until,
     )  # fmt: skip
 
 
