@@ -34,10 +34,44 @@ def condition(**members):
     return {"resourceType": "Condition", "code": {"text": "X"}, **active, **members}
 
 
+DAILY = {"text": "1 daily"}
+
+
 def order(*dosages, **members):
     product = {"medicationCodeableConcept": {"text": "X"}}
     head = {"resourceType": "MedicationRequest", "status": "active", "intent": "order", **product}
     return head | ({"dosageInstruction": list(dosages)} if dosages else {}) | members
+
+
+@pytest.mark.parametrize("intent", ["proposal", "plan", "option"])
+def test_what_is_only_planned_is_not_said_to_be_prescribed(intent):
+    assert read(order(DAILY, intent=intent))[1].startswith("only planned or proposed, no prescription; ")
+    assert read(order(DAILY))[1].startswith("prescribed; ")
+
+
+def test_what_was_done_is_not_said_to_be_over_and_an_error_is_loud_in_every_type():
+    period = {"start": "2026-01-01", "end": "2026-01-02"}
+    done = {
+        "resourceType": "Procedure",
+        "status": "completed",
+        "code": {"text": "X"},
+        "performedPeriod": period,
+    }
+    assert "over" not in read(done)[1]
+    for wrong in (order(DAILY, status="entered-in-error"), observation(status="entered-in-error")):
+        assert "ENTERED IN ERROR" in read(wrong)[1]
+
+
+def test_how_a_prescription_is_to_be_dispensed_is_told():
+    asked = {
+        "dispenseInterval": quantity(28, "d"),
+        "initialFill": {"quantity": {"value": 5, "unit": "patch"}},
+    }
+    substitution = {"allowedCodeableConcept": coded(f"{HL7}/v3-substanceAdminSubstitution", "G")}
+    told = read(order(DAILY, dispenseRequest=asked, substitution=substitution))[1]
+    assert "at least 28 days between hand-overs" in told
+    assert "first hand-over: 5 patch" in told
+    assert "on substitution: a generic of the same composition" in told
 
 
 def resuscitation(**provision):

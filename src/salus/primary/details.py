@@ -227,11 +227,12 @@ def _immunization(
 
 
 def _procedure(
-    resource: Resource, _held: Mapping[str, Resource], language: str, now: datetime | None
+    resource: Resource, _held: Mapping[str, Resource], language: str, _now: datetime | None
 ) -> list[Shown]:
+    """Return when it was done; that the time of what was done is over goes without saying."""
     if "performedDateTime" in resource:
         return []
-    return [_choice(resource, "performed", "performed", language, now)]
+    return [_choice(resource, "performed", "performed", language, None)]
 
 
 def _device_use(

@@ -17,6 +17,7 @@ from salus.primary.details import details_of, dosages_of, in_time
 from salus.primary.language import Shown, join, say, show_status, word
 from salus.primary.medicines import dosages, followed, orders_of
 from salus.primary.naming import name_of
+from salus.primary.selection import NOT_ORDERED
 
 XHTML = "http://www.w3.org/1999/xhtml"
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
@@ -116,6 +117,8 @@ def _standing(
     kind = resource.get("resourceType")
     if resource.get("doNotPerform"):
         return []
+    if kind == "MedicationRequest" and resource.get("intent") in NOT_ORDERED:
+        return [say("only-planned", language)]
     if kind == "MedicationRequest":
         return [Shown(word("prescribed", language), True), *_earlier(len(orders), language)]
     use = USE.get(str(resource.get("status")), "not-known-whether-taken")

@@ -24,6 +24,10 @@ Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many 
 LATEST_OF_A_CODE = 3
 PAST = frozenset({"inactive", "remission", "resolved"})
 ERROR = "entered-in-error"
+RISK = {"high": 0, "unable-to-assess": 1, "": 1, "low": 2}
+"""R4 AllergyIntolerance.criticality, the most dangerous first."""
+SEVERITY = {"severe": 0, "": 1, "moderate": 2, "mild": 3}
+"""R4 AllergyIntolerance.reaction.severity, likewise."""
 PREGNANCY_CODES = frozenset({"82810-3", "11778-8", "11779-6", "11780-4", "49051-6", "49052-4", "11636-8"})
 PREGNANCY_CODES |= frozenset({"11637-6", "11638-4", "11639-2", "11640-0", "11612-9", "11613-7", "11614-5"})
 SMOKING_CODES = frozenset({"72166-2"})
@@ -163,6 +167,23 @@ def _newest_first(resource: Resource) -> tuple[str, str]:
     return clinical_date(resource), str(resource.get("id", ""))
 
 
+def _most_dangerous_first(held: list[Resource]) -> Selected:
+    """Return allergies with those that matter most first: current ones, of high risk, with severe reactions.
+
+    What is not stated may be dangerous, so it comes before what is said to be mild. Alike ones stay in order.
+    """
+
+    def rank(allergy: Resource) -> tuple[bool, int, int]:
+        severities = [str(each.get("severity", "")) for each in allergy.get("reaction", ())]
+        return (
+            bool(_codes(allergy.get("clinicalStatus")) & PAST),
+            RISK.get(str(allergy.get("criticality", "")), RISK[""]),
+            min((SEVERITY.get(each, SEVERITY[""]) for each in severities), default=SEVERITY[""]),
+        )
+
+    return _none_last(sorted(held, key=rank))
+
+
 def _latest(held: list[Resource]) -> Selected:
     seen: dict[str, int] = defaultdict(int)
     kept = []
@@ -184,7 +205,7 @@ _NARROWED = {
     "vital-signs": _latest,
     "social-history": _latest,
     "problems": _none_last,
-    "allergies": _none_last,
+    "allergies": _most_dangerous_first,
     "procedures": _none_last,
     "immunizations": _none_last,
 }

@@ -363,3 +363,27 @@ def test_no_known_allergy_beside_an_allergy_comes_last_and_is_marked():
     assert div.index("PENICILLIN") < div.index("No known allergy")
     assert "stands beside other entries" in div
     assert "stands beside" not in section(compose(none), "48765-2")["text"]["div"]
+
+
+def test_the_allergies_that_matter_most_come_first_and_what_is_not_stated_is_not_called_mild():
+    def allergy(name, status="active", severity="", **members):
+        reaction = [{"severity": severity}] if severity else []
+        return {
+            "resourceType": "AllergyIntolerance",
+            "id": name,
+            "clinicalStatus": concept(
+                "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", status
+            ),
+            "code": {"text": name},
+            "reaction": reaction,
+        } | members
+
+    listed = [
+        allergy("nuts", "resolved", "severe", criticality="high", recordedDate="2026-11-01"),
+        allergy("dust", severity="mild", criticality="low", recordedDate="2026-10-01"),
+        allergy("pollen", recordedDate="2020-01-01"),
+        allergy("latex", criticality="high"),
+        allergy("penicillin", severity="severe", criticality="high"),
+    ]
+    shown = [each["id"] for each in select(listed).sections["allergies"].resources]
+    assert shown == ["penicillin", "latex", "pollen", "dust", "nuts"]
