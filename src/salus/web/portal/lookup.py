@@ -12,7 +12,12 @@ from salus.core.errors import NotFound, TooLarge
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.labels import ASSERTED
 from salus.standards.fhir.search.grammar import parse_query
-from salus.standards.nationalid.identifiers import identifier_of_system
+from salus.standards.nationalid.identifiers import (
+    holds,
+    identifier_of_system,
+    national_identifiers,
+    normalise,
+)
 from salus.store.merged import merges, persons_of
 from salus.store.rows import StoredResource
 from salus.store.search import search
@@ -128,15 +133,27 @@ async def find_citizens(services: Services, identifier: str) -> list[Person]:
 async def find_persons(services: Services, access: Access, identifier: str) -> list[Person]:
     """Return the persons with the identifier, each once: a merged one by the record that stays.
 
-    Whom a citizen registered is left out until staff confirm who it is.
+    A national number may be typed as it is printed. Whom a citizen registered is left out
+    until staff confirm who it is.
     """
-    asked = [("identifier", identifier.strip()), ("_security:not", ASSERTED), ("_count", str(CANDIDATES_MAX))]
+    wanted = ",".join(_spellings(identifier.strip(), services.country))
+    asked = [("identifier", wanted), ("_security:not", ASSERTED), ("_count", str(CANDIDATES_MAX))]
     query = parse_query("Patient", asked, services.limits, strict=True, base=services.fhir_base)
     page = await search(access.grant, services.database, query, key=services.keys.search)
     persons, gone = await persons_of(access.grant, services.database, page.resources)
     for stored in (*persons, *gone):
         access.record(stored.patients)
     return [person_of(read(services, stored)) for stored in persons]
+
+
+def _spellings(text: str, country: str) -> list[str]:
+    """Return what is typed as search values: as it is, and bare where that is a national number."""
+    bare = normalise(text)
+    found = [text.replace("\\", "\\\\").replace(",", "\\,")]
+    if "|" not in text and bare != text:
+        rows = (row for row in national_identifiers() if row.country == country)
+        found += [f"{row.system}|{bare}" for row in rows if holds(row.system, bare)]
+    return found
 
 
 async def own_person(services: Services, access: Access) -> Person:
