@@ -17,7 +17,7 @@ from salus.core.clock import Clock, utc_now
 from salus.core.errors import StorageUnavailable
 from salus.core.identifiers import new_id
 from salus.federation.anchor import refresh, settle
-from salus.federation.chains import POLL_SECONDS, Chains
+from salus.federation.chains import POLL_SECONDS, Chains, trust_leaf
 from salus.federation.comparing import compare_logs
 from salus.federation.membership import Membership
 from salus.federation.membership_list import key_id
@@ -32,11 +32,11 @@ from salus.store.journal import Journal, open_journal
 from salus.store.postgres import Database, open_database
 from salus.store.retention import expire_quarantine
 from salus.store.revocations import follow_revocations, forget_expired
-from salus.store.search_parameters import reindex
 from salus.store.sealing import Seal
+from salus.store.search_parameters import reindex
 from salus.store.sequencer import run_sequencer
-from salus.store.witness import forget_cosignatures
 from salus.store.standing import follow_standing
+from salus.store.witness import forget_cosignatures
 from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
 from salus.trust.jurisdictions.law import jurisdiction_of
@@ -268,7 +268,7 @@ async def _background(services: Services) -> AsyncIterator[None]:
             REFRESH_SECONDS, lambda: refresh(services.membership, services.client, services.node, clock())
         ),
         "anchor": lambda: _every(SWEEP_SECONDS, lambda: _settle(services)),
-        "trust chains": lambda: _every(POLL_SECONDS, services.chains.tend),
+        "trust chains": lambda: _every(POLL_SECONDS, lambda: tend_chains(services)),
         "parameters": lambda: _every(LOOK_SECONDS, lambda: _refresh_parameters(database)),
         "indexing": lambda: _every(LOOK_SECONDS, lambda: _index(database, services.keys.search)),
         "refusals": lambda: _every(REFUSALS_SECONDS, lambda: write_refusals(services)),
@@ -337,6 +337,14 @@ async def _index(database: Database, key: bytes) -> None:
     """Index the stored resources by the search parameters that are not ready, if there are any."""
     async for _ in reindex(database, key=key, batch=INDEX_BATCH):
         await asyncio.sleep(0)
+
+
+async def tend_chains(services: Services) -> None:
+    """Ask the federation's anchor whom it vouches for, and write down what has changed."""
+    await services.chains.tend()
+    leaves = [trust_leaf(each, services.clock(), new_id()) for each in services.chains.take_events()]
+    if leaves:
+        await services.journal.write(leaves)
 
 
 async def _settle(services: Services) -> None:

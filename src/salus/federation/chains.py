@@ -12,34 +12,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import httpx
 import msgspec
 
-from salus.core.access import Purpose
+from salus.core.access import Leaf, Outcome, Purpose
 from salus.core.clock import Clock
-from salus.core.errors import AccessRefused, Conflict, NotAuthenticated, NotFound, PeerUnavailable, SalusError
-from salus.federation.entity import member_mark, vouched_for
-from salus.federation.fetching import endpoint_of, fetch_entities, fetch_text
-from salus.federation.membership import Membership, read_pins, write_pins
-from salus.federation.membership_list import LIST_SIZE_MAX, Member, MembershipList, named, read_list
-from salus.standards.jose.compact import unverified
+from salus.core.errors import AccessRefused, NotAuthenticated, PeerUnavailable, SalusError
+from salus.federation.entity import vouched_for
+from salus.federation.fetching import fetch_text
+from salus.federation.membership import Membership, read_pins
+from salus.federation.membership_list import Member, named
+from salus.federation.superior import RETRY_SECONDS, Superior
 from salus.standards.openid_federation.chain import LIFE_SECONDS_MAX, TrustChain, verify_chain
 from salus.standards.openid_federation.responses import configuration_address
-from salus.standards.openid_federation.statement import Statement, read_statement
-from salus.standards.openid_federation.trust_mark import check_form
-from salus.store.federation import LIST_FILE, read_file, write_file
+from salus.standards.openid_federation.statement import read_statement
+from salus.store.federation import read_file, write_file
 
 POLL_SECONDS = 20.0
 RENEW_SECONDS = LIFE_SECONDS_MAX / 2
-RETRY_SECONDS = 5.0
 EMERGENCY_SECONDS = 7 * 24 * 3600
 IN_TOUCH_SECONDS = 60.0
 AT_ONCE_MAX = 8
-MARK_FILE = "mark.jws"
 
 
 class Vouched(StrEnum):
@@ -93,6 +91,7 @@ class Chains:
         skew_seconds: int,
     ) -> None:
         self.membership = membership
+        self.superior = Superior(data, membership, client, clock, skew_seconds=skew_seconds)
         self._data = data
         self._client = client
         self._clock = clock
@@ -103,12 +102,13 @@ class Chains:
         self._reasons: dict[str, str] = {}
         self._tried: dict[str, float] = {}
         self._locks: dict[str, asyncio.Lock] = {}
-        self._contact_at = 0.0
+        self._contact = Contact.IN_TOUCH
+        self._events: list[str] = []
 
     def standing(self, node: str, now: float) -> Vouched:
         """Return what the anchor's word about a node comes to: nothing, for whom it has struck off."""
         held = self.held(node)
-        if held is None or not self._is_listed(held.member):
+        if held is None or not self._is_listed(held.member) or not self._is_of_register(held):
             return Vouched.NONE
         if now < held.chain.expires_at:
             return Vouched.LIVE
@@ -135,7 +135,8 @@ class Chains:
         current, now = self.membership.current, self._clock().timestamp()
         if current is None:
             return Contact.NO_FEDERATION
-        last = max([self._contact_at, *(held.fetched_at for held in self._held.values())])
+        chains = [held for each in current.members if (held := self.held(each.node)) is not None]
+        last = max([self.superior.heard_at, *(held.fetched_at for held in chains)])
         if now - last <= IN_TOUCH_SECONDS:
             return Contact.IN_TOUCH
         return Contact.OUT_OF_TOUCH if now - last < LIFE_SECONDS_MAX else Contact.CUT_OFF
@@ -168,6 +169,8 @@ class Chains:
             NotAuthenticated: it does not lead to the pinned anchor, or is about somebody else.
         """
         held = self._verified(listed, tokens, fetched_at)
+        if self.held(listed.node) is None or not self._is_listed(listed):
+            self._events.append(f"node {listed.node} is vouched for")
         self._hold(held)
         write_file(
             self._data, _file_of(listed.node), msgspec.json.encode(_Kept(held.tokens, fetched_at)).decode()
@@ -176,9 +179,10 @@ class Chains:
 
     async def tend(self) -> None:
         """Ask the anchor whom it vouches for, and renew what has passed half its life."""
-        await self.poll()
+        is_answered = await self.poll()
+        self._note_contact()
         current, now = self.membership.current, self._clock()
-        if current is None or not current.anchor:
+        if not is_answered or current is None:
             return
         places = asyncio.Semaphore(AT_ONCE_MAX)
 
@@ -193,92 +197,74 @@ class Chains:
         ]
         await asyncio.gather(*(renew(member) for member in due))
 
-    async def poll(self) -> None:
-        """Ask the anchor whom it vouches for, and for its register; nothing changes when it is silent."""
-        current = self.membership.current
-        if current is None or not current.anchor:
-            return
-        try:
-            _, anchor = await self._anchor(current)
-            self._listed = await fetch_entities(self._client, endpoint_of(anchor.metadata, "list"))
-            self._contact_at = self._clock().timestamp()
-            await self._take_register(current, anchor)
-        except SalusError:
-            return
+    async def poll(self) -> bool:
+        """Ask the anchor whom it vouches for, and for its register; return whether it answered.
 
-    async def own_marks(self, base_url: str) -> tuple[str, ...]:
-        """Return the trust marks that the anchor gave this node, asked for now when none is in force."""
-        current, now = self.membership.current, self._clock().timestamp()
-        if current is None or not current.anchor:
-            return ()
-        known = read_file(self._data, MARK_FILE)
-        if known is not None and _is_in_force(known.strip(), base_url, current.anchor, now):
-            return (known.strip(),)
-        if now < self._tried.get(MARK_FILE, 0.0) + RETRY_SECONDS:
-            return ()
-        self._tried[MARK_FILE] = now
+        Nothing changes when it is silent.
+        """
+        if not self.superior.entity:
+            return False
+        changes = self.superior.key_changes
         try:
-            _, anchor = await self._anchor(current)
-            asked = {"trust_mark_type": member_mark(current.anchor), "sub": base_url}
-            mark = await fetch_text(self._client, endpoint_of(anchor.metadata, "trust_mark"), asked)
+            await self.superior.configuration()
         except SalusError:
-            return ()
-        if not _is_in_force(mark, base_url, current.anchor, now):
-            return ()
-        write_file(self._data, MARK_FILE, mark)
-        return (mark,)
+            return False
+        if self.superior.key_changes != changes:
+            self._events.append("the keys of the federation's anchor have changed")
+        with suppress(SalusError):  # the register says so too
+            self._take_list(await self.superior.listed())
+        with suppress(SalusError):
+            await self.superior.take_register()
+        return True
+
+    def take_events(self) -> list[str]:
+        """Return what has changed in the node's trust since the last time, for the audit, in order."""
+        events, self._events = self._events, []
+        return events
 
     async def _renew(self, member: Member) -> None:
         """Fetch the chain anew; what is held stays when nobody answers."""
-        current, now = self.membership.current, self._clock().timestamp()
-        assert current is not None, "a member is of a register"
+        now = self._clock().timestamp()
         self._tried[member.node] = now
         try:
-            token, anchor = await self._anchor(current)
-            own = await fetch_text(self._client, configuration_address(member.base_url))
-            asked = {"sub": member.base_url}
-            about = await fetch_text(self._client, endpoint_of(anchor.metadata, "fetch"), asked)
-            self.keep(member, (own, about, token), fetched_at=now)
-            self._contact_at = now
+            try:
+                self.keep(member, await self._fetched(member, age_max=POLL_SECONDS), fetched_at=now)
+            except NotAuthenticated:  # the anchor may have changed its key since
+                self.keep(member, await self._fetched(member, age_max=0), fetched_at=now)
         except PeerUnavailable as error:
             if self.held(member.node) is None:
                 self._reasons[member.node] = error.message
-        except (NotFound, NotAuthenticated) as error:
+        except SalusError as error:
             self._reasons[member.node] = error.message
 
-    async def _anchor(self, current: MembershipList) -> tuple[str, Statement]:
-        """Return what the anchor says of itself, and trust from now on the keys that it names there."""
-        token = await fetch_text(self._client, configuration_address(current.anchor))
-        now, pins = self._clock().timestamp(), read_pins(self._data)
-        chain = verify_chain(
-            [token],
-            anchors={current.anchor: named(pins)},
-            now=now,
-            fetched_at=now,
-            skew_seconds=self._skew_seconds,
-        )
-        keys = named(chain.configuration.keys)
-        if keys != named(pins):
-            await self._take_keys(keys)
-        return token, chain.configuration
+    async def _fetched(self, member: Member, *, age_max: float) -> tuple[str, str, str]:
+        """Return the statements of a member's chain; of a member that is silent, what it said last.
 
-    async def _take_keys(self, keys: Sequence[dict[str, Any]]) -> None:  # Any: JWK members
-        """Pin the anchor's keys; first those that are new, and the old ones go when the list needs none."""
-        text = read_file(self._data, LIST_FILE)
+        `age_max`: how old what the anchor says of itself may be, in seconds.
+        """
+        about, top = await self.superior.statement_about(member.base_url, age_max=age_max)
         try:
-            read_list((text or "").strip(), *keys)
-        except NotAuthenticated:
-            known = {key["kid"] for key in keys}
-            keys = [*keys, *(key for key in named(read_pins(self._data)) if key["kid"] not in known)]
-        write_pins(self._data, keys)
+            return await fetch_text(self._client, configuration_address(member.base_url)), about, top
+        except PeerUnavailable:
+            held = self.held(member.node)
+            if held is None:
+                raise
+            return held.tokens[0], about, top
 
-    async def _take_register(self, current: MembershipList, anchor: Statement) -> None:
-        address = f"{current.anchor.rpartition('/')[0]}/members"
-        text = await fetch_text(self._client, address, bytes_max=LIST_SIZE_MAX)
-        try:
-            self.membership.install(text)
-        except Conflict:
-            return  # it is the one we know, or another member brought a newer one
+    def _take_list(self, listed: frozenset[str]) -> None:
+        before, self._listed = self._listed, listed
+        for held in self._held.values():
+            was, is_ = before is None or held.member.base_url in before, held.member.base_url in listed
+            if was != is_:
+                self._events.append(f"node {held.member.node} is {'vouched for' if is_ else 'struck off'}")
+
+    def _note_contact(self) -> None:
+        """Note when this node is cut off from the anchor, and when it is not any more."""
+        found = self.contact()
+        if found is not self._contact and Contact.CUT_OFF in (found, self._contact):
+            is_cut_off = found is Contact.CUT_OFF
+            self._events.append(f"this node is {'' if is_cut_off else 'no more '}cut off from the anchor")
+        self._contact = found
 
     def _verified(self, listed: Member, tokens: Sequence[str], fetched_at: float) -> Held:
         current = self.membership.current
@@ -322,22 +308,32 @@ class Chains:
     def _is_listed(self, member: Member) -> bool:
         return self._listed is None or member.base_url in self._listed
 
+    def _is_of_register(self, held: Held) -> bool:
+        """Return whether the register still names the member with the address and keys of the chain."""
+        current, member = self.membership.current, held.member
+        listed = (
+            next((each for each in current.members if each.node == member.node), None) if current else None
+        )
+        return (
+            listed is not None
+            and listed.base_url == member.base_url
+            and {key["kid"] for key in listed.keys} == {key["kid"] for key in held.chain.keys}
+        )
+
     def _is_due(self, node: str, now: float) -> bool:
         held = self.held(node)
-        return held is None or now >= min(
-            held.fetched_at + RENEW_SECONDS, held.chain.expires_at - RETRY_SECONDS
-        )
+        if held is None or not self._is_of_register(held):
+            return True
+        return now >= min(held.fetched_at + RENEW_SECONDS, held.chain.expires_at - RETRY_SECONDS)
+
+
+def trust_leaf(event: str, at: datetime, request: str) -> Leaf:
+    """Return the leaf of a change in the node's trust; it is about no person."""
+    return Leaf(
+        at=at, request=request, patient="", subject="", name="", role="", organisation="", node="",
+        purpose="", action="trust", what=event, resources=0, outcome=Outcome.SERVED, rule="anchor-vouches",
+    )  # fmt: skip
 
 
 def _file_of(node: str) -> str:
     return f"chain-{node}.json"
-
-
-def _is_in_force(mark: str, subject: str, anchor: str, now: float) -> bool:
-    """Return whether a mark is this node's own, of its anchor, and does not end within the hour."""
-    try:
-        found = check_form(unverified(mark).claims)
-    except NotAuthenticated:
-        return False
-    ends_at = found.expires_at or float("inf")
-    return (found.subject, found.issuer) == (subject, anchor) and now + 3_600 < ends_at

@@ -65,7 +65,7 @@ async def _configuration(services: Services) -> Response:
         member_of(services),
         services.keys.federation,
         anchor=current.anchor if current else "",
-        marks=await services.chains.own_marks(services.base_url),
+        marks=await services.chains.superior.own_marks(services.base_url),
         now=services.clock(),
     )
     return Response(text, media_type=STATEMENT_MEDIA_TYPE)

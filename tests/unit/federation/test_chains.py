@@ -322,15 +322,70 @@ async def test_hostile_answers_break_nothing(world, name, place):
 
 async def test_a_node_gets_its_own_mark_once(world, tmp_path):
     chains, web, clock = world
-    assert await chains.own_marks(EE.base_url) == ()
+    assert await chains.superior.own_marks(EE.base_url) == ()
     web.tell_all()
     web.answers[f"{ANCHOR}/trust_mark"] = MARK
     clock.now += timedelta(seconds=6)
-    assert await chains.own_marks(EE.base_url) == (MARK,)
+    assert await chains.superior.own_marks(EE.base_url) == (MARK,)
     web.answers.clear()
     fresh = Chains(tmp_path, Membership(tmp_path), chains._client, clock, skew_seconds=60)
-    assert await fresh.own_marks(EE.base_url) == (MARK,)
-    assert await fresh.own_marks(PT.base_url) == ()
+    assert await fresh.superior.own_marks(EE.base_url) == (MARK,)
+    assert await fresh.superior.own_marks(PT.base_url) == ()
+
+
+async def test_what_changes_in_trust_is_told_once_for_the_audit(world):
+    chains, web, clock = world
+    web.tell_all()
+    await chains.tend()
+    assert chains.take_events() == ["node ee-1 is vouched for"]
+    await chains.tend()
+    assert chains.take_events() == []
+    web.tell_all(now=clock.now, subjects=[PT.base_url])
+    await chains.tend()
+    assert chains.take_events() == ["node ee-1 is struck off"]
+    web.answers.clear()
+    clock.now += timedelta(seconds=LIFE_SECONDS_MAX)
+    await chains.tend()
+    web.tell_all(now=clock.now)
+    await chains.tend()
+    assert chains.take_events() == [
+        "this node is cut off from the anchor",
+        "node ee-1 is vouched for",
+        "this node is no more cut off from the anchor",
+    ]
+
+
+async def test_a_silent_members_last_word_serves_while_the_anchor_vouches_for_it(world):
+    chains, web, clock = world
+    web.tell_all()
+    await chains.vouched(EE)
+    clock.now += timedelta(seconds=LIFE_SECONDS_MAX)
+    web.tell_all(now=clock.now)
+    del web.answers[f"{EE.base_url}/.well-known/openid-federation"]
+    assert (await chains.vouched(EE))[1] is Vouched.LIVE
+
+
+async def test_a_member_that_was_given_another_key_is_not_trusted_by_the_old_one(world):
+    chains, web, _ = world
+    web.tell_all()
+    await chains.vouched(EE)
+    moved = msgspec.structs.replace(EE, keys=[public("stranger")])
+    renewed = msgspec.structs.replace(REGISTER, version=2, members=(moved, PT))
+    chains.membership.install(sign_list(renewed, KEYS["anchor"]))
+    assert chains.standing("ee-1", AT) is Vouched.NONE
+    assert not chains.admits("ee-1", Purpose.TREATMENT)
+
+
+async def test_a_member_may_sign_with_a_new_key_that_it_names_itself(world):
+    chains, web, clock = world
+    web.tell_all()
+    await chains.vouched(EE)
+    renewed = metadata_of(EE)
+    renewed["oauth_client"]["jwks"] = {"keys": [public("stranger")]}
+    web.answers[f"{EE.base_url}/.well-known/openid-federation"] = own(metadata=renewed)
+    clock.now += timedelta(seconds=6)
+    held, _ = await chains.vouched(EE, renew=True)
+    assert held.member.keys == [public("stranger")]
 
 
 def test_without_a_federation_there_is_no_chain(tmp_path):
