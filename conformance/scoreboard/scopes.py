@@ -12,9 +12,9 @@ from typing import Any
 
 from salus.core.limits import Limits
 from salus.standards.fhir.query_string import Pairs, parse_pairs
-from salus.standards.fhir.search.grammar import parse_query, reference_targets
+from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.search.match import matches
-from salus.standards.fhir.search.parameters import parameters_of
+from salus.standards.fhir.search.parameters import parameters_of, reference_targets
 from salus.standards.smart.scopes import Scope, covers, fitting
 
 Resource = dict[str, Any]  # FHIR JSON

@@ -10,10 +10,10 @@ from tests.property.search_instances import Maker, queries_of, row_of, seen, sto
 
 from salus.core.limits import Limits
 from salus.standards.fhir.search.extract import compile_indexer
-from salus.standards.fhir.search.grammar import parse_query, reference_targets
+from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.search.hashing import compile_hasher
 from salus.standards.fhir.search.match import matches
-from salus.standards.fhir.search.parameters import parameters_of
+from salus.standards.fhir.search.parameters import parameters_of, reference_targets
 from salus.store.postgres import Database
 from salus.store.search_plan import Finder
 

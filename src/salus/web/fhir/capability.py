@@ -13,8 +13,13 @@ from salus.core.errors import MethodNotAllowed, NotSupported
 from salus.federation.transactions import TRANSACTIONS
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import resource_types
-from salus.standards.fhir.search.grammar import reference_targets
-from salus.standards.fhir.search.parameters import Registry, offered_parameters, parameters_of
+from salus.standards.fhir.search.parameters import (
+    Registry,
+    SearchParameter,
+    offered_parameters,
+    parameters_of,
+    reference_targets,
+)
 from salus.store.directory import SHARED_TYPES
 from salus.store.stored_types import MADE_HERE, TRAVELLING
 from salus.web.fhir import routes
@@ -53,6 +58,12 @@ UPDATE_CREATE = (
 UPDATE_CREATE_SHARED = (
     "A PUT to an id that is not there makes the resource, unless the access is confined to one record."
 )
+
+PHONETIC = (
+    "Compares how the parts of a name begin, without case and accents, as `name` does; names that only sound "
+    "alike are not found."
+)
+CANONICAL = "By the canonical address, with or without version; not for chains, _include or _revinclude."
 
 
 def capabilities(services: Services, request: FhirRequest) -> Answer:
@@ -197,10 +208,15 @@ def audit(kind: str) -> Json:
 
 def search_parameters(kind: str, registry: Registry | None = None) -> list[Json]:
     """Return the search parameters of a type that the node searches by."""
-    return [
-        {"name": code, "definition": parameter.url, "type": parameter.type}
-        for code, parameter in offered_parameters(kind, registry).items()
-    ]
+    return [search_parameter(parameter) for parameter in offered_parameters(kind, registry).values()]
+
+
+def search_parameter(parameter: SearchParameter) -> Json:
+    """Return a search parameter, with what must be known of how the node searches by it."""
+    found = {"name": parameter.code, "definition": parameter.url, "type": parameter.type}
+    if parameter.type == "reference" and not reference_targets(parameter):
+        return found | {"documentation": CANONICAL}
+    return found | ({"documentation": PHONETIC} if parameter.code == "phonetic" else {})
 
 
 def include_names(kind: str, registry: Registry | None = None) -> list[str]:

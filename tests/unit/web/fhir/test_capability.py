@@ -70,6 +70,20 @@ async def test_who_may_choose_an_id_is_said_as_it_is(door, kind):
     assert by_operator.status_code == 201
 
 
+def test_what_is_named_by_canonical_address_is_no_include_and_phonetic_is_said_to_be_the_beginning():
+    response = RESOURCES["QuestionnaireResponse"]
+    assert "QuestionnaireResponse:questionnaire" not in response["searchInclude"]
+    assert "QuestionnaireResponse:subject" in response["searchInclude"]
+    referring = {name for one in RESOURCES.values() for name in one.get("searchRevInclude", ())}
+    assert "QuestionnaireResponse:questionnaire" not in referring
+    said = {(kind, one["name"]): one.get("documentation", "")
+            for kind in RESOURCES for one in RESOURCES[kind]["searchParam"]}  # fmt: skip
+    assert "canonical address" in said["QuestionnaireResponse", "questionnaire"]
+    assert said["QuestionnaireResponse", "subject"] == ""
+    for kind in ("Patient", "Practitioner", "Person"):
+        assert "sound alike are not found" in said[kind, "phonetic"]
+
+
 @pytest.mark.parametrize("kind", ["OperationOutcome", "Parameters"])
 async def test_what_only_travels_has_no_address(door, kind):
     assert kind not in RESOURCES

@@ -9,7 +9,7 @@ from salus.core.errors import InvalidSearch, NotSupported
 from salus.standards.fhir.search import operands
 from salus.standards.fhir.search.elements import read_elements
 from salus.standards.fhir.search.operands import complaint
-from salus.standards.fhir.search.parameters import SearchParameter
+from salus.standards.fhir.search.parameters import SearchParameter, not_followed, reference_targets
 from salus.standards.fhir.search.query import Include, SortKey
 from salus.standards.fhir.search.reading import Reading, Unknown, leave_out, parameter_of
 
@@ -45,8 +45,12 @@ def read_include(reading: Reading, name: str, value: str) -> None:
     for named in (source, target):
         if named and not operands.is_type(named):
             raise complaint(name, value, "it names a resource type that R4 does not have")
-    if code != "*" and _included(reading, source, code, name, value).type != "reference":
-        raise complaint(name, value, f"'{code[:80]}' is no reference")
+    if code != "*":
+        parameter = _included(reading, source, code, name, value)
+        if parameter.type != "reference":
+            raise complaint(name, value, f"'{code[:80]}' is no reference")
+        if not reference_targets(parameter):
+            raise NotSupported(not_followed(parameter))
     reading.includes.append(Include(source, code, target, reverse, iterate))
 
 

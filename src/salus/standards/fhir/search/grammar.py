@@ -12,11 +12,11 @@ from datetime import datetime
 
 from salus.core.errors import InvalidSearch, NotSupported
 from salus.core.limits import Limits
-from salus.standards.fhir.model import resource_types, value_set_codes
+from salus.standards.fhir.model import value_set_codes
 from salus.standards.fhir.search import operands
 from salus.standards.fhir.search.controls import CONTROLS, CURSOR, read_include
 from salus.standards.fhir.search.operands import Simple, complaint, split
-from salus.standards.fhir.search.parameters import Registry, SearchParameter
+from salus.standards.fhir.search.parameters import Registry, SearchParameter, not_followed, reference_targets
 from salus.standards.fhir.search.query import (
     Chain,
     Condition,
@@ -146,6 +146,8 @@ def _chain(
         raise InvalidSearch(f"'{parameter.code}' is no reference, so nothing can follow it after a dot.")
     if modifier and not operands.is_type(modifier):
         raise InvalidSearch(f"'{parameter.code}:{modifier[:80]}' names no resource type.")
+    if not reference_targets(parameter):
+        raise NotSupported(not_followed(parameter))
     candidates = [modifier] if modifier else sorted(reference_targets(parameter))
     found: list[tuple[str, Criterion]] = []
     problem: Unknown | None = None
@@ -159,17 +161,6 @@ def _chain(
     if not found:
         raise problem or Unknown(f"'{parameter.code}' refers to nothing that can be searched.")
     return Chain(parameter, tuple(found))
-
-
-def reference_targets(parameter: SearchParameter) -> frozenset[str]:
-    """Return the resource types a reference parameter may lead to."""
-    named = {path.target for path in parameter.paths if path.target}
-    for path in parameter.paths:
-        if not path.target:
-            named |= set(path.targets or parameter.targets or ("Resource",))
-    if parameter.targets and "Resource" not in parameter.targets:
-        named = (named & set(parameter.targets)) or set(parameter.targets)
-    return resource_types() if "Resource" in named else frozenset(named) & resource_types()
 
 
 def _has(reading: Reading, type_name: str, name: str, value: str, depth: int) -> Has:

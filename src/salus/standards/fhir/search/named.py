@@ -11,8 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from salus.core.identifiers import is_fhir_id
-from salus.standards.fhir.search.grammar import reference_targets
-from salus.standards.fhir.search.parameters import parameters_of
+from salus.standards.fhir.search.parameters import parameters_of, reference_targets
 from salus.standards.fhir.search.query import (
     Chain,
     Condition,

@@ -265,3 +265,29 @@ def clinical_date(type_name: str, registry: Registry | None = None) -> SearchPar
         if found is not None and found.type == "date" and found.paths:
             return found
     return None
+
+
+def reference_targets(parameter: SearchParameter) -> frozenset[str]:
+    """Return the resource types that a reference parameter leads to, none for one that holds addresses only.
+
+    A canonical says which definition is meant, not where a resource is: it is searched by, not followed.
+    """
+    paths = [path for path in parameter.paths if path.type == "Reference"]
+    if not paths and not parameter.general:
+        return frozenset()
+    named = {path.target for path in paths if path.target}
+    for path in paths:
+        if not path.target:
+            named |= set(path.targets or parameter.targets or ("Resource",))
+    if parameter.targets and "Resource" not in parameter.targets:
+        named = (named & set(parameter.targets)) or set(parameter.targets)
+    return resource_types() if "Resource" in named else frozenset(named) & resource_types()
+
+
+def not_followed(parameter: SearchParameter) -> str:
+    """Return why a search cannot go on from a parameter to what it names."""
+    code = parameter.code
+    return (
+        f"'{code}' of {parameter.resource} holds canonical addresses, which the node does not follow: search "
+        f"by the address ({code}=http://...), and for what has it by url."
+    )

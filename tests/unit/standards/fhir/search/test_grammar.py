@@ -2,7 +2,7 @@
 
 import pytest
 
-from salus.core.errors import InvalidSearch
+from salus.core.errors import InvalidSearch, NotSupported
 from salus.core.limits import Limits
 from salus.standards.fhir.search.grammar import parse_query
 
@@ -58,3 +58,17 @@ def test_elements_are_those_at_the_root_of_resources(value, elements, applied, i
 def test_other_elements_are_refused_where_that_is_wished(value):
     with pytest.raises(InvalidSearch, match="root"):
         read(("_elements", value), kind="Patient", strict=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("questionnaire.status", "active"),
+        ("_include", "QuestionnaireResponse:questionnaire"),
+        ("_revinclude", "CarePlan:instantiates-canonical"),
+    ],
+)
+def test_what_a_canonical_address_means_is_not_followed_and_that_is_said(name, value):
+    with pytest.raises(NotSupported, match="canonical addresses"):
+        read((name, value), kind="QuestionnaireResponse")
+    assert read(("questionnaire", "http://q.example/a|1"), kind="QuestionnaireResponse").criteria
