@@ -37,6 +37,7 @@ from salus.store.search_parameters import reindex
 from salus.store.sequencer import run_sequencer
 from salus.store.standing import follow_standing
 from salus.store.witness import forget_cosignatures
+from salus.trust.emergencies import find_overdue
 from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
 from salus.trust.jurisdictions.law import jurisdiction_of
@@ -289,7 +290,8 @@ async def _background(services: Services) -> AsyncIterator[None]:
 
 async def watch_ledger(services: Services) -> Round:
     """Read the leaves that are new for what is unusual; return what was read and found in all."""
-    leaves = found = 0
+    leaves = 0
+    found = await find_overdue(services.gatehouse, services.database, issuer=services.base_url)
     while True:
         done = await watch_once(services.gatehouse, services.database, issuer=services.base_url)
         leaves, found = leaves + done.leaves, found + done.found

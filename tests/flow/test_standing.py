@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from salus.cli.main import main
 from salus.cli.node import make_node
 from salus.core.access import Purpose, Role
-from salus.node import open_node, open_services
+from salus.node import open_node, open_services, watch_ledger
 from salus.settings import Settings
 from salus.store.ledger import leaf_in
 from salus.trust.explain import explain_to_citizen, explain_to_professional
@@ -172,6 +173,27 @@ async def test_an_emergency_needs_a_professional_a_patient_and_a_reason(ask, ana
     answer = await ask("POST", "/emergency", role, body)
     assert answer.status_code == status
     assert answer.json()["issue"][0]["details"]["text"]
+
+
+@pytest.mark.clause("EHDS 11(5)")
+async def test_an_emergency_that_nobody_looked_at_in_time_is_a_finding_once(node, ask, ana, clock):
+    await ask("POST", "/emergency", body={"patient": "ana", "reason": REASON})
+    assert (await watch_ledger(node.services)).found == 0
+    clock.now += timedelta(hours=72)
+    assert [(await watch_ledger(node.services)).found for _ in range(2)] == [1, 0]
+    (found,) = (await ask("GET", "/incidents/findings", Role.AUDITOR)).json()["findings"]
+    assert "nobody looked at it again" in found["sentence"]
+    assert found["subject"] == "s-1"
+    assert (await ask("GET", "/emergencies", Role.AUDITOR)).json()["emergencies"][0]["overdue"]
+
+
+def test_the_command_line_lists_and_keeps_second_looks(folder, capsys):
+    data = ["--data", str(folder)]
+    assert main(["emergencies", "list", *data]) == 0
+    assert "No emergency access waits" in capsys.readouterr().out
+    assert main(["emergencies", "review", *data]) == 1
+    assert main(["emergencies", "review", "x", "--verdict", "justified", "--note", "as told", *data]) == 1
+    assert "no emergency access of this id" in capsys.readouterr().err
 
 
 @pytest.mark.clause("EHDS 10")

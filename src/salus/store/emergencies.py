@@ -33,6 +33,16 @@ _ONE = f"SELECT {_COLUMNS} FROM emergency WHERE id = $1 FOR UPDATE"  # noqa: S60
 _REVIEW = """
 UPDATE emergency SET reviewed_at = $3, reviewer = $4, verdict = $5, note = $6 WHERE patient = $1 AND id = $2
 """
+_OVERDUE = f"""
+SELECT {_COLUMNS}, (
+    SELECT i.index FROM leaf l JOIN leaf_index i ON i.arrival = l.arrival
+    WHERE l.patient = e.patient AND l.at = e.began_at ORDER BY i.index LIMIT 1
+) AS index
+FROM emergency e
+WHERE reviewed_at IS NULL AND review_by <= $1
+    AND NOT EXISTS (SELECT FROM finding f WHERE f.key = 'second-look|' || e.id)
+ORDER BY review_by LIMIT 1000
+"""  # noqa: S608
 LISTED_MAX = 1_000
 
 
@@ -85,6 +95,18 @@ async def emergencies(grant: Grant, database: Database, *, reviewed: bool = Fals
     """Return those that wait for a second look, the most pressing first; with `reviewed` all."""
     async with database.reading(grant) as connection:
         return [Emergency(*row) for row in await connection.fetch(_LIST, reviewed, LISTED_MAX)]
+
+
+async def has_overdue(database: Database, now: datetime) -> bool:
+    """Say whether nobody looked at some emergency access in time, and no finding tells of it."""
+    async with database.system() as connection:
+        return bool(await connection.fetchval(f"SELECT EXISTS ({_OVERDUE})", now))
+
+
+async def overdue(grant: Grant, connection: Connection) -> list[tuple[Emergency, int | None]]:
+    """Return those, each with the index of its claim in the log, None where it has none yet."""
+    rows = await connection.fetch(_OVERDUE, grant.opened_at)
+    return [(Emergency(*tuple(row)[:-1]), row["index"]) for row in rows]
 
 
 async def review(grant: Grant, database: Database, identity: str, verdict: str, note: str) -> Emergency:

@@ -83,6 +83,15 @@ async def end_round(
     return len(await connection.fetch(_KEEP, grant.opened_at, list(found), scores, bodies))
 
 
+async def keep_findings(
+    grant: Grant, connection: Connection, found: Mapping[str, tuple[float, bytes]]
+) -> int:
+    """Keep findings (score and JSON by key) that no round of the watch made; return how many are new."""
+    scores = [score for score, _ in found.values()]
+    bodies = [body for _, body in found.values()]
+    return len(await connection.fetch(_KEEP, grant.opened_at, list(found), scores, bodies))
+
+
 async def findings(grant: Grant, database: Database, *, settled: bool = False) -> list[KeptFinding]:
     """Return the findings, newest first: those that wait for somebody, or all where `settled` ones count."""
     async with database.reading(grant) as connection:

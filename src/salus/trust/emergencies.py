@@ -11,21 +11,26 @@ from datetime import timedelta
 
 import msgspec
 
-from salus.core.access import Action, Caller, Purpose
+from salus.core.access import Action, Caller, Purpose, Role
 from salus.core.errors import InvalidSearch, NotFound
 from salus.core.identifiers import is_fhir_id, new_id
 from salus.store import emergencies as store
 from salus.store import resources
 from salus.store.emergencies import Emergency
+from salus.store.findings import keep_findings
 from salus.store.postgres import Database
 from salus.store.standing import Standing
+from salus.trust.breach.finding import Finding, Reason
 from salus.trust.facts import ORDINARY
 from salus.trust.gate import Gatehouse, enter
 from salus.trust.policy import AccessRequest
+from salus.trust.watching import SUBJECT
 
 TYPE, REVIEW = "emergency", "emergency-review"
 """The policy's words for opening one and for the second look."""
 REASON_MIN, REASON_MAX = 4, 500
+OVERDUE_SCORE = 3.0
+"""As sure as a thousand to one: that nobody looked is a fact, how bad it is the auditor finds."""
 VERDICTS = ("justified", "unjustified")
 _NOBODY = "There is no patient of this id here; look the patient up and use the id of the answer."
 
@@ -94,6 +99,31 @@ async def waiting(ward: Ward, caller: Caller, *, reviewed: bool = False) -> list
         found = await store.emergencies(access.grant, ward.database, reviewed=reviewed)
         access.record({each.patient for each in found}, count=1)
     return found
+
+
+async def find_overdue(gatehouse: Gatehouse, database: Database, *, issuer: str) -> int:
+    """Make a finding of each emergency access that nobody looked at in time; return how many are new."""
+    if not await store.has_overdue(database, gatehouse.clock()):
+        return 0
+    caller = Caller(SUBJECT, "Salus, watch over the ledger", Role.AUDITOR, "", issuer, Purpose.OPERATIONS)
+    asked = AccessRequest(Action.AUDIT, REVIEW, "watch over second looks")
+    async with enter(gatehouse, caller, asked) as access, database.writing(access.grant) as connection:
+        found = {
+            f"second-look|{each.id}": (OVERDUE_SCORE, msgspec.json.encode(_finding(each, index)))
+            for each, index in await store.overdue(access.grant, connection)
+        }
+        return await keep_findings(access.grant, connection, found)
+
+
+def _finding(each: Emergency, index: int | None) -> Finding:
+    sentence = (
+        f"opened a record in an emergency on {each.began_at:%Y-%m-%d}, and nobody looked at it again by "
+        f"{each.review_by:%Y-%m-%d %H:%M} UTC (salus emergencies list)"
+    )
+    leaves = () if index is None else (index,)
+    reason = Reason("second-look", sentence, 1, 0, OVERDUE_SCORE, leaves)
+    unit = each.organisation or each.node
+    return Finding(each.subject, each.name, "", unit, each.review_by.date(), OVERDUE_SCORE, (reason,))
 
 
 async def second_look(ward: Ward, caller: Caller, identity: str, verdict: str, note: str) -> Emergency:
