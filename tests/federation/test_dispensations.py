@@ -12,13 +12,13 @@ from salus.core.access import Role
 from salus.core.errors import AccessRefused, Conflict, NotFound, PeerUnavailable
 from salus.primary.cross_border import PatientAbroad
 from salus.primary.dispensing_abroad import (
-    Supply,
     discard,
     dispense,
     dispense_id_of,
     finish_open,
     list_prescriptions,
 )
+from salus.primary.supplies import Supply
 from salus.store.ledger import leaf_in
 from salus.store.sealing import seal_of
 from salus.web.abroad import desk_of

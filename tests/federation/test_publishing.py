@@ -11,7 +11,8 @@ from tests.federation.test_dispensations import prescription
 
 from salus.core.access import Role
 from salus.core.errors import AccessRefused, Conflict, InvalidResource, NotFound
-from salus.primary.cross_border import SCOPE, Letter, PatientAbroad, asker_of, present, publish_document
+from salus.primary.cross_border import SCOPE, PatientAbroad, asker_of, present
+from salus.primary.publishing_abroad import Letter, publish_document
 from salus.store.ledger import leaf_in
 from salus.web.abroad import desk_of
 

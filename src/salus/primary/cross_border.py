@@ -18,12 +18,10 @@ import msgspec
 
 from salus.core.access import Action, Caller
 from salus.core.errors import AccessRefused, MalformedContent, NotFound, PeerUnavailable
-from salus.core.identifiers import is_fhir_id
 from salus.federation.fanout import Answers, fan_out
 from salus.federation.membership_list import Member
-from salus.federation.peers import FHIR_JSON, FORM, Answer, path_of, read_json
+from salus.federation.peers import FHIR_JSON, FORM, path_of
 from salus.primary.answers import (
-    check_shape,
     read_content,
     read_found,
     same_person,
@@ -32,7 +30,6 @@ from salus.primary.answers import (
 )
 from salus.primary.demographics import fits
 from salus.primary.desk import Desk, leave
-from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.validation.issue import Issue
 from salus.standards.smart.asker import Asker
@@ -192,7 +189,7 @@ async def fetch_summary(desk: Desk, patient: PatientAbroad) -> Fetched:
         subject = subject_of(document)
         if not subject:
             raise PeerUnavailable(f"node {member.node} answered something other than a patient summary")
-        await _check_subjects(desk, member, patient, frozenset({subject}))
+        await check_subjects(desk, member, patient, frozenset({subject}))
 
     path = f"/fhir/Patient/{patient.id}/$summary"
     return await _fetch(desk, patient, path, SUMMARY, "$summary", check=check)
@@ -235,7 +232,7 @@ async def fetch_document(desk: Desk, patient: PatientAbroad, reference: Resource
         ) from error
     if attachment.data is not None:
         return await _inline(desk, patient, attachment)
-    member = _member(desk, patient)
+    member = member_of(desk, patient)
     path = path_of(member, attachment.url)
     fetched = await _fetch(desk, patient, path, "Binary", path.removeprefix("/fhir/"), accept="*/*")
     _check_bytes(patient, attachment, fetched.body)
@@ -255,91 +252,6 @@ def _check_bytes(patient: PatientAbroad, attachment: _Attachment, body: bytes) -
         )
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """A document to be published at the patient's home.
-
-    Args:
-        body: its bytes.
-        media_type: e.g. "application/pdf".
-        title: for people.
-        kind: its type, as a Coding of LOINC: code and display.
-        identifier: (system, value), by which a later one may replace it.
-        replaces: (system, value) of the document that it replaces, None for none.
-    """
-
-    body: bytes
-    media_type: str
-    title: str
-    kind: tuple[str, str]
-    identifier: tuple[str, str]
-    replaces: tuple[str, str] | None = None
-
-
-async def publish_document(desk: Desk, patient: PatientAbroad, letter: Letter) -> Resource:
-    """Publish a document at the patient's home node (MHD ITI-105); return its DocumentReference there.
-
-    The same document again changes nothing, so that a call whose answer was lost is repeated.
-
-    Raises:
-        PeerUnavailable: no answer; call again.
-        AccessRefused, NotFound, InvalidResource: the other node refused.
-    """
-    asker = asker_of(desk.caller, patient)
-    what = f"DocumentReference at {patient.node}"
-    async with depart(desk, patient, Action.CREATE, "DocumentReference", what) as access:
-        member = _member(desk, patient)
-        answer = await desk.peers.call(
-            member, asker, "POST", "/fhir/DocumentReference", scope=SCOPE,
-            body=write_json(_described(desk, patient, letter)),
-        )  # fmt: skip
-        made = _published(desk, member, letter, answer)
-        await _check_subjects(desk, member, patient, subjects([made]))
-        access.record([patient.here])
-    return made
-
-
-def _published(desk: Desk, member: Member, letter: Letter, answer: Answer) -> Resource:
-    """Return the DocumentReference at the patient's home.
-
-    Raises:
-        PeerUnavailable: it describes another document than was sent.
-    """
-    made = read_json(member, answer, "DocumentReference", desk.peers.limits)
-    check_shape(member, made)
-    master = made.get("masterIdentifier", {})
-    if (master.get("system"), master.get("value")) != letter.identifier or not is_fhir_id(
-        str(made.get("id"))
-    ):
-        raise PeerUnavailable(f"node {member.node} did not say that it keeps the document; publish it again")
-    return made
-
-
-def _described(desk: Desk, patient: PatientAbroad, letter: Letter) -> Resource:
-    """Return the DocumentReference of a letter, with the letter inside."""
-    code, display = letter.kind
-    attachment = {
-        "contentType": letter.media_type,
-        "data": base64.b64encode(letter.body).decode(),
-        "size": len(letter.body),
-        "hash": base64.b64encode(hashlib.sha1(letter.body, usedforsecurity=False).digest()).decode(),
-        "title": letter.title,
-    }
-    author = ", ".join(name for name in (desk.caller.name, desk.caller.organisation) if name)
-    described: Resource = {
-        "resourceType": "DocumentReference",
-        "masterIdentifier": {"system": letter.identifier[0], "value": letter.identifier[1]},
-        "status": "current",
-        "type": {"coding": [{"system": "http://loinc.org", "code": code, "display": display}]},
-        "subject": {"reference": f"Patient/{patient.id}"},
-        "author": [{"display": author}],
-        "content": [{"attachment": attachment}],
-    }
-    if letter.replaces is not None:
-        target = {"identifier": {"system": letter.replaces[0], "value": letter.replaces[1]}}
-        described["relatesTo"] = [{"code": "replaces", "target": target}]
-    return described
-
-
 async def _inline(desk: Desk, patient: PatientAbroad, attachment: _Attachment) -> Fetched:
     """Return the document that came inside its description."""
     began = perf_counter()
@@ -350,7 +262,7 @@ async def _inline(desk: Desk, patient: PatientAbroad, attachment: _Attachment) -
     _check_bytes(patient, attachment, body)
     what = f"document at {patient.node}"
     async with depart(desk, patient, Action.READ, "Binary", what) as access:
-        _member(desk, patient)
+        member_of(desk, patient)
         access.record([patient.here])
     return _fetched(desk, body, attachment.contentType, began)
 
@@ -390,7 +302,7 @@ async def _fetch(
     began = perf_counter()
     asker = asker_of(desk.caller, patient)
     async with depart(desk, patient, Action.READ, kind, f"{what} at {patient.node}") as access:
-        member = _member(desk, patient)
+        member = member_of(desk, patient)
         answer = await desk.peers.call(member, asker, "GET", path, scope=SCOPE, accept=accept)
         fetched = _fetched(desk, answer.body, answer.content_type, began)
         if check is not None:
@@ -410,21 +322,21 @@ async def _search(desk: Desk, patient: PatientAbroad, kind: str, asked: Mapping[
     asker = asker_of(desk.caller, patient)
     body = urlencode({**asked, "_count": str(PAGE_COUNT)}).encode()
     what = f"{kind}?{','.join(asked)} at {patient.node}"
-    # Whose the answer is, `_check_subjects` finds out: a person may have several records there.
+    # Whose the answer is, `check_subjects` finds out: a person may have several records there.
     query = parse_query(kind, [pair for pair in asked.items() if pair[0] != "patient"], limits, strict=True)
     async with depart(desk, patient, Action.SEARCH, kind, what) as access:
-        member = _member(desk, patient)
+        member = member_of(desk, patient)
         answer = await desk.peers.call(
             member, asker, "POST", f"/fhir/{kind}/_search", scope=SCOPE, body=body, content_type=FORM
         )
         found = read_found(member, answer, query, limits)
-        await _check_subjects(desk, member, patient, subjects(found.matches))
+        await check_subjects(desk, member, patient, subjects(found.matches))
         resources = [*found.matches, *found.included]
         access.record([patient.here], count=max(len(resources), 1))
     return Listed(resources, found.complete, (perf_counter() - began) * 1000)
 
 
-async def _check_subjects(desk: Desk, member: Member, patient: PatientAbroad, named: frozenset[str]) -> None:
+async def check_subjects(desk: Desk, member: Member, patient: PatientAbroad, named: frozenset[str]) -> None:
     """Refuse what is about somebody else than the patient, whose records there may be several by a merge.
 
     Raises:
@@ -449,5 +361,10 @@ async def _check_subjects(desk: Desk, member: Member, patient: PatientAbroad, na
         )
 
 
-def _member(desk: Desk, patient: PatientAbroad) -> Member:
+def member_of(desk: Desk, patient: PatientAbroad) -> Member:
+    """Return the patient's home node as the membership list has it now.
+
+    Raises:
+        AccessRefused: it is no member, or no longer.
+    """
     return desk.peers.membership.admitted(patient.node, desk.peers.clock())

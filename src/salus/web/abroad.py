@@ -20,11 +20,13 @@ from salus.core.access import Caller
 from salus.core.errors import MalformedContent, MethodNotAllowed, NotFound
 from salus.core.identifiers import is_fhir_id
 from salus.primary import cross_border, dispensing_abroad
-from salus.primary.cross_border import Fetched, Letter, PatientAbroad, Resource
+from salus.primary.cross_border import Fetched, PatientAbroad, Resource
 from salus.primary.demographics import check_lookup
 from salus.primary.desk import Desk, why_not
 from salus.primary.dispensable import Remaining
-from salus.primary.dispensing_abroad import Dispensed, Supply
+from salus.primary.dispensing_abroad import Dispensed
+from salus.primary.publishing_abroad import Letter, publish_document
+from salus.primary.supplies import Supply
 from salus.standards.fhir.codec.json import parse_json_value, write_json
 from salus.standards.fhir.validation.aspects import STRUCTURE
 from salus.standards.fhir.validation.validator import validate
@@ -239,7 +241,7 @@ async def _publish(desk: Desk, body: bytes) -> Resource:
         body=content, media_type=asked.media_type, title=asked.title, kind=asked.type,
         identifier=asked.identifier, replaces=asked.replaces,
     )  # fmt: skip
-    return {"document": await cross_border.publish_document(desk, asked.patient, letter)}
+    return {"document": await publish_document(desk, asked.patient, letter)}
 
 
 async def _prescriptions(desk: Desk, body: bytes) -> Resource:

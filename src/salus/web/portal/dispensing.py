@@ -11,17 +11,12 @@ from salus.core.access import Caller
 from salus.core.errors import Conflict, InvalidSearch, NotFound
 from salus.core.identifiers import new_id
 from salus.primary.cross_border import list_resources
-from salus.primary.dispensing_abroad import (
-    Supply,
-    discard,
-    dispensation_resource,
-    dispense,
-    finish_open,
-)
+from salus.primary.dispensing_abroad import discard, dispense, finish_open
 from salus.primary.language import say
 from salus.primary.prescribed import Prescribed
 from salus.primary.prescriptions import read_dispensation
 from salus.primary.products import ATC
+from salus.primary.supplies import Supply, dispensation_resource
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.web.abroad import desk_of
 from salus.web.fhir import writing
