@@ -1,9 +1,9 @@
 """What is hidden against what is absent, by the time their answers take: two samples, Kolmogorov-Smirnov.
 
-A node answers one connection over loopback; each pair asks for something that a citizen hides, by name or by a
-Consent, and for something that never was, in random order. D is the largest distance of the two distributions
-of times, p the chance of one as large if both were one distribution (asymptotic, as in Press et al., Numerical
-Recipes, section 14.3.3). Answers that differ but for ids and times of the day are counted.
+A node answers one connection over loopback; each pair asks for something that a citizen hides, by name or by
+a Consent, and for something that never was, in random order. D is the largest distance of the two
+distributions of times, p the chance of one as large if both were one distribution (asymptotic, as in Press et
+al., Numerical Recipes, section 14.3.3). Answers that differ but for ids and times of the day are counted.
 """
 
 from __future__ import annotations
@@ -27,8 +27,13 @@ from salus.core.access import Action, Caller, Purpose, Role
 from salus.core.clock import utc_now
 from salus.core.identifiers import new_id
 from salus.node import open_services
+from salus.standards.fhir.search.index_row import IndexRow
+from salus.store import resources
+from salus.store.changes import Operation
+from salus.store.postgres import Connection
 from salus.store.restrictions import restrict
-from salus.store.rows import Row
+from salus.store.rows import Row, make_row
+from salus.trust.consent.hanging import hang
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.trust.tokens import issue
@@ -63,7 +68,8 @@ async def _prepare(data: Path) -> tuple[dict[str, list[tuple[str, str]]], str]:
         rows = await _fill(services)
         last = {row.compartment: row for row in rows}
         for number in range(0, PATIENTS, 2):
-            await _hide(services, last[f"p{number}"])
+            hide = _hide if number % 4 else _deny
+            await hide(services, last[f"p{number}"])
         # The record beside it never had that resource.
         async with services.database.system() as connection:
             for number in range(1, PATIENTS, 2):
@@ -71,6 +77,7 @@ async def _prepare(data: Path) -> tuple[dict[str, list[tuple[str, str]]], str]:
         token = issue(services.keys.token, _clinician(), services.terms, now=utc_now())
     hidden = [last[f"p{number % PATIENTS}"].id for number in range(0, 2 * PAIRS, 2)]
     beside = [(f"p{number % PATIENTS}", f"p{(number + 1) % PATIENTS}") for number in range(0, 2 * PAIRS, 2)]
+    version = "/fhir/Observation/{}/_history/1"
     searches = "/fhir/Observation?patient={}&_count=50"
     return {
         "read": [(f"/fhir/Observation/{one}", f"/fhir/Observation/{new_id()}") for one in hidden],
@@ -83,6 +90,30 @@ async def _prepare(data: Path) -> tuple[dict[str, list[tuple[str, str]]], str]:
         ],
         "search_in_record": [(searches.format(one), searches.format(other)) for one, other in beside],
     }, token
+
+
+async def _deny(services: Services, row: Row) -> None:
+    reference = {"reference": f"Observation/{row.id}"}
+    consent = {
+        "resourceType": "Consent",
+        "id": new_id(),
+        "status": "active",
+        "scope": {"coding": [{"code": "patient-privacy"}]},
+        "patient": {"reference": f"Patient/{row.compartment}"},
+        "provision": {"type": "deny", "data": [{"meaning": "instance", "reference": reference}]},
+    }
+    index = IndexRow((row.compartment,), None, [], [], [], [])
+    said = make_row("Consent", str(consent["id"]), json.dumps(consent).encode(), index=index)
+    operator = Caller("bench", "Bench", Role.OPERATOR, "Bench", services.base_url, Purpose.OPERATIONS)
+    asked = AccessRequest(Action.CREATE, "Consent", "bench")
+    async with enter(services.gatehouse, operator, asked) as access:
+
+        async def work(connection: Connection) -> None:
+            operation = Operation("create", "Consent", said.id, said)
+            written = await resources.apply(access.grant, connection, [operation])
+            await hang(access.grant, connection, written, default_denies=False)
+
+        await resources.transact(access.grant, services.database, work)
 
 
 async def _hide(services: Services, row: Row) -> None:

@@ -24,8 +24,9 @@ _SET = "SELECT set_restriction($1, $2, $3, $4)"
 _PREVIEW = "SELECT type, resources FROM preview_restriction($1, $2)"
 _LIST = """
 SELECT patient, type, id, since, cause FROM restriction
-WHERE patient = ANY ($1) ORDER BY since, cause <> '', type, id
+WHERE patient = ANY ($1) AND veil = '' ORDER BY since, cause <> '', type, id
 """
+_LIMITED = "SELECT DISTINCT type, id FROM restriction WHERE patient = ANY ($1) AND veil <> ''"
 
 
 class Restriction(msgspec.Struct, frozen=True):
@@ -77,6 +78,14 @@ async def restrictions(grant: Grant, database: Database) -> list[Restriction]:
     async with database.reading(grant) as connection:
         rows = await connection.fetch(_LIST, patients)
     return [Restriction(**dict(row)) for row in rows]
+
+
+async def limited(grant: Grant, database: Database) -> frozenset[tuple[str, str]]:
+    """Return what of their record, (type, id), the citizen hides from some by a Consent (`store.veils`)."""
+    patients = _own(grant)
+    async with database.reading(grant) as connection:
+        rows = await connection.fetch(_LIMITED, patients)
+    return frozenset((row["type"], row["id"]) for row in rows)
 
 
 async def _set(

@@ -16,7 +16,7 @@ from salus.core.access import Action, Caller
 from salus.core.errors import Conflict, NotFound
 from salus.core.identifiers import is_fhir_id
 from salus.standards.fhir.model import resource_types
-from salus.store.restrictions import Restriction, lift, preview, restrict, restrictions
+from salus.store.restrictions import Restriction, lift, limited, preview, restrict, restrictions
 from salus.trust.gate import Access
 from salus.trust.identity import authenticate
 from salus.trust.policy import AccessRequest
@@ -87,6 +87,13 @@ async def restricted(services: Services, caller: Caller) -> list[Restriction]:
     asked = AccessRequest(Action.READ, TYPE, TYPE, frozenset({caller.patient}) if caller.patient else None)
     async with enter_own(services, caller, asked) as access:
         return await restrictions(access.grant, services.database)
+
+
+async def limited_by_rules(services: Services, caller: Caller) -> frozenset[tuple[str, str]]:
+    """Return what of their record, (type, id), the citizen hides from some by a Consent."""
+    asked = AccessRequest(Action.READ, TYPE, TYPE, frozenset({caller.patient}) if caller.patient else None)
+    async with enter_own(services, caller, asked) as access:
+        return await limited(access.grant, services.database)
 
 
 def _keep_findable(access: Access, resource_type: str, resource_id: str) -> None:

@@ -23,6 +23,8 @@ _SYSTEMS = {
     "urn:salus:person": ("person",),
     "urn:salus:node": ("node",),
 }
+_AUDIENCES = "urn:salus:audience"
+"""A system whose values are audiences themselves: abroad."""
 _ANY = ("person", "organisation")
 
 
@@ -39,6 +41,9 @@ def words_of_actor(actor: str, names: Names) -> frozenset[str]:
 def _words(actor: str, names: Names, *, depth: int) -> Iterator[str]:
     if "|" in actor:
         system, _, value = actor.partition("|")
+        if system == _AUDIENCES:
+            yield value
+            return
         yield from (f"{kind}:{value}" for kind in _SYSTEMS.get(system, _ANY))
         return
     resource = names.get(actor)

@@ -21,6 +21,7 @@ from salus.web.portal.front import home
 from salus.web.portal.own_summary import own_summary
 from salus.web.portal.record import change_restriction, one_category, record
 from salus.web.portal.session import Sessions, open_sessions
+from salus.web.portal.sharing import add_rule, end_rule, sharing
 from salus.web.portal.visit import Handler, door
 from salus.web.services import Application, Face, Receive, Scope, Send, Services
 
@@ -40,6 +41,9 @@ def face(services: Services) -> Face:
             page("/record/summary", own_summary, PERSON),
             page("/record/{change:str}", change_restriction, CITIZEN, "POST"),
             page("/record/{category:str}", one_category, PERSON),
+            page("/sharing", sharing, CITIZEN),
+            page("/sharing", add_rule, CITIZEN, "POST"),
+            page("/sharing/{id:str}/take-back", end_rule, CITIZEN, "POST"),
             page("/choices", choices, PERSON),
             page("/choices/code", make_code, PERSON, "POST"),
             page("/choices/channel", change_channel, PERSON, "POST"),

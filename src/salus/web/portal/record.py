@@ -23,7 +23,7 @@ from salus.web.portal.referred import products_of
 from salus.web.portal.summary import read_entry
 from salus.web.portal.visit import Visit
 from salus.web.portal.words import Category, category, words
-from salus.web.restrictions import RISK, restricted, set_restricted, would_hide
+from salus.web.restrictions import RISK, limited_by_rules, restricted, set_restricted, would_hide
 
 ROWS_MAX = 200
 CHANGES = frozenset({"restrict", "unrestrict"})
@@ -57,6 +57,7 @@ async def one_category(visit: Visit) -> Response:
     if chosen is None:
         raise NotFound("There is no such part of a record.")
     hidden = await _restricted(visit)
+    ruled = await _ruled(visit)
     async with _enter(visit, f"record, {chosen.key}") as access:
         held = await _kinds(visit, access)
         found, older = await _resources(visit, access, chosen, held, visit.request.query_params)
@@ -68,6 +69,7 @@ async def one_category(visit: Visit) -> Response:
             "id": each["id"],
             "entry": read_entry(each, others, visit.language, visit.services.clock()),
             "restricted": (each["resourceType"], each["id"]) in hidden,
+            "limited": (each["resourceType"], each["id"]) in ruled,
         }
         for each in found
     ]
@@ -166,3 +168,10 @@ async def _restricted(visit: Visit) -> set[tuple[str, str]]:
     if visit.caller.role is not Role.CITIZEN:
         return set()
     return {(each.type, each.id) for each in await restricted(visit.services, visit.caller)}
+
+
+async def _ruled(visit: Visit) -> frozenset[tuple[str, str]]:
+    """Return what the citizen hides from some by a rule; a proxy is not told."""
+    if visit.caller.role is not Role.CITIZEN:
+        return frozenset()
+    return await limited_by_rules(visit.services, visit.caller)

@@ -1,0 +1,140 @@
+"""A citizen's rules of who may see what, and the FHIR Consents they are kept as (EHDS 8; IHE PCF). Pure.
+
+A rule of the portal denies one thing to one party: parts of the record to a person, say, until a day. What
+other Consents say is no rule here, and is shown as such.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from salus.core.errors import MalformedContent
+
+Json = dict[str, Any]
+"""A resource: JSON."""
+Whom = Literal["professionals", "organisation", "person", "country", "abroad", "purpose"]
+WHOMS: tuple[Whom, ...] = ("professionals", "organisation", "person", "country", "abroad", "purpose")
+NAMED = frozenset({"organisation", "person", "country"})
+PURPOSES = ("HRESCH", "PUBHLTH", "HOPERAT")
+"""Those that a citizen may deny by themselves: v3-ActReason."""
+_SYSTEMS = {
+    "organisation": "urn:salus:organisation",
+    "person": "urn:salus:person",
+    "country": "urn:iso:std:iso:3166",
+    "abroad": "urn:salus:audience",
+}
+_KINDS = {system: kind for kind, system in _SYSTEMS.items()}
+_TYPES = "http://hl7.org/fhir/resource-types"
+_PURPOSE = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+_TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+_COUNTRY = re.compile("[A-Z]{2}")
+_NAME_LENGTH_MAX = 200
+_OWN = frozenset({"type", "actor", "purpose", "class", "period"})
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """From whom what is hidden, and when.
+
+    Args:
+        whom: all professionals, those of an organisation, a person, whoever asks from a country or from
+            abroad, or whoever asks for a purpose.
+        value: which one: its name, the subject of a person, ISO 3166-1 alpha-2, the code of a purpose.
+        name: what `value` is called, for people.
+        classes: resource types; () for the whole record.
+        starts, ends: dates "YYYY-MM-DD", both days included; "" for open.
+    """
+
+    whom: Whom
+    value: str = ""
+    name: str = ""
+    classes: tuple[str, ...] = ()
+    starts: str = ""
+    ends: str = ""
+
+
+def check_rule(rule: Rule, *, today: date) -> None:
+    """Refuse a rule that hides from nobody, or never.
+
+    Raises:
+        MalformedContent: it says what is missing.
+    """
+    if rule.whom in NAMED and not rule.value.strip():
+        raise MalformedContent("Say from whom: name the organisation, the person or the country.")
+    if max(len(rule.value), len(rule.name)) > _NAME_LENGTH_MAX:
+        raise MalformedContent(f"A name has at most {_NAME_LENGTH_MAX} characters.")
+    if rule.whom == "country" and not _COUNTRY.fullmatch(rule.value):
+        raise MalformedContent("A country is named by two letters, such as EE.")
+    if rule.whom == "purpose" and rule.value not in PURPOSES:
+        raise MalformedContent("Choose one of the purposes that are listed.")
+    starts, ends = (_day(each) for each in (rule.starts, rule.ends))
+    if ends is not None and (ends < today or (starts is not None and ends < starts)):
+        raise MalformedContent("The last day lies before the first, or has passed.")
+
+
+def consent_of(rule: Rule, patient: str, at: datetime) -> Json:
+    """Return the Consent of a rule; `patient` is the logical id of the citizen's Patient."""
+    provision: Json = {"type": "deny"}
+    period = {key: day for key, day in (("start", rule.starts), ("end", rule.ends)) if day}
+    if period:
+        provision["period"] = period
+    if rule.whom == "purpose":
+        provision["purpose"] = [{"system": _PURPOSE, "code": rule.value}]
+    elif rule.whom != "professionals":
+        identifier = {"system": _SYSTEMS[rule.whom], "value": rule.value or rule.whom}
+        named = {"identifier": identifier} | ({"display": rule.name} if rule.name else {})
+        role = {"coding": [{"system": f"{_TERMINOLOGY}/v3-ParticipationType", "code": "IRCP"}]}
+        provision["actor"] = [{"role": role, "reference": named}]
+    if rule.classes:
+        provision["class"] = [{"system": _TYPES, "code": name} for name in rule.classes]
+    return {
+        "resourceType": "Consent",
+        "status": "active",
+        "scope": {"coding": [{"system": f"{_TERMINOLOGY}/consentscope", "code": "patient-privacy"}]},
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "patient": {"reference": f"Patient/{patient}"},
+        "dateTime": at.isoformat(timespec="seconds"),
+        "policyRule": {"coding": [{"system": f"{_TERMINOLOGY}/v3-ActCode", "code": "OPTIN"}]},
+        "provision": provision,
+    }
+
+
+def rule_of(consent: Mapping[str, Any]) -> Rule | None:
+    """Return the rule that a Consent keeps; None where it says something else, or more."""
+    provision = consent.get("provision")
+    if not isinstance(provision, dict) or provision.get("type") != "deny" or not _OWN.issuperset(provision):
+        return None
+    actors, purposes = provision.get("actor", []), provision.get("purpose", [])
+    period = provision.get("period", {})
+    rest = {
+        "classes": tuple(str(coding.get("code", "")) for coding in provision.get("class", [])),
+        "starts": str(period.get("start", "")),
+        "ends": str(period.get("end", "")),
+    }
+    if not actors and not purposes:
+        return Rule("professionals", **rest)
+    if len(actors) + len(purposes) != 1:
+        return None
+    if purposes:
+        code = str(purposes[0].get("code", ""))
+        return Rule("purpose", code, **rest) if code in PURPOSES else None
+    reference = actors[0].get("reference", {})
+    identifier = reference.get("identifier", {})
+    kind = _KINDS.get(str(identifier.get("system", "")))
+    if kind is None or "reference" in reference:
+        return None
+    value = "" if kind == "abroad" else str(identifier.get("value", ""))
+    return Rule(kind, value, str(reference.get("display", "")), **rest)
+
+
+def _day(text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise MalformedContent("Write a day as 2026-12-31.") from error

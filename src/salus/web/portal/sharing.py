@@ -1,0 +1,169 @@
+"""Who may see what: a citizen's rules in plain words, each kept as a FHIR Consent (EHDS 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from starlette.responses import RedirectResponse, Response
+
+from salus.core.access import Action
+from salus.core.errors import NotFound
+from salus.core.identifiers import new_id
+from salus.primary.sharing import (
+    NAMED,
+    PURPOSES,
+    WHOMS,
+    Rule,
+    check_rule,
+    consent_of,
+    rule_of,
+)
+from salus.store.access_log import access_log
+from salus.trust.consent.veils import is_private
+from salus.trust.gate import enter
+from salus.trust.policy import AccessRequest
+from salus.web.fhir import writing
+from salus.web.portal.lookup import find
+from salus.web.portal.visit import Visit
+from salus.web.portal.words import Category, words
+
+CONSENT = "Consent"
+WHOLE = "whole"
+LOOKED_MAX = 500
+"""Accesses that are looked through for names to choose from."""
+Json = Mapping[str, Any]
+"""A Consent: JSON."""
+
+
+async def sharing(visit: Visit) -> Response:
+    """Show the citizen's rules, and the form of a further one."""
+    consents = await _consents(visit)
+    rules = [
+        {"id": each["id"], "said": _in_words(visit, rule_of(each))}
+        for each in consents
+        if each.get("status") == "active" and is_private(dict(each))
+    ]
+    organisations, persons = await _those_who_looked(visit)
+    return visit.show(
+        "sharing.html",
+        visit.say("sharing"),
+        rules=rules,
+        whoms=WHOMS,
+        purposes=PURPOSES,
+        countries=_countries(visit),
+        organisations=organisations,
+        persons=persons,
+        categories=_categories(),
+        whole=WHOLE,
+        done=visit.say("sharing-done") if visit.request.query_params.get("done") else "",
+    )
+
+
+async def add_rule(visit: Visit) -> Response:
+    """Make a rule, once the citizen has read what it does and what the risk is."""
+    rule = _rule_of_form(visit)
+    check_rule(rule, today=visit.services.clock().date())
+    if visit.form.get("confirmed") != "yes":
+        return visit.show(
+            "sharing-risk.html",
+            visit.say("sharing"),
+            said=_in_words(visit, rule),
+            fields=[(name, value) for name, value in visit.form.items() if name not in ("csrf", "confirmed")],
+        )
+    caller = visit.caller
+    resource = consent_of(rule, caller.patient or "", visit.services.clock())
+    writing.check_valid(resource)
+    entry = writing.single(
+        "POST", CONSENT, identity=new_id(), resource=resource, content=msgspec.json.encode(resource)
+    )
+    await writing.write(visit.services, caller, [entry])
+    return RedirectResponse(f"/sharing?language={visit.language}&done=1", 303)
+
+
+async def end_rule(visit: Visit) -> Response:
+    """End a rule: its Consent stays in the history, inactive."""
+    identity = visit.request.path_params["id"]
+    found = [each for each in await _consents(visit) if each["id"] == identity]
+    if not found:
+        raise NotFound("You have no such rule.")
+    resource = {**found[0], "status": "inactive"}
+    entry = writing.single(
+        "PUT", CONSENT, identity=identity, resource=resource, content=msgspec.json.encode(resource)
+    )
+    await writing.write(visit.services, visit.caller, [entry])
+    return RedirectResponse(f"/sharing?language={visit.language}&done=1", 303)
+
+
+async def _consents(visit: Visit) -> list[dict[str, Any]]:  # Any: JSON
+    patient = visit.caller.patient or ""
+    asked = AccessRequest(Action.SEARCH, CONSENT, "Consent?patient", frozenset({patient}))
+    async with enter(visit.services.gatehouse, visit.caller, asked) as access:
+        return await find(visit.services, access, CONSENT, [("patient", patient), ("_count", "200")])
+
+
+async def _those_who_looked(visit: Visit) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the organisations, and the persons (subject, name), that have looked at the record."""
+    patient = visit.caller.patient or ""
+    asked = AccessRequest(Action.AUDIT, "", "access log", frozenset({patient}))
+    async with enter(visit.services.gatehouse, visit.caller, asked) as access:
+        log = await access_log(access.grant, visit.services.database, patient, count=LOOKED_MAX)
+    staff = [each.leaf for each in log if each.leaf.organisation]
+    organisations = sorted({each.organisation for each in staff})
+    persons = sorted({(each.subject, f"{each.name}, {each.organisation}") for each in staff}, key=_by_name)
+    return organisations, persons
+
+
+def _countries(visit: Visit) -> list[str]:
+    """Return the other countries of the federation."""
+    current = visit.services.membership.current
+    members = () if current is None else current.members
+    return sorted({each.country for each in members} - {visit.services.country})
+
+
+def _by_name(person: tuple[str, str]) -> str:
+    return person[1]
+
+
+def _categories() -> list[Category]:
+    return [each for each in words().category if each.types]
+
+
+def _rule_of_form(visit: Visit) -> Rule:
+    form = visit.form
+    whom = next((each for each in WHOMS if each == form.get("whom")), None)
+    chosen = form.get("what", "")
+    category = next((each for each in _categories() if each.key == chosen), None)
+    if whom is None or (category is None and chosen != WHOLE):
+        raise NotFound("There is no such choice.")
+    value = form.get(whom, "").strip() if whom in NAMED or whom == "purpose" else ""
+    name = ""
+    if whom == "person":
+        value, _, name = value.partition("|")
+    classes = () if category is None else category.types
+    return Rule(whom, value, name, classes, form.get("starts", "").strip(), form.get("ends", "").strip())
+
+
+def _in_words(visit: Visit, rule: Rule | None) -> str:
+    """Return a rule as a sentence in the reader's language."""
+    if rule is None:
+        return visit.say("sharing-other")
+    what = _what_in_words(visit, rule.classes)
+    name = rule.name or rule.value
+    if rule.whom == "purpose":
+        name = visit.say(f"sharing-{rule.value}")
+    said = [visit.say(f"sharing-from-{rule.whom}", what=what, name=name)]
+    if rule.starts:
+        said.append(visit.say("sharing-starts", day=rule.starts))
+    if rule.ends:
+        said.append(visit.say("sharing-ends", day=rule.ends))
+    return " ".join(said)
+
+
+def _what_in_words(visit: Visit, classes: Iterable[str]) -> str:
+    known = tuple(classes)
+    if not known:
+        return visit.say("sharing-whole")
+    title = next((each.title(visit.language) for each in _categories() if each.types == known), "")
+    return title or ", ".join(known)
