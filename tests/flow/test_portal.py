@@ -554,3 +554,13 @@ async def test_a_citizen_with_merged_records_sees_what_is_in_both(citizen, node,
         )
     forget(node.services.database)
     assert "Rare problem" in (await citizen.get("/record/problems?language=en")).text
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "What it holds"), ("et", "Mida see sisaldab"), ("pt", "O que contém")]
+)
+async def test_the_front_page_speaks_the_readers_language(node, language, words):
+    async with browser(node) as client:
+        page = await client.get(f"/?language={language}")
+    assert words in page.text
+    assert f'<html lang="{language}"' in page.text

@@ -29,7 +29,7 @@ async def home(visit: Visit) -> Response:
     ]
     return visit.show(
         "home.html",
-        "Front page",
+        visit.say("front-page"),
         members=members,
         counts=await count(services.database),
     )
