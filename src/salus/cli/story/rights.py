@@ -49,6 +49,11 @@ async def see_accesses(stage: Stage, seen: Seen) -> None:
     expect(bool(looks or hand_overs or refusals), "nothing from Estonia is in her log")
     named = {(each["name"], each["purpose"]) for each in looks + hand_overs}
     expect(all(name and purpose == "TREAT" for name, purpose in named), "an entry lacks who or why")
+    told = await get(stage, "PT", "/notices", stage.token("PT", Role.CITIZEN, patient=stage.fact("citizen")))
+    clinicians = {each["name"] for each in looks}
+    doubted = [each["who"] for each in told["notices"] if each["kind"] == "unproven"]
+    seen.figures["notices of unproven accesses"] = len(doubted)
+    expect(clinicians.isdisjoint(doubted), "the clinician's access is called unproven in spite of her code")
     stage.facts["accesses"] = looks + hand_overs + refusals
 
 

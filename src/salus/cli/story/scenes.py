@@ -23,7 +23,7 @@ SCENES: tuple[Scene[Stage], ...] = (
     ),
     Scene("identify", "She falls ill in Estonia; the clinician there identifies her", identify),
     Scene("refusal", "A look without a treatment relationship is refused", be_refused),
-    Scene("summary", "Purpose and presence stated, her summary arrives and is valid", fetch_summary),
+    Scene("summary", "She shows a one-time code; her summary arrives and is valid", fetch_summary),
     Scene("languages", "The clinician reads it in Estonian and in English", read_summary),
     Scene("documents", "Her documents are found and come byte for byte", list_documents),
     Scene("dispense", "The medicine prescribed in Portugal is dispensed in Estonia", dispense),

@@ -8,7 +8,7 @@ import time
 import msgspec
 
 from salus.cli.story.account import Seen, expect
-from salus.cli.story.asking import abroad, refused
+from salus.cli.story.asking import abroad, refused, send
 from salus.cli.story.home import curl
 from salus.cli.story.reading import read_page
 from salus.cli.story.stage import Stage
@@ -46,9 +46,11 @@ async def be_refused(stage: Stage, seen: Seen) -> None:
 
 
 async def fetch_summary(stage: Stage, seen: Seen) -> None:
-    """With purpose and presence stated, the summary comes and is validated on arrival."""
+    """She shows a one-time code, which proves that she is there; the summary comes and is validated."""
     token = stage.token("EE", Role.CLINICIAN)
-    fetched = await abroad(stage, "/summary", token, here(stage))
+    own = stage.token("PT", Role.CITIZEN, patient=stage.fact("citizen"))
+    made = await send(stage, "PT", "POST", "/rights/presence-code", own, kind="application/json")
+    fetched = await abroad(stage, "/summary", token, here(stage) | {"presence_code": made["code"]})
     document = fetched["document"]
     composition = document["entry"][0]["resource"]
     seen.figures["bytes"] = fetched["bytes"]
