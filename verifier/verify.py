@@ -216,17 +216,23 @@ def _signed_at(key: Key, text: str, signature: bytes) -> datetime:
 
 @dataclass(frozen=True)
 class Access:
-    """One access of the report: its place, what was recorded, how it joins its person's chain, the proof."""
+    """One access of the report: its place, what was recorded, how it joins its person's chain, the proof.
+
+    What was recorded may be withheld by law for a time (EHDS article 9(3)); the link still proves the access.
+    """
 
     index: int
-    entry: bytes
+    entry: bytes | None
     link: str | None
     proof: list[bytes]
 
     @property
     def leaf(self) -> bytes:
         """The hash of the leaf: of the entry, or of the link that commits to the entry."""
-        return sha256(b"\x00", self.entry if self.link is None else self.link.encode())
+        committed = self.entry if self.link is None else self.link.encode()
+        if committed is None:
+            raise Unreadable(f"Access {self.index} has neither what was recorded nor a link to it.")
+        return sha256(b"\x00", committed)
 
 
 @dataclass(frozen=True)
@@ -293,6 +299,13 @@ def verify_report(report: Any, log: Key | None, witnesses: Sequence[Key], quorum
     )
     if report.get("unsigned") or report.get("before"):
         sentences.append("MORE: the node has newer or older accesses that are not in this file.")
+    withheld = _field(report, "withheld_before_links", int, 0)
+    withheld += sum(access.entry is None for access in accesses)
+    if withheld:
+        sentences.append(
+            f"WITHHELD: of {withheld} accesses the node does not say now whose they are. The law lets it in "
+            "exceptional cases, for a time (EHDS article 9(3)); ask its data protection officer."
+        )
     complete = _check_completeness(report, accesses, checkpoint)
     return Verdict([*sentences, complete.sentence], complete.is_shown)
 
@@ -337,7 +350,7 @@ def _check_completeness(
     chains: dict[str, list[tuple[Link, Access]]] = {}
     for access in sorted(accesses, key=lambda access: access.index)[len(older) :]:
         link = _link(access)
-        if link.entry != sha256(access.entry):
+        if access.entry is not None and link.entry != sha256(access.entry):
             raise Forged(f"Access {access.index} is not the record that the log committed to.")
         chains.setdefault(link.person.hex(), []).append((link, access))
     proofs = _field(report, "persons", dict)
@@ -349,10 +362,11 @@ def _check_completeness(
         return Completeness(
             False, f"IN PART: accesses {numbers} are all there, older ones are not in this file."
         )
-    if older:
+    unnumbered = len(older) + report.get("withheld_before_links", 0)
+    if unnumbered:
         return Completeness(
             False,
-            f"IN PART: accesses {numbers} are all there. {len(older)} older ones have no number, "
+            f"IN PART: accesses {numbers} are all there. {unnumbered} older ones have no number, "
             "since the log began to number later; whether one of those is missing is not shown.",
         )
     return Completeness(True, f"COMPLETE: accesses {numbers} are all there, up to the checkpoint.")
@@ -416,11 +430,12 @@ def _access(found: Any) -> Access:
     if not isinstance(link, str | None):
         raise Unreadable("An access of the report has a link that is no text.")
     hashes = [_bytes_of(each, "a hash") for each in _field(found, "hashes", list)]
-    return Access(index, _bytes_of(_field(found, "entry", str), "an entry"), link, hashes)
+    entry = None if "withheld_until" in found else _bytes_of(_field(found, "entry", str), "an entry")
+    return Access(index, entry, link, hashes)
 
 
-def _field(found: dict[str, Any], name: str, kind: type) -> Any:
-    value = found.get(name)
+def _field(found: dict[str, Any], name: str, kind: type, absent: Any = None) -> Any:
+    value = found.get(name, absent)
     if type(value) is not kind:
         raise Unreadable(f"The report's {name} is missing or of the wrong kind.")
     return value
@@ -454,8 +469,10 @@ def _report_of(path: Path) -> Any:
         raise Unreadable(f"{path} cannot be read as a report.") from error
 
 
-def _told(entry: bytes) -> str:
+def _told(entry: bytes | None) -> str:
     """Return an entry in one line: what was recorded, none of it able to steer the terminal."""
+    if entry is None:
+        return "withheld"
     try:
         leaf = json.loads(entry)["leaf"]
         words = [str(leaf[name]) for name in TOLD if leaf.get(name)]

@@ -15,6 +15,7 @@ from salus.store.ledger import decode_entry, leaf_in
 from salus.store.postgres import Connection, Database
 from salus.store.sealing import seal_of
 from salus.store.sequencer import nodes_of
+from salus.store.withholding import Withheld, withheld_from
 
 _PAGE = """
 SELECT page.arrival, page.entry, leaf_index.index
@@ -43,13 +44,15 @@ class LoggedAccess(msgspec.Struct, frozen=True):
         arrival: names the line; pages go on below it.
         index: its place in the Merkle log, None for the moment before it is sequenced.
         leaf: who, what, why.
-        entry: the bytes that the log hashes; with the proof they show that the line is genuine.
+        entry: the bytes whose hash the log commits to; with the proof they show that the line is genuine.
+        withheld_until: until when its author is withheld, and `entry` empty; None where they are told.
     """
 
     arrival: int
     index: int | None
     leaf: Leaf
     entry: bytes
+    withheld_until: datetime | None = None
 
 
 async def access_log(
@@ -66,10 +69,18 @@ async def access_log(
     async with database.reading(grant) as connection:
         rows = await connection.fetch(_PAGE, records, _NEWEST if before is None else before, count)
         opened = [seal_of(connection).open(row["entry"]) for row in rows]
+        withheld = await withheld_from(grant, connection, records)
     return [
-        LoggedAccess(row["arrival"], row["index"], decode_entry(entry), entry)
+        _logged(row["arrival"], row["index"], entry, withheld)
         for row, entry in zip(rows, opened, strict=True)
     ]
+
+
+def _logged(arrival: int, index: int | None, entry: bytes, withheld: Withheld) -> LoggedAccess:
+    leaf = decode_entry(entry)
+    until = withheld.until_of(leaf)
+    shown = entry if until is None else b""
+    return LoggedAccess(arrival, index, withheld.shown(leaf), shown, until)
 
 
 async def leaves_from(grant: Grant, connection: Connection, index: int, count: int) -> list[tuple[int, Leaf]]:

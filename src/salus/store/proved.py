@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 
 import asyncpg
 import msgspec
@@ -11,9 +12,11 @@ from salus.core.access import Grant
 from salus.standards.merkle.link import NO_LEAF, Link, pseudonym
 from salus.standards.merkle.persons import Person
 from salus.store.access_log import inclusion_proofs
+from salus.store.ledger import decode_entry
 from salus.store.person_map import map_proofs
 from salus.store.postgres import Database
 from salus.store.sealing import seal_of
+from salus.store.withholding import withheld_from
 
 _LAST = "SELECT size, note, settled FROM checkpoint ORDER BY size DESC LIMIT 1"
 _ACCESSES = """
@@ -34,12 +37,21 @@ _EMPTY_LOG = (0, "", 0)
 
 
 class ProvedAccess(msgspec.Struct, frozen=True):
-    """An access in the log: index, bytes of its record, link (None before links began), inclusion proof."""
+    """An access in the log.
+
+    Args:
+        index: in the log.
+        entry: the bytes of its record; empty where its author is withheld.
+        link: None before links began.
+        hashes: the inclusion proof.
+        withheld_until: until when, None where it is told.
+    """
 
     index: int
     entry: bytes
     link: str | None
     hashes: list[bytes]
+    withheld_until: datetime | None = None
 
 
 class ProvedAccesses(msgspec.Struct, frozen=True):
@@ -50,6 +62,7 @@ class ProvedAccesses(msgspec.Struct, frozen=True):
         note: the checkpoint.
         unsigned: accesses that are too new for it.
         accesses: the newest first.
+        withheld_before_links: accesses that are withheld, and have no link by which to prove them.
         following: an index below which there are older ones, None where there are none.
         persons: pseudonym to the siblings that prove where its chain ends.
     """
@@ -60,6 +73,7 @@ class ProvedAccesses(msgspec.Struct, frozen=True):
     accesses: list[ProvedAccess]
     following: int | None
     persons: dict[bytes, list[bytes]]
+    withheld_before_links: int = 0
 
 
 async def proved_accesses(
@@ -82,21 +96,32 @@ async def proved_accesses(
         rows = await connection.fetch(_ACCESSES, records, below, count + 1)
         unsigned = await connection.fetchval(_NEWER, records, settled, size)
         entries = {row["index"]: seal_of(connection).open(row["entry"]) for row in rows}
+        withheld = await withheld_from(grant, connection, records)
     shown = rows[:count]
     links = _links(rows, names, entries)
-    proofs = await inclusion_proofs(database, [row["index"] for row in shown], size)
+    until = {row["index"]: withheld.until_of(decode_entry(entries[row["index"]])) for row in shown}
+    # Without a link the leaf is the record itself, which cannot be withheld and proved.
+    proved = [row for row in shown if until[row["index"]] is None or links[row["index"]] is not None]
+    proofs = await inclusion_proofs(database, [row["index"] for row in proved], size)
     told = {names[row["patient"]] for row in shown if row["count"] is not None}
     return ProvedAccesses(
         size,
         note,
         unsigned,
         [
-            ProvedAccess(row["index"], entries[row["index"]], links[row["index"]], proof)
-            for row, proof in zip(shown, proofs, strict=True)
+            _proved(row["index"], entries[row["index"]], links[row["index"]], proof, until[row["index"]])
+            for row, proof in zip(proved, proofs, strict=True)
         ],
         shown[-1]["index"] if len(rows) > count else None,
         {name: siblings for name, (_, siblings) in ends.items() if name in told} if before is None else {},
+        len(shown) - len(proved),
     )
+
+
+def _proved(
+    index: int, entry: bytes, link: str | None, hashes: list[bytes], until: datetime | None
+) -> ProvedAccess:
+    return ProvedAccess(index, entry if until is None else b"", link, hashes, until)
 
 
 async def _checkpoint_and_ends(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from salus.core.access import Grant, Leaf
 from salus.store.ledger import leaf_in
 from salus.store.postgres import Database
+from salus.store.withholding import withheld_from
 
 _OF_PATIENTS = """
 SELECT entry FROM leaf
@@ -29,4 +30,6 @@ async def leaves_of_request(grant: Grant, database: Database, request: str) -> l
         else:
             rows = await connection.fetch(_OF_PATIENTS, needle, request, sorted(grant.patients))
         leaves = [leaf_in(connection, row["entry"]) for row in rows]
-    return [leaf for leaf in leaves if leaf.request == request]
+        withheld = await withheld_from(grant, connection, sorted(grant.patients or ()))
+    # The request's id would tell whose it was, to who has seen it elsewhere.
+    return [leaf for leaf in leaves if leaf.request == request and withheld.until_of(leaf) is None]

@@ -53,6 +53,7 @@ async def access_report(
         "unsigned": found.unsigned,
         "before": found.following,
         "accesses": [_told(each) for each in found.accesses],
+        "withheld_before_links": found.withheld_before_links,
     }
     if found.persons:
         report["persons"] = {
@@ -62,7 +63,11 @@ async def access_report(
 
 
 def _told(access: ProvedAccess) -> dict[str, Any]:  # values of several plain types
-    told: dict[str, Any] = {"index": access.index, "entry": base64_of(access.entry)}
+    told: dict[str, Any] = {"index": access.index}
+    if access.withheld_until is None:
+        told["entry"] = base64_of(access.entry)
+    else:
+        told["withheld_until"] = access.withheld_until.isoformat()
     if access.link is not None:
         told["link"] = access.link
     return told | {"hashes": [base64_of(each) for each in access.hashes]}

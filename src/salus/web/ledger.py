@@ -33,7 +33,7 @@ from salus.trust.explain import explain_to_citizen
 from salus.trust.identity import authenticate
 from salus.trust.keys import NodeKeys
 from salus.trust.policy import AccessRequest
-from salus.web import witness
+from salus.web import withholdings, witness
 from salus.web.access_report import access_report, base64_of
 from salus.web.addresses import find, methods_of
 from salus.web.own_record import enter_own
@@ -59,7 +59,8 @@ def face(services: Services) -> Face:
         answer = await handler(services, Request(scope, receive))
         await answer(scope, receive, send)
 
-    return Face(("/ledger",), application, methods_of(ADDRESSES), set(ADDRESSES) - OWN)
+    public = set(ADDRESSES) - OWN - set(withholdings.ADDRESSES)
+    return Face(("/ledger",), application, methods_of(ADDRESSES), public)
 
 
 def signer_of(base_url: str, keys: NodeKeys) -> Signer:
@@ -163,7 +164,8 @@ def shown(logged: LoggedAccess) -> dict[str, Any]:  # values of several plain ty
         "outcome": leaf.outcome.value,
         "arrival": logged.arrival,
         "index": logged.index,
-        "entry": base64_of(logged.entry),
+        "entry": base64_of(logged.entry) or None,
+        "withheld_until": None if logged.withheld_until is None else logged.withheld_until.isoformat(),
     }
 
 
@@ -189,4 +191,5 @@ ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
     "/ledger/report": {"GET": _report},
     "/ledger/explain": {"GET": _explain},
     **witness.ADDRESSES,
+    **withholdings.ADDRESSES,
 }

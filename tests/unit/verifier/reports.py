@@ -161,6 +161,14 @@ def with_access(report, place, **fields):
     return copy
 
 
+def withheld(report, *places):
+    copy = changed(report)
+    for place in places:
+        del copy["accesses"][place]["entry"]
+        copy["accesses"][place]["withheld_until"] = "2026-12-24T09:00:00+00:00"
+    return copy
+
+
 GENUINE, COMPLETE = genuine_report(), complete_report()
 CASES = {
     "genuine": (GENUINE, 3),
@@ -177,6 +185,15 @@ CASES = {
     "numbers begin before said": (complete_report(said="3"), 1),
     "numbers begin nowhere": (complete_report(said="-1"), 1),
     "there are older ones": (changed(COMPLETE, before=2), 3),
+    "one withheld": (withheld(COMPLETE, 1), 0),
+    "all withheld": (withheld(COMPLETE, 0, 1, 2, 3), 0),
+    "one withheld and one left out": (without(withheld(COMPLETE, 1), 2), 1),
+    "withheld, with a link of another number": (
+        with_access(withheld(COMPLETE, 1), 1, link=COMPLETE["accesses"][2]["link"]), 1,
+    ),
+    "withheld without a link": (withheld(GENUINE, 1), 2),
+    "some withheld from before numbers": (changed(COMPLETE, withheld_before_links=2), 3),
+    "withheld is no number": (changed(COMPLETE, withheld_before_links="2"), 2),
     "newest left out": (without(COMPLETE, 3), 1),
     "middle left out": (without(COMPLETE, 1), 1),
     "a second person left out": (without(complete_report((ANA, EVA)), 3), 1),

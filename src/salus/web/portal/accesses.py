@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
@@ -15,6 +16,7 @@ from salus.standards.merkle.proof import verify_inclusion
 from salus.standards.merkle.tree import leaf_hash
 from salus.store.access_log import LoggedAccess, access_log
 from salus.store.ledger import decode_entry
+from salus.store.proved import ProvedAccess
 from salus.trust.policy import AccessRequest
 from salus.web.access_report import access_report, own_proved
 from salus.web.ledger import key_of
@@ -59,7 +61,7 @@ async def proof(visit: Visit) -> Response:
         "index": index,
         "size": checkpoint.size,
         "holds": holds,
-        "sentence": sentence(decode_entry(access.entry)),
+        "sentence": _said(access),
         "entry": access.entry.decode(),
         "link": access.link,
         "leaf_hash": digest.hex(),
@@ -68,6 +70,12 @@ async def proof(visit: Visit) -> Response:
         "note": found.note,
     }
     return visit.show("proof.html", "Is this entry genuine?", proof=shown)
+
+
+def _said(access: ProvedAccess) -> str:
+    if access.withheld_until is not None:
+        return _withheld(access.withheld_until, ENGLISH)
+    return sentence(decode_entry(access.entry))
 
 
 def sentence(leaf: Leaf) -> str:
@@ -105,12 +113,16 @@ async def _own_log(visit: Visit, count: int) -> list[LoggedAccess]:
     return found
 
 
+def _withheld(until: datetime, language: str) -> str:
+    return phrase("withheld-until", language, date=f"{until:%Y-%m-%d}")
+
+
 def _row(logged: LoggedAccess, language: str) -> dict[str, Any]:  # values of several plain types
     leaf = logged.leaf
     did = _word("did", leaf.action, language)
     return {
         "at": leaf.at,
-        "who": leaf.name,
+        "who": leaf.name if logged.withheld_until is None else _withheld(logged.withheld_until, language),
         "role": _word("role", leaf.role, language),
         "place": ", ".join(part for part in (leaf.organisation, leaf.node) if part),
         "did": phrase("did-thing", language, did=did, thing=thing(leaf.what, language)),
