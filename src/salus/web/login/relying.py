@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from salus.core.clock import Clock
-from salus.core.errors import NotAuthenticated, SalusError, SettingsInvalid
+from salus.core.errors import NotAuthenticated, PeerUnavailable, SalusError, SettingsInvalid
 from salus.core.identifiers import new_id
 from salus.core.limits import Limits
 from salus.standards.jose.encoding import read_object
@@ -33,6 +33,8 @@ from salus.trust.login.provider import Provider
 from salus.web.login.outgoing import get, post
 
 KEPT = timedelta(hours=1)
+REST = timedelta(seconds=5)
+"""After a provider was out of reach: whoever waits for it would wait in line."""
 PAUSE = timedelta(seconds=30)
 """Between two fetches of the keys that an unknown key id causes."""
 
@@ -73,7 +75,7 @@ class RelyingParty:
         self._secret = secret
         self._metadata: Metadata | None = None
         self._keys: list[Jwk] = []
-        self._learned_at = self._fetched_at = datetime.min.replace(tzinfo=clock().tzinfo)
+        self._learned_at = self._fetched_at = self._missed_at = datetime.min.replace(tzinfo=UTC)
         self._turn = asyncio.Lock()
 
     async def metadata(self) -> Metadata:
@@ -85,8 +87,7 @@ class RelyingParty:
         """
         async with self._turn:
             if self._metadata is None or self._clock() - self._learned_at > KEPT:
-                address = discovery_address(self.provider.issuer)
-                body = await get(self._client, self._limits, address)
+                body = await self._fetch(discovery_address(self.provider.issuer))
                 self._metadata = read_metadata(body, self.provider.issuer)
                 self._learned_at = self._clock()
             return self._metadata
@@ -149,9 +150,20 @@ class RelyingParty:
             age = self._clock() - self._fetched_at
             is_known = any(key.get("kid") == kid for key in self._keys) or (not kid and bool(self._keys))
             if age > KEPT or (not is_known and age > PAUSE):
-                self._keys = read_keys(await get(self._client, self._limits, metadata.jwks_uri))
+                self._keys = read_keys(await self._fetch(metadata.jwks_uri))
                 self._fetched_at = self._clock()
             return self._keys
+
+    async def _fetch(self, address: str) -> bytes:
+        """Return what the provider answers; for some seconds after it was out of reach, do not ask again."""
+        if self._clock() - self._missed_at < REST:
+            host = httpx.URL(address).host
+            raise PeerUnavailable(f"{host} was out of reach a moment ago; try again in some seconds")
+        try:
+            return await get(self._client, self._limits, address)
+        except PeerUnavailable:
+            self._missed_at = self._clock()
+            raise
 
     async def _userinfo(
         self, metadata: Metadata, access_token: str, claims: dict[str, Any]
