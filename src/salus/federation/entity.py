@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey
 from salus.core.errors import MalformedContent, NotAuthenticated
 from salus.federation.membership_list import Member, check_member
 from salus.standards.openid_federation.chain import TrustChain
-from salus.standards.openid_federation.statement import Metadata, Statement, sign_statement
+from salus.standards.openid_federation.statement import Metadata, Statement, key_set, sign_statement
 from salus.standards.openid_federation.trust_mark import verify_trust_mark
 from salus.standards.smart import assertion, dpop
 
@@ -118,10 +118,10 @@ def vouched_for(
         now=now,
         skew_seconds=skew_seconds,
     )
-    keys = chain.metadata.get("oauth_client", {}).get("jwks", {}).get("keys")
+    keys = key_set(chain.metadata.get("oauth_client", {}).get("jwks"))
+    found = msgspec.structs.replace(listed, keys=list(keys))
     try:
-        found = msgspec.structs.replace(listed, keys=msgspec.convert(keys, list[dict[str, Any]]))
         check_member(found)
-    except (msgspec.ValidationError, MalformedContent) as error:
+    except MalformedContent as error:
         raise NotAuthenticated(f"the keys of node {listed.node[:80]} cannot be read") from error
     return found
