@@ -34,6 +34,7 @@ from salus.web.fhir import authorship, bodies, growing, patching, provenance, su
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.negotiation import body_format
 from salus.web.fhir.request import FhirRequest, read_body
+from salus.web.fhir.succeeded import keep_succeeded
 from salus.web.services import Services
 
 ACTIONS = {"POST": Action.CREATE, "PUT": Action.UPDATE, "PATCH": Action.UPDATE, "DELETE": Action.DELETE}
@@ -104,7 +105,10 @@ def check_authors(caller: Caller, resource: Resource) -> None:
 def _rules(
     own_bases: tuple[str, ...], search_key: bytes, integrity: bool, limits: Limits, country: str
 ) -> Rules:
-    obey = partial(keep_prescriptions, country=country)
+    async def obey(here: Here, operations: list[Operation]) -> list[Operation]:
+        await keep_succeeded(here, operations)
+        return await keep_prescriptions(here, operations, country=country)
+
     return Rules(
         own_bases[0],
         own_bases,

@@ -125,6 +125,20 @@ async def test_what_is_no_publication_of_one_document_is_created_as_it_came(door
     assert status in (403, 422), refused
 
 
+async def test_what_was_replaced_does_not_become_current_by_an_update(door):
+    _, january = await published(door, report(1))
+    replaces = {"code": "replaces", "target": {"reference": f"DocumentReference/{january['id']}"}}
+    await published(door, report(2, relatesTo=[replaces]))
+    path = f"/DocumentReference/{january['id']}"
+    replaced = (await door("GET", path)).json()
+    assert replaced["status"] == "superseded"
+    answer = await door("PUT", path, replaced | {"status": "current"})
+    assert answer.status_code == 409
+    assert "publish the document that is right" in answer.text
+    described = await door("PUT", path, replaced | {"description": "January"})
+    assert (described.status_code, described.json()["status"]) == (200, "superseded")
+
+
 def letter_about(**patient):
     urn = "urn:uuid:00000000-0000-4000-8000-00000000000"
     composition = {
