@@ -12,6 +12,7 @@ from tests.flow.test_login import NUMBER, OTHER, Clock, operator, patient, sessi
 from tests.flow.test_portal import form_token
 
 from salus.cli.node import make_node
+from salus.core.errors import SettingsInvalid
 from salus.node import open_services
 from salus.settings import Settings
 from salus.standards.openid4vp.response import seal_answer
@@ -225,6 +226,31 @@ async def test_a_status_list_that_cannot_be_fetched_lets_nobody_in(node):
         assert (
             await post(http, request, {"pid": bound(world, request, world.pid(NUMBER))})
         ).status_code == 400
+
+
+async def test_a_registered_verifier_shows_its_registration(node, tmp_path):
+    from salus.standards.jose.compact import unverified
+    from salus.web.login.verifier import open_verifier
+
+    (tmp_path / "wallet" / "registration.jwt").write_text("a.b.c\n")
+    registered = msgspec.structs.replace(
+        node.services.wallet, registration_file="wallet/registration.jwt", scheme="haip-vp"
+    )
+    services = msgspec.structs.replace(node.services, wallet=registered)
+    application = assemble([wallet_face(services)], limits=services.limits, secure=False)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url=BASE) as browser:
+        page = await browser.get("/wallet")
+        page = await browser.post("/wallet", data={"csrf": form_token(page), "where": "here"})
+        page = await browser.get("/wallet/ask")
+        address = re.search(r'request_uri=([^"]+)"', page.text).group(1)
+        assert "haip-vp://?client_id=" in page.text
+        token = (await browser.get(httpx.QueryParams(f"u={address}")["u"])).text
+    assert unverified(token, size_max=100_000).claims["verifier_info"] == [
+        {"format": "registration_cert", "data": "a.b.c"}
+    ]
+    (tmp_path / "wallet" / "registration.jwt").write_text("no token")
+    with pytest.raises(SettingsInvalid, match="registration certificate"):
+        open_verifier(registered, tmp_path)
 
 
 async def test_what_is_no_answer_is_refused(node):

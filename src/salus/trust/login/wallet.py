@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -28,6 +28,11 @@ PID, WORK = "pid", "work"
 NAMES = ("given_name", "family_name")
 UNREVOCABLE_LIFE = timedelta(hours=24)
 """A credential that nobody can revoke counts only where it ends so soon (HAIP 1.0; ARF, topic 7)."""
+
+
+Scheme = Annotated[
+    str, msgspec.Meta(pattern="^[a-z][a-z0-9+.-]{1,40}$", description="a scheme of addresses, without ://")
+]
 
 
 class WalletIssuer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -71,6 +76,8 @@ class Wallet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         key_file: the private key of the first (PEM).
         identification: person identification data.
         profession: attestations of work; None where nobody logs in to work by a wallet.
+        registration_file: the registration certificate (a signed token), below the node's folder; "" without.
+        scheme: of addresses that open wallets.
         cross_device: whether a wallet on another device may be used, by a QR code.
     """
 
@@ -79,6 +86,8 @@ class Wallet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     identification: Identification
     profession: Profession | None = None
     cross_device: bool = True
+    registration_file: str = ""
+    scheme: Scheme = "openid4vp"
 
 
 def check_wallet(wallet: Wallet | None) -> None:

@@ -13,6 +13,7 @@ from joserfc.jwk import ECKey
 
 from salus.core.errors import NotAuthenticated, SettingsInvalid
 from salus.standards.jose.keys import Jwk
+from salus.standards.jose.signature import COMPACT
 from salus.standards.openid.metadata import read_keys
 from salus.standards.sdjwt.credential import Issuers
 from salus.trust.login.wallet import Wallet, WalletIssuer
@@ -37,6 +38,7 @@ class Verifier(msgspec.Struct, frozen=True):
         key: private, of the access certificate.
         chain: the access certificate and those above it, without the anchor.
         pid, work: who may issue identification and attestations of work.
+        registration: this node's registration certificate, "" without one.
     """
 
     wallet: Wallet
@@ -44,6 +46,12 @@ class Verifier(msgspec.Struct, frozen=True):
     chain: tuple[Certificate, ...]
     pid: Trusted
     work: Trusted
+    registration: str = ""
+
+    @property
+    def info(self) -> list[dict[str, str]]:
+        """Return what requests say of this node besides (OpenID4VP 1.0 section 5.1, `verifier_info`)."""
+        return [{"format": "registration_cert", "data": self.registration}] if self.registration else []
 
 
 def open_verifier(wallet: Wallet, data: Path) -> Verifier:
@@ -59,6 +67,7 @@ def open_verifier(wallet: Wallet, data: Path) -> Verifier:
         chain=_certificates(data / wallet.certificates_file),
         pid=_trusted(wallet.identification.issuers, data),
         work=_trusted(profession.issuers if profession else (), data),
+        registration=_registration(data / wallet.registration_file) if wallet.registration_file else "",
     )
 
 
@@ -75,6 +84,13 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise SettingsInvalid(f"{path}, which [wallet] names, cannot be read: {error.strerror}") from error
+
+
+def _registration(path: Path) -> str:
+    text = _read(path).decode("ascii", "replace").strip()
+    if not COMPACT.fullmatch(text):
+        raise SettingsInvalid(f"{path} must hold a registration certificate: one signed token (JWT)")
+    return text
 
 
 def _keys(path: Path) -> list[Jwk]:

@@ -32,7 +32,6 @@ from salus.web.login.verifier import Verifier
 from salus.web.services import Services
 
 LIFE = timedelta(minutes=5)
-SCHEME = "openid4vp://"
 NUMBER_DIGITS = 6
 
 
@@ -85,10 +84,11 @@ class Desk:
         )
         return begun
 
-    def address_for(self, login: str, scheme: str = SCHEME) -> str:
-        """Return the address that opens a wallet."""
+    def address_for(self, login: str, start: str = "") -> str:
+        """Return the address that opens a wallet: that of the settings' scheme, or another one's start."""
         client = quote(client_id_of(self.verifier.chain[0]), safe="")
-        return f"{scheme}?client_id={client}&request_uri={quote(self._base(login, 'request'), safe='')}"
+        start = start or f"{self.verifier.wallet.scheme}://"
+        return f"{start}?client_id={client}&request_uri={quote(self._base(login, 'request'), safe='')}"
 
     async def find(self, login: str) -> tuple[Asked, wallet_logins.WalletLogin] | None:
         """Return what was asked in a log-in, None when there is none, or it has expired."""
@@ -101,7 +101,9 @@ class Desk:
         if found is None or found[1].answered:
             return None
         now = self._services.clock().timestamp()
-        return sign_request(self._request(login, found[0]), self.verifier.key, self.verifier.chain, now=now)
+        verifier = self.verifier
+        request = self._request(login, found[0])
+        return sign_request(request, verifier.key, verifier.chain, now=now, verifier_info=verifier.info)
 
     async def answer(self, login: str, token: str) -> str:
         """Take a wallet's answer; return where its owner is to go on.
