@@ -111,6 +111,53 @@ async def test_the_summary_is_a_document(door):
     assert (await door("GET", "/Patient/none/$summary")).status_code == 404
 
 
+IPS = "http://hl7.org/fhir/uv/ips/StructureDefinition"
+EPS = "http://hl7.eu/fhir/eps/StructureDefinition"
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        f"{IPS}/Composition-uv-ips",
+        f"{IPS}/Bundle-uv-ips|2.0.1",
+        f"{EPS}/composition-eu-eps",
+        f"{EPS}/bundle-eu-eps",
+    ],
+)
+async def test_a_summary_is_asked_for_by_the_profiles_it_keeps(door, profile):
+    await record(door, notes=0)
+    assert (await door("GET", f"/Patient/1/$summary?profile={profile}")).json()["type"] == "document"
+    sent = {"resourceType": "Parameters", "parameter": [{"name": "profile", "valueCanonical": profile}]}
+    assert (await door("POST", "/Patient/1/$summary", sent)).status_code == 200
+    for other in ("http://foo", f"{IPS}/Bundle-uv-ips|1.0.0"):
+        refused = await door("GET", f"/Patient/1/$summary?profile={other}")
+        assert refused.status_code == 400
+        assert f"{IPS}/Composition-uv-ips" in texts(refused)[0]
+
+
+async def test_a_summary_is_found_by_an_identifier_that_one_patient_has(door):
+    for name, values in {"1": ["a", "both"], "2": ["b", "both"]}.items():
+        identifiers = [{"system": "urn:p", "value": value} for value in values]
+        await door.operator("PUT", f"/Patient/{name}", {**PATIENT, "id": name, "identifier": identifiers})
+    answers = {
+        value: await door("GET", f"/Patient/$summary?identifier=urn:p%7C{value}")
+        for value in ("b", "both", "c")
+    }
+    assert {value: answer.status_code for value, answer in answers.items()} == {
+        "b": 200,
+        "both": 409,
+        "c": 404,
+    }
+    patient = answers["b"].json()["entry"][1]["resource"]
+    assert [one["value"] for one in patient["identifier"]] == ["b", "both"]
+    sent = {"resourceType": "Parameters", "parameter": [{"name": "identifier", "valueString": "urn:p|a"}]}
+    assert (await door("POST", "/Patient/$summary", sent)).status_code == 200
+    own = await door.citizen("GET", "/Patient/$summary?identifier=urn:p%7Cb", patient="1")
+    assert own.status_code == 404
+    for path in ("/Patient/$summary", "/Patient/1/$summary?identifier=urn:p%7Ca"):
+        assert (await door("GET", path)).status_code == 400, path
+
+
 async def exported(door, path, **more):
     started = await door.operator("GET", path, headers=EXPORT, **more)
     assert (started.status_code, started.content) == (202, b"")
