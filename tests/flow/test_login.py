@@ -26,7 +26,8 @@ BASE = "http://127.0.0.1:9"
 SYSTEM = "https://fhir.ee/sid/pid/est/ni"
 NUMBER, OTHER = "49403136526", "37605030299"
 LEVELS = {"high": Assurance.HIGH, "mid": Assurance.SUBSTANTIAL}
-WORK = ProfessionalClaims(claim="job", roles={"doctor": Role.CLINICIAN}, organisation="employer")
+ROLES = {"doctor": Role.CLINICIAN, "clerk": Role.DESK}
+WORK = ProfessionalClaims(claim="job", roles=ROLES, organisation="employer")
 PROVIDERS = tuple(
     Provider(
         id=name, name=f"Provider {name}", issuer=f"https://{host}", client_id="salus", assurance=LEVELS,
@@ -291,6 +292,30 @@ async def test_a_code_of_the_desk_binds_an_account_once(node):
         again = await browser.post("/login/link", data={"csrf": form_token(page), "code": code})
         assert again.status_code == 403
         assert (await browser.get("/record")).headers["location"] == "/login"
+
+
+async def test_a_clerk_who_has_seen_a_person_gives_them_a_code(node):
+    node.provider.claims = {"sub": "c-1", "job": "clerk", "employer": "Clinic", "name": "Kim Clerk"}
+    async with node.browser() as clerk, node.browser() as ana:
+        answer = await log_in(node, clerk, query="as=professional")
+        assert answer.headers["location"] == "/login/desk?language=en"
+        page = await clerk.get("/login/desk")
+        for number in ("38001085718", "x,y"):
+            form = {"csrf": form_token(page), "identifier": number}
+            assert (await clerk.post("/login/desk", data=form)).status_code == 422
+        page = await clerk.post("/login/desk", data={"csrf": form_token(page), "identifier": NUMBER})
+        assert "Is this the person" in page.text
+        assert 'name="patient" value="ana"' in page.text
+        page = await clerk.post("/login/desk", data={"csrf": form_token(page), "patient": "ana"})
+        code = re.search(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", page.text).group()
+        for path in ("/record", "/patient"):
+            assert (await clerk.get(path)).status_code == 403
+        node.provider.claims = {}
+        page = await come_back(node, ana)
+        await ana.post("/login/link", data={"csrf": form_token(page), "code": code})
+        assert session_of(node, ana).patient == "ana"
+        assert (await ana.get("/login/desk")).status_code == 403
+        assert "Kim Clerk" in (await ana.get("/accesses?language=en")).text
 
 
 async def test_a_number_of_another_person_opens_neither_record(node):

@@ -11,7 +11,7 @@ import pytest
 
 from salus.cli.main import main
 from salus.cli.node import make_node
-from salus.core.access import Purpose, Role
+from salus.core.access import Assurance, Purpose, Role
 from salus.node import open_node, open_services, watch_ledger
 from salus.settings import Settings
 from salus.store.ledger import leaf_in
@@ -359,3 +359,16 @@ async def test_another_process_knows_within_a_second(node, ask, ana, folder, clo
             while "ana" not in other.standing.persons:  # noqa: ASYNC110  (another process's work)
                 await asyncio.sleep(0.01)
         assert other.standing.persons["ana"].opted_out == {"exchange"}
+
+
+@pytest.mark.clause("EHDS 16")
+async def test_what_needs_a_surer_log_in_says_which(ask, ana):
+    low, substantial = {"assurance": Assurance.LOW}, {"assurance": Assurance.SUBSTANTIAL}
+    assert (
+        "of level substantial; this log-in is low" in (await ask("GET", "/notices", Role.CITIZEN, **low)).text
+    )
+    assert (await ask("GET", "/notices", Role.CITIZEN, **substantial)).status_code == 200
+    refused = await ask("GET", "/proxies", Role.CITIZEN, **substantial)
+    assert (refused.status_code, "of level high" in refused.text) == (403, True)
+    high = {"assurance": Assurance.HIGH}
+    assert (await ask("GET", "/proxies", Role.CITIZEN, **high)).status_code == 200

@@ -75,6 +75,14 @@ class AccessRefused(SalusError):
     issue, status = "forbidden", 403
 
 
+class NotSureEnough(AccessRefused):
+    """The log-in is not sure enough for this; `needed` is the least level of assurance (eIDAS)."""
+
+    def __init__(self, message: str, needed: str) -> None:
+        super().__init__(message)
+        self.needed = needed
+
+
 class NotFound(SalusError):
     """There is no such thing, or the caller may not know that there is."""
 

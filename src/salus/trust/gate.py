@@ -16,14 +16,15 @@ import msgspec
 
 from salus.core.access import READS, Action, Caller, Grant, Leaf, Outcome
 from salus.core.clock import Clock
-from salus.core.errors import AccessRefused, NotFound
+from salus.core.errors import AccessRefused, NotFound, NotSureEnough
 from salus.store.journal import Journal
 from salus.store.ledger import leaf_of
 from salus.trust.audiences import audiences_of
+from salus.trust.circumstances import needed_assurance
 from salus.trust.facts import ORDINARY, Facts
 from salus.trust.jurisdictions.law import NEUTRAL, Jurisdiction, jurisdiction_of
 from salus.trust.policy import AccessRequest, Decision, Obligation, decide
-from salus.trust.refusing import refusal
+from salus.trust.refusing import WEAK, refusal
 
 
 def request_id() -> str:
@@ -142,7 +143,7 @@ class Access:
             self.grant.patients is not None and self.grant.patients <= decision.patients
         )
         if not (decision.permitted and within):
-            raise _refused(self.grant.caller, request, decision, self.grant.request)
+            raise _refused(self.grant.caller, request, decision, self.grant.request, self._gatehouse.law)
 
     async def settle(self) -> None:
         """Make what was recorded so far durable now: for an answer that leaves in pieces."""
@@ -225,7 +226,7 @@ class Passage:
                 access._settled = True
                 self._access = access
                 return access
-            raise _refused(self._caller, self._request, decision, grant.request)
+            raise _refused(self._caller, self._request, decision, grant.request, self._gatehouse.law)
         self._access = access
         return access
 
@@ -275,12 +276,15 @@ def _marks(obligations: frozenset[Obligation], veiled: bool) -> tuple[str, ...]:
 
 
 def _refused(
-    caller: Caller, request: AccessRequest, decision: Decision, request_id: str
+    caller: Caller, request: AccessRequest, decision: Decision, request_id: str, law: Jurisdiction
 ) -> AccessRefused | NotFound:
     """Return the error of a refusal: the store's own for what is not there, where it must look absent."""
     if decision.absent:
         return NotFound(f"There is no {request.what} that this access may see.")
-    return AccessRefused(refusal(caller, request, decision, request_id))
+    message = refusal(caller, request, decision, request_id, law)
+    if decision.rule == WEAK:
+        return NotSureEnough(message, needed_assurance(caller, request.type, law).value)
+    return AccessRefused(message)
 
 
 def enter(gatehouse: Gatehouse, caller: Caller, request: AccessRequest, facts: Facts = ORDINARY) -> Passage:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from functools import cache
 
-from salus.core.access import Action, Caller, Purpose, Role
+from salus.core.access import Action, Assurance, Caller, Purpose, Role
 from salus.core.refusal import may_not
+from salus.trust.circumstances import needed_assurance
+from salus.trust.jurisdictions.law import Jurisdiction
 from salus.trust.policy import AccessRequest, Decision, rules
 from salus.trust.scopes import letters_for
 
@@ -23,8 +25,24 @@ _ADVICE = {
 _PEOPLE = (Role.CLINICIAN, Role.PHARMACIST, Role.CITIZEN, Role.OPERATOR, Role.AUDITOR)
 
 
-def refusal(caller: Caller, request: AccessRequest, decision: Decision, request_id: str) -> str:
-    """Return the message of a refused request."""
+WEAK = "log-in-not-sure-enough"
+"""The rule that refuses for want of assurance."""
+
+
+def step_up(caller: Caller, needed: Assurance) -> str:
+    """Return what to do where the log-in is not sure enough, as a clause."""
+    had = f"; this log-in is {caller.assurance.value}" if caller.assurance is not None else ""
+    return f"log in again with a means of identification of level {needed.value}{had}"
+
+
+def refusal(
+    caller: Caller, request: AccessRequest, decision: Decision, request_id: str, law: Jurisdiction
+) -> str:
+    """Return the message of a request that was refused under a law."""
+    if decision.rule == WEAK:
+        advice = step_up(caller, needed_assurance(caller, request.type, law))
+        told = f"{may_not(caller, request.action, request.type)}: {advice}"
+        return f"{told} (rule {decision.rule}, request {request_id})."
     told = f"{may_not(caller, request.action, request.type)}: {_advice(caller, request, decision)}"
     return f"{told} (rule {decision.rule}, request {request_id})."
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from salus.core.access import Caller, Role
-from salus.core.errors import AccessRefused, MalformedContent, SalusError
+from salus.core.errors import AccessRefused, MalformedContent, NotSureEnough, SalusError
 from salus.primary.language import is_reviewed, say
 from salus.web.portal.rendering import page
 from salus.web.portal.session import Sessions, check_form, form_token, keep_form_cookie, visitor
@@ -19,8 +19,6 @@ from salus.web.services import Application, Receive, Scope, Send, Services
 
 FORM_BYTES_MAX = 16 * 1024
 FORM_FIELDS_MAX = 30
-WEAK = "log-in-not-sure-enough"
-"""The rule that refuses for want of assurance (trust/policy.toml)."""
 TITLES = {401: "You are not logged in", 403: "This is not allowed", 404: "There is no such page"}
 
 
@@ -85,8 +83,8 @@ def door(sessions: Sessions, handler: Handler, roles: tuple[Role, ...] = ()) -> 
 def problem(visit: Visit, error: SalusError) -> Response:
     """Return the page that says what went wrong."""
     title = TITLES.get(error.status, "This did not work")
-    is_weak = isinstance(error, AccessRefused) and WEAK in error.message
-    return visit.show("problem.html", title, status=error.status, message=error.message, is_weak=is_weak)
+    least = error.needed if isinstance(error, NotSureEnough) else ""
+    return visit.show("problem.html", title, status=error.status, message=error.message, least=least)
 
 
 async def _answer(visit: Visit, handler: Handler, roles: tuple[Role, ...]) -> Response:
