@@ -156,7 +156,13 @@ async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tup
                 clock=clock,
                 data=data,
                 database=database,
-                gatehouse=Gatehouse(journal, clock, law=law, knows=partial(facts_of, standing, clock, law)),
+                gatehouse=Gatehouse(
+                    journal,
+                    clock,
+                    law=law,
+                    knows=partial(facts_of, standing, clock, law),
+                    country_of=membership.country_of,
+                ),
                 journal=journal,
                 standing=standing,
                 doorkeeper=Doorkeeper(

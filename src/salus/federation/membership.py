@@ -46,6 +46,12 @@ class Membership:
         current = self.current
         return current is not None and current.state(node, now) == "active"
 
+    def country_of(self, node: str) -> str:
+        """Return the country of a node of the list, member still or not; "" for one that it does not name."""
+        current = self.current
+        members = () if current is None else current.members
+        return next((each.country for each in members if each.node == node), "")
+
     def others(self, node: str, now: datetime) -> list[Member]:
         """Return every active member but the given node, in the order of the list."""
         current = self.current

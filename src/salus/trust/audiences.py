@@ -14,8 +14,10 @@ EXCHANGE = "exchange"
 _UNVEILED = frozenset({Role.CITIZEN, Role.OPERATOR, Role.AUDITOR})
 
 
-def audiences_of(caller: Caller, decision: Decision, law: Jurisdiction) -> frozenset[str]:
+def audiences_of(caller: Caller, decision: Decision, law: Jurisdiction, country: str = "") -> frozenset[str]:
     """Return the audiences, from whom a veil may hide, that the caller belongs to under the decision.
+
+    `country` is that of the member node that asks for them, ISO 3166-1 alpha-2; "" for a local caller.
 
     The citizen, and those whom the law lets see all, belong to none. An emergency, which the decision owes a
     second look for, lifts all but `exchange` and `abroad` where the law keeps an opt-out of exchange closed.
@@ -26,10 +28,10 @@ def audiences_of(caller: Caller, decision: Decision, law: Jurisdiction) -> froze
         if law.exchange_opt_out_opened_in_emergency.value:
             return frozenset()
         return frozenset({EXCHANGE, ABROAD} if caller.node is not None else {EXCHANGE})
-    return words_of(caller)
+    return words_of(caller, country)
 
 
-def words_of(caller: Caller) -> frozenset[str]:
+def words_of(caller: Caller, country: str = "") -> frozenset[str]:
     """Return all the audiences that the caller belongs to by what they are, whatever was decided.
 
     Who is neither the citizen nor a proxy counts as a professional: an app and a desk see no more than the
@@ -41,4 +43,6 @@ def words_of(caller: Caller) -> frozenset[str]:
         words.add(f"organisation:{caller.organisation}")
     if caller.node is not None:
         words |= {ABROAD, f"node:{caller.node}"}
+    if country:
+        words.add(f"country:{country}")
     return frozenset(words)

@@ -68,6 +68,7 @@ class Gatehouse(msgspec.Struct, frozen=True):
         law: of the node's country.
         keeps: obligations that somebody has promised to keep; what owes another is refused.
         knows: tells what a decision needs to know besides (`trust.standing`); without, nothing is known.
+        country_of: the country of a member node, ISO 3166-1 alpha-2; "" for one that is not known.
     """
 
     journal: Journal
@@ -76,6 +77,7 @@ class Gatehouse(msgspec.Struct, frozen=True):
     law: Jurisdiction = msgspec.field(default_factory=lambda: jurisdiction_of(NEUTRAL))
     keeps: frozenset[Obligation] = KEPT
     knows: Knows | None = None
+    country_of: Callable[[str], str] = lambda _node: ""
 
     def decide(self, caller: Caller, request: AccessRequest, facts: Facts) -> Decision:
         """Return the policy's decision; a permission whose obligations nobody keeps is a refusal."""
@@ -242,8 +244,13 @@ class Passage:
             types=decision.types,
             narrowed=decision.narrowed,
             marks=_marks(decision.obligations, self._facts.is_veiled_whole) if decision.permitted else (),
-            audiences=audiences_of(self._caller, decision, self._gatehouse.law),
+            audiences=self._audiences(decision),
         )
+
+    def _audiences(self, decision: Decision) -> frozenset[str]:
+        gatehouse, node = self._gatehouse, self._caller.node
+        country = "" if node is None else gatehouse.country_of(node)
+        return audiences_of(self._caller, decision, gatehouse.law, country)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -33,6 +33,7 @@ def test_a_node_without_a_federation_admits_nobody(tmp_path):
     membership = Membership(tmp_path)
     assert membership.current is None
     assert membership.others("ee-1", NOW) == []
+    assert membership.country_of("ee-1") == ""
     with pytest.raises(AccessRefused, match="joined no federation"):
         membership.admitted("ee-1", NOW)
 

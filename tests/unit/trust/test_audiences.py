@@ -3,7 +3,7 @@
 import pytest
 
 from salus.core.access import Action, Purpose, Role
-from salus.trust.audiences import ABROAD, EXCHANGE, PROFESSIONALS, PROXIES, audiences_of
+from salus.trust.audiences import ABROAD, EXCHANGE, PROFESSIONALS, PROXIES, audiences_of, words_of
 from salus.trust.facts import Facts
 from salus.trust.jurisdictions.law import jurisdiction_of
 from salus.trust.policy import AccessRequest, decide
@@ -25,6 +25,7 @@ def test_a_clinician_is_a_professional_of_an_organisation_with_a_purpose(caller)
         "purpose:TREAT",
     }
     assert {ABROAD, "node:EE"} <= _audiences(caller(node="EE"), Facts(), "PT")
+    assert "country:EE" in words_of(caller(node="ee-1"), "EE")
 
 
 @pytest.mark.parametrize("role", ["citizen", "operator", "auditor"])

@@ -46,6 +46,17 @@ async def test_a_read_leaves_one_leaf_per_patient_with_counts(database, gatehous
     assert first.request == "request-1"
 
 
+async def test_a_grant_says_to_which_audiences_of_a_veil_its_caller_belongs(gatehouse, caller):
+    knowing = msgspec.structs.replace(gatehouse, country_of={"ee-1": "EE"}.get)
+    request = AccessRequest(Action.READ, "Observation", "Observation/o", frozenset({"ana"}))
+    async with enter(knowing, caller(node="ee-1"), request) as access:
+        assert {"professionals", "abroad", "node:ee-1", "country:EE"} <= access.grant.audiences
+    async with enter(knowing, caller(), request) as access:
+        assert not any(word.startswith("country:") for word in access.grant.audiences)
+    async with enter(knowing, caller(Role.CITIZEN, patient="ana"), request) as access:
+        assert access.grant.audiences == frozenset()
+
+
 async def test_leaves_sent_off_early_are_written_once_and_before_the_answer_leaves(
     database, gatehouse, caller
 ):
