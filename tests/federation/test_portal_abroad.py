@@ -10,7 +10,9 @@ from tests.federation.conftest import free_port, local_token, put
 from salus.core.access import Role
 from salus.core.limits import Limits
 from salus.web.application import assemble
+from salus.web.login import face as login
 from salus.web.portal import face as portal
+from salus.web.provider import face as provider
 
 NUMBER = "123456789"
 ANA = {
@@ -31,7 +33,8 @@ async def browser(federation):
     """A clinician is logged in at the portal of ee-1."""
     await put(federation.nodes["pt-1"], ANA)
     services = msgspec.structs.replace(federation.nodes["ee-1"].services, demo=True)
-    application = assemble([portal.face(services)], limits=Limits(body_bytes_max=100_000), secure=False)
+    doors = [portal.face(services), login.face(services), provider.face(services)]
+    application = assemble(doors, limits=Limits(body_bytes_max=100_000), secure=False)
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(
         transport=transport, base_url=services.base_url, follow_redirects=True
