@@ -18,7 +18,12 @@ from salus.web.login.records import bind, citizen, whose_record
 from salus.web.portal.session import SESSION_SECONDS, local_path, log_in
 from salus.web.portal.visit import Visit
 
-HOMES = {Role.CITIZEN: "/record", Role.CLINICIAN: "/patient", Role.PHARMACIST: "/patient"}
+HOMES = {
+    Role.CITIZEN: "/record",
+    Role.CLINICIAN: "/patient",
+    Role.PHARMACIST: "/patient",
+    Role.DESK: "/login/desk",
+}
 PURPOSES = {
     Role.CLINICIAN: Purpose.TREATMENT,
     Role.PHARMACIST: Purpose.TREATMENT,

@@ -11,6 +11,7 @@ from starlette.routing import Route, Router
 from salus.core.access import Role
 from salus.core.errors import MalformedContent, NotAuthenticated, NotFound, PeerUnavailable
 from salus.web.login import pages
+from salus.web.login.desk_page import desk
 from salus.web.login.ending import end_by_provider
 from salus.web.login.parties import Parties, parties_of
 from salus.web.portal.face import page_route
@@ -35,6 +36,7 @@ def face(services: Services) -> Face:
             page("/login/back/{provider:str}", know(pages.back)),
             page("/login/stronger", know(pages.stronger)),
             page("/login/link", pages.link, (), "POST"),
+            page("/login/desk", desk, (Role.DESK,), "GET", "POST"),
             page("/login/accounts", pages.account, (Role.CITIZEN,), "GET", "POST"),
             page("/logout", know(pages.logout), tuple(Role), "POST"),
             Route(

@@ -17,7 +17,8 @@ from salus.trust.login.binding import CODE_LIFE, How, Known, Outcome, decide, di
 from salus.trust.login.person import Person
 from salus.trust.policy import AccessRequest
 from salus.web.own_record import enter_own
-from salus.web.portal.lookup import find_persons
+from salus.web.portal.lookup import Person as Shown
+from salus.web.portal.lookup import find_persons, person_of, read
 from salus.web.services import Services
 
 ACCOUNT, CODE = "account", "account-code"
@@ -93,6 +94,26 @@ async def redeem(services: Services, person: Person, code: str) -> str:
     return patient
 
 
+async def find_for_desk(services: Services, identifier: str) -> list[str]:
+    """Return the Patients with a national identifier, for staff who give a code."""
+    asked = AccessRequest(Action.SEARCH, "Patient", "Patient?identifier for a desk")
+    async with enter(services.gatehouse, _node(services), asked) as access:
+        return [one.id for one in await find_persons(services, access, identifier)]
+
+
+async def look_at(services: Services, caller: Caller, patient: str) -> Shown:
+    """Return who a Patient is, as the caller may see it.
+
+    Raises:
+        AccessRefused, NotFound: they may not, or there is none.
+    """
+    asked = AccessRequest(Action.READ, "Patient", f"Patient/{patient}", frozenset({patient}))
+    async with enter(services.gatehouse, caller, asked) as access:
+        stored = await resources.read(access.grant, services.database, "Patient", patient)
+        access.record([patient])
+    return person_of(read(services, stored))
+
+
 async def give_code(services: Services, caller: Caller, patient: str) -> tuple[str, datetime]:
     """Return a fresh code that binds one account to the patient's record, and until when it is good.
 
@@ -102,11 +123,8 @@ async def give_code(services: Services, caller: Caller, patient: str) -> tuple[s
         AccessRefused: the caller may not give codes.
         NotFound: there is no such patient.
     """
-    look = AccessRequest(Action.READ, "Patient", f"Patient/{patient}", frozenset({patient}))
+    await look_at(services, caller, patient)
     asked = AccessRequest(Action.CREATE, CODE, CODE, frozenset({patient}))
-    async with enter(services.gatehouse, caller, look) as access:
-        await resources.read(access.grant, services.database, "Patient", patient)
-        access.record([patient])
     code, expires_at = new_code(), services.clock() + CODE_LIFE
     async with enter(services.gatehouse, caller, asked) as access:
         digest = digest_of(code, services.keys.search)

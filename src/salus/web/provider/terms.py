@@ -16,7 +16,7 @@ ID, PREFIX = EMBEDDED_ID, EMBEDDED_PATH
 CLIENT_ID = "salus"
 LEVEL = "http://eidas.europa.eu/LoA/"
 """How eIDAS writes levels of assurance in SAML and OpenID Connect."""
-WORK = {"clinician": Role.CLINICIAN, "pharmacist": Role.PHARMACIST}
+WORK = {"clinician": Role.CLINICIAN, "pharmacist": Role.PHARMACIST, "desk": Role.DESK}
 
 
 def embedded(base_url: str) -> Provider:
