@@ -1,9 +1,13 @@
 """A citizen says by a FHIR Consent who may see what, and what is hidden is hidden in the store."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from salus.core.access import Purpose, Role
 
+PAGE = (Path(__file__).resolve().parents[4] / "docs" / "sharing.md").read_text()
 SNOMED = "http://snomed.info/sct"
 ASTHMA = {"coding": [{"system": SNOMED, "code": "195967001"}]}
 PRIVACY = {"coding": [{"code": "patient-privacy"}]}
@@ -90,6 +94,12 @@ async def test_a_denial_of_a_code_hides_it_with_what_states_it_and_withheld_whol
     assert await seen(door, node="pt-1", scopes=("patient/*.rs",), patient="ana") == ALL - OF_ASTHMA
     mine = await door.citizen("GET", "/Condition/asthma", patient="ana")
     assert mine.status_code == 200
+
+
+async def test_the_example_of_the_documentation_hides_from_the_hospital_that_it_names(door):
+    await says(door, json.loads(PAGE.partition("```json")[2].partition("```")[0]))
+    assert await seen(door) == ALL - OF_ASTHMA
+    assert await seen(door, **ELSEWHERE) == ALL
 
 
 @pytest.mark.parametrize(
