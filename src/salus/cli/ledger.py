@@ -10,32 +10,42 @@ import msgspec
 
 from salus.cli.command import Command
 from salus.cli.moment import moment
+from salus.cli.operator import auditor_of
 from salus.cli.terminal import say, say_json
+from salus.core.access import Action
 from salus.core.errors import NotFound, SettingsInvalid
 from salus.federation import witnessing
+from salus.federation.reconciling import Reconciled
 from salus.node import open_services
-from salus.store.access_log import hash_of_leaf, inclusion_proof
+from salus.store.access_log import access_log, hash_of_leaf, inclusion_proof
 from salus.store.ledger_check import check_log, state_of
 from salus.store.sequencer import last_checkpoint
 from salus.store.witness import unpin
+from salus.trust.gate import enter
+from salus.trust.policy import AccessRequest
 from salus.web.ledger import key_of
+from salus.web.reconciling import reconcile
 from salus.web.services import Services
 from salus.web.witness import word_of
 
 INDEX_DIGITS = 19
+ACCESSES_MAX = 5_000
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument(
         "action",
-        choices=["verify", "prove", "status", "forget"],
+        choices=["verify", "prove", "status", "reconcile", "forget"],
         help="verify: compare every leaf with every signed checkpoint (exit code 2 when something is wrong); "
         "prove: the proof that one access is in the log; status: how far it is, and who vouches for it; "
-        "forget: drop the pinned keys of another node's log",
+        "reconcile: compare a patient's accesses from abroad with what the nodes there say (exit code 2 "
+        "where they differ); forget: drop the pinned keys of another node's log",
     )
     parser.add_argument(
-        "which", nargs="?", help="prove: the access, by its index in the log; forget: the other node"
+        "which",
+        nargs="?",
+        help="prove: the index of the access in the log; reconcile: the patient's id; forget: the other node",
     )
     parser.add_argument("--since", type=moment, metavar="TIME", help="verify: only what was signed since")
     parser.add_argument("--json", action="store_true", help="status, verify: as one JSON object")
@@ -44,11 +54,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what the action says."""
     which = options.which or ""
-    if (options.action in ("prove", "forget")) != bool(which) or (
+    if (options.action in ("prove", "forget", "reconcile")) != bool(which) or (
         options.action == "prove" and not (which.isascii() and which.isdigit() and len(which) < INDEX_DIGITS)
     ):
         raise SettingsInvalid(
-            "say: salus ledger verify, or status, or prove INDEX, or forget NODE (salus ledger --help)"
+            "say: salus ledger verify, or status, or prove INDEX, or reconcile PATIENT, or forget NODE"
         )
     return asyncio.run(_run(options))
 
@@ -59,6 +69,8 @@ async def _run(options: argparse.Namespace) -> int:
             return await _verify(options, services)
         if options.action == "prove":
             await _prove(int(options.which), services)
+        elif options.action == "reconcile":
+            return await _reconcile(options, services)
         elif options.action == "forget":
             await _forget(options.which, services)
         else:
@@ -103,6 +115,34 @@ async def _prove(index: int, services: Services) -> None:
         "hashes": await inclusion_proof(services.database, index, size),
     }
     say_json(msgspec.json.format(msgspec.json.encode(proof)))
+
+
+async def _reconcile(options: argparse.Namespace, services: Services) -> int:
+    patient, caller = str(options.which), auditor_of(services)
+    asked = AccessRequest(Action.AUDIT, "AuditEvent", "reconcile", frozenset((patient,)))
+    async with enter(services.gatehouse, caller, asked) as access:
+        found = await access_log(access.grant, services.database, patient, count=ACCESSES_MAX)
+        access.record([patient], count=len(found))
+    compared = await reconcile(services, [each.leaf for each in found], [patient], everywhere=True)
+    if options.json:
+        say_json(msgspec.json.format(msgspec.json.encode({"patient": patient, "nodes": compared})))
+    elif compared:
+        say(*map(_sentence, compared))
+    else:
+        say("There is no other member to compare with.")
+    return 0 if all(each.is_agreed for each in compared) else 2
+
+
+def _sentence(compared: Reconciled) -> str:
+    node = compared.node
+    if compared.silent:
+        return f"{node}: said nothing ({compared.silent})."
+    if compared.is_agreed:
+        return f"{node}: both nodes say the same ({compared.agreed} accesses)."
+    return (
+        f"{node}: {compared.agreed} accesses agree; {len(compared.only_here)} are written down only here, "
+        f"{len(compared.only_there)} only there. Tell the auditors of both nodes."
+    )
 
 
 async def _forget(node: str, services: Services) -> None:

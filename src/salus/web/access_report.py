@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import msgspec
 from starlette.responses import JSONResponse, Response
 
 from salus.core.access import Action, Caller
+from salus.federation.reconciling import Reconciled
 from salus.federation.witnessing import lines_over
 from salus.standards.merkle.note import VerifierKey
+from salus.store.ledger import decode_entry
 from salus.store.proved import ProvedAccess, ProvedAccesses, proved_accesses
 from salus.trust.policy import AccessRequest
 from salus.web.own_record import enter_own
+from salus.web.reconciling import reconcile
 from salus.web.services import Services
 
 FORMAT = "salus-access-report/1"
@@ -43,6 +47,8 @@ async def access_report(
         before: only accesses with a smaller index in the log.
     """
     found = await own_proved(services, caller, count=COUNT_MAX, before=before)
+    leaves = [decode_entry(each.entry) for each in found.accesses if each.entry]
+    abroad = await reconcile(services, leaves, sorted({leaf.patient for leaf in leaves}))
     lines = await lines_over(services.witnesses, found.size, found.note)
     report: dict[str, Any] = {  # values of several plain types
         "format": FORMAT,
@@ -55,11 +61,21 @@ async def access_report(
         "accesses": [_told(each) for each in found.accesses],
         "withheld_before_links": found.withheld_before_links,
     }
+    is_withheld = any(each.withheld_until is not None for each in found.accesses)
+    report["abroad"] = [_compared(each, without_names=is_withheld) for each in abroad]
     if found.persons:
         report["persons"] = {
             name.hex(): [base64_of(each) for each in siblings] for name, siblings in found.persons.items()
         }
     return JSONResponse(report, headers={"content-disposition": 'attachment; filename="access-report.json"'})
+
+
+def _compared(compared: Reconciled, *, without_names: bool) -> dict[str, Any]:  # values of several types
+    """Return what two nodes say; without names where some author is withheld, who could be one of them."""
+    told: dict[str, Any] = msgspec.to_builtins(compared)
+    for each in (*told["only_here"], *told["only_there"]) if without_names else ():
+        each |= {"name": "", "organisation": ""}
+    return told | {"both_say_the_same": compared.is_agreed}
 
 
 def _told(access: ProvedAccess) -> dict[str, Any]:  # values of several plain types

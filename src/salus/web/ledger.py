@@ -33,7 +33,7 @@ from salus.trust.explain import explain_to_citizen
 from salus.trust.identity import authenticate
 from salus.trust.keys import NodeKeys
 from salus.trust.policy import AccessRequest
-from salus.web import withholdings, witness
+from salus.web import reconciling, withholdings, witness
 from salus.web.access_report import access_report, base64_of
 from salus.web.addresses import find, methods_of
 from salus.web.own_record import enter_own
@@ -192,4 +192,5 @@ ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
     "/ledger/explain": {"GET": _explain},
     **witness.ADDRESSES,
     **withholdings.ADDRESSES,
+    **reconciling.ADDRESSES,
 }

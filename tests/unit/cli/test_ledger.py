@@ -67,6 +67,14 @@ def test_an_access_is_proved(node, capsys):
     assert main(["ledger", "prove", "x", "--data", node]) == 1
 
 
+def test_without_a_federation_there_is_nobody_to_compare_with(node, capsys):
+    assert main(["ledger", "reconcile", "ana", "--data", node]) == 0
+    assert "no other member" in capsys.readouterr().out
+    assert main(["ledger", "reconcile", "ana", "--json", "--data", node]) == 0
+    assert json.loads(capsys.readouterr().out) == {"patient": "ana", "nodes": []}
+    assert main(["ledger", "reconcile", "--data", node]) == 1
+
+
 def test_the_pinned_keys_of_another_log_are_forgotten_on_demand(node, database_url, capsys):
     async def pinned():
         async with open_services(Path(node)) as (_, services):
