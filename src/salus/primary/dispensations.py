@@ -44,6 +44,7 @@ from salus.store.prescriptions import (
     dispensations_on,
     hold_dispense_id,
     hold_prescription,
+    hold_prescriptions,
     is_used_up,
     keep_recorder,
     recorders_of,
@@ -165,16 +166,21 @@ async def _spare_recorded(here: Here, befores: Befores) -> None:
 async def _keep_prescriptions(here: Here, operations: Sequence[Operation], befores: Befores) -> None:
     """Refuse what no prescriber may do to a prescription once something was handed over on it.
 
-    It keeps its patient, and it is not active with nothing left.
+    It keeps its patient, and it is not active with nothing left. It is held meanwhile, so that a hand-over at
+    the same moment comes before or after.
     """
+    asked = []
     for each in operations:
         before = befores.get((each.type, each.id)) if each.type == ORDER else None
         if before is None or each.row is None or not before.patients:
             continue
         written = read_prescription(parse_json(each.row.content, here.rules.limits))
         moved = before.patients[:1] != (each.row.compartment,)
-        if not moved and written.status != "active":
-            continue
+        if moved or written.status == "active":
+            asked.append((before, written, moved))
+    if asked:
+        await hold_prescriptions(here.connection, [before.id for before, _, _ in asked])
+    for before, written, moved in asked:
         known = (await _hold_stored(here, before)).known
         if known and moved:
             raise Conflict(

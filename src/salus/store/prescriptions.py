@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -69,6 +69,11 @@ async def hold_prescription(grant: Grant, connection: Connection, prescription: 
     await connection.execute(resources.LOCK, [f"MedicationRequest/{prescription}"])
     row = await connection.fetchrow(_PRESCRIPTION, prescription, asker_of(grant))
     return None if row is None else resources.stored(row)
+
+
+async def hold_prescriptions(connection: Connection, prescriptions: Iterable[str]) -> None:
+    """Lock MedicationRequests until the transaction ends, in the order in which every writer locks."""
+    await connection.execute(resources.LOCK, [f"MedicationRequest/{each}" for each in prescriptions])
 
 
 async def records_of_person(connection: Connection, patient: str) -> frozenset[str]:
