@@ -185,6 +185,13 @@ async def test_nothing_is_written_under_a_scope_with_a_query(node):
         body = msgspec.json.encode(observation("new", LAB))
         assert (await http.post("/fhir/Observation", content=body, headers=JSON)).status_code == 403
         assert (await http.get("/fhir/Observation/lab-1")).status_code == 200
+    # Whoever may write all of a type and read some of it does not read the rest by writing.
+    async with client(node, Role.CITIZEN, "patient/Observation.cud", LABS) as http:
+        patch = b'[{"op": "add", "path": "/note", "value": [{"text": "x"}]}]'
+        headers = {"content-type": "application/json-patch+json"}
+        answer = await http.patch("/fhir/Observation/social-1", content=patch, headers=headers)
+        assert answer.status_code == 403
+        assert "718-7" not in answer.text
 
 
 async def own_and_other(node):

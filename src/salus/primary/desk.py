@@ -27,7 +27,7 @@ EVERYBODY_CONTEXTS = frozenset({"system", "user"})
 ADVICE = {
     "speaks-for-own-professionals-only": "ask your own node: this one speaks for its own professionals",
     "asks-abroad-as-a-professional": "only a clinician or a pharmacist of this node asks abroad",
-    "token-is-for-one-record": "this token is for one patient's record here, and opens nothing abroad",
+    "token-is-for-one-record": "this token is for one record here or for an app, and opens nothing abroad",
     "patient-is-of-this-node": "the patient is of this node; ask at /fhir",
 }
 
@@ -86,7 +86,7 @@ def why_not(caller: Caller) -> str:
         return "asks-abroad-as-a-professional"
     scopes = [parse_scope(text) for text in caller.scopes]
     wide = all(scope is not None and scope.context in EVERYBODY_CONTEXTS for scope in scopes)
-    return "" if caller.patient is None and wide else "token-is-for-one-record"
+    return "" if caller.patient is None and wide and not caller.app else "token-is-for-one-record"
 
 
 def _refused(desk: Desk, action: Action, what: str, patient: str, rule: str) -> Leaf:

@@ -26,6 +26,7 @@ IDENTITY = frozenset({"openid", "fhirUser", "profile"})
 LASTING = frozenset({"offline_access", "online_access"})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+", re.ASCII)
+_HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:]+", re.ASCII)
 _PRINTABLE = re.compile(r"[!-~]+", re.ASCII)
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}", re.ASCII)
@@ -155,6 +156,8 @@ def is_redirect(address: str) -> bool:
     except ValueError:
         return False
     if parts.username is not None or parts.password is not None or "/.." in parts.path:
+        return False
+    if host is not None and not _HOST.fullmatch(host):
         return False
     if parts.scheme == "https":
         return bool(host)

@@ -101,6 +101,8 @@ def test_only_the_verifier_of_the_challenge_keeps_it(verifier, kept):
         ("/back", False),
         ("https://app.example/ b", False),
         ("https://[::1", False),
+        ("https://app.example;script-src/back", False),
+        ("https://app.example,evil.example/back", False),
         ("https://app.example:99999/", False),
     ],
 )
