@@ -30,6 +30,7 @@ from salus.store import exports
 from salus.store.apps import forget_expired_apps
 from salus.store.journal import Journal, open_journal
 from salus.store.postgres import Database, open_database
+from salus.store.presence import forget_presence
 from salus.store.retention import expire_quarantine
 from salus.store.revocations import follow_revocations, forget_expired
 from salus.store.sealing import Seal
@@ -365,6 +366,7 @@ async def _sweep(database: Database, clock: Clock) -> None:
     now = clock()
     await forget_expired(database, now - timedelta(hours=1))
     await expire_quarantine(database, now)
+    await forget_presence(database, now - timedelta(days=1))
     await forget_expired_apps(database, now)
     await exports.expire(database, at=now)
     await forget_cosignatures(database, now - timedelta(days=COSIGNATURES_DAYS))

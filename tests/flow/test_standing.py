@@ -21,6 +21,9 @@ from salus.trust.tokens import issue
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 FHIR = {"content-type": "application/fhir+json"}
+SCOPES = "http://terminology.hl7.org/CodeSystem/consentscope"
+ACTS = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 REASON = "unconscious, suspected overdose"
 
 
@@ -372,3 +375,38 @@ async def test_what_needs_a_surer_log_in_says_which(ask, ana):
     assert (refused.status_code, "of level high" in refused.text) == (403, True)
     high = {"assurance": Assurance.HIGH}
     assert (await ask("GET", "/proxies", Role.CITIZEN, **high)).status_code == 200
+
+
+@pytest.mark.clause("EHDS 8")
+async def test_an_item_is_hidden_from_a_proxy_and_from_nobody_else(ask, ana):
+    eva = {"subject": "eva", "patient": "eva", "name": "Eva"}
+    code = (await ask("POST", "/rights/presence-code", Role.CITIZEN, **eva)).json()["code"]
+    made = await ask("POST", "/proxies", Role.CITIZEN, {"code": code, "name": "Eva", "kind": "carer"})
+    held = await ask("POST", f"/proxies/{made.json()['id']}/token", Role.CITIZEN, **eva)
+    token = held.json()["access_token"]
+    assert (await ask("GET", "/fhir/Condition/c1", token=token)).status_code == 200
+    consent = {
+        "resourceType": "Consent",
+        "status": "active",
+        "scope": {"coding": [{"system": SCOPES, "code": "patient-privacy"}]},
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "policyRule": {"coding": [{"system": ACTS, "code": "OPTIN"}]},
+        "patient": {"reference": "Patient/ana"},
+        "dateTime": "2026-11-20",
+        "provision": {
+            "type": "deny",
+            "actor": [
+                {
+                    "role": {"coding": [{"system": PARTICIPATION, "code": "IRCP"}]},
+                    "reference": {"identifier": {"system": "urn:salus:audience", "value": "proxies"}},
+                }
+            ],
+            "data": [{"meaning": "instance", "reference": {"reference": "Condition/c1"}}],
+        },
+    }
+    said = await ask("POST", "/fhir/Consent", Role.CITIZEN, consent)
+    assert said.status_code == 201, said.text
+    assert (await ask("GET", "/fhir/Condition/c1", token=token)).status_code == 404
+    assert (await ask("GET", "/fhir/Condition", token=token)).json()["total"] == 1
+    assert (await ask("GET", "/fhir/Condition/c1")).status_code == 200
+    assert (await ask("GET", "/fhir/Condition/c1", Role.CITIZEN)).status_code == 200

@@ -48,7 +48,11 @@ _COUNT = """
 INSERT INTO unproven (node, day, patient) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 """
 _COUNTED = "SELECT count(*), bool_or(patient = $3) FROM unproven WHERE node = $1 AND day = $2"
-_FORGET = ("DELETE FROM presence_code WHERE until < $1", "DELETE FROM presence WHERE until < $1")
+_FORGET = (
+    "DELETE FROM presence_code WHERE until < $1",
+    "DELETE FROM presence WHERE until < $1",
+    "DELETE FROM unproven WHERE day < $1::date",
+)
 
 
 async def make_code(grant: Grant, database: Database, patient: str, digest: bytes, until: datetime) -> None:
@@ -106,7 +110,7 @@ async def count_unproven(database: Database, node: str, patient: str, now: datet
 
 
 async def forget_presence(database: Database, before: datetime) -> None:
-    """Remove codes and presences that ended before."""
+    """Remove codes, presences and counts of days that ended before."""
     async with database.system() as connection:
         for statement in _FORGET:
             await connection.execute(statement, before)

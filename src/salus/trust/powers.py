@@ -111,10 +111,10 @@ async def confirm(ward: Ward, caller: Caller, asked: Confirmation) -> Proxy:
         access.record(child.patients)
         ends_at = asked.ends_at
         if asked.kind == "parent":
-            of_age = _birthday(child.content, ward.gatehouse.law.parent_acts_until_years.value)
-            if of_age is None or of_age <= now:
+            grown = of_age(child.content, ward.gatehouse.law.parent_acts_until_years.value)
+            if grown is None or grown <= now:
                 raise Conflict("A parent acts for a child whose birth date is known, until it is of age.")
-            ends_at = min(of_age, ends_at or of_age)
+            ends_at = min(grown, ends_at or grown)
         proxy = Proxy(
             new_id(), asked.patient, asked.holder, asked.name.strip(), asked.kind, asked.types,
             asked.proof.strip(), asked.starts_at or now, ends_at, now, now, caller.name,
@@ -210,7 +210,7 @@ async def _check_may_decide(ward: Ward, access: Access, identity: str) -> None:
     if found.kind != "parent" or access.grant.caller.patient != found.patient:
         return
     child = await resources.read(access.grant, ward.database, "Patient", found.patient)
-    decides = _birthday(child.content, _child_years(ward.gatehouse.law))
+    decides = of_age(child.content, _child_years(ward.gatehouse.law))
     if decides is None or decides > access.grant.opened_at:
         raise AccessRefused("By the law here you decide on this yourself when you are older; ask at a desk.")
 
@@ -219,7 +219,7 @@ def _child_years(law: Jurisdiction) -> int:
     return law.child_decides_from_years.value
 
 
-def _birthday(content: bytes, years: int) -> datetime | None:
+def of_age(content: bytes, years: int) -> datetime | None:
     """Return when a Patient is of an age, the beginning of the day (UTC); None where the birth date says no day.
 
     Who was born on 29 February is of age on 1 March.

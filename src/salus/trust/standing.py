@@ -29,16 +29,17 @@ async def facts_of(
     standing: Standing, clock: Clock, law: Jurisdiction, caller: Caller, request: AccessRequest
 ) -> Facts:
     """Return what is known of the patients whom the request is about."""
-    persons, now = standing.persons, clock()
+    persons = standing.persons
     patients = _about(caller, request)
     known = [persons[patient] for patient in patients if patient in persons]
     if caller.role in _THEMSELVES and caller.patient:
         died = await standing.has_died(caller.patient)
         person = persons.get(caller.patient, _NOBODY)
         if caller.role is Role.PROXY:
-            return facts_of_proxy(person, caller, now, law, has_died=died)
+            return facts_of_proxy(person, caller, clock(), law, has_died=died)
         return Facts(has_died=True) if died else ORDINARY
     if caller.role in _PROFESSIONALS and patients and (known or caller.node is not None):
+        now = clock()
         facts = facts_of_professional(known, len(patients), caller, now, law)
         return await _heard(standing, known, patients, caller, now, facts, law)
     if caller.role in _REUSERS and known:
