@@ -21,6 +21,7 @@ from salus.core.errors import AccessRefused
 from salus.federation.comparing import compare_logs
 from salus.federation.membership_list import MembershipList
 from salus.federation.witnessing import ask_witnesses, require_witnessed, state_of
+from salus.primary.cross_border import find_patients
 from salus.primary.desk import leave
 from salus.standards.merkle.checkpoint import open_checkpoint, sign_checkpoint
 from salus.standards.merkle.note import log_key, parse_key
@@ -188,7 +189,7 @@ async def test_logs_that_only_grow_say_nothing_against_anybody(three):
 
 
 async def test_a_node_whose_audit_nobody_vouches_for_lets_only_emergencies_out(three):
-    pt, fr = three.nodes["pt-1"], three.nodes["fr-1"]
+    pt = three.nodes["pt-1"]
     await grow(pt)
     await ask_witnesses(witnesses(pt))
     mine = witnesses(pt)
@@ -205,8 +206,20 @@ async def test_a_node_whose_audit_nobody_vouches_for_lets_only_emergencies_out(t
     with pytest.raises(AccessRefused, match="vouched"):
         async with leave(desk, Action.READ, "Patient", "Patient at ee-1", node="ee-1", identity="x"):
             pass
+    # Another node, which is not alone, gets no token here.
+    ee, fr = three.nodes["ee-1"], three.nodes["fr-1"]
+    for node in (ee, fr):
+        node.clock.ahead = pt.clock.ahead
+    await grow(ee)
+    assert "fr-1" in await ask_witnesses(witnesses(ee))
+    asking = desk_of(ee.services, local_caller(ee, Role.CLINICIAN, "Mari Tamm"))
+    asked = {"family": "Silva", "given": "Ana", "birthdate": "1970-01-01"}
+    answers, _ = await find_patients(asking, asked, countries=["PT"])
+    assert answers.answers == {}
+    assert [(node, "503" in reason) for node, reason in answers.silent] == [("pt-1", True)]
     # As soon as one of the others signs again, the node goes on.
-    fr.clock.ahead = pt.clock.ahead
     assert "fr-1" in await ask_witnesses(mine)
+    answers, _ = await find_patients(asking, asked, countries=["PT"])
+    assert answers.silent == []
     await require_witnessed(mine, Purpose.TREATMENT)
     assert log_key(mine.log.name, signer_of(pt.url, pt.services.keys).key) == mine.log

@@ -74,6 +74,10 @@ async def verify_accesses(stage: Stage, seen: Seen) -> None:
         )
         expect(holds, f"entry {index} is not proved to be in the log")
     expect("persons" in report, "her report does not show that it is complete")
+    seen.figures["witnesses"] = _witnesses(report["checkpoint"])
+    seen.figures["nodes that say the same"] = [
+        each["node"] for each in report["abroad"] if each["both_say_the_same"]
+    ]
     seen.read_again.append(_curl_citizen(stage, "/ledger/report"))
     seen.figures["entries proved"] = len(accesses)
     seen.figures["checkpoint size"] = checkpoint.size
@@ -81,6 +85,12 @@ async def verify_accesses(stage: Stage, seen: Seen) -> None:
     if "first_checkpoint" in stage.facts:
         seen.figures["log only grew since size"] = await _grew(stage, log, checkpoint)
     seen.read_again.append(f"curl {stage.url('PT')}/ledger/checkpoint")
+
+
+def _witnesses(note: str) -> list[str]:
+    """Return who else signed a checkpoint."""
+    names = [line.split(" ")[1] for line in note.splitlines() if line.startswith("— ")]
+    return [name for name in names if name.endswith("/witness")]
 
 
 async def restrict_document(stage: Stage, seen: Seen) -> None:
