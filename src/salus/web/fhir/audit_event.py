@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -83,7 +84,7 @@ def audit_event(leaf: Leaf, *, identity: str, node: str, address: str) -> Json:
         "type": EVENT_TYPE,
         "subtype": [{"system": INTERACTION, "code": code} for code in pattern.interactions],
         "action": pattern.action,
-        "recorded": leaf.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "recorded": instant(leaf.at),
         "outcome": OUTCOMES[leaf.outcome],
         "outcomeDesc": f"{leaf.outcome} by rule {leaf.rule}, {leaf.resources} resources",
         "purposeOfEvent": [_purpose(leaf)],
@@ -95,6 +96,11 @@ def audit_event(leaf: Leaf, *, identity: str, node: str, address: str) -> Json:
         about = "Patient" if leaf.patient else ""
         event["meta"] = {"profile": [f"{PROFILES}{about}{pattern.profile}"]}
     return event
+
+
+def instant(at: datetime) -> str:
+    """Return when an access was, as the event says it."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _agents(leaf: Leaf, pattern: Pattern, node: str, address: str) -> list[Json]:

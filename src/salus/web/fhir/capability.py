@@ -195,14 +195,15 @@ def referring_names(registry: Registry | None) -> dict[str, list[str]]:
 
 
 def audit(kind: str) -> Json:
-    """Return what can be done with the audit: searching it by patient."""
-    known = parameters_of(kind)["patient"]
+    """Return what can be done with the audit: searching it by patient and time."""
+    known = [parameters_of(kind)[code] for code in ("patient", "date")]
     return {
         "type": kind,
-        "documentation": "Made from the ledger; proofs of inclusion are at /ledger.",
+        "documentation": "Made from the ledger for one patient, who must be named; an event has no address "
+        "of its own. Proofs of inclusion are at /ledger.",
         "interaction": [{"code": "search-type"}],
         "versioning": "no-version",
-        "searchParam": [{"name": "patient", "definition": known.url, "type": known.type}],
+        "searchParam": [{"name": one.code, "definition": one.url, "type": one.type} for one in known],
     }
 
 
