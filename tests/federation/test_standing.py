@@ -149,3 +149,17 @@ async def test_words_that_are_none_are_refused(federation, home):
         stated = {"purpose": Purpose.EMERGENCY, "relationship": "emergency"} | evidence
         answer = await ask(federation, asker=msgspec.structs.replace(MARI, **stated), jti=repr(evidence))
         assert answer.status_code in (400, 401), evidence
+
+
+@pytest.mark.clause("EHDS 10")
+async def test_an_opted_out_record_is_an_empty_one_abroad_and_opens_where_the_law_says(home, desk):
+    await citizen(home, "PUT", "/rights/exchange-opt-out", {"risk_understood": True})
+    assert await conditions(desk, ANA) == set()
+    nothing = await conditions(desk, msgspec.structs.replace(ANA, id="rui"))
+    assert nothing == set()
+    # Portugal's law sets the opt-out aside where a life is at stake.
+    assert await conditions(
+        hurried(desk), stating(relationship="emergency", reason="unconscious after a fall")
+    ) == {"c1", "c2"}
+    await citizen(home, "DELETE", "/rights/exchange-opt-out")
+    assert await conditions(desk, ANA) == {"c1", "c2"}
