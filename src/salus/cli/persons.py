@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from salus.cli.command import Command
 from salus.cli.operator import operator_of
@@ -13,6 +13,8 @@ from salus.core.access import Action, Grant
 from salus.core.errors import NotFound
 from salus.node import open_services
 from salus.store import persons
+from salus.store.postgres import Connection
+from salus.trust.consent.hanging import renew_persons
 from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
 from salus.web.services import Services
@@ -96,10 +98,15 @@ async def _decide(options: argparse.Namespace, services: Services) -> int:
 
 
 async def _decided(action: str, grant: Grant, services: Services, one: str, other: str) -> None:
+    default_denies = services.gatehouse.law.default_denies
+
+    async def after(connection: Connection, patients: Sequence[str]) -> None:
+        await renew_persons(grant, connection, patients, default_denies=default_denies)
+
     if action == "merge":
-        await persons.merge(grant, services.database, one, other, key=services.keys.search)
+        await persons.merge(grant, services.database, one, other, key=services.keys.search, after=after)
     elif action == "unmerge":
-        await persons.unmerge(grant, services.database, one, other, key=services.keys.search)
+        await persons.unmerge(grant, services.database, one, other, key=services.keys.search, after=after)
     elif action == "confirm":
         await persons.confirm(grant, services.database, one, key=services.keys.search)
     else:

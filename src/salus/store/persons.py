@@ -6,6 +6,7 @@ A merge changes two Patients and nothing else: the one that stays `replaces` the
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -60,6 +61,8 @@ _MERGED = "SELECT survivor, active FROM duplicate WHERE patient = $1 AND other =
 _ALL_MERGED = "SELECT patient, other, survivor FROM duplicate WHERE state = 'merged'"
 
 Resource = dict[str, Any]  # Any: FHIR JSON
+After = Callable[[Connection, Sequence[str]], Awaitable[None]]
+"""What else it means for the records of these patients that they were put together or apart."""
 
 
 class Proposal(msgspec.Struct, frozen=True):
@@ -189,8 +192,12 @@ async def proposals(grant: Grant, database: Database, state: str = "proposed") -
     return [Proposal(*row) for row in rows]
 
 
-async def merge(grant: Grant, database: Database, stays: str, goes: str, *, key: bytes) -> None:
+async def merge(
+    grant: Grant, database: Database, stays: str, goes: str, *, key: bytes, after: After | None = None
+) -> None:
     """Say that Patient `goes` is the person of Patient `stays`.
+
+    `after` is done in the same transaction, for both.
 
     Raises:
         NotFound, Gone: one of them does not exist.
@@ -207,12 +214,16 @@ async def merge(grant: Grant, database: Database, stays: str, goes: str, *, key:
             )
         await _write(grant, connection, database, _merged(keep, gone, stays, goes), key=key)
         await _decide(grant, connection, stays, goes, "merged", survivor=stays, active=gone.get("active"))
+        if after is not None:
+            await after(connection, (stays, goes))
 
     await resources.transact(grant, database, work)
 
 
-async def unmerge(grant: Grant, database: Database, one: str, other: str, *, key: bytes) -> None:
-    """Undo a merge. Raises NotFound when the two were not merged."""
+async def unmerge(
+    grant: Grant, database: Database, one: str, other: str, *, key: bytes, after: After | None = None
+) -> None:
+    """Undo a merge; `after` as in `merge`. Raises NotFound when the two were not merged."""
 
     async def work(connection: Connection) -> None:
         row = await connection.fetchrow(_MERGED, *sorted((one, other)))
@@ -228,6 +239,8 @@ async def unmerge(grant: Grant, database: Database, one: str, other: str, *, key
         changed = {stays: _unlink(keep, goes), goes: restored}
         await _write(grant, connection, database, changed, key=key)
         await _decide(grant, connection, one, other, "refused")
+        if after is not None:
+            await after(connection, (one, other))
 
     await resources.transact(grant, database, work)
 

@@ -97,6 +97,17 @@ async def renew(grant: Grant, connection: Connection, patient: str, *, default_d
     await veils.hang(grant, connection, patient, await _judge(grant, connection, patient, rules), anew=True)
 
 
+async def renew_persons(
+    grant: Grant, connection: Connection, patients: Iterable[str], *, default_denies: bool
+) -> None:
+    """Work out anew the veils of those patients who say something; their records were merged, or parted."""
+    named = list(patients)
+    veiled = await veils.veiled(grant, connection, named)
+    for patient in named:
+        if patient in veiled or (await consents_within(connection, patient)).found:
+            await renew(grant, connection, patient, default_denies=default_denies)
+
+
 async def cover(
     grant: Grant, connection: Connection, patient: str, names: Iterable[str], *, default_denies: bool
 ) -> None:
