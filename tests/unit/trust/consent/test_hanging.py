@@ -46,8 +46,7 @@ def write(database, grant):
 
         async def work(connection):
             operations = [
-                Operation(kind, each["resourceType"], each["id"], row(each), may_create=True)
-                for each in stored
+                Operation("update", one.type, one.id, one, may_create=True) for one in map(row, stored)
             ]
             written = await resources.apply(allowed, connection, operations, what="Bundle")
             await hanging.hang(allowed, connection, written, default_denies=False)
