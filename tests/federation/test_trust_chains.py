@@ -1,5 +1,6 @@
 """Nodes trust each other on chains to the anchor that they pinned (OpenID Federation 1.0), and no longer."""
 
+import json
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -12,11 +13,14 @@ from tests.federation.test_tokens import MARI, SCOPE, ask, held_by, shown
 
 from salus.core.access import Purpose
 from salus.core.clock import utc_now
-from salus.core.errors import AccessRefused, NotAuthenticated
+from salus.core.errors import AccessRefused, Conflict, NotAuthenticated, SettingsInvalid
 from salus.federation import anchor
+from salus.federation.authority import Authority
+from salus.federation.authority import configuration as anchor_configuration
 from salus.federation.chains import EMERGENCY_SECONDS, POLL_SECONDS, Contact, Vouched
 from salus.federation.entity import member_mark
 from salus.federation.membership import install_list, read_anchor, read_membership
+from salus.federation.membership_list import key_id, sign_list
 from salus.node import tend_chains
 from salus.standards.jose.compact import unverified
 from salus.standards.openid_federation.chain import LIFE_SECONDS_MAX, verify_chain
@@ -190,6 +194,36 @@ async def test_the_anchor_changes_its_key_by_its_own_word(anchored):
     home.clock.ahead = other.clock.ahead = timedelta(minutes=8)
     await other.services.chains.tend()
     assert (await ask(anchored, to="ee-1", sender="pt-1", jti="j2")).status_code == 200
+
+
+async def test_a_stolen_key_of_the_anchor_is_locked_out_by_the_offline_one(tmp_path, databases):
+    async with running(tmp_path / "pt-1", await databases(), "pt-1") as home:
+        safe, now = tmp_path / "safe.jwk", utc_now()
+        anchor.make_federation(home.folder, "test", now=now, address=home.url, offline_key=safe)
+        anchor.admit(home.folder, as_member(home, "PT"), now=now)
+        superior, chains = home.services.chains.superior, home.services.chains
+        await chains.tend()
+        assert chains.standing("pt-1", home.clock().timestamp()) is Vouched.LIVE
+        stolen, replaced = anchor.anchor_keys(home.folder)[0], await superior.configuration()
+        known = read_membership(home.folder)
+        with pytest.raises(Conflict, match="offline"):
+            anchor.rotate(home.folder, now=utc_now())
+        anchor.replace_key(home.folder, safe, now=home.clock() + timedelta(seconds=5))
+        home.clock.ahead = timedelta(seconds=10)
+        await chains.tend()
+        assert key_id(stolen.as_dict(private=False)) not in str(read_file(home.folder, "anchor.json"))
+        theirs = msgspec.structs.replace(known, version=99, members=())
+        with pytest.raises(NotAuthenticated):
+            chains.membership.install(sign_list(theirs, stolen))
+        forged = anchor_configuration(Authority(theirs, (stolen,)), now=home.clock())
+        for shown in (forged, replaced[0]):
+            (home.folder / "federation" / "anchor-statement.jws").write_text(shown)
+            with pytest.raises(NotAuthenticated):
+                await superior.configuration()
+        other = tmp_path / "other.jwk"
+        other.write_text(json.dumps(ECKey.generate_key("P-384").as_dict(private=True)))
+        with pytest.raises(SettingsInvalid, match="not the offline key"):
+            anchor.replace_key(home.folder, other, now=utc_now())
 
 
 async def test_a_token_does_not_outlive_the_chain(federation):

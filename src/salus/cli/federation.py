@@ -20,7 +20,8 @@ from salus.cli.terminal import plain, say, say_json
 from salus.core.clock import utc_now
 from salus.core.errors import MalformedContent, SettingsInvalid
 from salus.federation import anchor
-from salus.federation.membership import install_list, read_anchor, read_membership
+from salus.federation.authority import ENDORSED_SECONDS
+from salus.federation.membership import install_list, read_membership, read_pins
 from salus.federation.membership_list import (
     Member,
     MembershipList,
@@ -57,6 +58,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--anchor-key", type=Path, metavar="FILE", help="install: the anchor's key (JWK)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="admit, revoke: write the list to FILE")
     parser.add_argument("--days", type=int, default=anchor.MEMBER_DAYS, help="join: it lasts this long")
+    parser.add_argument("--offline-key", type=Path, metavar="FILE", help="init: write it; rotate: use it")
     parser.add_argument("--finish", action="store_true", help="rotate: take the anchor's old key away")
     parser.add_argument("--readmit", action="store_true", help="join, admit: also a node that was revoked")
     parser.add_argument("--json", action="store_true", help="list: as one JSON object")
@@ -71,8 +73,12 @@ def _init(options: argparse.Namespace) -> int:
     if not options.name:
         raise SettingsInvalid("name the federation: salus federation init --name NAME")
     address = read_settings(options.data).base_url
-    made = anchor.make_federation(options.data, options.name, now=utc_now(), address=address)
+    made = anchor.make_federation(
+        options.data, options.name, now=utc_now(), address=address, offline_key=options.offline_key
+    )
     say(f"Federation {made.federation} is made; its anchor's key is in {options.data / 'federation'}.")
+    if options.offline_key is not None:
+        say(f"Its offline key is {options.offline_key}: take it off this machine. It changes the other one.")
     say("Keep that key safe: who holds it decides who belongs. Nobody belongs yet, not even this node:")
     say(f"  {program()} federation join --data {options.data}")
     say(f"  {program()} federation join --anchor {options.data} --data OTHER-NODE")
@@ -107,6 +113,11 @@ def _revoke(options: argparse.Namespace) -> int:
 
 
 def _rotate(options: argparse.Namespace) -> int:
+    if options.offline_key is not None:
+        renewed = anchor.replace_key(options.data, options.offline_key, now=utc_now())
+        say(f"The anchor of federation {renewed.federation} has a new key in place of the old one.")
+        say(f"The offline key has signed that for {ENDORSED_SECONDS // 86_400} days; then rotate again.")
+        return _tell(options.data, renewed)
     renewed = anchor.rotate(options.data, now=utc_now(), finish=options.finish)
     name = f"federation {renewed.federation} (list version {renewed.version})"
     if options.finish:
@@ -185,7 +196,8 @@ def _tell(folder: Path, renewed: MembershipList, out: Path | None = None) -> int
     if out is not None:
         out.write_text(token)
         key = out.with_suffix(".anchor.json")
-        key.write_text(json.dumps(dict(read_anchor(folder) or {})))
+        pins = [dict(pin) for pin in read_pins(folder)]
+        key.write_text(json.dumps(pins[0] if len(pins) == 1 else {"keys": pins}))
         say(f"The list is in {out}, the anchor's public key in {key}.")
     missed = asyncio.run(_spread(token, renewed))
     for node, reason in missed.items():

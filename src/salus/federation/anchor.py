@@ -19,17 +19,26 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from salus.core.errors import Conflict, SalusError, SettingsInvalid
-from salus.federation.authority import Authority
-from salus.federation.membership import Membership, install_list, read_membership, write_pins
+from salus.federation.authority import Authority, endorse
+from salus.federation.membership import (
+    Membership,
+    install_list,
+    read_membership,
+    read_pins,
+    write_pins,
+)
 from salus.federation.membership_list import (
     LIST_SIZE_MAX,
     Member,
     MembershipList,
+    named,
     next_list,
     sign_list,
     with_member,
     without_member,
 )
+from salus.federation.offline import ROOT, make_offline_key, public_keys, read_offline_key
+from salus.standards.jose.keys import Jwk
 from salus.store.federation import (
     ANCHOR_FILE,
     ANCHOR_KEY_FILE,
@@ -41,6 +50,7 @@ from salus.store.federation import (
 )
 
 LOCAL_FILE = "local.json"
+ENDORSED_FILE = "anchor-statement.jws"
 ANCHOR_LOCK = "anchor.lock"
 LIST_DAYS = 90
 MEMBER_DAYS = 365
@@ -50,7 +60,13 @@ SPREAD_TIMEOUT_SECONDS = 5.0
 
 
 def make_federation(
-    folder: Path, name: str, *, now: datetime, days: int = LIST_DAYS, address: str = ""
+    folder: Path,
+    name: str,
+    *,
+    now: datetime,
+    days: int = LIST_DAYS,
+    address: str = "",
+    offline_key: Path | None = None,
 ) -> MembershipList:
     """Make the anchor's key and an empty list in the folder.
 
@@ -60,6 +76,7 @@ def make_federation(
         now: the present.
         days: for how long the list admits anybody, unless it is signed again.
         address: base address of that node.
+        offline_key: where to write the key that says from then on which keys are the anchor's.
 
     Raises:
         Conflict: the folder holds or has joined a federation already.
@@ -67,11 +84,14 @@ def make_federation(
     with folder_lock(folder):
         if read_file(folder, ANCHOR_KEY_FILE) is not None or read_file(folder, LIST_FILE) is not None:
             raise Conflict(f"{folder} has a federation already; see `salus federation list`")
+        offline = make_offline_key(offline_key) if offline_key is not None else None
         anchor = ECKey.generate_key("P-384", auto_kid=True)
         write_file(folder, ANCHOR_KEY_FILE, json.dumps(anchor.as_dict(private=True)))
     entity = f"{address}{ANCHOR_PATH}" if address else ""
     empty = MembershipList(name, 1, _whole(now), _whole(now) + timedelta(days=days), (), entity)
-    install_list(folder, sign_list(empty, anchor), anchor=anchor.as_dict(private=False))
+    if offline is not None:
+        write_file(folder, ENDORSED_FILE, endorse(Authority(empty, (anchor,)), offline, now=now))
+    install_list(folder, sign_list(empty, anchor), anchor={"keys": public_keys([anchor], offline)})
     return empty
 
 
@@ -132,6 +152,8 @@ def settle(folder: Path, address: str, *, now: datetime) -> None:
     with folder_lock(folder, ANCHOR_LOCK):
         known, entity = _known(folder), f"{address}{ANCHOR_PATH}"
         expires_at = _whole(now) + timedelta(days=LIST_DAYS)
+        if read_file(folder, ENDORSED_FILE) is not None:
+            entity = known.anchor  # the offline key has signed that address
         if known.anchor != entity or known.expires_at < expires_at - timedelta(days=LIST_DAYS / 2):
             _publish(folder, next_list(known, now=_whole(now), expires_at=expires_at, anchor=entity))
 
@@ -146,6 +168,11 @@ def rotate(folder: Path, *, now: datetime, finish: bool = False) -> MembershipLi
         Conflict: a change of keys is underway, or none is that could be finished.
     """
     _known(folder)
+    if read_file(folder, ENDORSED_FILE) is not None:
+        raise Conflict(
+            "this anchor's keys are signed with its offline key; change them with: salus federation rotate "
+            "--offline-key FILE"
+        )
     with folder_lock(folder, ANCHOR_LOCK):
         known, keys = _known(folder), anchor_keys(folder)
         if finish == (len(keys) == 1):
@@ -159,12 +186,39 @@ def rotate(folder: Path, *, now: datetime, finish: bool = False) -> MembershipLi
         renewed = next_list(known, now=_whole(now), expires_at=_whole(now) + timedelta(days=LIST_DAYS))
         folders = [folder, *_folders(folder, renewed)]
         write_file(folder, ANCHOR_KEY_FILE, json.dumps({"keys": [key.as_dict(private=True) for key in keys]}))
-        for trusted in (both, keys):  # the list that is there is signed with the old key
-            for path in folders:
-                write_pins(path, [key.as_dict(private=False) for key in trusted])
-            if trusted is both:
-                _publish(folder, renewed)
+        _trust(folders, public_keys(both))  # the list that is there is signed with the old key
+        _publish(folder, renewed)
+        _trust(folders, public_keys(keys))
         return renewed
+
+
+def replace_key(folder: Path, offline_key: Path, *, now: datetime) -> MembershipList:
+    """Give the anchor a new key in place of the old one, by its offline key.
+
+    Members take it when they next ask the anchor, and believe the old one no more. It is also how the
+    statement that the offline key has signed is renewed, before its year has ended.
+
+    Raises:
+        SettingsInvalid: the file does not hold the offline key of this federation.
+    """
+    _known(folder)
+    with folder_lock(folder, ANCHOR_LOCK):
+        known, old = _known(folder), read_pins(folder)
+        offline = read_offline_key(offline_key, old)
+        key = ECKey.generate_key("P-384", auto_kid=True)
+        renewed = next_list(known, now=_whole(now), expires_at=_whole(now) + timedelta(days=LIST_DAYS))
+        folders, pins = [folder, *_folders(folder, renewed)], public_keys([key], offline)
+        write_file(folder, ANCHOR_KEY_FILE, json.dumps(key.as_dict(private=True)))
+        write_file(folder, ENDORSED_FILE, endorse(Authority(renewed, (key,)), offline, now=now))
+        _trust(folders, [*pins, *(each for each in named(old) if not each.get(ROOT))])
+        _publish(folder, renewed)
+        _trust(folders, pins)
+        return renewed
+
+
+def _trust(folders: Sequence[Path], pins: Sequence[Jwk]) -> None:
+    for path in folders:
+        write_pins(path, pins)
 
 
 class AnchorFolder:
@@ -178,7 +232,8 @@ class AnchorFolder:
     @property
     def current(self) -> Authority | None:
         """Return the anchor, None where the folder holds none that has an address."""
-        found = tuple(stamp(self._folder, name) for name in (LIST_FILE, ANCHOR_KEY_FILE, ANCHOR_FILE))
+        files = (LIST_FILE, ANCHOR_KEY_FILE, ANCHOR_FILE, ENDORSED_FILE)
+        found = tuple(stamp(self._folder, name) for name in files)
         if found != self._stamp:
             self._authority = read_authority(self._folder)
             self._stamp = found
@@ -188,7 +243,9 @@ class AnchorFolder:
 def read_authority(folder: Path) -> Authority | None:
     """Return the anchor of the folder, None when it holds none that has an address."""
     known = read_membership(folder) if has_anchor(folder) else None
-    return Authority(known, anchor_keys(folder)) if known is not None and known.anchor else None
+    if known is None or not known.anchor:
+        return None
+    return Authority(known, anchor_keys(folder), (read_file(folder, ENDORSED_FILE) or "").strip())
 
 
 def has_anchor(folder: Path) -> bool:
@@ -254,11 +311,10 @@ def _known(folder: Path) -> MembershipList:
 
 
 def _publish(folder: Path, renewed: MembershipList) -> MembershipList:
-    key = anchor_keys(folder)[0]
-    token = sign_list(renewed, key)
+    token = sign_list(renewed, anchor_keys(folder)[0])
     install_list(folder, token)
     for path in _folders(folder, renewed):
-        install_list(path, token, anchor=key.as_dict(private=False))
+        install_list(path, token, anchor={"keys": list(read_pins(folder))})
     return renewed
 
 

@@ -16,7 +16,8 @@ from joserfc.jwk import ECKey
 
 from salus.core.errors import NotAuthenticated, NotFound
 from salus.federation.entity import HEALTH_NODE, TYPES, member_mark
-from salus.federation.membership_list import Member, MembershipList, named
+from salus.federation.membership_list import Member, MembershipList
+from salus.federation.offline import public_keys
 from salus.standards.jose.compact import verify
 from salus.standards.openid_federation.chain import LIFE_SECONDS_MAX, TrustChain
 from salus.standards.openid_federation.responses import sign_resolution, sign_status
@@ -25,6 +26,7 @@ from salus.standards.openid_federation.trust_mark import check_form, sign_trust_
 
 STATEMENT_SECONDS = LIFE_SECONDS_MAX
 ANCHOR_SECONDS = 24 * 3600
+ENDORSED_SECONDS = 365 * 24 * 3600
 MARK_SECONDS = 24 * 3600
 
 
@@ -35,10 +37,12 @@ class Authority(msgspec.Struct, frozen=True):
         register: whom it vouches for; its `anchor` is the identifier.
         keys: private keys, the newest first; the oldest signs the configuration, so that whoever knows
             only that one learns of the others (section 11.2: rotation by the anchor's own statement).
+        endorsed: the configuration as an offline key signed it, "" where the anchor has none.
     """
 
     register: MembershipList
     keys: tuple[ECKey, ...]
+    endorsed: str = ""
 
     @property
     def entity(self) -> str:
@@ -48,28 +52,42 @@ class Authority(msgspec.Struct, frozen=True):
     @property
     def public(self) -> list[dict[str, Any]]:
         """Return its public keys, the newest first."""
-        return named(key.as_dict(private=False) for key in self.keys)
+        return public_keys(self.keys)
 
 
 def configuration(authority: Authority, *, now: datetime) -> str:
     """Return what the anchor says of itself."""
+    if authority.endorsed:
+        return authority.endorsed
+    claims = _claims(authority, now, ANCHOR_SECONDS, authority.public)
+    return sign_statement(claims, authority.keys[-1], kid=str(authority.public[-1]["kid"]))
+
+
+def endorse(authority: Authority, offline: ECKey, *, now: datetime) -> str:
+    """Return what the anchor says of itself, signed with its offline key, for a year."""
+    keys = public_keys(authority.keys, offline)
+    return sign_statement(_claims(authority, now, ENDORSED_SECONDS, keys), offline, kid=str(keys[-1]["kid"]))
+
+
+def _claims(
+    authority: Authority, now: datetime, seconds: int, keys: list[dict[str, Any]]
+) -> dict[str, Any]:  # Any: JSON values
     entity, at = authority.entity, int(now.timestamp())
     endpoints = {
         f"federation_{name}_endpoint": f"{entity}/{name}"
         for name in ("fetch", "list", "resolve", "trust_mark", "trust_mark_list", "trust_mark_status")
     }
-    claims = {
+    return {
         "iss": entity,
         "sub": entity,
         "iat": at,
-        "exp": at + ANCHOR_SECONDS,
-        "jwks": {"keys": authority.public},
+        "exp": at + seconds,
+        "jwks": {"keys": keys},
         "metadata": {
             "federation_entity": {"organization_name": authority.register.federation, **endpoints},
         },
         "trust_mark_issuers": {member_mark(entity): [entity]},
     }
-    return sign_statement(claims, authority.keys[-1], kid=str(authority.public[-1]["kid"]))
 
 
 def statement_about(authority: Authority, subject: str, *, now: datetime) -> str:

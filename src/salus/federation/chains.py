@@ -27,6 +27,7 @@ from salus.federation.entity import vouched_for
 from salus.federation.fetching import fetch_text
 from salus.federation.membership import Membership, read_pins
 from salus.federation.membership_list import Member, named
+from salus.federation.offline import signing
 from salus.federation.superior import RETRY_SECONDS, Superior
 from salus.standards.openid_federation.chain import LIFE_SECONDS_MAX, TrustChain, verify_chain
 from salus.standards.openid_federation.responses import configuration_address
@@ -274,7 +275,7 @@ class Chains:
             raise NotAuthenticated("a member's trust chain is its own word and the anchor's two")
         chain = verify_chain(
             tokens,
-            anchors={current.anchor: named(read_pins(self._data))},
+            anchors={current.anchor: signing(named(read_pins(self._data)))},
             now=fetched_at,
             fetched_at=fetched_at,
             skew_seconds=self._skew_seconds,

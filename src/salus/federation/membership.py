@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -67,6 +67,20 @@ class Membership:
         return install_list(self._data, token)
 
 
+def replace_list(data: Path, token: str, keys: Sequence[Jwk]) -> None:
+    """Keep a list under the anchor's new keys in place of one under keys that it has taken away.
+
+    Raises:
+        NotAuthenticated: none of the new keys signed it; nothing was changed.
+    """
+    read_list(token.strip(), *keys)
+    with folder_lock(data):
+        fresh = {key["kid"] for key in named(keys)}
+        write_pins(data, [*keys, *(key for key in named(read_pins(data)) if key["kid"] not in fresh)])
+        write_file(data, LIST_FILE, token.strip() + "\n")
+        write_pins(data, keys)
+
+
 def read_membership(data: Path) -> MembershipList | None:
     """Return the folder's list, verified with the folder's anchor; None without either."""
     pins, token = read_pins(data), read_file(data, LIST_FILE)
@@ -84,12 +98,16 @@ def read_pins(data: Path) -> tuple[Jwk, ...]:
     if text is None:
         return ()
     try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise MalformedContent(f"the anchor key of {data} is not JSON; join the federation again") from error
-    keys = found.get("keys", [found]) if isinstance(found, dict) else None
+        return _keys_of(json.loads(text))
+    except (ValueError, MalformedContent) as error:
+        raise MalformedContent(f"the anchor key of {data} is no JWK; join the federation again") from error
+
+
+def _keys_of(found: object) -> tuple[Jwk, ...]:
+    """Return the keys of a JWK, or of a set of them."""
+    keys = found.get("keys", [found]) if isinstance(found, Mapping) else None
     if not isinstance(keys, list) or not keys or not all(isinstance(key, dict) for key in keys):
-        raise MalformedContent(f"the anchor key of {data} is no JWK; join the federation again")
+        raise MalformedContent("the anchor's key is no JWK, and no set of them")
     return tuple(keys)
 
 
@@ -105,14 +123,14 @@ def install_list(data: Path, token: str, *, anchor: Jwk | None = None) -> Member
     Args:
         data: the node's folder.
         token: the signed list.
-        anchor: the key to trust from now on, where the folder trusts none yet.
+        anchor: the key (JWK), or the set of keys, to trust from now on where the folder trusts none yet.
 
     Raises:
         Conflict: the list is older than the known one, or of another federation.
         NotAuthenticated: the trusted anchor did not sign it.
     """
     pins = read_pins(data)
-    trusted = pins or ((anchor,) if anchor is not None else ())
+    trusted = pins or (_keys_of(anchor) if anchor is not None else ())
     if not trusted:
         raise AccessRefused("this node trusts no anchor yet; join with the anchor's public key first")
     offered = read_list(token.strip(), *trusted)

@@ -275,7 +275,9 @@ def named(keys: Iterable[Jwk]) -> list[dict[str, Any]]:
     """
     try:
         return [
-            {name: key[name] for name in ("kty", "crv", "x", "y")} | {"kid": key_id(key), "alg": "ES384"}
+            {name: key[name] for name in ("kty", "crv", "x", "y")}
+            | {"kid": key_id(key), "alg": "ES384"}
+            | ({"root": True} if key.get("root") is True else {})
             for key in keys
         ]
     except (JoseError, KeyError, ValueError) as error:

@@ -16,8 +16,9 @@ from salus.core.clock import Clock
 from salus.core.errors import Conflict, NotAuthenticated, SalusError
 from salus.federation.entity import member_mark
 from salus.federation.fetching import endpoint_of, fetch_entities, fetch_text
-from salus.federation.membership import Membership, read_pins, write_pins
+from salus.federation.membership import Membership, read_pins, replace_list
 from salus.federation.membership_list import LIST_SIZE_MAX, named, read_list
+from salus.federation.offline import ROOT, signing
 from salus.standards.jose.compact import unverified
 from salus.standards.openid_federation.chain import verify_chain
 from salus.standards.openid_federation.responses import configuration_address
@@ -25,7 +26,7 @@ from salus.standards.openid_federation.statement import Statement
 from salus.standards.openid_federation.trust_mark import check_form
 from salus.store.federation import LIST_FILE, read_file, write_file
 
-MARK_FILE = "mark.jws"
+MARK_FILE, SINCE_FILE = "mark.jws", "anchor-since.txt"
 MARK_LEFT_SECONDS = 3_600
 RETRY_SECONDS = 5.0
 
@@ -82,9 +83,10 @@ class Superior:
         token = await fetch_text(self._client, configuration_address(entity))
         pins = named(read_pins(self._data))
         statement = verify_chain(
-            [token], anchors={entity: pins}, now=now, fetched_at=now, skew_seconds=self._skew_seconds
+            [token], anchors={entity: signing(pins)}, now=now, fetched_at=now, skew_seconds=self._skew_seconds
         ).configuration
-        self._take_keys(named(statement.keys), pins)
+        self._check_age(statement)
+        await self._take_keys(named(statement.keys), pins)
         self._known, self.heard_at = (token, statement, now), now
         return token, statement
 
@@ -105,11 +107,14 @@ class Superior:
 
     async def take_register(self) -> None:
         """Take the anchor's newest register, unless it is the one that is known."""
-        address = f"{self.entity.rpartition('/')[0]}/members"
         try:
-            self._membership.install(await fetch_text(self._client, address, bytes_max=LIST_SIZE_MAX))
+            self._membership.install(await self._register())
         except Conflict:
             return  # another member brought a newer one
+
+    async def _register(self) -> str:
+        address = f"{self.entity.rpartition('/')[0]}/members"
+        return await fetch_text(self._client, address, bytes_max=LIST_SIZE_MAX)
 
     async def own_marks(self, base_url: str) -> tuple[str, ...]:
         """Return the trust marks that the anchor gave this node, asked for now when none is in force."""
@@ -133,17 +138,36 @@ class Superior:
         write_file(self._data, MARK_FILE, mark)
         return (mark,)
 
-    def _take_keys(self, keys: Sequence[dict[str, Any]], pins: Sequence[dict[str, Any]]) -> None:
-        """Pin the anchor's keys; an old one stays while the register that is known needs it."""
+    def _check_age(self, statement: Statement) -> None:
+        """Remember the newest statement that an offline key signed: they live a year, and an older one may
+        name a key that was stolen since.
+
+        Raises:
+            NotAuthenticated: a newer one is known.
+        """
+        if not any(key.get(ROOT) for key in statement.keys):
+            return
+        known = float(read_file(self._data, SINCE_FILE) or 0)
+        if statement.issued_at < known:
+            raise NotAuthenticated("the anchor shows a statement of itself that it has replaced since")
+        if statement.issued_at > known:
+            write_file(self._data, SINCE_FILE, str(statement.issued_at))
+
+    async def _take_keys(self, keys: Sequence[dict[str, Any]], pins: Sequence[dict[str, Any]]) -> None:
+        """Pin the keys that the anchor names, and no others, with a register that one of them signed.
+
+        Raises:
+            PeerUnavailable, NotAuthenticated: the anchor shows no such register; nothing is changed.
+        """
+        if list(keys) == list(pins):
+            return
         text = read_file(self._data, LIST_FILE) or ""
         try:
             read_list(text.strip(), *keys)
         except NotAuthenticated:
-            fresh = {key["kid"] for key in keys}
-            keys = [*keys, *(key for key in pins if key["kid"] not in fresh)]
-        if keys != pins:
-            write_pins(self._data, keys)
-            self.key_changes += 1
+            text = await self._register()
+        replace_list(self._data, text, keys)
+        self.key_changes += 1
 
 
 def _is_in_force(mark: str, subject: str, anchor: str, now: float) -> bool:

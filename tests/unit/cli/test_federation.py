@@ -51,6 +51,24 @@ def test_a_node_elsewhere_joins_by_a_request_and_a_list(nodes, tmp_path):
     assert states(tmp_path / "ee") == {"ee-1": "active"}
 
 
+def test_a_node_joins_by_hand_where_the_anchor_has_an_offline_key(nodes, tmp_path):
+    request, listed, safe = tmp_path / "ee.jws", tmp_path / "list.jws", tmp_path / "safe.jwk"
+    init = ["federation", "init", "--name", "Demo", "--offline-key", str(safe), "--data"]
+    assert main([*init, nodes["pt"]]) == 0
+    assert main([*init, nodes["fr"]]) == 1  # the file is there already
+    assert safe.stat().st_mode & 0o077 == 0
+    assert main(["federation", "join", "--anchor", nodes["pt"], "--data", nodes["fr"]]) == 0
+    assert main(["federation", "join", "--request", str(request), "--data", nodes["ee"]]) == 0
+    assert main(["federation", "admit", str(request), "--out", str(listed), "--data", nodes["pt"]]) == 0
+    key = tmp_path / "list.anchor.json"
+    install = ["federation", "install", str(listed), "--anchor-key", str(key), "--data", nodes["ee"]]
+    assert main(install) == 0
+    assert states(tmp_path / "ee") == {"ee-1": "active", "fr-1": "active"}
+    assert main(["federation", "rotate", "--data", nodes["pt"]]) == 1
+    assert main(["federation", "rotate", "--offline-key", str(safe), "--data", nodes["pt"]]) == 0
+    assert states(tmp_path / "fr") == {"ee-1": "active", "fr-1": "active"}
+
+
 def test_a_revoked_node_belongs_again_only_when_the_operator_says_so(nodes, tmp_path, capsys):
     request = tmp_path / "ee.jws"
     join = ["federation", "join", "--anchor", nodes["pt"], "--data", nodes["ee"]]
