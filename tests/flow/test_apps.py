@@ -434,51 +434,50 @@ async def test_an_app_gives_its_tokens_back_or_is_switched_off(node):
         assert (await refresh(http, later["refresh_token"])).json()["error"] == "invalid_grant"
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"redirect_uri": f"{BACK}/../x"},
-        {"redirect_uri": f"{BACK}.evil.example"},
-        {"redirect_uri": f"{BACK}?x=1"},
-        {"redirect_uri": "https://HEART.example/back"},
-        {"redirect_uri": "https://evil.example"},
-        {"redirect_uri": "javascript:alert(1)"},
-        {"redirect_uri": ""},
-        {"client_id": "nobody"},
-        {"client_id": ""},
-    ],
-)
-async def test_nothing_is_sent_to_an_address_that_is_not_registered(node, change):
+UNREGISTERED = [
+    {"redirect_uri": f"{BACK}/../x"},
+    {"redirect_uri": f"{BACK}.evil.example"},
+    {"redirect_uri": f"{BACK}?x=1"},
+    {"redirect_uri": "https://HEART.example/back"},
+    {"redirect_uri": "https://evil.example"},
+    {"redirect_uri": "javascript:alert(1)"},
+    {"redirect_uri": ""},
+    {"client_id": "nobody"},
+    {"client_id": ""},
+]
+
+
+async def test_nothing_is_sent_to_an_address_that_is_not_registered(node):
     async with logged_in(node) as http:
-        refused = await http.get(App().address("launch/patient patient/*.rs", **change))
-        assert refused.status_code == 400
-        assert "location" not in refused.headers
-        assert "evil.example" not in refused.text
+        for change in UNREGISTERED:
+            refused = await http.get(App().address("launch/patient patient/*.rs", **change))
+            assert refused.status_code == 400, change
+            assert "location" not in refused.headers
+            assert "evil.example" not in refused.text
 
 
-@pytest.mark.parametrize(
-    ("change", "error"),
-    [
-        ({"response_type": "token"}, "unsupported_response_type"),
-        ({"code_challenge_method": "plain"}, "invalid_request"),
-        ({"code_challenge": "", "code_challenge_method": ""}, "invalid_request"),
-        ({"aud": "https://other.example/fhir"}, "invalid_request"),
-        ({"scope": "system/*.cruds"}, "invalid_scope"),
-        ({"scope": "patient/Observation.c?category=laboratory"}, "invalid_scope"),
-        ({"launch": "guessed", "scope": "launch patient/*.rs"}, "invalid_request"),
-        ({"prompt": "none"}, "interaction_required"),
-    ],
-)
-async def test_a_wrong_request_is_told_to_the_app_only_for_someone_who_logged_in(node, change, error):
+WRONG = [
+    ({"response_type": "token"}, "unsupported_response_type"),
+    ({"code_challenge_method": "plain"}, "invalid_request"),
+    ({"code_challenge": "", "code_challenge_method": ""}, "invalid_request"),
+    ({"aud": "https://other.example/fhir"}, "invalid_request"),
+    ({"scope": "system/*.cruds"}, "invalid_scope"),
+    ({"scope": "patient/Observation.c?category=laboratory"}, "invalid_scope"),
+    ({"launch": "guessed", "scope": "launch patient/*.rs"}, "invalid_request"),
+    ({"prompt": "none"}, "interaction_required"),
+]
+
+
+async def test_a_wrong_request_is_told_to_the_app_only_for_someone_who_logged_in(node):
     app = App()
-    address = app.address(**{"scope": "launch/patient patient/*.rs", **change})
-    async with logged_in(node) as http:
-        assert app.answer(await http.get(address))["error"] == error
-    async with browser(node) as http:
-        shown = await http.get(address)
-        assert shown.status_code == (303 if "launch" in change else 400)
-        if "launch" not in change:
-            assert html.escape(f"{BACK}?error={error}") in shown.text
+    async with logged_in(node) as known, browser(node) as stranger:
+        for change, error in WRONG:
+            address = app.address(**{"scope": "launch/patient patient/*.rs", **change})
+            assert app.answer(await known.get(address))["error"] == error, change
+            shown = await stranger.get(address)
+            assert shown.status_code == (303 if "launch" in change else 400), change
+            if "launch" not in change:
+                assert html.escape(f"{BACK}?error={error}") in shown.text
 
 
 async def test_a_decision_of_elsewhere_or_of_another_visitor_is_refused(node):
