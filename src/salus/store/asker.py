@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from salus.core.access import Caller, Grant, Role
@@ -22,8 +24,13 @@ def asker_of(grant: Grant) -> str:
         return _NOTHING
     if not audiences:
         return EVERYTHING
-    words = sorted(word.replace("\0", "") for word in audiences)
-    return msgspec.json.encode({"is": words, "at": grant.opened_at.timestamp()}).decode()
+    return f'{{"is":{_words(audiences)},"at":{grant.opened_at.timestamp()!r}}}'
+
+
+@lru_cache(maxsize=4_096)
+def _words(audiences: frozenset[str]) -> str:
+    """Return a JSON array; no jsonb holds the character 0."""
+    return msgspec.json.encode(sorted(word.replace("\0", "") for word in audiences)).decode()
 
 
 def sees_hidden(grant: Grant) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from salus.core.access import Caller, Role
 from salus.trust.jurisdictions.law import Jurisdiction
 from salus.trust.policy import Decision, Obligation
@@ -31,6 +33,7 @@ def audiences_of(caller: Caller, decision: Decision, law: Jurisdiction, country:
     return words_of(caller, country)
 
 
+@lru_cache(maxsize=4_096)
 def words_of(caller: Caller, country: str = "") -> frozenset[str]:
     """Return all the audiences that the caller belongs to by what they are, whatever was decided.
 
