@@ -92,6 +92,10 @@ async def test_the_button_is_on_every_page_of_a_patient_and_the_auditor_looks_ag
     assert REASON in told.text
     assert "Mari Tamm" in told.text
 
+    log = await citizen("kati").get("/accesses?language=en")
+    assert "an emergency access to your record" in log.text
+    assert '<span class="word warn small">emergency</span>' in log.text
+
     auditor = visit(Role.AUDITOR, subject="auditor", name="Auditor", purpose=Purpose.OPERATIONS)
     waits = await auditor.get("/reviews?language=en")
     assert REASON in waits.text

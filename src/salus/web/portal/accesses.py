@@ -129,6 +129,7 @@ def _row(logged: LoggedAccess, language: str) -> dict[str, Any]:  # values of se
         "what": leaf.what,
         "resources": leaf.resources,
         "purpose": _word("for", leaf.purpose, language),
+        "marks": [_word("mark", mark, language) for mark in leaf.marks],
         "outcome": leaf.outcome.value,
         "outcome_word": _word("outcome", leaf.outcome.value, language),
         "index": logged.index,
