@@ -61,7 +61,7 @@ async def test_the_provider_sends_nobody_elsewhere_and_gives_no_token_twice(node
         assert (await client.post("/provider/token", data=form)).status_code == 400  # no client
         cookie = client.cookies["salus_login"]
         assert (await client.get(back)).status_code == 403  # a clinician, and a citizen was wanted
-        client.cookies.set("salus_login", cookie, domain="127.0.0.1", path="/login")
+        client.cookies.set("salus_login", cookie, domain="127.0.0.1", path="/")
         assert (await client.get(back)).status_code == 401  # the code was used
         keys = (await client.get("/provider/jwks")).json()["keys"]
         assert [sorted(key) for key in keys] == [["alg", "crv", "kid", "kty", "use", "x", "y"]]

@@ -13,6 +13,7 @@ import msgspec
 from starlette.responses import Response
 
 from salus.trust.login.person import Person
+from salus.web.portal.cookies import cookie, drop_cookie, keep_cookie
 from salus.web.portal.sealed import seal, unseal
 from salus.web.portal.visit import Visit
 
@@ -71,26 +72,19 @@ def new_stranger(visit: Visit, person: Person, wish: Wish) -> Stranger:
 
 def keep(visit: Visit, answer: Response, name: str, value: Attempt | Stranger) -> None:
     """Leave it in the browser."""
-    answer.set_cookie(
-        name,
-        seal(visit.sessions.form_key, name, value),
-        max_age=int(LIFE.total_seconds()),
-        path="/login",
-        secure=visit.services.base_url.startswith("https:"),
-        httponly=True,
-        samesite="lax",
-    )
+    sealed = seal(visit.sessions.form_key, name, value)
+    keep_cookie(visit.services, answer, name, sealed, seconds=int(LIFE.total_seconds()))
 
 
 def kept(visit: Visit, name: str, into: type[Kept]) -> Kept | None:
     """Return what was left in this browser, None when there is nothing, or it is too old."""
-    found = unseal(visit.sessions.form_key, name, visit.request.cookies.get(name, ""), into)
+    found = unseal(visit.sessions.form_key, name, cookie(visit.services, visit.request, name), into)
     return found if found is not None and found.until > visit.services.clock().timestamp() else None
 
 
-def forget(answer: Response, name: str) -> None:
+def forget(visit: Visit, answer: Response, name: str) -> None:
     """Take it out of the browser."""
-    answer.delete_cookie(name, path="/login", httponly=True, samesite="lax")
+    drop_cookie(visit.services, answer, name)
 
 
 def _until(visit: Visit) -> float:

@@ -138,7 +138,7 @@ async def _admit(visit: Visit, caller: Caller, person: Person, wish: Wish, *, id
     )
     await keep_session(services.database, login, now)
     await services.journal.write([_leaf(visit, caller, person)])
-    forget(answer, STRANGER)
+    forget(visit, answer, STRANGER)
     return answer
 
 

@@ -81,7 +81,7 @@ async def back(parties: Parties, visit: Visit) -> Response:
     except (NotAuthenticated, PeerUnavailable) as error:
         visit.services.doorkeeper.refusals.note(LOGIN)
         answer = failed_page(visit, parties, error)
-    forget(answer, ATTEMPT)
+    forget(visit, answer, ATTEMPT)
     return answer
 
 

@@ -19,6 +19,7 @@ from salus.web.login.entering import enter_person
 from salus.web.login.pages import in_language, wish_of
 from salus.web.login.parties import Parties, parties_of
 from salus.web.login.wallet import LIFE, Begun, Desk, is_begun_by, read_begun
+from salus.web.portal.cookies import cookie, drop_cookie, keep_cookie
 from salus.web.portal.face import page_route
 from salus.web.portal.session import local_path, open_sessions
 from salus.web.portal.visit import Visit
@@ -81,15 +82,8 @@ async def _begin(desk: Desk, visit: Visit) -> Response:
         raise MalformedContent("This node takes wallets on the same device only.")
     begun = await desk.begin(wish, elsewhere=elsewhere)
     answer = RedirectResponse(f"/wallet/ask?language={visit.language}", 303)
-    answer.set_cookie(
-        COOKIE,
-        f"{begun.login}.{begun.secret}",
-        max_age=int(LIFE.total_seconds()),
-        path="/wallet",
-        secure=visit.services.base_url.startswith("https:"),
-        httponly=True,
-        samesite="lax",
-    )
+    value, seconds = f"{begun.login}.{begun.secret}", int(LIFE.total_seconds())
+    keep_cookie(visit.services, answer, COOKIE, value, seconds=seconds)
     return answer
 
 
@@ -155,12 +149,12 @@ async def _enter(desk: Desk, parties: Parties, visit: Visit, code: str) -> Respo
             "wallet-number.html", visit.say("wallet-title"), status=403, number="", problem=problem
         )
     answer = await enter_person(visit, parties, person, found[0].wish)
-    answer.delete_cookie(COOKIE, path="/wallet", httponly=True, samesite="lax")
+    drop_cookie(visit.services, answer, COOKIE)
     return answer
 
 
 def _begun(visit: Visit) -> Begun:
-    return read_begun(visit.request.cookies.get(COOKIE, ""))
+    return read_begun(cookie(visit.services, visit.request, COOKIE))
 
 
 def _over(visit: Visit) -> Response:

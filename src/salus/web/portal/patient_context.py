@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from salus.core.access import Caller, Purpose
 from salus.core.errors import Conflict
+from salus.web.portal.cookies import cookie, keep_cookie
 from salus.web.portal.lookup import Person
 from salus.web.portal.session import SESSION_SECONDS, Sessions
 from salus.web.portal.visit import Visit
@@ -72,15 +73,8 @@ def keep(
     until = int(visit.services.clock().timestamp()) + SESSION_SECONDS
     found = InFront(node, person, purpose, stated, visit.caller.token_id, until)
     body = msgspec.json.encode(found)
-    response.set_cookie(
-        COOKIE,
-        base64.urlsafe_b64encode(_digest(visit.sessions, body) + body).decode(),
-        max_age=SESSION_SECONDS,
-        path="/patient",
-        secure=visit.services.base_url.startswith("https:"),
-        httponly=True,
-        samesite="strict",
-    )
+    signed = base64.urlsafe_b64encode(_digest(visit.sessions, body) + body).decode()
+    keep_cookie(visit.services, response, COOKIE, signed, seconds=SESSION_SECONDS)
     return found
 
 
@@ -90,7 +84,7 @@ def in_front(visit: Visit) -> InFront:
     Raises:
         Conflict: they differ, or nobody was looked up in this session.
     """
-    found = _read(visit.sessions, visit.request.cookies.get(COOKIE, ""))
+    found = _read(visit.sessions, cookie(visit.services, visit.request, COOKIE))
     asked = (visit.request.path_params["node"], visit.request.path_params["id"])
     now = visit.services.clock()
     if found is None or found.session != visit.caller.token_id or _is_over(found, now):

@@ -22,6 +22,7 @@ from salus.core.errors import AccessRefused, NotAuthenticated
 from salus.store.revocations import revoke
 from salus.trust.identity import Doorkeeper
 from salus.trust.tokens import TokenTerms, issue
+from salus.web.portal.cookies import cookie, drop_cookie, keep_cookie
 from salus.web.services import Services
 
 SESSION, FORM = "salus_session", "salus_form"
@@ -50,11 +51,11 @@ def open_sessions(services: Services) -> Sessions:
 
 def visitor(sessions: Sessions, request: Request) -> Caller | None:
     """Return who is logged in, None when nobody is or the session has ended."""
-    cookie = request.cookies.get(SESSION)
-    if not cookie:
+    token = cookie(sessions.services, request, SESSION)
+    if not token:
         return None
     try:
-        return sessions.doorkeeper.identify(cookie)
+        return sessions.doorkeeper.identify(token)
     except NotAuthenticated:
         return None
 
@@ -63,7 +64,7 @@ def log_in(sessions: Sessions, response: Response, caller: Caller) -> str:
     """Give the visitor a session; return the id of its token."""
     services = sessions.services
     token = issue(services.keys.token, caller, sessions.terms, now=services.clock())
-    _set_cookie(sessions, response, SESSION, token)
+    keep_cookie(services, response, SESSION, token, seconds=SESSION_SECONDS)
     return sessions.doorkeeper.identify(token).token_id
 
 
@@ -73,7 +74,7 @@ async def log_out(sessions: Sessions, response: Response, caller: Caller) -> Non
     expires_at = services.clock() + timedelta(seconds=SESSION_SECONDS)
     services.doorkeeper.revoked[caller.token_id] = expires_at  # here at once, elsewhere by notification
     await revoke(services.database, caller.token_id, expires_at)
-    response.delete_cookie(SESSION, path="/", httponly=True, samesite="lax")
+    drop_cookie(services, response, SESSION)
 
 
 def local_path(text: str) -> str:
@@ -83,7 +84,7 @@ def local_path(text: str) -> str:
 
 def form_token(sessions: Sessions, request: Request) -> str:
     """Return the token that the visitor's forms must carry; `keep_form_cookie` makes it last."""
-    secret = request.cookies.get(SESSION) or request.cookies.get(FORM) or _fresh(request)
+    secret = _known(sessions, request) or _fresh(request)
     return hmac.digest(sessions.form_key, secret.encode(), hashlib.sha256).hex()
 
 
@@ -91,7 +92,7 @@ def keep_form_cookie(sessions: Sessions, request: Request, response: Response) -
     """Set the cookie that a first visitor's form token is made of."""
     fresh = getattr(request.state, "form_secret", "")
     if fresh:
-        _set_cookie(sessions, response, FORM, fresh)
+        keep_cookie(sessions.services, response, FORM, fresh, seconds=SESSION_SECONDS)
 
 
 def check_form(sessions: Sessions, request: Request, sent: str) -> None:
@@ -100,26 +101,19 @@ def check_form(sessions: Sessions, request: Request, sent: str) -> None:
     Raises:
         AccessRefused: its token is missing, old or another visitor's.
     """
-    known = request.cookies.get(SESSION) or request.cookies.get(FORM)
+    known = _known(sessions, request)
     if not known or not hmac.compare_digest(form_token(sessions, request).encode(), sent.encode()):
         raise AccessRefused(
             "The form is too old or from elsewhere. Go back, load the page again, and send it again."
         )
 
 
+def _known(sessions: Sessions, request: Request) -> str:
+    services = sessions.services
+    return cookie(services, request, SESSION) or cookie(services, request, FORM)
+
+
 def _fresh(request: Request) -> str:
     secret: str = getattr(request.state, "form_secret", "") or secrets.token_urlsafe(24)
     request.state.form_secret = secret
     return secret
-
-
-def _set_cookie(sessions: Sessions, response: Response, name: str, value: str) -> None:
-    response.set_cookie(
-        name,
-        value,
-        max_age=SESSION_SECONDS,
-        path="/",
-        secure=sessions.services.base_url.startswith("https:"),
-        httponly=True,
-        samesite="lax",
-    )
