@@ -9,6 +9,7 @@ from tests.federation.test_crossing import condition, found, person, publish
 
 from salus.core.access import Role
 from salus.primary.cross_border import fetch_summary, list_documents, list_resources, present
+from salus.primary.sharing import Rule, consent_of
 from salus.standards.merkle.checkpoint import open_checkpoint
 from salus.standards.merkle.note import parse_key
 from salus.standards.merkle.proof import verify_inclusion
@@ -32,12 +33,12 @@ def desk(federation):
     return desk_of(abroad.services, mari)
 
 
-async def ask(node, method, path, *, role=Role.CITIZEN, patient="ana"):
+async def ask(node, method, path, *, role=Role.CITIZEN, patient="ana", **more):
     own = patient if role is Role.CITIZEN else None
     token = local_token(node, role, patient, patient=own)
     async with httpx.AsyncClient(trust_env=False) as client:
         headers = {"authorization": f"Bearer {token}"}
-        return await client.request(method, f"{node.url}{path}", headers=headers)
+        return await client.request(method, f"{node.url}{path}", headers=headers, **more)
 
 
 async def own_accesses(node, patient="ana"):
@@ -118,6 +119,24 @@ async def test_a_restricted_condition_leaves_no_trace_in_the_summary(home, desk)
     assert "I10" not in summary.body.decode()
     assert "may have restricted" in summary.body.decode()
     assert (await list_resources(desk, patient, "Condition")).resources == []
+
+
+@pytest.mark.clause("EHDS 8")
+@pytest.mark.parametrize(
+    ("rule", "hides"), [(Rule("country", "EE"), True), (Rule("abroad"), True), (Rule("country", "FR"), False)]
+)
+async def test_what_she_hides_from_a_country_is_absent_there_and_seen_at_home(home, desk, rule, hides):
+    consent = consent_of(rule, "ana", home.clock())
+    said = await ask(home, "POST", "/fhir/Consent", json=consent)
+    assert said.status_code == 201, said.text
+    patient = present(await found(desk))
+    abroad = (await list_resources(desk, patient, "Condition")).resources
+    assert [each["id"] for each in abroad] == ([] if hides else ["c1"])
+    summary = (await fetch_summary(desk, patient)).body.decode()
+    assert ("I10" in summary) is not hides
+    assert "may have restricted" in summary
+    at_home = await ask(home, "GET", "/fhir/Condition/c1", role=Role.CLINICIAN)
+    assert at_home.status_code == 200
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
