@@ -16,29 +16,29 @@ class Choice(msgspec.Struct, frozen=True):
         place: of its scope among those offered.
         text: in words.
         detail: the resource type and a condition, "" where the words say all.
-        free: whether the person may leave it away.
         ticked: whether it is allowed unless they do.
     """
 
     place: int
     text: str
     detail: str
-    free: bool
     ticked: bool
 
 
 def choices(scopes: tuple[str, ...], ticked: tuple[str, ...], language: str) -> list[Choice]:
-    """Return a line for each scope that means something to a person; the others come with them."""
-    return [
-        Choice(place, *described(scope, language), is_choice(scope), scope in ticked)
+    """Return a line for each scope that a person may leave away, data first; the others come with them."""
+    found = [
+        Choice(place, *described(scope, language), scope in ticked)
         for place, scope in enumerate(scopes)
         if is_choice(scope)
     ]
+    return sorted(found, key=lambda each: not is_data(scopes[each.place]))
 
 
 def allowed(scopes: tuple[str, ...], language: str) -> list[tuple[str, str]]:
     """Return text and detail of each scope that a person allows an app."""
-    return [described(scope, language) for scope in scopes if is_choice(scope) or scope == "openid"]
+    shown = [scope for scope in scopes if is_choice(scope) or scope == "openid"]
+    return [described(scope, language) for scope in sorted(shown, key=lambda each: not is_data(each))]
 
 
 def described(scope: str, language: str) -> tuple[str, str]:
