@@ -22,6 +22,7 @@ from salus.node import open_node
 from salus.settings import Settings
 from salus.standards.jose.compact import sign, verify
 from salus.standards.smart.assertion import ASSERTION_TYPE, claims_for
+from salus.standards.smart.dpop import make_proof
 from salus.store.federation import Client, register_client, switch_off_client
 from salus.store.revocations import follow_revocations
 from salus.trust.tokens import issue
@@ -626,3 +627,42 @@ async def test_the_page_of_a_patient_leads_to_the_apps_that_can_be_opened(node):
         assert (await http.post("/apps/open", data=missing)).status_code == 404
         unknown = {**missing, "client": "clinic", "patient": "ana"}
         assert (await http.post("/apps/open", data=unknown)).status_code == 404
+
+
+async def test_a_request_that_is_sent_ahead_counts_and_nothing_beside_it(node):
+    app = App("clinic", CLINIC.redirects[0])
+    ahead = dict(parse_pairs(app.address("launch/patient patient/Observation.rs")))
+    async with browser(node) as http:
+        wrong = await signed(http, node, {**ahead, "redirect_uri": "https://evil.example"}, "/oauth/par")
+        assert (wrong.status_code, wrong.json()["error"]) == (400, "invalid_request")
+        wide = await signed(http, node, {**ahead, "scope": "system/*.rs"}, "/oauth/par")
+        assert wide.json()["error"] == "invalid_scope"
+        assert (await http.post("/oauth/par", data=ahead)).status_code == 401
+        kept = await signed(http, node, ahead, "/oauth/par")
+        assert kept.status_code == 201
+    named = {"client_id": "clinic", "request_uri": kept.json()["request_uri"]}
+    async with logged_in(node) as http:
+        stolen = await http.get(f"/oauth/authorize?{urlencode({**named, 'client_id': 'heart'})}")
+        assert stolen.status_code == 400
+        beside = {**named, "scope": "patient/*.rs", "redirect_uri": "https://evil.example"}
+        page = await http.get(f"/oauth/authorize?{urlencode(beside)}")
+        back = app.answer(await decide(http, page))
+        fields = {
+            "grant_type": "authorization_code", "code": back["code"], "redirect_uri": app.redirect,
+            "code_verifier": app.verifier,
+        }  # fmt: skip
+        tokens = (await signed(http, node, fields)).json()
+        assert tokens["scope"] == "launch/patient patient/Observation.rs"
+        assert (await http.get(f"/oauth/authorize?{urlencode(named)}")).status_code == 400
+
+
+async def test_an_apps_token_may_be_bound_to_a_key(node):
+    holder = ECKey.generate_key("P-256")
+    app, now = App(), node.services.clock().timestamp()
+    async with logged_in(node) as http:
+        page = await http.get(app.address("launch/patient patient/Observation.rs"))
+        code = app.answer(await decide(http, page))["code"]
+        http.headers["dpop"] = make_proof(holder, "POST", f"{BASE}/oauth/token", jti="j-1", now=now)
+        tokens = (await app.tokens(http, code)).json()
+    assert tokens["token_type"] == "DPoP"
+    assert (await fhir(node, tokens["access_token"], "Observation")).status_code == 401

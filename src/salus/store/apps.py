@@ -282,11 +282,44 @@ async def find_launch(
     return found
 
 
+async def push_request(
+    database: Database, secret: str, client: str, query: str, *, expires_at: datetime
+) -> None:
+    """Keep a request that an app sends ahead of the person."""
+    async with database.system() as connection:
+        await connection.execute(
+            "INSERT INTO app_request (digest, client, query, expires_at) VALUES ($1, $2, $3, $4)",
+            digest_of(secret),
+            client,
+            query,
+            expires_at,
+        )
+
+
+async def pushed_request(database: Database, secret: str, client: str, *, now: datetime) -> str | None:
+    """Return the request that this app sent ahead, None when there is none, or none any more."""
+    async with database.system() as connection:
+        found: str | None = await connection.fetchval(
+            "SELECT query FROM app_request WHERE digest = $1 AND client = $2 AND expires_at > $3",
+            digest_of(secret),
+            client,
+            now,
+        )
+    return found
+
+
+async def use_request(database: Database, secret: str) -> None:
+    """Forget a request that has been answered with a code."""
+    async with database.system() as connection:
+        await connection.execute("DELETE FROM app_request WHERE digest = $1", digest_of(secret))
+
+
 async def forget_expired_apps(database: Database, now: datetime) -> None:
-    """Remove sessions and launches that are over; consents are kept."""
+    """Remove sessions, launches and requests that are over; consents are kept."""
     async with database.system() as connection:
         await connection.execute("DELETE FROM app_session WHERE expires_at < $1", now)
         await connection.execute("DELETE FROM app_launch WHERE expires_at < $1", now)
+        await connection.execute("DELETE FROM app_request WHERE expires_at < $1", now)
 
 
 async def _end(grant: Grant, connection: Connection, consent: str, until: datetime) -> tuple[str, str] | None:

@@ -43,6 +43,7 @@ from salus.web.portal.apps import CONSENT, routes
 from salus.web.portal.rendering import POLICY
 from salus.web.portal.session import check_form, open_sessions, visitor
 from salus.web.portal.visit import Visit, problem
+from salus.web.pushed import pushed, secret_of
 from salus.web.services import Face, Receive, Scope, Send, Services
 from salus.web.smart_discovery import provider
 
@@ -56,12 +57,21 @@ QUERY_LENGTH_MAX = 3_500
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A request of a registered app to one of its addresses, not looked at further yet."""
+    """A request of a registered app to one of its addresses, not looked at further yet.
+
+    Args:
+        app: which asks.
+        redirect: where it is answered.
+        fields: what it asks.
+        query: what the browser brought.
+        pushed: secret of the reference of a request that was sent ahead, "" for none.
+    """
 
     app: Client
     redirect: str
     fields: Mapping[str, str]
     query: str
+    pushed: str = ""
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -127,6 +137,9 @@ async def _asked(services: Services, pairs: list[tuple[str, str]], query: str) -
     if len(query) > QUERY_LENGTH_MAX:
         raise MalformedContent(f"The app's request is longer than {QUERY_LENGTH_MAX} characters.")
     fields = once(pairs)
+    reference = fields.get("request_uri", "")
+    if secret_of(reference):  # what the app sent ahead counts, and nothing beside it (RFC 9126, 4)
+        fields = once(await pushed(services, reference, fields.get("client_id", "")))
     client, redirect = addressed(fields)
     app = await find_client(services.database, client)
     if app is None or redirect not in app.redirects:
@@ -134,7 +147,7 @@ async def _asked(services: Services, pairs: list[tuple[str, str]], query: str) -
             "No app is registered here that may be answered at this address. Tell whoever made the app; "
             "nothing was sent to it."
         )
-    return Asked(app, redirect, fields, query)
+    return Asked(app, redirect, fields, query, secret_of(reference))
 
 
 async def _ask(visit: Visit, asked: Asked) -> Response:
@@ -150,7 +163,7 @@ async def _ask(visit: Visit, asked: Asked) -> Response:
         access.record([offer.patient] if offer.patient else [])
     ticked = held_of(offer.scopes, known.scopes) if known else offer.scopes
     if known and offer.app.keys and not request.asks_again and ticked == offer.scopes:
-        return await _give(visit, offer, offer.scopes, allowed=known.scopes)
+        return await _give(visit, asked, offer, offer.scopes, allowed=known.scopes)
     return _page(visit, asked, offer, ticked)
 
 
@@ -223,12 +236,14 @@ async def _decide(visit: Visit) -> Response:
         wanted = chosen(offer.scopes, kept) if form.get("decision") == "allow" else ()
         if not wanted:
             raise OAuthRefused("access_denied", "the person did not allow it")
-        return await _give(visit, offer, wanted, allowed=wanted)
+        return await _give(visit, asked, offer, wanted, allowed=wanted)
     except OAuthRefused as error:
         return _refused(visit, asked, error)
 
 
-async def _give(visit: Visit, offer: Offer, scopes: tuple[str, ...], *, allowed: tuple[str, ...]) -> Response:
+async def _give(
+    visit: Visit, asked: Asked, offer: Offer, scopes: tuple[str, ...], *, allowed: tuple[str, ...]
+) -> Response:
     """Keep what the person allows, and send the app a code for the scopes, which are no more than that."""
     services, person, request = visit.services, visit.caller, offer.request
     now = services.clock()
@@ -252,6 +267,8 @@ async def _give(visit: Visit, offer: Offer, scopes: tuple[str, ...], *, allowed:
     until = last_expiry(services)
     async with enter(services.gatehouse, person, _to_allow(Action.CREATE, offer)) as access:
         ended = await apps.allow(access.grant, services.database, consent, session, code, until=until)
+    if asked.pushed:
+        await apps.use_request(services.database, asked.pushed)
     if ended:
         services.doorkeeper.revoked[of_consent(ended)] = until
     return _answer(services, request.redirect, {"code": code.secret, "state": request.state})

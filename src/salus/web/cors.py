@@ -16,7 +16,7 @@ from salus.store.federation import list_apps
 from salus.web.services import Application, Receive, Scope, Send, Services
 
 AGE_MAX = timedelta(seconds=1)
-OPEN = ("/fhir", "/oauth/token", "/oauth/revoke", "/.well-known/")
+OPEN = ("/fhir", "/oauth/par", "/oauth/token", "/oauth/revoke", "/.well-known/")
 """Prefixes of what an app may ask across origins."""
 METHODS = b"GET, POST, PUT, PATCH, DELETE"
 SENT = (

@@ -39,7 +39,7 @@ from salus.trust.keys import public_jwks
 from salus.trust.presence import weigh
 from salus.trust.refusals import ASSERTION
 from salus.trust.tokens import AccessToken, TokenTerms, issue, verify
-from salus.web import app_tokens
+from salus.web import app_tokens, pushed
 from salus.web.addresses import find, methods_of
 from salus.web.oauth import oauth_error, read_form
 from salus.web.proof import prove
@@ -170,6 +170,21 @@ async def _token_of_app(services: Services, request: Request, fields: dict[str, 
         return await app_tokens.exchange(services, app, fields, holder=holder)
     except ProofRefused as error:
         return oauth_error("invalid_dpop_proof", error.message, 400)
+    except OAuthRefused as error:
+        return oauth_error(error.error, error.message, 400)
+
+
+async def _push(services: Services, request: Request) -> Response:
+    """RFC 9126: an app sends its request ahead of the person."""
+    try:
+        fields = await read_form(request)
+    except MalformedContent as error:
+        return oauth_error("invalid_request", error.message, 400)
+    app = await _app(services, request, fields)
+    if isinstance(app, Response):
+        return app
+    try:
+        return await pushed.push(services, app, fields)
     except OAuthRefused as error:
         return oauth_error(error.error, error.message, 400)
 
@@ -309,6 +324,7 @@ ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
     "/fhir/.well-known/smart-configuration": {"GET": _configuration},
     "/.well-known/jwks.json": {"GET": _jwks},
     "/oauth/token": {"POST": _token},
+    "/oauth/par": {"POST": _push},
     "/oauth/revoke": {"POST": _revoke},
     "/oauth/introspect": {"POST": _introspect},
 }

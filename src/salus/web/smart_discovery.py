@@ -47,6 +47,7 @@ def configuration(base_url: str) -> dict[str, Any]:  # Any: JSON
     return {
         "issuer": base_url,
         "authorization_endpoint": f"{base_url}/oauth/authorize",
+        "pushed_authorization_request_endpoint": f"{base_url}/oauth/par",
         "token_endpoint": f"{base_url}/oauth/token",
         "revocation_endpoint": f"{base_url}/oauth/revoke",
         "introspection_endpoint": f"{base_url}/oauth/introspect",
@@ -75,4 +76,5 @@ def provider(base_url: str) -> dict[str, Any]:  # Any: JSON
         "claims_supported": ["iss", "sub", "aud", "exp", "iat", "nonce", "fhirUser", "profile"],
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
+        "require_pushed_authorization_requests": False,
     }
