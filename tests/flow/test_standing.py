@@ -281,6 +281,21 @@ async def test_notices_are_read_by_whom_they_tell_and_the_channel_is_theirs(ask,
     assert (await ask("GET", "/notices", Role.CLINICIAN)).status_code == 403
 
 
+@pytest.mark.clause("EHDS 9(3)")
+async def test_a_notice_does_not_name_whom_the_log_withholds(node, ask, ana):
+    await ask("POST", "/emergency", body={"patient": "ana", "reason": REASON})
+    async with node.services.database.system() as connection:
+        await connection.execute(
+            "INSERT INTO withholding"
+            " (patient, subject, reason, until, asked_by, asked_at, agreed_by, agreed_at)"
+            " VALUES ('ana', 's-1', 'an inquiry', $1, 'a', $2, 'b', $2)",
+            NOW + timedelta(days=1), NOW,
+        )  # fmt: skip
+    (notice,) = (await ask("GET", "/notices", Role.CITIZEN)).json()["notices"]
+    assert (notice["kind"], notice["who"], notice["reason"]) == ("emergency", "withheld", "")
+    assert "Mari" not in str(notice)
+
+
 @pytest.mark.clause("EHDS 4(2)")
 async def test_a_citizen_appoints_a_proxy_who_acts_until_it_ends(node, ask, ana, clock):
     eva = {"subject": "eva", "patient": "eva", "name": "Eva"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import asyncpg
 import msgspec
 
 from salus.core.access import Grant, Leaf, Outcome
@@ -19,10 +20,15 @@ from salus.store.postgres import Connection, Database
 EMERGENCY, UNPROVEN, CUT_OFF = "emergency", "unproven", "cut-off"
 TOLD = frozenset({EMERGENCY, UNPROVEN, CUT_OFF})
 """Marks of a leaf that its patient is told of."""
+WITHHELD = "withheld"
 LISTED_MAX = 500
-_TELL = "SELECT tell($1, $2, $3, $4, $5, $6, $7)"
+_TELL = "SELECT tell($1, $2, $3, $4, $5, $6, $7, $8)"
 _LIST = """
-SELECT n.id, n.at, n.kind, n.who, n.place, n.request, n.read_at, coalesce(e.reason, '')
+SELECT n.id, n.at, n.kind, n.subject, n.who, n.place, n.request, n.read_at, coalesce(e.reason, '') AS reason,
+    EXISTS (
+        SELECT FROM withholding w WHERE w.patient = n.patient AND w.subject = n.subject
+            AND w.agreed_at IS NOT NULL AND w.lifted_at IS NULL AND w.until > $3
+    ) AS withheld
 FROM notice n LEFT JOIN emergency e ON n.kind = 'emergency' AND e.patient = n.patient AND e.id = n.key
 WHERE n.patient = ANY ($1) ORDER BY n.id DESC LIMIT $2
 """
@@ -42,6 +48,7 @@ class Telling(msgspec.Struct, frozen=True):
     at: datetime
     kind: str
     key: str
+    subject: str
     who: str
     place: str
     request: str
@@ -80,7 +87,7 @@ def notice_of(leaf: Leaf) -> Telling:
             UNPROVEN if UNPROVEN in leaf.marks else CUT_OFF,
             f"{leaf.at:%Y-%m-%d} {leaf.node} {leaf.subject}",
         )
-    return Telling(leaf.patient, leaf.at, kind, key, leaf.name, place, leaf.request)
+    return Telling(leaf.patient, leaf.at, kind, key, leaf.subject, leaf.name, place, leaf.request)
 
 
 def _claimed(leaf: Leaf) -> bool:
@@ -100,10 +107,17 @@ def _ordered(tellings: Sequence[Telling]) -> list[Telling]:
 
 
 async def notices(grant: Grant, database: Database) -> list[Notice]:
-    """Return what the person of the grant was told, newest first."""
+    """Return what the person of the grant was told, newest first; of an author who is withheld, only that."""
     async with database.reading(grant) as connection:
-        rows = await connection.fetch(_LIST, sorted(grant.patients or ()), LISTED_MAX)
-    return [Notice(*row) for row in rows]
+        rows = await connection.fetch(_LIST, sorted(grant.patients or ()), LISTED_MAX, grant.opened_at)
+    return [_notice(row) for row in rows]
+
+
+def _notice(row: asyncpg.Record) -> Notice:
+    if row["withheld"]:
+        return Notice(row["id"], row["at"], row["kind"], WITHHELD, "", "", row["read_at"])
+    fields = ("id", "at", "kind", "who", "place", "request", "read_at", "reason")
+    return Notice(*(row[name] for name in fields))
 
 
 async def unread(grant: Grant, database: Database) -> int:
