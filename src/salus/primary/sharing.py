@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -17,18 +17,19 @@ from salus.core.errors import MalformedContent
 
 Json = dict[str, Any]
 """A resource: JSON."""
-Whom = Literal["professionals", "organisation", "person", "country", "abroad", "purpose"]
-WHOMS: tuple[Whom, ...] = ("professionals", "organisation", "person", "country", "abroad", "purpose")
+Whom = Literal["professionals", "organisation", "person", "country", "abroad", "proxies", "purpose"]
+WHOMS: tuple[Whom, ...] = get_args(Whom)
 NAMED = frozenset({"organisation", "person", "country"})
 PURPOSES = ("HRESCH", "PUBHLTH", "HOPERAT")
 """Those that a citizen may deny by themselves: v3-ActReason."""
-_SYSTEMS = {
+_SYSTEMS: dict[Whom, str] = {
     "organisation": "urn:salus:organisation",
     "person": "urn:salus:person",
     "country": "urn:iso:std:iso:3166",
-    "abroad": "urn:salus:audience",
 }
-_KINDS = {system: kind for kind, system in _SYSTEMS.items()}
+_KINDS: dict[str, Whom] = {system: kind for kind, system in _SYSTEMS.items()}
+_AUDIENCE = "urn:salus:audience"
+_AUDIENCES: dict[str, Whom] = {"abroad": "abroad", "proxies": "proxies"}
 _TYPES = "http://hl7.org/fhir/resource-types"
 _PURPOSE = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
@@ -42,7 +43,7 @@ class Rule(msgspec.Struct, frozen=True):
 
     Args:
         whom: all professionals, those of an organisation, a person, whoever asks from a country or from
-            abroad, or whoever asks for a purpose.
+            abroad, whoever acts for the citizen, or whoever asks for a purpose.
         value: which one: its name, the subject of a person, ISO 3166-1 alpha-2, the code of a purpose.
         name: what `value` is called, for people.
         classes: resource types; () for the whole record.
@@ -85,7 +86,7 @@ def consent_of(rule: Rule, patient: str, at: datetime) -> Json:
     if rule.whom == "purpose":
         provision["purpose"] = [{"system": _PURPOSE, "code": rule.value}]
     elif rule.whom != "professionals":
-        identifier = {"system": _SYSTEMS[rule.whom], "value": rule.value or rule.whom}
+        identifier = {"system": _SYSTEMS.get(rule.whom, _AUDIENCE), "value": rule.value or rule.whom}
         named = {"identifier": identifier} | ({"display": rule.name} if rule.name else {})
         role = {"coding": [{"system": f"{_TERMINOLOGY}/v3-ParticipationType", "code": "IRCP"}]}
         provision["actor"] = [{"role": role, "reference": named}]
@@ -110,25 +111,31 @@ def rule_of(consent: Mapping[str, Any]) -> Rule | None:
         return None
     actors, purposes = provision.get("actor", []), provision.get("purpose", [])
     period = provision.get("period", {})
-    rest = {
-        "classes": tuple(str(coding.get("code", "")) for coding in provision.get("class", [])),
-        "starts": str(period.get("start", "")),
-        "ends": str(period.get("end", "")),
-    }
+    everybody = Rule(
+        "professionals",
+        classes=tuple(str(coding.get("code", "")) for coding in provision.get("class", [])),
+        starts=str(period.get("start", "")),
+        ends=str(period.get("end", "")),
+    )
     if not actors and not purposes:
-        return Rule("professionals", **rest)
+        return everybody
     if len(actors) + len(purposes) != 1:
         return None
     if purposes:
         code = str(purposes[0].get("code", ""))
-        return Rule("purpose", code, **rest) if code in PURPOSES else None
+        return msgspec.structs.replace(everybody, whom="purpose", value=code) if code in PURPOSES else None
     reference = actors[0].get("reference", {})
     identifier = reference.get("identifier", {})
-    kind = _KINDS.get(str(identifier.get("system", "")))
+    system, value = str(identifier.get("system", "")), str(identifier.get("value", ""))
+    kind = _AUDIENCES.get(value) if system == _AUDIENCE else _KINDS.get(system)
     if kind is None or "reference" in reference:
         return None
-    value = "" if kind == "abroad" else str(identifier.get("value", ""))
-    return Rule(kind, value, str(reference.get("display", "")), **rest)
+    return msgspec.structs.replace(
+        everybody,
+        whom=kind,
+        value="" if system == _AUDIENCE else value,
+        name=str(reference.get("display", "")),
+    )
 
 
 def _day(text: str) -> date | None:

@@ -20,6 +20,7 @@ RULES = [
     (Rule("person", "s-1", "Mari Tamm", starts="2026-01-01", ends="2027-01-31"), {"person:s-1"}),
     (Rule("country", "EE", "Estonia"), {"country:EE"}),
     (Rule("abroad"), {"abroad"}),
+    (Rule("proxies", classes=("Condition",)), {"proxies"}),
     (Rule("purpose", "HRESCH"), {"purpose:HRESCH"}),
 ]
 
