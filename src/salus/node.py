@@ -60,7 +60,6 @@ from salus.web import (
     pdqm,
     proxies,
     restrictions,
-    rights,
     smart,
 )
 from salus.web.application import assemble
@@ -75,6 +74,7 @@ from salus.web.membership import face as membership_face
 from salus.web.portal.face import face as portal_face
 from salus.web.proof import proven_key
 from salus.web.provider.face import face as provider_face
+from salus.web.rights import choices
 from salus.web.services import Application, Face, Services
 
 LOG = logging.getLogger("salus.node")
@@ -249,7 +249,7 @@ def faces(services: Services) -> list[Face]:
         emergency.face(services),
         notices.face(services),
         proxies.face(services),
-        rights.face(services),
+        choices.face(services),
         abroad.face(services),
         pdqm.face(services),
         mhd.face(services),

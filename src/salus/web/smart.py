@@ -43,7 +43,7 @@ from salus.web import app_tokens, pushed
 from salus.web.addresses import find, methods_of
 from salus.web.oauth import oauth_error, read_form
 from salus.web.proof import prove
-from salus.web.rights import weigher_of
+from salus.web.rights.choices import weigher_of
 from salus.web.services import Face, Receive, Scope, Send, Services
 from salus.web.smart_discovery import configuration
 

@@ -11,7 +11,7 @@ from salus.core.errors import NotFound
 from salus.trust.presence import give_code
 from salus.web import notices
 from salus.web.portal.visit import Visit
-from salus.web.rights import KINDS, is_offered, opt_out, opt_outs, weigher_of
+from salus.web.rights.choices import KINDS, is_offered, opt_out, opt_outs, weigher_of
 
 OUT, BACK = "opt-out", "take-back"
 
