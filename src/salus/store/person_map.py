@@ -12,6 +12,7 @@ from salus.standards.merkle.persons import (
     below,
     decode_page,
     encode_page,
+    person_in,
     proof_of,
     slot_of,
     top_of,
@@ -56,10 +57,13 @@ async def way_to(connection: Connection, pseudonyms: Iterable[bytes]) -> Way:
             for person in waiting[place]:
                 slot = slot_of(person, place.depth)
                 held = page.get(slot)
-                if isinstance(held, bytes):
+                if held is None:
+                    continue
+                end = person_in(held)
+                if end is None:
                     further.setdefault(below(place, slot), []).append(person)
-                elif held is not None and held.pseudonym == person:
-                    way.ends[person] = held
+                elif end.pseudonym == person:
+                    way.ends[person] = end
         waiting = further
     return way
 

@@ -20,6 +20,7 @@ DEPTH_MAX = 60
 _SLOTS = 1 << LEVELS
 _BITS = 256
 _HASH_BYTES = 32
+_PERSON_BYTES = 72
 
 
 class Person(NamedTuple):
@@ -30,9 +31,9 @@ class Person(NamedTuple):
     head: bytes
 
     @property
-    def hash(self) -> bytes:
-        """The subtree of this person alone (32 bytes)."""
-        return hashlib.sha256(b"\x00" + self.pseudonym + self.number.to_bytes(8, "big") + self.head).digest()
+    def slot(self) -> bytes:
+        """The person as a page holds it, and as it is hashed (72 bytes)."""
+        return self.pseudonym + self.number.to_bytes(8, "big") + self.head
 
 
 class Place(NamedTuple):
@@ -42,10 +43,9 @@ class Place(NamedTuple):
     prefix: int
 
 
-Slot: TypeAlias = Person | bytes
-"""One person, or the hash of the subtree in the page below."""
-Page: TypeAlias = dict[int, Slot]
-"""What a page holds, by slot from 0 to 63; nobody is in the slots that are absent."""
+Page: TypeAlias = dict[int, bytes]
+"""What a page holds, by slot from 0 to 63: one person (72 bytes), or the hash of the subtree in the page
+below (32 bytes); nobody is in the slots that are absent."""
 
 ROOT = Place(0, 0)
 _Known = tuple[bytes, bool]
@@ -60,6 +60,13 @@ def slot_of(pseudonym: bytes, depth: int) -> int:
 def below(place: Place, slot: int) -> Place:
     """Return the page below a slot."""
     return Place(place.depth + LEVELS, place.prefix << LEVELS | slot)
+
+
+def person_in(held: bytes) -> Person | None:
+    """Return the person of a slot, None where the slot leads to the page below."""
+    if len(held) == _HASH_BYTES:
+        return None
+    return Person(held[:32], int.from_bytes(held[32:40], "big"), held[40:])
 
 
 def with_persons(pages: Mapping[Place, Page], persons: Iterable[Person]) -> dict[Place, Page]:
@@ -80,25 +87,37 @@ def _put(
     """Put the persons into the page and those below; return what its subtree is now."""
     assert place.depth <= DEPTH_MAX, "pseudonyms that agree in 60 bits are no HMACs of a map that fits a disk"
     page = changed[place] = dict(pages.get(place, {}))
+    shift = _BITS - place.depth - LEVELS
     groups: dict[int, list[Person]] = {}
     for person in persons:
-        groups.setdefault(slot_of(person.pseudonym, place.depth), []).append(person)
+        slot = int.from_bytes(person.pseudonym, "big") >> shift & (_SLOTS - 1)
+        groups.setdefault(slot, []).append(person)
     for slot, group in groups.items():
-        held = page.get(slot)
-        if isinstance(held, Person) and all(held.pseudonym != each.pseudonym for each in group):
-            group.append(held)
-        if isinstance(held, bytes) or len(group) > 1:
+        held = page.get(slot, b"")
+        if len(held) == _HASH_BYTES:
             page[slot] = _put(pages, changed, below(place, slot), group)[0]
-        else:
-            page[slot] = group[0]
+            continue
+        if held and all(not held.startswith(each.pseudonym) for each in group):
+            known = person_in(held)
+            assert known is not None, "what is no hash is a person"
+            group.append(known)
+        alone = len(group) == 1
+        page[slot] = group[0].slot if alone else _put(pages, changed, below(place, slot), group)[0]
     return top_of(page)
+
+
+def _subtrees(page: Page) -> dict[int, _Known]:
+    """Return the hash of each slot's subtree, and whether it is of one person."""
+    sha256 = hashlib.sha256
+    return {
+        slot: (held, False) if len(held) == _HASH_BYTES else (sha256(b"\x00" + held).digest(), True)
+        for slot, held in page.items()
+    }
 
 
 def top_of(page: Page) -> _Known:
     """Return the hash of a page's subtree, and whether it is of one person."""
-    level: dict[int, _Known] = {
-        slot: (held.hash, True) if isinstance(held, Person) else (held, False) for slot, held in page.items()
-    }
+    level = _subtrees(page)
     for _ in range(LEVELS):
         level = _level_above(level)
     return level.get(0, (EMPTY, False))
@@ -131,17 +150,17 @@ def proof_of(pages: Mapping[Place, Page], pseudonym: bytes) -> tuple[Person, lis
         page, slot = pages.get(place, {}), slot_of(pseudonym, place.depth)
         held = page.get(slot)
         siblings += _siblings(page, slot)
-        if isinstance(held, bytes):
-            place = below(place, slot)
-            continue
-        return (held, siblings) if held is not None and held.pseudonym == pseudonym else None
+        if held is None:
+            return None
+        person = person_in(held)
+        if person is not None:
+            return (person, siblings) if person.pseudonym == pseudonym else None
+        place = below(place, slot)
 
 
 def _siblings(page: Page, slot: int) -> list[bytes]:
     """Return the siblings between a slot and the page's top, from the top; none below where it is alone."""
-    level: dict[int, _Known] = {
-        at: (held.hash, True) if isinstance(held, Person) else (held, False) for at, held in page.items()
-    }
+    level = _subtrees(page)
     found: list[bytes] = []
     for _ in range(LEVELS):
         known, other = level.get(slot), level.get(slot ^ 1)
@@ -162,10 +181,7 @@ def encode_page(page: Page) -> bytes:
     """Return a page as the store keeps it: per slot a byte (128 more for a person), then 72 or 32 bytes."""
     parts: list[bytes] = []
     for slot, held in page.items():
-        if isinstance(held, Person):
-            parts += (_ONE[slot], held.pseudonym, held.number.to_bytes(8, "big"), held.head)
-        else:
-            parts += (_MANY[slot], held)
+        parts += ((_MANY if len(held) == _HASH_BYTES else _ONE)[slot], held)
     return b"".join(parts)
 
 
@@ -179,11 +195,7 @@ def decode_page(content: bytes) -> Page:
     at, end = 0, len(content)
     while at < end:
         slot = content[at]
-        if slot < 128:
-            page[slot] = content[at + 1 : at + 33]
-            at += 33
-        else:
-            count = int.from_bytes(content[at + 33 : at + 41], "big")
-            page[slot & 127] = Person(content[at + 1 : at + 33], count, content[at + 41 : at + 73])
-            at += 73
+        following = at + 1 + (_HASH_BYTES if slot < 128 else _PERSON_BYTES)
+        page[slot & 127] = content[at + 1 : following]
+        at = following
     return page
