@@ -66,7 +66,7 @@ def read_to_end(held):
 
 def test_health_is_answered_while_1100_connections_are_idle(url, connect):
     held = [connect() for _ in range(IDLE)]
-    assert httpx.get(f"{url}/healthz", timeout=10).json() == {"status": "ok"}
+    assert httpx.get(f"{url}/healthz", timeout=10).json()["status"] == "ok"
     assert read_to_end(held[-1]) == read_to_end(held[0]) == b""
     assert httpx.get(f"{url}/healthz", timeout=10).status_code == 200
 

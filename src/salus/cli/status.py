@@ -56,12 +56,14 @@ async def _status(data: Path) -> dict[str, Any]:  # values of several plain type
             if current
             else []
         )
+        contact = services.chains.contact().value
     return {
         "node": settings.node,
         "name": settings.name,
         "address": settings.base_url,
         "folder": str(data),
         "answers": answers,
+        "federation": contact,
         **msgspec.structs.asdict(counts),
         "members": members,
     }
