@@ -1,11 +1,15 @@
 """A citizen says by a FHIR Consent who may see what, and what is hidden is hidden in the store."""
 
+import base64
 import json
 from pathlib import Path
 
 import pytest
 
 from salus.core.access import Purpose, Role
+from salus.web import mhd
+from salus.web.fhir.export import work_once
+from salus.web.fhir.face import face
 
 PAGE = (Path(__file__).resolve().parents[4] / "docs" / "sharing.md").read_text()
 SNOMED = "http://snomed.info/sct"
@@ -171,6 +175,49 @@ async def test_a_consent_that_is_changed_or_deleted_shows_again_what_it_hid(door
     gone = await door.citizen("DELETE", f"/Consent/{again}", patient="ana")
     assert gone.status_code in (200, 204)
     assert await seen(door) == set()
+
+
+async def test_the_bytes_of_a_document_are_there_for_whom_its_description_is(open_door):
+    door = open_door(faces=(mhd.face, face))
+    for each in RECORD:
+        await door.operator("PUT", f"/{each['resourceType']}/{each['id']}", each)
+    data = base64.b64encode(b"a letter").decode()
+    letter = {
+        "resourceType": "DocumentReference",
+        "meta": {"source": "urn:clinic"},
+        "status": "current",
+        "subject": {"reference": "Patient/ana"},
+        "content": [{"attachment": {"contentType": "application/pdf", "data": data}}],
+    }
+    kept = await door("POST", "/DocumentReference", letter)
+    assert kept.status_code == 201, kept.text
+    described = await door("GET", "/DocumentReference?patient=ana")
+    (entry,) = described.json()["entry"]
+    address = "/" + entry["resource"]["content"][0]["attachment"]["url"].rpartition("/fhir/")[2]
+    raw = {"headers": {"accept": "application/pdf"}}
+    assert (await door("GET", address, **raw)).content == b"a letter"
+    await says(door, consent(type="deny", actor=actor("Organization/tartu")))
+    assert (await door("GET", address, **raw)).status_code == 404
+    assert (await door("GET", address, **raw, **ELSEWHERE)).content == b"a letter"
+    again = await door("POST", "/DocumentReference", letter | {"description": "again"}, **ELSEWHERE)
+    assert again.status_code in (200, 201)
+
+
+@pytest.mark.parametrize(
+    ("who", "seen"), [({}, {"other"}), ({"organisation": "Parnu Hospital"}, {"asthma", "other"})]
+)
+async def test_an_export_holds_what_its_reader_may_see_when_it_is_read(door, who, seen):
+    app = {"role": Role.APP, "purpose": Purpose.OPERATIONS, "scopes": ("system/*.rs",), **who}
+    wish = {"headers": {"prefer": "respond-async"}}
+    started = await door("GET", "/Patient/$export?_type=Condition", **wish, **app)
+    assert await work_once(door.services)
+    status = started.headers["content-location"].partition("/fhir")[2]
+    (file,) = (await door("GET", status, **app)).json()["output"]
+    await says(door, consent(type="deny", code=[ASTHMA], actor=actor("Organization/tartu")))
+    answer = await door("GET", file["url"].partition("/fhir")[2], **app)
+    assert {one for one in ("asthma", "other") if f'"{one}"' in answer.text} == seen
+    count = {each["id"] for each in map(json.loads, answer.text.splitlines())}
+    assert count == seen
 
 
 async def test_nobody_says_it_for_another_and_no_professional_sees_what_was_said(door):
