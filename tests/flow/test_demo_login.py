@@ -30,6 +30,7 @@ async def test_who_logs_in_by_a_password_is_asked_for_more_and_may_then_come_in(
         weak = await client.post("/login", data=form | {"assurance": "low", "language": "en"})
         assert (weak.status_code, "Log in more surely" in weak.text) == (403, True)
         assert "salus_session" not in client.cookies
+        assert "/wallet?as=citizen&amp;language=en" in weak.text
         link = re.search(r'href="(/login/with/test[^"]+)"', weak.text).group(1).replace("&amp;", "&")
         asked = await client.get(link)
         assert asked.url.path == "/provider/authorize"

@@ -121,7 +121,8 @@ def check_logout_token(signed: Signed, expected: Expected, *, now: float) -> Log
     if not isinstance(events, dict) or LOGOUT_EVENT not in events or "nonce" in claims:
         raise NotAuthenticated("the token is no logout token (events, nonce)")
     subject, session, jti = (claims.get(name, "") for name in ("sub", "sid", "jti"))
-    if not all(isinstance(one, str) for one in (subject, session, jti)) or not (subject or session):
+    texts = all(isinstance(one, str) and one.isprintable() for one in (subject, session, jti))
+    if not texts or not (subject or session):
         raise NotAuthenticated("the logout token must name a subject or a session")
     if not 0 < len(jti) <= SUBJECT_LENGTH_MAX:
         raise NotAuthenticated("the logout token must have a jti")

@@ -64,7 +64,7 @@ def person_of(provider: Provider, claims: Claims) -> Person:
         identifiers=identifiers_of(provider.identifiers, claims),
         role=role,
         organisation=organisation,
-        session=_text(claims.get("sid")),
+        session=_shown(claims.get("sid")),
     )
 
 

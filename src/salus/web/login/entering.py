@@ -23,6 +23,7 @@ HOMES = {
     Role.CLINICIAN: "/patient",
     Role.PHARMACIST: "/patient",
     Role.DESK: "/login/desk",
+    Role.AUDITOR: "/reviews",
 }
 PURPOSES = {
     Role.CLINICIAN: Purpose.TREATMENT,

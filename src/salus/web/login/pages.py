@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from salus.core.access import Assurance, Role
 from salus.core.errors import AlreadyDone, NotAuthenticated, NotFound, PeerUnavailable, SalusError, Throttled
+from salus.core.identifiers import is_fhir_id
 from salus.standards.openid.authorization import (
     AuthorizationRequest,
     authorization_address,
@@ -143,7 +144,10 @@ async def logout(parties: Parties, visit: Visit) -> Response:
 async def account(visit: Visit) -> Response:
     """Show the citizen which accounts open their record; take one back."""
     if visit.request.method == "POST":
-        await end_binding(visit.services, visit.caller, visit.form.get("id", ""))
+        binding = visit.form.get("id", "")
+        if not is_fhir_id(binding):
+            raise NotFound("There is no such account, or it was taken back already.")
+        await end_binding(visit.services, visit.caller, binding)
         return RedirectResponse(f"/login/accounts?language={visit.language}", 303)
     found = await bound(visit.services, visit.caller)
     return visit.show("accounts.html", visit.say("my-accounts"), accounts=found)

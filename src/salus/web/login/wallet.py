@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from datetime import timedelta
 from typing import Any
@@ -33,6 +34,7 @@ from salus.web.services import Services
 
 LIFE = timedelta(minutes=5)
 NUMBER_DIGITS = 6
+_LOGIN = re.compile(r"[A-Za-z0-9_-]{24}", re.ASCII)
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -92,6 +94,8 @@ class Desk:
 
     async def find(self, login: str) -> tuple[Asked, wallet_logins.WalletLogin] | None:
         """Return what was asked in a log-in, None when there is none, or it has expired."""
+        if not _LOGIN.fullmatch(login):
+            return None
         found = await wallet_logins.find(self._services.database, login, self._services.clock())
         return None if found is None else (msgspec.json.decode(found.asked, type=Asked), found)
 

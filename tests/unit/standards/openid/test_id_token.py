@@ -122,7 +122,7 @@ def test_a_logout_token_says_whose_sessions_end():
 @pytest.mark.parametrize(
     "changed",
     [{"nonce": "n-1"}, {"events": {}}, {"jti": ...}, {"sub": ..., "sid": ...}, {"aud": "x"}, {"iss": "x"},
-     {"iat": NOW - 400}, {"typ": "at+jwt"}, {"exp": NOW - 61}],
+     {"iat": NOW - 400}, {"typ": "at+jwt"}, {"sub": "s\0"}, {"jti": "j\0"}, {"exp": NOW - 61}],
 )  # fmt: skip
 def test_what_is_no_logout_token_ends_nothing(changed):
     with pytest.raises(NotAuthenticated):
