@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import cache, partial
 
 import msgspec
@@ -27,7 +28,7 @@ from salus.store.merged import merges
 from salus.store.shares import beside
 from salus.store.stored_types import check_stored
 from salus.store.transaction import Done
-from salus.trust.consent.hanging import hang
+from salus.trust.consent.hanging import CONSENT, hang
 from salus.trust.gate import Access
 from salus.trust.policy import AccessRequest, decide
 from salus.web.fhir import authorship, bodies, growing, patching, provenance, subscribing
@@ -209,9 +210,10 @@ async def write(
             access.include(known.beside(access.grant.patients or ()))
         touched = Touched()
         try:
-            done = await transaction.execute(
-                access.grant, services.database, entries, rules, what=what, touched=touched
-            )
+            async with _turn(services, caller, kinds):
+                done = await transaction.execute(
+                    access.grant, services.database, entries, rules, what=what, touched=touched
+                )
         except SalusError:
             # Nothing was written, and the refusal may tell something: whoever it is about has a leaf.
             access.concern(await concerned(access.grant, services.database, touched, key=rules.search_key))
@@ -227,6 +229,11 @@ async def write(
         async with services.database.system() as connection:
             await services.database.parameters.refresh(connection)
     return done
+
+
+def _turn(services: Services, caller: Caller, kinds: Set[str]) -> AbstractAsyncContextManager[None]:
+    """Return the caller's turn to have a record judged: what a Consent says is worked out over all of it."""
+    return services.database.restricting.taken(caller) if CONSENT in kinds else nullcontext()
 
 
 async def keep_beside(services: Services, kinds: Set[str], here: Here, written: Sequence[Written]) -> None:

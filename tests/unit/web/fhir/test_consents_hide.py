@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from salus.core.access import Purpose, Role
+from salus.store.turns import Turns
 from salus.web import mhd
 from salus.web.fhir.export import work_once
 from salus.web.fhir.face import face
@@ -243,3 +244,14 @@ async def test_nobody_says_it_for_another_and_no_professional_sees_what_was_said
     assert identity not in listed.text
     mine = await door.citizen("GET", f"/Consent/{identity}", patient="ana")
     assert mine.status_code == 200
+
+
+async def test_a_citizen_has_one_consent_judged_at_a_time(door):
+    citizen = door.make_caller(Role.CITIZEN, patient="ana", subject="ana")
+    database = door.services.database
+    database.restricting = Turns(1, 0.01, "changes or previews of restrictions")
+    async with database.restricting.taken(citizen):
+        waits = await door.citizen("POST", "/Consent", consent(type="deny"), patient="ana")
+        assert waits.status_code == 429
+        other = await door.citizen("POST", "/Consent", consent(patient="ben", type="deny"), patient="ben")
+        assert other.status_code == 201
