@@ -19,8 +19,8 @@ Json = Mapping[str, Any]
 _CONSENTS = "SELECT id, content FROM consents_of_person($1, $2)"
 _OPTED_OUT = "SELECT EXISTS (SELECT FROM opted_out_of_exchange(records_of_person($1)))"
 _NAMED = "SELECT name, content FROM named_by_person($1, $2, $3)"
-CONSENTS_MAX = 200
-"""Most Consents of one person that are heard; the node stores no more (`trust.consent.hanging`)."""
+CONSENTS_MAX = 2_000
+"""Most Consents of a person that are heard, ended ones too; no more are stored (`trust.consent.hanging`)."""
 _NAMED_MAX = 1_000
 _HOLDERS = (("participant", "member"), ("member", "entity"))
 _LINKS = ("practitioner", "organization")

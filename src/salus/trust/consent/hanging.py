@@ -23,6 +23,8 @@ from salus.trust.consent.veils import PRIVATE, Rules, is_private, rules_of, veil
 from salus.trust.consent.voice import item_of
 
 CONSENT = "Consent"
+ACTIVE_MAX = 100
+"""Each is held against each version of the record."""
 _UNVEILED = frozenset({"Patient"})
 """Without it nobody finds the record any more, in an emergency neither."""
 Names = dict[Veil, set[str]]
@@ -123,10 +125,11 @@ async def cover(
 
 async def _rules(connection: Connection, patient: str, *, default_denies: bool) -> Rules:
     consents = await consents_within(connection, patient)
-    if len(consents.found) > CONSENTS_MAX:
+    active = sum(each.get("status") == "active" for each in consents.found)
+    if active > ACTIVE_MAX or len(consents.found) > CONSENTS_MAX:
         raise OverBudget(
-            f"A person has at most {CONSENTS_MAX} Consents here: delete those that have ended, or say more "
-            "in one."
+            f"A person has at most {ACTIVE_MAX} active Consents here, and {CONSENTS_MAX} with those that "
+            "have ended: say more in one, or delete what has ended."
         )
     return rules_of(consents, default_denies=default_denies)
 

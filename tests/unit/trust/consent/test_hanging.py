@@ -8,7 +8,7 @@ import pytest
 from salus.core.access import Action, Role
 from salus.core.errors import NotFound, OverBudget
 from salus.standards.fhir.search.extract import compile_indexer
-from salus.store import consents, persons, resources
+from salus.store import persons, resources
 from salus.store.changes import Operation
 from salus.store.rows import make_row
 from salus.trust.consent import hanging
@@ -107,8 +107,7 @@ async def test_an_earlier_version_that_is_denied_hides_the_later_ones(write, see
 
 
 async def test_a_person_who_says_too_much_is_told_so(monkeypatch, write):
-    monkeypatch.setattr(consents, "CONSENTS_MAX", 1)
-    monkeypatch.setattr(hanging, "CONSENTS_MAX", 1)
-    await write(consent("c1", "a"))
-    with pytest.raises(OverBudget, match="at most 1 Consents"):
+    monkeypatch.setattr(hanging, "ACTIVE_MAX", 1)
+    await write(consent("c1", "a"), consent("c0", "a") | {"status": "inactive"})
+    with pytest.raises(OverBudget, match="at most 1 active"):
         await write(consent("c2", "a"))
