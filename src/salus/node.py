@@ -46,6 +46,7 @@ from salus.trust.keys import NodeKeys, derived_witness_key, load_keys
 from salus.trust.standing import facts_of
 from salus.trust.tokens import TokenTerms
 from salus.trust.watching import Round, watch_once
+from salus.trust.wished import tell_wished
 from salus.web import (
     abroad,
     authorize,
@@ -83,6 +84,7 @@ REFUSALS_SECONDS = 5.0
 REFRESH_SECONDS = 30.0
 LOOK_SECONDS = 1.0
 WATCH_SECONDS = 300.0
+WISHED_SECONDS = 5.0
 ASK_SECONDS = 10.0
 COMPARE_SECONDS = 25.0
 COSIGNATURES_DAYS = 7
@@ -280,6 +282,10 @@ async def _background(services: Services) -> AsyncIterator[None]:
         "parameters": lambda: _every(LOOK_SECONDS, lambda: _refresh_parameters(database)),
         "indexing": lambda: _every(LOOK_SECONDS, lambda: _index(database, services.keys.search)),
         "refusals": lambda: _every(REFUSALS_SECONDS, lambda: write_refusals(services)),
+        "wished notices": lambda: _every(
+            WISHED_SECONDS,
+            lambda: tell_wished(services.gatehouse, database, issuer=services.base_url),
+        ),
         "witnesses": lambda: _every(ASK_SECONDS, lambda: ask_witnesses(services.witnesses)),
         "other logs": lambda: _every(COMPARE_SECONDS, lambda: compare_logs(services.witnesses)),
         "watch": lambda: _every(WATCH_SECONDS, lambda: watch_ledger(services)),

@@ -130,6 +130,9 @@ async def test_the_risk_is_shown_before_one_opts_out_and_the_way_back_is_there(c
     assert (await ana.post("/choices/opt-out/nothing", change="opt-out")).status_code == 404
     quiet = await ana.post("/choices/channel", quiet="yes")
     assert '<span class="word">Quiet channel' in quiet.text
+    every = await ana.post("/choices/channel", every="yes")
+    assert '<span class="word">You are told of every access' in every.text
+    assert '<span class="word">Quiet channel' in every.text
 
 
 async def test_one_appoints_another_by_a_code_who_acts_and_is_marked_as_acting(citizen, ana):

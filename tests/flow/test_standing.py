@@ -15,8 +15,11 @@ from salus.core.access import Assurance, Purpose, Role
 from salus.node import open_node, open_services, watch_ledger
 from salus.settings import Settings
 from salus.store.ledger import leaf_in
+from salus.store.sequencer import sequence
 from salus.trust.explain import explain_to_citizen, explain_to_professional
 from salus.trust.tokens import issue
+from salus.trust.wished import tell_wished
+from salus.web.ledger import signer_of
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -279,6 +282,27 @@ async def test_notices_are_read_by_whom_they_tell_and_the_channel_is_theirs(ask,
     assert (told["unread"], told["quiet"]) == (0, True)
     assert (await ask("GET", "/notices", Role.CITIZEN, **rui)).json()["notices"] == []
     assert (await ask("GET", "/notices", Role.CLINICIAN)).status_code == 403
+
+
+@pytest.mark.clause("EHDS 9(1)")
+async def test_who_wishes_it_is_told_of_each_access_of_others(node, ask, ana):
+    async def look():
+        assert (await ask("GET", "/fhir/Condition?patient=ana")).status_code == 200
+        services = node.services
+        await sequence(services.database, signer_of(services.base_url, services.keys), services.clock())
+        await tell_wished(services.gatehouse, services.database, issuer=services.base_url)
+        return (await ask("GET", "/notices", Role.CITIZEN)).json()["notices"]
+
+    assert await look() == []
+    chosen = await ask("PUT", "/notices/channel", Role.CITIZEN, {"every": True})
+    assert chosen.json() == {"quiet": False, "every": True}
+    for _ in range(2):  # one a day for each who looks, and nothing of her own looking
+        assert [(each["kind"], each["who"]) for each in await look()] == [("access", "Mari Tamm")]
+    assert (await ask("GET", "/notices", Role.CITIZEN, subject="rui", patient="rui")).json()["notices"] == []
+    quiet = await ask("PUT", "/notices/channel", Role.CITIZEN, {"quiet": True})
+    assert quiet.json() == {"quiet": True, "every": True}
+    own = [leaf for leaf in await leaves(node) if leaf.subject == "salus-notices"]
+    assert {(leaf.patient, leaf.action) for leaf in own} == {("ana", "audit")}
 
 
 @pytest.mark.clause("EHDS 9(3)")

@@ -18,6 +18,8 @@ from salus.core.errors import NotFound
 from salus.store.postgres import Connection, Database
 
 EMERGENCY, UNPROVEN, CUT_OFF = "emergency", "unproven", "cut-off"
+ACCESS = "access"
+"""Of any access, to who wishes it (`store.wished`)."""
 TOLD = frozenset({EMERGENCY, UNPROVEN, CUT_OFF})
 """Marks of a leaf that its patient is told of."""
 WITHHELD = "withheld"
@@ -34,10 +36,14 @@ WHERE n.patient = ANY ($1) ORDER BY n.id DESC LIMIT $2
 """
 _READ = "UPDATE notice SET read_at = coalesce(read_at, $3) WHERE patient = ANY ($1) AND id = $2 RETURNING id"
 _NEWS = "SELECT count(*) FROM notice WHERE patient = ANY ($1) AND read_at IS NULL"
-_QUIET = "SELECT coalesce(bool_or(quiet), false) FROM notice_channel WHERE patient = ANY ($1)"
+_CHANNEL = """
+SELECT coalesce(bool_or(quiet), false) AS quiet, coalesce(bool_or(every), false) AS every
+FROM notice_channel WHERE patient = ANY ($1)
+"""
 _CHOOSE = """
-INSERT INTO notice_channel (patient, quiet) SELECT patient, $2 FROM unnest($1::text[]) AS own (patient)
-ON CONFLICT (patient) DO UPDATE SET quiet = excluded.quiet
+INSERT INTO notice_channel AS chosen (patient, quiet, every)
+SELECT patient, coalesce($2, false), coalesce($3, false) FROM unnest($1::text[]) AS own (patient)
+ON CONFLICT (patient) DO UPDATE SET quiet = coalesce($2, chosen.quiet), every = coalesce($3, chosen.every)
 """
 
 
@@ -138,13 +144,24 @@ async def mark_read(grant: Grant, database: Database, number: int) -> None:
             raise NotFound(f"There is no notice {number} for you; see /notices.")
 
 
-async def is_quiet(grant: Grant, database: Database) -> bool:
-    """Return whether what is sent to the person says only that there is news."""
+class Channel(msgspec.Struct, frozen=True):
+    """How a person is told: `quiet`, only that there is news; `every`, also of each access of others."""
+
+    quiet: bool
+    every: bool
+
+
+async def channel_of(grant: Grant, database: Database) -> Channel:
+    """Return how the person of the grant is told."""
     async with database.reading(grant) as connection:
-        return bool(await connection.fetchval(_QUIET, sorted(grant.patients or ())))
+        row = await connection.fetchrow(_CHANNEL, sorted(grant.patients or ()))
+    assert row is not None, "an aggregate has one row"
+    return Channel(row["quiet"], row["every"])
 
 
-async def choose_channel(grant: Grant, database: Database, *, quiet: bool) -> None:
-    """Keep which channel the person wishes."""
+async def choose_channel(
+    grant: Grant, database: Database, *, quiet: bool | None = None, every: bool | None = None
+) -> None:
+    """Keep how the person wishes to be told; None leaves a choice as it is."""
     async with database.writing(grant) as connection:
-        await connection.execute(_CHOOSE, sorted(grant.patients or ()), quiet)
+        await connection.execute(_CHOOSE, sorted(grant.patients or ()), quiet, every)

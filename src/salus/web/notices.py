@@ -13,7 +13,15 @@ from starlette.responses import JSONResponse, Response
 
 from salus.core.access import Action, Caller
 from salus.core.errors import NotFound
-from salus.store.notices import Notice, choose_channel, is_quiet, mark_read, notices, unread
+from salus.store.notices import (
+    Channel,
+    Notice,
+    channel_of,
+    choose_channel,
+    mark_read,
+    notices,
+    unread,
+)
 from salus.trust.identity import authenticate
 from salus.trust.policy import AccessRequest
 from salus.web.addresses import find, methods_of
@@ -27,15 +35,20 @@ Parts = dict[str, str]
 
 
 class _Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    quiet: bool
+    quiet: bool | None = None
+    every: bool | None = None
 
 
 class Told(msgspec.Struct, frozen=True):
-    """A person's notices, newest first, how many they have not read, and whether their channel is quiet."""
+    """A person's notices, newest first, how many they have not read, whether their channel is quiet.
+
+    `every`: whether they are told of each access of others, not only of what is out of the ordinary.
+    """
 
     notices: list[Notice]
     unread: int
     quiet: bool
+    every: bool
 
 
 def face(services: Services) -> Face:
@@ -56,7 +69,8 @@ async def told(services: Services, caller: Caller) -> Told:
     async with enter_own(services, caller, _asked(caller, Action.READ)) as access:
         grant, database = access.grant, services.database
         found = await notices(grant, database)
-        return Told(found, await unread(grant, database), await is_quiet(grant, database))
+        channel = await channel_of(grant, database)
+        return Told(found, await unread(grant, database), channel.quiet, channel.every)
 
 
 async def note_read(services: Services, caller: Caller, number: int) -> None:
@@ -65,10 +79,13 @@ async def note_read(services: Services, caller: Caller, number: int) -> None:
         await mark_read(access.grant, services.database, number)
 
 
-async def choose(services: Services, caller: Caller, *, quiet: bool) -> None:
-    """Keep which channel the person wishes."""
+async def choose(
+    services: Services, caller: Caller, *, quiet: bool | None = None, every: bool | None = None
+) -> Channel:
+    """Keep how the person wishes to be told, and return it; None leaves a choice as it is."""
     async with enter_own(services, caller, _asked(caller, Action.UPDATE)) as access:
-        await choose_channel(access.grant, services.database, quiet=quiet)
+        await choose_channel(access.grant, services.database, quiet=quiet, every=every)
+        return await channel_of(access.grant, services.database)
 
 
 def _asked(caller: Caller, action: Action) -> AccessRequest:
@@ -89,8 +106,9 @@ async def _read(services: Services, caller: Caller, request: Request, parts: Par
 
 async def _choose(services: Services, caller: Caller, request: Request, _: Parts) -> Response:
     asked = await read_body(request, _Channel)
-    await choose(services, caller, quiet=asked.quiet)
-    return JSONResponse({"quiet": asked.quiet})
+    return JSONResponse(
+        msgspec.to_builtins(await choose(services, caller, quiet=asked.quiet, every=asked.every))
+    )
 
 
 Handler = Callable[[Services, Caller, Request, Parts], Awaitable[Response]]

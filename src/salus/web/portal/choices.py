@@ -15,6 +15,8 @@ from salus.web.rights.choices import KINDS, is_offered, opt_out, opt_outs, weigh
 
 OUT, BACK = "opt-out", "take-back"
 
+CHOSEN = {"yes": True, "no": False}
+
 
 async def choices(visit: Visit) -> Response:
     """Show the opt-outs that the law offers, the channel of notices, and the way to a one-time code."""
@@ -39,8 +41,9 @@ async def make_code(visit: Visit) -> Response:
 
 
 async def change_channel(visit: Visit) -> Response:
-    """Choose the quiet channel, or the ordinary one."""
-    await notices.choose(visit.services, visit.caller, quiet=visit.form.get("quiet") == "yes")
+    """Choose the quiet channel or the ordinary one, or to be told of each access or of unusual ones."""
+    quiet, every = (CHOSEN.get(visit.form.get(name, "")) for name in ("quiet", "every"))
+    await notices.choose(visit.services, visit.caller, quiet=quiet, every=every)
     return RedirectResponse(f"/choices?language={visit.language}", 303)
 
 
@@ -65,8 +68,8 @@ async def _page(visit: Visit, *, code: str = "", until: datetime | None = None) 
     ]
     found = await notices.told(services, caller)
     return visit.show(
-        "choices.html", visit.say("my-choices"), rows=rows, quiet=found.quiet, unread=found.unread,
-        is_citizen=caller.role is Role.CITIZEN, code=code, until=until,
+        "choices.html", visit.say("my-choices"), rows=rows, quiet=found.quiet, every=found.every,
+        unread=found.unread, is_citizen=caller.role is Role.CITIZEN, code=code, until=until,
     )  # fmt: skip
 
 
