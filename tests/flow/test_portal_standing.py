@@ -159,9 +159,43 @@ async def test_one_appoints_another_by_a_code_who_acts_and_is_marked_as_acting(c
     assert (await eva.get("/record?language=en")).status_code == 404
 
 
+@pytest.mark.clause("EHDS 4(2)")
+async def test_staff_confirm_a_parent_with_proof_and_settle_a_dispute(visit, citizen, ask, kati):
+    child = {"resourceType": "Patient", "id": "kim", "birthDate": "2015-05-05", "name": [{"family": "Kask"}]}
+    child["identifier"] = [{"system": SNS, "value": "51505050007"}]
+    await ask("PUT", "/fhir/Patient/kim", Role.OPERATOR, child)
+    desk = visit(Role.DESK, subject="desk", name="Desk", purpose=Purpose.PATIENT_REQUEST)
+    await desk.get("/desk/proxies?language=en")
+    numbers = {"patient_number": f"{SNS}|51505050007", "holder_number": f"{SNS}|38001085718"}
+    nobody = await desk.post("/desk/proxies", patient_number=f"{SNS}|47101010033")
+    assert nobody.status_code == 404
+    found = await desk.post("/desk/proxies", **numbers)
+    assert "5 May 2015" in found.text
+    chosen = dict(re.findall(r'name="(patient|holder|name)" value="([^"]+)"', found.text))
+    assert chosen == {"patient": "kim", "holder": "kati", "name": "Kask"}
+    without = await desk.post("/desk/proxies", confirmed="yes", kind="parent", proof=" ", **chosen)
+    assert without.status_code == 400
+    await desk.get("/desk/proxies?language=en")
+    done = await desk.post(
+        "/desk/proxies", confirmed="yes", kind="parent", proof="birth certificate", **chosen
+    )
+    assert "It is in force. Until 5 May 2033" in done.text
+    listed = await desk.post("/desk/proxies", **numbers)
+    number = re.search(r'name="power" value="([a-z0-9]+)"', listed.text).group(1)
+    await desk.post("/desk/proxies", power=number, change="dispute")
+    kati = citizen("kati")
+    await kati.get("/acting?language=en")
+    assert (await kati.post(f"/acting/{number}/act")).status_code == 403
+    await desk.get("/desk/proxies?language=en")
+    await desk.post("/desk/proxies", power=number, change="stands")
+    await kati.get("/acting?language=en")
+    assert (await kati.post(f"/acting/{number}/act")).url.path == "/record"
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_every_page_speaks_the_languages(citizen, visit, ana, language):
     pages = {"/choices": citizen("ana"), "/told": citizen("ana"), "/acting": citizen("ana")}
+    pages["/desk/proxies"] = visit(Role.DESK, subject="desk", purpose=Purpose.PATIENT_REQUEST)
     pages["/reviews"] = visit(Role.AUDITOR, subject="auditor", purpose=Purpose.OPERATIONS)
     for path, visitor in pages.items():
         page = await visitor.get(f"{path}?language={language}")

@@ -24,6 +24,7 @@ HOMES = {
     Role.PHARMACIST: "/patient",
     Role.DESK: "/login/desk",
     Role.AUDITOR: "/reviews",
+    Role.AUDITOR: "/reviews",
 }
 PURPOSES = {
     Role.CLINICIAN: Purpose.TREATMENT,

@@ -13,6 +13,7 @@ from salus.web.portal.accesses import accesses, proof, report
 from salus.web.portal.acting import acting, change_power
 from salus.web.portal.chart import chart, summary
 from salus.web.portal.choices import change_channel, change_opt_out, choices, make_code, told
+from salus.web.portal.confirming import confirming
 from salus.web.portal.dispensing import finish, hand_over, take_back
 from salus.web.portal.documents import document, documents
 from salus.web.portal.emergency import claim_emergency, reviews
@@ -54,6 +55,7 @@ def face(services: Services) -> Face:
             page("/reviews", reviews, (Role.AUDITOR,), "GET", "POST"),
             page("/accesses", accesses, PERSON),
             page("/accesses/{index:int}", proof, CITIZEN),
+            page("/desk/proxies", confirming, (Role.DESK,), "GET", "POST"),
             page("/accesses/report", report, CITIZEN),
             page("/patient", find_patient, PROFESSIONAL, "GET", "POST"),
             page("/patient/{node:str}/{id:str}", chart, PROFESSIONAL),

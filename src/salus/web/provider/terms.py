@@ -16,7 +16,12 @@ ID, PREFIX = EMBEDDED_ID, EMBEDDED_PATH
 CLIENT_ID = "salus"
 LEVEL = "http://eidas.europa.eu/LoA/"
 """How eIDAS writes levels of assurance in SAML and OpenID Connect."""
-WORK = {"clinician": Role.CLINICIAN, "pharmacist": Role.PHARMACIST, "desk": Role.DESK}
+WORK = {
+    "clinician": Role.CLINICIAN,
+    "pharmacist": Role.PHARMACIST,
+    "desk": Role.DESK,
+    "auditor": Role.AUDITOR,
+}
 
 
 def embedded(base_url: str) -> Provider:
