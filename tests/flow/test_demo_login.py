@@ -93,3 +93,13 @@ async def test_a_test_wallet_lets_a_citizen_and_a_professional_in(node, people):
 async def test_without_a_demonstration_there_is_no_embedded_provider(node):  # noqa: F811
     with pytest.raises(SettingsInvalid, match="demo = true"):
         provider_face(msgspec.structs.replace(node.services, demo=False))
+
+
+async def test_each_test_person_comes_to_the_page_of_their_work(node):  # noqa: F811
+    homes = {"clinician": "/patient", "pharmacist": "/patient", "desk": "/login/desk", "auditor": "/reviews"}
+    for persona, home in homes.items():
+        async with browser(node) as client:
+            page = await client.get("/login")
+            page = await client.post("/login", data={"csrf": form_token(page), "persona": persona})
+            assert (page.status_code, page.url.path) == (200, home)
+            assert session_of(node, client).role == persona
