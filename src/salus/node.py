@@ -75,7 +75,7 @@ from salus.web.membership import face as membership_face
 from salus.web.portal.face import face as portal_face
 from salus.web.proof import proven_key
 from salus.web.provider.face import face as provider_face
-from salus.web.rights import choices
+from salus.web.rights.face import face as rights_face
 from salus.web.services import Application, Face, Services
 
 LOG = logging.getLogger("salus.node")
@@ -168,9 +168,7 @@ async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tup
                 ),
                 journal=journal,
                 standing=standing,
-                doorkeeper=Doorkeeper(
-                    keys.token, terms, clock, revoked, chains.admits
-                ),
+                doorkeeper=Doorkeeper(keys.token, terms, clock, revoked, chains.admits),
                 terms=terms,
                 keys=keys,
                 membership=membership,
@@ -251,7 +249,7 @@ def faces(services: Services) -> list[Face]:
         emergency.face(services),
         notices.face(services),
         proxies.face(services),
-        choices.face(services),
+        rights_face(services),
         abroad.face(services),
         pdqm.face(services),
         mhd.face(services),

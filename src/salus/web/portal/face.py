@@ -19,6 +19,7 @@ from salus.web.portal.documents import document, documents
 from salus.web.portal.emergency import claim_emergency, reviews
 from salus.web.portal.finding import find_patient
 from salus.web.portal.front import home
+from salus.web.portal.my_rights import my_rights, take_record
 from salus.web.portal.own_summary import own_summary
 from salus.web.portal.record import change_restriction, one_category, record
 from salus.web.portal.session import Sessions, open_sessions
@@ -50,12 +51,14 @@ def face(services: Services) -> Face:
             page("/choices/channel", change_channel, PERSON, "POST"),
             page("/choices/opt-out/{kind:str}", change_opt_out, PERSON, "POST"),
             page("/told", told, PERSON, "GET", "POST"),
+            page("/my-rights", my_rights, PERSON),
+            page("/my-rights/archive", take_record, PERSON, "POST"),
             page("/acting", acting, CITIZEN, "GET", "POST"),
             page("/acting/{id:str}/{change:str}", change_power, CITIZEN, "POST"),
+            page("/desk/proxies", confirming, (Role.DESK,), "GET", "POST"),
             page("/reviews", reviews, (Role.AUDITOR,), "GET", "POST"),
             page("/accesses", accesses, PERSON),
             page("/accesses/{index:int}", proof, CITIZEN),
-            page("/desk/proxies", confirming, (Role.DESK,), "GET", "POST"),
             page("/accesses/report", report, CITIZEN),
             page("/patient", find_patient, PROFESSIONAL, "GET", "POST"),
             page("/patient/{node:str}/{id:str}", chart, PROFESSIONAL),

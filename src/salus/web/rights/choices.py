@@ -21,15 +21,13 @@ from salus.core.identifiers import is_fhir_id
 from salus.store.opt_outs import Change, change_opt_out, opt_out_history
 from salus.store.postgres import Connection
 from salus.trust.consent.hanging import renew
-from salus.trust.identity import authenticate
 from salus.trust.policy import AccessRequest
 from salus.trust.presence import Weigher, give_code
 from salus.trust.standing import EXCHANGE, SECONDARY
-from salus.web.addresses import find, methods_of
 from salus.web.bodies import read_body
 from salus.web.emergency import ward_of
 from salus.web.own_record import enter_own
-from salus.web.services import Face, Receive, Scope, Send, Services
+from salus.web.services import Services
 
 PREFIX = "/rights"
 KINDS = (EXCHANGE, SECONDARY)
@@ -54,19 +52,6 @@ IN_EMERGENCIES = {
 
 class _Understood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     risk_understood: bool = False
-
-
-def face(services: Services) -> Face:
-    """Return the door of rights."""
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        caller = authenticate(services.doorkeeper, request.headers.get("authorization"))
-        handler, parts = find(ADDRESSES, request.method, request.url.path)
-        answer = await handler(services, caller, request, parts)
-        await answer(scope, receive, send)
-
-    return Face((PREFIX,), application, methods_of(ADDRESSES))
 
 
 def weigher_of(services: Services) -> Weigher:
@@ -125,7 +110,7 @@ async def _read(services: Services, caller: Caller, request: Request, parts: Par
     kind = _kind(parts)
     answer: dict[str, Any] = {"kind": kind, "offered": is_offered(services, kind)}
     if answer["offered"]:
-        changes = await opt_outs(services, caller, kind, patient=_for(caller, request))
+        changes = await opt_outs(services, caller, kind, patient=assisted(caller, request))
         answer |= {
             "opted_out": bool(changes) and changes[0].opted_out,
             "risk": risk_of(services, kind),
@@ -141,13 +126,13 @@ async def _choose(services: Services, caller: Caller, request: Request, parts: P
             f'Read the risk first (GET this address), then send {{"risk_understood": true}}. '
             f"{risk_of(services, kind)}"
         )
-    await opt_out(services, caller, kind, patient=_for(caller, request), opted_out=True)
+    await opt_out(services, caller, kind, patient=assisted(caller, request), opted_out=True)
     return JSONResponse({"kind": kind, "opted_out": True})
 
 
 async def _take_back(services: Services, caller: Caller, request: Request, parts: Parts) -> Response:
     kind = _kind(parts)
-    await opt_out(services, caller, kind, patient=_for(caller, request), opted_out=False)
+    await opt_out(services, caller, kind, patient=assisted(caller, request), opted_out=False)
     return JSONResponse({"kind": kind, "opted_out": False})
 
 
@@ -163,7 +148,7 @@ def _kind(parts: Parts) -> str:
     return kind
 
 
-def _for(caller: Caller, request: Request) -> str:
+def assisted(caller: Caller, request: Request) -> str:
     """Return whom staff at a desk assist, "" for who decides for themselves."""
     named = request.query_params.get("patient", "")
     if caller.role is not Role.DESK or not is_fhir_id(named):

@@ -1,0 +1,94 @@
+"""A person's record as one page to read and print: no script, nothing fetched from anywhere.
+
+What sources wrote is shown as text, never as markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
+
+from salus.primary.references import local_reference
+from salus.primary.selection import NO_ENTRY
+from salus.store import compartment
+from salus.store.compartment import Position
+from salus.store.readable import is_readable
+from salus.trust.gate import Access
+from salus.web.portal.lookup import person_of, read
+from salus.web.portal.referred import MEMBERS
+from salus.web.portal.rendering import environment
+from salus.web.portal.summary import Entry, read_entry
+from salus.web.portal.words import Category, phrase, words
+from salus.web.services import Services
+
+PAGE_COUNT = 200
+ENTRIES_MAX = 20_000
+"""Entries of a category on the page, the newest of them; the FHIR files hold all."""
+
+
+async def readable_pages(
+    services: Services, access: Access, records: Sequence[str], types: Sequence[str], language: str
+) -> AsyncIterator[str]:
+    """Yield the page piece by piece: its head, a section a category, its end."""
+    known = await compartment.named(access.grant, services.database, [("Patient", one) for one in records])
+    persons = [person_of(read(services, one)) for one in known]
+    said: dict[str, Any] = {
+        "language": language,
+        "say": lambda name, /, **parts: phrase(name, language, **parts),
+        "node": services,
+        "persons": persons,
+        "made_at": services.clock(),
+    }
+    yield environment().get_template("readable-head.html").render(said)
+    for category in words().category:
+        entries, more = await _entries(services, access, records, _types_of(category, types), language)
+        yield (
+            environment()
+            .get_template("readable-part.html")
+            .render(said, title=category.title(language), key=category.key, entries=entries, more=more)
+        )
+    yield "</main></body></html>\n"
+
+
+def _types_of(category: Category, types: Sequence[str]) -> tuple[str, ...]:
+    named = frozenset(kind for each in words().category for kind in each.types)
+    chosen = frozenset(category.types) if category.types else frozenset(types) - named - {"Patient"}
+    return tuple(kind for kind in types if kind in chosen and kind not in NO_ENTRY)
+
+
+async def _entries(
+    services: Services, access: Access, records: Sequence[str], types: Sequence[str], language: str
+) -> tuple[list[Entry], int]:
+    """Return the entries of these types, the newest first, and how many older ones are left out."""
+    found: list[Entry] = []
+    after: Position | None = None
+    while types:
+        page = await compartment.page(
+            access.grant, services.database, records, types, since=None, after=after, count=PAGE_COUNT
+        )
+        resources = [read(services, one) for one in page]
+        others = await _products(services, access, resources)
+        others |= {f"{each['resourceType']}/{each['id']}": each for each in resources}
+        now = services.clock()
+        found += [read_entry(each, others, language, now) for each in resources]
+        if len(page) < PAGE_COUNT:
+            break
+        after = Position(page[-1].type, page[-1].id)
+    found.sort(key=lambda entry: entry.sorted_by, reverse=True)
+    return found[:ENTRIES_MAX], max(0, len(found) - ENTRIES_MAX)
+
+
+async def _products(
+    services: Services, access: Access, resources: Iterable[dict[str, Any]]
+) -> dict[str, dict[str, Any]]:  # FHIR content is open JSON, hence Any
+    """Return the products that entries name only by reference; they were let out with the FHIR files."""
+    links = {
+        local_reference(str(resource.get(member, {}).get("reference", "")))
+        for resource in resources
+        for member in MEMBERS
+        if isinstance(resource.get(member), dict)
+    }
+    pairs = [link.split("/") for link in sorted(links) if link.partition("/")[0] in MEMBERS.values()]
+    keys = [(kind, name) for kind, name in pairs if is_readable(access.grant, kind)]
+    found = await compartment.named(access.grant, services.database, keys) if keys else []
+    return {f"{stored.type}/{stored.id}": read(services, stored) for stored in found}
