@@ -76,7 +76,6 @@ REFUSED = [
     (app("system/Patient.rs"), "Patient/ana/$summary", "summary"),
     (app("system/Patient.rs"), "_history", "this"),
     (app("system/Observation.rs"), "Observation?subject:Patient.name=Silva", "Patient"),
-    (app("system/Observation.rs?category=vital-signs"), "Observation", "Observation"),
 ]
 
 
