@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -31,6 +31,7 @@ from salus.federation.membership_list import (
 )
 from salus.node import load_node_keys
 from salus.settings import read_settings
+from salus.standards.openid_federation.statement import read_statement
 from salus.store.federation import LIST_FILE, read_file
 
 PIPED_WIDTH = 400
@@ -167,6 +168,10 @@ def _list(options: argparse.Namespace) -> int:
     if not console.is_terminal:
         console = Console(width=PIPED_WIDTH)  # no address is broken over lines
     console.print(table)
+    authority = anchor.read_authority(options.data)
+    if authority is not None and authority.endorsed:
+        ends_at = datetime.fromtimestamp(read_statement(authority.endorsed).expires_at, UTC)
+        say(f"What the offline key has signed ends on {ends_at:%Y-%m-%d}; before: rotate --offline-key FILE")
     return 0
 
 

@@ -51,7 +51,7 @@ def test_a_node_elsewhere_joins_by_a_request_and_a_list(nodes, tmp_path):
     assert states(tmp_path / "ee") == {"ee-1": "active"}
 
 
-def test_a_node_joins_by_hand_where_the_anchor_has_an_offline_key(nodes, tmp_path):
+def test_a_node_joins_by_hand_where_the_anchor_has_an_offline_key(nodes, tmp_path, capsys):
     request, listed, safe = tmp_path / "ee.jws", tmp_path / "list.jws", tmp_path / "safe.jwk"
     init = ["federation", "init", "--name", "Demo", "--offline-key", str(safe), "--data"]
     assert main([*init, nodes["pt"]]) == 0
@@ -67,6 +67,9 @@ def test_a_node_joins_by_hand_where_the_anchor_has_an_offline_key(nodes, tmp_pat
     assert main(["federation", "rotate", "--data", nodes["pt"]]) == 1
     assert main(["federation", "rotate", "--offline-key", str(safe), "--data", nodes["pt"]]) == 0
     assert states(tmp_path / "fr") == {"ee-1": "active", "fr-1": "active"}
+    capsys.readouterr()
+    assert main(["federation", "list", "--data", nodes["pt"]]) == 0
+    assert "offline key has signed ends on" in capsys.readouterr().out
 
 
 def test_a_revoked_node_belongs_again_only_when_the_operator_says_so(nodes, tmp_path, capsys):
