@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,7 +19,6 @@ from statistics import median
 from typing import Any
 
 import asyncpg
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from salus.core.access import Action, Caller, Purpose, Role
 from salus.core.clock import utc_now
@@ -30,7 +28,6 @@ from salus.standards.fhir.search.index_row import IndexRow
 from salus.store import resources
 from salus.store.changes import Operation
 from salus.store.rows import Row, make_row
-from salus.store.sequencer import Progress, Signer, sequence
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.trust.tokens import issue
@@ -41,7 +38,6 @@ RESOURCES = 5_000
 PATIENTS = 500
 ROUNDS = 9
 SECONDS = 1.0
-LEAVES = 40_000
 TARGET = 0.60
 
 
@@ -78,7 +74,7 @@ async def _measure(data: Path, port: int, bare_port: int) -> list[dict[str, Any]
             for _ in range(ROUNDS):
                 for name, wish in wishes.items():
                     rates[name].append(await asyncio.to_thread(_ask, ports[name], wish, SECONDS))
-        return [*_report(rates), await _sequencing(services)]
+        return _report(rates)
 
 
 def _wish(services: Services, rows: list[Row], callers: list[Caller]) -> dict[str, Any]:
@@ -116,25 +112,6 @@ def _report(rates: dict[str, list[dict[str, float]]]) -> list[dict[str, Any]]:
         _figure("bare_read", round(per_second("bare")), "requests/s"),
         _figure("read_failures", failures, "requests", 0, met=failures == 0),
     ]
-
-
-async def _sequencing(services: Services) -> dict[str, Any]:
-    """Return how many waiting leaves a second the sequencer gives their place in the tree."""
-    database, signer = services.database, Signer("salus.bench", Ed25519PrivateKey.generate(), b"p" * 32)
-    while (await sequence(database, signer, utc_now())).sequenced:
-        pass
-    async with database.system() as connection:
-        await connection.execute(
-            "SELECT append_leaves(array_agg('p' || n % 500), array_agg(now()), "
-            "array_agg(repeat('x', 400)::bytea)) FROM generate_series(1, $1::int) AS n",
-            LEAVES,
-        )
-    started = time.perf_counter()
-    progress = Progress()
-    while (progress := await sequence(database, signer, utc_now(), progress)).sequenced:
-        pass
-    rate = LEAVES / (time.perf_counter() - started)
-    return _figure("sequencer", round(rate), "leaves/s")
 
 
 def _figure(
