@@ -12,6 +12,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -29,6 +30,7 @@ from salus.standards.merkle.tree import Node, Span, completed, fold, full_nodes,
 from salus.store.person_map import way_to, write_pages
 from salus.store.postgres import Connection, Database
 
+LOG = logging.getLogger("salus.store.sequencer")
 _LOCK = 0x4C454446
 _LEAVES_PER_ROUND = 20_000
 KEPT_EVERY = 4
@@ -244,6 +246,9 @@ async def run_sequencer(
             progress = await sequence(database, signer, clock(), progress)
         except StorageUnavailable:
             progress = Progress()
+        except SettingsInvalid as error:
+            LOG.error("%s", error.message)
+            raise
         if not progress.full:
             await (pause() if pause is not None else asyncio.sleep(0.5))
 
