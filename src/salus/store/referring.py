@@ -17,7 +17,7 @@ _AWAIT = "SELECT await_restrictions($1)"
 _AWAIT_MANY = "SELECT await_restrictions_of_many($1)"
 _FOLLOW = """
 SELECT name_patients_of_written($1, $2, $3), follow_restrictions($1, $2, $3, $4, $5),
-    veiled_among($1) AS veiled
+    veiled_now($1) AS veiled
 """
 _NOTE = "SELECT note_attachments($1, $2)"
 _IDENTIFIED = "SELECT type, id, compartment, others FROM name_identified($1, $2, $3)"

@@ -1,5 +1,6 @@
 """Veils hang over what a person's Consents speak of, in all of the records that are theirs."""
 
+import asyncio
 import json
 from functools import partial
 
@@ -14,6 +15,10 @@ from salus.store.rows import make_row
 from salus.trust.consent import hanging
 
 KEY = b"key of the hanging test"
+WAITING = """
+SELECT true FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1
+"""
 
 
 def row(resource):
@@ -111,3 +116,22 @@ async def test_a_person_who_says_too_much_is_told_so(monkeypatch, write):
     await write(consent("c1", "a"), consent("c0", "a") | {"status": "inactive"})
     with pytest.raises(OverBudget, match="at most 1 active"):
         await write(consent("c2", "a"))
+
+
+async def test_what_is_written_while_a_consent_is_being_judged_waits_and_is_judged_by_it(
+    database, grant, write, sees
+):
+    allowed = grant(action=Action.UPDATE)
+    said = consent("c", "a", **{"class": [{"code": "Observation"}]})
+    async with database.writing(allowed) as connection:
+        one = row(said)
+        written = await resources.apply(
+            allowed, connection, [Operation("create", one.type, one.id, one)], what="Consent"
+        )
+        await hanging.hang(allowed, connection, written, default_denies=False)
+        later = asyncio.create_task(write(observation("later", "a")))
+        async with database.system() as watching:
+            while not await watching.fetchval(WAITING):  # noqa: ASYNC110  (the database tells nobody)
+                await asyncio.sleep(0.01)
+    await later
+    assert await sees("Observation/later") == set()
