@@ -144,11 +144,16 @@ async def test_a_denial_holds_from_its_begin_to_its_end(door, period, hides):
     assert await seen(door) == (ALL - OF_ASTHMA if hides else ALL)
 
 
-async def test_what_is_written_later_is_judged_by_what_was_said(door):
+@pytest.mark.parametrize(
+    "who", [{}, {"patient": "ana", "scopes": ("patient/*.cruds",)}], ids=["node-wide", "bound to the patient"]
+)
+async def test_what_is_written_later_is_judged_by_what_was_said(door, who):
     await says(door, consent(type="deny", code=[ASTHMA]))
     later = {name: value for name, value in ITEMS[0].items() if name != "id"}
-    made = await door("POST", "/Condition", later)
+    made = await door("POST", "/Condition", later, **who)
+    assert made.status_code == 201, made.text
     identity = made.headers["location"].split("/_history/")[0].rpartition("/")[2]
+    assert (await door("GET", f"/Condition/{identity}", **who)).status_code == 404
     assert (await door("GET", f"/Condition/{identity}")).status_code == 404
     assert (await door.citizen("GET", f"/Condition/{identity}", patient="ana")).status_code == 200
     harmless = await door("POST", "/Condition", later | {"code": {"text": "y"}})
