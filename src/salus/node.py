@@ -28,6 +28,7 @@ from salus.standards.jose import compact
 from salus.standards.merkle.note import log_key
 from salus.store import exports
 from salus.store.apps import forget_expired_apps
+from salus.store.health_links import forget_links
 from salus.store.journal import Journal, open_journal
 from salus.store.postgres import Database, open_database
 from salus.store.presence import forget_presence
@@ -52,6 +53,7 @@ from salus.web import (
     authorize,
     emergency,
     health,
+    health_links,
     incidents,
     ledger,
     mhd,
@@ -250,6 +252,7 @@ def faces(services: Services) -> list[Face]:
         notices.face(services),
         proxies.face(services),
         rights_face(services),
+        health_links.face(services),
         abroad.face(services),
         pdqm.face(services),
         mhd.face(services),
@@ -372,6 +375,7 @@ async def _sweep(database: Database, clock: Clock) -> None:
     await expire_quarantine(database, now)
     await forget_presence(database, now - timedelta(days=1))
     await forget_expired_apps(database, now)
+    await forget_links(database, now)
     await exports.expire(database, at=now)
     await forget_cosignatures(database, now - timedelta(days=COSIGNATURES_DAYS))
 

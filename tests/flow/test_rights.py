@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
+import httpx
 import pytest
 from tests.flow.test_portal_standing import Visitor, citizen, visit
 from tests.flow.test_standing import Hand, ana, ask, clock, country, folder, leaves, node
 
 from salus.core.access import Role
+from salus.standards.healthlinks.files import open_file
+from salus.standards.jose.encoding import decode
 from salus.store.documents import Document, keep
 from salus.web.portal.words import LANGUAGES
 
@@ -145,7 +149,123 @@ async def test_the_page_has_one_button_and_no_other_site_can_press_it(citizen, a
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_the_pages_speak_the_languages(citizen, ana, language):
     visitor = citizen("ana")
-    for path in ("/my-rights",):
+    for path in ("/my-rights", "/my-rights/links"):
         page = await visitor.get(f"{path}?language={language}")
         assert page.status_code == 200
         assert f'<html lang="{language}">' in page.text
+
+
+def read_link(text):
+    """Return what a link says, as a viewer reads it."""
+    return json.loads(decode(text.removeprefix("shlink:/")))
+
+
+@pytest.fixture
+async def viewer(node):
+    """A viewer somewhere: asks for manifests by POST, opens what is embedded."""
+    transport = httpx.ASGITransport(node.application)
+    async with httpx.AsyncClient(transport=transport) as client:
+
+        async def open_it(link, recipient="Dr. Abroad", **body):
+            return await client.post(link["url"], json={"recipient": recipient, **body})
+
+        open_it.client = client
+        yield open_it
+
+
+def opened(answer, link):
+    assert answer.status_code == 200, answer.text
+    (file,) = answer.json()["files"]
+    return json.loads(open_file(file["embedded"], decode(link["key"])).body)
+
+
+async def make_link(ask, role=Role.CITIZEN, **wish):
+    answer = await ask("POST", "/rights/links", role, wish)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"], read_link(answer.json()["link"])
+
+
+@pytest.mark.clause("EHDS 7, GDPR 20")
+async def test_a_link_opens_the_summary_for_who_holds_it_and_the_citizen_is_told(node, ask, ana, viewer):
+    identity, link = await make_link(ask, label="For Lisbon", passcode="open sesame")
+    assert (link["flag"], link["label"], len(link["url"]) <= 128) == ("P", "For Lisbon", True)
+    wrong = await viewer(link, passcode="sesame")
+    assert (wrong.status_code, wrong.json()) == (401, {"remainingAttempts": 9})
+    document = opened(await viewer(link, passcode="open sesame"), link)
+    assert document["type"] == "document"
+
+    (listed,) = (await ask("GET", "/rights/links", Role.CITIZEN)).json()["links"]
+    assert (listed["id"], listed["uses"], listed["wrong"], listed["good"]) == (identity, 1, 1, True)
+    assert [each["recipient"] for each in listed["openings"]] == ["Dr. Abroad"]
+    assert link["url"].rpartition("/")[2] not in json.dumps(listed)
+    news = (await ask("GET", "/notices", Role.CITIZEN)).json()["notices"]
+    assert [(each["kind"], each["who"]) for each in news] == [("link-opened", "Dr. Abroad")]
+    tried = [leaf for leaf in await leaves(node) if leaf.what == f"health-link/{identity}"]
+    assert [(leaf.patient, leaf.name, leaf.outcome) for leaf in tried] == [
+        ("ana", "Dr. Abroad", "refused"), ("ana", "Dr. Abroad", "served"),
+    ]  # fmt: skip
+
+
+async def test_a_link_to_the_whole_record_is_one_bundle_and_too_long_to_embed_is_at_an_address_once(
+    ask, ana, viewer
+):
+    _, link = await make_link(ask, content="record")
+    bundle = opened(await viewer(link), link)
+    assert {each["resource"]["id"] for each in bundle["entry"]} == {"ana", "c1", "c2"}
+    (file,) = (await viewer(link, embeddedLengthMax=10)).json()["files"]
+    assert "embedded" not in file
+    first = await viewer.client.get(file["location"])
+    assert (first.status_code, first.headers["content-type"]) == (200, "application/jose")
+    assert json.loads(open_file(first.text, decode(link["key"])).body)["resourceType"] == "Bundle"
+    assert (await viewer.client.get(file["location"])).status_code == 404
+
+
+async def test_an_address_of_a_file_is_old_after_minutes(ask, ana, viewer, clock):
+    _, link = await make_link(ask)
+    (file,) = (await viewer(link, embeddedLengthMax=10)).json()["files"]
+    clock.now += timedelta(minutes=6)
+    assert (await viewer.client.get(file["location"])).status_code == 404
+
+
+async def test_a_link_that_has_ended_looks_like_one_that_never_was(ask, ana, viewer, clock):
+    never = await viewer({"url": "http://node.test/health-links/" + "x" * 43})
+    identity, taken_back = await make_link(ask)
+    assert (await ask("DELETE", f"/rights/links/{identity}", Role.CITIZEN)).status_code == 200
+    _, once = await make_link(ask, openings_max=1)
+    opened(await viewer(once), once)
+    _, old = await make_link(ask, hours=1)
+    clock.now += timedelta(hours=1)
+    assert never.status_code == 404
+    for link in (taken_back, once, old):
+        answer = await viewer(link)
+        assert (answer.status_code, answer.json()) == (404, never.json())
+
+
+async def test_manifests_are_asked_for_by_post_with_a_name(ask, ana, viewer):
+    _, link = await make_link(ask)
+    assert (await viewer.client.get(link["url"])).status_code == 405
+    assert (await viewer.client.post(link["url"], json={})).status_code == 400
+    assert (await viewer(link, recipient=" ")).status_code == 400
+    asked = await viewer.client.options(link["url"], headers={"origin": "https://viewer.example"})
+    assert asked.headers["access-control-allow-origin"] == "*"
+
+
+async def test_a_link_is_made_and_shown_once_on_the_page_and_ended_there(citizen, ana, viewer):
+    visitor = citizen("ana")
+    await visitor.get("/my-rights/links?language=en")
+    short = await visitor.post(
+        "/my-rights/links", content="summary", passcode="123", hours="24", openings="1"
+    )
+    assert short.status_code == 400
+    made = await visitor.post("/my-rights/links", content="summary", label="<b>x", hours="24", openings="5")
+    assert "<svg" in made.text
+    assert "<b>x" not in made.text
+    text = re.search(r"shlink:/[A-Za-z0-9_-]+", made.text).group(0)
+    link = read_link(text)
+    opened(await viewer(link), link)
+    again = await visitor.get("/my-rights/links?language=en")
+    assert text not in again.text
+    assert "Dr. Abroad" in again.text
+    address = re.search(r"/my-rights/links/[A-Za-z0-9-]+/end", again.text).group(0)
+    assert "Ended" in (await visitor.post(address)).text
+    assert (await viewer(link)).status_code == 404

@@ -19,6 +19,7 @@ from salus.web.portal.documents import document, documents
 from salus.web.portal.emergency import claim_emergency, reviews
 from salus.web.portal.finding import find_patient
 from salus.web.portal.front import home
+from salus.web.portal.my_links import end_link, my_links
 from salus.web.portal.my_rights import my_rights, take_record
 from salus.web.portal.own_summary import own_summary
 from salus.web.portal.record import change_restriction, one_category, record
@@ -53,6 +54,8 @@ def face(services: Services) -> Face:
             page("/told", told, PERSON, "GET", "POST"),
             page("/my-rights", my_rights, PERSON),
             page("/my-rights/archive", take_record, PERSON, "POST"),
+            page("/my-rights/links", my_links, PERSON, "GET", "POST"),
+            page("/my-rights/links/{id:str}/end", end_link, PERSON, "POST"),
             page("/acting", acting, CITIZEN, "GET", "POST"),
             page("/acting/{id:str}/{change:str}", change_power, CITIZEN, "POST"),
             page("/desk/proxies", confirming, (Role.DESK,), "GET", "POST"),

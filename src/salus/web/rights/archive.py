@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from salus.core.access import Action, Caller, Role
-from salus.core.errors import NotFound, SalusError
+from salus.core.errors import NotFound, SalusError, TooLarge
 from salus.primary.rights.archive import Archive, document_path, line_of
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import compartments
@@ -119,6 +119,31 @@ async def _pieces(services: Services, caller: Caller, patient: str, language: st
             "left_out": left_out,
         }
         yield await beside(0, made.finish, about)
+
+
+async def record_bundle(services: Services, caller: Caller, patient: str, *, bytes_max: int) -> bytes:
+    """Return the record as one Bundle of type collection.
+
+    Raises:
+        TooLarge: it has more bytes than that.
+    """
+    asked = AccessRequest(Action.EXPORT, "", "record bundle", frozenset({patient}))
+    pieces, size = [], 0
+    async with enter_own(services, caller, asked) as access:
+        records = sorted(access.grant.patients or ())
+        types = tuple(name for name in _types() if is_open(access.grant, name))
+        named: set[tuple[str, str]] = set()
+        async for page in _pages(services, access, records, types):
+            for resource in page:
+                access.record(resource.patients)
+            size += sum(len(resource.content) for resource in page)
+            if size > bytes_max:
+                raise TooLarge("The record is too large for this: share the summary, or download the record.")
+            named |= await beside(size, named_in, page)
+        others = await _others(services, access, named)
+        async for piece in _bundle(services, access, records, types, others):
+            pieces.append(piece)  # noqa: PERF401  an asynchronous comprehension would hide the limit above
+    return b"".join(pieces)
 
 
 def _types() -> tuple[str, ...]:

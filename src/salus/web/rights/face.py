@@ -11,12 +11,14 @@ from salus.core.access import Caller
 from salus.trust.identity import authenticate
 from salus.web.addresses import find, methods_of
 from salus.web.proof import proven
-from salus.web.rights import archive, choices
+from salus.web.rights import archive, choices, links
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 Handler = Callable[[Services, Caller, Request, dict[str, str]], Awaitable[Response]]
 ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
     "/rights/archive": {"GET": archive.handle},
+    "/rights/links": {"GET": links.handle_list, "POST": links.handle_make},
+    "/rights/links/{id}": {"DELETE": links.handle_end},
     **choices.ADDRESSES,
 }
 
