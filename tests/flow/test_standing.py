@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -449,3 +451,11 @@ async def test_an_item_is_hidden_from_a_proxy_and_from_nobody_else(ask, ana):
     assert (await ask("GET", "/fhir/Condition", token=token)).json()["total"] == 1
     assert (await ask("GET", "/fhir/Condition/c1")).status_code == 200
     assert (await ask("GET", "/fhir/Condition/c1", Role.CITIZEN)).status_code == 200
+
+
+async def test_the_example_of_the_documentation_is_taken_as_it_stands(ask, ana):
+    page = (Path(__file__).parents[2] / "docs" / "standing.md").read_text(encoding="utf-8")
+    request, body = re.search(r"```\n(POST /\w+)\n(\{.*?\})\n```", page, re.DOTALL).groups()
+    method, path = request.split()
+    answer = await ask(method, path, body=json.loads(body) | {"patient": "ana"})
+    assert answer.status_code == 201
