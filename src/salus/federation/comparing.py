@@ -21,7 +21,7 @@ from salus.standards.merkle.checkpoint import Checkpoint, open_checkpoint
 from salus.standards.merkle.note import VerifierKey, parse_key
 from salus.standards.merkle.witness import Seen, is_grown
 from salus.store.sequencer import last_checkpoint
-from salus.store.witness import Evidence, PeerLog, peer_logs
+from salus.store.witness import COMPARING, Evidence, PeerLog, peer_logs, turn
 
 WITNESSED_BYTES_MAX = 4_000_000
 LOGS_MAX = 2_000
@@ -48,6 +48,11 @@ async def vouched_for(witnesses: Witnesses) -> VouchedFor:
 
 async def compare_logs(witnesses: Witnesses) -> list[Evidence]:
     """Compare what every member shows with what this node knows; return what is new against a log."""
+    async with turn(witnesses.database, COMPARING) as mine:
+        return await _compare(witnesses) if mine else []
+
+
+async def _compare(witnesses: Witnesses) -> list[Evidence]:
     members = {member.node: member for member in witnesses.others()}
 
     async def look(member: Member) -> list[Vouched]:

@@ -40,6 +40,7 @@ from salus.store.journal import Journal
 from salus.store.postgres import Database
 from salus.store.sequencer import last_checkpoint
 from salus.store.witness import (
+    ASKING,
     Evidence,
     PeerLog,
     Witnessed,
@@ -50,6 +51,7 @@ from salus.store.witness import (
     peer_logs,
     pin,
     size_known_to,
+    turn,
     vouch,
     watched,
 )
@@ -192,7 +194,12 @@ def _is_of(peer: PeerLog, origin: str) -> bool:
 
 
 async def ask_witnesses(witnesses: Witnesses) -> list[str]:
-    """Offer the newest checkpoint to every member that has not signed it; return who has signed it now."""
+    """Offer the newest checkpoint to every other member; return who has signed it."""
+    async with turn(witnesses.database, ASKING) as mine:
+        return await _ask(witnesses) if mine else []
+
+
+async def _ask(witnesses: Witnesses) -> list[str]:
     found = await last_checkpoint(witnesses.database)
     if found is None:
         return []

@@ -11,6 +11,8 @@ import msgspec
 from salus.standards.merkle.witness import Seen
 from salus.store.postgres import Connection, Database
 
+ASKING, COMPARING = 0x41534B57, 0x434D5057
+_TURN = "SELECT pg_try_advisory_xact_lock($1)"
 _COLUMNS = "node, log_key, witness_key, size, root, note, seen_at"
 _ALL = f"SELECT {_COLUMNS} FROM peer_log ORDER BY node"  # noqa: S608  (constants only)
 _LOCKED = f"SELECT {_COLUMNS} FROM peer_log WHERE node = $1 FOR UPDATE"  # noqa: S608  (constants only)
@@ -73,6 +75,13 @@ class Evidence(msgspec.Struct, frozen=True):
     what: str
     known: str
     shown: str
+
+
+@asynccontextmanager
+async def turn(database: Database, work: int) -> AsyncIterator[bool]:
+    """Yield whether this process may do a recurring work now, which one of the node does at a time."""
+    async with database.system() as connection, connection.transaction():
+        yield bool(await connection.fetchval(_TURN, work))
 
 
 async def peer_logs(database: Database) -> dict[str, PeerLog]:

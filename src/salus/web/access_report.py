@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 
@@ -48,8 +49,10 @@ async def access_report(
     """
     found = await own_proved(services, caller, count=COUNT_MAX, before=before)
     leaves = [decode_entry(each.entry) for each in found.accesses if each.entry]
-    abroad = await reconcile(services, leaves, sorted({leaf.patient for leaf in leaves}))
-    lines = await lines_over(services.witnesses, found.size, found.note)
+    abroad, lines = await asyncio.gather(
+        reconcile(services, leaves, sorted({leaf.patient for leaf in leaves})),
+        lines_over(services.witnesses, found.size, found.note),
+    )
     report: dict[str, Any] = {  # values of several plain types
         "format": FORMAT,
         "node": services.name,
