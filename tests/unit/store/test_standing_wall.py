@@ -39,7 +39,7 @@ async def test_a_bound_grant_sees_its_own_patient_alone(filled, grant, table):
         "UPDATE opt_out SET opted_out = false",
         "DELETE FROM opt_out",
         "INSERT INTO presence VALUES ('ana', 'n', 's', 'code', now(), now())",
-        "INSERT INTO notice SELECT * FROM notice",
+        "INSERT INTO notice (patient, at, kind, key) SELECT patient, at, kind, key FROM notice",
         "INSERT INTO opt_out VALUES ('rui', 'exchange', 2, now(), false, 'x')",
         "DELETE FROM proxy",
     ],
