@@ -20,7 +20,7 @@ from salus.store.postgres import Connection, Database, storage_errors
 
 _CHANNEL = "salus_standing"
 _RETRY_SECONDS = 1.0
-_LIFE_SECONDS = 1
+_LIFE_SECONDS = 60
 _LIVES_MAX = 10_000
 # $1: one patient, or null for all. Powers that have ended are read too: a decision tells them apart.
 _OPT_OUTS = """
@@ -128,7 +128,7 @@ class Standing:
         return await consents_of(self._database, patient)
 
     async def has_died(self, patient: str) -> bool:
-        """Return whether the person's Patient says that they have died; at most a second old."""
+        """Return whether the person's Patient says that they have died, as it did at most a minute ago."""
         now = self._clock()
         known = self._lives.get(patient)
         if known is not None and now < known[1]:

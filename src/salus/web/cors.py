@@ -6,7 +6,7 @@ allowed, so that the portal's session opens nothing here.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, MutableMapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -58,9 +58,14 @@ def cross_origin(services: Services, inner: Application) -> Application:
     """Return the application with the headers that let an app's page read its answers."""
     origins = Origins(services)
 
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         origin = _origin(scope) if scope["type"] == "http" else b""
-        if not origin or not scope["path"].startswith(OPEN) or not await origins.allow(origin):
+        if not origin or not scope["path"].startswith(OPEN):
+            return inner(scope, receive, send)
+        return share(origin, scope, receive, send)
+
+    async def share(origin: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        if not await origins.allow(origin):
             await inner(scope, receive, send)
             return
         shared = [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
@@ -81,7 +86,10 @@ def cross_origin(services: Services, inner: Application) -> Application:
 
 
 def _origin(scope: Scope) -> bytes:
-    return next((bytes(text) for name, text in scope["headers"] if name == b"origin"), b"")
+    for name, text in scope["headers"]:
+        if name == b"origin":
+            return bytes(text)
+    return b""
 
 
 def _preflight() -> tuple[tuple[bytes, bytes], ...]:

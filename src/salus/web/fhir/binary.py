@@ -13,7 +13,7 @@ from salus.store.rows import StoredResource
 from salus.web.fhir import create as creating
 from salus.web.fhir import update as updating
 from salus.web.fhir.answer import UNLIMITED, Answer, http_date, resource_bytes, version_headers
-from salus.web.fhir.door import known_id, pass_whole
+from salus.web.fhir.door import include_merged, known_id, pass_gate
 from salus.web.fhir.negotiation import NAMES, Format, body_media, parse_media, quality, weight_of
 from salus.web.fhir.read import is_known, read_version
 from salus.web.fhir.request import FhirRequest, first, read_body
@@ -27,7 +27,8 @@ SAFE = ((b"content-security-policy", b"default-src 'none'; sandbox"),)
 async def read(services: Services, request: FhirRequest, caller: Caller) -> Answer:
     """Answer a document byte for byte, or a Binary: as itself, or as a resource where FHIR is asked for."""
     identity = known_id(request.segments[1])
-    async with pass_whole(services, caller, Action.READ, "Binary", f"Binary/{identity}") as access:
+    async with pass_gate(services, caller, Action.READ, "Binary", f"Binary/{identity}") as access:
+        await include_merged(services, access)
         try:
             kept = await documents.retrieve(access.grant, services.database, identity)
         except NotFound:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from salus.core.access import Action, Caller
 from salus.core.errors import MalformedContent, NotFound
 from salus.core.identifiers import is_fhir_id
@@ -66,20 +63,8 @@ def pass_gate(
     return enter(services.gatehouse, caller, asked)
 
 
-@asynccontextmanager
-async def pass_whole(
-    services: Services,
-    caller: Caller,
-    action: Action,
-    kind: str,
-    what: str,
-    *,
-    patients: frozenset[str] | None = None,
-    narrows: bool = False,
-) -> AsyncIterator[Access]:
-    """Let in to all records of the persons whose records this request opens: also those that were merged."""
-    async with pass_gate(services, caller, action, kind, what, patients=patients, narrows=narrows) as access:
-        if access.grant.patients:
-            known = await merges(services.database, services.clock())
-            access.include(known.beside(access.grant.patients))
-        yield access
+async def include_merged(services: Services, access: Access) -> None:
+    """Open also the records that were merged with those of the persons whom the access opens."""
+    if access.grant.patients:
+        known = await merges(services.database, services.clock())
+        access.include(known.beside(access.grant.patients))

@@ -17,7 +17,7 @@ from salus.store.merged import merges
 from salus.trust.gate import Access
 from salus.trust.policy import AccessRequest, decide, narrowed_types, readable_types
 from salus.web.fhir.answer import Answer, http_date, json_answer, plain_json, resource_bytes
-from salus.web.fhir.door import pass_gate, pass_whole
+from salus.web.fhir.door import include_merged, pass_gate
 from salus.web.fhir.request import FhirRequest, first, parse_instant
 from salus.web.problems import issue, outcome
 from salus.web.services import Services
@@ -205,7 +205,8 @@ async def work_once(services: Services) -> bool:
         return False
     try:
         lead = lead_of(job.caller, job.wish.types)
-        async with pass_whole(services, job.caller, Action.EXPORT, lead, "$export", narrows=True) as access:
+        async with pass_gate(services, job.caller, Action.EXPORT, lead, "$export", narrows=True) as access:
+            await include_merged(services, access)
             await fill(services, access, job.id, job.wish, job.created_at)
     except SalusError as error:
         await exports.finish(services.database, job.id, at=services.clock(), failure=error.message)

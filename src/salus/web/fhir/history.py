@@ -20,7 +20,7 @@ from salus.store.history import START, Position
 from salus.store.rows import StoredResource
 from salus.store.search_cursor import bound_to, open_mark, seal_mark
 from salus.web.fhir.answer import Answer, join_bundle, resource_bytes
-from salus.web.fhir.door import known_id, known_type, pass_whole
+from salus.web.fhir.door import include_merged, known_id, known_type, pass_gate
 from salus.web.fhir.request import FhirRequest, first, parse_instant, refuse_unknown
 from salus.web.services import Services
 
@@ -67,7 +67,8 @@ async def answer(
     since, moments, mark = first(pairs, "_since"), read_at(pairs), first(pairs, CURSOR)
     kind = types[0] if len(types) == 1 else ""
     action = Action.CHANGES if identity is None else Action.HISTORY
-    async with pass_whole(services, caller, action, kind, what, patients=patients, narrows=True) as access:
+    async with pass_gate(services, caller, action, kind, what, patients=patients, narrows=True) as access:
+        await include_merged(services, access)
         bound = bound_to(access.grant, what, since, first(pairs, "_at"))
         found = await history.history(
             access.grant,

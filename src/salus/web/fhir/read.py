@@ -8,7 +8,7 @@ from salus.standards.fhir.bundle import names_version
 from salus.store import resources
 from salus.store.rows import StoredResource
 from salus.web.fhir.answer import Answer, resource_bytes, version_headers
-from salus.web.fhir.door import known_id, known_type, pass_whole
+from salus.web.fhir.door import include_merged, known_id, known_type, pass_gate
 from salus.web.fhir.request import FhirRequest, parse_http_date
 from salus.web.fhir.subset import Subset, read_subset
 from salus.web.services import Services
@@ -20,8 +20,9 @@ async def read(services: Services, request: FhirRequest, caller: Caller) -> Answ
     subset = read_subset(request.pairs)
     patients = frozenset((identity,)) if kind == "Patient" else None
     what = f"{kind}/{identity}"
-    passage = pass_whole(services, caller, Action.READ, kind, what, patients=patients, narrows=True)
+    passage = pass_gate(services, caller, Action.READ, kind, what, patients=patients, narrows=True)
     async with passage as access:
+        await include_merged(services, access)
         resource = await resources.read(access.grant, services.database, kind, identity)
         access.record(resource.patients)
     return await answer_read(services, request, caller, resource, subset)
@@ -45,8 +46,9 @@ async def read_version(services: Services, request: FhirRequest, caller: Caller)
         raise NotFound(f"There is no such version of {kind}/{identity}.")
     patients = frozenset((identity,)) if kind == "Patient" else None
     what = f"{kind}/{identity}/_history/{int(number)}"
-    passage = pass_whole(services, caller, Action.READ, kind, what, patients=patients, narrows=True)
+    passage = pass_gate(services, caller, Action.READ, kind, what, patients=patients, narrows=True)
     async with passage as access:
+        await include_merged(services, access)
         resource = await resources.vread(access.grant, services.database, kind, identity, int(number))
         access.record(resource.patients)
     return resource
