@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +56,18 @@ def figures() -> Iterator[dict[str, Any]]:
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        ways, token = asyncio.run(_prepare(Path(folder)))
+        ways, make_token = asyncio.run(_prepare(Path(folder)))
         with _serving("_read_server", port, folder):
             for name, pairs in ways.items():
-                yield _compare(name, pairs, port, token)
+                yield _compare(name, pairs, port, make_token())
 
 
-async def _prepare(data: Path) -> tuple[dict[str, list[tuple[str, str]]], str]:
-    """Store records, hide the last resource of every other one; return the pairs of addresses by way."""
+async def _prepare(data: Path) -> tuple[dict[str, list[tuple[str, str]]], Callable[[], str]]:
+    """Store records, hide the last resource of every other one.
+
+    Returns:
+        The pairs of addresses by way, and a maker of access tokens: one lives for minutes.
+    """
     async with open_services(data) as (_, services):
         rows = await _fill(services)
         last = {row.compartment: row for row in rows}
@@ -74,22 +78,19 @@ async def _prepare(data: Path) -> tuple[dict[str, list[tuple[str, str]]], str]:
         async with services.database.system() as connection:
             for number in range(1, PATIENTS, 2):
                 await connection.execute("DELETE FROM resource WHERE id = $1", last[f"p{number}"].id)
-        token = issue(services.keys.token, _clinician(), services.terms, now=utc_now())
+        key, terms = services.keys.token, services.terms
     hidden = [last[f"p{number % PATIENTS}"].id for number in range(0, 2 * PAIRS, 2)]
     beside = [(f"p{number % PATIENTS}", f"p{(number + 1) % PATIENTS}") for number in range(0, 2 * PAIRS, 2)]
     version = "/fhir/Observation/{}/_history/1"
     searches = "/fhir/Observation?patient={}&_count=50"
     return {
         "read": [(f"/fhir/Observation/{one}", f"/fhir/Observation/{new_id()}") for one in hidden],
-        "version": [
-            (f"/fhir/Observation/{one}/_history/1", f"/fhir/Observation/{new_id()}/_history/1")
-            for one in hidden
-        ],
+        "version": [(version.format(one), version.format(new_id())) for one in hidden],
         "search_by_id": [
             (f"/fhir/Observation?_id={one}", f"/fhir/Observation?_id={new_id()}") for one in hidden
         ],
         "search_in_record": [(searches.format(one), searches.format(other)) for one, other in beside],
-    }, token
+    }, lambda: issue(key, _clinician(), terms, now=utc_now())
 
 
 async def _deny(services: Services, row: Row) -> None:
@@ -162,6 +163,8 @@ def _ask(connection: http.client.HTTPConnection, path: str, token: str) -> tuple
     answer = connection.getresponse()
     body = answer.read()
     headers = sorted((name, value) for name, value in answer.getheaders() if name not in ("date", "etag"))
+    if answer.status not in (200, 404):
+        raise RuntimeError(f"{path} was answered {answer.status}: nothing was measured")
     return answer.status, _OWN.sub(b"?", json.dumps(headers).encode()), _OWN.sub(b"?", body)
 
 
