@@ -2,7 +2,7 @@
 
 import asyncpg
 import pytest
-from tests.federation.conftest import local_token
+from tests.federation.conftest import get, local_token
 from tests.federation.test_crossing import desk, found  # noqa: F401  fixture
 from tests.federation.test_witnessing import ask, signed
 
@@ -44,6 +44,13 @@ async def test_both_nodes_say_the_same(crossed):
     assert compared["node"] == "ee-1"
     assert compared["agreed"] >= 2
     assert (compared["only_here"], compared["only_there"], compared["both_say_the_same"]) == ([], [], True)
+
+
+async def test_who_reads_the_audit_abroad_asks_nothing_at_home(crossed):
+    abroad = crossed.nodes["ee-1"]
+    assert (await get(abroad, "AuditEvent?patient=pt-1:ana", Role.AUDITOR)).status_code == 200
+    (compared,) = await report(crossed)
+    assert compared["both_say_the_same"]
 
 
 async def test_to_be_asked_is_an_access_at_the_node_abroad(crossed):

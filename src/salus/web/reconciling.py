@@ -29,6 +29,7 @@ from salus.trust.policy import AccessRequest
 from salus.web.services import Services
 
 REQUEST_BYTES_MAX = 8_000
+_PROFESSIONALS = frozenset({Role.CLINICIAN.value, Role.PHARMACIST.value})
 Handler = Callable[[Services, Request], Awaitable[Response]]
 
 
@@ -87,8 +88,11 @@ async def _reconcile(services: Services, request: Request) -> Response:
 
 
 def _crossed(leaf: Leaf) -> bool:
-    """Return whether an access of this node's own people reached the patient's home."""
-    return leaf.outcome is Outcome.SERVED and not leaf.node
+    """Return whether an access reached the patient's home: of this node's own professionals (`primary.desk`).
+
+    Who reads this node's audit of it, an auditor or that home itself, asks nothing there.
+    """
+    return leaf.outcome is Outcome.SERVED and not leaf.node and leaf.role in _PROFESSIONALS
 
 
 ADDRESSES: Mapping[str, Mapping[str, Handler]] = {PATH: {"POST": _reconcile}}
