@@ -98,3 +98,26 @@ async def test_a_form_of_another_site_does_nothing(citizen, ana, path):
     visitor = citizen("ana")
     answer = await visitor.client.post(path, data={"content": "summary", "hours": "24", "openings": "5"})
     assert answer.status_code == 403
+
+
+async def test_a_request_about_another_persons_entry_is_one_about_nothing(ask, ana):
+    body = {"said": "This is not right at all.", "kind": "not-mine"}
+    answers = [
+        await ask("POST", "/rights/rectifications", Role.CITIZEN, {"entry": entry, **body}, **RUI)
+        for entry in ("Condition/c1", "Condition/absent")
+    ]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert (await ask("GET", "/rights/rectifications", Role.CITIZEN, **RUI)).json() == {"rectifications": []}
+
+
+async def test_only_the_operator_sees_and_answers_requests(ask, ana):
+    body = {"entry": "Condition/c1", "said": "This is not right at all."}
+    made = (await ask("POST", "/rights/rectifications", Role.CITIZEN, body)).json()
+    said = {"state": "refused", "said": "I say so and that is all."}
+    for role in (Role.CITIZEN, Role.CLINICIAN, Role.AUDITOR, Role.DESK):
+        assert (await ask("GET", "/rights/requests", role)).status_code == 403, role
+        answer = await ask("POST", f"/rights/requests/{made['id']}/answer", role, said)
+        assert answer.status_code == 403, role
+    assert (await ask("POST", "/rights/rectifications", Role.CLINICIAN, body)).status_code in (403, 404)
+    (own,) = (await ask("GET", "/rights/rectifications", Role.CITIZEN)).json()["rectifications"]
+    assert own["state"] == "open"

@@ -15,10 +15,15 @@ import pytest
 from tests.flow.test_portal_standing import Visitor, citizen, visit
 from tests.flow.test_standing import Hand, ana, ask, clock, country, folder, leaves, node
 
-from salus.core.access import Role
+from salus.cli.operator import operator_of
+from salus.core.access import Action, Purpose, Role
 from salus.standards.healthlinks.files import open_file
 from salus.standards.jose.encoding import decode
+from salus.store import persons
 from salus.store.documents import Document, keep
+from salus.store.merged import forget
+from salus.trust.gate import enter
+from salus.trust.policy import AccessRequest
 from salus.web.portal.words import LANGUAGES
 
 __all__ = ["Hand", "Visitor", "ana", "ask", "citizen", "clock", "country", "folder", "node", "visit"]
@@ -149,7 +154,7 @@ async def test_the_page_has_one_button_and_no_other_site_can_press_it(citizen, a
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_the_pages_speak_the_languages(citizen, ana, language):
     visitor = citizen("ana")
-    for path in ("/my-rights", "/my-rights/links"):
+    for path in ("/my-rights", "/my-rights/links", "/my-rights/requests"):
         page = await visitor.get(f"{path}?language={language}")
         assert page.status_code == 200
         assert f'<html lang="{language}">' in page.text
@@ -269,3 +274,108 @@ async def test_a_link_is_made_and_shown_once_on_the_page_and_ended_there(citizen
     address = re.search(r"/my-rights/links/[A-Za-z0-9-]+/end", again.text).group(0)
     assert "Ended" in (await visitor.post(address)).text
     assert (await viewer(link)).status_code == 404
+
+
+WRONG = "I never had this illness; it was ruled out."
+
+
+async def ask_correction(ask, entry="Condition/c1", role=Role.CITIZEN, **more):
+    answer = await ask("POST", "/rights/rectifications", role, {"entry": entry, "said": WRONG, **more})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def respond(ask, identity, role=Role.OPERATOR, **said):
+    body = {"said": "The ward looked at it again.", **said}
+    return await ask("POST", f"/rights/requests/{identity}/answer", role, body)
+
+
+@pytest.mark.clause("GDPR 16 and 12(3), EHDS 6")
+async def test_a_correction_is_asked_for_made_by_its_author_and_answered_with_the_version(
+    node, ask, ana, clock
+):
+    asked = await ask_correction(ask)
+    assert (asked["version"], asked["state"], asked["due_at"][:10]) == (1, "open", "2026-12-24")
+    (waits,) = (await ask("GET", "/rights/requests", Role.OPERATOR)).json()["requests"]
+    assert (waits["id"], waits["said"], waits["overdue"]) == (asked["id"], WRONG, False)
+    early = await respond(ask, asked["id"], state="accepted", version=2)
+    assert (early.status_code, "newest is 1" in early.text) == (409, True)
+    right = {
+        "resourceType": "Condition",
+        "id": "c1",
+        "subject": {"reference": "Patient/ana"},
+        "code": {"text": "none"},
+    }
+    assert (await ask("PUT", "/fhir/Condition/c1", Role.OPERATOR, right)).status_code == 200
+    assert (await respond(ask, asked["id"], state="accepted", version=1)).status_code == 409
+    done = await respond(ask, asked["id"], state="accepted", version=2)
+    assert done.status_code == 200, done.text
+    assert [step["state"] for step in done.json()["history"]] == ["open", "accepted"]
+    assert done.json()["history"][1]["corrected"] == "Condition/c1/_history/2"
+    assert (await respond(ask, asked["id"], state="refused")).status_code == 409
+    assert (await ask("GET", "/rights/requests", Role.OPERATOR)).json() == {"requests": []}
+    news = (await ask("GET", "/notices", Role.CITIZEN)).json()["notices"]
+    assert [each["kind"] for each in news] == ["rectification-answered"]
+    steps = [
+        leaf.what.rpartition(" ")[2] for leaf in await leaves(node) if leaf.what.startswith("rectification/")
+    ]
+    assert [step for step in steps if step in ("open", "accepted")] == ["open", "accepted"]
+
+
+async def test_a_refusal_has_reasons_and_says_where_to_complain_and_a_month_is_extended_once(ask, ana, clock):
+    asked = await ask_correction(ask)
+    assert (await respond(ask, asked["id"], state="refused", said="no")).status_code == 400
+    longer = (await respond(ask, asked["id"], state="extended")).json()
+    assert longer["due_at"][:10] == "2027-02-24"
+    assert (await respond(ask, asked["id"], state="extended")).status_code == 409
+    clock.now = datetime(2027, 2, 25, tzinfo=UTC)
+    (late,) = (await ask("GET", "/rights/requests", Role.OPERATOR)).json()["requests"]
+    assert late["overdue"]
+    refused = (await respond(ask, asked["id"], state="refused")).json()
+    assert refused["complain_to"][0]["address"] == "https://www.cnil.fr"
+    (own,) = (await ask("GET", "/rights/rectifications", Role.CITIZEN)).json()["rectifications"]
+    assert own["history"][-1]["said"] == "The ward looked at it again."
+
+
+async def test_what_is_not_mine_undoes_the_merge_that_brought_it(node, ask, ana, folder, clock):
+    await put(ask, "Condition", "hers", patient="rui", code={"text": "of Rui"})
+    operator = operator_of(node.services)
+    async with enter(
+        node.services.gatehouse, operator, AccessRequest(Action.UPDATE, "Patient", "merge")
+    ) as access:
+        await persons.merge(access.grant, node.services.database, "ana", "rui", key=node.services.keys.search)
+    forget(node.services.database)
+    files = unpacked(await ask("GET", "/rights/archive", Role.CITIZEN))
+    assert json.loads(files["manifest.json"])["patients"] == ["ana", "rui"]
+    assert b"of Rui" in files["fhir/Condition.ndjson"]
+
+    asked = await ask_correction(ask, "Condition/hers", kind="not-mine")
+    assert asked["other"] == "rui"
+    done = await respond(ask, asked["id"], state="accepted", unmerge=True)
+    assert done.status_code == 200, done.text
+    files = unpacked(await ask("GET", "/rights/archive", Role.CITIZEN))
+    assert json.loads(files["manifest.json"])["patients"] == ["ana"]
+    assert b"of Rui" not in files["fhir/Condition.ndjson"]
+
+
+async def test_a_correction_is_asked_for_and_answered_on_pages(citizen, visit, ana):
+    visitor = citizen("ana")
+    page = await visitor.get("/record/problems?language=en")
+    assert "/my-rights/requests?language=en&amp;entry=Condition/c1" in page.text
+    await visitor.get("/my-rights/requests?language=en&entry=Condition/c1")
+    short = await visitor.post("/my-rights/requests", entry="Condition/c1", kind="entry", said="no")
+    assert short.status_code == 400
+    sent = await visitor.post("/my-rights/requests", entry="Condition/c1", kind="entry", said=f"<b>{WRONG}")
+    assert "Waits for an answer" in sent.text
+    assert "<b>" not in sent.text
+    staff = visit(Role.OPERATOR, subject="operator", name="Operator", purpose=Purpose.OPERATIONS)
+    waits = await staff.get("/requests?language=en")
+    assert WRONG in waits.text
+    address = re.search(r'action="(/requests/[^"]+)"', waits.text).group(1)
+    assert (await staff.post(address, state="maybe", said="x")).status_code == 400
+    done = await staff.post(address, state="refused", said="The diagnosis was confirmed twice.")
+    assert "No requests" in done.text
+    told = await visitor.get("/my-rights/requests?language=en")
+    assert "The diagnosis was confirmed twice." in told.text
+    assert "https://www.cnil.fr" in told.text
+    assert (await visitor.get("/requests?language=en")).status_code == 403

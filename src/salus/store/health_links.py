@@ -168,7 +168,11 @@ async def links(grant: Grant, database: Database) -> list[Link]:
     async with database.reading(grant) as connection:
         rows = await connection.fetch(_LIST, own, LISTED_MAX)
         opened = [Opening(*row) for row in await connection.fetch(_OPENINGS, own, LISTED_MAX)]
-    return [Link(*row, tuple(one for one in opened if one.link == row["id"])) for row in rows]
+    found = [Link(*row) for row in rows]
+    return [
+        msgspec.structs.replace(link, openings=tuple(one for one in opened if one.link == link.id))
+        for link in found
+    ]
 
 
 async def end_link(grant: Grant, database: Database, identity: str) -> None:

@@ -43,10 +43,12 @@ KEPT = frozenset(
         Obligation.MARK_CUT_OFF,
         Obligation.INFORM_CITIZEN,
         Obligation.REVIEW_AFTER,
+        Obligation.CONTROLLER_ANSWERS,
     }
 )
 """What every node keeps by itself: leaves and their marks are written here, notices with the leaves, authors
-with the data; what is to be looked at again was written down before it was opened (`store.emergencies`)."""
+with the data; what is to be looked at again was written down before it was opened (`store.emergencies`), and
+a request to the controller waits with its time until it is answered (`store.rectifications`)."""
 MARKS = {
     Obligation.MARK_UNPROVEN: "unproven",
     Obligation.MARK_ASSISTED: "assisted",

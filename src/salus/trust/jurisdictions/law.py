@@ -38,6 +38,13 @@ class AssuranceNeeded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     abroad: Assurance
 
 
+class Authority(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where one complains: its name in its own language, its web address."""
+
+    name: str
+    address: str
+
+
 class Jurisdiction(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=True, rename="kebab"):
     """The law of one country; each table is read once, and known by identity.
 
@@ -61,6 +68,8 @@ class Jurisdiction(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=
         lookup_parameters: the combinations of search parameters that find a person, each enough alone.
         emergency_minutes_max: how long one emergency access may last.
         second_look_hours: within which an emergency access is looked at again.
+        rights_answered_months: within which a request such as rectification is answered (GDPR 12(3)).
+        complaint_authorities: where one complains, name and address (EHDS 21, GDPR 77).
         acts_after_death: kinds of proxies (`store/schema/0062`) whose power outlasts the person.
     """
 
@@ -88,6 +97,8 @@ class Jurisdiction(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=
         """Whether nothing is open that no Consent permits."""
         return self.default_access.value == "deny"
 
+    rights_answered_months: Sourced[Annotated[int, msgspec.Meta(ge=1, le=3)]]
+    complaint_authorities: Sourced[list[Authority]]
     acts_after_death: Sourced[list[Literal["parent", "guardian", "carer", "executor"]]]
 
 

@@ -20,6 +20,7 @@ from salus.web.portal.emergency import claim_emergency, reviews
 from salus.web.portal.finding import find_patient
 from salus.web.portal.front import home
 from salus.web.portal.my_links import end_link, my_links
+from salus.web.portal.my_requests import answer_request, my_requests, staff_requests
 from salus.web.portal.my_rights import my_rights, take_record
 from salus.web.portal.own_summary import own_summary
 from salus.web.portal.record import change_restriction, one_category, record
@@ -59,6 +60,9 @@ def face(services: Services) -> Face:
             page("/acting", acting, CITIZEN, "GET", "POST"),
             page("/acting/{id:str}/{change:str}", change_power, CITIZEN, "POST"),
             page("/desk/proxies", confirming, (Role.DESK,), "GET", "POST"),
+            page("/my-rights/requests", my_requests, PERSON, "GET", "POST"),
+            page("/requests", staff_requests, (Role.OPERATOR,)),
+            page("/requests/{id:str}", answer_request, (Role.OPERATOR,), "POST"),
             page("/reviews", reviews, (Role.AUDITOR,), "GET", "POST"),
             page("/accesses", accesses, PERSON),
             page("/accesses/{index:int}", proof, CITIZEN),

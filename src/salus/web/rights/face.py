@@ -11,7 +11,7 @@ from salus.core.access import Caller
 from salus.trust.identity import authenticate
 from salus.web.addresses import find, methods_of
 from salus.web.proof import proven
-from salus.web.rights import archive, choices, links
+from salus.web.rights import archive, choices, links, rectifications
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 Handler = Callable[[Services, Caller, Request, dict[str, str]], Awaitable[Response]]
@@ -19,6 +19,9 @@ ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
     "/rights/archive": {"GET": archive.handle},
     "/rights/links": {"GET": links.handle_list, "POST": links.handle_make},
     "/rights/links/{id}": {"DELETE": links.handle_end},
+    "/rights/rectifications": {"GET": rectifications.handle_own, "POST": rectifications.handle_ask},
+    "/rights/requests": {"GET": rectifications.handle_list},
+    "/rights/requests/{id}/answer": {"POST": rectifications.handle_answer},
     **choices.ADDRESSES,
 }
 
