@@ -69,12 +69,12 @@ async def test_prescriptions_that_were_refused_are_not_known_and_not_none(browse
 async def test_prescriptions_of_a_node_that_is_down_are_not_known_and_not_none(federation, browser):
     page = await look_up(browser, present=True)
     assert page.status_code == 200
-    assert "No active prescriptions" in page.text
+    assert "No active prescription to show" in page.text
     at_nobodys_address(federation)
     page = await browser.get("/patient/pt-1/ana")
     assert page.status_code == 502
     assert "No prescriptions" not in page.text
-    assert "No active prescriptions" not in page.text
+    assert "No active prescription to show" not in page.text
     assert '>Not known:</span> <span lang="en">node pt-1 cannot be reached' in page.text
 
 
