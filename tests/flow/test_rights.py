@@ -154,7 +154,7 @@ async def test_the_page_has_one_button_and_no_other_site_can_press_it(citizen, a
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_the_pages_speak_the_languages(citizen, ana, language):
     visitor = citizen("ana")
-    for path in ("/my-rights", "/my-rights/links", "/my-rights/requests"):
+    for path in ("/my-rights", "/my-rights/links", "/my-rights/requests", "/my-rights/recipients"):
         page = await visitor.get(f"{path}?language={language}")
         assert page.status_code == 200
         assert f'<html lang="{language}">' in page.text
@@ -379,3 +379,26 @@ async def test_a_correction_is_asked_for_and_answered_on_pages(citizen, visit, a
     assert "The diagnosis was confirmed twice." in told.text
     assert "https://www.cnil.fr" in told.text
     assert (await visitor.get("/requests?language=en")).status_code == 403
+
+
+@pytest.mark.clause("GDPR 15(1)(c), EHDS 21")
+async def test_who_got_something_is_listed_by_organisation_and_where_to_complain(citizen, ask, ana, viewer):
+    assert (await ask("GET", "/fhir/Condition/c1")).status_code == 200
+    assert (await ask("GET", "/fhir/Condition?patient=ana")).status_code == 200
+    _, link = await make_link(ask)
+    opened(await viewer(link), link)
+    told = (await ask("GET", "/rights/recipients", Role.CITIZEN)).json()
+    rows = {each["organisation"] or each["name"]: each for each in told["recipients"]}
+    assert rows["Tartu Hospital"]["country"] == "FR"
+    assert rows["Tartu Hospital"]["accesses"] >= 2
+    assert rows["Dr. Abroad"]["accesses"] == 1
+    other = (
+        await ask("GET", "/rights/recipients?patient=ana", Role.CITIZEN, subject="eva", patient="eva")
+    ).json()
+    assert "Dr. Abroad" not in json.dumps(other)
+    assert (await ask("GET", "/rights/recipients?patient=ana", Role.CLINICIAN)).status_code in (403, 404)
+    where = (await ask("GET", "/rights/complaint", Role.CITIZEN)).json()
+    assert where["authorities"][0]["address"] == "https://www.cnil.fr"
+    page = await citizen("ana").get("/my-rights/recipients?language=en")
+    assert "Tartu Hospital" in page.text
+    assert "https://www.cnil.fr" in (await citizen("ana").get("/my-rights?language=en")).text

@@ -21,7 +21,7 @@ from salus.web.portal.finding import find_patient
 from salus.web.portal.front import home
 from salus.web.portal.my_links import end_link, my_links
 from salus.web.portal.my_requests import answer_request, my_requests, staff_requests
-from salus.web.portal.my_rights import my_rights, take_record
+from salus.web.portal.my_rights import my_recipients, my_rights, take_record
 from salus.web.portal.own_summary import own_summary
 from salus.web.portal.record import change_restriction, one_category, record
 from salus.web.portal.session import Sessions, open_sessions
@@ -60,6 +60,7 @@ def face(services: Services) -> Face:
             page("/acting", acting, CITIZEN, "GET", "POST"),
             page("/acting/{id:str}/{change:str}", change_power, CITIZEN, "POST"),
             page("/desk/proxies", confirming, (Role.DESK,), "GET", "POST"),
+            page("/my-rights/recipients", my_recipients, PERSON),
             page("/my-rights/requests", my_requests, PERSON, "GET", "POST"),
             page("/requests", staff_requests, (Role.OPERATOR,)),
             page("/requests/{id:str}", answer_request, (Role.OPERATOR,), "POST"),

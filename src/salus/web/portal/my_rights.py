@@ -1,18 +1,33 @@
-"""The citizen's rights on one page, each with its way: a copy to take along."""
+"""The citizen's rights on one page, each with its way: copies, recipients, where to complain."""
 
 from __future__ import annotations
 
 from starlette.responses import Response
 
 from salus.web.portal.visit import Visit
+from salus.web.portal.words import words
 from salus.web.rights.archive import archive
+from salus.web.rights.recipients import known_recipients
 
 
 async def my_rights(visit: Visit) -> Response:
     """Show what one may ask for."""
-    return visit.show("my-rights.html", visit.say("my-rights"))
+    authorities = visit.services.gatehouse.law.complaint_authorities.value
+    return visit.show("my-rights.html", visit.say("my-rights"), authorities=authorities)
 
 
 async def take_record(visit: Visit) -> Response:
     """Answer the whole record as one file."""
     return await archive(visit.services, visit.caller, visit.language)
+
+
+async def my_recipients(visit: Visit) -> Response:
+    """Show who got something of the record, by organisation and country."""
+    known = await known_recipients(visit.services, visit.caller)
+    rows = [(each, [_purpose(visit, code) for code in each.purposes]) for each in known.recipients]
+    return visit.show("recipients.html", visit.say("recipients-title"), known=known, rows=rows)
+
+
+def _purpose(visit: Visit, code: str) -> str:
+    name = f"for-{code}"
+    return visit.say(name) if name in words().phrase else code

@@ -11,7 +11,7 @@ from salus.core.access import Caller
 from salus.trust.identity import authenticate
 from salus.web.addresses import find, methods_of
 from salus.web.proof import proven
-from salus.web.rights import archive, choices, links, rectifications
+from salus.web.rights import archive, choices, links, recipients, rectifications
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 Handler = Callable[[Services, Caller, Request, dict[str, str]], Awaitable[Response]]
@@ -22,6 +22,8 @@ ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
     "/rights/rectifications": {"GET": rectifications.handle_own, "POST": rectifications.handle_ask},
     "/rights/requests": {"GET": rectifications.handle_list},
     "/rights/requests/{id}/answer": {"POST": rectifications.handle_answer},
+    "/rights/recipients": {"GET": recipients.handle_recipients},
+    "/rights/complaint": {"GET": recipients.handle_complaint},
     **choices.ADDRESSES,
 }
 
