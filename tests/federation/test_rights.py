@@ -1,6 +1,7 @@
 """The citizen sees the accesses from abroad, proves them, and restricts a document: it is gone abroad."""
 
 import base64
+import hashlib
 
 import httpx
 import pytest
@@ -55,12 +56,16 @@ async def test_she_sees_who_looked_from_abroad_and_can_prove_it(home, desk):
         (each["name"], each["node"], each["what"]) for each in accesses
     }
     log = parse_key((await ask(home, "GET", "/ledger/key")).text.strip())
-    checkpoint = open_checkpoint((await ask(home, "GET", "/ledger/checkpoint")).text, log)
-    for each in accesses:
-        path = f"/ledger/inclusion?index={each['index']}&size={checkpoint.size}"
-        hashes = [base64.b64decode(one) for one in (await ask(home, "GET", path)).json()["hashes"]]
-        digest = leaf_hash(base64.b64decode(each["entry"]))
+    report = (await ask(home, "GET", "/ledger/report")).json()
+    checkpoint = open_checkpoint(report["checkpoint"], log)
+    proved = set()
+    for each in report["accesses"]:
+        hashes = [base64.b64decode(one) for one in each["hashes"]]
+        digest = leaf_hash(each["link"].encode())
         assert verify_inclusion(digest, each["index"], checkpoint.size, hashes, checkpoint.root)
+        assert hashlib.sha256(base64.b64decode(each["entry"])).hexdigest() in each["link"]
+        proved.add(each["index"])
+    assert {each["index"] for each in accesses} <= proved
     assert (await own_accesses(home))[0]["role"] == "citizen"
 
 
