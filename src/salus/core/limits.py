@@ -24,7 +24,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         search_unindexed_max: most of them that no index answers: :missing, :not, a short :contains.
         searches_at_once_max: most searches of one caller that run at once; others wait, then are refused.
         lookups_per_minute_max: most patients that one node looks up in a minute.
-        unproven_patients_per_day_max: most patients that one node may ask for on one day (UTC) without showing
+        unproven_patients_per_day_max: most patients whom one node may ask for a day (UTC) without showing
             that they are with its professional.
         connections_max: most connections that a server process has open; it keeps a quarter of them free.
         connections_address_max: most of them of one address; those idle longest are closed first.

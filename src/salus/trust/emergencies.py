@@ -1,8 +1,8 @@
 """Breaking the glass and the second look at it (EHDS article 11(5)): each step goes through the gate.
 
-One professional opens one patient's record for a stated reason, for as long as the law says and no more than an
-hour. What the citizen restricted (article 8) opens; an opt-out that the law makes absolute does not. A person
-who is closed that way and one who is not there look the same.
+One professional opens one patient's record for a stated reason, for as long as the law says and no more than
+an hour. What the citizen restricted (article 8) opens; an opt-out that the law makes absolute does not. A
+person who is closed that way and one who is not there look the same.
 """
 
 from __future__ import annotations

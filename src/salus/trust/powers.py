@@ -1,8 +1,8 @@
-"""Who may act for whom (EHDS article 4(2)): appointing, confirming, ending, disputing. Each step goes through the gate.
+"""Who may act for whom (EHDS 4(2)): appointing, confirming, ending, disputing, each through the gate.
 
-The represented appoint somebody who shows them a one-time code; for a child, or somebody who cannot, staff confirm
-it with the proof they saw. Nobody becomes a proxy by a name and a birth date. A parent's power ends by itself when
-the child is of age, and a child that the law lets decide may end it before.
+The represented appoint somebody who shows them a one-time code; for a child, or somebody who cannot, staff
+confirm it with the proof they saw. Nobody becomes a proxy by a name and a birth date. A parent's power ends
+by itself when the child is of age, and a child that the law lets decide may end it before.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ async def appoint(ward: Ward, key: bytes, caller: Caller, asked: Appointment) ->
         _check(asked.name, asked.types, now, asked.ends_at)
         holder = await use_anybodys_code(ward.database, digest_of(key, asked.code), now)
         if holder is None or holder == patient:
-            raise NotFound("This code is nobody's, was used or is older than half an hour; ask for a new one.")
+            raise NotFound("This code is nobody's, was used or is too old (half an hour); ask for another.")
         proxy = Proxy(
             new_id(), patient, holder, asked.name.strip(), asked.kind, asked.types, "appointed by themselves",
             now, asked.ends_at, now, now, caller.name,
@@ -220,7 +220,7 @@ def _child_years(law: Jurisdiction) -> int:
 
 
 def of_age(content: bytes, years: int) -> datetime | None:
-    """Return when a Patient is of an age, the beginning of the day (UTC); None where the birth date says no day.
+    """Return when a Patient is of an age, the beginning of the day (UTC); None without a day of birth.
 
     Who was born on 29 February is of age on 1 March.
     """

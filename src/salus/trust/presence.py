@@ -1,8 +1,8 @@
-"""Does the professional abroad have the patient in front of them? Evidence, and what goes without (EHDS 11(1)).
+"""Has the professional abroad the patient in front of them? Evidence, and what goes without (EHDS 11(1)).
 
 A one-time code that the citizen made, or the number of a document that the record knows: proven, for a day.
-Without: marked as unproven, told to the citizen, and given to a node for so many patients a day only. An emergency
-with its reason is never turned away for want of evidence.
+Without: marked as unproven, told to the citizen, and given to a node for so many patients a day only. An
+emergency with its reason is never turned away for want of evidence.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_LENGTH = 8
 CODE_MINUTES = 30
 PROVEN_HOURS = 24
-"""How long a professional who was shown a code is known to be with the patient: a visit, a night on a ward."""
+"""How long a professional who was shown a code counts as with the patient: a visit, a night on a ward."""
 WRONG_CODE = (
-    "the code is wrong, was used or is older than half an hour; ask the patient for a new one, or ask without: "
-    "the access is then marked as unproven and the patient is told"
+    "the code is wrong, was used or is older than half an hour; ask the patient for a new one, or ask "
+    "without: the access is then marked as unproven and the patient is told"
 )
 
 
@@ -86,7 +86,7 @@ async def weigh(weigher: Weigher, caller: Caller, asker: Asker) -> None:
         return
     ward, now = weigher.ward, weigher.ward.gatehouse.clock()
     if caller.purpose is Purpose.EMERGENCY and asker.reason:
-        with suppress(NotFound):  # whoever is not here, or closed in emergencies too, is absent under the token
+        with suppress(NotFound):  # who is not here, or closed in emergencies too, is absent under the token
             await claim(ward, caller, caller.patient, asker.reason)
     if _is_known(ward, caller, now) or await _is_shown(weigher, caller, asker, now):
         return
@@ -94,8 +94,8 @@ async def weigh(weigher: Weigher, caller: Caller, asker: Asker) -> None:
         return
     if not await count_unproven(ward.database, caller.node, caller.patient, now, weigher.unproven_max):
         raise Throttled(
-            f"asked for {weigher.unproven_max} patients today without showing that they are there; state the "
-            "patient's one-time code or a document's number, or, where a life is at stake, why it is an emergency"
+            f"asked for {weigher.unproven_max} patients today without showing that they are there; state "
+            "the patient's one-time code or a document's number, or, where a life is at stake, why it is an emergency"
         )
 
 
