@@ -95,7 +95,8 @@ async def weigh(weigher: Weigher, caller: Caller, asker: Asker) -> None:
     if not await count_unproven(ward.database, caller.node, caller.patient, now, weigher.unproven_max):
         raise Throttled(
             f"asked for {weigher.unproven_max} patients today without showing that they are there; state "
-            "the patient's one-time code or a document's number, or, where a life is at stake, why it is an emergency"
+            "the patient's one-time code or a document's number, or, where a life is at stake, why it is an "
+            "emergency"
         )
 
 
