@@ -25,13 +25,18 @@ from salus.standards.smart.assertion import ASSERTION_TYPE, claims_for
 from salus.standards.smart.dpop import make_proof
 from salus.store.federation import Client, register_client, switch_off_client
 from salus.store.revocations import follow_revocations
+from salus.trust import powers
+from salus.trust.presence import give_code
 from salus.trust.tokens import issue
+from salus.web.emergency import ward_of
 from salus.web.portal.personas import persona_caller
 from salus.web.portal.session import SESSION, open_sessions
+from salus.web.rights.choices import weigher_of
 
 BASE = "http://127.0.0.1:9"
 JSON = {"content-type": "application/fhir+json"}
 BACK, LAUNCH = "https://heart.example/back", "https://heart.example/launch"
+NUMBER = "urn:example:number"
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 KEY = ECKey.generate_key("P-384", {"kid": "k"})
 SCOPES = (
@@ -82,8 +87,9 @@ async def node(tmp_path, database_url, clock):
 
 
 def record():
-    yield {"resourceType": "Patient", "id": "ana", "name": [{"family": "Silva", "given": ["Ana"]}]}
-    yield {"resourceType": "Patient", "id": "rui", "name": [{"family": "Costa"}]}
+    for identity, name in (("ana", {"family": "Silva", "given": ["Ana"]}), ("rui", {"family": "Costa"})):
+        number = [{"system": NUMBER, "value": identity}]
+        yield {"resourceType": "Patient", "id": identity, "name": [name], "identifier": number}
     for identity, category, owner in (("lab", "laboratory", "ana"), ("pulse", "vital-signs", "ana"),
                                       ("other", "laboratory", "rui")):  # fmt: skip
         yield {
@@ -254,9 +260,17 @@ async def test_a_scope_with_a_query_is_asked_shown_and_kept(node):
     assert (await fhir(node, token, "Observation/pulse")).status_code == 404
 
 
+async def look_up(http, patient):
+    page = await http.get("/patient")
+    form = {"csrf": csrf(page), "country": "pt-1", "identifier": f"{NUMBER}|{patient}"}
+    found = await http.post("/patient", data=form)
+    assert f"/patient/pt-1/{patient}" in found.headers.get("location", str(found.url))
+
+
 async def test_the_portal_opens_an_app_with_the_patient_in_front(node):
     app = App()
     async with logged_in(node, Role.CLINICIAN) as http:
+        await look_up(http, "ana")
         page = await http.get("/apps?patient=ana")
         form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text))
         opened = await http.post("/apps/open", data=form)
@@ -581,6 +595,7 @@ async def test_codes_launches_and_refresh_tokens_end_by_the_clock(node, clock):
             tokens = answer.json()
     clock.ahead = timedelta()
     async with logged_in(node, Role.CLINICIAN) as http:
+        await look_up(http, "ana")
         form = {"csrf": csrf(await http.get("/apps?patient=ana")), "client": "heart", "patient": "ana"}
         opened = await http.post("/apps/open", data=form)
         launch = parse_qs(
@@ -619,12 +634,13 @@ async def test_the_page_of_a_patient_leads_to_the_apps_that_can_be_opened(node):
         page = await http.get("/login")
         form = {"csrf": csrf(page), "persona": "clinician"}
         await http.post("/login", data=form)
+        await look_up(http, "ana")
         page = await http.get("/apps?patient=ana")
         assert "Open Heart App" in page.text
         assert "Clinic App" not in page.text
         assert "Open Heart App" not in (await http.get("/apps")).text
         missing = {"csrf": csrf(page), "client": "heart", "patient": "nobody"}
-        assert (await http.post("/apps/open", data=missing)).status_code == 404
+        assert (await http.post("/apps/open", data=missing)).status_code == 409
         unknown = {**missing, "client": "clinic", "patient": "ana"}
         assert (await http.post("/apps/open", data=unknown)).status_code == 404
 
@@ -666,3 +682,38 @@ async def test_an_apps_token_may_be_bound_to_a_key(node):
         tokens = (await app.tokens(http, code)).json()
     assert tokens["token_type"] == "DPoP"
     assert (await fhir(node, tokens["access_token"], "Observation")).status_code == 401
+
+
+async def test_an_app_is_opened_for_the_patient_found_last_and_the_pages_name_them(node):
+    app = App()
+    async with logged_in(node, Role.CLINICIAN) as http:
+        assert (await http.get("/apps?patient=ana")).status_code == 409
+        await look_up(http, "ana")
+        await look_up(http, "rui")
+        assert (await http.get("/apps?patient=ana")).status_code == 409
+        page = await http.get("/apps?patient=rui")
+        assert "Costa" in page.text
+        form = {"csrf": csrf(page), "client": "heart", "patient": "ana"}
+        assert (await http.post("/apps/open", data=form)).status_code == 409
+        opened = await http.post("/apps/open", data={**form, "patient": "rui"})
+        assert "Costa" in opened.text
+        launch = re.search(r"launch=([\w-]+)", html.unescape(opened.text))[1]
+        consent = await http.get(app.address("launch patient/*.rs", launch=launch))
+        assert "The patient: <strong>Costa</strong>" in consent.text
+
+
+@pytest.mark.clause("EHDS 4(2)")
+async def test_who_acts_for_somebody_reads_for_whom_they_allow_an_app(node):
+    services = node.services
+    citizen = persona_caller(Role.CITIZEN, "PT", patient="rui", name="Rui Costa")
+    key, ward = services.keys.search, ward_of(services)
+    code, _ = await give_code(weigher_of(services), citizen)
+    asked = powers.Appointment(code, "Rui Costa", "carer")
+    ana = persona_caller(Role.CITIZEN, "PT", patient="ana", name="Ana Silva")
+    power = await powers.appoint(ward, key, ana, asked)
+    proxy = await powers.acting(ward, citizen, power.id)
+    async with browser(node) as http:
+        token = issue(services.keys.token, proxy, open_sessions(services).terms, now=services.clock())
+        http.cookies.set(SESSION, token)
+        consent = await http.get(App().address("launch/patient patient/*.rs"))
+        assert "You decide for <strong>Ana Silva</strong>" in consent.text

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Router
 
-from salus.core.access import Action, Caller
+from salus.core.access import Action, Caller, Role
 from salus.core.errors import MalformedContent, OAuthRefused, SalusError
 from salus.core.identifiers import new_id
 from salus.federation.apps import PEOPLE, chosen, held_of, offered, offered_to, speaking_through
@@ -40,6 +40,7 @@ from salus.web.app_tokens import ONLINE, last_expiry
 from salus.web.app_words import choices
 from salus.web.oauth import pairs_of, read_pairs
 from salus.web.portal.apps import CONSENT, routes
+from salus.web.portal.lookup import person_in_context
 from salus.web.portal.rendering import POLICY
 from salus.web.portal.session import check_form, open_sessions, visitor
 from salus.web.portal.visit import Visit, problem
@@ -164,7 +165,7 @@ async def _ask(visit: Visit, asked: Asked) -> Response:
     ticked = held_of(offer.scopes, known.scopes) if known else offer.scopes
     if known and offer.app.keys and not request.asks_again and ticked == offer.scopes:
         return await _give(visit, asked, offer, offer.scopes, allowed=known.scopes)
-    return _page(visit, asked, offer, ticked)
+    return await _page(visit, asked, offer, ticked)
 
 
 async def _offer(
@@ -188,8 +189,11 @@ async def _offer(
     return Offer(app, request, offered_to(scopes, person, patient, is_opened=opened), patient, opened)
 
 
-def _page(visit: Visit, asked: Asked, offer: Offer, ticked: tuple[str, ...]) -> Response:
-    person = visit.caller
+async def _page(visit: Visit, asked: Asked, offer: Offer, ticked: tuple[str, ...]) -> Response:
+    """Ask, and say whose record it is about where that is not the person's own."""
+    person, about = visit.caller, None
+    if offer.patient and person.role is not Role.CITIZEN:
+        about = await person_in_context(visit.services, person, offer.patient)
     answer = visit.show(
         "app.html",
         visit.say("app-asks", app=offer.app.name),
@@ -197,6 +201,7 @@ def _page(visit: Visit, asked: Asked, offer: Offer, ticked: tuple[str, ...]) -> 
         place=_place(offer.request.redirect),
         choices=choices(offer.scopes, ticked, visit.language),
         knows="openid" in offer.scopes,
+        about=about,
         own=bool(person.patient),
         query=asked.query,
         path=AUTHORIZE,

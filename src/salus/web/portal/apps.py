@@ -11,7 +11,6 @@ from starlette.routing import Route
 
 from salus.core.access import Action
 from salus.core.errors import MalformedContent, NotFound
-from salus.core.identifiers import is_fhir_id
 from salus.federation.apps import PEOPLE
 from salus.standards.smart.launch import answer_address
 from salus.store import resources
@@ -22,7 +21,9 @@ from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.web.app_tokens import last_expiry
 from salus.web.app_words import allowed
+from salus.web.portal.chart import banner
 from salus.web.portal.face import page_route
+from salus.web.portal.patient_context import InFront, kept_in_front
 from salus.web.portal.rendering import moment
 from salus.web.portal.session import Sessions
 from salus.web.portal.visit import Visit
@@ -43,18 +44,19 @@ def routes(sessions: Sessions) -> list[Route]:
 async def list_own(visit: Visit) -> Response:
     """Show what the visitor allows, and which apps they can open."""
     services, caller = visit.services, visit.caller
-    asked = visit.request.query_params.get("patient", "")
-    patient = caller.patient or (asked if is_fhir_id(asked) else "")
+    found = _in_front(visit, visit.request.query_params.get("patient", ""))
     looking = _request(Action.READ, "apps", caller.patient or "")
     async with enter(services.gatehouse, caller, looking) as access:
         held = await consents(access.grant, services.database)
         access.record([caller.patient] if caller.patient else [], count=len(held))
-    listed = [app for app in await list_apps(services.database) if app.launch] if patient else []
+    is_for_somebody = bool(caller.patient or found)
+    listed = [app for app in await list_apps(services.database) if app.launch and is_for_somebody]
     return visit.show(
         "apps.html",
         visit.say("apps"),
         to_open=listed,
-        patient="" if caller.patient else patient,
+        patient=found.person.id if found else "",
+        banner=banner(visit, found) if found else None,
         allowed=[_shown(each, visit.language) for each in held],
         done=bool(visit.request.query_params.get("done")),
     )
@@ -75,19 +77,37 @@ async def open_app(visit: Visit) -> Response:
     """Open an app for the patient in front: themselves, or whom a professional treats."""
     services, caller = visit.services, visit.caller
     app = await _app(visit, visit.form.get("client", ""))
-    patient = caller.patient or visit.form.get("patient", "")
-    if not is_fhir_id(patient):
+    found = _in_front(visit, visit.form.get("patient", ""))
+    patient = caller.patient or (found.person.id if found else "")
+    if not patient:
         raise MalformedContent("Open the app from the page of a patient.")
     named = frozenset({patient})
     asked = AccessRequest(Action.READ, "Patient", f"Patient/{patient}", named)
     async with enter(services.gatehouse, caller, asked) as access:
-        found = await resources.read(access.grant, services.database, "Patient", patient)
-        access.record(found.patients)
+        opened = await resources.read(access.grant, services.database, "Patient", patient)
+        access.record(opened.patients)
     launch = secrets.token_urlsafe(24)
     expires_at = services.clock() + timedelta(seconds=LAUNCH_SECONDS)
     await offer_launch(services.database, launch, app.id, caller, patient, expires_at=expires_at)
     address = answer_address(app.launch, {"iss": services.fhir_base, "launch": launch})
-    return visit.show("app-open.html", visit.say("app-opens", app=app.name), app=app, address=address)
+    return visit.show(
+        "app-open.html",
+        visit.say("app-opens", app=app.name),
+        app=app,
+        address=address,
+        banner=banner(visit, found) if found else None,
+    )
+
+
+def _in_front(visit: Visit, patient: str) -> InFront | None:
+    """Return the patient of this node whom a professional has in front, None where none is named.
+
+    Raises:
+        Conflict: as `kept_in_front`; no app is opened for another patient than the one found last.
+    """
+    if visit.caller.patient or not patient:
+        return None
+    return kept_in_front(visit, visit.services.node, patient)
 
 
 async def _app(visit: Visit, client: str) -> Client:

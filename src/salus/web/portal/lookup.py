@@ -156,15 +156,31 @@ def _spellings(text: str, country: str) -> list[str]:
     return found
 
 
+async def person_in_context(services: Services, caller: Caller, patient: str) -> Person:
+    """Return whom the patient in context of a proxy or a professional is; this is an access, written down.
+
+    Raises:
+        NotFound: there is no such patient any more.
+    """
+    what = "" if caller.patient else "Patient"  # "": a power that covers some types still names its person
+    asked = AccessRequest(Action.READ, what, f"Patient/{patient}", frozenset({patient}))
+    async with enter(services.gatehouse, caller, asked) as access:
+        return await _person(services, access, patient)
+
+
 async def own_person(services: Services, access: Access) -> Person:
     """Return the Patient of the citizen whose access it is.
 
     Raises:
         NotFound: it was deleted.
     """
+    return await _person(services, access, access.grant.caller.patient or "")
+
+
+async def _person(services: Services, access: Access, patient: str) -> Person:
+    """Return the person of a record, by the record that stays."""
     known = await merges(services.database, services.clock())
-    own = known.survivor(access.grant.caller.patient or "")
-    found = await find(services, access, "Patient", [("_id", own)])
+    found = await find(services, access, "Patient", [("_id", known.survivor(patient))])
     if not found:
-        raise NotFound("Your record is not at this node any more; ask its operator.")
+        raise NotFound("This record is not at this node any more; ask its operator.")
     return person_of(found[0])

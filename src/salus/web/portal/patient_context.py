@@ -79,17 +79,22 @@ def keep(
 
 
 def in_front(visit: Visit) -> InFront:
-    """Return the patient whom both the address and the browser name.
+    """Return the patient whom both the address and the browser name. Raises as `kept_in_front` does."""
+    named = visit.request.path_params
+    return kept_in_front(visit, named["node"], named["id"])
+
+
+def kept_in_front(visit: Visit, node: str, patient: str) -> InFront:
+    """Return the patient in front of the visitor, who must be the one that a page or form names.
 
     Raises:
         Conflict: they differ, or nobody was looked up in this session.
     """
     found = _read(visit.sessions, cookie(visit.services, visit.request, COOKIE))
-    asked = (visit.request.path_params["node"], visit.request.path_params["id"])
     now = visit.services.clock()
     if found is None or found.session != visit.caller.token_id or _is_over(found, now):
         raise Conflict("Nobody is in front of you in this session; find the patient first.")
-    if (found.node, found.person.id) != asked:
+    if (found.node, found.person.id) != (node, patient):
         raise Conflict(
             "This window is about another patient than the one found last; find the patient again."
         )
