@@ -93,7 +93,7 @@ async def test_the_button_is_on_every_page_of_a_patient_and_the_auditor_looks_ag
     assert "Mari Tamm" in told.text
 
     log = await citizen("kati").get("/accesses?language=en")
-    assert "an emergency access to your record" in log.text
+    assert "opened your record in an emergency" in log.text
     assert '<span class="word warn small">emergency</span>' in log.text
 
     auditor = visit(Role.AUDITOR, subject="auditor", name="Auditor", purpose=Purpose.OPERATIONS)
@@ -102,8 +102,16 @@ async def test_the_button_is_on_every_page_of_a_patient_and_the_auditor_looks_ag
     number = re.search(r'name="id" value="([a-z0-9]+)"', waits.text).group(1)
     wrong = await auditor.post("/reviews", id=number, verdict="justified", note=" ")
     assert wrong.status_code == 400
+    assert "what you found" in wrong.text
     done = await auditor.post("/reviews", id=number, verdict="unjustified", note="nobody knew her")
     assert "None waits" in done.text
+    over = await mari.get("/patient/fr-1/kati?language=en")
+    assert (over.status_code, "Emergency access until" in over.text) == (200, False)
+    assert 'action="/patient/fr-1/kati/emergency"' in over.text
+    told = await citizen("kati").get("/told?language=en")
+    assert "An emergency access to your record was found not justified" in told.text
+    log = await citizen("kati").get("/accesses?language=en")
+    assert "found an emergency access to your record not justified" in log.text
     assert (await mari.get("/reviews")).status_code == 403
 
 

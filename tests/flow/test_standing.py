@@ -166,6 +166,45 @@ async def test_an_emergency_opens_what_is_restricted_is_told_and_looked_at_again
 
 
 @pytest.mark.clause("EHDS 11(5)")
+async def test_an_emergency_found_unjustified_ends_at_once_and_the_patient_is_told(node, ask, ana, clock):
+    assert (await ask("PUT", "/restrictions/Condition/c1", Role.CITIZEN)).status_code == 200
+    opened = (await ask("POST", "/emergency", body={"patient": "ana", "reason": REASON})).json()
+    token = opened["access_token"]
+    assert (await ask("GET", "/fhir/Condition/c1", token=token)).status_code == 200
+
+    clock.now += MINUTE
+    path = f"/emergencies/{opened['id']}/review"
+    blank = await ask("POST", path, Role.AUDITOR, {"verdict": "unjustified", "note": "  a "})
+    assert blank.status_code == 400
+    assert "what you found" in blank.text
+    verdict = {"verdict": "unjustified", "note": "nobody knew her"}
+    looked = await ask("POST", path, Role.AUDITOR, verdict)
+    assert looked.json() == {
+        "id": opened["id"],
+        "verdict": "unjustified",
+        "ends_at": "2026-11-24T09:01:00+00:00",
+    }
+    assert (await ask("GET", "/fhir/Condition/c1", token=token)).status_code == 404
+    news = (await ask("GET", "/notices", Role.CITIZEN)).json()
+    assert [(each["kind"], each["who"], each["reason"]) for each in news["notices"]] == [
+        ("emergency-unjustified", "Mari Tamm", REASON),
+        ("emergency", "Mari Tamm", REASON),
+    ]
+    assert news["unread"] == 2
+    leaf = next(each for each in await leaves(node) if each.what.endswith(" unjustified"))
+    assert news["notices"][0]["request"] == leaf.request
+
+
+@pytest.mark.clause("EHDS 11(5)")
+async def test_a_verdict_leaves_the_end_of_an_access_that_was_over(ask, ana, clock):
+    opened = (await ask("POST", "/emergency", body={"patient": "ana", "reason": REASON})).json()
+    clock.now += 90 * MINUTE
+    path = f"/emergencies/{opened['id']}/review"
+    looked = await ask("POST", path, Role.AUDITOR, {"verdict": "unjustified", "note": "nobody knew her"})
+    assert looked.json()["ends_at"] == opened["ends_at"]
+
+
+@pytest.mark.clause("EHDS 11(5)")
 @pytest.mark.parametrize(
     ("body", "role", "status"),
     [

@@ -12,6 +12,7 @@ import msgspec
 from salus.core.access import Grant, Outcome
 from salus.core.errors import Conflict, NotFound
 from salus.store import ledger
+from salus.store.notices import EMERGENCY_UNJUSTIFIED, Telling, tell
 from salus.store.postgres import Connection, Database
 
 _COLUMNS = (
@@ -31,7 +32,8 @@ SELECT {_COLUMNS} FROM emergency WHERE $1 OR reviewed_at IS NULL ORDER BY review
 """  # noqa: S608
 _ONE = f"SELECT {_COLUMNS} FROM emergency WHERE id = $1 FOR UPDATE"  # noqa: S608
 _REVIEW = """
-UPDATE emergency SET reviewed_at = $3, reviewer = $4, verdict = $5, note = $6 WHERE patient = $1 AND id = $2
+UPDATE emergency SET reviewed_at = $3, reviewer = $4, verdict = $5, note = $6, ends_at = $7
+WHERE patient = $1 AND id = $2
 """
 _OVERDUE = f"""
 SELECT {_COLUMNS}, (
@@ -44,6 +46,7 @@ WHERE reviewed_at IS NULL AND review_by <= $1
 ORDER BY review_by LIMIT 1000
 """  # noqa: S608
 LISTED_MAX = 1_000
+UNJUSTIFIED = "unjustified"
 
 
 class Emergency(msgspec.Struct, frozen=True):
@@ -110,12 +113,15 @@ async def overdue(grant: Grant, connection: Connection) -> list[tuple[Emergency,
 
 
 async def review(grant: Grant, database: Database, identity: str, verdict: str, note: str) -> Emergency:
-    """Keep what the second look found: "justified" or "unjustified", and why.
+    """Keep what the second look found, "justified" or "unjustified", and why; return it as it is now.
+
+    One that is found unjustified ends now, if it still runs, and its patient is told in the same transaction.
 
     Raises:
         NotFound: there is no such emergency access.
         Conflict: somebody has looked at it, or it is the reviewer's own.
     """
+    now = grant.opened_at
     async with database.writing(grant) as connection:
         row = await connection.fetchrow(_ONE, identity)
         if row is None:
@@ -125,11 +131,26 @@ async def review(grant: Grant, database: Database, identity: str, verdict: str, 
             raise Conflict(f"{found.reviewer} has looked at it already: {found.verdict}.")
         if found.subject == grant.caller.subject:
             raise Conflict("Somebody else than who opened it looks at an emergency access.")
-        await connection.execute(
-            _REVIEW, found.patient, found.id, grant.opened_at, grant.caller.name, verdict, note
+        ends_at = min(found.ends_at, now) if verdict == UNJUSTIFIED else found.ends_at
+        kept = msgspec.structs.replace(
+            found, ends_at=ends_at, reviewed_at=now, reviewer=grant.caller.name, verdict=verdict, note=note
         )
-        await _write_down(grant, connection, found.patient, f"emergency/{found.id} {verdict}")
-    return found
+        await connection.execute(
+            _REVIEW, kept.patient, kept.id, now, kept.reviewer, verdict, note, kept.ends_at
+        )  # fmt: skip
+        await _write_down(grant, connection, kept.patient, f"emergency/{kept.id} {verdict}")
+        if verdict == UNJUSTIFIED:
+            await tell(connection, [_notice_of(kept, grant)])
+    return kept
+
+
+def _notice_of(kept: Emergency, grant: Grant) -> Telling:
+    """Return the notice that an access was not justified: whose it was, and the request that found it."""
+    place = ", ".join(part for part in (kept.organisation, kept.node) if part)
+    return Telling(
+        kept.patient, grant.opened_at, EMERGENCY_UNJUSTIFIED, kept.id, kept.subject, kept.name, place,
+        grant.request,
+    )  # fmt: skip
 
 
 async def _write_down(grant: Grant, connection: Connection, patient: str, what: str) -> None:

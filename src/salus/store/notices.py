@@ -18,6 +18,8 @@ from salus.core.errors import NotFound
 from salus.store.postgres import Connection, Database
 
 EMERGENCY, UNPROVEN, CUT_OFF = "emergency", "unproven", "cut-off"
+EMERGENCY_UNJUSTIFIED = "emergency-unjustified"
+"""What the second look found of an emergency access (`store.emergencies.review`)."""
 ACCESS = "access"
 """Of any access, to who wishes it (`store.wished`)."""
 TOLD = frozenset({EMERGENCY, UNPROVEN, CUT_OFF})
@@ -31,7 +33,8 @@ SELECT n.id, n.at, n.kind, n.subject, n.who, n.place, n.request, n.read_at, coal
         SELECT FROM withholding w WHERE w.patient = n.patient AND w.subject = n.subject
             AND w.agreed_at IS NOT NULL AND w.lifted_at IS NULL AND w.until > $3
     ) AS withheld
-FROM notice n LEFT JOIN emergency e ON n.kind = 'emergency' AND e.patient = n.patient AND e.id = n.key
+FROM notice n LEFT JOIN emergency e
+    ON n.kind IN ('emergency', 'emergency-unjustified') AND e.patient = n.patient AND e.id = n.key
 WHERE n.patient = ANY ($1) ORDER BY n.id DESC LIMIT $2
 """
 _READ = "UPDATE notice SET read_at = coalesce(read_at, $3) WHERE patient = ANY ($1) AND id = $2 RETURNING id"

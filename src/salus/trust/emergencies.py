@@ -84,13 +84,21 @@ def checked_reason(reason: str) -> str:
     Raises:
         InvalidSearch: it is none.
     """
-    text = " ".join(reason.split())
-    if not REASON_MIN <= len(text) <= REASON_MAX or not text.isprintable():
-        raise InvalidSearch(
-            f"Say in a few words ({REASON_MIN} to {REASON_MAX} characters) why it cannot wait; "
-            "the patient reads it, and somebody looks at it within days."
-        )
-    return text
+    return _told_in_words(
+        reason, "why it cannot wait; the patient reads it, and somebody looks at it within days"
+    )
+
+
+def _told_in_words(text: str, what: str) -> str:
+    """Return the text without blanks around it, once it says something; `what` it is to say.
+
+    Raises:
+        InvalidSearch: it says nothing.
+    """
+    told = " ".join(text.split())
+    if not REASON_MIN <= len(told) <= REASON_MAX or not told.isprintable():
+        raise InvalidSearch(f"Say in a few words ({REASON_MIN} to {REASON_MAX} characters) {what}.")
+    return told
 
 
 async def waiting(ward: Ward, caller: Caller, *, reviewed: bool = False) -> list[Emergency]:
@@ -127,7 +135,7 @@ def _finding(each: Emergency, index: int | None) -> Finding:
 
 
 async def second_look(ward: Ward, caller: Caller, identity: str, verdict: str, note: str) -> Emergency:
-    """Keep what somebody else than the professional found.
+    """Keep what somebody else than the professional found; an access found unjustified ends at once.
 
     Raises:
         AccessRefused: the caller is not the auditor.
@@ -136,7 +144,9 @@ async def second_look(ward: Ward, caller: Caller, identity: str, verdict: str, n
     """
     if verdict not in VERDICTS:
         raise InvalidSearch(f"The verdict is {' or '.join(VERDICTS)}.")
-    text = checked_reason(note)
+    text = _told_in_words(note, "what you found and how you know it; it is kept with your verdict")
     request = AccessRequest(Action.UPDATE, REVIEW, f"{REVIEW}/{identity[:64]}")
     async with enter(ward.gatehouse, caller, request) as access:
-        return await store.review(access.grant, ward.database, identity, verdict, text)
+        kept = await store.review(access.grant, ward.database, identity, verdict, text)
+    await ward.standing.refresh(kept.patient)
+    return kept

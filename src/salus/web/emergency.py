@@ -97,7 +97,7 @@ async def _waiting(services: Services, caller: Caller, request: Request, _: Part
 async def _review(services: Services, caller: Caller, request: Request, parts: Parts) -> Response:
     asked = await read_body(request, Verdict)
     found = await second_look(ward_of(services), caller, parts["id"], asked.verdict, asked.note)
-    return JSONResponse({"id": found.id, "verdict": asked.verdict})
+    return JSONResponse({"id": found.id, "verdict": found.verdict, "ends_at": found.ends_at.isoformat()})
 
 
 def shown(found: Emergency, services: Services) -> dict[str, Any]:  # Any: JSON values

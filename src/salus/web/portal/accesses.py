@@ -27,6 +27,8 @@ from salus.web.portal.words import phrase, words
 
 ROWS_MAX = 100
 DIGITS_MAX = 18
+EMERGENCY_STEP = re.compile(r"emergency/\S+ (claimed|justified|unjustified)")
+"""What a leaf of `store.emergencies` is about."""
 
 
 async def accesses(visit: Visit) -> Response:
@@ -82,11 +84,20 @@ def sentence(leaf: Leaf) -> str:
     """Return a leaf as a sentence a person can read."""
     where = f" ({leaf.organisation})" if leaf.organisation else ""
     abroad = f", from node {leaf.node}," if leaf.node else ""
-    did = _word("did", leaf.action, ENGLISH)
+    did = deed(leaf, ENGLISH)
     if leaf.outcome.value != "served":
         did = f"tried to do this, but was {_word('outcome', leaf.outcome.value, ENGLISH)}: {did}"
     why = _word("for", leaf.purpose, ENGLISH)
-    return f"{leaf.name}{where}{abroad} {did} {thing(leaf.what)} on {moment(leaf.at)}, {why}."
+    return f"{leaf.name}{where}{abroad} {did} on {moment(leaf.at)}, {why}."
+
+
+def deed(leaf: Leaf, language: str) -> str:
+    """Return in words what was done: "read your prescriptions"; an emergency's steps have their own words."""
+    if step := EMERGENCY_STEP.fullmatch(leaf.what):
+        return phrase(f"emergency-{step.group(1)}", language)
+    return phrase(
+        "did-thing", language, did=_word("did", leaf.action, language), thing=thing(leaf.what, language)
+    )
 
 
 def thing(what: str, language: str = ENGLISH) -> str:
@@ -119,13 +130,12 @@ def _withheld(until: datetime, language: str) -> str:
 
 def _row(logged: LoggedAccess, language: str) -> dict[str, Any]:  # values of several plain types
     leaf = logged.leaf
-    did = _word("did", leaf.action, language)
     return {
         "at": leaf.at,
         "who": leaf.name if logged.withheld_until is None else _withheld(logged.withheld_until, language),
         "role": _word("role", leaf.role, language),
         "place": ", ".join(part for part in (leaf.organisation, leaf.node) if part),
-        "did": phrase("did-thing", language, did=did, thing=thing(leaf.what, language)),
+        "did": deed(leaf, language),
         "what": leaf.what,
         "resources": leaf.resources,
         "purpose": _word("for", leaf.purpose, language),

@@ -98,7 +98,7 @@ def kept_in_front(visit: Visit, node: str, patient: str) -> InFront:
         raise Conflict(
             "This window is about another patient than the one found last; find the patient again."
         )
-    return _calmed(found, now)
+    return _calmed(visit, found, now)
 
 
 def speaking(visit: Visit, found: InFront) -> Caller:
@@ -106,13 +106,24 @@ def speaking(visit: Visit, found: InFront) -> Caller:
     return msgspec.structs.replace(visit.caller, purpose=found.purpose)
 
 
-def _calmed(found: InFront, now: datetime) -> InFront:
+def _calmed(visit: Visit, found: InFront, now: datetime) -> InFront:
     """Return the patient without an emergency access that has ended: another one is claimed anew."""
     stated = found.stated
-    if not stated.emergency_until or now.timestamp() < stated.emergency_until:
+    if not stated.emergency_until or _runs(visit, found, now):
         return found
     after = Stated("present" if stated.relationship == "present" else "none", stated.presence_code)
     return msgspec.structs.replace(found, purpose=Purpose.TREATMENT, stated=after)
+
+
+def _runs(visit: Visit, found: InFront, now: datetime) -> bool:
+    """Say whether the emergency access runs; one of this node may have been ended by the second look."""
+    if now.timestamp() >= found.stated.emergency_until:
+        return False
+    if found.node != visit.services.node:
+        return True
+    person = visit.services.standing.persons.get(found.person.id)
+    mine = [each for each in person.rescues if each.subject == visit.caller.subject] if person else []
+    return any(each.node == "" and now < each.ends_at for each in mine)
 
 
 def _is_over(found: InFront, now: datetime) -> bool:
