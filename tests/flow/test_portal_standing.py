@@ -161,7 +161,14 @@ async def test_one_appoints_another_by_a_code_who_acts_and_is_marked_as_acting(c
     assert category.status_code == 200
     assert "condition c1" in category.text
     assert "/record/restrict" not in category.text
+    for path in ("/record", "/told", "/my-rights/recipients", "/apps"):
+        page = await eva.get(f"{path}?language=en")
+        links = set(re.findall(r'href="(/[^"?]*)\?', page.text))
+        assert {"/my-rights/recipients", "/apps"} <= links
+        answers = {link: (await eva.get(f"{link}?language=en")).status_code for link in links}
+        assert set(answers.values()) == {200}, answers
     assert (await eva.get("/acting?language=en")).status_code == 403
+    assert (await eva.get("/accesses?language=en")).status_code == 403
     await ana.get("/acting?language=en")
     await ana.post(f"/acting/{number}/end")
     assert (await eva.get("/record?language=en")).status_code == 404

@@ -65,7 +65,7 @@ def face(services: Services) -> Face:
             page("/requests", staff_requests, (Role.OPERATOR,)),
             page("/requests/{id:str}", answer_request, (Role.OPERATOR,), "POST"),
             page("/reviews", reviews, (Role.AUDITOR,), "GET", "POST"),
-            page("/accesses", accesses, PERSON),
+            page("/accesses", accesses, CITIZEN),
             page("/accesses/{index:int}", proof, CITIZEN),
             page("/accesses/report", report, CITIZEN),
             page("/patient", find_patient, PROFESSIONAL, "GET", "POST"),
