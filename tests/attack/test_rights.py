@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
+import zipfile
 from collections import Counter
 
 import httpx
@@ -121,3 +124,17 @@ async def test_only_the_operator_sees_and_answers_requests(ask, ana):
     assert (await ask("POST", "/rights/rectifications", Role.CLINICIAN, body)).status_code in (403, 404)
     (own,) = (await ask("GET", "/rights/rectifications", Role.CITIZEN)).json()["rectifications"]
     assert own["state"] == "open"
+
+
+async def test_a_session_at_a_desk_opens_nobody_else(ask, ana):
+    helping = {"patient": "rui"}
+    files = await ask("GET", "/rights/archive?patient=ana", Role.DESK, **helping)
+    assert b"condition c1" not in files.content
+    assert json.loads(zipfile.ZipFile(io.BytesIO(files.content)).read("manifest.json"))["patients"] == ["rui"]
+    identity, _ = await make_link(ask)
+    assert (
+        await ask("DELETE", f"/rights/links/{identity}?patient=ana", Role.DESK, **helping)
+    ).status_code == 404
+    body = {"entry": "Condition/c1", "said": "This is not right at all."}
+    answer = await ask("POST", "/rights/rectifications?patient=ana", Role.DESK, body, **helping)
+    assert answer.status_code == 404

@@ -24,6 +24,7 @@ from salus.store.documents import Document, keep
 from salus.store.merged import forget
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
+from salus.web.portal.session import SESSION
 from salus.web.portal.words import LANGUAGES
 
 __all__ = ["Hand", "Visitor", "ana", "ask", "citizen", "clock", "country", "folder", "node", "visit"]
@@ -402,3 +403,76 @@ async def test_who_got_something_is_listed_by_organisation_and_where_to_complain
     page = await citizen("ana").get("/my-rights/recipients?language=en")
     assert "Tartu Hospital" in page.text
     assert "https://www.cnil.fr" in (await citizen("ana").get("/my-rights?language=en")).text
+
+
+@pytest.fixture
+def clerk(visit):
+    return visit(Role.DESK, subject="desk", name="Kim Clerk", purpose=Purpose.PATIENT_REQUEST)
+
+
+@pytest.fixture
+async def rita(ask):
+    number = [{"system": "urn:oid:1.3.6.1.4.1.28284.6.2.2.1", "value": "38001085718"}]
+    body = {"resourceType": "Patient", "id": "rita", "birthDate": "1940-05-01", "identifier": number}
+    assert (
+        await ask("PUT", "/fhir/Patient/rita", Role.OPERATOR, body | {"name": [{"text": "Rita"}]})
+    ).is_success
+    return number[0]["value"]
+
+
+@pytest.mark.clause("EHDS 4(4)")
+async def test_somebody_without_an_eid_is_helped_at_a_desk_and_each_step_says_so(node, clerk, ana, rita):
+    for path in ("/record", "/my-rights", "/accesses", "/my-rights/links"):
+        assert (await clerk.get(f"{path}?language=en")).url.path == "/desk", path
+    found = await clerk.post("/desk", identifier=f"urn:oid:1.3.6.1.4.1.28284.6.2.2.1|{rita}")
+    assert "Rita" in found.text
+    assert (await clerk.post("/desk", patient="rita")).status_code == 400
+    await clerk.get("/desk?language=en")
+    begun = await clerk.post("/desk", patient="rita", proof="passport")
+    assert (begun.url.path, "You help somebody" in begun.text) == ("/my-rights", True)
+    for path in (
+        "/record",
+        "/record/summary",
+        "/record/problems",
+        "/accesses",
+        "/my-rights/links",
+        "/my-rights/recipients",
+    ):
+        page = await clerk.get(f"{path}?language=en")
+        assert (page.status_code, page.url.path) == (200, path)
+    await clerk.get("/my-rights?language=en")
+    files = unpacked(await clerk.post("/my-rights/archive"))
+    assert json.loads(files["manifest.json"])["patients"] == ["rita"]
+    await clerk.get("/my-rights?language=en")
+    session = clerk.client.cookies.get(SESSION, domain="node.test")
+    assert (await clerk.post("/desk/end")).url.path == "/desk"
+    assert (await clerk.get("/record?language=en")).url.path == "/desk"
+    clerk.client.cookies.clear()
+    clerk.client.cookies.set(SESSION, session)
+    assert "/login" in (await clerk.get("/my-rights")).url.path
+
+    told = [leaf for leaf in await leaves(node) if leaf.subject == "desk" and leaf.patient == "rita"]
+    assert {leaf.marks for leaf in told} == {("assisted",)}
+    steps = [leaf.what for leaf in told if leaf.what.startswith("assistance")]
+    assert steps == ["assistance begun, passport", "assistance ended"]
+
+
+async def test_nobody_but_a_desk_assists(visit, citizen, ana):
+    for visitor in (citizen("ana"), visit(Role.CLINICIAN), visit(Role.AUDITOR, purpose=Purpose.OPERATIONS)):
+        assert (await visitor.get("/desk?language=en")).status_code == 403
+
+
+async def test_who_has_died_is_not_assisted_an_executor_acts_for_them(clerk, ask, ana):
+    died = {"resourceType": "Patient", "id": "rui", "birthDate": "1980-02-02", "deceasedBoolean": True}
+    assert (
+        await ask("PUT", "/fhir/Patient/rui", Role.OPERATOR, died | {"name": [{"family": "rui"}]})
+    ).is_success
+    await clerk.get("/desk?language=en")
+    refused = await clerk.post("/desk", patient="rui", proof="passport")
+    assert (refused.status_code, "executor" in refused.text) == (403, True)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_desk_speaks_the_languages(clerk, ana, language):
+    page = await clerk.get(f"/desk?language={language}")
+    assert (page.status_code, f'<html lang="{language}">' in page.text) == (200, True)

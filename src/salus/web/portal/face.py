@@ -11,6 +11,7 @@ from starlette.routing import Route, Router
 from salus.core.access import Role
 from salus.web.portal.accesses import accesses, proof, report
 from salus.web.portal.acting import acting, change_power
+from salus.web.portal.assisting import assisted_page, desk_begin, desk_end
 from salus.web.portal.chart import chart, summary
 from salus.web.portal.choices import change_channel, change_opt_out, choices, make_code, told
 from salus.web.portal.confirming import confirming
@@ -31,6 +32,7 @@ from salus.web.services import Application, Face, Receive, Scope, Send, Services
 
 CITIZEN = (Role.CITIZEN,)
 PERSON = (Role.CITIZEN, Role.PROXY)
+ASSISTED = (*PERSON, Role.DESK)
 PROFESSIONAL = (Role.CLINICIAN, Role.PHARMACIST)
 STATIC = {"/static/portal.css": "text/css; charset=utf-8"}
 
@@ -41,10 +43,10 @@ def face(services: Services) -> Face:
     page = partial(page_route, sessions)
     router = Router(
         [
-            page("/record", record, PERSON),
-            page("/record/summary", own_summary, PERSON),
+            page("/record", assisted_page(record), ASSISTED),
+            page("/record/summary", assisted_page(own_summary), ASSISTED),
             page("/record/{change:str}", change_restriction, CITIZEN, "POST"),
-            page("/record/{category:str}", one_category, PERSON),
+            page("/record/{category:str}", assisted_page(one_category), ASSISTED),
             page("/sharing", sharing, CITIZEN),
             page("/sharing", add_rule, CITIZEN, "POST"),
             page("/sharing/{id:str}/take-back", end_rule, CITIZEN, "POST"),
@@ -53,19 +55,21 @@ def face(services: Services) -> Face:
             page("/choices/channel", change_channel, PERSON, "POST"),
             page("/choices/opt-out/{kind:str}", change_opt_out, PERSON, "POST"),
             page("/told", told, PERSON, "GET", "POST"),
-            page("/my-rights", my_rights, PERSON),
-            page("/my-rights/archive", take_record, PERSON, "POST"),
-            page("/my-rights/links", my_links, PERSON, "GET", "POST"),
-            page("/my-rights/links/{id:str}/end", end_link, PERSON, "POST"),
+            page("/my-rights", assisted_page(my_rights), ASSISTED),
+            page("/my-rights/archive", assisted_page(take_record), ASSISTED, "POST"),
+            page("/my-rights/links", assisted_page(my_links), ASSISTED, "GET", "POST"),
+            page("/my-rights/links/{id:str}/end", assisted_page(end_link), ASSISTED, "POST"),
+            page("/desk", desk_begin, (Role.DESK,), "GET", "POST"),
+            page("/desk/end", desk_end, (Role.DESK,), "POST"),
             page("/acting", acting, CITIZEN, "GET", "POST"),
             page("/acting/{id:str}/{change:str}", change_power, CITIZEN, "POST"),
             page("/desk/proxies", confirming, (Role.DESK,), "GET", "POST"),
-            page("/my-rights/recipients", my_recipients, PERSON),
-            page("/my-rights/requests", my_requests, PERSON, "GET", "POST"),
+            page("/my-rights/recipients", assisted_page(my_recipients), ASSISTED),
+            page("/my-rights/requests", assisted_page(my_requests), ASSISTED, "GET", "POST"),
             page("/requests", staff_requests, (Role.OPERATOR,)),
             page("/requests/{id:str}", answer_request, (Role.OPERATOR,), "POST"),
             page("/reviews", reviews, (Role.AUDITOR,), "GET", "POST"),
-            page("/accesses", accesses, CITIZEN),
+            page("/accesses", assisted_page(accesses), (Role.CITIZEN, Role.DESK)),
             page("/accesses/{index:int}", proof, CITIZEN),
             page("/accesses/report", report, CITIZEN),
             page("/patient", find_patient, PROFESSIONAL, "GET", "POST"),

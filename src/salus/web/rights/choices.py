@@ -151,7 +151,7 @@ def _kind(parts: Parts) -> str:
 def assisted(caller: Caller, request: Request) -> str:
     """Return whom staff at a desk assist, "" for who decides for themselves."""
     named = request.query_params.get("patient", "")
-    if caller.role is not Role.DESK or not is_fhir_id(named):
+    if caller.role is not Role.DESK or caller.patient or not is_fhir_id(named):
         return ""
     return named
 

@@ -15,7 +15,8 @@ def leaf(hour, organisation="Tartu Hospital", **fields):
     values = {
         "at": NOW + timedelta(hours=hour), "request": f"r-{hour}", "patient": "ana", "subject": "s-1",
         "name": "Mari Tamm", "role": "clinician", "organisation": organisation, "node": "",
-        "purpose": "TREAT", "action": "read", "what": "Condition/c1", "resources": 1, "outcome": Outcome.SERVED, "rule": "r",
+        "purpose": "TREAT", "action": "read", "what": "Condition/c1", "resources": 1,
+        "outcome": Outcome.SERVED, "rule": "r",
     }  # fmt: skip
     return Leaf(**(values | fields))
 
