@@ -9,6 +9,7 @@ import re
 import zipfile
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 
 import httpx
 import pytest
@@ -26,6 +27,7 @@ from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.web.portal.session import SESSION
 from salus.web.portal.words import LANGUAGES
+from salus.web.rights.archive import archive
 
 __all__ = ["Hand", "Visitor", "ana", "ask", "citizen", "clock", "country", "folder", "node", "visit"]
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -59,7 +61,12 @@ def unpacked(answer):
 
 
 @pytest.fixture
-async def letter(node, grant, ana):
+def as_ana(caller):
+    return caller(Role.CITIZEN, subject="ana", name="Ana", organisation="", patient="ana")
+
+
+@pytest.fixture
+async def letter(node, ask, grant, ana):
     """A received document of Ana's whose id would leave the folder it is unpacked in."""
     content = b"%PDF-1.7 as it came\r\n\x00\xff"
     document = Document(
@@ -75,6 +82,11 @@ async def letter(node, grant, ana):
     )
     async with node.services.database.writing(grant("ana")) as connection:
         await keep(grant("ana"), connection, document)
+    described = {
+        "resourceType": "DocumentReference", "id": "d1", "status": "current",
+        "subject": {"reference": "Patient/ana"}, "content": [{"attachment": {"url": "Binary/..-..-letter"}}],
+    }  # fmt: skip
+    assert (await ask("PUT", "/fhir/DocumentReference/d1", Role.OPERATOR, described)).is_success
     return content
 
 
@@ -92,7 +104,7 @@ async def test_one_click_gives_the_whole_record_each_file_with_its_hash(node, as
     lines = files["fhir/Condition.ndjson"].splitlines()
     assert {json.loads(line)["id"] for line in lines} == {"c1", "c2", "c3"}
     bundle = json.loads(files["fhir/bundle.json"])
-    assert {each["resource"]["id"] for each in bundle["entry"]} == {"ana", "c1", "c2", "c3"}
+    assert {each["resource"]["id"] for each in bundle["entry"]} == {"ana", "c1", "c2", "c3", "d1"}
     assert files["documents/00001-letter.pdf"] == letter
     assert json.loads(files["patient-summary.json"])["type"] == "document"
     assert json.loads(files["access-report.json"])["format"] == "salus-access-report/1"
@@ -116,7 +128,7 @@ async def test_one_click_gives_the_whole_record_each_file_with_its_hash(node, as
     }
     served = [leaf for leaf in await leaves(node) if leaf.what == "record archive"]
     assert {(leaf.patient, leaf.action, leaf.outcome) for leaf in served} == {("ana", "export", "served")}
-    assert sum(leaf.resources for leaf in served) == 5
+    assert sum(leaf.resources for leaf in served) == 6
 
 
 @pytest.mark.parametrize("role", [Role.CLINICIAN, Role.AUDITOR])
@@ -476,3 +488,65 @@ async def test_who_has_died_is_not_assisted_an_executor_acts_for_them(clerk, ask
 async def test_the_desk_speaks_the_languages(clerk, ana, language):
     page = await clerk.get(f"/desk?language={language}")
     assert (page.status_code, f'<html lang="{language}">' in page.text) == (200, True)
+
+
+async def test_a_record_of_several_pages_is_whole_and_each_leaf_comes_before_its_page(node, ask, ana, as_ana):
+    entries = [
+        {
+            "resource": {
+                "resourceType": "Observation", "id": f"o{number}", "status": "final",
+                "code": {"text": f"o{number}"}, "subject": {"reference": "Patient/ana"},
+            },
+            "request": {"method": "PUT", "url": f"Observation/o{number}"},
+        }
+        for number in range(450)
+    ]  # fmt: skip
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    assert (await ask("POST", "/fhir", Role.OPERATOR, bundle)).status_code == 200
+    answer = await archive(node.services, as_ana, "en")
+    sent, counts = b"", []
+
+    async def send(message):
+        nonlocal sent
+        sent += message.get("body", b"")
+        counts.append(sum(one.resources for one in await leaves(node) if one.what == "record archive"))
+
+    await answer({"method": "GET"}, None, send)
+    assert counts[0] == 200
+    assert counts[-1] == 453
+    assert counts == sorted(counts)
+    files = zipfile.ZipFile(io.BytesIO(sent))
+    lines = files.read("fhir/Observation.ndjson").splitlines()
+    assert len(lines) == 450
+    assert {json.loads(line)["id"] for line in lines} == {f"o{number}" for number in range(450)}
+    assert len(json.loads(files.read("fhir/bundle.json"))["entry"]) == 453
+    assert len(re.findall('<tr><th scope="row">o[0-9]', files.read("record.html").decode())) == 450
+
+
+async def test_a_reader_who_goes_away_ends_the_work_and_that_is_written_down(node, ask, ana, as_ana):
+    answer = await archive(node.services, as_ana, "en")
+
+    async def send(message):
+        if message["type"] == "http.response.body":
+            raise OSError
+
+    with pytest.raises(OSError):
+        await answer({"method": "GET"}, None, send)
+    await ask("GET", "/ledger/accesses", Role.CITIZEN)  # what the journal was given is written with this
+    ended = [leaf for leaf in await leaves(node) if leaf.what == "record archive"]
+    assert [leaf.outcome for leaf in ended] == ["served", "failed"]
+
+
+async def test_an_app_gets_no_more_than_its_scopes(ask, ana):
+    scoped = {"scopes": ("patient/Observation.rs", "patient/Patient.rs"), "app": "fitness"}
+    answer = await ask("GET", "/rights/archive", Role.CITIZEN, **scoped)
+    assert answer.status_code in (403, 404) or b"condition c1" not in b"".join(unpacked(answer).values())
+    assert (await ask("POST", "/rights/links", Role.CITIZEN, {}, **scoped)).status_code == 403
+
+
+async def test_the_examples_of_the_documentation_work(ask, ana):
+    text = (Path(__file__).parents[2] / "docs" / "rights.md").read_text()
+    examples = re.findall(r"```\n(POST) (\S+)\n(\{.*?\})\n```", text, flags=re.DOTALL)
+    assert {path for _, path, _ in examples} == {"/rights/links", "/rights/rectifications"}
+    for method, path, body in examples:
+        assert (await ask(method, path, Role.CITIZEN, json.loads(body))).status_code == 201, path

@@ -5,7 +5,8 @@ What sources wrote is shown as text, never as markup.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from salus.primary.references import local_reference
@@ -13,6 +14,7 @@ from salus.primary.selection import NO_ENTRY
 from salus.store import compartment
 from salus.store.compartment import Position
 from salus.store.readable import is_readable
+from salus.store.shares import beside
 from salus.trust.gate import Access
 from salus.web.portal.lookup import person_of, read
 from salus.web.portal.referred import MEMBERS
@@ -22,6 +24,8 @@ from salus.web.portal.words import Category, phrase, words
 from salus.web.services import Services
 
 PAGE_COUNT = 200
+ENTRY_BYTES = 1_024
+"""What a row counts for when it is decided whether to write a part of the page beside the event loop."""
 ENTRIES_MAX = 20_000
 """Entries of a category on the page, the newest of them; the FHIR files hold all."""
 
@@ -30,7 +34,8 @@ async def readable_pages(
     services: Services, access: Access, records: Sequence[str], types: Sequence[str], language: str
 ) -> AsyncIterator[str]:
     """Yield the page piece by piece: its head, a section a category, its end."""
-    known = await compartment.named(access.grant, services.database, [("Patient", one) for one in records])
+    keys = [("Patient", one) for one in records] if is_readable(access.grant, "Patient") else []
+    known = await compartment.named(access.grant, services.database, keys) if keys else []
     persons = [person_of(read(services, one)) for one in known]
     said: dict[str, Any] = {
         "language": language,
@@ -42,11 +47,9 @@ async def readable_pages(
     yield environment().get_template("readable-head.html").render(said)
     for category in words().category:
         entries, more = await _entries(services, access, records, _types_of(category, types), language)
-        yield (
-            environment()
-            .get_template("readable-part.html")
-            .render(said, title=category.title(language), key=category.key, entries=entries, more=more)
-        )
+        shown = {"title": category.title(language), "key": category.key, "entries": entries, "more": more}
+        part = environment().get_template("readable-part.html")
+        yield await beside(len(entries) * ENTRY_BYTES, part.render, said | shown)
     yield "</main></body></html>\n"
 
 
@@ -69,13 +72,22 @@ async def _entries(
         resources = [read(services, one) for one in page]
         others = await _products(services, access, resources)
         others |= {f"{each['resourceType']}/{each['id']}": each for each in resources}
-        now = services.clock()
-        found += [read_entry(each, others, language, now) for each in resources]
+        size = sum(len(one.content) for one in page)
+        found += await beside(size, _read, resources, others, language, services.clock())
         if len(page) < PAGE_COUNT:
             break
         after = Position(page[-1].type, page[-1].id)
     found.sort(key=lambda entry: entry.sorted_by, reverse=True)
     return found[:ENTRIES_MAX], max(0, len(found) - ENTRIES_MAX)
+
+
+def _read(
+    resources: Sequence[dict[str, Any]],  # FHIR content is open JSON, hence Any
+    others: Mapping[str, dict[str, Any]],
+    language: str,
+    now: datetime,
+) -> list[Entry]:
+    return [read_entry(each, others, language, now) for each in resources]
 
 
 async def _products(
