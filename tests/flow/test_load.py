@@ -256,6 +256,87 @@ async def test_of_a_history_what_was_deleted_last_is_not_brought_to_life(load, r
     assert await rows("SELECT FROM resource WHERE type = 'MedicationRequest'") == []
 
 
+def changed(status, at="", version=""):
+    said = {key: text for key, text in (("lastUpdated", at), ("versionId", version)) if text}
+    return prescription(1, status, **({"meta": said} if said else {}))
+
+
+@pytest.mark.parametrize(
+    ("deleted_at", "later", "fate"),
+    [
+        ("2026-11-20T00:00:00Z", changed("active", "2026-11-01T00:00:00Z", "1"), "kept"),
+        ("2026-11-20T00:00:00Z", changed("active", "2026-11-20T00:30:00+01:00", "9"), "kept"),
+        ("2026-11-20T00:00:00Z", changed("active"), "kept"),
+        ("2026-11-20T00:00:00Z", changed("active", "2026-11-20T00:00:01Z"), "stored"),
+        ("", changed("active", "2026-11-01T00:00:00Z"), "kept"),
+    ],
+)
+async def test_an_export_older_than_a_deletion_brings_nothing_back(
+    load, rows, tmp_path, deleted_at, later, fate
+):
+    gone = was(prescription(1), deleted_at, "DELETE")
+    if not deleted_at:
+        del gone["response"]["lastModified"]
+    for _ in range(2):  # the history loaded again says no more
+        await load(write(tmp_path / "h.json", history(gone)), source="http://h")
+    report = await load(file := write(tmp_path / "o.ndjson", later), source="http://h")
+    assert getattr(report, fate) == 1
+    assert len(report.kept_names) == (fate == "kept")
+    assert len(await rows("SELECT FROM resource")) == (fate == "stored")
+    await load(file, source="http://h", overwrite=True)
+    assert len(await rows("SELECT FROM resource")) == 1
+
+
+async def test_the_last_deletion_of_several_histories_holds(load, rows, tmp_path):
+    for name, at in (("a", "2026-11-20T00:00:00Z"), ("b", "2026-11-10T00:00:00Z")):
+        bundle = history(was(prescription(1), at, "DELETE"))
+        await load(write(tmp_path / f"{name}.json", bundle), source="http://h")
+    between = write(tmp_path / "o.ndjson", changed("active", "2026-11-15T00:00:00Z"))
+    assert (await load(between, source="http://h")).kept == 1
+    assert await rows("SELECT FROM resource") == []
+
+
+async def test_a_deletion_that_names_no_resource_of_its_source_is_only_listed(load, rows, tmp_path):
+    gone = was(prescription(1), "2026-11-20T00:00:00Z", "DELETE") | {"fullUrl": "urn:oid:2.999.1"}
+    gone["request"]["url"] = "not a name"
+    report = await load(write(tmp_path / "h.json", history(gone)))
+    assert report.quarantine == 1
+    assert await rows("SELECT FROM source_deletion") == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "fate"),
+    [
+        (changed("stopped", "2026-11-20T00:00:00Z", "9"), changed("active", version="1"), "kept"),
+        (changed("stopped", "2026-11-20T00:00:00Z", "9"), changed("active", version="10"), "stored"),
+        (changed("stopped", version="W9"), changed("active", version="W1"), "stored"),
+        # Two clocks that both speak: the time decides, as a restored server counts anew.
+        (
+            changed("stopped", "2026-11-01T00:00:00Z", "9"),
+            changed("active", "2026-11-20T00:00:00Z", "1"),
+            "stored",
+        ),
+    ],
+)
+async def test_where_no_time_tells_the_sources_version_does(load, tmp_path, first, second, fate):
+    await load(write(tmp_path / "a.ndjson", first))
+    assert getattr(await load(write(tmp_path / "b.ndjson", second)), fate) == 1
+
+
+async def test_what_came_after_a_rejection_is_not_undone_by_its_correction(
+    load, pieces, mend, rows, tmp_path
+):
+    await pieces(encode(changed("nonsense")))
+    await rows("UPDATE quarantine SET arrived_at = arrived_at - interval '1 day'")
+    [refused] = await pieces()
+    await load(write(tmp_path / "b.ndjson", changed("stopped")))
+    report = await mend(refused, encode(changed("active")))
+    assert (report.stored, report.kept) == (0, 1)
+    assert (await current(rows, "MedicationRequest"))["status"] == "stopped"
+    [after] = await pieces()
+    assert "came later" in after.rejection.outcome.decode()
+
+
 async def test_two_contents_under_one_id_come_to_rest(load, rows, tmp_path):
     together = write(tmp_path / "a.ndjson", patient(1), patient(1, active=True))
     apart = write(tmp_path / "b.ndjson", patient(1, active=False))

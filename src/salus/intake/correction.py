@@ -73,12 +73,21 @@ def refuse_other(original: Rejection, correction: bytes) -> None:
         raise _other(f"{type_name}/{received.id}", f"{sent.resourceType}/{sent.id}")
 
 
-def corrected_outcome(before: bytes, names: list[str]) -> bytes:
-    """Return the OperationOutcome of a rejection whose correction was stored as `names`, with its reasons."""
+def corrected_outcome(before: bytes, names: list[str], *, is_kept: bool = False) -> bytes:
+    """Return the OperationOutcome of a rejection whose correction was stored as `names`, with its reasons.
+
+    Args:
+        before: the OperationOutcome so far.
+        names: "Type/id" of what the correction holds.
+        is_kept: of some of them the node has what was edited here or came later, and that stays.
+    """
     reasons = [one for one in _issues(before) if one.get("severity") != "information"]
     stored = ", ".join(names[:_NAMED_MAX]) or "what was here already"
     more = f" and {len(names) - _NAMED_MAX:,} more" if len(names) > _NAMED_MAX else ""
-    told = f"Corrected, and stored as {stored}{more}. What was received stays here until it expires."
+    what = f"and stored as {stored}{more}."
+    if is_kept:
+        what = f"but what was edited here or came later stays: see the versions of {stored}{more}."
+    told = f"Corrected, {what} What was received stays here until it expires."
     note = {"severity": "information", "code": "informational", "diagnostics": told}
     return write_json({"resourceType": "OperationOutcome", "issue": [note, *reasons]})
 

@@ -107,6 +107,18 @@ def is_named_by_id(full_url: str, resource_id: object) -> bool:
     return isinstance(resource_id, str) and full_url == f"urn:uuid:{resource_id}"
 
 
+def named(link: str) -> tuple[str, str] | None:
+    """Return the type and id that a link names, relative or absolute; None where it names none."""
+    relative, absolute = _RELATIVE.fullmatch(link), _ABSOLUTE.fullmatch(link)
+    if relative is not None:
+        type_name, own_id = relative.groups()
+    elif absolute is not None:
+        _, type_name, own_id = absolute.groups()
+    else:
+        return None
+    return (type_name, own_id) if is_type(type_name) else None
+
+
 def original_name(source: str, full_url: str, type_name: str, resource_id: object) -> str:
     """Return what the source calls the resource: "Type/id", or its fullUrl; "" when it has neither."""
     own = f"{type_name}/{resource_id}" if isinstance(resource_id, str) and is_fhir_id(resource_id) else ""

@@ -31,7 +31,7 @@ from salus.intake.identity import (
     urn_links,
 )
 from salus.intake.numbers import doubtful_systems
-from salus.intake.versions import Newest, newest, version_of
+from salus.intake.versions import Newest, deletion_of, newest, version_of
 from salus.standards.fhir.bundle import is_conditional, links
 from salus.standards.fhir.codec.json import parse_json, write_json, write_json_like
 from salus.standards.fhir.codec.splice import ORIGINAL_ID
@@ -42,6 +42,7 @@ from salus.store.documents import Document
 from salus.store.parameters_known import Added, registry_of
 from salus.store.quarantine import Rejection
 from salus.store.rows import Row, make_row, original_id, patients_of
+from salus.store.source_deletions import Deletion
 from salus.store.stored_types import MADE_HERE, check_stored
 
 FHIR_JSON, FHIR_XML = "application/fhir+json", "application/fhir+xml"
@@ -61,6 +62,7 @@ class Setting(msgspec.Struct, frozen=True):
         links: what conditional references and ifNoneExist were found to be: "Type?query" to "Type/id", to ""
             where nothing matches, to None where several do or it is no search.
         added: the search parameters of the node beside those of R4.
+        arrived_at: when its units came first, of what was in quarantine; None of what comes now.
     """
 
     source: str
@@ -71,6 +73,7 @@ class Setting(msgspec.Struct, frozen=True):
     lenient: bool = False
     links: dict[str, str | None] = {}
     added: Added = Added()
+    arrived_at: datetime | None = None
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -105,6 +108,7 @@ class Prepared(msgspec.Struct, frozen=True):
         remarks: entries that are a server's remarks on its search; they are not among `resources`.
         dangling: references by urn in `rows` to nothing that was sent along.
         older: of `resources`, versions in a history that a newer one follows; they are not stored.
+        deletions: resources that a history says were deleted last.
     """
 
     number: int
@@ -120,6 +124,7 @@ class Prepared(msgspec.Struct, frozen=True):
     remarks: int = 0
     dangling: int = 0
     older: int = 0
+    deletions: tuple[Deletion, ...] = ()
 
 
 class _Entry(msgspec.Struct):
@@ -160,6 +165,8 @@ def prepare(unit: Unit, setting: Setting) -> Prepared:
     encoded = tuple(
         encode_row(row, patients_of(row.compartment, row.others), setting.updated) for row in prepared.rows
     )
+    if setting.arrived_at is not None:
+        encoded = tuple(msgspec.structs.replace(one, arrived_at=setting.arrived_at) for one in encoded)
     patients = (row.content for row in prepared.rows if row.type == "Patient")
     doubtful = tuple(system for content in patients for system in doubtful_systems(content))
     return msgspec.structs.replace(
@@ -254,14 +261,21 @@ def _row(setting: Setting, resource: Resource, content: bytes, full_url: str, ty
     indexed = dict(resource)
     indexed["id"] = own_id
     meta = dict(indexed.get("meta") or {})
-    sent_at = str(meta.get("lastUpdated", ""))
+    sent_at, sent_version = str(meta.get("lastUpdated", "")), str(meta.get("versionId", ""))
     meta["source"] = source
     if original:
         meta["tag"] = [*meta.get("tag", ()), {"system": ORIGINAL_ID, "code": original_id(original)}]
     indexed["meta"] = meta
     index = _indexer(type_name, setting.key, setting.added)(indexed)
     return make_row(
-        type_name, own_id, content, index=index, source=source, source_id=original, sent_at=sent_at
+        type_name,
+        own_id,
+        content,
+        index=index,
+        source=source,
+        source_id=original,
+        sent_at=sent_at,
+        sent_version=sent_version,
     )
 
 
@@ -367,6 +381,15 @@ def _bundle(unit: Unit, setting: Setting, bundle: _Bundle) -> Prepared:
         remarks=len(bundle.entry) - len(found),
         dangling=dangling,
         older=len(places.older),
+        deletions=tuple(
+            gone
+            for number in places.deleted
+            if (
+                gone := deletion_of(
+                    setting.source, found[number].fullUrl, found[number].request, found[number].response
+                )
+            )
+        ),
     )
 
 

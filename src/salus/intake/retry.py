@@ -89,7 +89,8 @@ async def correct(
         await attempt.store(part)
         names = [f"{row.type}/{row.id}" for row in prepared.encoded]
         async with attempt.connection.transaction():
-            outcome = corrected_outcome(rejection.outcome, names)
+            is_kept = attempt.writer.report.kept > 0
+            outcome = corrected_outcome(rejection.outcome, names, is_kept=is_kept)
             await quarantine.note(grant, attempt.connection, rejection.source, one.id, outcome)
         return attempt.writer.report
 
@@ -131,8 +132,17 @@ async def _attempt(
         await database.parameters.refresh(asking)
     added = database.parameters.added
     settings = [
-        Setting(file.source, file.path, plan.key, grant.opened_at, plan.limits, plan.lenient, added=added)
-        for file in files
+        Setting(
+            file.source,
+            file.path,
+            plan.key,
+            grant.opened_at,
+            plan.limits,
+            plan.lenient,
+            added=added,
+            arrived_at=None if is_corrected(one.rejection) else one.arrived_at,
+        )
+        for file, one in zip(files, kept, strict=True)
     ]
     async with (
         Writer(grant, database, files, settings, plan.lookup, default_denies=plan.default_denies) as writer,

@@ -11,7 +11,10 @@ from typing import Any
 
 import msgspec
 
+from salus.core.identifiers import derived_id
+from salus.intake.identity import named, original_name
 from salus.standards.fhir.search.values import date_interval
+from salus.store.source_deletions import Deletion
 
 
 class _Meta(msgspec.Struct):
@@ -54,6 +57,17 @@ def version_of(
     name = f"{head.resourceType}/{head.id}" if head.id else str(request.get("url", ""))
     made_at = str(response.get("lastModified") or head.meta.lastUpdated)
     return Version(full_url or name, made_at, request.get("method") == "DELETE")
+
+
+def deletion_of(
+    source: str, full_url: str, request: Mapping[str, Any], response: Mapping[str, Any]
+) -> Deletion | None:  # Any: FHIR JSON
+    """Return what an entry says was deleted, by the id it has here; None where it names no resource."""
+    name = named(str(request.get("url", ""))) or named(full_url)
+    if name is None:
+        return None
+    original = original_name(source, full_url, *name)
+    return Deletion(name[0], derived_id(source, original), str(response.get("lastModified", "")))
 
 
 def newest(versions: Sequence[Version]) -> Newest:

@@ -25,6 +25,7 @@ from salus.store.progress import FileProgress
 from salus.store.quarantine import Rejection
 from salus.store.received import Fate, Rule
 from salus.store.rows import patients_of
+from salus.store.source_deletions import note_deletions
 from salus.trust.consent.hanging import hang_loaded, renew
 
 Lookup = Callable[[Connection, str], Awaitable[str | None]]
@@ -173,6 +174,8 @@ class Writer:
         self._waiting += [part for part in parts if part.prepared.conditions]
         ready = [part for part in parts if not part.prepared.conditions]
         await self._reject([one for part in ready for one in part.prepared.rejections])
+        deletions = [one for part in ready for one in part.prepared.deletions]
+        await note_deletions(self._grant, self._connection, deletions)
         for part, done in await self._rows(ready):
             self.report.add(done)
             progress = self._progress[part.file]

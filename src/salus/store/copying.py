@@ -44,7 +44,8 @@ class Encoded(msgspec.Struct, frozen=True, array_like=True):
         resource, ranges, strings: rows of the three tables, "" for none.
         binaries: ids of the Binary resources that it names.
         identities: tokens of the patients that it names by an identifier alone.
-        sent_at: when its source changed it last, as it says; "" where it does not.
+        sent_at, sent_version: when its source changed it last, and its version there; "" where it is silent.
+        arrived_at: when it came first, of what was in quarantine; None of what comes now.
     """
 
     compartment: str
@@ -58,6 +59,8 @@ class Encoded(msgspec.Struct, frozen=True, array_like=True):
     binaries: tuple[str, ...] = ()
     identities: tuple[int, ...] = ()
     sent_at: str = ""
+    sent_version: str = ""
+    arrived_at: datetime | None = None
 
     def versioned(self, version: int, updated: datetime) -> bytes:
         """Return the row of `resource` with another version and time."""
@@ -132,6 +135,7 @@ def encode_row(row: Row, patients: tuple[str, ...], updated: datetime) -> Encode
         index.binaries,
         index.identities,
         row.sent_at,
+        row.sent_version,
     )
 
 

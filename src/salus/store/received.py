@@ -2,24 +2,27 @@
 
 A source's content is compared with everything it sent before, not with the current version alone: what was
 edited, completed by a dispensation, superseded or deleted here since is not undone by the same file again.
-The contents sent before are the current version and the history, so that a load keeps nothing more.
+The contents sent before are the current version and the history; of a deletion at the source, which has no
+content, the time is kept (store/source_deletions.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from salus.standards.fhir.search.values import date_interval
+from salus.standards.fhir.search.values import date_interval, moment_at
 from salus.store.postgres import Connection
+from salus.store.source_deletions import deleted_at
 
 Rule = Literal["file", "document", "absent", "overwrite"]
 """file: a content seen before changes nothing. document: of a document not seen before, which may say again
 what an earlier one said. absent: only where there is nothing. overwrite: the source wins."""
 Fate = Literal["stored", "unchanged", "kept"]
-"""kept: the content is new, but what was edited or deleted here stays, or what its source changed later."""
+"""kept: the content is new, but what was edited or deleted here stays, or what its source did later."""
 
 _KNOWN = """
 SELECT compartment, type, id, version, updated, deleted, hidden, digest, received
@@ -42,6 +45,7 @@ SELECT wanted.place, r.content FROM unnest($1::integer[], $2::text[], $3::text[]
 
 class _Meta(msgspec.Struct):
     lastUpdated: str = ""
+    versionId: str = ""
 
 
 class _Head(msgspec.Struct):
@@ -53,7 +57,8 @@ class Incoming(msgspec.Struct, frozen=True):
 
     Args:
         digest: SHA-256 of its content.
-        sent_at: meta.lastUpdated as sent, "" for none.
+        sent_at, sent_version: meta.lastUpdated and meta.versionId as sent, "" for none.
+        arrived_at: when it came first, of what was in quarantine; None of what comes now.
     """
 
     type: str
@@ -61,6 +66,8 @@ class Incoming(msgspec.Struct, frozen=True):
     digest: bytes
     rule: Rule = "file"
     sent_at: str = ""
+    sent_version: str = ""
+    arrived_at: datetime | None = None
 
 
 class Judged(NamedTuple):
@@ -72,11 +79,13 @@ class Judged(NamedTuple):
 
 async def judge(connection: Connection, incoming: Sequence[Incoming]) -> list[Judged]:
     """Return what is to become of each; a resource may occur once."""
-    rows = await connection.fetch(_KNOWN, [one.type for one in incoming], [one.id for one in incoming])
+    names = [(one.type, one.id) for one in incoming]
+    rows = await connection.fetch(_KNOWN, [name for name, _ in names], [own_id for _, own_id in names])
     known = {(row["type"], row["id"]): row for row in rows}
-    if not known:
+    deletions = await deleted_at(connection, names)
+    if not known and not deletions:
         return [Judged("stored", None)] * len(incoming)
-    currents = [known.get((one.type, one.id)) for one in incoming]
+    currents = [known.get(name) for name in names]
     differing = [
         (place, one.type, one.id, one.digest)
         for place, (one, current) in enumerate(zip(incoming, currents, strict=True))
@@ -86,30 +95,70 @@ async def judge(connection: Connection, incoming: Sequence[Incoming]) -> list[Ju
     if differing:
         columns = [list(column) for column in zip(*differing, strict=True)]
         seen = {row["place"] for row in await connection.fetch(_SEEN, *columns)}
-    older = await _older(connection, incoming, [place for place, *_ in differing if place not in seen])
-    return [
-        Judged("kept" if place in older else _fate(one, current, place in seen), current)
+    fates = [
+        _fate(one, current, place in seen)
         for place, (one, current) in enumerate(zip(incoming, currents, strict=True))
+    ]
+    candidates = [
+        place
+        for place, (one, fate) in enumerate(zip(incoming, fates, strict=True))
+        if fate == "stored" and one.rule == "file"
+    ]
+    older = await _older(
+        connection, incoming, currents, [place for place in candidates if currents[place] is not None]
+    )
+    older |= {
+        place
+        for place in candidates
+        if names[place] in deletions and not _is_after(incoming[place].sent_at, deletions[names[place]])
+    }
+    return [
+        Judged("kept" if place in older else fate, current)
+        for place, (fate, current) in enumerate(zip(fates, currents, strict=True))
     ]
 
 
-async def _older(connection: Connection, incoming: Sequence[Incoming], places: Sequence[int]) -> set[int]:
-    """Return the places of what its source changed before what is current here, by the source's own clock."""
-    dated = [place for place in places if incoming[place].rule == "file" and incoming[place].sent_at]
-    if not dated:
+async def _older(
+    connection: Connection, incoming: Sequence[Incoming], currents: Sequence[Any], places: Sequence[int]
+) -> set[int]:  # Any: asyncpg records, or None
+    """Return the places of what its source sent or changed before what is current here."""
+    telling = [
+        place
+        for place in places
+        if incoming[place].sent_at or incoming[place].sent_version or incoming[place].arrived_at
+    ]
+    if not telling:
         return set()
-    types, ids = [incoming[place].type for place in dated], [incoming[place].id for place in dated]
-    rows = await connection.fetch(_CONTENTS, dated, types, ids)
-    return {row["place"] for row in rows if _is_before(incoming[row["place"]].sent_at, row["content"])}
+    types, ids = [incoming[place].type for place in telling], [incoming[place].id for place in telling]
+    rows = await connection.fetch(_CONTENTS, telling, types, ids)
+    return {
+        row["place"]
+        for row in rows
+        if _is_before(incoming[row["place"]], row["content"], currents[row["place"]]["updated"])
+    }
 
 
-def _is_before(sent_at: str, content: bytes) -> bool:
+def _is_before(one: Incoming, content: bytes, updated: datetime) -> bool:
+    """Tell by the source's time; where that is silent by its version, and then by when it came here."""
     try:
-        known = msgspec.json.decode(content, type=_Head).meta.lastUpdated if content else ""
+        known = msgspec.json.decode(content, type=_Head).meta if content else _Meta()
     except msgspec.DecodeError:
-        return False
-    one, other = date_interval(sent_at), date_interval(known)
-    return one is not None and other is not None and one[0] < other[0]
+        known = _Meta()
+    first, second = date_interval(one.sent_at), date_interval(known.lastUpdated)
+    if first is not None and second is not None and first != second:
+        return first[0] < second[0]
+    if _is_number(one.sent_version) and _is_number(known.versionId):
+        return int(one.sent_version) < int(known.versionId)
+    return one.arrived_at is not None and one.arrived_at < updated
+
+
+def _is_number(version: str) -> bool:
+    return version.isascii() and version.isdecimal()
+
+
+def _is_after(sent_at: str, deleted: datetime) -> bool:
+    interval = date_interval(sent_at)
+    return interval is not None and moment_at(interval[0]) > deleted
 
 
 def _is_same(one: Incoming, current: Any) -> bool:  # Any: an asyncpg record

@@ -23,6 +23,7 @@ class Row(msgspec.Struct, frozen=True):
         content: the bytes as received.
         index: the values it is found by.
         sent_at: when its source changed it last (meta.lastUpdated as sent), "" where it does not say.
+        sent_version: its version there (meta.versionId as sent), "" where it does not say.
     """
 
     compartment: str
@@ -35,6 +36,7 @@ class Row(msgspec.Struct, frozen=True):
     content: bytes
     index: IndexRow
     sent_at: str = ""
+    sent_version: str = ""
 
 
 class StoredResource(msgspec.Struct, frozen=True):
@@ -65,6 +67,7 @@ def make_row(
     source: str = "",
     source_id: str = "",
     sent_at: str = "",
+    sent_version: str = "",
 ) -> Row:
     """Return the row of a resource. A Patient is in its own compartment, whatever it links to.
 
@@ -87,6 +90,7 @@ def make_row(
         content=content,
         index=index,
         sent_at=sent_at,
+        sent_version=sent_version,
     )
 
 

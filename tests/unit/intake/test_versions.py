@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from salus.intake.versions import Newest, Version, newest, version_of
+from salus.core.identifiers import derived_id
+from salus.intake.versions import Newest, Version, deletion_of, newest, version_of
+from salus.store.source_deletions import Deletion
 
 
 def version(name, made_at="", *, deletes=False):
@@ -44,3 +46,24 @@ def test_the_newest_of_each_is_loaded(versions, expected):
 def test_an_entry_says_what_it_is_a_version_of_and_when(full_url, resource, request_, response, expected):
     content = b"" if resource is None else json.dumps(resource).encode()
     assert version_of(full_url, content, request_, response) == expected
+
+
+@pytest.mark.parametrize(
+    ("full_url", "url", "name"),
+    [
+        ("", "Basic/1", "Basic/1"),
+        ("http://h/Basic/1", "Basic/1/_history/3", "Basic/1"),
+        ("http://h/Basic/1", "", "Basic/1"),
+        ("http://h/Basic/1", "Basic?identifier=1", "Basic/1"),
+        ("http://other/Basic/1", "Basic/1", "http://other/Basic/1"),
+        ("urn:uuid:1", "Basic/1", "Basic/1"),
+    ],
+)
+def test_a_deletion_is_of_the_id_under_which_the_content_would_be(full_url, url, name):
+    said = deletion_of("http://h", full_url, {"url": url}, {"lastModified": "2026-11-20T00:00:00Z"})
+    assert said == Deletion("Basic", derived_id("http://h", name), "2026-11-20T00:00:00Z")
+
+
+@pytest.mark.parametrize("url", ["", "Basic", "Nothing/1", "Basic?identifier=1"])
+def test_a_deletion_that_names_no_resource_is_of_none(url):
+    assert deletion_of("http://h", "", {"url": url}, {}) is None
