@@ -51,6 +51,7 @@ from salus.trust.wished import tell_wished
 from salus.web import (
     abroad,
     authorize,
+    checker,
     emergency,
     health,
     health_links,
@@ -257,6 +258,7 @@ def faces(services: Services) -> list[Face]:
         pdqm.face(services),
         mhd.face(services),
         health.face(services),
+        checker.face(),
         portal_face(services),
         login_face(services),
         wallet_face(services),

@@ -138,6 +138,14 @@ async def test_every_look_is_listed_with_who_and_why(citizen, node, people):
     assert f"Patient/{people[0]['id']}" in page.text
 
 
+async def test_the_program_that_checks_a_report_is_where_the_page_says(citizen):
+    page = await citizen.get("/accesses?language=en")
+    assert '<a href="/verify.html">' in page.text
+    program = await citizen.get("/verify.html")
+    assert (program.status_code, "Is this report of accesses genuine" in program.text) == (200, True)
+    assert program.headers["content-security-policy"].startswith("sandbox allow-scripts;")
+
+
 async def test_an_entry_is_shown_with_a_proof_that_holds(citizen):
     for _ in range(LOOKS_MAX):  # the sequencer signs within a second
         page = await citizen.get("/accesses?language=en")

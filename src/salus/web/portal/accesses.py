@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from salus.core.access import Action, Leaf
 from salus.core.errors import NotFound
+from salus.federation.membership_list import Member, MembershipList
 from salus.standards.merkle.checkpoint import open_checkpoint
 from salus.standards.merkle.proof import verify_inclusion
 from salus.standards.merkle.tree import leaf_hash
@@ -27,6 +28,7 @@ from salus.web.portal.words import phrase, words
 
 ROWS_MAX = 100
 DIGITS_MAX = 18
+MEMBERS_MAX = 40
 EMERGENCY_STEP = re.compile(r"emergency/\S+ (claimed|justified|unjustified)")
 """What a leaf of `store.emergencies` is about."""
 
@@ -36,7 +38,19 @@ async def accesses(visit: Visit) -> Response:
     found = await _own_log(visit, ROWS_MAX)
     rows = [_row(each, visit.language) for each in found]
     older = found[-1].arrival if len(found) == ROWS_MAX else None
-    return visit.show("accesses.html", visit.say("who-looked"), rows=rows, older=older)
+    services = visit.services
+    members = other_members(services.membership.current, services.node, services.clock())
+    return visit.show("accesses.html", visit.say("who-looked"), rows=rows, older=older, members=members)
+
+
+def other_members(current: MembershipList | None, own: str, now: datetime) -> list[Member]:
+    """Return the other active members, as they are listed: their programs are not this node's to change."""
+    if current is None:
+        return []
+    others = [
+        each for each in current.members if each.node != own and current.state(each.node, now) == "active"
+    ]
+    return others[:MEMBERS_MAX]
 
 
 async def report(visit: Visit) -> Response:

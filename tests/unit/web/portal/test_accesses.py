@@ -1,0 +1,33 @@
+"""From whom a citizen is advised to take the program that checks a report."""
+
+from datetime import UTC, datetime, timedelta
+
+from salus.federation.membership_list import Member, MembershipList
+from salus.web.portal.accesses import MEMBERS_MAX, other_members
+
+NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
+YEAR = timedelta(days=365)
+
+
+def member(node, *, until=NOW + YEAR, status="active"):
+    return Member(node, "EE", node, f"https://{node}.test", [], until, status)
+
+
+def listed(*members):
+    return MembershipList("f", 1, NOW - YEAR, NOW + YEAR, members)
+
+
+def test_the_other_active_members_are_named():
+    current = listed(
+        member("ee-1"), member("pt-1"), member("fr-1", status="revoked"), member("fi-1", until=NOW)
+    )
+    assert [each.base_url for each in other_members(current, "ee-1", NOW)] == ["https://pt-1.test"]
+
+
+def test_a_node_without_a_federation_names_nobody():
+    assert other_members(None, "ee-1", NOW) == []
+
+
+def test_a_long_list_is_cut():
+    many = listed(*(member(f"n-{number}") for number in range(MEMBERS_MAX + 5)))
+    assert len(other_members(many, "ee-1", NOW)) == MEMBERS_MAX
