@@ -1,5 +1,6 @@
 """The portal of one node: what a citizen sees, hides and checks, and what nobody may do there."""
 
+import html
 import re
 from datetime import date
 
@@ -182,7 +183,48 @@ async def test_after_logging_out_the_session_is_dead(citizen, node):
 async def test_a_page_about_a_person_asks_for_a_login(node, path):
     async with browser(node) as client:
         page = await client.get(path, follow_redirects=False)
-    assert (page.status_code, page.headers["location"]) == (303, "/login")
+    going_to = f"/login?language=pt&next={path.replace('/', '%2F')}"
+    assert (page.status_code, page.headers["location"]) == (303, going_to)
+
+
+async def test_after_a_session_is_over_the_log_in_keeps_the_way_and_the_language(node, people):
+    async with browser(node) as client:
+        page = await client.get("/accesses?language=et&before=9")
+        assert '<html lang="et">' in page.text
+        fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page.text))
+        assert fields["next"] == "/accesses?language=et&amp;before=9"
+        form = fields | {"next": "/accesses?language=et", "persona": "citizen"}
+        there = await client.post("/login", data=form | {"identifier": national_number(people[0])})
+        assert str(there.url.raw_path, "ascii") == "/accesses?language=et"
+
+
+async def test_a_form_of_a_session_that_is_over_is_said_not_to_be_sent(node):
+    async with browser(node) as client:
+        form = {"language": "fr", "confirmed": "yes", "whom": "professionals", "what": "whole"}
+        page = await client.post("/sharing", data=form)
+        assert "le formulaire n'a pas été envoyé" in html.unescape(page.text)
+        assert 'name="next" value="/sharing"' in page.text
+        out = await client.post("/logout", data={"language": "fr"})
+        assert "le formulaire" not in out.text
+
+
+@pytest.mark.parametrize(
+    ("language", "title"), [("et", "See ei ole lubatud"), ("pt", "Isto não é permitido")]
+)
+async def test_what_is_refused_leads_on_in_the_language_of_the_page(node, language, title):
+    async with browser(node) as client:
+        await log_in(client, "clinician")
+        page = await client.get(f"/record?language={language}")
+        assert f"<h1>{title}</h1>" in page.text
+        assert f'href="/patient?language={language}"' in page.text
+        role = {"et": "arst või õde", "pt": "profissional clínico"}[language]
+        assert f"({role})" in page.text
+        old = await client.post(
+            "/patient/pt-1/a1/emergency", data={"csrf": "old", "reason": "aaaa", "language": language}
+        )
+        assert old.status_code == 403
+        assert f"<h1>{title}</h1>" in old.text
+        assert f'href="/patient/pt-1/a1?language={language}"' in old.text
 
 
 async def test_a_professional_is_not_shown_a_citizens_pages(node):

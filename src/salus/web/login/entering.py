@@ -17,15 +17,8 @@ from salus.web.login.parties import Parties
 from salus.web.login.records import bind, citizen, whose_record
 from salus.web.portal.session import SESSION_SECONDS, local_path, log_in
 from salus.web.portal.visit import Visit
+from salus.web.portal.ways import home_of
 
-HOMES = {
-    Role.CITIZEN: "/record",
-    Role.CLINICIAN: "/patient",
-    Role.PHARMACIST: "/patient",
-    Role.DESK: "/login/desk",
-    Role.AUDITOR: "/reviews",
-    Role.AUDITOR: "/reviews",
-}
 PURPOSES = {
     Role.CLINICIAN: Purpose.TREATMENT,
     Role.PHARMACIST: Purpose.TREATMENT,
@@ -125,7 +118,7 @@ def _professional(person: Person) -> Caller:
 
 async def _admit(visit: Visit, caller: Caller, person: Person, wish: Wish, *, id_token: str) -> Response:
     services = visit.services
-    home = HOMES.get(caller.role, "/")
+    home = home_of(caller.role)
     answer = RedirectResponse(local_path(wish.going_to) or f"{home}?language={wish.language}", 303)
     token_id = log_in(visit.sessions, answer, caller)
     now = services.clock()

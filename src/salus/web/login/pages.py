@@ -108,7 +108,7 @@ async def link(visit: Visit) -> Response:
     """Bind the account of whoever came unknown: by a code of the desk, or again where they once ended it."""
     stranger = kept(visit, STRANGER, Stranger)
     if stranger is None:
-        return RedirectResponse("/login", 303)
+        return RedirectResponse(f"/login?language={visit.language}", 303)
     person, wish = stranger.person, stranger.wish
     try:
         if visit.form.get("again") == "yes":
@@ -134,7 +134,7 @@ async def logout(parties: Parties, visit: Visit) -> Response:
     """End the session here; where the provider keeps one too, offer to end that."""
     source, id_token = await take_session(visit.services.database, visit.caller.token_id)
     address = await _end_address(visit, parties.get(source), id_token)
-    answer: Response = RedirectResponse("/", 303)
+    answer: Response = RedirectResponse(f"/?language={visit.language}", 303)
     if address:
         answer = visit.show("logged-out.html", visit.say("log-out"), address=address, anonymous=True)
     await log_out(visit.sessions, answer, visit.caller)
@@ -169,6 +169,7 @@ def login_page(
         ],
         problem=problem,
         detail=detail,
+        unsent=visit.request.query_params.get("unsent") == "yes",
         identifier=visit.form.get("identifier", ""),
         next=local_path(visit.form.get("next", "") or visit.request.query_params.get("next", "")),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -13,13 +13,21 @@ from salus.core.access import Caller, Role
 from salus.core.errors import AccessRefused, MalformedContent, NotSureEnough, SalusError
 from salus.primary.language import is_reviewed, say
 from salus.web.portal.rendering import page
-from salus.web.portal.session import Sessions, check_form, form_token, keep_form_cookie, visitor
+from salus.web.portal.session import (
+    Sessions,
+    check_form,
+    form_token,
+    keep_form_cookie,
+    local_path,
+    visitor,
+)
+from salus.web.portal.ways import home_of, page_before, page_of_form
 from salus.web.portal.words import LANGUAGES, phrase
 from salus.web.services import Application, Receive, Scope, Send, Services
 
 FORM_BYTES_MAX = 16 * 1024
 FORM_FIELDS_MAX = 30
-TITLES = {401: "You are not logged in", 403: "This is not allowed", 404: "There is no such page"}
+TITLES = {401: "problem-login", 403: "problem-not-allowed", 404: "problem-no-page"}
 
 
 class Visit(msgspec.Struct, frozen=True):
@@ -80,26 +88,56 @@ def door(sessions: Sessions, handler: Handler, roles: tuple[Role, ...] = ()) -> 
     return application
 
 
-def problem(visit: Visit, error: SalusError) -> Response:
-    """Return the page that says what went wrong."""
-    title = TITLES.get(error.status, "This did not work")
-    least = error.needed if isinstance(error, NotSureEnough) else ""
-    return visit.show("problem.html", title, status=error.status, message=error.message, least=least)
+def problem(visit: Visit, error: SalusError, *, language: str = "en") -> Response:
+    """Return the page that says what went wrong, with the ways on; `language` is that of the message."""
+    is_sent, path = visit.request.method == "POST", visit.request.url.path
+    return visit.show(
+        "problem.html",
+        visit.say(TITLES.get(error.status, "problem")),
+        status=error.status,
+        message=error.message,
+        message_language=language,
+        least=error.needed if isinstance(error, NotSureEnough) else "",
+        back=local_path(page_of_form(path) if is_sent else page_before(path)),
+        home=home_of(visit.visitor.role if visit.visitor else None),
+    )
 
 
 async def _answer(visit: Visit, handler: Handler, roles: tuple[Role, ...]) -> Response:
     if roles and visit.visitor is None:
-        return RedirectResponse("/login", 303)
+        return await _log_in_first(visit)
+    if roles and visit.caller.role not in roles:
+        named = ", ".join(visit.say(f"role-{role.value}") for role in roles)
+        own = visit.say(f"role-{visit.caller.role.value}")
+        refused = AccessRefused(visit.say("problem-role", roles=named, own=own))
+        return problem(visit, refused, language=visit.language)
     try:
-        if roles and visit.caller.role not in roles:
-            raise AccessRefused(f"This page is for a {' or '.join(roles)}; log in as one.")
         if visit.request.method == "POST":
-            form = await read_form(visit.request)
-            check_form(visit.sessions, visit.request, form.get("csrf", ""))
-            visit = msgspec.structs.replace(visit, form=form)
+            visit = msgspec.structs.replace(visit, form=await read_form(visit.request))
+            check_form(visit.sessions, visit.request, visit.form.get("csrf", ""))
         return await handler(visit)
     except SalusError as error:
         return problem(visit, error)
+
+
+async def _log_in_first(visit: Visit) -> Response:
+    """Send a visitor without a session to the log-in, which leads on to the page, or to that of the form.
+
+    A form is not kept, lest it is sent in the name of whoever logs in; the log-in says that it was not sent.
+    """
+    request, going_to = visit.request, visit.request.url.path
+    if request.method == "POST":
+        going_to = page_of_form(going_to)
+        try:
+            visit = msgspec.structs.replace(visit, form=await read_form(request))
+        except MalformedContent:
+            going_to = ""
+    elif request.url.query:
+        going_to = f"{going_to}?{request.url.query}"
+    asked = {"language": visit.language, "next": local_path(going_to)}
+    if request.method == "POST" and going_to:
+        asked["unsent"] = "yes"
+    return RedirectResponse(f"/login?{urlencode(asked)}", 303)
 
 
 async def read_form(request: Request) -> dict[str, str]:
