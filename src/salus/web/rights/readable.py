@@ -44,13 +44,17 @@ async def readable_pages(
         "persons": persons,
         "made_at": services.clock(),
     }
-    yield environment().get_template("readable-head.html").render(said)
+    yield _block("beginning", said)
     for category in words().category:
         entries, more = await _entries(services, access, records, _types_of(category, types), language)
         shown = {"title": category.title(language), "key": category.key, "entries": entries, "more": more}
-        part = environment().get_template("readable-part.html")
-        yield await beside(len(entries) * ENTRY_BYTES, part.render, said | shown)
-    yield "</main></body></html>\n"
+        yield await beside(len(entries) * ENTRY_BYTES, _block, "category", said | shown)
+    yield _block("end", said)
+
+
+def _block(name: str, said: dict[str, Any]) -> str:  # values of several types, as the template names them
+    template = environment().get_template("readable.html")
+    return "".join(template.blocks[name](template.new_context(said)))
 
 
 def _types_of(category: Category, types: Sequence[str]) -> tuple[str, ...]:
