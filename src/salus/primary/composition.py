@@ -18,7 +18,7 @@ from salus.standards.fhir.fhirpath.units import parse_unit
 
 Resource = Mapping[str, Any]  # FHIR content is open JSON, hence Any
 Words = frozenset[tuple[str, str]]
-"""What names a thing: (system, code) of each coding, and ("", text) in small letters."""
+"""What names a thing: (system, code) of each coding with a system, and ("", text) in small letters."""
 MEASURED = frozenset({"m", "s", "g", "rad", "K", "C", "cd"})
 """The base units of UCUM (its table 1)."""
 NOT_STATED: Words = frozenset()
@@ -71,19 +71,21 @@ class Composition(msgspec.Struct, frozen=True):
             and self.same_ingredients(other, strength=True)
         )
 
-    def contradicts(self, other: Composition) -> bool:
-        """Return whether both state form or ingredients, and these are not the same."""
-        forms = bool(self.form and other.form) and not _same_words(self.form, other.form)
-        made = bool(self.ingredients and other.ingredients)
-        return forms or (made and not self.same_ingredients(other, strength=True))
+    def is_kept_by(self, other: Composition) -> bool:
+        """Return whether the other states the form and the ingredients that this one states, if any."""
+        forms = not self.form or _same_words(self.form, other.form)
+        return forms and (not self.ingredients or self.same_ingredients(other, strength=True))
 
     def same_ingredients(self, other: Composition, *, strength: bool) -> bool:
-        """Return whether each ingredient of one is one of the other; with `strength`, as much of each."""
+        """Return whether each ingredient of one is one of the other; with `strength`, as much of each.
+
+        Of one that states nothing it is not known which it is.
+        """
         if len(self.ingredients) != len(other.ingredients):
             return False
         rest = list(other.ingredients)
         for one in self.ingredients:
-            found = next((each for each in rest if _same_words(one.words, each.words)), None)
+            found = next((each for each in rest if one.words and _same_words(one.words, each.words)), None)
             if found is None or (strength and not _as_strong(one, found)):
                 return False
             rest.remove(found)
@@ -107,17 +109,25 @@ def read_words(concept: Resource) -> Words:
     displays = [each.get("display") for each in concept.get("coding", ())]
     texts = [concept["text"]] if concept.get("text") else displays
     names = frozenset(("", " ".join(str(text).casefold().split())) for text in texts if text)
-    return names | frozenset(pair for pair in pairs if pair[1])
+    return names | frozenset(pair for pair in pairs if all(pair))
 
 
 def _ingredient(ingredient: Resource, contained: Mapping[str, Resource]) -> Ingredient:
     link: Resource = ingredient.get("itemReference", {})
     target = str(link.get("reference", ""))
     concept = ingredient.get("itemCodeableConcept") or contained.get(target, {}).get("code")
-    words = read_words(concept or {"text": link.get("display") or target})
+    words = read_words(concept or _called(link))
     stated = ingredient.get("strength")
     read = _strength(stated)
     return Ingredient(words, read, "" if read is not None or not stated else str(stated))
+
+
+def _called(link: Resource) -> Resource:
+    """Return as a CodeableConcept what a reference says by itself; "#id" says nothing."""
+    number: Resource = link.get("identifier", {})
+    target = str(link.get("reference", ""))
+    text = link.get("display") or ("" if target.startswith("#") else target)
+    return {"text": text, "coding": [{"system": number.get("system", ""), "code": number.get("value", "")}]}
 
 
 def _strength(ratio: Resource | None) -> Strength | None:

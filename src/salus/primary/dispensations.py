@@ -8,13 +8,14 @@ whichever of a person's merged records was named: so an unmerge leaves both toge
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from salus.core.access import Caller, Role
 from salus.core.errors import AccessRefused, Conflict
+from salus.primary.authorizing import check_said, with_references
 from salus.primary.dispensing import (
     Home,
     Recorded,
@@ -34,7 +35,7 @@ from salus.primary.prescriptions import (
     read_recorded,
 )
 from salus.primary.products import medication_of
-from salus.standards.fhir.bundle import Entry, splice_references
+from salus.standards.fhir.bundle import Entry, rewrite_links, splice_references
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.store.changes import Operation
 from salus.store.conditions import Here, current_of
@@ -52,7 +53,7 @@ from salus.store.prescriptions import (
     use_up,
 )
 from salus.store.rows import StoredResource
-from salus.store.transaction import row_of
+from salus.store.transaction import own_links, row_of
 
 KIND, ORDER = "MedicationDispense", "MedicationRequest"
 MIGRATING = frozenset({Role.OPERATOR})
@@ -99,16 +100,14 @@ async def keep_prescriptions(here: Here, operations: list[Operation], *, country
     if not any(each.type == KIND for each in operations):
         return operations
     held: dict[str, Held] = {}
+    written = {each.id for each in operations if each.type == ORDER}
     kept = []
     for operation in operations:
         if operation.type == KIND and operation.kind == "delete":
             raise Conflict("a dispensation is not deleted; send it again with status entered-in-error")
-        kept.append(
-            await _keep(here, operation, befores, held, country) if operation.type == KIND else operation
-        )
-    written = {each.id for each in operations if each.type == ORDER}
-    if written & held.keys():
-        raise Conflict("a Bundle must not write a prescription and dispense on it at once")
+        if operation.type == KIND:
+            operation = await _keep(here, operation, befores, held, written, country)
+        kept.append(operation)
     for found in held.values():
         change = await _change(here, found)
         if change is not None:
@@ -130,6 +129,7 @@ async def check_match(here: Here, entry: Entry, found: StoredResource) -> None:
     if not kept:  # of no prescription of this node
         return
     offered = entry.resource
+    rewrite_links(offered, own_links(offered, here.rules.own_bases).get)  # as the stored one was
     if not _named(here, offered):  # named by a search or by its place in the Bundle
         offered = {**offered, "authorizingPrescription": stored["authorizingPrescription"]}
     sent = _read(offered, found.id, await _medications(here, offered))
@@ -191,20 +191,35 @@ async def _keep_prescriptions(here: Here, operations: Sequence[Operation], befor
 
 
 async def _keep(
-    here: Here, operation: Operation, befores: Befores, held: dict[str, Held], country: str
+    here: Here,
+    operation: Operation,
+    befores: Befores,
+    held: dict[str, Held],
+    written: Collection[str],
+    country: str,
 ) -> Operation:
-    """Return the write of a dispensation as it is to be stored, once it may be."""
+    """Return the write of a dispensation as it is to be stored, once it may be.
+
+    `written`: the prescriptions that are written along with it.
+    """
     assert operation.row is not None
     by = _by(here.grant.caller)
     resource = parse_json(operation.row.content, here.rules.limits)
     before = befores.get((KIND, operation.id))
     target = None if before is None or before.deleted else before
+    stored = {} if target is None else parse_json(target.content, here.rules.limits)
+    operation, resource = await with_references(here, operation, resource, stored)
+    assert operation.row is not None
     named = _named(here, resource)
     if not named and not by.node:
-        if target is not None and _named(here, parse_json(target.content, here.rules.limits)):
+        if _named(here, stored):
             raise Conflict("a dispensation keeps its prescription")
+        if target is None and here.grant.caller.role is Role.PHARMACIST:
+            check_said(resource)
         return operation
     offered = _read(resource, operation.id, await _medications(here, resource))
+    if offered.prescription in written:
+        raise Conflict("a Bundle must not write a prescription and dispense on it at once")
     same = await hold_dispense_id(here.connection, offered.identifier)
     found = held.get(offered.prescription) or await _hold(here, offered.prescription)
     if found is not None:

@@ -128,6 +128,8 @@ def _check_kept(target: Recorded, offered: Dispensation, by: Recorder) -> None:
         raise Conflict(
             "a dispensation keeps its prescription; take it back (entered-in-error) and record a new one"
         )
+    if offered.modified and not was.modified:
+        raise Conflict("the update adds a modifierExtension, which is not known here; send it without")
     _check_same(was, offered)
 
 
@@ -152,12 +154,15 @@ def _check_same(was: Dispensation, offered: Dispensation) -> None:
 
 
 def _is_same(was: Dispensation, offered: Dispensation) -> bool:
-    """Return whether both are the same product, in the same amount, on the same prescription."""
+    """Return whether both are the same product, in the same amount, on the same prescription.
+
+    Sent again in the same words it is the same hand-over, also where nothing is known of the product.
+    """
     return (
         was.prescription == offered.prescription
         and was.amount == offered.amount
         and was.substituted == offered.substituted
-        and is_same_product(was.product, offered.product)
+        and (was.product == offered.product or is_same_product(was.product, offered.product))
     )
 
 

@@ -16,7 +16,7 @@ from salus.core.errors import InvalidResource
 from salus.primary.amounts import Amount, read_amount
 from salus.primary.intervals import Interval, read_interval
 from salus.primary.modifiers import is_modified
-from salus.primary.products import NO_PRODUCT, Product, medication_of, read_product
+from salus.primary.products import NO_PRODUCT, Product, read_product, referred_medication
 from salus.primary.substitution import Leave, read_leave
 
 PRESCRIBED_QUANTITY = (
@@ -123,7 +123,7 @@ def read_prescription(resource: Resource, medications: Mapping[str, Resource] | 
         forbids=resource.get("doNotPerform") is True,
         inpatient=_inpatient(resource.get("category", ())),
         product=read_product(resource, medications),
-        modified=is_modified(resource) or is_modified((medications or {}).get(medication_of(resource))),
+        modified=is_modified(resource) or is_modified(referred_medication(resource, medications or {})),
         interval=read_interval(request.get("dispenseInterval")),
         initial=initial,
     )

@@ -11,6 +11,12 @@ def local_reference(reference: str) -> str:
     return "/".join(reference.split("/_history/")[0].rsplit("/", 2)[-2:])
 
 
+def split_version(reference: str) -> tuple[str, str]:
+    """Return a reference without its version, at the address it names, and the version, "" for none."""
+    address, _, version = reference.partition("/_history/")
+    return address, version
+
+
 def resolve(reference: object, held: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return what an R4 Reference names among resources by "Type/id" or fullUrl, {} when it is not there."""
     link = str(reference.get("reference", "")) if isinstance(reference, Mapping) else ""

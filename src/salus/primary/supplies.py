@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,8 +11,7 @@ import msgspec
 
 from salus.primary.cross_border import PatientAbroad, Resource
 from salus.primary.prescriptions import RECORDED, TOO_EARLY, read_prescription
-from salus.primary.products import is_same_product, medication_of, read_product
-from salus.primary.references import local_reference
+from salus.primary.products import is_same_product, read_product, referred_medication
 
 DISPENSE_PROFILE = "http://hl7.eu/fhir/mpd/StructureDefinition/MedicationDispense-eu-mpd"
 
@@ -71,7 +71,7 @@ def dispensation_resource(
         reference = prescription.get("medicationReference", {})
         if str(reference.get("reference", "")).startswith("#"):
             resource["contained"] = prescription.get("contained", [])
-        name = _name((medications or {}).get(local_reference(str(reference.get("reference", ""))), {}))
+        name = _name(referred_medication(prescription, medications or {}))
         if name and not reference.get("display"):
             resource["medicationReference"] = {**reference, "display": name}
     if supply.early_reason:
@@ -84,14 +84,15 @@ def dispensation_resource(
         resource["quantity"] = {"value": supply.quantity} | {
             name: text for name, text in unit.items() if text
         }
-    comparable = medication_of(prescription) in {"", *(medications or ())}
-    same = is_same_product(read_product(prescription, medications), read_product(resource, medications))
+    ordered = read_product(prescription, medications)
+    comparable = ordered.reference in {"", *(medications or ())}
+    same = supply.medication is None or is_same_product(ordered, read_product(resource, medications))
     if supply.substituted or (comparable and not same):
         resource["substitution"] = {"wasSubstituted": True}
     return resource
 
 
-def _name(medication: Resource) -> str:
+def _name(medication: Mapping[str, Any]) -> str:
     """Return what a Medication is called, "" when it does not say."""
     code = medication.get("code", {})
     names = [code.get("text"), *(each.get("display") for each in code.get("coding", ()))]

@@ -43,14 +43,15 @@ def cefuroxime(value=1500, code="mg", of=VIAL, item=CEFUROXIME):
 def test_strengths_agree_as_quantities_do(one, other, agrees):
     first, second = made_of(one), made_of(other)
     assert first.agrees(second) is second.agrees(first) is agrees
-    assert first.contradicts(second) is not agrees
+    assert first.is_kept_by(second) is agrees
 
 
-def test_what_only_one_states_does_not_agree_and_contradicts_nothing():
+def test_what_one_states_is_kept_only_where_the_other_states_it_too():
     stated, silent = made_of(cefuroxime(), form={"text": "powder"}), made_of()
     assert not stated.agrees(silent)
-    assert not stated.contradicts(silent)
-    assert made_of(cefuroxime(), form={"text": "syrup"}).contradicts(stated)
+    assert silent.is_kept_by(stated)
+    assert not stated.is_kept_by(silent)
+    assert not made_of(cefuroxime(), form={"text": "syrup"}).is_kept_by(stated)
 
 
 def test_two_ingredients_are_compared_in_any_order_and_none_twice():

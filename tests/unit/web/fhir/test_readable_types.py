@@ -198,6 +198,7 @@ async def test_a_batch_and_a_condition_lead_no_further_than_a_request(ana):
         "MedicationDispense", "x", status="completed", medicationCodeableConcept={"text": "x"}
     )
     del dispensed["id"]
+    dispensed["authorizingPrescription"] = [{"display": "on paper"}]
     condition = {"if-none-exist": "patient:Patient._has:Condition:patient:code=195967001"}
     answer = await ana("POST", "/MedicationDispense", dispensed, headers=condition, **PHARMACIST)
     assert answer.status_code == 403, answer.text

@@ -1,0 +1,189 @@
+"""What a pharmacist may record by FHIR: the product that is prescribed, counted on its prescription."""
+
+import pytest
+
+from salus.core.access import Role
+
+PHARMACIST = {"role": Role.PHARMACIST, "organisation": "Apteek", "subject": "ph"}
+TABLETS = {"value": 30, "unit": "tablet"}
+NOTHING_ELSE = {"allowedBoolean": False}
+TEXT = {"medicationCodeableConcept": {"text": "Morphine 10 mg"}}
+
+
+def order(**members):
+    return {
+        "resourceType": "MedicationRequest",
+        "id": "rx",
+        "status": "active",
+        "intent": "order",
+        "authoredOn": "2026-11-20",
+        "subject": {"reference": "Patient/a"},
+        "dispenseRequest": {"quantity": TABLETS, "validityPeriod": {"end": "2999-12-31"}},
+        "substitution": NOTHING_ELSE,
+    } | members
+
+
+def hand_over(name="1", **members):
+    return {
+        "resourceType": "MedicationDispense",
+        "status": "completed",
+        "identifier": [{"system": "urn:oid:2.999.1", "value": name}],
+        "subject": {"reference": "Patient/a"},
+        "authorizingPrescription": [{"reference": "MedicationRequest/rx"}],
+        "quantity": TABLETS,
+    } | members
+
+
+@pytest.fixture
+async def node(door):
+    for name in "ab":
+        await door.operator("PUT", f"/Patient/{name}", {"resourceType": "Patient", "id": name})
+    return door
+
+
+async def dispense(node, resource, **headers):
+    return await node("POST", "/MedicationDispense", resource, **PHARMACIST, headers=headers or None)
+
+
+async def status_of(node, name="rx"):
+    return (await node.operator("GET", f"/MedicationRequest/{name}")).json()["status"]
+
+
+def named(text):
+    return {"medicationReference": {"display": text}}
+
+
+def numbered(value):
+    return {"medicationReference": {"identifier": {"system": "urn:p", "value": value}}}
+
+
+HERE = {"medicationReference": {"reference": "https://node.test/fhir/Medication/1"}}
+
+
+def inside(value):
+    held = {"resourceType": "Medication", "id": "m", "identifier": [{"system": "urn:p", "value": value}]}
+    return {"contained": [held], "medicationReference": {"reference": "#m"}}
+
+
+def elsewhere(host):
+    return {"medicationReference": {"reference": f"https://{host}.example/Medication/1"}}
+
+
+def coded(text):
+    return {"medicationCodeableConcept": {"coding": [{"code": "1"}], "text": text}}
+
+
+@pytest.mark.parametrize(
+    ("prescribed", "given", "status"),
+    [
+        (named("Morphine 10 mg"), named("Morphine 100 mg"), 409),
+        (named("Morphine 10 mg"), named("Morphine 10 mg"), 201),
+        (numbered("10"), numbered("100"), 409),
+        (numbered("10"), numbered("10"), 201),
+        (inside("10"), inside("100"), 409),
+        (elsewhere("a"), elsewhere("b"), 409),
+        (elsewhere("a"), elsewhere("a"), 201),
+        (coded("Morphine 10 mg"), coded("Morphine 100 mg"), 409),
+        (coded("Morphine 10 mg"), coded("Morphine 10 mg"), 201),
+    ],
+)
+async def test_where_nothing_else_may_be_given_only_what_is_known_to_be_it_is(
+    node, prescribed, given, status
+):
+    await node.operator("PUT", "/MedicationRequest/rx", order(**prescribed))
+    answer = await dispense(node, hand_over(**given))
+    assert answer.status_code == status, answer.text
+    assert await status_of(node) == ("completed" if status == 201 else "active")
+
+
+@pytest.mark.parametrize("product", [{}, named("Morphine"), elsewhere("a"), HERE, inside("10")])
+async def test_the_same_hand_over_sent_again_is_the_same_whatever_is_known_of_its_product(node, product):
+    unknown = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
+    product = product or {"medicationCodeableConcept": {"extension": [unknown]}}
+    await node.operator(
+        "PUT", "/MedicationRequest/rx", order(**product, substitution={"allowedBoolean": True})
+    )
+    condition = {"if-none-exist": "identifier=urn:oid:2.999.1|1"}
+    first = await dispense(node, hand_over(**product), **condition)
+    assert first.status_code == 201, first.text
+    again = await dispense(node, hand_over(**product), **condition)
+    assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
+    path = f"/MedicationDispense/{first.json()['id']}"
+    kept = await node("PUT", path, first.json() | {"note": [{"text": "to the wife"}]}, **PHARMACIST)
+    assert kept.status_code == 200, kept.text
+
+
+def on(*links):
+    return {"authorizingPrescription": list(links)}
+
+
+def number(value="1|,$\\", system="urn:rx"):
+    return {"identifier": {"system": system, "value": value}}
+
+
+async def test_a_hand_over_on_a_prescription_named_by_its_number_is_counted(node):
+    mine = [{"system": "urn:rx", "value": "1|,$\\"}]
+    theirs = order(id="theirs", identifier=mine, subject={"reference": "Patient/b"}, **TEXT)
+    for each in (order(identifier=mine, **TEXT), theirs):
+        await node.operator("PUT", f"/MedicationRequest/{each['id']}", each)
+    more = await dispense(node, hand_over(quantity={"value": 3000, "unit": "tablet"}, **TEXT, **on(number())))
+    assert (more.status_code, "only 30 tablet" in more.text) == (409, True), more.text
+    made = await dispense(node, hand_over(**TEXT, **on(number())))
+    assert made.status_code == 201, made.text
+    kept = made.json()
+    assert kept["authorizingPrescription"] == [number() | {"reference": "MedicationRequest/rx"}]
+    assert (await status_of(node), await status_of(node, "theirs")) == ("completed", "active")
+    assert (await dispense(node, hand_over("2", **TEXT, **on(number())))).status_code == 409
+    condition = {"if-none-exist": "identifier=urn:oid:2.999.1|1"}
+    assert (await dispense(node, hand_over(**TEXT, **on(number())), **condition)).status_code == 200
+    back = {"id": kept["id"], "status": "entered-in-error"}
+    answer = await node(
+        "PUT", f"/MedicationDispense/{kept['id']}", hand_over(**TEXT, **on(number()), **back), **PHARMACIST
+    )
+    assert (answer.status_code, await status_of(node)) == (200, "active"), answer.text
+
+
+@pytest.mark.parametrize(
+    ("links", "status"),
+    [
+        ([number("2")], 409),  # two prescriptions
+        ([number("1", "urn:other")], 404),
+        ([number("1") | {"display": "on paper"}], 409),  # it is kept here, whatever is said of it
+        ([{"identifier": {"value": "1"}}], 409),
+        ([number("1") | {"reference": "https://national.example/MedicationRequest/9"}], 409),
+        ([number("9") | {"reference": "https://national.example/MedicationRequest/9"}], 201),
+        ([], 422),
+        ([{"type": "MedicationRequest"}], 422),
+        ([{"identifier": {"system": "urn:rx"}}], 422),
+        ([{"display": "on paper, Dr Tamm"}], 201),
+    ],
+)
+async def test_a_number_names_one_prescription_kept_here_and_a_hand_over_says_which(node, links, status):
+    first, second = ([{"system": "urn:rx", "value": value}] for value in "12")
+    for name, numbers in (("rx", first), ("r2", second), ("r3", second)):
+        await node.operator("PUT", f"/MedicationRequest/{name}", order(id=name, identifier=numbers, **TEXT))
+    too_much = {"quantity": {"value": 3000, "unit": "tablet"}}
+    answer = await dispense(node, hand_over(**too_much, **TEXT, **on(*links)))
+    assert answer.status_code == status, answer.text
+
+
+async def test_a_prescription_written_in_the_same_bundle_is_not_dispensed_on(node):
+    entries = [
+        {"fullUrl": "urn:uuid:0f3c4f5e-0000-4000-8000-000000000001", "resource": order(**TEXT)},
+        {"resource": hand_over(**TEXT, **on({"reference": "urn:uuid:0f3c4f5e-0000-4000-8000-000000000001"}))},
+    ]
+    for each in entries:
+        each["request"] = {"method": "POST", "url": each["resource"]["resourceType"]}
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    answer = await node("POST", "", bundle)
+    assert (answer.status_code, "must not write a prescription and" in answer.text) == (409, True), (
+        answer.text
+    )
+
+
+async def test_a_record_gets_no_meaning_by_an_update_that_a_new_one_may_not_have(node):
+    await node.operator("PUT", "/MedicationRequest/rx", order(**TEXT))
+    kept = (await dispense(node, hand_over(**TEXT))).json()
+    changed = kept | {"modifierExtension": [{"url": "urn:x:not-given", "valueBoolean": True}]}
+    answer = await node("PUT", f"/MedicationDispense/{kept['id']}", changed, **PHARMACIST)
+    assert (answer.status_code, "modifierExtension" in answer.text) == (409, True), answer.text
