@@ -118,6 +118,24 @@ async def test_a_citizen_reads_the_risk_makes_a_rule_and_takes_it_back(node, cit
 
 
 @pytest.mark.parametrize(
+    ("wish", "kept"),
+    [
+        ({"whom": "organisation", "organisation": " "}, 'value="organisation" checked'),
+        ({"whom": "abroad", "starts": "2126-02-01", "ends": "2126-01-31"}, 'value="2126-02-01"'),
+    ],
+)
+async def test_a_rule_that_cannot_be_comes_back_with_the_form_as_it_was(citizen, wish, kept):
+    page = await citizen.get("/sharing")
+    form = {"csrf": form_token(page), "what": "problems", "language": "et"} | wish
+    again = await citizen.post("/sharing", data=form)
+    assert again.status_code == 400
+    assert 'role="alert"' in again.text
+    assert kept in again.text
+    assert '<option value="problems" selected>' in again.text
+    assert '<html lang="et">' in again.text
+
+
+@pytest.mark.parametrize(
     ("wish", "hidden"),
     [
         ({"whom": "organisation", "organisation": "Hospital Demo"}, False),

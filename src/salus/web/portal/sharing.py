@@ -9,7 +9,7 @@ import msgspec
 from starlette.responses import RedirectResponse, Response
 
 from salus.core.access import Action
-from salus.core.errors import NotFound
+from salus.core.errors import NotFound, SalusError
 from salus.core.identifiers import new_id
 from salus.primary.sharing import (
     NAMED,
@@ -31,6 +31,8 @@ from salus.web.portal.words import Category, words
 
 CONSENT = "Consent"
 WHOLE = "whole"
+FIELDS = ("what", "whom", "organisation", "person", "country", "purpose", "starts", "ends")
+"""Of the form of a rule."""
 LOOKED_MAX = 500
 """Accesses that are looked through for names to choose from."""
 Json = Mapping[str, Any]
@@ -39,6 +41,10 @@ Json = Mapping[str, Any]
 
 async def sharing(visit: Visit) -> Response:
     """Show the citizen's rules, and the form of a further one."""
+    return await _page(visit)
+
+
+async def _page(visit: Visit, *, problem: str = "", status: int = 200) -> Response:
     consents = await _consents(visit)
     rules = [
         {"id": each["id"], "said": _in_words(visit, rule_of(each))}
@@ -49,6 +55,9 @@ async def sharing(visit: Visit) -> Response:
     return visit.show(
         "sharing.html",
         visit.say("sharing"),
+        status=status,
+        problem=problem,
+        form={name: visit.form.get(name, "") for name in FIELDS},
         rules=rules,
         whoms=WHOMS,
         purposes=PURPOSES,
@@ -64,7 +73,10 @@ async def sharing(visit: Visit) -> Response:
 async def add_rule(visit: Visit) -> Response:
     """Make a rule, once the citizen has read what it does and what the risk is."""
     rule = _rule_of_form(visit)
-    check_rule(rule, today=visit.services.clock().date())
+    try:
+        check_rule(rule, today=visit.services.clock().date())
+    except SalusError as error:
+        return await _page(visit, problem=error.message, status=error.status)
     if visit.form.get("confirmed") != "yes":
         return visit.show(
             "sharing-risk.html",
