@@ -88,6 +88,7 @@ class Wish(msgspec.Struct, frozen=True):
         patients: only these patients' compartments, None for every one.
         shared: also resources about no patient.
         left_out: types that were asked for, or go without saying, and that the caller may not export.
+        members_left_out: members of the Group, as it names them, that lead to no one Patient here.
     """
 
     request: str
@@ -96,6 +97,7 @@ class Wish(msgspec.Struct, frozen=True):
     patients: tuple[str, ...] | None
     shared: bool
     left_out: tuple[str, ...] = ()
+    members_left_out: tuple[str, ...] = ()
 
 
 class Job(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from salus.trust.gate import Access
 from salus.trust.policy import AccessRequest, decide, narrowed_types, readable_types
 from salus.web.fhir.answer import Answer, http_date, json_answer, plain_json, resource_bytes
 from salus.web.fhir.door import include_merged, pass_gate
+from salus.web.fhir.members import Members
 from salus.web.fhir.request import FhirRequest, first, parse_instant
 from salus.web.problems import issue, outcome
 from salus.web.services import Services
@@ -28,16 +29,19 @@ PAGE_COUNT = 500
 NDJSON = (b"content-type", b"application/fhir+ndjson")
 LEFT_OUT = "urn:salus:export:left-out"
 """Member of the manifest's `extension`: the types that the scopes left out, and why."""
+MEMBERS_LEFT_OUT = "urn:salus:export:members-left-out"
+"""Member of the manifest's `extension`: the Group's members that lead to no one Patient here, and why."""
+MEMBERS_NAMED_MAX = 100
 UNKNOWN_HEADER = "The node exports application/fhir+ndjson only."
 
 
 async def start(
-    services: Services, request: FhirRequest, caller: Caller, *, level: str, patients: tuple[str, ...] | None
+    services: Services, request: FhirRequest, caller: Caller, *, level: str, of: Members | None
 ) -> Answer:
     """Note an export and answer 202 with the address of its status.
 
-    `level` is "system", "Patient" or "Group"; the two latter leave out resources about no patient. `patients`
-    are those of the Group, None for all.
+    `level` is "system", "Patient" or "Group"; the two latter leave out resources about no patient. `of` are
+    the members of the Group, None for all patients.
     """
     if not request.preference.asynchronous:
         raise NotSupported("An export is asynchronous: send Prefer: respond-async.")
@@ -57,9 +61,10 @@ async def start(
     if named and left_out:
         await refuse_types(services, caller, left_out)
     query = f"?{format_pairs(pairs)}" if pairs else ""
-    if patients is not None:
+    patients = None
+    if of is not None:
         known = await merges(services.database, services.clock())
-        patients = tuple(sorted({*patients, *known.beside(patients)}))
+        patients = tuple(sorted({*of.patients, *known.beside(of.patients)}))
     wish = Wish(
         request=f"{services.fhir_base}/{'/'.join(request.segments)}{query}",
         types=types,
@@ -67,6 +72,7 @@ async def start(
         patients=patients,
         shared=level == "system",
         left_out=left_out,
+        members_left_out=() if of is None else of.left_out,
     )
     job = new_id()
     lead = lead_of(caller, types)
@@ -154,10 +160,25 @@ async def look(services: Services, request: FhirRequest, caller: Caller) -> Answ
         ],
         "error": [],
     }
-    if job.wish.left_out:
-        reason = "This access may not export these types; ask for them with a token whose scopes name them."
-        manifest["extension"] = {LEFT_OUT: {"types": job.wish.left_out, "reason": reason}}
+    if told := _left_out(job.wish):
+        manifest["extension"] = told
     return plain_json(200, manifest, [(b"expires", http_date(job.expires_at))])
+
+
+def _left_out(wish: Wish) -> dict[str, object]:
+    """Return what the manifest says of what the export does not hold, by the name of the extension."""
+    told: dict[str, object] = {}
+    if wish.left_out:
+        reason = "This access may not export these types; ask for them with a token whose scopes name them."
+        told[LEFT_OUT] = {"types": wish.left_out, "reason": reason}
+    if wish.members_left_out:
+        reason = (
+            "These members of the Group lead to no one Patient of this node; refer to each as Patient/id, or "
+            "give an identifier that one Patient has."
+        )
+        named = wish.members_left_out[:MEMBERS_NAMED_MAX]
+        told[MEMBERS_LEFT_OUT] = {"members": named, "count": len(wish.members_left_out), "reason": reason}
+    return told
 
 
 def instant(moment: datetime) -> str:

@@ -62,6 +62,22 @@ async def test_validating_takes_parameters_and_names_an_unknown_profile(door):
     assert all(issue["severity"] != "error" for issue in own.json()["issue"])
 
 
+async def test_validating_warns_of_each_profile_that_a_resource_claims_and_nobody_checked(door):
+    base = "http://hl7.org/fhir/StructureDefinition/Patient"
+    claimed = ["http://example.org/one|2.0", "http://example.org/two", base, "http://example.org/two"]
+    answer = await door("POST", "/Patient/$validate", PATIENT | {"meta": {"profile": claimed}})
+    warned = [each for each in answer.json()["issue"] if each["code"] == "not-supported"]
+    assert [(each["severity"], each["expression"]) for each in warned] == [
+        ("warning", ["Patient.meta.profile"])
+    ] * 2
+    assert ["'http://example.org/one|2.0'" in str(warned[0]), "two'" in str(warned[1])] == [True, True]
+    broken = await door("POST", "/Patient/$validate", PATIENT | {"meta": {"profile": 7}})
+    assert "error" in {each["severity"] for each in broken.json()["issue"]}
+    many = [f"http://example.org/{number}" for number in range(40)]
+    answer = await door("POST", "/Patient/$validate", PATIENT | {"meta": {"profile": many}})
+    assert "20 more profiles" in texts(answer)[-1]
+
+
 async def test_validating_a_stored_resource_and_the_modes(door):
     await record(door, notes=0)
     assert (await door("GET", "/Patient/1/$validate")).status_code == 200
@@ -220,6 +236,50 @@ async def test_exports_of_patients_groups_types_and_times(door):
     assert parse_qsl(urlsplit(kick_off).query) == parse_qsl(urlsplit(asked).query)
     assert kick_off.startswith("https://node.test/fhir/Patient/$export?")
     assert await counts("/$export?_since=2999-01-01T00:00:00Z") == {}
+
+
+def group_of(number, *entities):
+    member = [{"entity": entity} for entity in entities]
+    return {"resourceType": "Group", "id": number, "type": "person", "actual": True, "member": member}
+
+
+def numbered(value):
+    return {"identifier": {"system": "urn:numbers", "value": value}}
+
+
+async def test_no_member_of_a_group_is_left_out_without_a_word(door):
+    for number, value in (
+        ("1", "n|1"),
+        ("2", "n2"),
+        ("3", "n3"),
+        ("4", "n4"),
+        ("5", "twice"),
+        ("6", "twice"),
+    ):
+        known = [numbered(value)["identifier"]]
+        person = {"resourceType": "Patient", "id": number, "identifier": known}
+        assert (await door.operator("PUT", f"/Patient/{number}", person)).status_code == 201
+    absolute = {"reference": "https://node.test/fhir/Patient/4"}
+    inner = group_of("inner", {"reference": "Patient/2/_history/1"}, {"reference": "Group/outer"}, absolute)
+    strangers = [numbered("twice"), numbered("nobody"), {"reference": "Group/none"}, {"display": "Ana"}]
+    other = numbered("n3") | {"type": "Practitioner"}
+    outer = group_of("outer", numbered("n|1"), {"reference": "Group/inner"}, other, *strangers)
+    for group in (inner, outer):
+        answer = await door.operator("PUT", f"/Group/{group['id']}", group)
+        assert answer.status_code == 201, answer.text
+    manifest = (await exported(door, "/Group/outer/$export?_type=Patient"))[1]
+    address = manifest["output"][0]["url"].removeprefix("https://node.test/fhir")
+    lines = (await door.operator("GET", address)).text.splitlines()
+    assert sorted(json.loads(line)["id"] for line in lines) == ["1", "2", "4"]
+    told = manifest["extension"]["urn:salus:export:members-left-out"]
+    assert told["members"] == [
+        "Ana",
+        "Group/none",
+        "urn:numbers|n3",
+        "urn:numbers|nobody",
+        "urn:numbers|twice",
+    ]
+    assert (told["count"], "Patient/id" in told["reason"]) == (5, True)
 
 
 @pytest.mark.parametrize(
