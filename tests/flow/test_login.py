@@ -266,6 +266,7 @@ async def test_a_provider_that_is_down_is_said_to_be(node):
         assert page.status_code == 502
         assert "id.example cannot be reached" in page.text
         assert (await browser.get("/login/with/nobody")).status_code == 404
+        assert (await browser.get("/login/link?language=et")).headers["location"] == "/login?language=et"
 
 
 async def test_without_a_number_that_counts_no_name_opens_a_record(node):
@@ -286,6 +287,10 @@ async def test_a_code_of_the_desk_binds_an_account_once(node):
         page = await come_back(node, browser)
         wrong = await browser.post("/login/link", data={"csrf": form_token(page), "code": "2222-3333-4444"})
         assert (wrong.status_code, "This code is not right" in wrong.text) == (403, True)
+        assert 'href="/login/link?language=et"' in wrong.text
+        anew = await browser.get("/login/link?language=et")
+        assert '<html lang="et">' in anew.text
+        assert 'name="code"' in anew.text
         done = await browser.post("/login/link", data={"csrf": form_token(wrong), "code": code.lower()})
         assert done.headers["location"] == "/record?language=en"
         assert session_of(node, browser).patient == "ana"

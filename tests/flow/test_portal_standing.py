@@ -153,6 +153,7 @@ async def test_one_appoints_another_by_a_code_who_acts_and_is_marked_as_acting(c
     made = await ana.post("/acting", code=code, name="Eva, my sister", kind="carer")
     assert "Eva, my sister" in made.text
     held = await eva.get("/acting?language=en")
+    assert "for the record <strong>ana</strong>" in held.text
     number = re.search(r'action="/acting/([a-z0-9]+)/act"', held.text).group(1)
     record = await eva.post(f"/acting/{number}/act")
     assert record.url.path == "/record"

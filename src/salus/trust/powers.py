@@ -180,8 +180,13 @@ async def acting(ward: Ward, caller: Caller, identity: str) -> Caller:
     state = await state_of(ward, found)
     if state is not Relationship.OWN:
         raise AccessRefused(f"This power is not in force ({state.value}); ask at a desk of the node.")
+    return as_proxy(caller, found)
+
+
+def as_proxy(caller: Caller, power: Proxy) -> Caller:
+    """Return the citizen as the proxy whom a power of theirs makes them."""
     return msgspec.structs.replace(
-        caller, role=Role.PROXY, subject=found.holder, patient=found.patient,
+        caller, role=Role.PROXY, subject=power.holder, patient=power.patient,
         purpose=Purpose.PATIENT_REQUEST,
     )  # fmt: skip
 

@@ -35,7 +35,7 @@ def face(services: Services) -> Face:
             page("/login/with/{provider:str}", know(pages.set_out)),
             page("/login/back/{provider:str}", know(pages.back)),
             page("/login/stronger", know(pages.stronger)),
-            page("/login/link", pages.link, (), "POST"),
+            page("/login/link", pages.link, (), "GET", "POST"),
             page("/login/desk", desk, (Role.DESK,), "GET", "POST"),
             page("/login/accounts", pages.account, (Role.CITIZEN,), "GET", "POST"),
             page("/logout", know(pages.logout), tuple(Role), "POST"),

@@ -105,11 +105,17 @@ async def stronger(parties: Parties, visit: Visit) -> Response:
 
 
 async def link(visit: Visit) -> Response:
-    """Bind the account of whoever came unknown: by a code of the desk, or again where they once ended it."""
+    """Bind the account of whoever came unknown: by a code of the desk, or again where they once ended it.
+
+    A GET shows the page again, in another language or after it was loaded anew.
+    """
     stranger = kept(visit, STRANGER, Stranger)
     if stranger is None:
         return RedirectResponse(f"/login?language={visit.language}", 303)
     person, wish = stranger.person, stranger.wish
+    if visit.request.method != "POST":
+        outcome = (await whose_record(visit.services, person)).outcome
+        return stranger_page(visit, person, wish, outcome)
     try:
         if visit.form.get("again") == "yes":
             patient = await _bind_again(visit, stranger)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from starlette.responses import RedirectResponse, Response
 
 from salus.core.access import Caller
-from salus.core.errors import NotFound, SalusError
+from salus.core.errors import AccessRefused, NotFound, SalusError
+from salus.store.proxies import Proxy
 from salus.trust import powers
+from salus.trust.facts import Relationship
 from salus.web.emergency import ward_of
+from salus.web.portal.lookup import person_in_context
 from salus.web.portal.session import log_in
 from salus.web.portal.visit import Visit
 
@@ -24,13 +27,26 @@ async def acting(visit: Visit) -> Response:
             problem, status = error.message, error.status
     ward, own = ward_of(visit.services), visit.caller.patient or ""
     listed = await powers.powers(ward, visit.caller, own)
-    rows = [
-        {"of": each, "state": (await powers.state_of(ward, each)).value, "held": each.holder == own}
-        for each in listed
-    ]
+    rows = [await _row(visit, each, own) for each in listed]
     return visit.show(
         "acting.html", visit.say("acting"), status=status, rows=rows, kinds=KINDS, problem=problem
     )
+
+
+async def _row(visit: Visit, power: Proxy, own: str) -> dict[str, object]:
+    """Return a power and its state; `name` is of whom it is over, while the citizen may act for them."""
+    state, is_held = await powers.state_of(ward_of(visit.services), power), power.holder == own
+    name = await _represented(visit, power) if is_held and state is Relationship.OWN else ""
+    return {"of": power, "state": state.value, "held": is_held, "name": name}
+
+
+async def _represented(visit: Visit, power: Proxy) -> str:
+    """Return the name of whom the power is over, "" where the policy or a deletion keeps it back."""
+    proxy = powers.as_proxy(visit.caller, power)
+    try:
+        return (await person_in_context(visit.services, proxy, power.patient)).name
+    except (AccessRefused, NotFound):
+        return ""
 
 
 async def change_power(visit: Visit) -> Response:
