@@ -96,9 +96,9 @@ def plan(grant: Grant, operation: Operation, current: Any) -> Change:  # Any: an
     # What is hidden is answered as what is not there, whatever else the request says. What a source sends
     # becomes the next version of it, as hidden, whoever brings it.
     if current is not None and current["veiled"] and not operation.received:
-        raise _absent(operation)
+        raise absent(operation)
     if current is None and not _makes(grant, operation):
-        raise _absent(operation)
+        raise absent(operation)
     if operation.if_match is not None and (current is None or current["version"] != operation.if_match):
         raise VersionConflict(
             f"If-Match does not name the current version of {operation.type}/{operation.id}; "
@@ -123,7 +123,8 @@ def _makes(grant: Grant, operation: Operation) -> bool:
     return operation.may_create and grant.patients is None and free
 
 
-def _absent(operation: Operation) -> NotFound:
+def absent(operation: Operation) -> NotFound:
+    """Return the answer to a write of what is not there, or must look as if it were not."""
     advice = "" if operation.row is None else "; a new one is sent by POST, and the node gives it its id"
     return NotFound(f"There is no {operation.type}/{operation.id} that this access may change{advice}.")
 

@@ -42,6 +42,12 @@ SELECT compartment, type, id, version, updated, deleted, others, source, source_
 FROM resource WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
     AND (NOT hidden OR salus_shows(type, id, $3::jsonb))
 """
+_LAST = """
+SELECT compartment, type, id, version, updated, deleted, others, source, source_id, content
+FROM resource_version WHERE type = $1 AND id = $2 AND NOT deleted
+    AND (NOT hidden OR salus_shows(type, id, $3::jsonb))
+ORDER BY version DESC LIMIT 1
+"""
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -262,3 +268,9 @@ async def current_of(here: Here, keys: Sequence[tuple[str, str]]) -> dict[tuple[
         _CURRENT, [key[0] for key in keys], [key[1] for key in keys], asker_of(here.grant)
     )
     return {(row["type"], row["id"]): resources.stored(row) for row in rows}
+
+
+async def last_version_of(here: Here, kind: str, identity: str) -> StoredResource | None:
+    """Return the last version that something deleted had, None where the grant may see none."""
+    row = await here.connection.fetchrow(_LAST, kind, identity, asker_of(here.grant))
+    return None if row is None else resources.stored(row)

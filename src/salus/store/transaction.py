@@ -246,10 +246,18 @@ def row_of(
     """
     named = resource if resource.get("id") == identity else {**resource, "id": identity}
     index = here.database.parameters.indexer(kind, here.rules.search_key)(with_origin(named, origin))
-    patients = here.grant.patients
-    if kind in OWNED and patients is not None and len(patients) == 1 and not index.compartments:
-        index = msgspec.structs.replace(index, compartments=tuple(patients))
+    owner = _owner(here.grant)
+    if kind in OWNED and owner is not None and not index.compartments:
+        index = msgspec.structs.replace(index, compartments=(owner,))
     return make_row(kind, identity, content, index=index, source=origin.source, source_id=origin.source_id)
+
+
+def _owner(grant: Grant) -> str | None:
+    """Return the one patient of a grant, of a citizen's over merged records their own; None for none."""
+    patients = grant.patients or frozenset()
+    if len(patients) == 1:
+        return next(iter(patients))
+    return grant.caller.patient if grant.caller.patient in patients else None
 
 
 async def _befores(here: Here, entries: Sequence[Entry], targets: dict[int, Target]) -> Befores:

@@ -222,6 +222,7 @@ def _is_permitted(caller: Caller, request: AccessRequest, words: frozenset[Circu
     return decision.permitted and decision.patients == request.patients
 
 
+_THE_PERSONS_OWN = frozenset({"Consent", "Subscription"})
 _LOOKING = frozenset({Action.READ, Action.SEARCH, Action.HISTORY, Action.CHANGES, Action.EXPORT})
 Types = frozenset[str] | None
 
@@ -335,7 +336,7 @@ def _permit(rule: Rule, caller: Caller, request: AccessRequest) -> Decision:
 def _outlives_a_consent(request: AccessRequest) -> bool:
     """Return whether what is asked would go on when the person has ended what they allowed the app."""
     return request.action is Action.EXPORT or (
-        request.type == "Subscription" and request.action not in _LOOKING
+        request.type in _THE_PERSONS_OWN and request.action not in _LOOKING
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources as files
 from typing import Any
@@ -13,17 +13,12 @@ import msgspec
 from salus.core.access import Caller
 from salus.core.errors import AccessRefused
 from salus.standards.fhir.bundle import Resource, links
-from salus.standards.fhir.codec.json import parse_json
+from salus.standards.fhir.codec.json import parse_json, write_json_like
 from salus.standards.fhir.codec.splice import replace_meta
-from salus.standards.fhir.labels import PATIENT_ASSERTED, is_asserted
-from salus.standards.fhir.search.references import parse_literal
-from salus.store import resources
-from salus.store.changes import Operation
-from salus.store.conditions import Here, current_of
-from salus.store.rows import Row, StoredResource
-from salus.store.shares import beside
-from salus.web.fhir.identity import check_identity, check_registration
-from salus.web.fhir.provenance import is_lay, own_source, source_of, with_source
+from salus.standards.fhir.labels import PATIENT_ASSERTED, is_asserted, is_label
+from salus.store.rows import StoredResource
+from salus.web.fhir.answer import UNLIMITED
+from salus.web.fhir.provenance import is_lay, own_source, with_source
 
 NOT_MARKED = frozenset({"Subscription"})
 _PATIENT = re.compile(r"(?:^|/)Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]*)?(?:#.*)?$")
@@ -51,14 +46,11 @@ def _table() -> _Table:
     return msgspec.toml.decode(text, type=_Table)
 
 
-RECORDED_BY_OTHERS = (
-    "This entry was recorded by a professional or came from elsewhere, so it is not the patient's to change: "
-    "ask whoever recorded it for a correction, or hide it."
-)
-
-
-def check_authors(caller: Caller, resource: Resource) -> None:
+def check_authors(caller: Caller, resource: Resource, records: frozenset[str] = frozenset()) -> None:
     """Refuse content that a citizen signs with another's name, or that ties another person in.
+
+    `records` are further records of the caller's, merged into their own (`store.merged`). An inactive Consent
+    may be one that somebody else recorded and signed: `own_entries.keep_own` knows which.
 
     Raises:
         AccessRefused: naming the element.
@@ -66,14 +58,30 @@ def check_authors(caller: Caller, resource: Resource) -> None:
     if not is_lay(caller):
         return
     is_patient = resource.get("resourceType") == "Patient"
+    own = records | {caller.patient}
     for link in links({**resource, "link": None} if is_patient else resource):  # `keep_own` judges the link
         named = _PATIENT.search(link)
-        if named is not None and named[1] != caller.patient:
+        if named is not None and named[1] not in own:
             raise AccessRefused("A citizen writes about themselves: refer to no other patient.")
+    if not is_inactive_consent(resource):
+        check_signatures(caller, resource, records)
+
+
+def is_inactive_consent(resource: Resource) -> bool:
+    """Return whether it is a Consent that no longer says anything."""
+    return resource.get("resourceType") == "Consent" and resource.get("status") == "inactive"
+
+
+def check_signatures(caller: Caller, resource: Resource, records: frozenset[str]) -> None:
+    """Refuse content for which another than the citizen vouches.
+
+    Raises:
+        AccessRefused: naming the element.
+    """
     # Whom a Consent permits or denies something vouches for nothing.
     said = {**resource, "provision": None} if resource.get("resourceType") == "Consent" else resource
     for name, party in _vouching(said):
-        if not _is_own(caller, party):
+        if not _is_own(caller, party, records):
             raise AccessRefused(
                 f"{name} must be the patient, by reference and without another's name, or be left out: "
                 "a citizen writes in their own name only."
@@ -109,7 +117,7 @@ def _is_party(name: str, member: Json) -> bool:
     )
 
 
-def _is_own(caller: Caller, party: Json) -> bool:
+def _is_own(caller: Caller, party: Json, records: frozenset[str]) -> bool:
     if isinstance(party, str):
         return party == caller.name
     literal = party.get("reference")
@@ -118,7 +126,8 @@ def _is_own(caller: Caller, party: Json) -> bool:
     if party.get("display", caller.name) != caller.name:
         return False
     kind = party.get("type", "Patient")
-    if literal.partition("/_history/")[0] == f"Patient/{caller.patient}":
+    named, _, identity = literal.partition("/_history/")[0].partition("/")
+    if named == "Patient" and identity in records | {caller.patient}:
         return bool(kind == "Patient")
     # Whose the RelatedPerson is, `keep_own` asks the record.
     return literal.startswith("RelatedPerson/") and party.get("type", "RelatedPerson") == "RelatedPerson"
@@ -130,6 +139,7 @@ def mark(
     """Return what a citizen writes, and its bytes, labelled as asserted by the patient and as theirs.
 
     A Patient is labelled when it is registered; staff take the label away, and no later write brings it back.
+    What others recorded does not become the patient's by what they may do to it (take back a Consent).
     """
     kind = resource.get("resourceType")
     is_new = before is None or before.deleted
@@ -137,59 +147,40 @@ def mark(
         resource, content = with_source(resource, content, own_source(caller))
     if kind in NOT_MARKED or (kind == "Patient" and not is_new) or is_asserted(resource):
         return resource, content
+    if before is not None and not before.deleted and not is_asserted(_content(before)):
+        return resource, content
     meta = resource.get("meta", {})
     meta = {**meta, "security": [*meta.get("security", []), PATIENT_ASSERTED]}
     return {**resource, "meta": meta}, replace_meta(content, meta)
 
 
-async def keep_own(here: Here, operations: Sequence[Operation]) -> None:
-    """Refuse what a citizen writes about another patient, by another's RelatedPerson, or as another system.
+def unmark(resource: Resource, content: bytes, before: StoredResource | None) -> tuple[Resource, bytes]:
+    """Return what a professional makes of an entry, and its bytes: what they change is no patient's any more.
 
-    What others recorded is not theirs to change or delete: they hide it (EHDS 8) or ask for a correction (6).
-
-    Raises:
-        AccessRefused: nothing is written.
+    It loses the label, and no copy of the version before brings it back. A new resource, which a professional
+    may label as what a patient told them, keeps what it says, and so does an entry sent back as it is.
+    A Patient keeps it until staff take it away by itself.
     """
-    named: set[str] = set()
-    changed = [(one.type, one.id) for one in operations if one.kind != "create"]
-    befores = await current_of(here, changed) if changed else {}
-    for one in operations:
-        before = befores.get((one.type, one.id))
-        before = None if before is None or before.deleted else before
-        if one.row is None:
-            if before is not None:
-                await beside(len(before.content), _check_asserted, here, before)
-            continue
-        size = len(one.row.content) + (0 if before is None else len(before.content))
-        await beside(size, _check_kept, here, one.row, before)
-        others = set(one.row.others) - (here.grant.patients or frozenset())
-        if others and one.type != "Patient":
-            raise AccessRefused("A citizen writes about themselves: refer to no other patient.")
-        literals = map(parse_literal, one.row.index.references)
-        named |= {f"RelatedPerson/{found.id}" for found in literals if found.type == "RelatedPerson"}
-    wanted = sorted(named - {f"{one.type}/{one.id}" for one in operations})
-    if wanted and await resources.missing_references(here.grant, here.connection, wanted):
-        raise AccessRefused("A RelatedPerson that is named must be of the patient's own record.")
+    kind = resource.get("resourceType")
+    if before is None or kind in NOT_MARKED or kind == "Patient" or not is_asserted(resource):
+        return resource, content
+    if not before.deleted:
+        old = _content(before)
+        if is_asserted(old) and _said(old) == _said(resource):
+            return resource, content
+    meta = {name: value for name, value in resource["meta"].items() if name != "security"}
+    others = [label for label in resource["meta"]["security"] if not is_label(label)]
+    if others:
+        meta["security"] = others
+    if meta:
+        return {**resource, "meta": meta}, replace_meta(content, meta)
+    resource = {name: value for name, value in resource.items() if name != "meta"}
+    return resource, write_json_like(resource, content)
 
 
-def _check_kept(here: Here, row: Row, before: StoredResource | None) -> None:
-    """Refuse a write that makes a Patient somebody else, or a resource another system's."""
-    if before is None and row.type != "Patient":
-        return
-    after = parse_json(row.content, here.rules.limits)
-    if before is None:
-        check_registration(after)
-        return
-    old = _check_asserted(here, before)
-    if source_of(old, before.source) != source_of(after, row.source):
-        raise AccessRefused("meta.source says where a resource comes from; leave it as it is, or out.")
-    if row.type == "Patient":
-        check_identity(old, after)
+def _content(stored: StoredResource) -> Resource:
+    return parse_json(stored.content, UNLIMITED)
 
 
-def _check_asserted(here: Here, before: StoredResource) -> Resource:
-    """Refuse to change or delete what is no entry of the patient's own; return what it holds."""
-    old = parse_json(before.content, here.rules.limits)
-    if before.type not in NOT_MARKED | {"Patient"} and not is_asserted(old):
-        raise AccessRefused(RECORDED_BY_OTHERS)
-    return old
+def _said(resource: Resource) -> Resource:
+    return {name: value for name, value in resource.items() if name not in ("id", "meta")}

@@ -107,6 +107,7 @@ async def check_entries(services: Services, caller: Caller, writes: list[Entry])
     Raises:
         InvalidResource: with the issues of all entries; the expressions start at the Bundle.
     """
+    records = await writing.merged_records(services, caller)
     prepared: list[Entry] = []
     issues: list[object] = []
     broken = False
@@ -120,7 +121,7 @@ async def check_entries(services: Services, caller: Caller, writes: list[Entry])
         except MalformedContent as error:
             raise InvalidResource(f"{entry.path}: {error.message}") from error
         writing.check_size(entry.content, services.limits)
-        writing.check_authors(caller, resource)
+        writing.check_authors(caller, resource, records)
         for found in await beside(len(entry.content), validate, resource):
             broken = broken or found.severity in ("error", "fatal")
             place = f"{entry.path}.resource"

@@ -20,7 +20,7 @@ async def create(services: Services, request: FhirRequest, caller: Caller) -> An
     writing.check_type(resource, kind)
     writing.check_size(content, services.limits)
     await beside(len(content), writing.check_valid, resource)
-    writing.check_authors(caller, resource)
+    writing.check_authors(caller, resource, await writing.merged_records(services, caller))
     resource, content = subscribing.prepare(services, caller, resource, content)
     identity = new_id()
     entry = writing.single(

@@ -25,7 +25,7 @@ async def update(services: Services, request: FhirRequest, caller: Caller) -> An
     if identity:
         check_id(resource, identity)
     await beside(len(content), writing.check_valid, resource)
-    writing.check_authors(caller, resource)
+    writing.check_authors(caller, resource, await writing.merged_records(services, caller))
     resource, content = subscribing.prepare(services, caller, resource, content)
     entry = writing.single(
         "PUT",

@@ -25,13 +25,14 @@ from salus.store.changes import Operation, Written
 from salus.store.concerned import Touched, concerned
 from salus.store.conditions import Here, Rules
 from salus.store.merged import merges
+from salus.store.rows import StoredResource
 from salus.store.shares import beside
 from salus.store.stored_types import check_stored
 from salus.store.transaction import Done
 from salus.trust.consent.hanging import CONSENT, hang
 from salus.trust.gate import Access
 from salus.trust.policy import AccessRequest, decide
-from salus.web.fhir import authorship, bodies, growing, patching, provenance, subscribing
+from salus.web.fhir import authorship, bodies, growing, own_entries, patching, provenance, subscribing
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.negotiation import body_format
 from salus.web.fhir.request import FhirRequest, read_body
@@ -97,9 +98,16 @@ def check_valid(resource: Resource) -> None:
         raise InvalidResource("The resource breaks the rules of FHIR R4.", issues=tuple(issues))
 
 
-def check_authors(caller: Caller, resource: Resource) -> None:
+def check_authors(caller: Caller, resource: Resource, records: frozenset[str] = frozenset()) -> None:
     """Refuse content that a citizen signs with another's name (`authorship.check_authors`)."""
-    authorship.check_authors(caller, resource)
+    authorship.check_authors(caller, resource, records)
+
+
+async def merged_records(services: Services, caller: Caller) -> frozenset[str]:
+    """Return the records that are a citizen's own beside the one they are known by, none for others."""
+    if not provenance.is_lay(caller) or caller.patient is None:
+        return frozenset()
+    return (await merges(services.database, services.clock())).beside([caller.patient])
 
 
 @cache
@@ -119,12 +127,13 @@ def _rules(
         check_valid,
         patching.apply_patch,
         obey,
+        mark=authorship.unmark,
         recognise=check_match,
     )
 
 
-def rules_of(services: Services, caller: Caller) -> Rules:
-    """Return how this node takes writes of this caller."""
+def rules_of(services: Services, caller: Caller, records: frozenset[str]) -> Rules:
+    """Return how this node takes writes of this caller, whose merged records are these."""
     integrity, country = services.referential_integrity, services.country
     rules = _rules(services.own_bases, services.keys.search, integrity, services.limits, country)
     if caller.node is not None:
@@ -134,10 +143,10 @@ def rules_of(services: Services, caller: Caller) -> Rules:
 
     def check(resource: Resource) -> None:
         check_valid(resource)
-        check_authors(caller, resource)
+        check_authors(caller, resource, records)
 
     async def obey(here: Here, operations: list[Operation]) -> list[Operation]:
-        await authorship.keep_own(here, operations)
+        await own_entries.keep_own(here, operations)
         return operations if rules.obey is None else await rules.obey(here, operations)
 
     return msgspec.structs.replace(rules, check=check, obey=obey, mark=partial(authorship.mark, caller))
@@ -151,7 +160,11 @@ def _rules_of_node(rules: Rules, caller: Caller) -> Rules:
             raise AccessRefused(PUBLISHES)
         return operations if rules.obey is None else await rules.obey(here, operations)
 
-    return msgspec.structs.replace(rules, obey=obey, mark=partial(provenance.mark_node, caller))
+    def mark(resource: Resource, content: bytes, before: StoredResource | None) -> tuple[Resource, bytes]:
+        resource, content = authorship.unmark(resource, content, before)
+        return provenance.mark_node(caller, resource, content, before)
+
+    return msgspec.structs.replace(rules, obey=obey, mark=mark)
 
 
 def demands(entries: Sequence[Entry]) -> list[AccessRequest]:
@@ -203,7 +216,9 @@ async def write(
     )
     async with passage as access:
         kinds = {demand.type for demand in wanted}
-        rules = rules_of(services, caller)
+        records = await merged_records(services, caller)
+        access.include(records)
+        rules = rules_of(services, caller, records)
         rules = msgspec.structs.replace(rules, after=partial(keep_beside, services, kinds))
         if "MedicationDispense" in kinds:  # the prescription may be in another record of the same person
             known = await merges(services.database, services.clock())
