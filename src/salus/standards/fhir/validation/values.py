@@ -124,7 +124,8 @@ def _explain_one(value: Value, found: Any, where: Where, run: Findings) -> None:
         run.error("structure", "null-value", where, message)
     elif not isinstance(found, primitive.json) or (type(found) is bool and primitive.json is not bool):
         message = (
-            f"A {value.type} is expected here, not {_shown(found)}; write {primitive.form}{_quotes(found)}."
+            f"{_article(value.type)} {value.type} is expected here, not {_shown(found, primitive)}; "
+            f"write {primitive.form}{_quotes(found, primitive)}."
         )
         run.error("structure", "wrong-type", where, message)
     elif found == "":
@@ -139,17 +140,24 @@ def _explain_one(value: Value, found: Any, where: Where, run: Findings) -> None:
         run.error("value", f"format-{value.type}", where, message)
 
 
-def _shown(found: Any) -> str:  # Any: whatever was sent
+def _article(type_name: str) -> str:
+    return "An" if type_name.startswith(("i", "o", "uns")) else "A"
+
+
+def _shown(found: Any, primitive: Primitive) -> str:  # Any: whatever was sent
     """Return a value of the wrong type as a message names it; XML has no types, so text is only quoted."""
     if isinstance(found, str):
         return quote(found)
     names = {dict: "an object", list: "an array", bool: "true or false", type(None): "null"}
-    return names.get(type(found), "a number")
+    number = "a number with a decimal point or an exponent" if primitive.json is int else "a number"
+    return names.get(type(found), number)
 
 
-def _quotes(found: Any) -> str:  # Any: whatever was sent
-    """Return what is to be done with quotes, which JSON only has."""
-    return ", in JSON without quotes" if isinstance(found, str) else ", in quotes"
+def _quotes(found: Any, primitive: Primitive) -> str:  # Any: whatever was sent
+    """Return what is to be done with quotes, which JSON only has: text is in quotes, nothing else is."""
+    if primitive.json is str:
+        return ", in quotes"
+    return ", in JSON without quotes" if isinstance(found, str) else ""
 
 
 def sibling_rule(key: str, value: Value, check_element: Check) -> Rule:

@@ -22,6 +22,8 @@ from salus.web.services import Services
 
 MODES = ("create", "update", "delete", "profile")
 BASE = "http://hl7.org/fhir/StructureDefinition/"
+UNCHECKED = "the resource was checked against FHIR R4 only."
+CLAIMS_MAX = 20
 Issues = list[dict[str, Any]]  # FHIR content is open JSON
 
 
@@ -45,6 +47,7 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
     expected = identity if mode == "update" else ""
     found = await beside(len(content), check, resource, kind, expected, mode)
     found += check_profiles(profiles, str(resource.get("resourceType", "")))
+    found += warn_of_claims(resource, asked=profiles)
     if not found:
         found = [
             issue("information", "informational", "No issues were found: the resource is valid FHIR R4.")
@@ -126,10 +129,36 @@ def check_profiles(profiles: list[str], kind: str) -> Issues:
         if name.removeprefix(BASE) in resource_types():
             found.append(issue("error", "invalid", f"The profile is not one of {kind}."))
             continue
-        shown = profile[:80].replace("<", "")
-        text = f"The profile '{shown}' is not known here: the resource was checked against FHIR R4 only."
+        text = f"The profile '{_shown(profile)}' is not known here: {UNCHECKED}"
         found.append(issue("error", "not-supported", text))
     return found
+
+
+def warn_of_claims(resource: Resource, *, asked: list[str]) -> Issues:
+    """Return a warning for each profile that a resource claims and that this node does not check.
+
+    Without it "no errors" reads as if the resource conformed. Those `asked` for have an error already.
+    """
+    meta, kind = resource.get("meta"), resource.get("resourceType")
+    claimed = meta.get("profile") if isinstance(meta, dict) else None
+    texts = [each for each in claimed if isinstance(each, str)] if isinstance(claimed, list) else []
+    unknown = [
+        each
+        for each in dict.fromkeys(texts)
+        if each.partition("|")[0] != f"{BASE}{kind}" and each not in asked
+    ]
+    sentences = [
+        f"The resource says that it conforms to '{_shown(each)}', which is not known here: {UNCHECKED}"
+        for each in unknown[:CLAIMS_MAX]
+    ]
+    if (left := len(unknown) - CLAIMS_MAX) > 0:
+        sentences.append(f"It names {left} more profiles that are not known here.")
+    place = f"{kind}.meta.profile"
+    return [issue("warning", "not-supported", each, expression=place) for each in sentences]
+
+
+def _shown(profile: str) -> str:
+    return profile[:80].replace("<", "")
 
 
 OPERATION = Operation(

@@ -3,6 +3,7 @@
 import gzip
 import json
 import tarfile
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -396,6 +397,24 @@ def test_advice_holds_for_xml_as_for_json():
     assert issue.message == "A decimal is expected here, not 'viel'; write a number, in JSON without quotes."
     issue = validate(patient(gender=1))[0]
     assert issue.message.endswith("write a code without blanks at its ends or two in a row, in quotes.")
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (1.0, "An integer is expected here, not a number with a decimal point or an exponent; write a whole"),
+        (
+            Decimal("1.0"),
+            "An integer is expected here, not a number with a decimal point or an exponent; write",
+        ),
+        ({}, "An integer is expected here, not an object; write a whole number"),
+        ("1", "An integer is expected here, not '1'; write a whole number"),
+    ],
+)
+def test_a_number_is_never_advised_to_be_put_in_quotes(number, message):
+    issue = validate(patient(multipleBirthInteger=number))[0]
+    assert issue.message.startswith(message)
+    assert "in quotes" not in issue.message
 
 
 def test_no_message_shows_the_tracing_of_a_rule():
