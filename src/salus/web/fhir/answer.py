@@ -79,11 +79,18 @@ def resource_bytes(resource: StoredResource) -> bytes:
 
 def _without_secrets(content: bytes) -> bytes:
     subscription = parse_json(content, UNLIMITED) if content else {}
+    if "header" not in subscription.get("channel", {}):
+        return content
+    return write_json(withheld(subscription))
+
+
+def withheld(subscription: dict[str, Any]) -> dict[str, Any]:  # Any: FHIR content is open JSON
+    """Return a Subscription with the headers of its channel named, without their values."""
     channel = subscription.get("channel", {})
     if "header" not in channel:
-        return content
+        return subscription
     lines = [f"{str(line).partition(':')[0]}: {WITHHELD}" for line in channel["header"]]
-    return write_json({**subscription, "channel": {**channel, "header": lines}})
+    return {**subscription, "channel": {**channel, "header": lines}}
 
 
 def original_id(resource: StoredResource) -> str | None:

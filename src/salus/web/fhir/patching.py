@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import defaultdict
 
 from salus.core.errors import MalformedContent, TooLarge, UnsupportedMedia
 from salus.core.limits import Limits
@@ -11,6 +12,7 @@ from salus.standards.fhir.bundle import Entry, Resource
 from salus.standards.fhir.codec.json import parse_json_value
 from salus.standards.fhir.patch.fhirpath_patch import fhirpath_patch
 from salus.standards.fhir.patch.json_patch import json_patch
+from salus.web.fhir.answer import withheld
 
 JSON_PATCH = "application/json-patch+json"
 OPERATIONS_MAX = 1_000
@@ -29,10 +31,35 @@ def check_count(body: bytes) -> None:
 def apply_patch(resource: Resource, entry: Entry) -> Resource:
     """Return the resource with the patch of an entry applied.
 
+    A Subscription is patched as its sender may read it: the values of its headers are put back afterwards.
+
     Raises:
         UnsupportedMedia: the document is no patch that the node knows.
         SalusError: the patch does not fit; the message does not quote the resource.
     """
+    if resource.get("resourceType") != "Subscription":
+        return _patched(resource, entry)
+    return with_kept_headers(resource, _patched(withheld(resource), entry))
+
+
+def with_kept_headers(before: Resource, after: Resource) -> Resource:
+    """Return a Subscription in which the headers that a patch left as they are shown have their values again.
+
+    Of several of one name the first shown takes the first value, and so on.
+    """
+    channel = after.get("channel")
+    lines = channel.get("header") if isinstance(channel, dict) else None
+    if not isinstance(channel, dict) or not isinstance(lines, list):
+        return after
+    kept: defaultdict[str, list[str]] = defaultdict(list)
+    shown = withheld(before).get("channel", {}).get("header", ())
+    for name, line in zip(shown, before.get("channel", {}).get("header", ()), strict=True):
+        kept[name].append(line)
+    header = [kept[line].pop(0) if isinstance(line, str) and kept.get(line) else line for line in lines]
+    return {**after, "channel": {**channel, "header": header}}
+
+
+def _patched(resource: Resource, entry: Entry) -> Resource:
     document = entry.resource or {}
     kind = document.get("resourceType")
     if kind == "Parameters":

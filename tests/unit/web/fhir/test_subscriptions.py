@@ -478,3 +478,18 @@ async def test_a_client_that_was_switched_off_is_told_nothing_more(listening, da
     assert len(endpoint.got) == 1
     stored = (await door.operator("GET", f"/Subscription/{made.json()['id']}")).json()
     assert (stored["status"], "switched off" in stored["error"]) == ("error", True)
+
+
+async def test_a_patch_by_an_operator_copies_no_kept_header_out(listening):
+    door, *_ = listening
+    await door.operator("PUT", "/Patient/a", {"resourceType": "Patient", "id": "a"})
+    sent = subscription(payload="application/fhir+json", header=["Authorization: Bearer SECRET"])
+    made = await door.citizen("POST", "/Subscription", sent, patient="a")
+    path = f"/Subscription/{made.json()['id']}"
+    copy = [{"op": "copy", "from": "/channel/header/0", "path": "/reason"}]
+    headers = {"content-type": "application/json-patch+json"}
+    told = await door.operator("PATCH", path, copy, headers=headers)
+    assert told.status_code == 200, told.text
+    assert told.json()["reason"] == "Authorization: (kept by the node)"
+    history = await door.operator("GET", f"{path}/_history")
+    assert "SECRET" not in told.text + history.text
