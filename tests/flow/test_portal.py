@@ -155,8 +155,12 @@ async def test_an_entry_is_shown_with_a_proof_that_holds(citizen):
     else:
         pytest.fail(f"no access of {LOOKS_MAX} looks was signed: the sequencer of the node stands still")
     link = re.search(r'href="(/accesses/\d+)[?]language=en"', page.text).group(1)
-    proof = await citizen.get(link)
+    proof = await citizen.get(f"{link}?language=en")
     assert '<span class="word good">Yes.</span>' in proof.text
+    french = await citizen.get(f"{link}?language=fr")
+    assert '<span class="word good">Oui.</span>' in french.text
+    assert "a consulté" in french.text or "s&#39;est connecté" in french.text or "a lu" in french.text
+    assert '<main id="content" tabindex="-1" lang="fr">' in french.text
     other = link.replace("/accesses/", "/accesses/9")
     assert (await citizen.get(other)).status_code == 404
 

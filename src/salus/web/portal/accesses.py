@@ -77,7 +77,7 @@ async def proof(visit: Visit) -> Response:
         "index": index,
         "size": checkpoint.size,
         "holds": holds,
-        "sentence": _said(access),
+        "said": _said(access, visit.language),
         "entry": access.entry.decode(),
         "link": access.link,
         "leaf_hash": digest.hex(),
@@ -85,24 +85,27 @@ async def proof(visit: Visit) -> Response:
         "path": [base64.b64encode(each).decode() for each in access.hashes],
         "note": found.note,
     }
-    return visit.show("proof.html", "Is this entry genuine?", proof=shown)
+    return visit.show("proof.html", visit.say("proof-title", n=index), proof=shown)
 
 
-def _said(access: ProvedAccess) -> str:
+def _said(access: ProvedAccess, language: str) -> str:
     if access.withheld_until is not None:
-        return _withheld(access.withheld_until, ENGLISH)
-    return sentence(decode_entry(access.entry))
+        return _withheld(access.withheld_until, language)
+    return in_words(decode_entry(access.entry), language)
 
 
-def sentence(leaf: Leaf) -> str:
-    """Return a leaf as a sentence a person can read."""
-    where = f" ({leaf.organisation})" if leaf.organisation else ""
-    abroad = f", from node {leaf.node}," if leaf.node else ""
-    did = deed(leaf, ENGLISH)
-    if leaf.outcome.value != "served":
-        did = f"tried to do this, but was {_word('outcome', leaf.outcome.value, ENGLISH)}: {did}"
-    why = _word("for", leaf.purpose, ENGLISH)
-    return f"{leaf.name}{where}{abroad} {did} on {moment(leaf.at)}, {why}."
+def in_words(leaf: Leaf, language: str) -> str:
+    """Return what a leaf says, part by part: when, who, what they did, what for, with which outcome."""
+    place = ", ".join(part for part in (leaf.organisation, leaf.node) if part)
+    return " · ".join(
+        (
+            moment(leaf.at, language),
+            f"{leaf.name} ({place})" if place else leaf.name,
+            deed(leaf, language),
+            _word("for", leaf.purpose, language),
+            _word("outcome", leaf.outcome.value, language),
+        )
+    )
 
 
 def deed(leaf: Leaf, language: str) -> str:
