@@ -34,6 +34,7 @@ async def test_who_logs_in_by_a_password_is_asked_for_more_and_may_then_come_in(
         link = re.search(r'href="(/login/with/test[^"]+)"', weak.text).group(1).replace("&amp;", "&")
         asked = await client.get(link)
         assert asked.url.path == "/provider/authorize"
+        assert '<html lang="en">' in asked.text
         assert 'value="low"' not in asked.text
         request = re.search(r'name="request" value="([^"]+)"', asked.text).group(1).replace("&amp;", "&")
         form |= {"csrf": form_token(asked), "request": request, "assurance": "high", "language": "en"}

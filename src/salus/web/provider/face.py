@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from urllib.parse import parse_qsl, urlencode
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, Router
@@ -21,6 +22,7 @@ from salus.web.portal.face import page_route
 from salus.web.portal.personas import personas
 from salus.web.portal.session import open_sessions
 from salus.web.portal.visit import Visit, read_form
+from salus.web.portal.words import LANGUAGES
 from salus.web.provider.people import Unknown, claims_of
 from salus.web.provider.terms import CLIENT_ID, ID, LEVEL, PREFIX, WORK, read_hint
 from salus.web.provider.tokens import Asked, Issuer, open_issuer
@@ -103,7 +105,7 @@ async def _authorize(issuer: Issuer, visit: Visit) -> Response:
     """Log the expected test person in, or ask which one it is."""
     query = visit.form.get("request") or visit.request.url.query
     asked = read_request(query, visit.services)
-    form = visit.form
+    form, visit = visit.form, _as_asked(visit)
     if form:
         person = form.get("persona", ""), _level(form.get("assurance", "")), form.get("identifier", "")
     else:
@@ -118,6 +120,15 @@ async def _authorize(issuer: Issuer, visit: Visit) -> Response:
         return _choose(visit, query, asked, problem=problem, status=error.status)
     answer = {"code": issuer.code(asked, claims), "state": asked.state, "iss": issuer.name}
     return RedirectResponse(f"{asked.redirect_uri}?{urlencode(answer)}", 303)
+
+
+def _as_asked(visit: Visit) -> Visit:
+    """Return the visit in the language that the request asks for: `ui_locales` of OpenID Connect Core 3.1.2.1."""
+    wanted = visit.request.query_params.get("ui_locales", "").split()
+    known = next((each for each in wanted if each in LANGUAGES), "")
+    if not known or visit.form:
+        return visit
+    return msgspec.structs.replace(visit, form={"language": known})
 
 
 def read_request(query: str, services: Services) -> Asked:
