@@ -17,10 +17,12 @@ import pytest
 from rich.console import Console
 from tests.attack.secrets_told import secrets_told
 
+from salus.cli.demo import say_begun
 from salus.cli.story.account import Account, NodeAccount, Step
 from salus.cli.story.beginning import enough
 from salus.cli.story.home import may_be_told_of
 from salus.cli.story.report import print_account, print_logins
+from salus.cli.story.rights import agreeing
 from salus.cli.story.stage import Wishes
 from salus.cli.token import make_token
 from salus.core.access import Role
@@ -242,6 +244,26 @@ def test_addresses_are_whole_when_piped_and_stopped_nodes_are_not_said_to_answer
             assert f"{node.base_url}/fhir " in written.getvalue()
         assert step.read_again[0] in written.getvalue()
         assert (f"serve --data {node.data}" in written.getvalue()) is not running
+
+
+@pytest.mark.parametrize(("is_terminal", "said"), [(False, "... step 2 of"), (True, "")])
+def test_the_beginning_of_a_step_is_said_where_no_bar_shows_it(is_terminal, said):
+    written = io.StringIO()
+    say_begun(Console(file=written, force_terminal=is_terminal), 2, "She [looks]")
+    assert said in written.getvalue()
+    assert ("She [looks]" in written.getvalue()) is not is_terminal
+
+
+@pytest.mark.parametrize(
+    ("compared", "told"),
+    [
+        ([], "none was compared yet"),
+        ([{"node": "ee", "both_say_the_same": False}], "none does"),
+        ([{"node": "ee", "both_say_the_same": True}, {"node": "fr", "both_say_the_same": False}], ["ee"]),
+    ],
+)
+def test_nodes_that_were_not_compared_are_not_said_to_agree(compared, told):
+    assert agreeing(compared) == told
 
 
 def test_a_killed_demonstration_leaves_no_process_behind(tmp_path):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -70,10 +71,10 @@ async def _run(folder: Path, wishes: Wishes, *, as_json: bool, wait: bool) -> in
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop)
-    console = Console(stderr=as_json)
+    console, begun = Console(stderr=as_json), list[str]()
     try:
         async with open_stage(folder, wishes) as stage:
-            account = await _play(stage, console)
+            account = await _play(stage, console, begun)
             if as_json:
                 sys.stdout.write(msgspec.json.format(msgspec.json.encode(account)).decode() + "\n")
                 sys.stdout.flush()
@@ -87,12 +88,23 @@ async def _run(folder: Path, wishes: Wishes, *, as_json: bool, wait: bool) -> in
     except asyncio.CancelledError:
         if not stopped.is_set():
             raise
-        console.print("Stopped before the story was over.")
+        console.print(f"Stopped before the story was over{_at(begun)}.")
         return 130
 
 
-async def _play(stage: Stage, console: Console) -> Account:
-    """Play every scene with visible progress and return the account."""
+def _at(begun: list[str]) -> str:
+    return f", in step {len(begun)} of {len(SCENES)}: {begun[-1]}" if begun else ""
+
+
+def say_begun(console: Console, number: int, title: str) -> None:
+    """Say which step begins where no bar shows it: output that goes to a file is not silent for minutes."""
+    if not console.is_terminal:
+        console.print(f"... step {number} of {len(SCENES)}: {escape(title)}", soft_wrap=True)
+        console.file.flush()
+
+
+async def _play(stage: Stage, console: Console, begun: list[str]) -> Account:
+    """Play every scene with visible progress and return the account; `begun` gets each title as it begins."""
     started = time.perf_counter()
     columns = (
         SpinnerColumn(),
@@ -109,7 +121,9 @@ async def _play(stage: Stage, console: Console) -> Account:
             print_step(progress.console, step)
 
         def begin(title: str) -> None:
+            begun.append(title)
             progress.update(bar, description=title)
+            say_begun(progress.console, len(begun), title)
 
         steps = await tell(SCENES, stage, hear, begin)
     return Account(

@@ -75,9 +75,7 @@ async def verify_accesses(stage: Stage, seen: Seen) -> None:
         expect(holds, f"entry {index} is not proved to be in the log")
     expect("persons" in report, "her report does not show that it is complete")
     seen.figures["witnesses"] = _witnesses(report["checkpoint"])
-    seen.figures["nodes that say the same"] = [
-        each["node"] for each in report["abroad"] if each["both_say_the_same"]
-    ]
+    seen.figures["nodes that say the same"] = agreeing(report["abroad"])
     seen.read_again.append(_curl_citizen(stage, "/ledger/report"))
     seen.figures["entries proved"] = len(accesses)
     seen.figures["checkpoint size"] = checkpoint.size
@@ -85,6 +83,13 @@ async def verify_accesses(stage: Stage, seen: Seen) -> None:
     if "first_checkpoint" in stage.facts:
         seen.figures["log only grew since size"] = await _grew(stage, log, checkpoint)
     seen.read_again.append(f"curl {stage.url('PT')}/ledger/checkpoint")
+
+
+def agreeing(compared: list[Answer]) -> list[str] | str:
+    """Return the nodes that say the same of her accesses, or in words that there is none yet."""
+    if not compared:
+        return "none was compared yet"
+    return [each["node"] for each in compared if each["both_say_the_same"]] or "none does"
 
 
 def _witnesses(note: str) -> list[str]:

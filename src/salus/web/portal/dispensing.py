@@ -122,7 +122,7 @@ def read_quantity(written: str, most: Decimal | None, language: str) -> Decimal 
         return most
     mark = say("decimal-mark", language).text
     number = re.fullmatch(rf"(\d{{1,12}})(?:{re.escape(mark)}(\d{{1,12}}))?", written.strip(), re.ASCII)
-    amount = Decimal(f"{number[1]}.{number[2] or 0}") if number else Decimal(0)
+    amount = Decimal(".".join(filter(None, number.groups()))) if number else Decimal(0)
     if not 0 < amount <= most:
         limit = f"{most.normalize():f}".replace(".", mark)
         raise InvalidSearch(

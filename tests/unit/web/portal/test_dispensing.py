@@ -25,6 +25,11 @@ def test_the_decimal_mark_is_that_of_the_language(written, language, amount):
     assert read_quantity(written, MOST, language) == Decimal(amount)
 
 
+@pytest.mark.parametrize(("written", "amount"), [("20", "20"), ("007", "7"), ("1.50", "1.50"), ("", "2000")])
+def test_an_amount_keeps_the_digits_that_were_written(written, amount):
+    assert str(read_quantity(written, MOST, "en")) == amount
+
+
 @pytest.mark.parametrize(
     ("written", "language"),
     [("1.500", "pt"), ("1.5", "fr"), ("1,500", "en"), ("2001", "en"), ("0", "en"), ("-1", "en"),
