@@ -25,6 +25,7 @@ from salus.intake.description import complete
 from salus.intake.formats.format import Unit
 from salus.intake.prepare import Prepared, Received, Setting, describe, prepare_rows
 from salus.intake.publication import published_ids
+from salus.intake.replacement import links_of, rows_elsewhere
 from salus.intake.succession import STAY, Arrival, arrive, outdated_row
 from salus.store import documents, ledger, resources
 from salus.store.changes import Operation
@@ -95,6 +96,7 @@ async def receive_document(
     Raises:
         InvalidResource: the document or its DocumentReference is not valid; `issues` says why.
         AccessRefused: a grant for one patient does not reach the subject, or the document to be replaced.
+        Conflict: it contradicts what was published before, or replaces a document of another person.
         UnsupportedMedia: it is no FHIR document and is not described.
     """
     async with database.system() as connection:
@@ -115,8 +117,13 @@ async def receive_document(
         await database.parameters.hold(connection)
         if database.parameters.added != added:
             raise Conflict("The node's search parameters have just changed; send the document again.")
+        elsewhere = None
+        if is_published:
+            wanted, record = links_of(kept.described), kept.document.patient
+            elsewhere = await rows_elsewhere(grant, database, connection, wanted, record)
+        arrival = await arrive(grant, connection, kept, is_published=is_published, elsewhere=elsewhere)
         return await _store(
-            grant, connection, kept, rows, is_published=is_published, default_denies=default_denies
+            grant, connection, kept, rows, arrival, is_published=is_published, default_denies=default_denies
         )
 
     return await resources.transact(grant, database, store)
@@ -207,11 +214,11 @@ async def _store(
     connection: Connection,
     received: Received,
     rows: Sequence[Row],
+    arrival: Arrival,
     *,
     is_published: bool,
     default_denies: bool,
 ) -> ReceivedDocument:
-    arrival = await arrive(grant, connection, received, is_published=is_published)
     document = received.document
     if arrival.kept is not None:
         what = f"DocumentReference/{arrival.kept.reference}"

@@ -9,7 +9,7 @@ that arrives later counts: nobody else's word stands ready against a document th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ from salus.intake.description import replaced_by
 from salus.intake.prepare import FHIR_JSON, FHIR_XML, Received
 from salus.intake.publication import published_before
 from salus.standards.fhir.codec.json import parse_json, write_json
-from salus.standards.fhir.search.extract import compile_indexer
+from salus.standards.fhir.search.extract import Indexer, compile_indexer
 from salus.standards.fhir.search.values import date_interval
 from salus.store import documents, resources
 from salus.store.asker import asker_of
@@ -37,7 +37,7 @@ STAY = frozenset(
 )
 """Types that are not said by a document but only named in it."""
 
-_DESCRIBED = """
+DESCRIBED = """
 SELECT type, id, content, source, source_id, updated,
     NOT hidden OR salus_shows(type, id, $2::jsonb) AS shown
 FROM resource
@@ -91,12 +91,18 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 async def arrive(
-    grant: Grant, connection: Connection, received: Received, *, is_published: bool = False
+    grant: Grant,
+    connection: Connection,
+    received: Received,
+    *,
+    is_published: bool = False,
+    elsewhere: Mapping[str, Any] | None = None,  # Any: asyncpg records
 ) -> Arrival:
     """Return what a document meets; until the transaction ends no other of its patient arrives.
 
     A document deleted here stays deleted when its source sends it again in a file. Publishing
-    (`is_published`) is an act of its author, who may publish anew what was deleted.
+    (`is_published`) is an act of its author, who may publish anew what was deleted. `elsewhere` are rows,
+    by id, of DocumentReferences outside its patient's record that it may replace (`intake.replacement`).
 
     Raises:
         AccessRefused: a grant for one patient replaces a document of another source.
@@ -108,7 +114,7 @@ async def arrive(
     same = [one for one in kept if one.id == received.document.id]
     if same and not is_published:
         return Arrival(kept=same[0])
-    rows = {row["id"]: row for row in await connection.fetch(_DESCRIBED, patient, asker_of(grant))}
+    rows = {row["id"]: row for row in await connection.fetch(DESCRIBED, patient, asker_of(grant))}
     if is_published:
         shown = {name: row for name, row in rows.items() if row["shown"]}
         again = _published_before(kept, shown, received)
@@ -116,26 +122,36 @@ async def arrive(
             again = same[0]  # the citizen hides it (EHDS 8)
         if again is not None:
             return Arrival(kept=again)
-    others = _standings([one for one in kept if one not in same], rows)
+    if elsewhere:
+        rows |= elsewhere
+        kept += (await documents.described_by(connection, list(elsewhere))).values()
+    others = standings([one for one in kept if one not in same], rows)
     own = _standing_of(received)
-    outdated = any(one.source == own.source and _succeeds(one, own, arrived=True) for one in others)
-    replaced = [one for one in others if one.status == "current" and _succeeds(own, one)]
+    outdated = any(one.source == own.source and succeeds(one, own, arrived=True) for one in others)
+    replaced = [one for one in others if one.status == "current" and succeeds(own, one)]
     for one in replaced:
         if grant.patients is not None and one.source != own.source:
             raise AccessRefused(
                 f"DocumentReference/{one.reference} came from elsewhere: only its source may replace it."
             )
-    changes = [_superseded(rows[one.reference], one, received) for one in replaced]
+    index = compile_indexer("DocumentReference", received.key, registry_of(received.added.rows))
+    changes = [superseded(rows[one.reference], one, index) for one in replaced]
     still = [one for one in others if one.status == "current" and one not in replaced]
     said = () if outdated else own.extracted
-    gone = _only_said_by(replaced, {*said, *(name for one in still for name in one.extracted)})
-    if gone and own.status != "entered-in-error":
-        columns = [[name.split("/")[part] for name in gone] for part in (0, 1)]
-        edited = {row[0] for row in await connection.fetch(_EDITED, *columns)}
-        gone = [name for name in gone if name not in edited]
-    pairs = [name.partition("/") for name in gone]
-    changes += [Operation("delete", kind, own_id, received=True) for kind, _, own_id in pairs]
+    gone = only_said_by(replaced, {*said, *(name for one in still for name in one.extracted)})
+    changes += await retractions(connection, gone, spares_edited=own.status != "entered-in-error")
     return Arrival(None, outdated, tuple(changes), tuple(one.reference for one in replaced))
+
+
+async def retractions(
+    connection: Connection, names: Sequence[str], *, spares_edited: bool
+) -> list[Operation]:
+    """Return the deletions of what documents said ("Type/id"); what was edited here may be spared."""
+    pairs = [(kind, own_id) for kind, _, own_id in (name.partition("/") for name in names)]
+    if pairs and spares_edited:
+        edited = {row[0] for row in await connection.fetch(_EDITED, *map(list, zip(*pairs, strict=True)))}
+        pairs = [pair for pair in pairs if "/".join(pair) not in edited]
+    return [Operation("delete", kind, own_id, received=True) for kind, own_id in pairs]
 
 
 def _published_before(
@@ -162,7 +178,7 @@ def outdated_row(received: Received) -> Row:
     )  # fmt: skip
 
 
-def _standings(kept: Sequence[Document], rows: dict[str, Any]) -> list[Standing]:  # Any: records
+def standings(kept: Sequence[Document], rows: dict[str, Any]) -> list[Standing]:  # Any: records
     """Return the patient's documents, those of which only a DocumentReference is here too."""
     documents_by = {one.reference: one for one in kept}
     found = []
@@ -183,9 +199,9 @@ def _standing_of(received: Received) -> Standing:
     return Standing(one.reference, one.source, received.described, _is_fhir(one.media_type), one.extracted)
 
 
-def _superseded(row: Any, one: Standing, received: Received) -> Operation:  # Any: an asyncpg record
+def superseded(row: Any, one: Standing, index: Indexer) -> Operation:  # Any: an asyncpg record
+    """Return what makes the DocumentReference of a row, which stands so, superseded."""
     content = write_json({**one.described, "status": "superseded"})
-    index = compile_indexer("DocumentReference", received.key, registry_of(received.added.rows))
     read = resource_of({**dict(row), "content": content})
     changed = make_row(
         "DocumentReference", row["id"], content,
@@ -194,7 +210,7 @@ def _superseded(row: Any, one: Standing, received: Received) -> Operation:  # An
     return Operation("update", changed.type, changed.id, changed, received=True)
 
 
-def _succeeds(later: Standing, earlier: Standing, *, arrived: bool = False) -> bool:
+def succeeds(later: Standing, earlier: Standing, *, arrived: bool = False) -> bool:
     """Return whether one succeeds the other; `arrived`: the later one was here first."""
     newer, older = _moment(later.described), _moment(earlier.described)
     if _replaces(later, earlier):
@@ -207,6 +223,9 @@ def _succeeds(later: Standing, earlier: Standing, *, arrived: bool = False) -> b
 
 
 def _replaces(later: Standing, earlier: Standing) -> bool:
+    """Return whether one says that it replaces the other; what is itself in error replaces nothing."""
+    if later.status == "entered-in-error":
+        return False
     return any(_is_target(target, earlier) for target in replaced_by(later.described))
 
 
@@ -230,7 +249,7 @@ def _start(text: object) -> float:
 
 
 def _is_target(target: dict[str, Any], one: Standing) -> bool:  # Any: FHIR JSON
-    link = target.get("reference")
+    link = str(target.get("reference", "")).partition("/_history/")[0]
     if link == f"DocumentReference/{one.reference}" or link in one.extracted:
         return True
     wanted = target.get("identifier")
@@ -241,7 +260,7 @@ def _is_target(target: dict[str, Any], one: Standing) -> bool:  # Any: FHIR JSON
     return any(isinstance(each, dict) and (each.get("system"), each.get("value")) == key for each in own)
 
 
-def _only_said_by(replaced: Sequence[Standing], said: set[str]) -> list[str]:
+def only_said_by(replaced: Sequence[Standing], said: set[str]) -> list[str]:
     """Return what was extracted from these documents and is said by no current one."""
     names = {name for one in replaced for name in one.extracted} - said
     return [name for name in sorted(names) if name.partition("/")[0] not in STAY]

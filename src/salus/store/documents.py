@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,17 +19,18 @@ INSERT INTO document (patient, id, reference, media_type, digest, received_at, s
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (patient, id) DO NOTHING
 """
 _COLUMNS = "patient, id, reference, media_type, digest, received_at, source, extracted"
-# With its DocumentReference a document is deleted: its bytes stay, like every version, and nobody gets them.
-# What the citizen hides is there for those only from whom its DocumentReference is not hidden ($2: who asks).
+# A document is there with its DocumentReference, in the record it was received for: when that is deleted its
+# bytes stay, like every version, and nobody gets them. What the citizen hides is there for those only from
+# whom its DocumentReference is not hidden ($2: who asks).
 _GET = f"""
 SELECT {_COLUMNS}, content FROM document
-WHERE id = $1 AND NOT salus_hides('DocumentReference', reference, $2::jsonb) AND NOT EXISTS (
+WHERE id = $1 AND NOT salus_hides('DocumentReference', reference, $2::jsonb) AND EXISTS (
     SELECT FROM resource d WHERE d.compartment = document.patient AND d.type = 'DocumentReference'
-        AND d.id = document.reference AND d.deleted
+        AND d.id = document.reference AND NOT d.deleted
 )
 """  # noqa: S608  (constants only)
+_DESCRIBED_BY = f"SELECT {_COLUMNS} FROM document WHERE reference = ANY($1)"  # noqa: S608
 _OF_PATIENT = f"SELECT {_COLUMNS} FROM document WHERE patient = $1 ORDER BY received_at"  # noqa: S608
-_SAME = f"SELECT {_COLUMNS} FROM document WHERE patient = $1 AND digest = $2 ORDER BY received_at LIMIT 1"  # noqa: S608
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -91,6 +93,12 @@ async def of_patient(grant: Grant, connection: Connection, patient: str) -> list
     """Return the descriptions, without contents, of a patient's documents, oldest first."""
     assert grant.patients is None or patient in grant.patients
     return [_document(row) for row in await connection.fetch(_OF_PATIENT, patient)]
+
+
+async def described_by(connection: Connection, references: Sequence[str]) -> dict[str, Document]:
+    """Return the documents, without contents, that DocumentReferences describe, by the ids of these."""
+    rows = await connection.fetch(_DESCRIBED_BY, list(references)) if references else []
+    return {row["reference"]: _document(row) for row in rows}
 
 
 def _document(row: Any) -> Document:  # Any: an asyncpg record of this module's columns

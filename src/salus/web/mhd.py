@@ -24,8 +24,9 @@ from salus.core.identifiers import is_fhir_id
 from salus.core.limits import Limits
 from salus.intake.documents import ReceivedDocument, receive_document
 from salus.intake.whose import Match, compare, stated_patient
-from salus.standards.fhir.codec.json import parse_json
-from salus.store import resources
+from salus.standards.fhir.bundle import splice_references
+from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.store import resources, transaction
 from salus.store.rows import StoredResource, first_version
 from salus.store.shares import beside
 from salus.trust.identity import authenticate
@@ -61,6 +62,10 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
     if not any("data" in content["attachment"] for content in resource["content"]):
         raise InvalidResource(writing.PUBLISHES)
     writing.check_authors(caller, resource)
+    own = transaction.own_links(resource, services.own_bases)
+    if own:
+        content = splice_references(content, resource, own.get, write_json)
+        resource = await beside(len(content), parse_json, content, UNLIMITED)
     if is_lay(caller):
         resource, _ = await beside(len(content), authorship.mark, caller, resource, content, None)
     received, stored = await publish(services, caller, resource)

@@ -16,6 +16,7 @@ from salus.core.errors import (
     SalusError,
 )
 from salus.core.limits import Limits
+from salus.intake.replacement import obey_documents
 from salus.primary.dispensations import check_match, keep_prescriptions
 from salus.standards.fhir.bundle import ALONE, Entry, Resource, refuse_dangling
 from salus.standards.fhir.model import resource_types
@@ -36,7 +37,6 @@ from salus.web.fhir import authorship, bodies, growing, own_entries, patching, p
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.negotiation import body_format
 from salus.web.fhir.request import FhirRequest, read_body
-from salus.web.fhir.succeeded import keep_succeeded
 from salus.web.services import Services
 
 ACTIONS = {"POST": Action.CREATE, "PUT": Action.UPDATE, "PATCH": Action.UPDATE, "DELETE": Action.DELETE}
@@ -115,8 +115,8 @@ def _rules(
     own_bases: tuple[str, ...], search_key: bytes, integrity: bool, limits: Limits, country: str
 ) -> Rules:
     async def obey(here: Here, operations: list[Operation]) -> list[Operation]:
-        await keep_succeeded(here, operations)
-        return await keep_prescriptions(here, operations, country=country)
+        operations = await keep_prescriptions(here, operations, country=country)
+        return await obey_documents(here, operations)
 
     return Rules(
         own_bases[0],
