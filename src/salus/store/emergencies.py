@@ -5,6 +5,7 @@ Each step is a leaf of the audit in the same transaction; the claim tells the ci
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -35,6 +36,7 @@ _REVIEW = """
 UPDATE emergency SET reviewed_at = $3, reviewer = $4, verdict = $5, note = $6, ends_at = $7
 WHERE patient = $1 AND id = $2
 """
+_JUSTIFIED = f"SELECT {_COLUMNS} FROM emergency WHERE patient = ANY($1) AND verdict = 'justified'"  # noqa: S608
 _OVERDUE = f"""
 SELECT {_COLUMNS}, (
     SELECT i.index FROM leaf l JOIN leaf_index i ON i.arrival = l.arrival
@@ -110,6 +112,13 @@ async def overdue(grant: Grant, connection: Connection) -> list[tuple[Emergency,
     """Return those, each with the index of its claim in the log, None where it has none yet."""
     rows = await connection.fetch(_OVERDUE, grant.opened_at)
     return [(Emergency(*tuple(row)[:-1]), row["index"]) for row in rows]
+
+
+async def justified_emergencies(
+    grant: Grant, connection: Connection, patients: Sequence[str]
+) -> list[Emergency]:
+    """Return those to the patients that a second look found justified, in the caller's transaction."""
+    return [Emergency(*row) for row in await connection.fetch(_JUSTIFIED, list(patients))]
 
 
 async def review(grant: Grant, database: Database, identity: str, verdict: str, note: str) -> Emergency:

@@ -14,6 +14,7 @@ import msgspec
 from salus.core.access import Action, Caller, Grant, Leaf, Purpose, Role
 from salus.store import findings as store
 from salus.store.access_log import leaves_from
+from salus.store.emergencies import justified_emergencies
 from salus.store.postgres import Connection, Database
 from salus.trust.breach.facts import Contact, Facts
 from salus.trust.breach.finding import Finding
@@ -57,7 +58,7 @@ async def _round(grant: Grant, connection: Connection) -> Round:
     position, memory = begun
     watch = msgspec.msgpack.decode(memory, type=Watch) if memory else Watch()
     leaves = await leaves_from(grant, connection, position, ROUND_LEAVES_MAX)
-    facts = await _facts(grant, connection, watch, [leaf for _, leaf in leaves])
+    facts = await facts_of(grant, connection, watch, [leaf for _, leaf in leaves])
     # In a thread: the process answers others meanwhile, and the day of a large house takes seconds to judge.
     found = await asyncio.to_thread(_read, watch, facts, leaves)
     if leaves:
@@ -76,8 +77,11 @@ def _read(watch: Watch, facts: Facts, leaves: list[tuple[int, Leaf]]) -> list[Fi
     ]
 
 
-async def _facts(grant: Grant, connection: Connection, watch: Watch, leaves: list[Leaf]) -> Facts:
-    """Return what was marked, and the encounters of the patients seen lately where a day will be judged."""
+async def facts_of(grant: Grant, connection: Connection, watch: Watch, leaves: list[Leaf]) -> Facts:
+    """Return what was marked, and where a day will be judged what was told of the patients seen lately.
+
+    That is their encounters, and the emergency accesses to them that a second look found justified.
+    """
     marks = await store.marks(grant, connection)
     kin: dict[str, frozenset[str]] = {}
     for patient, kind, subject in marks:
@@ -91,12 +95,16 @@ async def _facts(grant: Grant, connection: Connection, watch: Watch, leaves: lis
         patient: [contact for period in many if (contact := _contact(period)) is not None]
         for patient, many in periods.items()
     }
+    justified: dict[tuple[str, str], list[Contact]] = {}
+    for one in await justified_emergencies(grant, connection, sorted(patients)):
+        justified.setdefault((one.subject, one.patient), []).append(Contact(one.began_at, one.ends_at))
     return Facts(
         contacts=contacts,
         honey=_of(marks, "honey"),
         protected=_of(marks, "protected"),
         staff={patient: subject for patient, kind, subject in marks if kind == "staff"},
         kin=kin,
+        justified=justified,
     )
 
 

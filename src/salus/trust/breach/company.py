@@ -92,3 +92,12 @@ def contacts_at(facts: Facts, sighting: Sighting, *, terms: Thresholds) -> list[
         for contact in contacts
         if contact.begins - before <= at and (contact.ends is None or at <= contact.ends + after)
     ]
+
+
+def is_justified(facts: Facts, subject: str, sighting: Sighting) -> bool:
+    """Return whether a second look found the person's emergency access of that hour justified."""
+    begins = datetime.fromtimestamp(sighting.hour * 3600, UTC)
+    return any(
+        period.begins < begins + timedelta(hours=1) and (period.ends is None or begins <= period.ends)
+        for period in facts.justified.get((subject, sighting.patient), ())
+    )

@@ -25,7 +25,8 @@ class Facts(msgspec.Struct, frozen=True):
         protected: persons in the public eye, and others marked for protection.
         staff: patients who work here, with their subject.
         kin: patients of a subject's family and household, the subject's own record included.
-        reviewed: requests whose emergency was looked at by a second person.
+        justified: emergency accesses that a second person looked at and found justified: their periods, by
+            subject and patient.
     """
 
     units: dict[str, str] = {}
@@ -34,4 +35,4 @@ class Facts(msgspec.Struct, frozen=True):
     protected: frozenset[str] = frozenset()
     staff: dict[str, str] = {}
     kin: dict[str, frozenset[str]] = {}
-    reviewed: frozenset[str] = frozenset()
+    justified: dict[tuple[str, str], list[Contact]] = {}

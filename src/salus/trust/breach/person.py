@@ -21,7 +21,7 @@ class Sighting(msgspec.Struct):
         hour: hours since 1970, UTC.
         times: how many.
         found: whether something was served.
-        emergency: whether it was an emergency access that nobody has looked at since.
+        emergency: whether all of it was emergency access.
         wrote: whether the person wrote into the record.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from salus.trust.breach.company import contacts_at, is_colleague
+from salus.trust.breach.company import contacts_at, is_colleague, is_justified
 from salus.trust.breach.facts import Facts
 from salus.trust.breach.memory import Watch
 from salus.trust.breach.person import HOURS, Day, Person, Sighting
@@ -70,7 +70,7 @@ def _judged(
         strangers.append(each)
         if person.strangers.get(each.patient, day) < day:
             returned.append(each)
-        if each.emergency:
+        if each.emergency and not is_justified(facts, subject, each):
             uncovered.append(each)
     odd = _odd(person, opened, peers, terms)
     for each in strangers:

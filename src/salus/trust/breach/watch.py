@@ -70,7 +70,7 @@ def _note(watch: Watch, facts: Facts, index: int, leaf: Leaf, terms: Thresholds)
         hour=int(leaf.at.timestamp()) // 3600,
         times=1 if leaf.patient else max(leaf.resources, 1),
         found=found,
-        emergency=leaf.purpose == Purpose.EMERGENCY and leaf.request not in facts.reviewed,
+        emergency=leaf.purpose == Purpose.EMERGENCY,
         wrote=leaf.action in _WRITES and found,
     )
     if leaf.outcome is Outcome.SERVED and not leaf.patient:

@@ -102,8 +102,10 @@ def test_broken_glass_is_told_unless_somebody_looked_at_it():
         for day in range(8, 18)
     ]
     assert "emergency" in detectors_of(told(ward(extra=extra)))
-    reviewed = Facts(reviewed=frozenset(each.request for each in extra))
-    assert "emergency" not in detectors_of(told(ward(extra=extra), reviewed))
+    looked_at = {("s0", each.patient): [Contact(each.at, each.at + timedelta(hours=1))] for each in extra}
+    assert "emergency" not in detectors_of(told(ward(extra=extra), Facts(justified=looked_at)))
+    of_another_day = {key: [Contact(BEGIN, BEGIN + timedelta(hours=1))] for key in looked_at}
+    assert "emergency" in detectors_of(told(ward(extra=extra), Facts(justified=of_another_day)))
 
 
 def test_a_burst_of_refused_tokens_is_told_without_a_name():
