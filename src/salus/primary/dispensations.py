@@ -26,6 +26,7 @@ from salus.primary.dispensing import (
     pharmacy_of,
     status_after,
 )
+from salus.primary.medications import medications_of, prescribed_medications
 from salus.primary.prescriptions import (
     Dispensation,
     Prescription,
@@ -34,7 +35,6 @@ from salus.primary.prescriptions import (
     read_prescription,
     read_recorded,
 )
-from salus.primary.products import medication_of
 from salus.standards.fhir.bundle import Entry, rewrite_links, splice_references
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.store.changes import Operation
@@ -132,10 +132,10 @@ async def check_match(here: Here, entry: Entry, found: StoredResource) -> None:
     rewrite_links(offered, own_links(offered, here.rules.own_bases).get)  # as the stored one was
     if not _named(here, offered):  # named by a search or by its place in the Bundle
         offered = {**offered, "authorizingPrescription": stored["authorizingPrescription"]}
-    sent = _read(offered, found.id, await _medications(here, offered))
+    sent = _read(offered, found.id, await medications_of(here, offered))
     recorder = (await recorders_of(here.connection, [found])).get(found.id)
     by = _recorder(recorder, found.source, stored)
-    known = read_recorded([stored], kept[0], await _medications(here, stored))[0]
+    known = read_recorded([stored], kept[0], await medications_of(here, stored))[0]
     if known.identifier != sent.identifier:
         raise Conflict("the condition finds another hand-over than the one sent; nothing was recorded")
     check_known(Recorded(known, by), sent, _by(caller))
@@ -217,7 +217,8 @@ async def _keep(
         if target is None and here.grant.caller.role is Role.PHARMACIST:
             check_said(resource)
         return operation
-    offered = _read(resource, operation.id, await _medications(here, resource))
+    medications = await medications_of(here, resource, stored)
+    offered = _read(resource, operation.id, medications)
     if offered.prescription in written:
         raise Conflict("a Bundle must not write a prescription and dispense on it at once")
     same = await hold_dispense_id(here.connection, offered.identifier)
@@ -229,8 +230,8 @@ async def _keep(
     home = Home(
         None if found is None else found.prescription,
         {} if found is None else found.known,
-        _same(here, same, held, offered, by),
-        None if target is None else await _target(here, target, offered),
+        _same(here, same, held, offered, by, medications),
+        None if target is None else await _target(here, target, offered, medications),
     )
     check_write(home, offered, by, now=here.grant.opened_at, country=country)
     if found is None:
@@ -295,30 +296,42 @@ def _recorder(recorder: tuple[str, str] | None, source: str, resource: Resource)
 
 
 def _same(
-    here: Here, same: list[HandOver], held: Mapping[str, Held], offered: Dispensation, by: Recorder
+    here: Here,
+    same: list[HandOver],
+    held: Mapping[str, Held],
+    offered: Dispensation,
+    by: Recorder,
+    medications: Mapping[str, Resource],
 ) -> Recorded | None:
     """Return what the dispense id stands for: recorded by the rules anywhere, or on a prescription held."""
     found = []
     for each in same:
         stored = {**parse_json(each.content, here.rules.limits), "id": each.id}
-        found.append(Recorded(_read_stored(stored, offered), _recorder(each.recorder, "", stored)))
+        found.append(
+            Recorded(_read_stored(stored, offered, medications), _recorder(each.recorder, "", stored))
+        )
     for one in held.values():
         found += [each for each in one.known.values() if each.dispensation.identifier == offered.identifier]
     return next((each for each in found if each.by.is_one_with(by)), found[0] if found else None)
 
 
-async def _target(here: Here, target: StoredResource, offered: Dispensation) -> Recorded:
+async def _target(
+    here: Here, target: StoredResource, offered: Dispensation, medications: Mapping[str, Resource]
+) -> Recorded:
     """Return the record that an update replaces."""
     stored = {**parse_json(target.content, here.rules.limits), "id": target.id}
     recorder = (await recorders_of(here.connection, [target])).get(target.id)
-    return Recorded(_read_stored(stored, offered), _recorder(recorder, target.source, stored))
+    read = _read_stored(stored, offered, medications)
+    return Recorded(read, _recorder(recorder, target.source, stored))
 
 
-def _read_stored(stored: Resource, offered: Dispensation) -> Dispensation:
+def _read_stored(
+    stored: Resource, offered: Dispensation, medications: Mapping[str, Resource]
+) -> Dispensation:
     """Return a stored dispensation, known by the prescription it names alone: "" when that is not one."""
     named = prescriptions_named(stored)
     if len(named) == 1:
-        return read_recorded([stored], named[0])[0]
+        return read_recorded([stored], named[0], medications)[0]
     return msgspec.structs.replace(offered, prescription="")
 
 
@@ -329,26 +342,16 @@ async def _hold(here: Here, prescription: str) -> Held | None:
 
 async def _hold_stored(here: Here, stored: StoredResource) -> Held:
     records = await records_of_person(here.connection, stored.patients[0])
+    found = await dispensations_on(here.grant, here.connection, stored, sorted(records))
+    read = [{**parse_json(each.content, here.rules.limits), "id": each.id} for each in found]
+    medications = await medications_of(here, *read)
     known = {}
-    for each in await dispensations_on(here.grant, here.connection, stored, sorted(records)):
-        record = {**parse_json(each.content, here.rules.limits), "id": each.id}
-        for one in read_recorded([record], stored.id):
+    for each, record in zip(found, read, strict=True):
+        for one in read_recorded([record], stored.id, medications):
             known[each.id] = Recorded(one, _recorder(each.recorder, each.source, record))
     resource = parse_json(stored.content, here.rules.limits) if stored.content else {}
-    prescription = read_prescription(resource, await _medications(here, resource))
+    prescription = read_prescription(resource, await prescribed_medications(here, stored, resource))
     return Held(stored, resource, prescription, known, records, await is_used_up(here.connection, stored))
-
-
-async def _medications(here: Here, resource: Resource) -> dict[str, Resource]:
-    """Return the Medication that a resource refers to, by "Medication/id"; {} when it names the product."""
-    wanted = medication_of(resource)
-    kind, _, identity = wanted.partition("/")
-    found = await current_of(here, [(kind, identity)]) if kind == "Medication" else {}
-    return {
-        f"{kind}/{each.id}": parse_json(each.content, here.rules.limits)
-        for each in found.values()
-        if not each.deleted
-    }
 
 
 async def _change(here: Here, found: Held) -> Operation | None:

@@ -55,9 +55,9 @@ SAYS_NOTHING = (NO_PRODUCT.codings, NO_PRODUCT.atc, NO_PRODUCT.composition)
 def read_product(resource: Resource, medications: Mapping[str, Resource] | None = None) -> Product:
     """Return the medicine of a MedicationRequest or MedicationDispense.
 
-    `medications` are those it may refer to, by "Medication/id", with their meta.versionId where a version may
-    be referred to; contained ones are found by themselves. One of another version than it refers to is not
-    the one that is meant.
+    `medications` are those it may refer to, by "Medication/id" or with "/_history/version", with their
+    meta.versionId where a version may be referred to; contained ones are found by themselves. One of another
+    version than it refers to is not the one that is meant.
     """
     stated: Resource = resource.get("medicationReference", {})
     if not stated:
@@ -78,7 +78,7 @@ def referred_medication(resource: Resource, medications: Mapping[str, Resource])
     """Return the Medication, of these, that a resource refers to, in that version; {} where there is none."""
     link = str(resource.get("medicationReference", {}).get("reference", ""))
     reference, version = split_version(link)
-    held = medications.get(reference, {})
+    held = medications.get(link) or medications.get(reference, {})
     is_meant = not version or version == str(held.get("meta", {}).get("versionId", ""))
     return held if is_meant else {}
 

@@ -187,3 +187,40 @@ async def test_a_record_gets_no_meaning_by_an_update_that_a_new_one_may_not_have
     changed = kept | {"modifierExtension": [{"url": "urn:x:not-given", "valueBoolean": True}]}
     answer = await node("PUT", f"/MedicationDispense/{kept['id']}", changed, **PHARMACIST)
     assert (answer.status_code, "modifierExtension" in answer.text) == (409, True), answer.text
+
+
+def kept_here(strength, **members):
+    code = {"coding": [{"system": "urn:p", "code": strength}], "text": f"P {strength} mg"}
+    return {"resourceType": "Medication", "id": "med", "code": code} | members
+
+
+def refer(link="Medication/med"):
+    return {"medicationReference": {"reference": link}}
+
+
+@pytest.mark.parametrize("prescribed", ["Medication/med/_history/1", "Medication/med"])
+async def test_what_was_prescribed_stays_that_when_its_medication_is_changed(node, prescribed):
+    await node.operator("PUT", "/Medication/med", kept_here("500"))
+    await node.operator("PUT", "/MedicationRequest/rx", order(**refer(prescribed)))
+    repeats = order(**refer(prescribed))
+    repeats["dispenseRequest"] |= {"numberOfRepeatsAllowed": 2}
+    assert (await node("PUT", "/MedicationRequest/rx", repeats)).status_code == 200
+    first = await dispense(node, hand_over(**refer()))
+    assert first.status_code == 201, first.text
+    assert (await node("PUT", "/Medication/med", kept_here("1000"))).status_code == 200
+    for link in ("Medication/med", "Medication/med/_history/2", "Medication/med/_history/7"):
+        assert (await dispense(node, hand_over("2", **refer(link)))).status_code == 409
+    path, noted = f"/MedicationDispense/{first.json()['id']}", [{"text": "to the wife"}]
+    assert (await node("PUT", path, first.json() | {"note": noted}, **PHARMACIST)).status_code == 200
+    condition = {"if-none-exist": "identifier=urn:oid:2.999.1|1"}
+    assert (await dispense(node, hand_over(**refer()), **condition)).status_code == 200
+    given = await dispense(node, hand_over("2", **refer("Medication/med/_history/1")))
+    assert given.status_code == 201, given.text
+
+
+async def test_a_medication_that_came_after_its_prescription_is_the_one_that_came(node):
+    await node.operator("PUT", "/MedicationRequest/rx", order(**refer()))
+    await node.operator("PUT", "/Medication/med", kept_here("500"))
+    await node.operator("PUT", "/Medication/med", kept_here("500", form={"text": "tablet"}))
+    await node.operator("PUT", "/Medication/med", kept_here("500"))
+    assert (await dispense(node, hand_over(**refer()))).status_code == 201
