@@ -88,7 +88,7 @@ async def _run(folder: Path, wishes: Wishes, *, as_json: bool, wait: bool) -> in
     except asyncio.CancelledError:
         if not stopped.is_set():
             raise
-        console.print(f"Stopped before the story was over{_at(begun)}.")
+        console.print(f"Stopped before the story was over{_at(begun)}.", soft_wrap=True)
         return 130
 
 
