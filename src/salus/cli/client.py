@@ -11,17 +11,19 @@ from typing import Any
 import msgspec
 
 from salus.cli.command import Command
+from salus.cli.operator import operator_of
 from salus.cli.terminal import plain, say
-from salus.core.access import Purpose, Role
+from salus.core.access import Leaf, Outcome, Purpose, Role
 from salus.core.clock import utc_now
 from salus.core.errors import SettingsInvalid
+from salus.core.identifiers import new_id
 from salus.federation.apps import check_app
-from salus.node import place_of
-from salus.settings import Settings, read_settings
+from salus.node import open_services
+from salus.settings import Settings
 from salus.standards.jose.keys import algorithm_of
 from salus.store.federation import Client, list_clients, register_client, switch_off_client
-from salus.store.postgres import open_database
 from salus.trust.scopes import parse_grantable
+from salus.web.services import Services
 
 ALGORITHMS = frozenset({"ES384", "RS384"})
 ROLES = (Role.APP, Role.CLINICIAN, Role.PHARMACIST)
@@ -69,14 +71,17 @@ async def _run(options: argparse.Namespace) -> int:
     wanted = _wanted(options) if options.action in ("register", "add") else None
     if options.action == "off" and not options.client:
         raise SettingsInvalid("name the client: salus client off ID")
-    settings = read_settings(options.data)
-    async with open_database(place_of(options.data, settings), limits=settings.limits) as database:
+    async with open_services(options.data) as (settings, services):
+        database, now = services.database, utc_now()
         if wanted is not None:
-            await register_client(database, wanted, now=utc_now())
+            leaf = _leaf(services, f"client {wanted.id} registered", now)
+            await register_client(database, wanted, now=now, leaf=leaf)
             kind = f"{'a confidential' if wanted.keys else 'a public'} app" if wanted.is_app else "a system"
             say(f"{wanted.id} is registered as {kind} for {' '.join(wanted.scopes)}.")
         elif options.action == "off":
-            if not await switch_off_client(database, options.client, until=_last_expiry(settings)):
+            leaf = _leaf(services, f"client {options.client} off", now)
+            until = _last_expiry(settings)
+            if not await switch_off_client(database, options.client, until=until, leaf=leaf):
                 raise SettingsInvalid(f"{options.client} is not registered; see: salus client list")
             say(f"{options.client} is off: it gets no token any more, and those it has are refused.")
         else:
@@ -84,6 +89,16 @@ async def _run(options: argparse.Namespace) -> int:
                 fields = (client.scopes, client.roles or client.redirects, client.purposes)
                 say("\t".join(map(plain, [client.id, client.name, *map(" ".join, fields)])).rstrip("\t"))
     return 0
+
+
+def _leaf(services: Services, what: str, now: datetime) -> Leaf:
+    """Return the leaf of a change in who may have tokens; it is about no person."""
+    caller = operator_of(services)
+    return Leaf(
+        at=now, request=new_id(), patient="", subject=caller.subject, name=caller.name, role=caller.role,
+        organisation=caller.organisation, node="", purpose=caller.purpose, action="trust", what=what,
+        resources=0, outcome=Outcome.SERVED, rule="operator-registers-clients",
+    )  # fmt: skip
 
 
 def _last_expiry(settings: Settings) -> datetime:

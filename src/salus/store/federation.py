@@ -17,8 +17,9 @@ from typing import Any
 
 import msgspec
 
-from salus.core.access import Purpose, Role
+from salus.core.access import Leaf, Purpose, Role
 from salus.core.errors import StorageUnavailable
+from salus.store import ledger
 from salus.store.postgres import Database
 from salus.store.revocations import note_revoked, of_client
 
@@ -111,27 +112,33 @@ async def list_apps(database: Database) -> list[Client]:
         return [_client(row) for row in await connection.fetch(_APPS)]
 
 
-async def switch_off_client(database: Database, client: str, *, until: datetime) -> bool:
+async def switch_off_client(
+    database: Database, client: str, *, until: datetime, leaf: Leaf | None = None
+) -> bool:
     """Give the client no token any more, and end those it has; return whether it was registered.
 
-    `until` is when the last of them would expire.
+    `until` is when the last of them would expire; `leaf` says in the audit who did it.
     """
     async with database.system() as connection, connection.transaction():
         is_off = bool(await connection.fetchval(_OFF, client))
         if is_off:
             await note_revoked(connection, of_client(client), until)
             await connection.execute(_END_CONSENTS, client)
+            await ledger.append(connection, [] if leaf is None else [leaf])
     return is_off
 
 
-async def register_client(database: Database, client: Client, *, now: datetime) -> None:
-    """Register the client, or replace what is known of it."""
+async def register_client(
+    database: Database, client: Client, *, now: datetime, leaf: Leaf | None = None
+) -> None:
+    """Register the client, or replace what is known of it; `leaf` says in the audit who did it."""
     keys = json.dumps(client.keys)
     lists = (" ".join(each) for each in (client.scopes, client.roles, client.purposes))
-    async with database.system() as connection:
+    async with database.system() as connection, connection.transaction():
         await connection.execute(
             _REGISTER, client.id, client.name, keys, *lists, list(client.redirects), client.launch, now
         )
+        await ledger.append(connection, [] if leaf is None else [leaf])
 
 
 def _client(row: Any) -> Client:  # Any: a database row

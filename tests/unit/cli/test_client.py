@@ -1,5 +1,6 @@
 """An operator registers a local system, sees it, and switches it off."""
 
+import asyncio
 import json
 import re
 import shlex
@@ -9,6 +10,9 @@ import pytest
 from joserfc.jwk import ECKey, RSAKey
 
 from salus.cli.main import main
+from salus.node import open_services
+from salus.store.ledger import decode_entry
+from salus.store.sealing import seal_of
 
 
 @pytest.fixture
@@ -27,6 +31,26 @@ def key_file(tmp_path, *keys):
 
 def public(key, **changes):
     return key.as_dict(private=False) | {"kid": "k"} | changes
+
+
+def test_each_change_in_who_may_have_tokens_is_a_leaf_and_a_failed_one_none(node, tmp_path):
+    keys = key_file(tmp_path, public(ECKey.generate_key("P-384")))
+    register = ["client", "register", "lab", "--name", "Laboratory", "--keys", keys, "--data", node]
+    assert main([*register, "--scopes", "system/Observation.rs"]) == 0
+    assert [main(["client", "off", "lab", "--data", node]) for _ in range(2)] == [0, 1]
+
+    async def leaves():
+        async with open_services(Path(node)) as (_, services), services.database.system() as connection:
+            seal = seal_of(connection)
+            entries = [row["entry"] for row in await connection.fetch("SELECT entry FROM leaf")]
+            return [decode_entry(seal.open(entry)) for entry in entries]
+
+    told = [leaf for leaf in asyncio.run(leaves()) if leaf.action == "trust"]
+    assert {leaf.what for leaf in told} == {"client lab registered", "client lab off"}
+    assert {(leaf.role, leaf.subject.partition(":")[0], leaf.patient) for leaf in told} == {
+        ("operator", "os-user", "")
+    }
+    assert len(told) == 2
 
 
 def test_a_system_is_registered_listed_and_switched_off(node, tmp_path, capsys):
