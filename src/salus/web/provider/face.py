@@ -123,7 +123,7 @@ async def _authorize(issuer: Issuer, visit: Visit) -> Response:
 
 
 def _as_asked(visit: Visit) -> Visit:
-    """Return the visit in the language that the request asks for: `ui_locales` of OpenID Connect Core 3.1.2.1."""
+    """Return the visit in the language that is asked for (OpenID Connect Core 3.1.2.1 `ui_locales`)."""
     wanted = visit.request.query_params.get("ui_locales", "").split()
     known = next((each for each in wanted if each in LANGUAGES), "")
     if not known or visit.form:
