@@ -205,7 +205,7 @@ async def test_a_presentation_that_breaks_a_rule_lets_nobody_in(node):
         ).status_code == 400
         assert (await post(http, request, good)).status_code == 200
         assert (await post(http, request, good)).status_code == 400  # answered once
-        assert (await browser.get("/record")).headers["location"] == "/login"
+        assert (await browser.get("/record")).headers["location"] == "/login?language=en&next=%2Frecord"
 
 
 async def test_a_status_list_that_cannot_be_fetched_lets_nobody_in(node):
