@@ -349,3 +349,22 @@ async def test_a_deleted_document_stays_deleted_when_it_arrives_again(receive, l
     await load(document(2, replaces="1"))
     with pytest.raises(Gone):
         await resources.read(grant(), database, *condition.split("/"))
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)], ids=["former first", "successor first"])
+async def test_a_loaded_description_that_replaces_another_supersedes_it(load, standing, order):
+    def described(number, **more):
+        return {
+            "resourceType": "DocumentReference",
+            "id": str(number),
+            "status": "current",
+            "masterIdentifier": {"system": "urn:m", "value": str(number)},
+            "subject": {"reference": "Patient/p"},
+            "content": [{"attachment": {"contentType": "text/plain", "url": "https://x.example/1"}}],
+        } | more
+
+    replaces = {"code": "replaces", "target": {"reference": "DocumentReference/1"}}
+    sent = {1: described(1), 2: described(2, relatesTo=[replaces])}
+    person = {"resourceType": "Patient", "id": "p"}
+    await load(json.dumps(person).encode(), *(json.dumps(sent[number]).encode() for number in order))
+    assert (await standing())[0] == {"1": "superseded", "2": "current"}

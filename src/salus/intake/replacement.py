@@ -27,6 +27,7 @@ from salus.intake.succession import (
 )
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.labels import is_asserted
+from salus.standards.fhir.search.extract import Indexer
 from salus.store import documents, resources
 from salus.store.asker import asker_of
 from salus.store.changes import Operation
@@ -47,6 +48,10 @@ _NAMED = """
 SELECT compartment, type, id, content, source, source_id, updated, true AS shown FROM resource
 WHERE type = 'DocumentReference' AND id = ANY($1) AND NOT deleted AND compartment <> $3
     AND (NOT hidden OR salus_shows(type, id, $2::jsonb))
+"""
+_RELATED = """
+SELECT DISTINCT compartment FROM resource WHERE compartment = ANY($1) AND type = 'DocumentReference'
+    AND NOT deleted AND position('"replaces"'::bytea IN content) > 0
 """
 Described = dict[str, Any]  # a DocumentReference; its members are of many types, hence Any
 
@@ -80,6 +85,27 @@ async def obey_documents(here: Here, operations: list[Operation]) -> list[Operat
         if not befores[identity].deleted and _is_withdrawn(written[identity], befores[identity])
     ]
     return await _followed(here, operations, written, withdrawn)
+
+
+async def follow_loaded(
+    grant: Grant, connection: Connection, stored: Mapping[str, set[str]], index: Indexer
+) -> list[Operation]:
+    """Return what DocumentReferences that were just loaded, by record and id, make no longer current.
+
+    Those within received documents are followed when these arrive (`intake.succession`).
+    """
+    related = await connection.fetch(_RELATED, sorted(stored)) if stored else []
+    changes: list[Operation] = []
+    for record in sorted(row["compartment"] for row in related):
+        await connection.execute(resources.LOCK, [f"documents of {record}"])
+        found = await connection.fetch(DESCRIBED, record, asker_of(grant))
+        rows = {row["id"]: row for row in found}
+        received = await documents.described_by(connection, list(rows))
+        settled = settle(grant, standings(list(received.values()), rows), stored[record])
+        changes += [superseded(rows[one.reference], one, index) for one in settled.over]
+        gone = only_said_by(settled.over, settled.said)
+        changes += await retractions(connection, gone, spares_edited=True)
+    return changes
 
 
 async def _last(connection: Connection, references: Sequence[str]) -> dict[str, Described]:

@@ -15,9 +15,10 @@ from salus.intake.documents import keep_received
 from salus.intake.files import SourceFile
 from salus.intake.formats.format import Unit
 from salus.intake.prepare import Prepared, Setting, prepare
+from salus.intake.replacement import KIND, follow_loaded
 from salus.intake.report import Report
 from salus.intake.succession import STAY, Arrival, arrive, outdated_row
-from salus.store import bulk, persons, quarantine
+from salus.store import bulk, persons, quarantine, resources
 from salus.store import progress as store_progress
 from salus.store.copying import Encoded, encode_row
 from salus.store.postgres import Connection, Database
@@ -194,9 +195,8 @@ class Writer:
             chosen = [self._chosen(part, arrival) for part, arrival in zip(run, arrivals, strict=True)]
             rows = [row for own, _ in chosen for row in own]
             rules = [rule for own, rule in chosen for _ in own]
-            fates = iter(
-                await bulk.load(self._grant, self._connection, rows, continued=continued, rules=rules)
-            )
+            judged = await bulk.load(self._grant, self._connection, rows, continued=continued, rules=rules)
+            fates = iter(judged)
             for part, arrival, (own, _) in zip(run, arrivals, chosen, strict=True):
                 done = self._counted(part.prepared, arrival, own, [next(fates) for _ in own])
                 if arrival is not None and arrival.kept is None:
@@ -205,8 +205,24 @@ class Writer:
                     self.report.documents += 1
                     self.report.withdrawn += len(arrival.changes)
                 results.append((part, done))
+            if not any(arrivals):
+                await self._follow(rows, judged)
             await self._hang_veils(rows)
         return results
+
+    async def _follow(self, rows: Sequence[Encoded], fates: Sequence[Fate]) -> None:
+        """Make what the DocumentReferences just stored replace no longer current."""
+        stored: dict[str, set[str]] = {}
+        for row, fate in zip(rows, fates, strict=True):
+            if row.type == KIND and fate == "stored":
+                stored.setdefault(row.compartment, set()).add(row.id)
+        if not stored:
+            return
+        index = self._database.parameters.indexer(KIND, self._settings[0].key)
+        changes = await follow_loaded(self._grant, self._connection, stored, index)
+        if changes:
+            await resources.change(self._grant, self._connection, changes)
+        self.report.withdrawn += len(changes)
 
     async def _hang_veils(self, rows: Sequence[Encoded]) -> None:
         """Hang veils over what was stored, by what its patients say."""
