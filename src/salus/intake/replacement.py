@@ -72,7 +72,7 @@ async def obey_documents(here: Here, operations: list[Operation]) -> list[Operat
     named = [identity for identity, one in written.items() if one.kind != "create"]
     found = await current_of(here, [(KIND, identity) for identity in named])
     befores = {identity: before for (_, identity), before in found.items()}
-    received = await documents.described_by(here.connection, list(befores))
+    received = await documents.described_by(here.grant, here.connection, list(befores))
     last = await _last(here.connection, [name for name, one in befores.items() if one.deleted])
     for identity, before in befores.items():
         row = written[identity].row
@@ -100,7 +100,7 @@ async def follow_loaded(
         await connection.execute(resources.LOCK, [f"documents of {record}"])
         found = await connection.fetch(DESCRIBED, record, asker_of(grant))
         rows = {row["id"]: row for row in found}
-        received = await documents.described_by(connection, list(rows))
+        received = await documents.described_by(grant, connection, list(rows))
         settled = settle(grant, standings(list(received.values()), rows), stored[record])
         changes += [superseded(rows[one.reference], one, index) for one in settled.over]
         gone = only_said_by(settled.over, settled.said)
@@ -182,7 +182,7 @@ async def _followed(
         if here.grant.patients is not None and record not in here.grant.patients:
             continue  # refused when it is written
         rows = await _rows(here, record, written)
-        received = await documents.described_by(here.connection, list(rows))
+        received = await documents.described_by(here.grant, here.connection, list(rows))
         settled = settle(here.grant, standings(list(received.values()), rows), written)
         for one in settled.over:
             own = superseded(rows[one.reference], one, index)

@@ -124,7 +124,7 @@ async def arrive(
             return Arrival(kept=again)
     if elsewhere:
         rows |= elsewhere
-        kept += (await documents.described_by(connection, list(elsewhere))).values()
+        kept += (await documents.described_by(grant, connection, list(elsewhere))).values()
     others = standings([one for one in kept if one not in same], rows)
     own = _standing_of(received)
     outdated = any(one.source == own.source and succeeds(one, own, arrived=True) for one in others)

@@ -95,8 +95,11 @@ async def of_patient(grant: Grant, connection: Connection, patient: str) -> list
     return [_document(row) for row in await connection.fetch(_OF_PATIENT, patient)]
 
 
-async def described_by(connection: Connection, references: Sequence[str]) -> dict[str, Document]:
-    """Return the documents, without contents, that DocumentReferences describe, by the ids of these."""
+async def described_by(
+    grant: Grant, connection: Connection, references: Sequence[str]
+) -> dict[str, Document]:
+    """Return the documents, without contents, that the DocumentReferences describe, by their ids."""
+    assert grant.opened_at
     rows = await connection.fetch(_DESCRIBED_BY, list(references)) if references else []
     return {row["reference"]: _document(row) for row in rows}
 
