@@ -232,6 +232,9 @@ class Chains:
                 self.keep(member, await self._fetched(member, age_max=POLL_SECONDS), fetched_at=now)
             except NotAuthenticated:  # the anchor may have changed its key since
                 self.keep(member, await self._fetched(member, age_max=0), fetched_at=now)
+        except asyncio.CancelledError:
+            del self._tried[member.node]  # who asked did not wait for the answer: the next one asks again
+            raise
         except PeerUnavailable as error:
             if self.held(member.node) is None:
                 self._reasons[member.node] = error.message

@@ -1,5 +1,6 @@
 """What a node believes of another: a chain to the anchor that it pinned, and nothing that looks like one."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -263,6 +264,28 @@ async def test_whom_nobody_vouches_for_gets_nothing_and_is_not_asked_about_at_ev
     assert len(web.asked) == asked
     web.tell_all()
     clock.now += timedelta(seconds=5)
+    assert (await chains.vouched(EE))[1] is Vouched.LIVE
+
+
+async def test_who_does_not_wait_for_a_sleeping_member_leaves_the_next_one_free_to_ask(tmp_path):
+    install_list(tmp_path, sign_list(REGISTER, KEYS["anchor"]), anchor=public("anchor"))
+    web, awake, knocked = Web(), asyncio.Event(), asyncio.Event()
+    web.tell_all()
+
+    async def answer(request):
+        if str(request.url).startswith(EE.base_url):
+            knocked.set()
+            await awake.wait()
+        return web(request)
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    chains = Chains(tmp_path, Membership(tmp_path), client, Clock(), skew_seconds=60)
+    impatient = asyncio.create_task(chains.vouched(EE))
+    await knocked.wait()
+    impatient.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+    awake.set()
     assert (await chains.vouched(EE))[1] is Vouched.LIVE
 
 
