@@ -186,7 +186,7 @@ async def test_a_search_sorted_by_a_known_and_an_unknown_key_pages_through_all_a
     days = [one["resource"]["effectiveDateTime"][-1] for one in matches]
     assert days == ["5", "4", "3", "2", "1"]
     told = [one["resource"] for one in seen[0]["entry"] if one["search"]["mode"] == "outcome"]
-    assert told[0]["issue"][0]["details"]["text"] == "Not known here, and left out: _sort=foo."
+    assert told[0]["issue"][0]["details"]["text"] == "Not known here, and left out: _sort (key 2)."
     assert f"_sort={'-date'}&" in seen[0]["link"][0]["url"] + "&"
 
 

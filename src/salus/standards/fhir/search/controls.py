@@ -58,20 +58,23 @@ def _included(reading: Reading, source: str, code: str, name: str, value: str) -
     try:
         return parameter_of(reading, source, code, value)
     except Unknown as unknown:
-        raise Unknown(unknown.message, f"{name}={value}") from None
+        raise Unknown(unknown.message, f"{name} of {source} (its parameter)") from None
 
 
 def _read_sort(reading: Reading, value: str) -> str:
-    """Read the keys that are known; those are what the search is sorted by, and said to be."""
+    """Read the keys that are known; those are what the search is sorted by, and said to be.
+
+    The others are told by their place: an answer repeats no value that it does not understand.
+    """
     applied = []
-    for key in value.split(","):
+    for place, key in enumerate(value.split(","), start=1):
         code = key.removeprefix("-")
         if not _NAME.fullmatch(code):
             raise complaint("_sort", value, "write search parameters joined by commas, '-' for descending")
         try:
             parameter = parameter_of(reading, reading.type, code, "_sort")
         except Unknown as unknown:
-            leave_out(reading, f"_sort={key}", unknown)
+            leave_out(reading, f"_sort (key {place})", unknown)
             continue
         if parameter.type == "composite":
             raise NotSupported(f"Nothing can be sorted by the composite parameter '{code}'.")
@@ -105,9 +108,9 @@ def _read_total(reading: Reading, value: str) -> str:
 
 def _read_elements(reading: Reading, value: str) -> str:
     found = read_elements(reading.type, value)
-    for name in found.unknown + (found.paths if reading.strict else ()):
+    for place, name in enumerate(found.unknown + (found.paths if reading.strict else ()), start=1):
         message = f"_elements takes elements at the root of a resource, such as name; '{name[:80]}' is none."
-        leave_out(reading, f"_elements={name}", Unknown(message))
+        leave_out(reading, f"_elements (unknown name {place})", Unknown(message))
     reading.elements = found.known
     return ",".join(found.known)
 
