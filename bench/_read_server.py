@@ -13,11 +13,12 @@ import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from salus.node import open_node
+from salus.node import collect_seldom, open_node
 
 
 async def _main(port: int, folder: Path) -> None:
     async with open_node(folder) as node:
+        collect_seldom()
         server = Server(
             node.application,
             "127.0.0.1",

@@ -25,7 +25,7 @@ from salus.cli.command import Command
 from salus.cli.terminal import say
 from salus.core.errors import SettingsInvalid
 from salus.core.limits import Limits
-from salus.node import Node, open_node
+from salus.node import Node, collect_seldom, open_node
 from salus.settings import Settings, read_settings
 from salus.web.connections import Debt, Peer, excess, open_connections, shut, slow
 
@@ -62,6 +62,7 @@ async def _serve(data: Path, settings: Settings, *, announce: bool, with_input: 
     told = _told_to_stop(with_input=with_input)
     limits = _bounded(settings.limits)
     async with open_node(data) as node:
+        collect_seldom()
         # HTTP/1.1 alone: in the mode that also takes HTTP/2, nothing times a connection that sends nothing.
         server = Server(
             node.application, settings.host, settings.port, interface=Interfaces.ASGINL,
