@@ -7,7 +7,6 @@ a token that opens nothing else. GET /emergencies lists what waits for a second 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -19,14 +18,12 @@ from salus.core.access import Caller, Purpose
 from salus.core.errors import AccessRefused
 from salus.store.emergencies import Emergency
 from salus.trust.emergencies import Ward, claim, second_look, waiting
-from salus.trust.identity import authenticate
 from salus.trust.tokens import TokenTerms, issue
-from salus.web.addresses import find, methods_of
 from salus.web.bodies import read_body
-from salus.web.services import Face, Receive, Scope, Send, Services
+from salus.web.services import Face, Services
+from salus.web.token_door import Addresses, Parts, token_door
 
 PREFIXES = ("/emergency", "/emergencies")
-Parts = dict[str, str]
 _Text = Annotated[str, Meta(max_length=1_000)]
 
 
@@ -46,15 +43,7 @@ class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def face(services: Services) -> Face:
     """Return the door of emergencies."""
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        caller = authenticate(services.doorkeeper, request.headers.get("authorization"))
-        handler, parts = find(ADDRESSES, request.method, request.url.path)
-        answer = await handler(services, caller, request, parts)
-        await answer(scope, receive, send)
-
-    return Face(PREFIXES, application, methods_of(ADDRESSES))
+    return token_door(services, PREFIXES, ADDRESSES)
 
 
 def ward_of(services: Services) -> Ward:
@@ -107,8 +96,7 @@ def shown(found: Emergency, services: Services) -> dict[str, Any]:  # Any: JSON 
     return fields | {"overdue": overdue}
 
 
-Handler = Callable[[Services, Caller, Request, Parts], Awaitable[Response]]
-ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
+ADDRESSES: Addresses = {
     "/emergency": {"POST": _claim},
     "/emergencies": {"GET": _waiting},
     "/emergencies/{id}/review": {"POST": _review},

@@ -5,8 +5,6 @@ The quiet channel is for who shares a telephone: what is sent says only that the
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-
 import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -22,16 +20,14 @@ from salus.store.notices import (
     notices,
     unread,
 )
-from salus.trust.identity import authenticate
 from salus.trust.policy import AccessRequest
-from salus.web.addresses import find, methods_of
 from salus.web.bodies import read_body
 from salus.web.own_record import enter_own
-from salus.web.services import Face, Receive, Scope, Send, Services
+from salus.web.services import Face, Services
+from salus.web.token_door import Addresses, Parts, token_door
 
 PREFIX = "/notices"
 TYPE = "notice"
-Parts = dict[str, str]
 
 
 class _Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,15 +49,7 @@ class Told(msgspec.Struct, frozen=True):
 
 def face(services: Services) -> Face:
     """Return the door of notices."""
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        caller = authenticate(services.doorkeeper, request.headers.get("authorization"))
-        handler, parts = find(ADDRESSES, request.method, request.url.path)
-        answer = await handler(services, caller, request, parts)
-        await answer(scope, receive, send)
-
-    return Face((PREFIX,), application, methods_of(ADDRESSES))
+    return token_door(services, (PREFIX,), ADDRESSES)
 
 
 async def told(services: Services, caller: Caller) -> Told:
@@ -111,8 +99,7 @@ async def _choose(services: Services, caller: Caller, request: Request, _: Parts
     )
 
 
-Handler = Callable[[Services, Caller, Request, Parts], Awaitable[Response]]
-ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
+ADDRESSES: Addresses = {
     "/notices": {"GET": _list},
     "/notices/channel": {"PUT": _choose},
     "/notices/{id}/read": {"POST": _read},

@@ -8,7 +8,6 @@ token to act.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -19,15 +18,13 @@ from salus.core.access import Caller, Role
 from salus.core.errors import NotFound
 from salus.store.proxies import Proxy
 from salus.trust import powers
-from salus.trust.identity import authenticate
 from salus.trust.tokens import issue
-from salus.web.addresses import find, methods_of
 from salus.web.bodies import read_body
 from salus.web.emergency import ward_of
-from salus.web.services import Face, Receive, Scope, Send, Services
+from salus.web.services import Face, Services
+from salus.web.token_door import Addresses, Parts, token_door
 
 PREFIX = "/proxies"
-Parts = dict[str, str]
 
 
 class _Settled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,15 +33,7 @@ class _Settled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def face(services: Services) -> Face:
     """Return the door of proxies."""
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        caller = authenticate(services.doorkeeper, request.headers.get("authorization"))
-        handler, parts = find(ADDRESSES, request.method, request.url.path)
-        answer = await handler(services, caller, request, parts)
-        await answer(scope, receive, send)
-
-    return Face((PREFIX,), application, methods_of(ADDRESSES))
+    return token_door(services, (PREFIX,), ADDRESSES)
 
 
 async def _list(services: Services, caller: Caller, request: Request, _: Parts) -> Response:
@@ -97,8 +86,7 @@ async def _token(services: Services, caller: Caller, request: Request, parts: Pa
     return JSONResponse(answer | {"patient": acting.patient}, 201, headers=headers)
 
 
-Handler = Callable[[Services, Caller, Request, Parts], Awaitable[Response]]
-ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
+ADDRESSES: Addresses = {
     "/proxies": {"GET": _list, "POST": _add},
     "/proxies/{id}": {"DELETE": _end},
     "/proxies/{id}/dispute": {"POST": _dispute},

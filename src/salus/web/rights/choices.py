@@ -8,7 +8,6 @@ at a desk name the `patient`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -28,10 +27,10 @@ from salus.web.bodies import read_body
 from salus.web.emergency import ward_of
 from salus.web.own_record import enter_own
 from salus.web.services import Services
+from salus.web.token_door import Addresses, Parts
 
 PREFIX = "/rights"
 KINDS = (EXCHANGE, SECONDARY)
-Parts = dict[str, str]
 RISK = {
     EXCHANGE: (
         "No professional will find your record through this node any more, here or abroad: they may not know "
@@ -156,8 +155,7 @@ def assisted(caller: Caller, request: Request) -> str:
     return named
 
 
-Handler = Callable[[Services, Caller, Request, Parts], Awaitable[Response]]
-ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
+ADDRESSES: Addresses = {
     "/rights/presence-code": {"POST": _code},
     "/rights/{right}": {"GET": _read, "PUT": _choose, "DELETE": _take_back},
 }

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-
-from starlette.requests import Request
-from starlette.responses import Response
-
-from salus.core.access import Caller
-from salus.trust.identity import authenticate
-from salus.web.addresses import find, methods_of
-from salus.web.proof import proven
 from salus.web.rights import archive, choices, links, recipients, rectifications
-from salus.web.services import Face, Receive, Scope, Send, Services
+from salus.web.services import Face, Services
+from salus.web.token_door import Addresses, token_door
 
-Handler = Callable[[Services, Caller, Request, dict[str, str]], Awaitable[Response]]
-ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
+ADDRESSES: Addresses = {
     "/rights/archive": {"GET": archive.handle},
     "/rights/links": {"GET": links.handle_list, "POST": links.handle_make},
     "/rights/links/{id}": {"DELETE": links.handle_end},
@@ -30,14 +21,4 @@ ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
 
 def face(services: Services) -> Face:
     """Return the door of rights."""
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        caller = authenticate(
-            services.doorkeeper, request.headers.get("authorization"), proven(request.scope)
-        )
-        handler, parts = find(ADDRESSES, request.method, request.url.path)
-        answer = await handler(services, caller, request, parts)
-        await answer(scope, receive, send)
-
-    return Face((choices.PREFIX,), application, methods_of(ADDRESSES))
+    return token_door(services, (choices.PREFIX,), ADDRESSES, takes_bound=True)
