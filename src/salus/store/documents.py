@@ -29,7 +29,10 @@ WHERE id = $1 AND NOT salus_hides('DocumentReference', reference, $2::jsonb) AND
         AND d.id = document.reference AND NOT d.deleted
 )
 """  # noqa: S608  (constants only)
-_DESCRIBED_BY = f"SELECT {_COLUMNS} FROM document WHERE reference = ANY($1)"  # noqa: S608
+_DESCRIBED_BY = f"""
+SELECT {_COLUMNS} FROM document
+WHERE reference = ANY($1) AND ($2::text[] IS NULL OR patient = ANY($2))
+"""  # noqa: S608  (constants only)
 _OF_PATIENT = f"SELECT {_COLUMNS} FROM document WHERE patient = $1 ORDER BY received_at"  # noqa: S608
 
 
@@ -98,9 +101,14 @@ async def of_patient(grant: Grant, connection: Connection, patient: str) -> list
 async def described_by(
     grant: Grant, connection: Connection, references: Sequence[str]
 ) -> dict[str, Document]:
-    """Return the documents, without contents, that the DocumentReferences describe, by their ids."""
-    assert grant.opened_at
-    rows = await connection.fetch(_DESCRIBED_BY, list(references)) if references else []
+    """Return the documents, without contents, that DocumentReferences describe, by the ids of these.
+
+    Of a grant for named patients only theirs.
+    """
+    if not references:
+        return {}
+    patients = None if grant.patients is None else sorted(grant.patients)
+    rows = await connection.fetch(_DESCRIBED_BY, list(references), patients)
     return {row["reference"]: _document(row) for row in rows}
 
 

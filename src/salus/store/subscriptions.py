@@ -119,11 +119,10 @@ async def stop(connection: Connection, subscription: str) -> None:
     await connection.execute("SELECT stop_subscription($1)", subscription)
 
 
-async def state_of(grant: Grant, database: Database, subscription: str) -> Subscription | None:
+async def state_of(grant: Grant, connection: Connection, subscription: str) -> Subscription | None:
     """Return the state of a Subscription that the grant was seen to open, None when it was never served."""
     assert grant.opened_at
-    async with database.system() as connection:
-        row = await connection.fetchrow(f"SELECT {_STATE} FROM subscription WHERE id = $1", subscription)  # noqa: S608
+    row = await connection.fetchrow(f"SELECT {_STATE} FROM subscription_state($1)", subscription)  # noqa: S608
     return None if row is None else _subscription(row)
 
 

@@ -270,7 +270,7 @@ async def keep(services: Services, here: Here, written: Sequence[Written]) -> No
         if resource.get("status") not in ("active", "requested"):
             await subscriptions.stop(here.connection, stored.id)
         elif not own_work:
-            known = await subscriptions.state_of(here.grant, services.database, stored.id)
+            known = await subscriptions.state_of(here.grant, here.connection, stored.id)
             watch = with_header(read_watch(services, resource), () if known is None else known.header)
             maker = maker_of(here.grant.caller, known, watch)
             require_right(maker, watch.criteria)

@@ -22,7 +22,8 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
     async with pass_gate(services, caller, Action.READ, "Subscription", what) as access:
         stored = await resources.read(access.grant, services.database, "Subscription", identity)
         access.record(stored.patients)
-        state = await subscriptions.state_of(access.grant, services.database, identity)
+        async with services.database.reading(access.grant) as connection:
+            state = await subscriptions.state_of(access.grant, connection, identity)
     resource = parse_json(stored.content, UNLIMITED)
     parameters = status(
         services.fhir_base,
