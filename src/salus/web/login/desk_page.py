@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.responses import Response
 
 from salus.core.identifiers import is_fhir_id
@@ -18,11 +20,16 @@ async def desk(visit: Visit) -> Response:
     identifier = visit.form.get("identifier", "")
     if not identifier:
         return _page(visit)
+    return await show_found(visit, identifier, _page)
+
+
+async def show_found(visit: Visit, identifier: str, page: Callable[..., Response]) -> Response:
+    """Return the page with the one person whom a number means, or with why it means nobody or several."""
     found = await find_for_desk(visit.services, identifier)
     if len(found) != 1:
         problem = visit.say("login-several" if found else "login-none", n=len(found))
-        return _page(visit, status=422, problem=problem)
-    return _page(visit, person=await look_at(visit.services, visit.caller, found[0]))
+        return page(visit, status=422, problem=problem)
+    return page(visit, person=await look_at(visit.services, visit.caller, found[0]))
 
 
 def _page(visit: Visit, *, status: int = 200, **more: object) -> Response:

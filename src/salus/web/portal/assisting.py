@@ -17,7 +17,8 @@ from salus.core.identifiers import is_fhir_id
 from salus.store.revocations import revoke
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
-from salus.web.login.records import find_for_desk, look_at
+from salus.web.login.desk_page import show_found
+from salus.web.login.records import look_at
 from salus.web.portal.session import SESSION_SECONDS, log_in
 from salus.web.portal.visit import Handler, Visit
 
@@ -33,11 +34,7 @@ async def desk_begin(visit: Visit) -> Response:
     identifier = visit.form.get("identifier", "")
     if not identifier:
         return _page(visit)
-    found = await find_for_desk(visit.services, identifier)
-    if len(found) != 1:
-        problem = visit.say("login-several" if found else "login-none", n=len(found))
-        return _page(visit, status=422, problem=problem)
-    return _page(visit, person=await look_at(visit.services, visit.caller, found[0]))
+    return await show_found(visit, identifier, _page)
 
 
 async def desk_end(visit: Visit) -> Response:

@@ -124,8 +124,9 @@ async def _kinds(visit: Visit, access: Access) -> frozenset[str]:
     """Return the types of entry that the citizen's record holds something of."""
     known = await merges(visit.services.database, visit.services.clock())
     own = access.grant.caller.patient or ""
-    access.include(known.beside([own]))
-    held = await kinds(access.grant, visit.services.database, [own, *sorted(known.beside([own]))])
+    merged = known.beside([own])
+    access.include(merged)
+    held = await kinds(access.grant, visit.services.database, [own, *sorted(merged)])
     return held & frozenset(compartments()["Patient"]) - NO_ENTRY
 
 

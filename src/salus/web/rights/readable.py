@@ -5,11 +5,10 @@ What sources wrote is shown as text, never as markup.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from salus.primary.references import local_reference
 from salus.primary.selection import NO_ENTRY
 from salus.store import compartment
 from salus.store.compartment import Position
@@ -17,7 +16,7 @@ from salus.store.readable import is_readable
 from salus.store.shares import beside
 from salus.trust.gate import Access
 from salus.web.portal.lookup import person_of, read
-from salus.web.portal.referred import MEMBERS
+from salus.web.portal.referred import by_reference, stored_products
 from salus.web.portal.rendering import environment
 from salus.web.portal.summary import Entry, read_entry
 from salus.web.portal.words import Category, phrase, words
@@ -74,7 +73,8 @@ async def _entries(
             access.grant, services.database, records, types, since=None, after=after, count=PAGE_COUNT
         )
         resources = [read(services, one) for one in page]
-        others = await _products(services, access, resources)
+        # Not recorded again: they were let out with the FHIR files.
+        others = by_reference(services, await stored_products(services, access, resources))
         others |= {f"{each['resourceType']}/{each['id']}": each for each in resources}
         size = sum(len(one.content) for one in page)
         found += await beside(size, _read, resources, others, language, services.clock())
@@ -92,19 +92,3 @@ def _read(
     now: datetime,
 ) -> list[Entry]:
     return [read_entry(each, others, language, now) for each in resources]
-
-
-async def _products(
-    services: Services, access: Access, resources: Iterable[dict[str, Any]]
-) -> dict[str, dict[str, Any]]:  # FHIR content is open JSON, hence Any
-    """Return the products that entries name only by reference; they were let out with the FHIR files."""
-    links = {
-        local_reference(str(resource.get(member, {}).get("reference", "")))
-        for resource in resources
-        for member in MEMBERS
-        if isinstance(resource.get(member), dict)
-    }
-    pairs = [link.split("/") for link in sorted(links) if link.partition("/")[0] in MEMBERS.values()]
-    keys = [(kind, name) for kind, name in pairs if is_readable(access.grant, kind)]
-    found = await compartment.named(access.grant, services.database, keys) if keys else []
-    return {f"{stored.type}/{stored.id}": read(services, stored) for stored in found}
