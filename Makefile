@@ -19,7 +19,7 @@ demo: $(VENV)/.ready  ## Start three nodes on loopback and play the story
 	@$(BIN)/salus demo $(DEMO)
 
 test: $(VENV)/.ready  ## Run every test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -6,9 +6,11 @@ import asyncio
 import itertools
 import os
 import shutil
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import asyncpg
@@ -22,6 +24,8 @@ from salus.trust.audiences import words_of
 
 _NAMES = itertools.count()
 _TEMPLATE = "salus_template"
+_MEMORY = Path("/dev/shm")
+_ROOM_BYTES_MIN = 4 * 2**30
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
 
@@ -33,12 +37,34 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _authorities_read_once() -> Iterator[None]:
+    """Read the list of certificate authorities once, not for each HTTP client: it takes 20 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
+        yield
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the URL of an embedded server that lives as long as the session."""
-    with embedded_server(tmp_path_factory.mktemp("server")) as url:
+def server() -> Iterator[str]:
+    """Yield the URL of an embedded server that lives as long as the session, in memory where there is room.
+
+    A database for each test is a thousand small files: in memory it is there three times as soon.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="salus-server-", dir=_roomy_memory()) as folder,
+        embedded_server(Path(folder) / "data") as url,
+    ):
         asyncio.run(_make_template(url))
         yield url
+
+
+def _roomy_memory() -> str | None:
+    """Return a folder that lives in memory and has room for the databases of a worker, or None."""
+    try:
+        return str(_MEMORY) if shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES_MIN else None
+    except OSError:
+        return None
 
 
 async def _make_template(url: str) -> None:

@@ -39,6 +39,7 @@ from salus.web.proof import proven_key
 from salus.web.services import Application, Face, Services
 
 _NAMES = itertools.count()
+_PORTS: set[int] = set()
 DAY = timedelta(days=1)
 ANCHOR = "http://127.0.0.1:1/federation/anchor"
 """Of the federation of these tests; nobody answers there."""
@@ -146,9 +147,14 @@ class Federation(msgspec.Struct):
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """Return a port nobody listens at, never one that was given before: that one may not listen yet."""
+    while True:
+        with socket.socket() as found:
+            found.bind(("127.0.0.1", 0))
+            port = int(found.getsockname()[1])
+        if port not in _PORTS:
+            _PORTS.add(port)
+            return port
 
 
 @asynccontextmanager

@@ -35,8 +35,6 @@ STEPS = [
     "documents", "dispense", "returned", "accesses", "verify", "restrict", "second-look", "silence",
 ]  # fmt: skip
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 
 def demo(folder, *options):
     return subprocess.Popen(
