@@ -1,6 +1,6 @@
 """Group commit of read leaves: many concurrent requests' leaves in one INSERT, one flush to disk.
 
-While one batch is on its way to the disk the next one gathers. A request waits until its own leaves are
+While batches are on their way to the disk the next one gathers. A request waits until its own leaves are
 durable; when they cannot be, it fails, so that no data leaves unrecorded.
 """
 
@@ -18,6 +18,8 @@ from salus.core.errors import SalusError, StorageUnavailable
 from salus.store.ledger import append
 from salus.store.postgres import Database
 
+_AT_ONCE = 2
+"""Batches on their way to the disk: PostgreSQL flushes what two have written together."""
 LOG = logging.getLogger("salus.store.journal")
 
 
@@ -82,7 +84,7 @@ class Journal:
         return batch
 
     async def run(self) -> None:
-        """Write batch after batch until `close`."""
+        """Write batch after batch until `close`; several may run at once."""
         while not (self._closing and self._next is None):
             await self._wake.wait()
             self._wake.clear()
@@ -118,10 +120,11 @@ async def open_journal(database: Database, *, leaves_max: int = 20_000) -> Async
         leaves_max: most leaves that may wait for one flush.
     """
     journal = Journal(database, leaves_max=leaves_max)
-    task = asyncio.create_task(journal.run(), name="journal")
+    tasks = [asyncio.create_task(journal.run(), name="journal") for _ in range(_AT_ONCE)]
     try:
         yield journal
     finally:
         journal.close()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task

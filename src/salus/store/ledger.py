@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-import os
 from collections.abc import Sequence
 
 import msgspec
 
 from salus.core.access import Grant, Leaf, Outcome
+from salus.core.randomness import RandomTexts
 from salus.store.notices import TOLD, is_told, notice_of, tell
 from salus.store.postgres import Connection
 from salus.store.sealing import seal_of
 
 _APPEND = "SELECT append_leaves($1, $2, $3, $4, $5)"
-_SALT_BYTES = 16
+_SALTS = RandomTexts(16, lambda salt: binascii.b2a_base64(salt, newline=False).decode("ascii"))
 _encoder = msgspec.json.Encoder()
 
 
@@ -33,12 +33,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 def encode_entries(leaves: Sequence[Leaf]) -> list[bytes]:
     """Return the leaves' entries, each with a fresh salt."""
-    random = os.urandom(_SALT_BYTES * len(leaves))
-    salts = (random[start : start + _SALT_BYTES] for start in range(0, len(random), _SALT_BYTES))
-    return [
-        _encoder.encode(Entry(binascii.b2a_base64(salt, newline=False).decode("ascii"), leaf))
-        for salt, leaf in zip(salts, leaves, strict=True)
-    ]
+    return [_encoder.encode(Entry(_SALTS.next(), leaf)) for leaf in leaves]
 
 
 def decode_entry(entry: bytes) -> Leaf:

@@ -189,8 +189,9 @@ async def _extend(connection: Connection, size: int, leaves: list[bytes]) -> byt
     kept = [(node.level, node.position, value) for node, value in new.items() if node.level % KEPT_EVERY == 0]
     if kept:
         await connection.execute(_NODES, *[list(column) for column in zip(*kept, strict=True)])
-    known = edge | new | {Node(0, size + offset): leaf for offset, leaf in enumerate(leaves)}
-    return fold([known[node] for node in full_nodes(Span(0, size + len(leaves)))])
+    after = size + len(leaves)
+    known = edge | new | {Node(0, after - 1): leaves[-1]}
+    return fold([known[node] for node in full_nodes(Span(0, after))])
 
 
 async def nodes_of(connection: Connection, nodes: list[Node]) -> dict[Node, bytes]:

@@ -7,7 +7,6 @@ data's own transaction (`store.resources.apply`); a refusal and a failure are le
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from types import TracebackType
@@ -17,6 +16,7 @@ import msgspec
 from salus.core.access import READS, Action, Caller, Grant, Leaf, Outcome
 from salus.core.clock import Clock
 from salus.core.errors import AccessRefused, NotFound, NotSureEnough
+from salus.core.identifiers import new_request_id
 from salus.store.journal import Journal
 from salus.store.ledger import leaf_of
 from salus.trust.audiences import audiences_of
@@ -25,12 +25,6 @@ from salus.trust.facts import ORDINARY, Facts
 from salus.trust.jurisdictions.law import NEUTRAL, Jurisdiction, jurisdiction_of
 from salus.trust.policy import AccessRequest, Decision, Obligation, decide
 from salus.trust.refusing import WEAK, refusal
-
-
-def request_id() -> str:
-    """Return a fresh id of a request (80 random bits, 20 hexadecimal digits)."""
-    return os.urandom(10).hex()
-
 
 KEPT = frozenset(
     {
@@ -75,7 +69,7 @@ class Gatehouse(msgspec.Struct, frozen=True):
 
     journal: Journal
     clock: Clock
-    new_request: Callable[[], str] = request_id
+    new_request: Callable[[], str] = new_request_id
     law: Jurisdiction = msgspec.field(default_factory=lambda: jurisdiction_of(NEUTRAL))
     keeps: frozenset[Obligation] = KEPT
     knows: Knows | None = None

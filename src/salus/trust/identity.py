@@ -73,7 +73,7 @@ class Doorkeeper:
         """Return what has ended a verified token before its time, "" if nothing has."""
         if token.caller.token_id in self.revoked:
             return "The access token was revoked; get a new one."
-        if any(name in self.revoked for name in token.ends_with):
+        if not self.revoked.keys().isdisjoint(token.ends_with):
             return "The person has ended what they allowed this app, or its session was ended."
         if token.client and self._is_off(token):
             return "The system that this access token was given to was switched off."

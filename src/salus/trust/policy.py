@@ -169,7 +169,7 @@ def decide(
         types = facts.mandate if types is None else types & facts.mandate
     owed = _obligations(caller.role, request.action, request.type, words)
     narrowed: tuple[tuple[str, Narrowing], ...] = ()
-    if any("?" in scope for scope in caller.scopes):
+    if caller.scopes and any("?" in scope for scope in caller.scopes):
         narrowed = narrowed_types(caller, request.action, decision.patients, words)
     if facts.mandate is not None:
         narrowed = tuple(one for one in narrowed if one[0] in facts.mandate)

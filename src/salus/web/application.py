@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import traceback
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from salus.core.errors import NotFound, SalusError, TooLarge, TooSlow
+from salus.core.identifiers import new_request_id
 from salus.core.limits import Limits
 from salus.web.connections import Peer, Stage, pace_seconds
 from salus.web.problems import Problem, problem, unexpected
@@ -64,13 +64,18 @@ def assemble(
             assert prefix not in by_prefix, f"two faces claim {prefix}"
             by_prefix[prefix] = face.application
     depth = max((prefix.count("/") for prefix in by_prefix), default=0)
+    alone = {
+        prefix: chosen
+        for prefix, chosen in by_prefix.items()
+        if prefix.count("/") == 1 and not any(other.startswith(f"{prefix}/") for other in by_prefix)
+    }
     underway = {} if underway is None else underway
     headers = (*SECURITY_HEADERS, TRANSPORT_SECURITY) if secure else SECURITY_HEADERS
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        request_id = scope["request_id"] = secrets.token_hex(10)
+        request_id = scope["request_id"] = new_request_id()
         started = False
         client: Peer = scope.get("client") or ("", "")
         underway[client] = Stage.ANSWERED
@@ -85,7 +90,9 @@ def assemble(
         try:
             if scope["method"] not in ("GET", "HEAD"):
                 receive = _limited(scope, receive, limits, underway, client)
-            chosen = _choose(by_prefix, depth, scope["path"])
+            path = scope["path"]
+            end = path.find("/", 1)
+            chosen = alone.get(path[:end] if end > 0 else path) or _choose(by_prefix, depth, path)
             if prove is not None and is_bound(scope):
                 scope["proven_key"] = await prove(scope)
             await chosen(scope, receive, send_safely)

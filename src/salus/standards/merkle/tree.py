@@ -69,14 +69,17 @@ def completed(size_before: int, leaves: Sequence[bytes], edge: dict[Node, bytes]
         edge: the subtrees of `full_nodes(Span(0, size_before))` with their hashes.
     """
     found: dict[Node, bytes] = {}
-    known = dict(edge)
-    for offset, leaf in enumerate(leaves):
-        node, value = Node(0, size_before + offset), leaf
-        known[node] = value
-        while node.position & 1:
-            value = node_hash(known[Node(node.level, node.position - 1)], value)
-            node = Node(node.level + 1, node.position >> 1)
-            known[node] = found[node] = value
+    row, first, level = list(leaves), size_before, 0
+    sha256 = hashlib.sha256
+    while row:
+        if first & 1:
+            row.insert(0, edge[Node(level, first - 1)])
+        row = [
+            sha256(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=False)
+        ]
+        first, level = first >> 1, level + 1
+        for offset, value in enumerate(row):
+            found[Node(level, first + offset)] = value
     return found
 
 

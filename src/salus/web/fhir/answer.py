@@ -152,8 +152,13 @@ def text_bytes(text: str) -> bytes:
     return msgspec.json.encode(text)
 
 
+def needs_encoding(answer: Answer, request: FhirRequest) -> bool:
+    """Return whether the body, which is FHIR JSON, was asked for in another form."""
+    return answer.pretty or request.pretty or (answer.format or request.format) is not Format.JSON
+
+
 async def encode(answer: Answer, request: FhirRequest) -> tuple[bytes, bytes]:
-    """Return the body in the format that was asked for, and its Content-Type.
+    """Return the body in the form that was asked for, where that is not the one it has, and its Content-Type.
 
     Raises:
         Throttled: the answer is large, and the caller has had their share of this.
@@ -161,9 +166,7 @@ async def encode(answer: Answer, request: FhirRequest) -> tuple[bytes, bytes]:
     work = beside if answer.share is None else answer.share.beside
     if (answer.format or request.format) is Format.XML:
         return await work(len(answer.body) * XML_WEIGHT, _xml, answer.body), Format.XML.content_type
-    if answer.pretty or request.pretty:
-        return await work(len(answer.body), msgspec.json.format, answer.body, indent=2), JSON_TYPE
-    return answer.body, JSON_TYPE
+    return await work(len(answer.body), msgspec.json.format, answer.body, indent=2), JSON_TYPE
 
 
 def _xml(body: bytes) -> bytes:
@@ -184,7 +187,10 @@ async def send_answer(answer: Answer, request: FhirRequest, send: Send) -> None:
     headers = list(answer.headers)
     body = answer.body
     if body and not answer.raw:
-        body, content_type = await encode(answer, request)
+        if needs_encoding(answer, request):
+            body, content_type = await encode(answer, request)
+        else:
+            content_type = JSON_TYPE
         headers.append((b"content-type", content_type))
         if len(body) >= BYTES_MIN:
             headers.append((b"vary", b"accept, accept-encoding"))

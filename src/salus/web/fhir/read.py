@@ -25,7 +25,8 @@ async def read(services: Services, request: FhirRequest, caller: Caller) -> Answ
         await include_merged(services, access)
         resource = await resources.read(access.grant, services.database, kind, identity)
         access.record(resource.patients)
-    return await answer_read(services, request, caller, resource, subset)
+        await access.begin()
+        return await answer_read(services, request, caller, resource, subset)
 
 
 async def vread(services: Services, request: FhirRequest, caller: Caller) -> Answer:

@@ -198,7 +198,7 @@ def read_request(scope: Scope, receive: Receive, *, prefix: bytes, body_bytes_ma
     return FhirRequest(
         method=scope["method"],
         segments=segments,
-        pairs=tuple(pair for pair in pairs if pair[0] not in ("_format", "_pretty")),
+        pairs=pairs and tuple(pair for pair in pairs if pair[0] not in ("_format", "_pretty")),
         headers=headers,
         format=answer_format(accept, override),
         pretty=bool(pairs) and first(pairs, "_pretty") == "true",
