@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import secrets
 
 from salus.core.randomness import RandomTexts
 
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz234567" * 8
 """For each byte a letter of base32 (RFC 4648), each as often as any other."""
+_IDS = RandomTexts(26, lambda random: random.translate(_LETTERS).decode("ascii"))
 _REQUESTS = RandomTexts(10, bytes.hex)
 FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
 
@@ -26,7 +26,7 @@ def is_fhir_id(text: str) -> bool:
 
 def new_id() -> str:
     """Return a fresh random logical id (130 random bits, 26 lower-case characters)."""
-    return secrets.token_bytes(26).translate(_LETTERS).decode("ascii")
+    return _IDS.next()
 
 
 def new_request_id() -> str:
