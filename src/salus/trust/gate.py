@@ -254,8 +254,6 @@ class Passage:
         access = self._access
         assert access is not None
         journal = self._gatehouse.journal
-        if kind is not None and access._durable is not None:
-            access._durable.cancel()  # its leaves are written all the same; nobody waits for them
         if kind is None:
             leaves = access._closing()
             if leaves:
@@ -263,10 +261,14 @@ class Passage:
             if access._durable is not None:
                 await access._durable
         elif issubclass(kind, asyncio.CancelledError | GeneratorExit):
+            if access._durable is not None:
+                access._durable.cancel()  # its leaves are written all the same; nobody waits for them
             journal.post(access._empty(Outcome.FAILED))
         else:
             # The store refuses too: a type on the way that the grant does not open.
             refused = issubclass(kind, AccessRefused)
+            if access._durable is not None:
+                await access._durable
             await journal.write(access._empty(Outcome.REFUSED if refused else Outcome.FAILED))
 
 
