@@ -17,6 +17,7 @@ from tests.flow.apps import (  # noqa: F401  fixtures
     CLINIC,
     HEART,
     JSON,
+    KEY,
     App,
     allowed,
     browser,
@@ -32,10 +33,15 @@ from tests.flow.apps import (  # noqa: F401  fixtures
     signed,
 )
 
-from salus.core.access import Role
+from salus.core.access import Purpose, Role
+from salus.core.identifiers import new_id
+from salus.standards.jose.compact import sign
+from salus.standards.smart.asker import Asker
+from salus.standards.smart.assertion import ASSERTION_TYPE, claims_for
 from salus.standards.smart.dpop import make_proof
-from salus.store.federation import register_client, switch_off_client
+from salus.store.federation import Client, register_client, switch_off_client
 from salus.store.revocations import follow_revocations
+from salus.web.app_tokens import last_expiry
 from salus.web.portal.session import SESSION
 
 
@@ -340,3 +346,53 @@ async def test_an_apps_token_may_be_bound_to_a_key(node):
         tokens = (await app.tokens(http, code)).json()
     assert tokens["token_type"] == "DPoP"
     assert (await fhir(node, tokens["access_token"], "Observation")).status_code == 401
+
+
+async def test_an_app_breaks_no_glass(node):
+    tokens = await allowed(node, "user/Observation.rs openid", role=Role.CLINICIAN)
+    refused = await claim(node, tokens["access_token"])
+    assert refused.status_code == 403
+    assert "access_token" not in refused.text
+
+
+async def test_a_system_opens_emergencies_only_if_registered_and_they_end_with_it(node, clock):
+    plain = await token_of_system(node, "plain", Purpose.TREATMENT)
+    refused = await claim(node, plain)
+    assert refused.status_code == 403
+    assert "not registered for emergencies" in refused.text
+    asked = await token_of_system(node, "rescue", Purpose.TREATMENT, Purpose.EMERGENCY)
+    opened = (await claim(node, asked)).json()
+    assert 0 < opened["expires_in"] <= node.services.terms.seconds
+    assert (await fhir(node, opened["access_token"], "Patient/ana")).status_code == 200
+    await switch_off_client(node.services.database, "rescue", until=last_expiry(node.services))
+    for _ in range(100):  # heard from the database within a second
+        answer = await fhir(node, opened["access_token"], "Patient/ana")
+        if answer.status_code == 401:
+            break
+        await asyncio.sleep(0.05)
+    assert answer.status_code == 401
+
+
+async def claim(node, token):
+    async with browser(node, headers={"authorization": f"Bearer {token}"}) as http:
+        return await http.post("/emergency", json={"patient": "ana", "reason": "found unconscious"})
+
+
+async def token_of_system(node, name, *purposes):
+    """Return a token by which a registered system speaks for a clinician."""
+    services = node.services
+    key = KEY.as_dict(private=False)
+    system = Client(name, name.upper(), [key], ("user/*.rs",), (Role.CLINICIAN,), purposes)
+    await register_client(services.database, system, now=services.clock())
+    asker = Asker("s-9", "Dr Nine", Role.CLINICIAN, "Hospital", Purpose.TREATMENT, "", "in-care")
+    claims = claims_for(
+        name, f"{BASE}/oauth/token", jti=new_id(), now=services.clock().timestamp(), asker=asker
+    )
+    form = {
+        "grant_type": "client_credentials",
+        "scope": "user/*.rs",
+        "client_assertion_type": ASSERTION_TYPE,
+        "client_assertion": sign(claims, KEY, kid="k"),
+    }
+    async with browser(node) as http:
+        return (await http.post("/oauth/token", data=form)).json()["access_token"]

@@ -56,8 +56,10 @@ async def claim(ward: Ward, caller: Caller, patient: str, reason: str) -> Emerge
         raise NotFound(_NOBODY)
     if caller.patient not in (None, patient):
         raise NotFound(_NOBODY)
-    # What the token's scopes let be read is kept to afterwards; they have no word for claiming.
-    asking = msgspec.structs.replace(caller, purpose=Purpose.EMERGENCY, scopes=())
+    # What the token's scopes let be read is kept to afterwards; they have no word for claiming. An app has
+    # nothing but its scopes: a person breaks the glass, not a program that speaks for them.
+    scopes = caller.scopes if caller.app else ()
+    asking = msgspec.structs.replace(caller, purpose=Purpose.EMERGENCY, scopes=scopes)
     request = AccessRequest(Action.CREATE, TYPE, TYPE, frozenset({patient}))
     gatehouse = ward.gatehouse
     known = await gatehouse.knows(asking, request) if gatehouse.knows is not None else ORDINARY

@@ -50,7 +50,11 @@ class Doorkeeper:
         self.refusals = Refusals()
 
     def identify(self, token: str, proven: str = "") -> Caller:
-        """Return the caller of a token. Raises NotAuthenticated.
+        """Return the caller of a token. Raises NotAuthenticated, as `recognise` does."""
+        return self.recognise(token, proven).caller
+
+    def recognise(self, token: str, proven: str = "") -> AccessToken:
+        """Return what a token says. Raises NotAuthenticated.
 
         `proven` is the thumbprint of the key that the request proves to hold, "" for none.
         """
@@ -67,7 +71,7 @@ class Doorkeeper:
         ended = self.ended(known)
         if ended:
             raise NotAuthenticated(ended)
-        return known.caller
+        return known
 
     def ended(self, token: AccessToken) -> str:
         """Return what has ended a verified token before its time, "" if nothing has."""
@@ -94,7 +98,12 @@ class Doorkeeper:
 
 
 def authenticate(doorkeeper: Doorkeeper, authorization: str | None, proven: str = "") -> Caller:
-    """Return the caller named by an Authorization header.
+    """Return the caller named by an Authorization header. Raises NotAuthenticated, as `present` does."""
+    return present(doorkeeper, authorization, proven).caller
+
+
+def present(doorkeeper: Doorkeeper, authorization: str | None, proven: str = "") -> AccessToken:
+    """Return what the token of an Authorization header says.
 
     A token anywhere else (query, cookie, body, other headers) is no token.
 
@@ -107,7 +116,7 @@ def authenticate(doorkeeper: Doorkeeper, authorization: str | None, proven: str 
         NotAuthenticated: there is no token, it cannot be trusted, or it is bound to another key.
     """
     try:
-        return doorkeeper.identify(_token(authorization, proven), proven)
+        return doorkeeper.recognise(_token(authorization, proven), proven)
     except NotAuthenticated:
         doorkeeper.refusals.note(BEARER)
         raise

@@ -1,7 +1,8 @@
 """Emergency access over HTTP (Regulation (EU) 2025/327, Art. 11(5)), and the second look at it.
 
 POST /emergency {patient, reason} opens one patient's record to a professional for at most an hour and answers
-a token that opens nothing else. GET /emergencies lists what waits for a second look, the auditor's; POST
+a token that opens nothing else. It ends with the token that asked; who asks again with another is given one
+for the rest of the hour. GET /emergencies lists what waits for a second look, the auditor's; POST
 /emergencies/[id]/review keeps it. Each is a leaf, and the patient has a notice.
 """
 
@@ -17,8 +18,10 @@ from starlette.responses import JSONResponse, Response
 from salus.core.access import Caller, Purpose
 from salus.core.errors import AccessRefused
 from salus.store.emergencies import Emergency
+from salus.store.federation import find_client
 from salus.trust.emergencies import Ward, claim, second_look, waiting
-from salus.trust.tokens import TokenTerms, issue
+from salus.trust.identity import present
+from salus.trust.tokens import AccessToken, issue_like, seconds_left
 from salus.web.bodies import read_body
 from salus.web.services import Face, Services
 from salus.web.token_door import Addresses, Parts, token_door
@@ -58,9 +61,12 @@ async def _claim(services: Services, caller: Caller, request: Request, _: Parts)
             "A professional abroad states the emergency and its reason when their node asks for a token "
             "(extensions, salus.reason)."
         )
+    held = present(services.doorkeeper, request.headers.get("authorization"))
+    await _require_registered(services, held)
     opened = await claim(ward_of(services), caller, asked.patient, asked.reason)
-    seconds = int((opened.ends_at - services.clock()).total_seconds())
-    terms = TokenTerms(services.terms.issuer, seconds, services.terms.skew_seconds)
+    now = services.clock()
+    seconds = min(int((opened.ends_at - now).total_seconds()), seconds_left(held, now))
+    terms = msgspec.structs.replace(services.terms, seconds=seconds)
     scopes = tuple(f"patient/{scope.partition('/')[2]}" for scope in caller.scopes) or ("patient/*.rs",)
     speaking = msgspec.structs.replace(
         caller, purpose=Purpose.EMERGENCY, patient=opened.patient, scopes=scopes
@@ -70,11 +76,21 @@ async def _claim(services: Services, caller: Caller, request: Request, _: Parts)
         "patient": opened.patient,
         "began_at": opened.began_at.isoformat(),
         "ends_at": opened.ends_at.isoformat(),
-        "access_token": issue(services.keys.token, speaking, terms, now=services.clock()),
+        "access_token": issue_like(held, services.keys.token, speaking, terms, now=now),
         "token_type": "bearer",
         "expires_in": seconds,
     }
     return JSONResponse(answer, 201, headers={"cache-control": "no-store", "pragma": "no-cache"})
+
+
+async def _require_registered(services: Services, held: AccessToken) -> None:
+    """Refuse a system that speaks for professionals and was not registered for emergencies."""
+    client = await find_client(services.database, held.client) if held.client else None
+    if client is not None and Purpose.EMERGENCY not in client.purposes and not held.caller.app:
+        raise AccessRefused(
+            "This system is not registered for emergencies: its node's operator registers it for the purpose "
+            "ETREAT, or the professional logs in at the node."
+        )
 
 
 async def _waiting(services: Services, caller: Caller, request: Request, _: Parts) -> Response:

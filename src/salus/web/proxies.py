@@ -18,7 +18,8 @@ from salus.core.access import Caller, Role
 from salus.core.errors import NotFound
 from salus.store.proxies import Proxy
 from salus.trust import powers
-from salus.trust.tokens import issue
+from salus.trust.identity import present
+from salus.trust.tokens import issue_like, seconds_left
 from salus.web.bodies import read_body
 from salus.web.emergency import ward_of
 from salus.web.services import Face, Services
@@ -79,9 +80,12 @@ async def _settle(services: Services, caller: Caller, request: Request, parts: P
 
 
 async def _token(services: Services, caller: Caller, request: Request, parts: Parts) -> Response:
+    held = present(services.doorkeeper, request.headers.get("authorization"))
     acting = await powers.acting(ward_of(services), caller, parts["id"])
-    token = issue(services.keys.token, acting, services.terms, now=services.clock())
-    answer = {"access_token": token, "token_type": "bearer", "expires_in": services.terms.seconds}
+    now = services.clock()
+    token = issue_like(held, services.keys.token, acting, services.terms, now=now)
+    seconds = min(services.terms.seconds, seconds_left(held, now))
+    answer = {"access_token": token, "token_type": "bearer", "expires_in": seconds}
     headers = {"cache-control": "no-store", "pragma": "no-cache"}
     return JSONResponse(answer | {"patient": acting.patient}, 201, headers=headers)
 
