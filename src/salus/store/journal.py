@@ -24,18 +24,23 @@ LOG = logging.getLogger("salus.store.journal")
 
 
 class _Batch:
-    """Leaves that share one INSERT, and those who wait for it."""
+    """Leaves that share one INSERT: each request's, with who waits for them."""
 
-    __slots__ = ("leaves", "waiting")
+    __slots__ = ("leaves", "requests")
 
     def __init__(self) -> None:
         self.leaves: list[Leaf] = []
-        self.waiting: list[asyncio.Future[None]] = []
+        self.requests: list[tuple[Sequence[Leaf], asyncio.Future[None] | None]] = []
+
+    def add(self, leaves: Sequence[Leaf], durable: asyncio.Future[None] | None) -> None:
+        """Take the leaves of one request; `durable` ends when they are on disk, or cannot be."""
+        self.leaves.extend(leaves)
+        self.requests.append((leaves, durable))
 
     def tell(self, error: SalusError | None) -> None:
         """Wake everybody who still waits: the leaves are on disk, or cannot be."""
-        for future in self.waiting:
-            if future.done():
+        for _, future in self.requests:
+            if future is None or future.done():
                 continue
             if error is None:
                 future.set_result(None)
@@ -64,24 +69,22 @@ class Journal:
 
     def begin(self, leaves: Sequence[Leaf]) -> asyncio.Future[None]:
         """Write the leaves with the next batch; what is returned ends when they are on disk (`write`)."""
-        batch = self._post(leaves)
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        batch.waiting.append(durable)
+        self._post(leaves, durable)
         return durable
 
     def post(self, leaves: Sequence[Leaf]) -> None:
         """Write the leaves soon, without waiting: for a request that was cancelled and answers nothing."""
-        self._post(leaves)
+        self._post(leaves, None)
 
-    def _post(self, leaves: Sequence[Leaf]) -> _Batch:
+    def _post(self, leaves: Sequence[Leaf], durable: asyncio.Future[None] | None) -> None:
         batch = self._next
         if batch is None:
             batch = self._next = _Batch()
             self._wake.set()
         if self._closing or len(batch.leaves) + len(leaves) > self._leaves_max:
             raise StorageUnavailable("The audit cannot keep up; send the request again in a moment.")
-        batch.leaves.extend(leaves)
-        return batch
+        batch.add(leaves, durable)
 
     async def run(self) -> None:
         """Write batch after batch until `close`; several may run at once."""
@@ -98,17 +101,32 @@ class Journal:
                 await append(connection, batch.leaves)
         except SalusError as error:
             batch.tell(error)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            # Not foreseen, so it is logged; but nobody may wait for ever, and the next batch must be tried.
-            LOG.error("the audit could not be written: %s", type(error).__name__)
-            batch.tell(StorageUnavailable("The audit cannot be written now; send the request again."))
+        except asyncpg.PostgresError as error:
+            if len(batch.requests) > 1:  # what it does not take of one request is not to lose the others'
+                await self._commit_alone(batch)
+                return
+            _refuse(batch, error)
+        except (asyncpg.InterfaceError, OSError) as error:
+            _refuse(batch, error)
         else:
             batch.tell(None)
+
+    async def _commit_alone(self, batch: _Batch) -> None:
+        for leaves, durable in batch.requests:
+            alone = _Batch()
+            alone.add(leaves, durable)
+            await self._commit(alone)
 
     def close(self) -> None:
         """Refuse new leaves; `run` ends after the last batch."""
         self._closing = True
         self._wake.set()
+
+
+def _refuse(batch: _Batch, error: BaseException) -> None:
+    # Not foreseen, so it is logged; but nobody may wait for ever, and the next batch must be tried.
+    LOG.error("the audit could not be written: %s", type(error).__name__)
+    batch.tell(StorageUnavailable("The audit cannot be written now; send the request again."))
 
 
 @asynccontextmanager

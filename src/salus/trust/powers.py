@@ -34,6 +34,7 @@ Kind = Literal["parent", "guardian", "carer", "executor"]
 APPOINTED = frozenset({"carer", "executor"})
 """What somebody may appoint another to; a parent's and a guardian's power is not theirs to give."""
 TEXT_MAX = 200
+_TWO_PATIENTS = "Name two patients of this node by their logical ids."
 _STAFF = frozenset({Role.DESK, Role.OPERATOR})
 
 
@@ -100,13 +101,15 @@ async def confirm(ward: Ward, caller: Caller, asked: Confirmation) -> Proxy:
         NotFound: one of the two is not a patient here.
         Conflict: the child is of age, or its birth date is not known.
     """
+    if not is_fhir_id(asked.patient):
+        raise NotFound(_TWO_PATIENTS)
     async with _enter(ward, caller, Action.CREATE, asked.patient) as access:
         now = access.grant.opened_at
         _check(asked.name, asked.types, now, asked.ends_at)
         if not asked.proof.strip() or len(asked.proof) > TEXT_MAX:
             raise InvalidSearch("Say which proof you saw, in a few words.")
-        if asked.holder == asked.patient or not is_fhir_id(asked.holder) or not is_fhir_id(asked.patient):
-            raise NotFound("Name two patients of this node by their logical ids.")
+        if asked.holder == asked.patient or not is_fhir_id(asked.holder):
+            raise NotFound(_TWO_PATIENTS)
         child = await resources.read(access.grant, ward.database, "Patient", asked.patient)
         access.record(child.patients)
         ends_at = asked.ends_at

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from salus.core.access import Caller, Role
 from salus.core.errors import NotFound
+from salus.core.identifiers import is_fhir_id
 from salus.store.proxies import Proxy
 from salus.trust import powers
 from salus.trust.identity import present
@@ -39,7 +40,7 @@ def face(services: Services) -> Face:
 
 async def _list(services: Services, caller: Caller, request: Request, _: Parts) -> Response:
     patient = caller.patient or request.query_params.get("patient", "")
-    if not patient:
+    if not is_fhir_id(patient):
         raise NotFound("Name the patient: /proxies?patient=ID.")
     ward = ward_of(services)
     found = await powers.powers(ward, caller, patient)

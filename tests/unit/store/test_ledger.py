@@ -286,6 +286,17 @@ async def test_leaves_that_the_database_refuses_fail_their_request_and_no_later_
         await asyncio.wait_for(journal.write([leaf("p1")]), timeout=30)
 
 
+async def test_leaves_that_the_database_refuses_lose_no_other_request_its_own(database, leaf):
+    async with open_journal(database) as journal:
+        wanted = [journal.begin([leaf(name)]) for name in ("ana", "no\0where", "rui")]
+        journal.post([leaf("eva")])
+        ended = await asyncio.gather(*wanted, return_exceptions=True)
+    assert [type(each) for each in ended] == [type(None), StorageUnavailable, type(None)]
+    async with database.system() as connection:
+        rows = await connection.fetch("SELECT patient FROM leaf ORDER BY arrival")
+    assert [row["patient"] for row in rows] == ["ana", "rui", "eva"]
+
+
 async def test_the_whole_log_is_read_in_order_and_only_under_a_grant_over_the_node(database, leaf, grant):
     await add(database, *(leaf(f"p{number}") for number in range(5)))
     await sequence(database, SIGNER, NOW)

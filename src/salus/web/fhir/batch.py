@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 
 from salus.core.access import Caller
-from salus.core.errors import InvalidResource, MalformedContent, OverBudget, SalusError
+from salus.core.errors import InvalidResource, MalformedContent, NotAuthenticated, OverBudget, SalusError
 from salus.standards.fhir.bundle import Entry, Plan, Resource, entry_contents, plan_bundle
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.query_string import parse_pairs
 from salus.standards.fhir.validation.validator import validate
 from salus.store.shares import beside
 from salus.store.transaction import YIELD_EVERY, Done
+from salus.trust.identity import authenticate
 from salus.web.fhir import capability, routes, subscribing, writing
 from salus.web.fhir.answer import Answer, join_bundle, location, resource_bytes
 from salus.web.fhir.negotiation import Format, body_format
@@ -182,14 +183,31 @@ async def process_batch(services: Services, request: FhirRequest, caller: Caller
     return Answer(200, join_bundle({"resourceType": "Bundle", "type": "batch-response"}, listed))
 
 
+def entry_of_ended(services: Services, request: FhirRequest) -> bytes | None:
+    """Return the response entry of what comes after the end of the token that asks, None while it is good."""
+    try:
+        authenticate(services.doorkeeper, request.header("authorization") or None, request.proven_key)
+    except NotAuthenticated as error:
+        return entry_of_error(error)
+    return None
+
+
 async def process_each(
     services: Services, request: FhirRequest, caller: Caller, entries: Sequence[Entry]
 ) -> dict[int, bytes]:
-    """Return the response entries, by place, of entries done one by one as long as the budget lasts."""
+    """Return the response entries, by place, of entries done one by one.
+
+    They are done as long as the budget lasts and the token that sent them is good.
+    """
     answered: dict[int, bytes] = {}
+    ended: bytes | None = None
     left = services.limits.batch_bytes_max
     until = services.clock() + timedelta(milliseconds=services.limits.batch_ms_max)
     for entry in entries:
+        ended = ended or entry_of_ended(services, request)
+        if ended is not None:
+            answered[entry.index] = ended
+            continue
         if left <= 0 or services.clock() >= until:
             answered[entry.index] = over_budget()
             continue

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from salus.core.access import Role
+from salus.core.clock import utc_now
 
 PATIENT = {"resourceType": "Patient", "name": [{"family": "Tamm"}]}
 
@@ -368,3 +369,22 @@ async def test_what_is_no_transaction_is_refused(door, sent, content_type):
     answer = await door("POST", "/", sent, headers={"content-type": content_type})
     assert 400 <= answer.status_code < 500
     assert answer.json()["resourceType"] == "OperationOutcome"
+
+
+async def test_a_batch_goes_on_only_as_long_as_the_token_that_sent_it(open_door):
+    moments = []
+
+    def clock():
+        moments.append(utc_now())
+        if len(moments) == 40:
+            door.services.doorkeeper.revoked[sent.caller.token_id] = sent.expires_at
+        return moments[-1]
+
+    door = open_door(clock=clock)
+    token = door.token()
+    sent = door.services.doorkeeper.recognise(token)
+    reads = bundle(*(entry("GET", f"Observation/o{number}") for number in range(60)), kind="batch")
+    answer = await door("POST", "/", reads, headers={"authorization": f"Bearer {token}"})
+    told = [each["response"]["status"][:3] for each in answer.json()["entry"]]
+    assert told == sorted(told, reverse=True)
+    assert set(told) == {"404", "401"}
