@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 
 import msgspec
 
@@ -121,6 +121,7 @@ class Here(msgspec.Struct, frozen=True):
 async def targets_of(here: Here, entries: Sequence[Entry], fresh: dict[int, str]) -> dict[int, Target]:
     """Return what each entry acts on; a conditional delete that matches nothing has no target.
 
+    The deletions of a transaction are done first: nothing that they delete is selected by a later condition.
     Two requests with the same condition queue on a lock, so that a conditional create never makes two.
     """
     conditional = [entry for entry in entries if entry.condition is not None]
@@ -129,16 +130,19 @@ async def targets_of(here: Here, entries: Sequence[Entry], fresh: dict[int, str]
         await here.connection.execute(resources.LOCK, keys)
     absent = await _absent_deletes(here, entries)
     found: dict[int, Target] = {}
+    gone: set[tuple[str, str]] = set()
     for entry in entries:
         if entry.index in absent:
             continue
         if entry.condition is not None:
-            target = await _conditional_target(here, entry, fresh[entry.index])
+            target = await _conditional_target(here, entry, entries, fresh[entry.index], gone)
             if target is not None:
                 found[entry.index] = target
         else:
             made = entry.method == "POST"
             found[entry.index] = Target(fresh[entry.index] if made else entry.id, False if made else None)
+        if entry.method == "DELETE" and entry.index in found:
+            gone.add((entry.type, found[entry.index].id))
     return found
 
 
@@ -154,9 +158,12 @@ async def _absent_deletes(here: Here, entries: Sequence[Entry]) -> set[int]:
     return {entry.index for entry in named if (entry.type, entry.id) not in known}
 
 
-async def _conditional_target(here: Here, entry: Entry, fresh: str) -> Target | None:
+async def _conditional_target(
+    here: Here, entry: Entry, entries: Sequence[Entry], fresh: str, gone: Set[tuple[str, str]]
+) -> Target | None:
     """Return the one match of a condition, a place for a new resource, or None (nothing to delete)."""
-    found = await matching_ids(here, entry.type, entry.condition or "")
+    without = gone if entry.method != "DELETE" else frozenset()
+    found = await matching_ids(here, entry.type, entry.condition or "", without=without)
     own = (entry.resource or {}).get("id")
     if len(found) > 1:
         raise MultipleMatches(
@@ -172,9 +179,41 @@ async def _conditional_target(here: Here, entry: Entry, fresh: str) -> Target | 
         return None
     if entry.method == "PATCH":
         raise NotFound(f"{place_of(entry)}The condition selects no {entry.type}.")
+    _refuse_sent_beside(here, entry, entries)
     if entry.method == "PUT" and isinstance(own, str) and is_fhir_id(own):
         return Target(own, None)
     return Target(fresh, False)
+
+
+def _refuse_sent_beside(here: Here, entry: Entry, entries: Sequence[Entry]) -> None:
+    """Refuse a condition that selects nothing stored, but what another entry of the Bundle writes.
+
+    Raises:
+        InvalidResource: both would be stored, and the condition says that there is to be one.
+    """
+    others = [
+        other
+        for other in entries
+        if other is not entry and other.resource is not None and other.method in ("POST", "PUT")
+        if (other.type or type_of(other)) == entry.type
+    ]
+    if not others:
+        return
+    part = _part_of_an_identifier(entry.condition or "")
+    query = parse_condition(here, entry.type, entry.condition or "")
+    for other in others:
+        if part in other.content and other.resource is not None and matches(query, other.resource):
+            raise InvalidResource(
+                f"{place_of(entry)}The condition selects what {other.path} writes: send one of the two, and "
+                "refer to it by its fullUrl."
+            )
+
+
+def _part_of_an_identifier(condition: str) -> bytes:
+    """Return what every resource holds that the condition selects, b"" where that is not plain to see."""
+    name, _, text = condition.partition("=")
+    value = text.rpartition("|")[2]
+    return value.encode() if name == "identifier" and value.isascii() and value.isalnum() else b""
 
 
 def place_of(entry: Entry) -> str:
@@ -205,10 +244,15 @@ async def conditional_links(
         if entry.resource is not None and b"?" in entry.content:
             for reference in conditional_references(entry.resource):
                 wanted.setdefault(reference, entry)
+    gone = {
+        (entry.type, targets[entry.index].id)
+        for entry in entries
+        if entry.method == "DELETE" and entry.index in targets
+    }
     found = {}
     for reference, entry in wanted.items():
         kind, _, query = reference.partition("?")
-        ids = await matching_ids(here, kind, query)
+        ids = await matching_ids(here, kind, query, without=gone)
         if not ids:
             ids = _matching_entries(entries, targets, parse_condition(here, kind, query))
         if len(ids) != 1:
@@ -249,17 +293,27 @@ def parse_condition(here: Here, kind: str, condition: str) -> Query:
     return query
 
 
-async def matching_ids(here: Here, kind: str, condition: str) -> list[str]:
-    """Return the ids of at most two resources that a condition selects, of those the grant may see."""
+async def matching_ids(
+    here: Here, kind: str, condition: str, *, without: Set[tuple[str, str]] = frozenset()
+) -> list[str]:
+    """Return the ids of at most two resources that a condition selects, of those the grant may see.
+
+    `without`: what does not count, as the transaction deletes it.
+    """
     here.check_time()
     query = parse_condition(here, kind, condition)
     here.touched.add(named_by(query))
     found = await find_ids(
-        here.grant, here.connection, query, key=here.rules.search_key, database=here.database
+        here.grant,
+        here.connection,
+        query,
+        key=here.rules.search_key,
+        database=here.database,
+        count_max=2 + sum(each == kind for each, _ in without),
     )
     for identity in found:
         here.touched.add_resource(kind, identity)
-    return found
+    return [identity for identity in found if (kind, identity) not in without][:2]
 
 
 async def current_of(here: Here, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StoredResource]:

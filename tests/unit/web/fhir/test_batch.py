@@ -388,3 +388,60 @@ async def test_a_batch_goes_on_only_as_long_as_the_token_that_sent_it(open_door)
     told = [each["response"]["status"][:3] for each in answer.json()["entry"]]
     assert told == sorted(told, reverse=True)
     assert set(told) == {"404", "401"}
+
+
+def known_by(number, **more):
+    return {**PATIENT, "identifier": [{"system": "urn:x", "value": number}], **more}
+
+
+async def test_a_condition_does_not_select_what_the_transaction_deletes(door):
+    await door.operator("PUT", "/Patient/a", known_by("1", id="a"))
+    sent = bundle(
+        entry("DELETE", "Patient/a"),
+        entry("POST", "Patient", known_by("1"), "urn:uuid:1", ifNoneExist="identifier=urn:x|1"),
+        entry("POST", "Observation", observation("urn:uuid:1")),
+        entry("POST", "Observation", observation("Patient?identifier=urn:x|1")),
+    )
+    answer = await door("POST", "/", sent)
+    assert [each["response"]["status"][:3] for each in answer.json()["entry"]] == ["204", "201", "201", "201"]
+    made = answer.json()["entry"][1]["response"]["location"].split("/")[-3]
+    assert made != "a"
+    for each in answer.json()["entry"][2:]:
+        read = await door("GET", f"/Observation/{each['response']['location'].split('/')[-3]}")
+        assert read.json()["subject"] == {"reference": f"Patient/{made}"}
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        entry("PUT", "Patient/b", known_by("50", id="b")),
+        entry("POST", "Patient", known_by("50")),
+        entry("POST", "Patient", known_by("50"), ifNoneExist="identifier=50"),
+    ],
+)
+@pytest.mark.parametrize(
+    "conditional",
+    [
+        entry("POST", "Patient", known_by("50"), ifNoneExist="identifier=urn:x|50"),
+        entry("PUT", "Patient?identifier=urn:x%7C50", known_by("50", gender="male")),
+    ],
+)
+async def test_what_a_condition_says_is_one_is_not_made_twice(door, beside, conditional):
+    await door.operator("PUT", "/Patient/b", known_by("2", id="b"))
+    refused = await door("POST", "/", bundle(beside, conditional))
+    assert refused.status_code == 422
+    assert "send one of the two" in refused.text
+    assert await count(door, "Patient") == 1
+
+
+async def test_conditions_of_many_entries_are_told_apart(door):
+    numbers = [f"n{number}" for number in range(20)]
+    sent = bundle(
+        *(
+            entry("POST", "Patient", known_by(each), ifNoneExist=f"identifier=urn:x|{each}")
+            for each in numbers
+        )
+    )
+    assert (await door("POST", "/", sent)).status_code == 200
+    assert (await door("POST", "/", sent)).status_code == 200
+    assert await count(door, "Patient") == 20
