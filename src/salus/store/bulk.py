@@ -14,6 +14,7 @@ import asyncpg
 from salus.core.access import Grant, Outcome
 from salus.core.errors import Conflict
 from salus.store import ledger
+from salus.store.changes import stays_hidden
 from salus.store.copying import RANGE_COLUMNS, RESOURCE_COLUMNS, STRING_COLUMNS, Encoded, copy_rows
 from salus.store.postgres import Connection
 from salus.store.received import Fate, Incoming, Rule, judge
@@ -118,7 +119,7 @@ async def _store(
     fresh: list[Encoded] = []
     fates: dict[int, Fate] = {}
     lines: list[bytes] = []
-    replaced = []
+    replaced, renewed = [], []
     judged = await judge(connection, incoming)
     for place, one, (fate, current) in zip(places, wanted, judged, strict=True):
         fates[place] = fate
@@ -128,6 +129,7 @@ async def _store(
             lines.append(one.resource)
         else:
             replaced.append(current)
+            renewed.append(one)
             lines.append(one.versioned(current["version"] + 1, max(grant.opened_at, current["updated"])))
         fresh.append(one)
         for patient in _touched(one, current):
@@ -141,7 +143,7 @@ async def _store(
     await copy_rows(connection, "resource", RESOURCE_COLUMNS, lines)
     await copy_rows(connection, "resource_range", RANGE_COLUMNS, (one.ranges for one in fresh))
     await copy_rows(connection, "resource_string", STRING_COLUMNS, (one.strings for one in fresh))
-    hidden = [row for row in replaced if row["hidden"]]
+    hidden = [row for row, one in zip(replaced, renewed, strict=True) if stays_hidden(row, one.patients)]
     if hidden:
         await connection.execute(_HIDE, [row["type"] for row in hidden], [row["id"] for row in hidden])
     identified = await name_identified(connection, [(one.type, one.id, one.identities) for one in fresh])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -164,6 +165,16 @@ def _deletion(grant: Grant, operation: Operation, current: Any) -> Change:  # An
     )
 
 
+def stays_hidden(current: Any, patients: Sequence[str]) -> bool:  # Any: an asyncpg record
+    """Return whether the next version, about these patients, is hidden as the current one is.
+
+    Not one that was corrected to be about somebody else: whom it was about hides what was in their record,
+    and nothing from those who care for another.
+    """
+    before = patients_of(current["compartment"], current["others"])
+    return bool(current["hidden"]) and (not before or not set(before).isdisjoint(patients))
+
+
 def _version(
     grant: Grant,
     row: Row,
@@ -192,7 +203,7 @@ def _version(
         Written(outcome, resource, touched),
         compartment=row.compartment,
         others=row.others,
-        hidden=current is not None and current["hidden"],
+        hidden=current is not None and stays_hidden(current, patients),
         digest=row.digest,
         row=row,
         superseded=None if current is None else (current["compartment"], row.type, row.id),

@@ -161,3 +161,22 @@ async def test_one_restriction_or_preview_of_a_caller_runs_at_a_time(database, g
             with pytest.raises(Throttled, match="previews"):
                 await work(citizen, database, "Observation", "o1")
     assert await preview(citizen, database, "Observation", "o1") == {"Observation": 1}
+
+
+async def test_what_was_corrected_to_be_about_another_is_not_hidden_by_whom_it_was_about(database, grant):
+    await resources.create(grant(), database, row("Observation", "o1"))
+    clinician = grant(role=Role.CLINICIAN)
+    await restrict(grant("ana", role=Role.CITIZEN), database, "Observation", "o1")
+    await resources.update(grant(), database, row("Observation", "o1", "rui", text="2"))
+    assert (await resources.read(clinician, database, "Observation", "o1")).version == 2
+    with pytest.raises(NotFound):
+        await resources.vread(clinician, database, "Observation", "o1", 1)
+    rui = grant("rui", role=Role.CITIZEN)
+    await restrict(rui, database, "Observation", "o1")
+    with pytest.raises(NotFound):
+        await resources.read(clinician, database, "Observation", "o1")
+    await lift(rui, database, "Observation", "o1")
+    assert (await resources.read(clinician, database, "Observation", "o1")).version == 2
+    await resources.update(grant(), database, row("Observation", "o1", text="3"))
+    with pytest.raises(NotFound):
+        await resources.read(clinician, database, "Observation", "o1")
