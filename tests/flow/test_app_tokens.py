@@ -373,6 +373,14 @@ async def test_a_system_opens_emergencies_only_if_registered_and_they_end_with_i
     assert answer.status_code == 401
 
 
+async def test_a_form_with_the_character_0_is_refused(node):
+    for address in ("/oauth/token", "/oauth/revoke", "/oauth/par"):
+        async with browser(node) as http:
+            form = {"content-type": "application/x-www-form-urlencoded"}
+            answer = await http.post(address, content=b"client_id=x%00&token=y", headers=form)
+        assert answer.status_code == 400
+
+
 async def claim(node, token):
     async with browser(node, headers={"authorization": f"Bearer {token}"}) as http:
         return await http.post("/emergency", json={"patient": "ana", "reason": "found unconscious"})

@@ -47,6 +47,7 @@ WHERE compartment = ANY (records_of_person($1)) AND type = 'Patient' AND id = co
 _COUNT = """
 INSERT INTO unproven (node, day, patient) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 """
+_IN_TURN = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _COUNTED = "SELECT count(*), bool_or(patient = $3) FROM unproven WHERE node = $1 AND day = $2"
 _FORGET = (
     "DELETE FROM presence_code WHERE until < $1",
@@ -99,7 +100,8 @@ async def keep_presence(
 async def count_unproven(database: Database, node: str, patient: str, now: datetime, most: int) -> bool:
     """Count a patient whom the node asks for without evidence today; return whether it still may."""
     day = now.date()
-    async with database.system() as connection:
+    async with database.system() as connection, connection.transaction():
+        await connection.execute(_IN_TURN, f"unproven patients of {node}")
         counted, known = await connection.fetchrow(_COUNTED, node, day, patient)
         if known:
             return True

@@ -60,11 +60,14 @@ def pairs_of(text: bytes, *, fields_max: int) -> list[tuple[str, str]]:
         MalformedContent: it cannot be read, or has too many.
     """
     try:
-        return parse_qsl(
+        pairs = parse_qsl(
             text.decode("utf-8"), keep_blank_values=True, max_num_fields=fields_max, strict_parsing=True
         )
     except ValueError as error:
         raise MalformedContent("the form cannot be read") from error
+    if any("\0" in part for pair in pairs for part in pair):
+        raise MalformedContent("the form holds the character 0, which no text has")
+    return pairs
 
 
 def oauth_error(error: str, description: str, status: int) -> Response:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from salus.core.access import Caller, Purpose
+from salus.core.errors import AccessRefused
 from salus.standards.fhir.bundle import Resource
 from salus.standards.fhir.codec.splice import replace_meta
 from salus.store.rows import StoredResource
@@ -11,6 +14,23 @@ from salus.store.rows import StoredResource
 def is_lay(caller: Caller) -> bool:
     """Return whether the patient writes, or an app or a person that acts for them, and no professional."""
     return caller.purpose is Purpose.PATIENT_REQUEST and caller.patient is not None
+
+
+OURS = ("urn:salus:node:", "urn:salus:citizen:")
+"""How a `meta.source` begins that the node itself gives to what another node or a citizen writes."""
+
+
+def refuse_borrowed(resource: Resource, before: StoredResource | None) -> None:
+    """Refuse a professional's write in the name of another node or of a citizen that was not so before.
+
+    Raises:
+        AccessRefused: `meta.source` is one of theirs.
+    """
+    source = source_of(resource, "")
+    if not source.startswith(OURS):
+        return
+    if before is None or source_of(msgspec.json.decode(before.content or b"{}"), before.source) != source:
+        raise AccessRefused("A meta.source of this form says which node or citizen wrote: leave it out.")
 
 
 def own_source(caller: Caller) -> str:

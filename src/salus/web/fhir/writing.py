@@ -110,6 +110,11 @@ async def merged_records(services: Services, caller: Caller) -> frozenset[str]:
     return (await merges(services.database, services.clock())).beside([caller.patient])
 
 
+def _mark_here(resource: Resource, content: bytes, before: StoredResource | None) -> tuple[Resource, bytes]:
+    provenance.refuse_borrowed(resource, before)
+    return authorship.unmark(resource, content, before)
+
+
 @cache
 def _rules(
     own_bases: tuple[str, ...], search_key: bytes, integrity: bool, limits: Limits, country: str
@@ -127,7 +132,7 @@ def _rules(
         check_valid,
         patching.apply_patch,
         obey,
-        mark=authorship.unmark,
+        mark=_mark_here,
         recognise=check_match,
     )
 

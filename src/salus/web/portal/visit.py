@@ -155,4 +155,6 @@ async def read_form(request: Request) -> dict[str, str]:
         pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX)
     except ValueError as error:
         raise MalformedContent("The form cannot be read.") from error
+    if any("\0" in part for pair in pairs for part in pair):
+        raise MalformedContent("The form cannot be read: it holds the character 0.")
     return dict(pairs)

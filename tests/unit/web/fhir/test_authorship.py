@@ -185,3 +185,16 @@ async def test_an_app_that_acts_for_a_citizen_is_held_to_the_same(door, persons)
     own = await door("POST", "/Observation", observation(), **who)
     assert own.status_code == 201
     assert "PATAST" in own.text
+
+
+@pytest.mark.parametrize("source", ["urn:salus:node:ee-1", "urn:salus:citizen:ana"])
+async def test_a_professional_writes_in_nobody_elses_name(door, source):
+    sent = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "x"},
+        "meta": {"source": source},
+    }
+    refused = await door("POST", "/Observation", sent)
+    assert refused.status_code == 403
+    assert "leave it out" in refused.text
