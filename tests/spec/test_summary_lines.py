@@ -332,6 +332,52 @@ DOSES = [
 ]
 
 
+GTS = f"{HL7}/v3-GTSAbbreviation"
+TIMES = [
+    ({"coding": [{"system": "urn:x:local", "code": "MO"}], "text": "Mondays"}, "Mondays"),
+    ({"coding": [{"system": "urn:x:local", "code": "WK", "display": "working days"}]}, "working days"),
+    (
+        {"coding": [{"system": "urn:x:local", "code": "AM", "display": "alternate months"}]},
+        "alternate months",
+    ),
+    ({"coding": [{"system": "urn:x:local", "code": "MO"}]}, "MO"),
+    ({"coding": [{"code": "MO"}]}, "MO"),
+    ({"coding": [{"code": "BID"}], "text": "morning and evening"}, "morning and evening"),
+    (coded(GTS, "QD", "every other day"), "once a day, every other day"),
+    (coded(GTS, "BID", "BID"), "2 times a day"),
+    (coded(GTS, "BID", "2 TIMES A DAY"), "2 times a day"),
+    (
+        {"coding": [{"system": GTS, "code": "TID", "display": "every second day"}]},
+        "3 times a day, every second day",
+    ),
+    (
+        {
+            "coding": [
+                {"system": "urn:x:local", "code": "2D", "display": "twice daily with food"},
+                {"system": GTS, "code": "BID"},
+            ],
+            "text": "at meals",
+        },
+        "2 times a day, twice daily with food, at meals",
+    ),
+    (
+        {"coding": [{"system": GTS, "code": "BID"}, {"system": GTS, "code": "QD"}]},
+        "2 times a day, once a day",
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "told"), TIMES)
+def test_a_code_of_timing_is_hl7s_only_in_its_system_and_what_was_written_is_told(code, told):
+    assert read(order({"timing": {"code": code}}))[1] == f"prescribed; {told}; active"
+
+
+def test_what_was_written_of_a_timing_is_not_told_twice():
+    repeat = {"frequency": 2, "period": 1, "periodUnit": "d"}
+    timing = {"code": coded(GTS, "BID", "2 times a day"), "repeat": repeat}
+    assert read(order({"timing": timing}))[1] == "prescribed; 2 times a day; active"
+
+
 @pytest.mark.parametrize(("dosages", "told"), DOSES)
 def test_a_dose_is_told_in_full(dosages, told):
     assert read(order(*dosages))[1] == f"prescribed; {told}; active"

@@ -1,7 +1,12 @@
 """A Timing (R4) in words: how often, how long, when in the day, until when.
 
 `Timing.code` such as BID is worded as the repeat it stands for (HL7 v3 GTSAbbreviation), so that a code and
-a repeat that say the same are one phrase, and two that differ are both seen.
+a repeat that say the same are one phrase, and two that differ are both seen. What the source wrote itself, in
+`text` or in a display, is told beside it.
+
+A code is HL7's only in HL7's system: the binding is preferred, "many institutions define their own additional
+codes" (R4 Timing.code), and what a code means its system says (R4 Coding.system). Without one, MO may be a
+month or a Monday. A code of another system, or of none, is shown as it came.
 """
 
 from __future__ import annotations
@@ -10,10 +15,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from salus.primary.language import Shown, join, say, show_concept
+from salus.primary.language import Shown, join, original, say, show_concept
 from salus.primary.quantities import NOTHING, show_number, show_period, show_quantity, show_range
 from salus.primary.units import UCUM
 
+GTS_ABBREVIATION = "http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation"
 ABBREVIATIONS: dict[str, dict[str, Any]] = {
     "BID": {"frequency": 2}, "TID": {"frequency": 3}, "QID": {"frequency": 4}, "QD": {},
     "QOD": {"period": 2}, "AM": {"when": ["MORN"]}, "PM": {"when": ["AFT"]}, "BED": {"when": ["HS"]},
@@ -33,21 +39,33 @@ def show_timing(timing: Element | None, language: str, now: datetime | None = No
         return NOTHING
     repeat = timing.get("repeat") or {}
     told = _repeat(repeat, language)
-    code = _code(timing.get("code"), language)
+    coded = _coded(timing.get("code"), language)
     dates = ", ".join(str(each) for each in timing.get("event", ()))
     parts = [
         told,
-        code if code.text != told.text else NOTHING,
+        *(each for each in coded if each.text.casefold() != told.text.casefold()),
         say("on-dates", language, what=dates) if dates else NOTHING,
         _bounds(repeat, language, now),
     ]
     return join(parts)
 
 
-def _code(concept: Element | None, language: str) -> Shown:
-    codings = (concept or {}).get("coding", ())
-    known = next((str(each.get("code")) for each in codings if each.get("code") in ABBREVIATIONS), "")
-    return _repeat(_DAILY | ABBREVIATIONS[known], language) if known else show_concept(concept, language)
+def _coded(concept: Element | None, language: str) -> list[Shown]:
+    """Return what HL7's codes stand for and what the source wrote beside them, each once."""
+    concept = concept or {}
+    codings = [each for each in concept.get("coding", ()) if isinstance(each, dict)]
+    known = [str(each["code"]) for each in codings if _is_abbreviation(each)]
+    written = [show_concept({"coding": [each]}, language) for each in codings if each.get("display")]
+    written.append(original(concept.get("text")))
+    told = {code.casefold(): NOTHING for code in known}  # "BID" beside "2 times a day" says nothing more
+    for each in [*(_repeat(_DAILY | ABBREVIATIONS[code], language) for code in known), *written]:
+        told.setdefault(each.text.casefold(), each)
+    shown = [each for each in told.values() if each.text]
+    return shown or [show_concept(concept, language)]
+
+
+def _is_abbreviation(coding: Element) -> bool:
+    return coding.get("system") == GTS_ABBREVIATION and coding.get("code") in ABBREVIATIONS
 
 
 def _repeat(repeat: Element, language: str) -> Shown:
