@@ -14,7 +14,7 @@ import msgspec
 
 from salus.core.errors import Conflict
 from salus.primary.amounts import Amount
-from salus.primary.intervals import DAY, earliest_next, latest_moment
+from salus.primary.intervals import earliest_next, latest_moment
 from salus.primary.prescriptions import TOO_EARLY, Dispensation, Prescription
 from salus.primary.substitution import why_not_given
 from salus.primary.validity import is_within, last_day, validity_days
@@ -191,8 +191,9 @@ def too_early(
     earliest = earliest_next(prescription.interval, moments, moment)
     if earliest is None:
         return None
-    whole = not prescription.interval.rest % DAY
-    return Hindrance("too-early", earliest.astimezone(UTC).isoformat()[: 10 if whole else 16])
+    form = "%Y-%m-%dT%H:%MZ" if prescription.interval.by_moment else "%Y-%m-%d"
+    told = earliest.astimezone(UTC).strftime(form)
+    return Hindrance("too-early", told)
 
 
 def _check_amount(

@@ -17,6 +17,8 @@ from salus.primary.amounts import UCUM, read_amount
 from salus.standards.fhir.fhirpath.units import conversion
 
 DAY = timedelta(days=1)
+CALENDAR_DAYS = frozenset({"d", "wk"})
+"""UCUM units that are whole days of the calendar, where there is a whole number of them."""
 YEARS_MAX = 100
 SECONDS_MAX, MONTHS_MAX = YEARS_MAX * 366 * 86400, YEARS_MAX * 12
 Resource = Mapping[str, Any]  # FHIR content is open JSON, hence Any
@@ -28,10 +30,13 @@ class Interval(msgspec.Struct, frozen=True):
     Args:
         months: calendar months (a year is twelve).
         rest: the time besides.
+        by_moment: whether it is counted from the moment, for it is written in hours or minutes (24 h is no
+            day of the calendar) or is no whole number of days.
     """
 
     months: int = 0
     rest: timedelta = timedelta(0)
+    by_moment: bool = False
 
     @property
     def is_readable(self) -> bool:
@@ -39,9 +44,9 @@ class Interval(msgspec.Struct, frozen=True):
         return bool(self.months or self.rest)
 
     def after(self, moment: datetime) -> datetime:
-        """Return the earliest moment of the next hand-over; a whole number of days ends as its day begins."""
+        """Return the earliest moment of the next hand-over; days of the calendar end as their day begins."""
         day = _month_later(moment.date(), self.months)
-        if self.rest % DAY:
+        if self.by_moment:
             return datetime.combine(day, moment.timetz()) + self.rest
         return datetime.combine(day, time(tzinfo=UTC)) + self.rest
 
@@ -66,7 +71,10 @@ def read_interval(duration: Resource | None) -> Interval | None:
         return Interval(months=int(months))
     factor = conversion(amount.code, "s") if amount.code else None
     seconds = 0 if factor is None else amount.value * factor.numerator / factor.denominator
-    return Interval(rest=timedelta(seconds=float(seconds))) if 0 < seconds <= SECONDS_MAX else Interval()
+    if not 0 < seconds <= SECONDS_MAX:
+        return Interval()
+    rest = timedelta(seconds=float(seconds))
+    return Interval(rest=rest, by_moment=amount.code not in CALENDAR_DAYS or bool(rest % DAY))
 
 
 def latest_moment(written: str) -> datetime | None:

@@ -289,6 +289,15 @@ def test_no_hand_over_before_the_interval_after_the_last_one(last, refused):
         check(request, offered | {"note": EARLY}, known)
 
 
+@pytest.mark.parametrize("day", [{"value": 24, "code": "h"} | UCUM, {"value": 1440, "code": "min"} | UCUM])
+def test_a_day_written_in_hours_or_minutes_is_counted_from_the_moment(day):
+    request = prescription(dispenseInterval=day)
+    offered = given_at("2026-11-24T00:10:00Z", "d2")
+    with pytest.raises(Conflict, match=r"too early: .* from 2026-11-24T23:50Z on"):
+        check(request, offered, [given_at("2026-11-23T23:50:00Z")])
+    check(request, offered, [given_at("2026-11-23T00:10:00Z")])
+
+
 def test_only_a_note_that_is_marked_as_the_reason_is_one():
     request = prescription(dispenseInterval=DAYS_28)
     offered = given_at("2026-11-24T12:00:00Z", "d2")
