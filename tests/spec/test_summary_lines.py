@@ -546,6 +546,31 @@ OTHERS = [
 ]
 
 
+FOCI = [
+    ({"focus": [{"display": "fetus"}]}, "fetus, not the patient: X", ""),
+    ({"focus": [{"reference": "RelatedPerson/f"}]}, "fetus (by ultrasound), not the patient: X", ""),
+    ({"focus": [{"reference": "RelatedPerson/g"}]}, "Baby Silva, not the patient: X", ""),
+    ({"focus": [{"reference": "RelatedPerson/x"}]}, "RelatedPerson/x, not the patient: X", ""),
+    ({"focus": [{"reference": "urn:uuid:1"}]}, "fetus (by ultrasound), not the patient: X", ""),
+    ({"focus": [{"identifier": {"value": "1"}}]}, "someone or something else, not the patient: X", ""),
+    ({"focus": [{"display": "donor"}, {"display": "kidney"}]}, "donor, kidney, not the patient: X", ""),
+    ({"focus": [{"reference": "Condition/t"}]}, "X", "about: Melanoma; "),
+    ({"focus": [{"reference": "urn:uuid:2"}]}, "X", "about: Melanoma; "),
+    ({"focus": [{"reference": "Patient/p"}]}, "X", ""),
+]
+
+
+@pytest.mark.parametrize(("members", "name", "about"), FOCI)
+def test_whom_or_what_a_finding_is_about_is_told(members, name, about):
+    fetus = {"resourceType": "RelatedPerson", "relationship": [{"text": "fetus (by ultrasound)"}]}
+    baby = {"resourceType": "RelatedPerson", "name": [{"given": ["Baby"], "family": "Silva"}]}
+    tumour = {"resourceType": "Condition", "code": {"text": "Melanoma"}}
+    held = {"RelatedPerson/f": fetus, "urn:uuid:1": fetus, "RelatedPerson/g": baby}
+    held |= {"Condition/t": tumour, "urn:uuid:2": tumour}
+    found = observation(subject={"reference": "Patient/p"}, valueInteger=5, **members)
+    assert read(found, **held)[:2] == (name, f"{about}5; final")
+
+
 @pytest.mark.parametrize(("resource", "name", "told"), OTHERS)
 def test_what_changes_the_meaning_of_an_entry_is_told(resource, name, told):
     assert read(resource, **{"Device/d": DEVICE})[:2] == (name, told)

@@ -13,6 +13,7 @@ from typing import Any
 from salus.primary.dates import recorded_date
 from salus.primary.dispense_request import show_dispense_request
 from salus.primary.dosage import show_dosages
+from salus.primary.focus import is_about_another, show_focus
 from salus.primary.language import Shown, join, original, say, show_concept, show_status
 from salus.primary.modifiers import is_modified
 from salus.primary.quantities import NOTHING, is_over, is_to_come, show_number, show_period, show_quantity
@@ -116,8 +117,10 @@ def _standing(resource: Resource, language: str) -> list[Shown]:
 
 
 def _observation(
-    resource: Resource, _held: Mapping[str, Resource], language: str, now: datetime | None
+    resource: Resource, held: Mapping[str, Resource], language: str, now: datetime | None
 ) -> list[Shown]:
+    about = NOTHING if is_about_another(resource, held) else show_focus(resource, held, language)
+    about = say("about", language, what=about) if about.text else NOTHING
     own = show_finding(resource, language, now)
     parts = []
     for component in resource.get("component", ()):
@@ -126,9 +129,9 @@ def _observation(
         parts.append(join([show_concept(component.get("code"), language), found], ": "))
     value = show_value(resource, language, now=now).text or resource.get("dataAbsentReason")
     if value or parts:
-        return [own, *parts]
+        return [about, own, *parts]
     missing = "no-value-of-its-own" if resource.get("hasMember") else "no-value-recorded"
-    return [say(missing, language), own]
+    return [about, say(missing, language), own]
 
 
 def _report(

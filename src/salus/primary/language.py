@@ -19,12 +19,13 @@ Texts = dict[str, str]
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One section of a patient summary; `required` sections are there even when nothing is known."""
+    """One section of a patient summary; `required` ones are there even when nothing is known."""
 
-    loinc: str
+    code: str
     display: str
     required: bool
     title: Texts
+    system: str = "http://loinc.org"
 
 
 class Displays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from salus.primary.focus import is_about_another, show_focus
 from salus.primary.language import Shown, say, show_concept, word
 from salus.primary.references import resolve
 
@@ -20,17 +21,19 @@ NEGATED = {
 
 
 def name_of(resource: Resource, held: Mapping[str, Resource], language: str) -> Shown:
-    """Return the entry's name in the language, with what negates it before it.
+    """Return the entry's name in the language, with what negates it, or whom else it is about, before it.
 
     Args:
         resource: an entry.
-        held: Medication and Device resources by "Type/id".
+        held: Medication, Device and other resources by "Type/id".
         language: BCP 47 language code.
     """
     names = [show_concept(concept, language) for concept in _concepts(resource, held)]
     name = next((name for name in names if name.text), Shown(word("unnamed", language), True))
     if resource.get("doNotPerform") is True:
         return say("forbidden", language, what=name)
+    if is_about_another(resource, held):
+        return say("about-another", language, who=show_focus(resource, held, language), what=name)
     negation = NEGATED.get((str(resource.get("resourceType")), str(resource.get("status"))))
     return say(negation, language, what=name) if negation else name
 

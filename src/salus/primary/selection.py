@@ -15,6 +15,7 @@ import msgspec
 from salus.core.identifiers import derived_id
 from salus.primary.dates import clinical_date
 from salus.primary.details import NO_RESUSCITATION
+from salus.primary.focus import focus_key, is_about_another
 from salus.primary.medicines import merge_same, orders_of
 from salus.primary.references import local_reference
 from salus.primary.values import ABSENT
@@ -202,6 +203,7 @@ def _all(held: list[Resource]) -> Selected:
 _NARROWED = {
     "medications": _each_medicine_once,
     "results": _latest,
+    "others": _latest,
     "vital-signs": _latest,
     "social-history": _latest,
     "problems": _none_last,
@@ -212,12 +214,12 @@ _NARROWED = {
 
 
 def _code_key(resource: Resource) -> str:
-    """Return what repeated measurements have in common; a panel's lines differ in site and text as well."""
+    """Return what repeated measurements have in common: code, site and whom or what they are about."""
     concept = resource.get("code", {})
     sites = sorted(_codes(resource.get("bodySite"))) or [str(resource.get("bodySite", {}).get("text", ""))]
     kind = resource.get("resourceType")
     codings = sorted(f"{each.get('system')}|{each.get('code')}" for each in concept.get("coding", ()))
-    return f"{kind} {' '.join(codings) or concept.get('text')} {' '.join(sites)}"
+    return f"{kind} {' '.join(codings) or concept.get('text')} {' '.join(sites)} {focus_key(resource)}"
 
 
 def _codes(concepts: object) -> set[str]:
@@ -239,8 +241,14 @@ def _medication(resource: Resource) -> str:
 
 
 def _observation(resource: Resource) -> str:
+    """Return the section of a finding; one about another than the patient stands apart in its own."""
     if resource.get("status") in {"registered", "cancelled"}:
         return ""
+    section = _finding(resource)
+    return "others" if section and is_about_another(resource) else section
+
+
+def _finding(resource: Resource) -> str:
     codes, categories = _codes(resource.get("code")), _codes(resource.get("category"))
     if (codes | _codes(resource.get("valueCodeableConcept"))) & NO_RESUSCITATION:
         return "cautions"

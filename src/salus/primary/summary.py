@@ -110,14 +110,14 @@ def meets_main_rules(bundle: Resource) -> bool:
     if any(each["resourceType"] == "Composition" for each in found[1:]):
         return False
     present = {section["code"]["coding"][0]["code"]: section for section in composition["section"]}
-    required = [section.loinc for section in sections().values() if section.required]
+    required = [section.code for section in sections().values() if section.required]
     named = any(
         name.get("text") or name.get("family") or name.get("given") for name in patient.get("name", ())
     )
     return (
         named
         and bool(patient.get("birthDate"))
-        and all(present.get(loinc, {}).keys() & {"entry", "emptyReason"} for loinc in required)
+        and all(present.get(code, {}).keys() & {"entry", "emptyReason"} for code in required)
     )
 
 
@@ -198,7 +198,7 @@ def _section(
 ) -> dict[str, Any]:
     composed: dict[str, Any] = {
         "title": title(section, languages[0]),
-        "code": {"coding": [{"system": LOINC, "code": section.loinc, "display": section.display}]},
+        "code": {"coding": [{"system": section.system, "code": section.code, "display": section.display}]},
     }
     if selected is None:
         composed["text"] = narrative({each: paragraph(word("unavailable", each)) for each in languages})
@@ -243,7 +243,7 @@ def _references(value: object) -> list[str]:
 
 
 def _resolve(value: Any, addresses: Mapping[str, str]) -> Any:  # any part of a resource
-    """Return a copy whose references stay inside the document; one that cannot becomes its display."""
+    """Return a copy whose references stay inside the document; one that cannot keeps display and type."""
     if isinstance(value, list):
         return [_resolve(each, addresses) for each in value]
     if not isinstance(value, dict):
@@ -256,7 +256,8 @@ def _resolve(value: Any, addresses: Mapping[str, str]) -> Any:  # any part of a 
             copy["reference"] = address
         else:
             del copy["reference"]
-            copy.setdefault(
-                "display", f"{local_reference(reference).split('/')[0]} (not part of this summary)"
-            )
+            kind = local_reference(reference).split("/")[0]
+            copy.setdefault("display", f"{kind} (not part of this summary)")
+            if kind.isalpha():
+                copy.setdefault("type", kind)
     return copy

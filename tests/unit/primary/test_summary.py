@@ -54,7 +54,7 @@ def test_every_required_section_is_there_even_for_an_empty_record():
         found = section(bundle, loinc)
         assert found["emptyReason"]["coding"][0]["code"] == "unavailable"
         assert "entry" not in found
-    assert {each.loinc for each in sections().values() if each.required} == REQUIRED
+    assert {each.code for each in sections().values() if each.required} == REQUIRED
 
 
 def test_none_known_is_never_said_of_an_empty_record_but_shown_when_recorded():
@@ -335,6 +335,80 @@ CREATININE = {
 )
 def test_where_an_entry_is_shown(resource, shown_in):
     assert section_of(resource) == shown_in
+
+
+FETUS = {"reference": "RelatedPerson/fetus", "display": "fetus of Ana"}
+
+
+def heart_rate(name, value, **members):
+    return {
+        "resourceType": "Observation",
+        "id": name,
+        "status": "final",
+        "category": [concept("c", "vital-signs")],
+        "code": concept("http://loinc.org", "8867-4"),
+        "effectiveDateTime": "2026-11-20",
+        "valueQuantity": {"value": value, "unit": "/min"},
+        "subject": SUBJECT,
+    } | members
+
+
+@pytest.mark.parametrize(
+    ("members", "shown_in"),
+    [
+        ({"focus": [FETUS]}, "others"),
+        ({"focus": [{"display": "the baby"}]}, "others"),
+        ({"focus": [{"reference": "#donor"}]}, "others"),
+        ({"focus": [{"reference": "Patient/p2"}]}, "others"),
+        ({"focus": [{"reference": "Device/pump"}]}, "others"),
+        ({"focus": [SUBJECT, FETUS]}, "others"),
+        ({"focus": [FETUS], "code": concept("http://loinc.org", "11636-8")}, "others"),
+        ({"focus": [FETUS], "code": concept("http://snomed.info/sct", "304253006")}, "others"),
+        ({"focus": [FETUS], "status": "cancelled"}, ""),
+        (
+            {
+                "extension": [
+                    {
+                        "url": "http://hl7.org/fhir/StructureDefinition/observation-focusCode",
+                        "valueCodeableConcept": {"text": "fetus"},
+                    }
+                ]
+            },
+            "others",
+        ),
+        ({"focus": [SUBJECT]}, "vital-signs"),
+        ({"focus": [{"reference": "https://pt.example/fhir/Patient/p1"}]}, "vital-signs"),
+        ({"focus": [{"reference": "BodyStructure/tumour"}]}, "vital-signs"),
+        ({"focus": [{"type": "Condition", "display": "tumour"}]}, "vital-signs"),
+    ],
+)
+def test_a_finding_about_another_is_no_finding_of_the_patient(members, shown_in):
+    assert section_of(heart_rate("h", 150, **members)) == shown_in
+
+
+def test_a_finding_about_another_is_told_as_such_and_displaces_none_of_the_patients():
+    own = [heart_rate(f"own{day}", 60 + day, effectiveDateTime=f"2026-11-0{day}") for day in (1, 2, 3)]
+    first = [heart_rate(f"a{hour}", 150, focus=[FETUS]) for hour in range(4)]
+    second = heart_rate("b", 149, focus=[{"display": "second fetus"}])
+    sections = select([*own, *first, second]).sections
+    assert [each["id"] for each in sections["vital-signs"].resources] == ["own3", "own2", "own1"]
+    assert (len(sections["others"].resources), sections["others"].left_out) == (4, 1)
+    found = section(bundle := compose(*own, *first, second, languages=("en", "pt")), "others")
+    assert found["title"] == "Not about the patient"
+    assert "fetus of Ana, not the patient: Heart rate" in found["text"]["div"]
+    assert "second fetus, não o utente: Frequência cardíaca" in found["text"]["div"]
+    assert "fetus" not in section(bundle, "8716-3")["text"]["div"]
+    assert [each for each in validate(bundle) if each.severity in ("error", "fatal")] == []
+
+
+def test_a_reference_that_leaves_the_summary_still_says_of_what_type_it_is():
+    bundle = compose(heart_rate("h", 70, focus=[{"reference": "NutritionOrder/n"}]))
+    held = [each["resource"] for each in bundle["entry"]]
+    found = next(each for each in held if each["resourceType"] == "Observation")
+    assert found["focus"] == [
+        {"display": "NutritionOrder (not part of this summary)", "type": "NutritionOrder"}
+    ]
+    assert section_of(found) == "vital-signs"
 
 
 def test_a_status_is_found_whichever_coding_comes_first():

@@ -189,7 +189,7 @@ def _section(
     section: Resource, index: Mapping[str, Resource], language: str, now: datetime | None
 ) -> Section:
     code = _code(section.get("code"))
-    known = next((each for each in tables.sections().values() if each.loinc == code), None)
+    known = next((each for each in tables.sections().values() if each.code == code), None)
     held = [_resolve(reference, index) for reference in section.get("entry", [])]
     found = [resource for resource in held if resource]
     others = not all(says_none(resource) for resource in found)
