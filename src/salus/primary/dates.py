@@ -1,9 +1,15 @@
-"""The date of an entry, as written: when it happened, or, where only that is known, when it was recorded."""
+"""The date of an entry: when it happened, or, where only that is known, when it was recorded.
+
+It is shown as written and sorted by its moment: 01:00+02:00 is before 23:30Z of the day before.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
+
+from salus.standards.fhir.search.values import date_interval
 
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
 HAPPENED = (
@@ -25,8 +31,14 @@ def recorded_date(resource: Resource) -> str:
 
 
 def clinical_date(resource: Resource) -> str:
-    """Return the date to sort by, "" when there is none."""
+    """Return the date that an entry is sorted by, as written, "" when there is none."""
     return event_date(resource) or recorded_date(resource)
+
+
+def clinical_moment(resource: Resource) -> float:
+    """Return when the clinical date begins (seconds since 1970); one that cannot be read is before all."""
+    interval = date_interval(clinical_date(resource))
+    return interval[0] if interval else -math.inf
 
 
 def _first(resource: Resource, names: tuple[str, ...]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from salus.primary.dates import clinical_date, event_date
+from salus.primary.dates import clinical_moment, event_date
 from salus.primary.details import details_of, dosages_of, in_time
 from salus.primary.language import Shown, join, say, show_status, word
 from salus.primary.medicines import dosages, followed, orders_of
@@ -61,7 +61,7 @@ def line(
         doubted: whether it says "none known" beside entries that say otherwise.
         now: when the line is read, to say that a time is over; None where that does not matter.
     """
-    orders = orders or sorted(filter(_is_order, followed(resource, held)), key=clinical_date, reverse=True)
+    orders = orders or sorted(filter(_is_order, followed(resource, held)), key=clinical_moment, reverse=True)
     beside = [say("beside-others", language)] if doubted else []
     standing = [*beside, *_standing(resource, orders, language, now)]
     details = [*standing, *details_of(resource, held, language, now)]

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from salus.core.identifiers import derived_id
-from salus.primary.dates import clinical_date
+from salus.primary.dates import clinical_moment
 from salus.primary.details import NO_RESUSCITATION
 from salus.primary.focus import focus_key, is_about_another
 from salus.primary.medicines import merge_same, orders_of
@@ -164,8 +164,8 @@ def _none_last(held: list[Resource]) -> Selected:
     return Selected((*others, *none), doubted=doubted)
 
 
-def _newest_first(resource: Resource) -> tuple[str, str]:
-    return clinical_date(resource), str(resource.get("id", ""))
+def _newest_first(resource: Resource) -> tuple[float, str]:
+    return clinical_moment(resource), str(resource.get("id", ""))
 
 
 def _most_dangerous_first(held: list[Resource]) -> Selected:

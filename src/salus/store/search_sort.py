@@ -14,7 +14,9 @@ from typing import Any
 import asyncpg
 
 from salus.core.errors import TooCostly
+from salus.standards.fhir.search.extract import clinical_start
 from salus.standards.fhir.search.match import sort_value
+from salus.standards.fhir.search.parameters import clinical_date
 from salus.standards.fhir.search.query import Query, SortKey
 from salus.store.postgres import Connection
 from salus.store.search_check import confirmed, resource_of
@@ -100,8 +102,20 @@ def _too_slow(query: Query, rows_read: int) -> TooCostly:
 
 def _sort_values(sort: Sequence[SortKey], row: asyncpg.Record) -> list[Any]:
     resource = resource_of(row)
-    found = (sort_value(one.parameter, resource, descending=one.descending) for one in sort)
-    return [None if absent else repr(value) if isinstance(value, float) else value for absent, value in found]
+    return [_sort_value(one, resource) for one in sort]
+
+
+def _sort_value(key: SortKey, resource: dict[str, Any]) -> Any:
+    """Return what a resource is sorted by, a number as text, None for nothing.
+
+    By the clinical date it is sorted as along its index (`search_order`): by the start, either way.
+    """
+    clinical = clinical_date(key.parameter.resource)
+    if clinical is not None and clinical.code == key.parameter.code:
+        start = clinical_start(clinical, resource)
+        return None if start is None else repr(start.timestamp())
+    absent, value = sort_value(key.parameter, resource, descending=key.descending)
+    return None if absent else repr(value) if isinstance(value, float) else value
 
 
 def _comparable(sort: Sequence[SortKey], values: Sequence[Any]) -> list[tuple[int, Any]]:

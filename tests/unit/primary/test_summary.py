@@ -337,6 +337,30 @@ def test_where_an_entry_is_shown(resource, shown_in):
     assert section_of(resource) == shown_in
 
 
+def test_the_newest_are_those_of_the_latest_moment_in_whatever_zone_they_were_written():
+    written = {
+        "a": "2026-11-29T01:00:00+02:00",
+        "b": "2026-11-29T00:30:00+02:00",
+        "c": "2026-11-29T00:10:00+02:00",
+        "d": "2026-11-28T23:30:00Z",
+        "e": "2026-11-28",
+        "f": "2026-11",
+    }
+    rates = [heart_rate(name, 60, effectiveDateTime=date) for name, date in written.items()]
+    found = select(rates).sections["vital-signs"]
+    assert ([each["id"] for each in found.resources], found.left_out) == (["d", "a", "b"], 3)
+    undated = heart_rate("u", 60, effectiveDateTime="some day")
+    found = select([undated, *rates[-2:]]).sections["vital-signs"]
+    assert [each["id"] for each in found.resources] == ["e", "f", "u"]
+
+
+def test_of_two_findings_of_pregnancy_the_later_moment_comes_first():
+    status = {"category": [], "code": concept("http://loinc.org", "82810-3")}
+    yes = heart_rate("yes", 1, effectiveDateTime="2026-11-29T00:30:00+02:00", **status)
+    no = heart_rate("no", 0, effectiveDateTime="2026-11-28T23:30:00Z", **status)
+    assert [each["id"] for each in select([yes, no]).sections["pregnancy"].resources] == ["no", "yes"]
+
+
 FETUS = {"reference": "RelatedPerson/fetus", "display": "fetus of Ana"}
 
 

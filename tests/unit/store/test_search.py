@@ -169,6 +169,31 @@ async def test_pages_are_in_order_and_complete(filled, grant, sort, expected, co
     assert found == expected.split()
 
 
+@pytest.mark.parametrize("more", ["", ",_id", ",code", ",-_lastUpdated"])
+@pytest.mark.parametrize("count", [1, 50])
+async def test_the_newest_is_the_one_that_began_last_whatever_keys_follow(filled, grant, more, count):
+    dates = {"day": "2026-11-29", "month": "2026-11", "year": "2026", "late": "2026-11-29T01:00:00+02:00"}
+    entries = [observation(name, "zoe", "29463-7", date) for name, date in dates.items()]
+    period = observation("period", "zoe", "29463-7", "")
+    del period["effectiveDateTime"]
+    entries.append(period | {"effectivePeriod": {"start": "2026-11-10", "end": "2026-12-20"}})
+    for one in entries:
+        index = compile_indexer("Observation", KEY)(one)
+        row = make_row("Observation", one["id"], json.dumps(one).encode(), index=index)
+        await resources.create(grant(), filled, row)
+    newest = ["day", "late", "period", "month", "year"]
+    for sort, expected in ((f"-date{more}", newest), (f"date{more}", newest[::-1])):
+        found, cursor = [], ""
+        for _ in range(6):
+            text = f"patient=zoe&_sort={sort}&_count={count}&_cursor={cursor}"
+            page = await search(grant(), filled, asked("Observation", text), key=KEY)
+            found += [one.id for one in page.resources]
+            cursor = page.next_cursor
+            if not cursor:
+                break
+        assert found == expected
+
+
 async def test_resources_without_a_date_come_last_in_either_direction(filled, grant):
     undated = observation("u1", "ana", "29463-7", "2020")
     del undated["effectiveDateTime"]
@@ -236,7 +261,7 @@ async def test_sorting_follows_the_least_or_greatest_value_of_each(filled, grant
         ("status", "h1 w1 w2 w3 w4 w5 u1"),
         ("-code,value-quantity", "h1 u1 w1 w2 w3 w4 w5"),
         ("date,-value-quantity", "w1 h1 w2 w5 w4 w3 u1"),
-        ("-date,code", "w3 w4 w5 h1 w2 w1 u1"),
+        ("-date,code", "w3 w4 w5 w2 h1 w1 u1"),
         ("subject,-_id", "w3 w2 w1 u1 h1 w5 w4"),
     ],
 )

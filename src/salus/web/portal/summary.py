@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from salus.primary import language as tables
-from salus.primary.dates import clinical_date
+from salus.primary.dates import clinical_moment
 from salus.primary.left_out import read_not_shown, read_older, tell_not_shown
 from salus.primary.narrative import Line, line
 from salus.primary.selection import says_none
@@ -31,7 +31,7 @@ class Entry(msgspec.Struct, frozen=True):
         original: the source's own words.
         details: value, dose, status and the like, each a phrase; one in the source's words is marked as such.
         when: the clinical date as written, "" when there is none.
-        sorted_by: that date, or where it is not known the one of its recording.
+        sorted_by: the moment of that date, or where it is not known of its recording.
         source: the system it came from, "" when unknown.
     """
 
@@ -41,7 +41,7 @@ class Entry(msgspec.Struct, frozen=True):
     original: str
     details: tuple[str, ...]
     when: str
-    sorted_by: str
+    sorted_by: float
     source: str
 
 
@@ -124,7 +124,7 @@ def read_entry(
         original=line(resource, others, ORIGINAL).what.text,
         details=_marked(shown, language),
         when=shown.when,
-        sorted_by=clinical_date(resource),
+        sorted_by=clinical_moment(resource),
         source=str(resource.get("meta", {}).get("source", "")).partition("#")[0],
     )
 

@@ -66,7 +66,7 @@ def compile_indexer(type_name: str, key: bytes, registry: Registry | None = None
         subjects = list(subjects_of(resource, type_name))
         return IndexRow(
             compartments=patients_about(resource, type_name, references, subjects),
-            date=None if clinical is None else _clinical_start(clinical.paths, resource),
+            date=None if clinical is None else clinical_start(clinical, resource),
             tokens=sorted(set(out.tokens)),
             ranges=out.ranges,
             strings=out.strings,
@@ -117,9 +117,15 @@ def _compile_inside(hash_of: Hasher, registry: Registry | None) -> Callable[[Col
     return walk_inside
 
 
-def _clinical_start(paths: Sequence[TypedPath], resource: dict[str, Any]) -> datetime | None:
+def clinical_start(clinical: SearchParameter, resource: dict[str, Any]) -> datetime | None:
+    """Return when a resource's clinical date begins (UTC), None for none: the order by it, either way.
+
+    Args:
+        clinical: the `clinical_date` of its type.
+        resource: as parsed.
+    """
     starts = []
-    for path in paths:
+    for path in clinical.paths:
         if path.steps[0].key not in resource:
             continue
         for value in values_at(path, resource):
