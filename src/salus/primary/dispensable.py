@@ -17,7 +17,7 @@ from salus.primary.amounts import Amount
 from salus.primary.intervals import earliest_next, latest_moment
 from salus.primary.prescriptions import TOO_EARLY, Dispensation, Prescription
 from salus.primary.substitution import why_not_given
-from salus.primary.validity import is_within, last_day, validity_days
+from salus.primary.validity import is_within, last_day
 
 HANDED_OVER = frozenset({"completed", "in-progress"})
 ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
@@ -62,6 +62,7 @@ HINDRANCES = {
     "inpatient": "it is for use within a hospital",
     "status": "it is {}",
     "not-yet": "it is dated {}, which is still to come",
+    "not-begun": "its validity period begins only on {}",
     "outside": "it is outside its validity period",
     "undated": "it has no validity period and no date of writing",
     "too-early": "the next hand-over may be from {} on (dispenseInterval)",
@@ -104,6 +105,9 @@ def check_dispensable(
 ) -> None:
     """Check that a new hand-over may be recorded on a prescription of `country`.
 
+    Its validity is judged when it was handed over (whenHandedOver), so that what was given on its last day
+    can be recorded on the next.
+
     Raises:
         Conflict: naming the rule that forbids it and what is left.
     """
@@ -115,7 +119,11 @@ def check_dispensable(
     left = remaining(prescription, known)
     if left.none:
         raise Conflict("nothing is left on this prescription")
-    if reason := why_not(prescription, now, country):
+    if reason := _why_never(prescription) or _why_not_written(prescription, now):
+        raise Conflict(f"nothing may be dispensed on this prescription: {reason}")
+    _check_moment(prescription, offered, now)
+    at = min(latest_moment(offered.handed_over) or now, now)
+    if reason := why_not(prescription, at, country, known):
         raise Conflict(f"nothing may be dispensed on this prescription: {reason}")
     check_time(prescription, known, offered, now)
     product, leave = prescription.product, prescription.leave
@@ -237,14 +245,26 @@ def _at_once(prescription: Prescription, known: Iterable[Dispensation]) -> Amoun
     return prescription.initial if first and prescription.initial is not None else prescription.each
 
 
-def why_not(prescription: Prescription, now: datetime, country: str) -> Hindrance | None:
-    """Return why nothing may be dispensed on it at the moment, whatever is left; None when something may.
+def why_not(
+    prescription: Prescription, at: datetime, country: str, known: Iterable[Dispensation] = ()
+) -> Hindrance | None:
+    """Return why nothing may be dispensed on it at a moment, whatever is left; None when something may.
 
     Args:
         prescription: the item.
-        now: the moment.
+        at: the moment.
         country: where it was prescribed (ISO 3166-1 alpha-2), for its validity where none is written.
+        known: the hand-overs on it; those discarded or declined are none.
     """
+    if never := _why_never(prescription):
+        return never
+    if is_valid_at(prescription, at, country, begun=any(each.counts for each in known)):
+        return None
+    return _why_not_written(prescription, at) or _why_not_begun(prescription, at) or Hindrance("outside")
+
+
+def _why_never(prescription: Prescription) -> Hindrance | None:
+    """Return why nothing may be dispensed on it, whenever it is asked."""
     if prescription.modified:
         return Hindrance("modified")
     if prescription.forbids:
@@ -257,30 +277,44 @@ def why_not(prescription: Prescription, now: datetime, country: str) -> Hindranc
         return Hindrance("status", prescription.status[:40])
     if not (prescription.valid_from or prescription.valid_until or prescription.authored):
         return Hindrance("undated")
-    if is_valid_at(prescription, now, country):
-        return None
-    to_come = _is_to_come(prescription, now)
-    return Hindrance("not-yet", prescription.authored) if to_come else Hindrance("outside")
+    return None
 
 
-def is_valid_at(prescription: Prescription, now: datetime, country: str) -> bool:
+def is_valid_at(prescription: Prescription, at: datetime, country: str, *, begun: bool = False) -> bool:
     """Return whether the moment lies in the validity period, and not before the prescription was written.
 
-    Without a written end it is that of `validity.toml` from the day of writing; without that, or with dates
-    that cannot be read, never.
+    Without a written end it is that of `validity.toml`, counted from when it was written or from the start of
+    the period, whichever is later; without either, or with dates that cannot be read, it is never valid.
+
+    Args:
+        prescription: the item.
+        at: the moment.
+        country: where it was prescribed (ISO 3166-1 alpha-2).
+        begun: whether something was handed over on it.
     """
     end = prescription.valid_until
-    began = prescription.authored or prescription.valid_from
     try:
         if not end:
-            end = last_day(began, validity_days(country, prescription.fills)).isoformat()
-        return is_within(now, prescription.valid_from, end) and _has_begun(prescription.authored, now)
+            dates = (prescription.authored, prescription.valid_from)
+            end = last_day(dates, country, prescription.fills, begun=begun).isoformat()
+        return is_within(at, prescription.valid_from, end) and _has_begun(prescription.authored, at)
     except (ValueError, TypeError):  # no date; or a time without zone, which cannot be compared
         return False
 
 
-def _is_to_come(prescription: Prescription, now: datetime) -> bool:
+def _why_not_written(prescription: Prescription, at: datetime) -> Hindrance | None:
+    """Return that its date is still to come; None where it is not, or cannot be read."""
     try:
-        return not _has_begun(prescription.authored, now)
+        written = _has_begun(prescription.authored, at)
     except (ValueError, TypeError):
-        return False
+        return None
+    return None if written else Hindrance("not-yet", prescription.authored)
+
+
+def _why_not_begun(prescription: Prescription, at: datetime) -> Hindrance | None:
+    """Return that its validity period is still to come; None where it is not, or cannot be read."""
+    try:
+        begun = is_within(at, prescription.valid_from, "")
+    except (ValueError, TypeError):
+        return None
+    return None if begun else Hindrance("not-begun", prescription.valid_from)

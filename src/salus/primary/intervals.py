@@ -45,7 +45,7 @@ class Interval(msgspec.Struct, frozen=True):
 
     def after(self, moment: datetime) -> datetime:
         """Return the earliest moment of the next hand-over; days of the calendar end as their day begins."""
-        day = _month_later(moment.date(), self.months)
+        day = months_later(moment.date(), self.months)
         if self.by_moment:
             return datetime.combine(day, moment.timetz()) + self.rest
         return datetime.combine(day, time(tzinfo=UTC)) + self.rest
@@ -90,7 +90,7 @@ def latest_moment(written: str) -> datetime | None:
     except ValueError:
         return None
     months = {4: 12, 7: 1}.get(len(written), 0)
-    last = _month_later(first, months) - DAY if months else first
+    last = months_later(first, months) - DAY if months else first
     return datetime.combine(last, time(23, 59, 59), UTC)
 
 
@@ -107,7 +107,7 @@ def earliest_next(interval: Interval, known: Iterable[datetime], at: datetime) -
     return interval.after(max(moments)) if near else None
 
 
-def _month_later(day: date, months: int) -> date:
+def months_later(day: date, months: int) -> date:
     """Return the day so many months later, the last of the month where that has no such day."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     for last in (day.day, 30, 29, 28):

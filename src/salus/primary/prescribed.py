@@ -70,6 +70,6 @@ def prescribed(
         item,
         remaining(item, known),
         most_now(item, known),
-        why_not(item, now, country) or too_early(item, known, now),
+        why_not(item, now, country, known) or too_early(item, known, now),
         dict(resolve(resource.get("medicationReference"), medications)),
     )

@@ -1,6 +1,6 @@
 """The rules of dispensing, next to the resources they read."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -150,10 +150,14 @@ def test_the_last_day_of_validity_is_still_valid(end):
         ("EE", 2, "2026-05-28", True),
         ("EE", 2, "2026-05-27", False),
         ("EE", 5, "2025-06-02", True),
-        ("FR", 0, "2026-08-26", True),
-        ("FR", 0, "2026-08-25", False),
+        ("FR", 0, "2026-08-24", True),
+        ("FR", 0, "2026-08-23", False),
+        ("FR", 5, "2026-08-24", True),
+        ("FR", 5, "2026-08-23", False),
         ("XX", 0, "2026-08-26", True),
         ("XX", 9, "2026-08-25", False),
+        ("PT", 0, "2025-11-24", True),
+        ("PT", 0, "2025-11-23", False),
         ("PT", 0, "2026-01", True),
         ("PT", 0, "1957", False),
         ("PT", 0, "soon", False),
@@ -162,6 +166,70 @@ def test_the_last_day_of_validity_is_still_valid(end):
 def test_where_no_end_is_written_the_prescribing_country_says_how_long(country, repeats, authored, valid):
     request = prescription(numberOfRepeatsAllowed=repeats) | {"authoredOn": authored}
     assert is_valid_at(read_prescription(request), NOW, country) is valid
+
+
+def noon(day):
+    return datetime.fromisoformat(f"{day}T12:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("country", "authored", "last"),
+    [
+        ("FR", "2026-07-01", "2026-10-01"),
+        ("FR", "2026-11-30", "2027-02-28"),
+        ("PT", "2027-03-02", "2028-03-02"),
+        ("PT", "2028-02-29", "2029-02-28"),
+        ("EE", "2026-07-01", "2026-08-30"),
+    ],
+)
+def test_months_are_counted_by_the_calendar_and_end_on_the_day_of_the_same_number(country, authored, last):
+    item = read_prescription(prescription(numberOfRepeatsAllowed=0) | {"authoredOn": authored})
+    assert is_valid_at(item, noon(last), country)
+    assert not is_valid_at(item, noon(last) + timedelta(days=1), country)
+
+
+def test_the_first_hand_over_in_france_is_within_three_months_and_the_others_within_a_year():
+    item = read_prescription(prescription(numberOfRepeatsAllowed=5) | {"authoredOn": "2026-01-01"})
+    given = read_dispensation(dispensation(whenHandedOver="2026-03-01"))
+    taken_back = read_dispensation(dispensation(status="entered-in-error"))
+    assert why_not(item, noon("2026-04-01"), "FR") is None
+    for known in ([], [taken_back]):
+        assert why_not(item, noon("2026-07-20"), "FR", known).code == "outside"
+    assert why_not(item, noon("2026-07-20"), "FR", [given]) is None
+    assert why_not(item, noon("2027-01-01"), "FR", [given]) is None
+    assert why_not(item, noon("2027-01-02"), "FR", [given]).code == "outside"
+
+
+def test_where_only_the_start_is_written_the_time_is_counted_from_it_if_it_is_the_later():
+    later = read_prescription(
+        prescription(validityPeriod={"start": "2026-06-01"}, numberOfRepeatsAllowed=0)
+        | {"authoredOn": "2026-01-01"}
+    )
+    assert why_not(later, noon("2026-06-01"), "EE") is None
+    assert why_not(later, noon("2026-07-31"), "EE") is None
+    assert why_not(later, noon("2026-08-01"), "EE").code == "outside"
+    earlier = prescription(validityPeriod={"start": "2026-01-01"}, numberOfRepeatsAllowed=0)
+    item = read_prescription(earlier | {"authoredOn": "2026-06-01"})
+    assert why_not(item, noon("2026-07-31"), "EE") is None
+
+
+@pytest.mark.parametrize("period", [{"start": "2026-12-15", "end": "2027-01-31"}, {"start": "2026-12-15"}])
+def test_a_period_that_has_not_begun_is_told_as_such(period):
+    hindrance = why_not(read_prescription(prescription(validityPeriod=period)), NOW, "PT")
+    assert (hindrance.code, hindrance.detail) == ("not-begun", "2026-12-15")
+    assert str(hindrance) == "its validity period begins only on 2026-12-15"
+
+
+def test_it_is_the_moment_of_the_hand_over_that_is_judged():
+    ended = prescription(validityPeriod={"start": "2026-11-20", "end": "2026-11-23"})
+    check(ended, given_at("2026-11-23T23:30:00Z"))
+    check(ended, given_at("2026-11-23"))
+    for late in (given_at("2026-11-24T00:10:00Z"), given_at("2026-11-24"), dispensation()):
+        with pytest.raises(Conflict, match="outside its validity period"):
+            check(ended, late)
+    for early in ("2026-11-05", "2026-11-19T23:59:00Z"):
+        with pytest.raises(Conflict, match="validity period begins only on 2026-11-20"):
+            check(ended, given_at(early))
 
 
 @pytest.mark.parametrize(

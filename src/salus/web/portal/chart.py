@@ -36,7 +36,7 @@ from salus.web.portal.summary import read_entry, read_summary
 from salus.web.portal.visit import Visit
 
 DONE = frozenset({"handed", "taken-back", "finished"})
-DATED = frozenset({"not-yet", "too-early"})
+DATED = frozenset({"not-begun", "not-yet", "too-early"})
 """Hindrances that name a date."""
 NO_LEAVE = frozenset({Leave.NONE, Leave.UNCLEAR})
 BY_ATC = frozenset({Leave.SUBSTANCE, Leave.GROUP})
