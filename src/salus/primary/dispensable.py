@@ -105,9 +105,6 @@ def check_dispensable(
 ) -> None:
     """Check that a new hand-over may be recorded on a prescription of `country`.
 
-    Its validity is judged when it was handed over (whenHandedOver), so that what was given on its last day
-    can be recorded on the next.
-
     Raises:
         Conflict: naming the rule that forbids it and what is left.
     """
@@ -122,14 +119,32 @@ def check_dispensable(
     if reason := _why_never(prescription) or _why_not_written(prescription, now):
         raise Conflict(f"nothing may be dispensed on this prescription: {reason}")
     _check_moment(prescription, offered, now)
-    at = min(latest_moment(offered.handed_over) or now, now)
-    if reason := why_not(prescription, at, country, known):
-        raise Conflict(f"nothing may be dispensed on this prescription: {reason}")
+    check_valid(prescription, known, offered, now=now, country=country)
     check_time(prescription, known, offered, now)
     product, leave = prescription.product, prescription.leave
     if refusal := why_not_given(leave, product, offered.product, substituted=offered.substituted):
         raise Conflict(refusal)
     _check_amount(prescription, known, offered, left.amount)
+
+
+def check_valid(
+    prescription: Prescription,
+    known: Iterable[Dispensation],
+    offered: Dispensation,
+    *,
+    now: datetime,
+    country: str,
+) -> None:
+    """Check that the prescription was valid when it was handed over; where that is not said, now.
+
+    So what was given on its last day can be recorded on the next, and nothing is given before its first.
+
+    Raises:
+        Conflict: it was not, or not yet.
+    """
+    at = min(latest_moment(offered.handed_over) or now, now)
+    if reason := _why_not_valid(prescription, at, country, known):
+        raise Conflict(f"nothing may be dispensed on this prescription: {reason}")
 
 
 def check_time(
@@ -256,11 +271,7 @@ def why_not(
         country: where it was prescribed (ISO 3166-1 alpha-2), for its validity where none is written.
         known: the hand-overs on it; those discarded or declined are none.
     """
-    if never := _why_never(prescription):
-        return never
-    if is_valid_at(prescription, at, country, begun=any(each.counts for each in known)):
-        return None
-    return _why_not_written(prescription, at) or _why_not_begun(prescription, at) or Hindrance("outside")
+    return _why_never(prescription) or _why_not_valid(prescription, at, country, known)
 
 
 def _why_never(prescription: Prescription) -> Hindrance | None:
@@ -278,6 +289,14 @@ def _why_never(prescription: Prescription) -> Hindrance | None:
     if not (prescription.valid_from or prescription.valid_until or prescription.authored):
         return Hindrance("undated")
     return None
+
+
+def _why_not_valid(
+    prescription: Prescription, at: datetime, country: str, known: Iterable[Dispensation]
+) -> Hindrance | None:
+    if is_valid_at(prescription, at, country, begun=any(each.counts for each in known)):
+        return None
+    return _why_not_written(prescription, at) or _why_not_begun(prescription, at) or Hindrance("outside")
 
 
 def is_valid_at(prescription: Prescription, at: datetime, country: str, *, begun: bool = False) -> bool:

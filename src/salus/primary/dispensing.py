@@ -24,7 +24,7 @@ from salus.core.errors import (
     NotFound,
     SalusError,
 )
-from salus.primary.dispensable import check_dispensable, check_time, remaining
+from salus.primary.dispensable import check_dispensable, check_time, check_valid, remaining
 from salus.primary.prescriptions import Dispensation, Prescription
 from salus.primary.products import is_same_product
 
@@ -86,7 +86,7 @@ def check_write(home: Home, offered: Dispensation, by: Recorder, *, now: datetim
     if home.target is not None:
         _check_kept(home.target, offered, by)
         if offered.counts and home.prescription is not None:
-            _check_moved(home, home.prescription, offered, now)
+            _check_moved(home, home.prescription, offered, now, country)
         return
     if home.same is not None:
         check_known(home.same, offered, by)
@@ -133,7 +133,9 @@ def _check_kept(target: Recorded, offered: Dispensation, by: Recorder) -> None:
     _check_same(was, offered)
 
 
-def _check_moved(home: Home, prescription: Prescription, offered: Dispensation, now: datetime) -> None:
+def _check_moved(
+    home: Home, prescription: Prescription, offered: Dispensation, now: datetime, country: str
+) -> None:
     """Check that a record that gets another time, or loses its reason, keeps the rules of a new one."""
     assert home.target is not None
     was = home.target.dispensation
@@ -142,6 +144,8 @@ def _check_moved(home: Home, prescription: Prescription, offered: Dispensation, 
     others = [each.dispensation for each in home.known.values()]
     others = [each for each in others if each.identifier != offered.identifier]
     check_time(prescription, others, offered, now)
+    if was.handed_over != offered.handed_over:
+        check_valid(prescription, others, offered, now=now, country=country)
 
 
 def _check_same(was: Dispensation, offered: Dispensation) -> None:

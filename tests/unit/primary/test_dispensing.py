@@ -109,6 +109,18 @@ def test_a_hand_over_may_not_be_moved_to_another_time_than_it_can_have_been():
             check(home, msgspec.structs.replace(made, handed_over=other))
 
 
+def test_a_hand_over_may_not_be_moved_out_of_the_validity_of_its_prescription():
+    item = msgspec.structs.replace(prescription(), valid_from="2026-11-10", valid_until="2026-11-23")
+    made = Recorded(msgspec.structs.replace(MADE, handed_over="2026-11-20"), TALLINN)
+    home = Home(item, {"1": made}, target=made)
+    for outside in ("2026-11-05", "2026-11-24"):
+        with pytest.raises(Conflict, match="validity period"):
+            check(home, msgspec.structs.replace(MADE, handed_over=outside))
+    check(home, msgspec.structs.replace(MADE, handed_over="2026-11-23"))
+    shortened = msgspec.structs.replace(item, valid_until="2026-11-15")
+    check(Home(shortened, {"1": made}, target=made), msgspec.structs.replace(MADE, handed_over="2026-11-20"))
+
+
 def test_a_prescription_on_which_nothing_is_left_is_not_written_active():
     check_prescribed(prescription("completed"), [given()])
     check_prescribed(prescription("active"), [given(29)])
