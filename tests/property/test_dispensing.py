@@ -29,6 +29,7 @@ from salus.primary.dispensing import (
     check_known,
     check_prescribed,
     check_write,
+    counted_once,
     status_after,
     wished,
 )
@@ -66,6 +67,7 @@ class HomeNode:
     def __init__(self, prescription):
         self.prescription = prescription
         self.records = {}  # by logical id
+        self.loaded = {}  # the same hand-overs as a source sent them, by logical id
         self.used_up = False
         self.now = NOW
         self.reachable = True  # not restricted by the citizen, and of a record that the pharmacies open
@@ -83,7 +85,7 @@ class HomeNode:
                 check_known(self.records[same], offered, by)
                 return
             target = same
-        known = self.records if self.reachable else {}
+        known = self.records | self.loaded if self.reachable else {}
         prescription = self.prescription if self.reachable else None
         home = Home(prescription, known, self.records.get(same), self.records.get(target))
         check_write(home, offered, by, now=self.now, country="PT")
@@ -92,7 +94,7 @@ class HomeNode:
         self._derive()
 
     def _derive(self):
-        counted = [one.dispensation for one in self.records.values()]
+        counted = counted_once([*self.records.values(), *self.loaded.values()])
         status = status_after(self.prescription, counted, used_up=self.used_up)
         if status != self.prescription.status:
             self.used_up = status == "completed"
@@ -106,8 +108,11 @@ class HomeNode:
         self.used_up = False
 
     def counted(self, by=None):
-        made = [one for one in self.records.values() if one.dispensation.counts]
-        return [one.dispensation for one in made if by is None or one.by == by]
+        if by is None:
+            found = counted_once([*self.records.values(), *self.loaded.values()])
+        else:
+            found = [one.dispensation for one in self.records.values() if one.by == by]
+        return [each for each in found if each.counts]
 
 
 class Dispensing(RuleBasedStateMachine):
@@ -232,6 +237,16 @@ class Dispensing(RuleBasedStateMachine):
         assert (was.identifier, was.prescription) == (now.identifier, now.prescription)
         assert was.counts or not now.counts
         assert not now.counts or was.amount == now.amount
+
+    @rule(data=st.data(), told=st.booleans())
+    def load(self, data, told):
+        """A source sends what was recorded here, `told`: with an identifier of its own beside the dispense id."""
+        if not self.home.records:
+            return
+        target = data.draw(st.sampled_from(sorted(self.home.records)))
+        made = self.home.records[target].dispensation
+        sent = msgspec.structs.replace(made, identifier=f"own|{target}", numbers=frozenset({made.identifier}))
+        self.home.loaded[f"loaded-{target}"] = Recorded(sent if told else made, Recorder("", ""))
 
     @rule(status=st.sampled_from(["cancelled", "completed", "stopped"]))
     def end(self, status):

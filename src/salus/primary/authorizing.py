@@ -6,13 +6,21 @@ A prescription on paper has neither: it is said in words (Reference.display).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
 from salus.core.errors import Conflict, InvalidResource, NotFound
+from salus.primary.prescription_names import (
+    LINKS,
+    ORDER,
+    Number,
+    contained_order,
+    numbers_in,
+    numbers_of,
+)
 from salus.primary.prescriptions import NOT_HANDED_OVER, prescriptions_named
 from salus.standards.fhir.codec.json import write_json
 from salus.store.changes import Operation
@@ -21,7 +29,6 @@ from salus.store.continuity import Origin
 from salus.store.prescriptions import records_of_person
 from salus.store.transaction import row_of
 
-LINKS = "authorizingPrescription"
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
 
 
@@ -30,7 +37,8 @@ async def with_references(
 ) -> tuple[Operation, dict[str, Any]]:
     """Return the write of a dispensation, and it parsed, with a reference beside each prescription's number.
 
-    `stored` is what it replaces, {} for nothing: a number that was found once stays that prescription's.
+    `stored` is what it replaces, {} for nothing: a number that was found once stays that prescription's. A
+    prescription within the dispensation that is kept here under its number too gives way to the reference.
 
     Raises:
         Conflict: several prescriptions of the person have the number.
@@ -38,49 +46,71 @@ async def with_references(
     """
     row, links = operation.row, list(resource.get(LINKS, ()))
     assert row is not None
-    found = [await _with_reference(here, row.compartment, link, stored) for link in links]
+    found = [await _with_reference(here, row.compartment, link, resource, stored) for link in links]
     if found == links:
         return operation, resource
-    named = {**resource, LINKS: found}
+    named = _without_copies({**resource, LINKS: found}, links)
     origin = Origin(row.source, row.source_id)
     written = row_of(here, named, write_json(named), operation.type, operation.id, origin)
     return msgspec.structs.replace(operation, row=written), named
 
 
-async def _with_reference(here: Here, patient: str, link: Resource, stored: Resource) -> Resource:
-    number = link.get("identifier", {})
-    if not number.get("value") or prescriptions_named({LINKS: [link]}, bases=here.rules.own_bases):
+async def _with_reference(
+    here: Here, patient: str, link: Resource, resource: Resource, stored: Resource
+) -> Resource:
+    numbers = numbers_of(link, resource)
+    if not numbers or prescriptions_named({LINKS: [link]}, bases=here.rules.own_bases):
         return link
-    before = (each for each in stored.get(LINKS, ()) if each.get("identifier") == number)
+    before = (each for each in stored.get(LINKS, ()) if numbers_in([each.get("identifier", {})]) & numbers)
     known = next((each["reference"] for each in before if each.get("reference")), None)
     if known is None:
-        found = await _numbered(here, patient, number)
+        found = await _numbered(here, patient, numbers)
         if len(found) > 1:
             raise Conflict(
                 "several prescriptions of this patient have this number: refer to one, MedicationRequest/id"
             )
-        if not found and link.get("reference"):  # of another address, and not kept here as well
+        if not found and link.get("reference"):  # of another address or within, and not kept here as well
             return link
         if not found:
             raise NotFound(
                 "no prescription with this number is kept at this node, or not for this patient; what was "
                 "handed over on paper names its prescription by a display alone"
             )
-        known = f"MedicationRequest/{found[0]}"
-    return {**link, "reference": known}
+        known = f"{ORDER}/{found[0]}"
+    inner = contained_order(link, resource).get("identifier", ())
+    number = next((each for each in inner if numbers_in([each])), None)
+    return {**({"identifier": number} if number is not None else {}), **link, "reference": known}
 
 
-async def _numbered(here: Here, patient: str, number: Resource) -> list[str]:
-    """Return at most two of the person's prescriptions with the number, of those the grant may see."""
+def _without_copies(resource: dict[str, Any], links: Iterable[Resource]) -> dict[str, Any]:
+    """Return a dispensation without the prescriptions within it that nothing refers to any more."""
+    rest = write_json({**resource, "contained": []})
+    names = {str(link.get("reference", "")) for link in links} - {""}
+    inner = [
+        each
+        for each in resource.get("contained", ())
+        if each.get("resourceType") != ORDER
+        or (name := f"#{each.get('id')}") not in names
+        or write_json(name) in rest
+    ]
+    if len(inner) == len(resource.get("contained", ())):
+        return resource
+    kept = {key: value for key, value in resource.items() if key != "contained"}
+    return {**kept, "contained": inner} if inner else kept
+
+
+async def _numbered(here: Here, patient: str, numbers: Iterable[Number]) -> list[str]:
+    """Return at most two of the person's prescriptions with a number, of those the grant may see."""
     records = await records_of_person(here.connection, patient) if patient else ()
     if not records:
         return []
-    system, value = (_escaped(number.get(name)) for name in ("system", "value"))
-    token = f"{system}|{value}" if system else value
+    tokens = []
+    for number in sorted(numbers):
+        system, value = (_escaped(each) for each in number)
+        tokens.append(f"{system}|{value}" if system else value)
     subjects = ",".join(f"Patient/{each}" for each in sorted(records))
-    return await matching_ids(
-        here, "MedicationRequest", urlencode({"identifier": token, "subject": subjects})
-    )
+    query = urlencode({"identifier": ",".join(tokens), "subject": subjects})
+    return await matching_ids(here, ORDER, query)
 
 
 def check_said(resource: Resource) -> None:

@@ -23,10 +23,12 @@ from salus.primary.dispensing import (
     check_known,
     check_prescribed,
     check_write,
+    counted_once,
     pharmacy_of,
     status_after,
 )
 from salus.primary.medications import medications_of, prescribed_medications
+from salus.primary.prescription_names import Names, names_of
 from salus.primary.prescriptions import (
     Dispensation,
     Prescription,
@@ -75,6 +77,7 @@ class Held(msgspec.Struct):
     known: dict[str, Recorded]
     records: frozenset[str]
     used_up: bool
+    names: Names
 
 
 async def keep_prescriptions(here: Here, operations: list[Operation], *, country: str) -> list[Operation]:
@@ -187,7 +190,7 @@ async def _keep_prescriptions(here: Here, operations: Sequence[Operation], befor
                 "something was handed over on this prescription, so it stays its patient's; "
                 "end it and write a new one"
             )
-        check_prescribed(written, [one.dispensation for one in known.values()])
+        check_prescribed(written, counted_once(known.values()))
 
 
 async def _keep(
@@ -223,6 +226,7 @@ async def _keep(
         raise Conflict("a Bundle must not write a prescription and dispense on it at once")
     same = await hold_dispense_id(here.connection, offered.identifier)
     found = held.get(offered.prescription) or await _hold(here, offered.prescription)
+    names = Names(frozenset(), frozenset()) if found is None else found.names
     if found is not None:
         held[offered.prescription] = found
         operation = _filed(here, found, operation, resource)
@@ -231,7 +235,7 @@ async def _keep(
         None if found is None else found.prescription,
         {} if found is None else found.known,
         _same(here, same, held, offered, by, medications),
-        None if target is None else await _target(here, target, offered, medications),
+        None if target is None else await _target(here, target, offered, medications, names),
     )
     check_write(home, offered, by, now=here.grant.opened_at, country=country)
     if found is None:
@@ -311,17 +315,24 @@ def _same(
             Recorded(_read_stored(stored, offered, medications), _recorder(each.recorder, "", stored))
         )
     for one in held.values():
-        found += [each for each in one.known.values() if each.dispensation.identifier == offered.identifier]
+        found += [each for each in one.known.values() if offered.identifier in each.dispensation.known_as]
     return next((each for each in found if each.by.is_one_with(by)), found[0] if found else None)
 
 
 async def _target(
-    here: Here, target: StoredResource, offered: Dispensation, medications: Mapping[str, Resource]
+    here: Here,
+    target: StoredResource,
+    offered: Dispensation,
+    medications: Mapping[str, Resource],
+    names: Names,
 ) -> Recorded:
     """Return the record that an update replaces."""
     stored = {**parse_json(target.content, here.rules.limits), "id": target.id}
     recorder = (await recorders_of(here.connection, [target])).get(target.id)
-    read = _read_stored(stored, offered, medications)
+    by_number = (
+        [] if _named(here, stored) else read_recorded([stored], offered.prescription, medications, names)
+    )
+    read = by_number[0] if by_number else _read_stored(stored, offered, medications)
     return Recorded(read, _recorder(recorder, target.source, stored))
 
 
@@ -342,21 +353,24 @@ async def _hold(here: Here, prescription: str) -> Held | None:
 
 async def _hold_stored(here: Here, stored: StoredResource) -> Held:
     records = await records_of_person(here.connection, stored.patients[0])
-    found = await dispensations_on(here.grant, here.connection, stored, sorted(records))
+    resource = parse_json(stored.content, here.rules.limits) if stored.content else {}
+    names = names_of(stored.id, resource)
+    values = {value for _, value in names.numbers}
+    found = await dispensations_on(here.grant, here.connection, names.ids, values, sorted(records))
     read = [{**parse_json(each.content, here.rules.limits), "id": each.id} for each in found]
     medications = await medications_of(here, *read)
     known = {}
     for each, record in zip(found, read, strict=True):
-        for one in read_recorded([record], stored.id, medications):
+        for one in read_recorded([record], stored.id, medications, names):
             known[each.id] = Recorded(one, _recorder(each.recorder, each.source, record))
-    resource = parse_json(stored.content, here.rules.limits) if stored.content else {}
     prescription = read_prescription(resource, await prescribed_medications(here, stored, resource))
-    return Held(stored, resource, prescription, known, records, await is_used_up(here.connection, stored))
+    used_up = await is_used_up(here.connection, stored)
+    return Held(stored, resource, prescription, known, records, used_up, names)
 
 
 async def _change(here: Here, found: Held) -> Operation | None:
     """Return the write that brings the prescription's status to what is left, None when it is right."""
-    counted = [each.dispensation for each in found.known.values()]
+    counted = counted_once(found.known.values())
     status = status_after(found.prescription, counted, used_up=found.used_up)
     if status == found.prescription.status:
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
@@ -57,6 +58,26 @@ class Recorded(msgspec.Struct, frozen=True):
     by: Recorder
 
 
+def counted_once(recorded: Iterable[Recorded]) -> list[Dispensation]:
+    """Return the hand-overs, each once: records that share an identifier are of the same one.
+
+    What a pharmacy recorded here goes before what was loaded; of two that were loaded, what takes more.
+    """
+    found: list[Dispensation] = []
+    known: set[str] = set()
+    for each in sorted(recorded, key=_weight, reverse=True):
+        if known.isdisjoint(each.dispensation.known_as):
+            found.append(each.dispensation)
+        known |= each.dispensation.known_as
+    return found
+
+
+def _weight(each: Recorded) -> tuple[bool, bool, bool, Decimal]:
+    amount = each.dispensation.amount
+    value = Decimal(0) if amount is None else amount.value
+    return bool(each.by.pharmacy), each.dispensation.counts, amount is None, value
+
+
 class Home(msgspec.Struct, frozen=True):
     """What the home node knows when a dispensation is written.
 
@@ -94,7 +115,7 @@ def check_write(home: Home, offered: Dispensation, by: Recorder, *, now: datetim
     if home.prescription is None:
         raise NotFound("the prescription is not kept at this node, or not for this patient")
     if offered.counts:
-        counted = [each.dispensation for each in home.known.values()]
+        counted = counted_once(home.known.values())
         check_dispensable(home.prescription, counted, offered, now=now, country=country)
 
 
@@ -141,8 +162,7 @@ def _check_moved(
     was = home.target.dispensation
     if (was.handed_over, was.early_reason) == (offered.handed_over, offered.early_reason):
         return
-    others = [each.dispensation for each in home.known.values()]
-    others = [each for each in others if each.identifier != offered.identifier]
+    others = [each for each in counted_once(home.known.values()) if offered.identifier not in each.known_as]
     check_time(prescription, others, offered, now)
     if was.handed_over != offered.handed_over:
         check_valid(prescription, others, offered, now=now, country=country)

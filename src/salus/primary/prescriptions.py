@@ -16,6 +16,7 @@ from salus.core.errors import InvalidResource
 from salus.primary.amounts import Amount, read_amount
 from salus.primary.intervals import Interval, read_interval
 from salus.primary.modifiers import is_modified
+from salus.primary.prescription_names import Names, names_prescription, prescription_of
 from salus.primary.products import NO_PRODUCT, Product, read_product, referred_medication
 from salus.primary.substitution import Leave, read_leave
 
@@ -82,6 +83,7 @@ class Dispensation(msgspec.Struct, frozen=True):
         product: what was given.
         early_reason: why it was handed over before its time, "" when it does not say.
         modified: whether an extension changes what it means.
+        numbers: of a recorded one with several identifiers, all of them as "system|value".
     """
 
     identifier: str
@@ -93,11 +95,17 @@ class Dispensation(msgspec.Struct, frozen=True):
     product: Product = NO_PRODUCT
     early_reason: str = ""
     modified: bool = False
+    numbers: frozenset[str] = frozenset()
 
     @property
     def counts(self) -> bool:
         """Return whether the product was handed over."""
         return self.status not in NOT_HANDED_OVER
+
+    @property
+    def known_as(self) -> frozenset[str]:
+        """Return every identifier of the hand-over: two records that share one are the same hand-over."""
+        return self.numbers | {self.identifier}
 
 
 def read_prescription(resource: Resource, medications: Mapping[str, Resource] | None = None) -> Prescription:
@@ -168,7 +176,7 @@ def read_dispensation(resource: Resource, medications: Mapping[str, Resource] | 
         )
     return Dispensation(
         identifier=f"{identifiers[0]['system']}|{identifiers[0]['value']}",
-        prescription=_prescription_of(prescriptions[0]),
+        prescription=prescription_of(prescriptions[0]),
         status=str(resource.get("status", "")),
         amount=read_amount(resource.get("quantity")),
         substituted=bool(resource.get("substitution", {}).get("wasSubstituted", False)),
@@ -180,28 +188,37 @@ def read_dispensation(resource: Resource, medications: Mapping[str, Resource] | 
 
 
 def read_recorded(
-    resources: Iterable[Resource], prescription: str, medications: Mapping[str, Resource] | None = None
+    resources: Iterable[Resource],
+    prescription: str,
+    medications: Mapping[str, Resource] | None = None,
+    names: Names | None = None,
 ) -> list[Dispensation]:
     """Return the recorded hand-overs on one prescription, also those that no rule would let in today.
 
     One without a proper dispense id is known by its logical id; one that names several prescriptions counts
-    on each of them, so that never too much is left.
+    on each of them, so that never too much is left. `names` are what else the prescription is named by.
     """
+    names = names or Names(frozenset({prescription}), frozenset())
     found = []
     for resource in resources:
-        links = [str(each.get("reference", "")) for each in resource.get("authorizingPrescription", ())]
-        link = next((each for each in links if _prescription_of(each) == prescription), None)
-        if link is None:
+        named = names_prescription(resource, names)
+        if named is None:
             continue
         identifiers = resource.get("identifier", ())
-        proper = len(identifiers) == 1 and identifiers[0].get("system") and identifiers[0].get("value")
+        numbers = [f"{each['system']}|{each['value']}" for each in identifiers if _is_proper(each)]
+        proper = len(identifiers) == 1 and numbers
         own = [{"system": "urn:salus:dispensation", "value": str(resource.get("id", ""))}]
-        named = {
+        read = {
             "identifier": identifiers if proper else own,
-            "authorizingPrescription": [{"reference": link}],
+            "authorizingPrescription": [{"reference": f"MedicationRequest/{named or prescription}"}],
         }
-        found.append(read_dispensation({**resource, **named}, medications))
+        dispensation = read_dispensation({**resource, **read}, medications)
+        found.append(msgspec.structs.replace(dispensation, numbers=frozenset(() if proper else numbers)))
     return found
+
+
+def _is_proper(identifier: Resource) -> bool:
+    return bool(identifier.get("system") and identifier.get("value"))
 
 
 def prescriptions_named(resource: Resource, *, bases: Sequence[str] = ()) -> list[str]:
@@ -212,14 +229,10 @@ def prescriptions_named(resource: Resource, *, bases: Sequence[str] = ()) -> lis
     links = [str(each.get("reference", "")) for each in resource.get("authorizingPrescription", ())]
     own = tuple(f"{base}/".casefold() for base in bases)
     return [
-        _prescription_of(link)
+        prescription_of(link)
         for link in links
         if "MedicationRequest/" in link and ("://" not in link or link.casefold().startswith(own))
     ]
-
-
-def _prescription_of(reference: str) -> str:
-    return reference.split("/_history/")[0].rpartition("MedicationRequest/")[2]
 
 
 def _handed_over(resource: Resource) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -20,13 +21,16 @@ SELECT {_COLUMNS} FROM resource
 WHERE type = 'MedicationRequest' AND id = $1 AND NOT deleted
     AND (NOT hidden OR salus_shows(type, id, $2::jsonb))
 """  # noqa: S608  (constants only)
-# The id may be written with escapes; then the bytes do not tell, and the reader decides.
+# A name may be written with escapes; then the bytes do not tell, and the reader decides.
 _DISPENSATIONS = f"""
 SELECT {_COLUMNS}, node, pharmacy FROM resource LEFT JOIN hand_over USING (compartment, id)
 WHERE compartment = ANY ($1::text[]) AND type = 'MedicationDispense' AND NOT deleted
-  AND (position($2::bytea IN content) > 0 OR position('\\x5c75'::bytea IN content) > 0)
+  AND (position('\\x5c75'::bytea IN content) > 0
+       OR EXISTS (SELECT FROM unnest($2::bytea[]) AS wanted WHERE position(wanted IN content) > 0))
 LIMIT $3
 """  # noqa: S608  (constants only)
+_ESCAPED = re.compile(r'["\\/\x00-\x1f]')
+"""What JSON may write in two ways."""
 _SAME = "SELECT compartment, id, node, pharmacy, content FROM hand_over_of($1)"
 _KEEP = """
 INSERT INTO hand_over (compartment, id, identifier, node, pharmacy) VALUES ($1, $2, $3, $4, $5)
@@ -82,9 +86,9 @@ async def records_of_person(connection: Connection, patient: str) -> frozenset[s
 
 
 async def dispensations_on(
-    grant: Grant, connection: Connection, prescription: StoredResource, records: Sequence[str]
+    grant: Grant, connection: Connection, ids: Iterable[str], numbers: Iterable[str], records: Sequence[str]
 ) -> list[HandOver]:
-    """Return what was dispensed on the person's records and may name the prescription.
+    """Return what was dispensed on the person's records and may name a prescription by an id or a number.
 
     It is to be counted and not shown: what the citizen restricts, and what is in a record of the person that
     the grant does not open, must not be handed over again.
@@ -93,7 +97,8 @@ async def dispensations_on(
         TooCostly: there are more than can be counted at once.
     """
     await connection.execute(_SEE, ",".join(records), EVERYTHING)
-    rows = await connection.fetch(_DISPENSATIONS, list(records), prescription.id.encode(), DISPENSATIONS_MAX)
+    wanted = [*(each.encode() for each in ids), *map(_piece_of, numbers)]
+    rows = await connection.fetch(_DISPENSATIONS, list(records), wanted, DISPENSATIONS_MAX)
     await connection.execute(_SEE, patients_setting(grant), asker_of(grant))
     if len(rows) >= DISPENSATIONS_MAX:
         raise TooCostly(f"More than {DISPENSATIONS_MAX} dispensations name one prescription; end it first.")
@@ -107,6 +112,16 @@ async def dispensations_on(
         )
         for row in rows
     ]
+
+
+def _piece_of(number: str) -> bytes:
+    """Return what is in every JSON that holds the number as a string without an escape by code point.
+
+    Whole and quoted where it can be written in one way only, for a short number is part of much else.
+    """
+    pieces = _ESCAPED.split(number)
+    longest = f'"{number}"' if len(pieces) == 1 else max(pieces, key=len)
+    return longest.encode("utf-8", "replace")
 
 
 async def hold_dispense_id(connection: Connection, identifier: str) -> list[HandOver]:

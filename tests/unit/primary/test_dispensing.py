@@ -30,6 +30,7 @@ from salus.primary.dispensing import (
     check_prescribed,
     check_recorded,
     check_write,
+    counted_once,
     status_after,
     wished,
 )
@@ -198,3 +199,29 @@ def test_what_another_node_says_it_recorded_must_be_what_was_sent():
     for other in (given(29), given(name="d2"), given(on="other")):
         with pytest.raises(Conflict):
             check_recorded(MADE, other)
+
+
+def numbered(*names, value=30, status="completed"):
+    made = given(value, status, name="own")
+    return msgspec.structs.replace(
+        made, identifier="own", numbers=frozenset(f"urn:x|{each}" for each in names)
+    )
+
+
+@pytest.mark.parametrize(
+    ("recorded", "counted"),
+    [
+        ([(MADE, LISBON), (given(30), LOADED)], [30]),
+        ([(given(10), LOADED), (given(30), LOADED)], [30]),
+        ([(given(10), LISBON), (given(30), LOADED)], [10]),
+        ([(BACK, LISBON), (given(30), LOADED)], []),
+        ([(BACK, LOADED), (given(30), LOADED)], [30]),
+        ([(MADE, LISBON), (numbered("d1", "77"), LOADED)], [30]),
+        ([(numbered("77", value=10), LOADED), (numbered("d1", "77", value=10), LOADED)], [10]),
+        ([(MADE, LISBON), (given(10, name="d2"), LOADED)], [10, 30]),
+    ],
+)
+def test_records_of_one_hand_over_count_once(recorded, counted):
+    for pairs in (recorded, recorded[::-1]):
+        found = counted_once([Recorded(dispensation, by) for dispensation, by in pairs])
+        assert sorted(each.amount.value for each in found if each.counts) == counted

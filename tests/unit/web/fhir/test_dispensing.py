@@ -224,3 +224,36 @@ async def test_a_medication_that_came_after_its_prescription_is_the_one_that_cam
     await node.operator("PUT", "/Medication/med", kept_here("500", form={"text": "tablet"}))
     await node.operator("PUT", "/Medication/med", kept_here("500"))
     assert (await dispense(node, hand_over(**refer()))).status_code == 201
+
+
+def within(value, **more):
+    held = order(id="c", identifier=[number(value)["identifier"]], **TEXT)
+    return {"contained": [held]} | on({"reference": "#c"}) | more
+
+
+async def test_a_prescription_within_the_hand_over_is_the_one_kept_here_under_its_number(node):
+    await node.operator("PUT", "/MedicationRequest/rx", order(identifier=[number("1")["identifier"]], **TEXT))
+    made = await dispense(node, hand_over(**TEXT, **within("1")))
+    assert made.status_code == 201, made.text
+    kept = made.json()
+    assert kept["authorizingPrescription"] == [number("1") | {"reference": "MedicationRequest/rx"}]
+    assert ("contained" in kept, await status_of(node)) == (False, "completed")
+    condition = {"if-none-exist": "identifier=urn:oid:2.999.1|1"}
+    assert (await dispense(node, hand_over(**TEXT, **within("1")), **condition)).status_code == 200
+    assert (await dispense(node, hand_over("2", **TEXT, **within("1")))).status_code == 409
+    assert (await dispense(node, hand_over("2", **TEXT))).status_code == 409
+
+
+async def test_a_prescription_within_the_hand_over_that_is_not_kept_here_stays_within(node):
+    await node.operator("PUT", "/MedicationRequest/rx", order(identifier=[number("1")["identifier"]], **TEXT))
+    made = await dispense(node, hand_over(**TEXT, **within("9")))
+    assert (made.status_code, made.json()["contained"][0]["id"]) == (201, "c"), made.text
+    assert await status_of(node) == "active"
+
+
+async def test_what_else_names_the_prescription_within_keeps_it(node):
+    await node.operator("PUT", "/MedicationRequest/rx", order(identifier=[number("1")["identifier"]], **TEXT))
+    part = {"extension": [{"url": "urn:x", "valueReference": {"reference": "#c"}}]}
+    made = await dispense(node, hand_over(**TEXT, **within("1", **part)))
+    assert (made.status_code, made.json()["contained"][0]["id"]) == (201, "c"), made.text
+    assert await status_of(node) == "completed"
