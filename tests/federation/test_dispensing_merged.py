@@ -127,3 +127,37 @@ async def test_the_leaves_of_a_hand_over_stand_under_the_record_that_it_changed(
     entries = [seal_of(connection).open(row["entry"]) for row in rows]
     assert b"Jaan Kask" in b"".join(entries)
     assert any(b"create" in entry for entry in entries)
+
+
+async def test_one_prescription_in_two_merged_records_is_handed_over_once(federation):
+    number = {"identifier": [{"system": "urn:rx", "value": "77"}]}
+    copies = [
+        prescription(name, patient, 0, **number) for name, patient in (("rx", "ana"), ("r2", "ana-old"))
+    ]
+    await put(federation.nodes["pt-1"], ANA, OLD, *copies)
+    await join(federation, persons.merge)
+    abroad = federation.nodes["ee-1"]
+    desk = desk_of(abroad.services, local_caller(abroad, Role.PHARMACIST, "Jaan Kask"))
+    patient = PatientAbroad("pt-1", "ana", ANA, "present")
+    listed = await list_prescriptions(desk, patient)
+    assert [each.item.copies for each in listed] == [1, 1]
+    await dispense(desk, patient, listed[0].resource, supply("d1", 10))
+    assert [str(each.left.amount) for each in await list_prescriptions(desk, patient)] == ["20 tablet"] * 2
+    await dispense(desk, patient, listed[0].resource, supply("d2", 20))
+    with pytest.raises(Conflict, match=r"nothing is left.* 2 times under one number"):
+        await dispense(desk, patient, listed[1].resource, supply("d3", 30))
+    assert await list_prescriptions(desk, patient) == []
+
+
+async def test_what_a_later_prescription_replaces_is_not_handed_over_abroad(federation):
+    later = prescription("r2", "ana-old", priorPrescription={"reference": "MedicationRequest/rx"})
+    await put(federation.nodes["pt-1"], ANA, OLD, prescription("rx", "ana"), later)
+    await join(federation, persons.merge)
+    abroad = federation.nodes["ee-1"]
+    desk = desk_of(abroad.services, local_caller(abroad, Role.PHARMACIST, "Jaan Kask"))
+    patient = PatientAbroad("pt-1", "ana", ANA, "present")
+    listed = {each.resource["id"]: each for each in await list_prescriptions(desk, patient)}
+    assert ("a later prescription replaces it" in listed["rx"].why_not, listed["r2"].why_not) == (True, "")
+    with pytest.raises(Conflict, match="a later prescription replaces it"):
+        await dispense(desk, patient, listed["rx"].resource, supply("d1", 30))
+    await dispense(desk, patient, listed["r2"].resource, supply("d2", 30))

@@ -240,7 +240,7 @@ class Dispensing(RuleBasedStateMachine):
 
     @rule(data=st.data(), told=st.booleans())
     def load(self, data, told):
-        """A source sends what was recorded here, `told`: with an identifier of its own beside the dispense id."""
+        """A source sends what was recorded here, `told`: with an identifier of its own too."""
         if not self.home.records:
             return
         target = data.draw(st.sampled_from(sorted(self.home.records)))

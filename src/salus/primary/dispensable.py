@@ -61,6 +61,7 @@ HINDRANCES = {
     "no-order": "it is no prescription (its intent is {})",
     "inpatient": "it is for use within a hospital",
     "status": "it is {}",
+    "replaced": "a later prescription replaces it (priorPrescription); hand over on that one",
     "not-yet": "it is dated {}, which is still to come",
     "not-begun": "its validity period begins only on {}",
     "outside": "it is outside its validity period",
@@ -115,7 +116,7 @@ def check_dispensable(
         raise Conflict("the dispensation has a modifierExtension, which is not known here; send it without")
     left = remaining(prescription, known)
     if left.none:
-        raise Conflict("nothing is left on this prescription")
+        raise Conflict(f"nothing is left on this prescription{_of_copies(prescription)}")
     if reason := _why_never(prescription) or _why_not_written(prescription, now):
         raise Conflict(f"nothing may be dispensed on this prescription: {reason}")
     _check_moment(prescription, offered, now)
@@ -145,6 +146,15 @@ def check_valid(
     at = min(latest_moment(offered.handed_over) or now, now)
     if reason := _why_not_valid(prescription, at, country, known):
         raise Conflict(f"nothing may be dispensed on this prescription: {reason}")
+
+
+def _of_copies(prescription: Prescription) -> str:
+    if not prescription.copies:
+        return ""
+    return (
+        f": it is kept here {prescription.copies + 1} times under one number, and what is handed over on one "
+        "counts on all"
+    )
 
 
 def check_time(
@@ -231,7 +241,7 @@ def _check_amount(
     if not offered.amount.same_unit(unit):
         raise Conflict(f"the quantity must be given in the prescription's unit ({unit.unit or unit.code})")
     if left is not None and offered.amount.value > left.value:
-        raise Conflict(f"only {left} is left on this prescription")
+        raise Conflict(f"only {left} is left on this prescription{_of_copies(prescription)}")
     if once is None:
         return
     most = once.in_unit_of(unit)
@@ -286,6 +296,8 @@ def _why_never(prescription: Prescription) -> Hindrance | None:
         return Hindrance("inpatient")
     if prescription.status != "active":
         return Hindrance("status", prescription.status[:40])
+    if prescription.replaced:
+        return Hindrance("replaced")
     if not (prescription.valid_from or prescription.valid_until or prescription.authored):
         return Hindrance("undated")
     return None

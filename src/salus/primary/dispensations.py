@@ -37,12 +37,14 @@ from salus.primary.prescriptions import (
     read_prescription,
     read_recorded,
 )
+from salus.primary.same_prescription import named_with_copies, told_apart
 from salus.standards.fhir.bundle import Entry, rewrite_links, splice_references
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.store.changes import Operation
 from salus.store.conditions import Here, current_of
 from salus.store.continuity import Origin
 from salus.store.prescriptions import (
+    Beside,
     HandOver,
     dispensations_on,
     hold_dispense_id,
@@ -50,6 +52,7 @@ from salus.store.prescriptions import (
     hold_prescriptions,
     is_used_up,
     keep_recorder,
+    prescriptions_beside,
     recorders_of,
     records_of_person,
     use_up,
@@ -61,6 +64,7 @@ KIND, ORDER = "MedicationDispense", "MedicationRequest"
 MIGRATING = frozenset({Role.OPERATOR})
 NODE_SOURCE = "urn:salus:node:"
 OWN_ID = "urn:salus:dispensation"
+COPIES_ROUNDS_MAX = 10
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
 Befores = Mapping[tuple[str, str], StoredResource]
 
@@ -69,6 +73,7 @@ class Held(msgspec.Struct):
     """A prescription held for this transaction, and what is dispensed on it by logical id.
 
     `records`: the patients whose records are this person's. `used_up`: see `store.prescriptions.is_used_up`.
+    `names`: what it and its copies are named by. `copies`: those that the caller may see, held too.
     """
 
     stored: StoredResource
@@ -78,6 +83,7 @@ class Held(msgspec.Struct):
     records: frozenset[str]
     used_up: bool
     names: Names
+    copies: list[StoredResource]
 
 
 async def keep_prescriptions(here: Here, operations: list[Operation], *, country: str) -> list[Operation]:
@@ -111,11 +117,8 @@ async def keep_prescriptions(here: Here, operations: list[Operation], *, country
         if operation.type == KIND:
             operation = await _keep(here, operation, befores, held, written, country)
         kept.append(operation)
-    for found in held.values():
-        change = await _change(here, found)
-        if change is not None:
-            kept.append(change)
-    return kept
+    changes = [change for found in held.values() for change in await _changes(here, found)]
+    return [*kept, *{each.id: each for each in changes}.values()]
 
 
 async def check_match(here: Here, entry: Entry, found: StoredResource) -> None:
@@ -225,8 +228,10 @@ async def _keep(
     if offered.prescription in written:
         raise Conflict("a Bundle must not write a prescription and dispense on it at once")
     same = await hold_dispense_id(here.connection, offered.identifier)
-    found = held.get(offered.prescription) or await _hold(here, offered.prescription)
+    found = await _held(here, offered.prescription, held)
     names = Names(frozenset(), frozenset()) if found is None else found.names
+    if found is not None and any(each.id in written for each in found.copies):
+        raise Conflict("a Bundle must not write a prescription and dispense on it at once")
     if found is not None:
         held[offered.prescription] = found
         operation = _filed(here, found, operation, resource)
@@ -346,6 +351,15 @@ def _read_stored(
     return msgspec.structs.replace(offered, prescription="")
 
 
+async def _held(here: Here, prescription: str, held: Mapping[str, Held]) -> Held | None:
+    """Return the prescription held; copies share what is dispensed on them by this transaction."""
+    found = held.get(prescription) or await _hold(here, prescription)
+    same = [each for each in held.values() if found is not None and found.stored.id in each.names.ids]
+    if found is not None and same:
+        found.known = same[0].known
+    return found
+
+
 async def _hold(here: Here, prescription: str) -> Held | None:
     stored = await hold_prescription(here.grant, here.connection, prescription)
     return None if stored is None or not stored.patients else await _hold_stored(here, stored)
@@ -354,7 +368,7 @@ async def _hold(here: Here, prescription: str) -> Held | None:
 async def _hold_stored(here: Here, stored: StoredResource) -> Held:
     records = await records_of_person(here.connection, stored.patients[0])
     resource = parse_json(stored.content, here.rules.limits) if stored.content else {}
-    names = names_of(stored.id, resource)
+    names, beside = await _hold_copies(here, stored, resource, sorted(records))
     values = {value for _, value in names.numbers}
     found = await dispensations_on(here.grant, here.connection, names.ids, values, sorted(records))
     read = [{**parse_json(each.content, here.rules.limits), "id": each.id} for each in found]
@@ -364,19 +378,62 @@ async def _hold_stored(here: Here, stored: StoredResource) -> Held:
         for one in read_recorded([record], stored.id, medications, names):
             known[each.id] = Recorded(one, _recorder(each.recorder, each.source, record))
     prescription = read_prescription(resource, await prescribed_medications(here, stored, resource))
+    shown = {each.stored.id: each.stored for each in beside if each.shown}
+    orders = {each.id: parse_json(each.content, here.rules.limits) for each in shown.values()}
+    prescription = told_apart(prescription, stored.id, {**orders, stored.id: resource}, shown)
+    copies = [each for name, each in sorted(shown.items()) if name in names.ids - {stored.id}]
     used_up = await is_used_up(here.connection, stored)
-    return Held(stored, resource, prescription, known, records, used_up, names)
+    return Held(stored, resource, prescription, known, records, used_up, names, copies)
 
 
-async def _change(here: Here, found: Held) -> Operation | None:
-    """Return the write that brings the prescription's status to what is left, None when it is right."""
+async def _hold_copies(
+    here: Here, stored: StoredResource, resource: Resource, records: Sequence[str]
+) -> tuple[Names, list[Beside]]:
+    """Lock the copies of a prescription too; return what all are named by, and what may concern them.
+
+    Raises:
+        Conflict: they keep being written.
+    """
+    names, held = names_of(stored.id, resource), {stored.id}
+    for _ in range(COPIES_ROUNDS_MAX):
+        values = {value for _, value in names.numbers}
+        beside = await prescriptions_beside(here.grant, here.connection, names.ids, values, records)
+        orders = {each.stored.id: parse_json(each.stored.content, here.rules.limits) for each in beside}
+        grown = named_with_copies(stored.id, {**orders, stored.id: resource})
+        if grown == names and grown.ids <= held:
+            return names, beside
+        await hold_prescriptions(here.connection, grown.ids - held)
+        names, held = grown, held | grown.ids
+    raise Conflict("other prescriptions with this number keep being written; send it again")
+
+
+async def _changes(here: Here, found: Held) -> list[Operation]:
+    """Return the writes that bring the status of the prescription and its copies to what is left."""
     counted = counted_once(found.known.values())
-    status = status_after(found.prescription, counted, used_up=found.used_up)
-    if status == found.prescription.status:
+    changes = [await _change(here, found.stored, found.resource, found.prescription, counted, found.used_up)]
+    for each in found.copies:
+        resource = parse_json(each.content, here.rules.limits)
+        used_up = await is_used_up(here.connection, each)
+        read = read_prescription(resource)
+        changes.append(await _change(here, each, resource, read, counted, used_up))
+    return [each for each in changes if each is not None]
+
+
+async def _change(
+    here: Here,
+    stored: StoredResource,
+    resource: Resource,
+    prescription: Prescription,
+    counted: Sequence[Dispensation],
+    used_up: bool,
+) -> Operation | None:
+    """Return the write that brings a prescription's status to what is left, None when it is right."""
+    status = status_after(prescription, counted, used_up=used_up)
+    if status == prescription.status:
         return None
     if status == "completed":
-        await use_up(here.connection, found.stored, found.stored.version + 1)
-    resource = {**found.resource, "status": status}
-    row = row_of(here, resource, write_json(resource), ORDER, found.stored.id)
-    row = msgspec.structs.replace(row, source=found.stored.source, source_id=found.stored.source_id)
-    return Operation("update", ORDER, found.stored.id, row)
+        await use_up(here.connection, stored, stored.version + 1)
+    resource = {**resource, "status": status}
+    row = row_of(here, resource, write_json(resource), ORDER, stored.id)
+    row = msgspec.structs.replace(row, source=stored.source, source_id=stored.source_id)
+    return Operation("update", ORDER, stored.id, row)

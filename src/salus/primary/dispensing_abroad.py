@@ -94,10 +94,9 @@ async def list_prescriptions(desk: Desk, patient: PatientAbroad) -> list[Prescri
     country = desk.peers.membership.admitted(patient.node, now).country
     recorded = [each for each in found.resources if _is(each, "MedicationDispense")]
     medications = {f"Medication/{each['id']}": each for each in found.resources if _is(each, "Medication")}
+    orders = [each for each in found.resources if _is(each, "MedicationRequest")]
     return [
-        prescribed(each, recorded, medications, now=now, country=country)
-        for each in found.resources
-        if _is(each, "MedicationRequest")
+        prescribed(each, recorded, medications, now=now, country=country, beside=orders) for each in orders
     ]
 
 

@@ -10,8 +10,10 @@ import msgspec
 
 from salus.primary.amounts import Amount
 from salus.primary.dispensable import Hindrance, Remaining, most_now, remaining, too_early, why_not
+from salus.primary.dispensing import Recorded, Recorder, counted_once
 from salus.primary.prescriptions import Prescription, read_prescription, read_recorded
 from salus.primary.references import resolve
+from salus.primary.same_prescription import named_with_copies, told_apart
 
 Resource = dict[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
 
@@ -53,6 +55,7 @@ def prescribed(
     *,
     now: datetime,
     country: str,
+    beside: Iterable[Resource] = (),
 ) -> Prescribed:
     """Return a MedicationRequest with what is left on it, and why nothing may be handed over on it now.
 
@@ -62,9 +65,15 @@ def prescribed(
         medications: Medications, by "Medication/id".
         now: the moment.
         country: where it was prescribed (ISO 3166-1 alpha-2).
+        beside: the person's other MedicationRequests that are known: copies of it, and what replaces it.
     """
     item = read_prescription(resource, medications)
-    known = read_recorded(recorded, item.id)
+    orders = {str(each.get("id", "")): each for each in beside} | {item.id: resource}
+    item = told_apart(item, item.id, orders, orders)
+    names = named_with_copies(item.id, orders)
+    recorder = Recorder("", "")
+    read = read_recorded(recorded, item.id, names=names)
+    known = counted_once(Recorded(each, recorder) for each in read)
     return Prescribed(
         resource,
         item,

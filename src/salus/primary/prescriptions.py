@@ -50,6 +50,8 @@ class Prescription(msgspec.Struct, frozen=True):
         modified: whether an extension changes what it means.
         interval: the least time between two hand-overs, None when there is none.
         initial: most that the first hand-over may give, None when it is as any other.
+        copies: how many others of the person bear its number; what is handed over on one counts on all.
+        replaced: whether a later one replaces it (`primary.same_prescription`).
     """
 
     id: str
@@ -68,6 +70,8 @@ class Prescription(msgspec.Struct, frozen=True):
     modified: bool = False
     interval: Interval | None = None
     initial: Amount | None = None
+    copies: int = 0
+    replaced: bool = False
 
 
 class Dispensation(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from salus.store.asker import EVERYTHING, asker_of
 from salus.store.postgres import Connection, patients_setting
 from salus.store.rows import StoredResource
 
-DISPENSATIONS_MAX = 1_000
+DISPENSATIONS_MAX, PRESCRIPTIONS_MAX = 1_000, 1_000
 _COLUMNS = "compartment, type, id, version, updated, deleted, others, source, source_id, content"
 _PRESCRIPTION = f"""
 SELECT {_COLUMNS} FROM resource
@@ -28,6 +28,15 @@ WHERE compartment = ANY ($1::text[]) AND type = 'MedicationDispense' AND NOT del
   AND (position('\\x5c75'::bytea IN content) > 0
        OR EXISTS (SELECT FROM unnest($2::bytea[]) AS wanted WHERE position(wanted IN content) > 0))
 LIMIT $3
+"""  # noqa: S608  (constants only)
+_NAMING = f"""
+SELECT {_COLUMNS}, NOT hidden OR salus_shows(type, id, $5::jsonb) AS shown FROM resource
+WHERE compartment = ANY ($1::text[]) AND type = 'MedicationRequest' AND NOT deleted
+  AND (position('\\x5c75'::bytea IN content) > 0
+       OR EXISTS (SELECT FROM unnest($3::bytea[]) AS wanted WHERE position(wanted IN content) > 0)
+       OR position('"priorPrescription"'::bytea IN content) > 0
+          AND EXISTS (SELECT FROM unnest($2::bytea[]) AS wanted WHERE position(wanted IN content) > 0))
+LIMIT $4
 """  # noqa: S608  (constants only)
 _ESCAPED = re.compile(r'["\\/\x00-\x1f]')
 """What JSON may write in two ways."""
@@ -43,6 +52,13 @@ INSERT INTO used_up (compartment, id, version) VALUES ($1, $2, $3)
 ON CONFLICT (compartment, id) DO UPDATE SET version = excluded.version
 """
 _SEE = "SELECT set_config('salus.patients', $1, true), set_config('salus.asker', $2, true)"
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """Another prescription of the person; `shown`: whether the grant may see it."""
+
+    stored: StoredResource
+    shown: bool
 
 
 class HandOver(msgspec.Struct, frozen=True):
@@ -83,6 +99,29 @@ async def hold_prescriptions(connection: Connection, prescriptions: Iterable[str
 async def records_of_person(connection: Connection, patient: str) -> frozenset[str]:
     """Return the record and those that are merged with it, either way, as this transaction sees them."""
     return frozenset(await connection.fetchval("SELECT records_of_person($1)", patient))
+
+
+async def prescriptions_beside(
+    grant: Grant, connection: Connection, ids: Iterable[str], numbers: Iterable[str], records: Sequence[str]
+) -> list[Beside]:
+    """Return the person's prescriptions that may bear one of the numbers, or replace one of the ids.
+
+    What is handed over on a copy counts also where the copy is restricted; what is not shown is not told.
+
+    Raises:
+        TooCostly: there are more than can be looked through at once.
+    """
+    wanted = [each.encode() for each in ids], [_piece_of(each) for each in numbers]
+    await connection.execute(_SEE, ",".join(records), EVERYTHING)
+    rows = await connection.fetch(_NAMING, list(records), *wanted, PRESCRIPTIONS_MAX, asker_of(grant))
+    await connection.execute(_SEE, patients_setting(grant), asker_of(grant))
+    if len(rows) >= PRESCRIPTIONS_MAX:
+        raise TooCostly(f"More than {PRESCRIPTIONS_MAX} prescriptions may bear one number; end some first.")
+    opened = grant.patients
+    return [
+        Beside(resources.stored(row), row["shown"] and (opened is None or row["compartment"] in opened))
+        for row in rows
+    ]
 
 
 async def dispensations_on(

@@ -252,6 +252,7 @@ async def _prescriptions(desk: Desk, body: bytes) -> Resource:
             "left": _left(each.left),
             "is_valid": each.is_valid,
             "why_not": each.why_not,
+            "copies": each.item.copies,
             "medication": each.medication,
             "most": None if each.most is None else each.most.value,
         }

@@ -107,6 +107,7 @@ def _row(each: Prescribed, visit: Visit) -> dict[str, object]:
         "why_not": _why_not(each.hindrance, visit) if each.hindrance else "",
         "status": each.resource.get("status", ""),
         "left": _amount(left, visit).text if left is not None else _fills(each.left.fills, visit),
+        "copies": visit.say("copies", n=each.item.copies + 1) if each.item.copies else "",
         "by_reason": each.hindrance is not None and each.hindrance.by_reason,
         "most": _amount(most, visit).text if most is not None else "",
         "number": show_number(f"{most.value.normalize():f}", visit.language) if most is not None else "",

@@ -85,7 +85,10 @@ async def read_chart(visit: Visit, found: InFront) -> Chart:
         shown.sort(key=lambda each: str(each.get("whenHandedOver", "")), reverse=True)
         products = await products_of(visit.services, access, [*requests, *shown])
     now = visit.services.clock()
-    listed = [prescribed(each, given, products, now=now, country=visit.services.country) for each in requests]
+    country = visit.services.country
+    listed = [
+        prescribed(each, given, products, now=now, country=country, beside=requests) for each in requests
+    ]
     return Chart(listed, [_given_here(each) for each in shown], products, bool(page.next_cursor))
 
 

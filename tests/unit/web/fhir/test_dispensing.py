@@ -3,6 +3,7 @@
 import pytest
 
 from salus.core.access import Role
+from salus.web.restrictions import set_restricted
 
 PHARMACIST = {"role": Role.PHARMACIST, "organisation": "Apteek", "subject": "ph"}
 TABLETS = {"value": 30, "unit": "tablet"}
@@ -257,3 +258,106 @@ async def test_what_else_names_the_prescription_within_keeps_it(node):
     made = await dispense(node, hand_over(**TEXT, **within("1", **part)))
     assert (made.status_code, made.json()["contained"][0]["id"]) == (201, "c"), made.text
     assert await status_of(node) == "completed"
+
+
+ONE = number("77")["identifier"]
+BY_RX, BY_R2 = (on({"reference": f"MedicationRequest/{name}"}) for name in ("rx", "r2"))
+
+
+async def keep(node, *orders):
+    for each in orders:
+        answer = await node.operator("PUT", f"/MedicationRequest/{each['id']}", each)
+        assert answer.status_code in (200, 201), answer.text
+
+
+async def test_what_is_handed_over_on_a_copy_counts_on_all(node):
+    three = {"dispenseRequest": order()["dispenseRequest"] | {"numberOfRepeatsAllowed": 1}}
+    same = [order(id=name, identifier=[ONE], **TEXT, **three) for name in ("rx", "r2")]
+    await keep(
+        node,
+        *same,
+        order(id="other", **TEXT),
+        order(id="b", identifier=[ONE], **TEXT, subject={"reference": "Patient/b"}),
+    )
+    first = await dispense(node, hand_over("1", **TEXT, **BY_RX))
+    assert first.status_code == 201, first.text
+    half = {"quantity": {"value": 20, "unit": "tablet"}}
+    assert (await dispense(node, hand_over("2", **TEXT, **BY_R2) | half)).status_code == 201
+    more = await dispense(node, hand_over("3", **TEXT, **BY_RX))
+    assert (more.status_code, "only 10 tablet" in more.text, "2 times under one number" in more.text) == (
+        409,
+        True,
+        True,
+    ), more.text
+    rest = {"quantity": {"value": 10, "unit": "tablet"}}
+    assert (await dispense(node, hand_over("3", **TEXT, **BY_RX) | rest)).status_code == 201
+    assert [await status_of(node, each["id"]) for each in same] == ["completed", "completed"]
+    assert [await status_of(node, each) for each in ("other", "b")] == ["active", "active"]
+    again = await node("PUT", "/MedicationRequest/r2", same[1])
+    assert (again.status_code, "All of this prescription" in again.text or "all of this" in again.text) == (
+        409,
+        True,
+    )
+    back = await node(
+        "PUT",
+        f"/MedicationDispense/{first.json()['id']}",
+        first.json() | {"status": "entered-in-error"},
+        **PHARMACIST,
+    )
+    assert back.status_code == 200, back.text
+    assert [await status_of(node, each["id"]) for each in same] == ["active", "active"]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_two_hand_overs_of_one_bundle_on_two_copies_count_together(node, reverse):
+    await keep(node, *[order(id=name, identifier=[ONE], **TEXT) for name in ("rx", "r2")])
+    entries = [
+        {
+            "resource": hand_over(name, **TEXT, **link),
+            "request": {"method": "POST", "url": "MedicationDispense"},
+        }
+        for name, link in (("1", BY_RX), ("2", BY_R2))
+    ]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries[:: -1 if reverse else 1]}
+    answer = await node("POST", "", bundle, **PHARMACIST)
+    assert (answer.status_code, "nothing is left" in answer.text) == (409, True), answer.text
+    assert [await status_of(node, each) for each in ("rx", "r2")] == ["active", "active"]
+
+
+async def hide(node, kind, identity):
+    own = node.make_caller(Role.CITIZEN, patient="a", subject="a")
+    await set_restricted(node.services, own, kind, identity, hidden=True)
+
+
+async def test_a_copy_that_is_restricted_counts_and_is_not_told(node):
+    await keep(node, *[order(id=name, identifier=[ONE], **TEXT) for name in ("rx", "r2")])
+    assert (
+        await dispense(node, hand_over("1", **TEXT, **BY_R2) | {"quantity": {"value": 20, "unit": "tablet"}})
+    ).status_code == 201
+    await hide(node, "MedicationRequest", "r2")
+    assert (await dispense(node, hand_over("2", **TEXT, **BY_R2))).status_code == 404
+    more = await dispense(node, hand_over("2", **TEXT, **BY_RX))
+    assert (more.status_code, "only 10 tablet" in more.text, "number" in more.text) == (409, True, False), (
+        more.text
+    )
+    rest = {"quantity": {"value": 10, "unit": "tablet"}}
+    assert (await dispense(node, hand_over("2", **TEXT, **BY_RX) | rest)).status_code == 201
+    assert [await status_of(node, each) for each in ("rx", "r2")] == ["completed", "active"]
+
+
+async def test_nothing_is_handed_over_on_what_a_later_prescription_replaces(node):
+    await keep(node, order(**TEXT))
+    later = order(**TEXT, priorPrescription={"reference": "MedicationRequest/rx"})
+    made = await node("POST", "/MedicationRequest", later)
+    assert made.status_code == 201, made.text
+    old = await dispense(node, hand_over("1", **TEXT))
+    assert (old.status_code, "a later prescription replaces it" in old.text) == (409, True), old.text
+    link = on({"reference": f"MedicationRequest/{made.json()['id']}"})
+    assert (await dispense(node, hand_over("1", **TEXT, **link))).status_code == 201
+
+
+async def test_a_replacement_that_is_restricted_is_like_one_that_is_not_there(node):
+    later = order(id="r2", **TEXT, priorPrescription={"reference": "MedicationRequest/rx"})
+    await keep(node, order(**TEXT), later)
+    await hide(node, "MedicationRequest", "r2")
+    assert (await dispense(node, hand_over("1", **TEXT))).status_code == 201
