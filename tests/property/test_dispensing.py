@@ -69,6 +69,7 @@ class HomeNode:
         self.records = {}  # by logical id
         self.loaded = {}  # the same hand-overs as a source sent them, by logical id
         self.used_up = False
+        self.edited = False  # by somebody here; then what the source sends is not taken
         self.now = NOW
         self.reachable = True  # not restricted by the citizen, and of a record that the pharmacies open
 
@@ -105,7 +106,17 @@ class HomeNode:
         written = msgspec.structs.replace(self.prescription, **members)
         check_prescribed(written, self.counted())
         self.prescription = written
+        self.used_up, self.edited = False, True
+
+    def take(self, **members):
+        """Load what the source says of the prescription; return whether it was taken."""
+        if self.edited:
+            return False
+        self.prescription = msgspec.structs.replace(self.prescription, **members)
         self.used_up = False
+        if any(one.dispensation.counts for one in self.records.values()):
+            self._derive()
+        return True
 
     def counted(self, by=None):
         if by is None:
@@ -252,6 +263,12 @@ class Dispensing(RuleBasedStateMachine):
     def end(self, status):
         self.home.prescribe(status=status)
         self.ended = True
+
+    @rule(status=st.sampled_from(["active", "active", "cancelled", "stopped", "completed"]))
+    def its_source_sends_it_again(self, status):
+        """What hand-overs made of its status is nobody's word: the source's is taken, and derived again."""
+        if self.home.take(status=status):
+            self.ended = status != "active"
 
     @rule()
     def note(self):

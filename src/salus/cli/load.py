@@ -30,6 +30,7 @@ from salus.intake.report import Report
 from salus.node import open_services
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
+from salus.web.fhir.writing import settling
 
 STORED, REJECTED = 0, 2
 """Exit codes: everything is stored; something is in quarantine. 1: the load could not run."""
@@ -88,6 +89,7 @@ async def _load(data: Path, files: list[SourceFile], options: argparse.Namespace
                 options.workers,
                 overwrite=options.overwrite,
                 default_denies=services.gatehouse.law.default_denies,
+                settle=settling(services, access.grant),
             )
             with _progress(files, wanted=not options.json) as told:
                 return await load_files(access.grant, services.database, files, plan, told=told)

@@ -26,6 +26,7 @@ from salus.store.quarantine import Kept
 from salus.store.retention import expire_quarantine
 from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
+from salus.web.fhir.writing import settling
 from salus.web.services import Services
 
 
@@ -140,7 +141,8 @@ async def _again(options: argparse.Namespace) -> Report:
             key, limits = services.keys.search, services.limits
             lookup = lookup_in(access.grant, services.database, key, limits)
             default_denies = services.gatehouse.law.default_denies
-            plan = Plan(key, limits, lookup, options.lenient, default_denies=default_denies)
+            settle = settling(services, access.grant)
+            plan = Plan(key, limits, lookup, options.lenient, default_denies=default_denies, settle=settle)
             if correction is None:
                 return await retry(access.grant, services.database, plan, kept)
             other = options.other_resource

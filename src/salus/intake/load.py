@@ -30,7 +30,7 @@ from salus.intake.formats.format import Unit
 from salus.intake.formats.registry import find
 from salus.intake.prepare import Prepared, Setting, prepare
 from salus.intake.report import Report
-from salus.intake.writer import Lookup, Part, Writer
+from salus.intake.writer import Lookup, Part, Settle, Writer
 from salus.store.postgres import Database
 
 CHUNK_BYTES = 2 << 20
@@ -54,6 +54,7 @@ class Plan(msgspec.Struct, frozen=True):
         chunk_units: most units of one transaction.
         overwrite: what was edited or deleted here gives way to the files.
         default_denies: the law of the node's country opens nothing that no Consent permits.
+        settle: brings prescriptions that were sent again to what was handed over on them.
     """
 
     key: bytes
@@ -64,6 +65,7 @@ class Plan(msgspec.Struct, frozen=True):
     chunk_units: int = 1_000
     overwrite: bool = False
     default_denies: bool = False
+    settle: Settle | None = None
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -120,6 +122,7 @@ async def load_files(
         plan.lookup,
         overwrite=plan.overwrite,
         default_denies=plan.default_denies,
+        settle=plan.settle,
     )
     async with writing as writer:
         skipped = [await writer.begin(number) for number in range(len(files))]

@@ -145,7 +145,15 @@ async def _attempt(
         for file, one in zip(files, kept, strict=True)
     ]
     async with (
-        Writer(grant, database, files, settings, plan.lookup, default_denies=plan.default_denies) as writer,
+        Writer(
+            grant,
+            database,
+            files,
+            settings,
+            plan.lookup,
+            default_denies=plan.default_denies,
+            settle=plan.settle,
+        ) as writer,
         database.loading(grant) as connection,
     ):
         yield _Attempt(kept, plan, settings, writer, connection)

@@ -33,6 +33,9 @@ Lookup = Callable[[Connection, str], Awaitable[str | None]]
 """Returns "Type/id" of the only resource that a condition "Type?query" selects, "" where it selects none,
 None where it selects several or is no search."""
 
+Settle = Callable[[Connection, Sequence[tuple[str, str]]], Awaitable[None]]
+"""Brings the MedicationRequests just stored, by patient and id, to what was handed over on them."""
+
 _NOT_WHOLE = "The Bundle stands or falls as one, and another of its entries was refused."
 _WAITED_ROUNDS_MAX = 2
 
@@ -56,6 +59,7 @@ class Writer:
         lookup: resolves conditional references.
         overwrite: what was edited or deleted here gives way to the files.
         default_denies: the law of the node's country opens nothing that no Consent permits.
+        settle: brings prescriptions that were sent again to what was handed over on them.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Writer:
         *,
         overwrite: bool = False,
         default_denies: bool = False,
+        settle: Settle | None = None,
     ) -> None:
         self.report = Report()
         self._grant = grant
@@ -77,6 +82,7 @@ class Writer:
         self._lookup = lookup
         self._overwrite = overwrite
         self._default_denies = default_denies
+        self._settle = settle
         self._heard: set[str] = set()
         self._progress = [FileProgress() for _ in files]
         self._waiting: list[Part] = []
@@ -207,8 +213,19 @@ class Writer:
                 results.append((part, done))
             if not any(arrivals):
                 await self._follow(rows, judged)
+            await self._settle_orders(rows, judged)
             await self._hang_veils(rows)
         return results
+
+    async def _settle_orders(self, rows: Sequence[Encoded], fates: Sequence[Fate]) -> None:
+        """Bring the prescriptions just stored to what was handed over on them."""
+        named = [
+            (row.compartment, row.id)
+            for row, fate in zip(rows, fates, strict=True)
+            if row.type == "MedicationRequest" and fate == "stored"
+        ]
+        if named and self._settle is not None:
+            await self._settle(self._connection, named)
 
     async def _follow(self, rows: Sequence[Encoded], fates: Sequence[Fate]) -> None:
         """Make what the DocumentReferences just stored replace no longer current."""

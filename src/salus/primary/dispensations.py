@@ -40,6 +40,7 @@ from salus.primary.prescriptions import (
 from salus.primary.same_prescription import named_with_copies, told_apart
 from salus.standards.fhir.bundle import Entry, rewrite_links, splice_references
 from salus.standards.fhir.codec.json import parse_json, write_json
+from salus.store import resources
 from salus.store.changes import Operation
 from salus.store.conditions import Here, current_of
 from salus.store.continuity import Origin
@@ -50,11 +51,13 @@ from salus.store.prescriptions import (
     hold_dispense_id,
     hold_prescription,
     hold_prescriptions,
+    is_received,
     is_used_up,
     keep_recorder,
     prescriptions_beside,
     recorders_of,
     records_of_person,
+    sent_again,
     use_up,
 )
 from salus.store.rows import StoredResource
@@ -119,6 +122,24 @@ async def keep_prescriptions(here: Here, operations: list[Operation], *, country
         kept.append(operation)
     changes = [change for found in held.values() for change in await _changes(here, found)]
     return [*kept, *{each.id: each for each in changes}.values()]
+
+
+async def settle_loaded(here: Here, named: Collection[tuple[str, str]]) -> None:
+    """Bring prescriptions that a source sent again, after something was handed over here, to what is left.
+
+    Args:
+        here: of the load, in its transaction; it writes the leaves.
+        named: (patient, id) of those that were stored.
+    """
+    for each in await sent_again(here.connection, named):
+        await hold_prescriptions(here.connection, [each.id])
+        found = await _hold_stored(here, each)
+        if not any(one.by.pharmacy and one.dispensation.counts for one in found.known.values()):
+            continue  # what was loaded is history
+        counted = counted_once(found.known.values())
+        change = await _change(here, found.stored, found.resource, found.prescription, counted, found.used_up)
+        if change is not None:
+            await resources.change(here.grant, here.connection, [change])
 
 
 async def check_match(here: Here, entry: Entry, found: StoredResource) -> None:
@@ -427,13 +448,17 @@ async def _change(
     counted: Sequence[Dispensation],
     used_up: bool,
 ) -> Operation | None:
-    """Return the write that brings a prescription's status to what is left, None when it is right."""
+    """Return the write that brings a prescription's status to what is left, None when it is right.
+
+    It is nobody's edit: what its source sends later is taken, as if the status had not changed (0009).
+    """
     status = status_after(prescription, counted, used_up=used_up)
     if status == prescription.status:
         return None
     if status == "completed":
         await use_up(here.connection, stored, stored.version + 1)
+    received = await is_received(here.connection, stored)
     resource = {**resource, "status": status}
     row = row_of(here, resource, write_json(resource), ORDER, stored.id)
     row = msgspec.structs.replace(row, source=stored.source, source_id=stored.source_id)
-    return Operation("update", ORDER, stored.id, row)
+    return Operation("update", ORDER, stored.id, row, received=received)

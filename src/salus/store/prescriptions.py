@@ -51,6 +51,18 @@ _USE_UP = """
 INSERT INTO used_up (compartment, id, version) VALUES ($1, $2, $3)
 ON CONFLICT (compartment, id) DO UPDATE SET version = excluded.version
 """
+_IS_RECEIVED = """
+SELECT received FROM resource WHERE compartment = $1 AND type = 'MedicationRequest' AND id = $2
+"""
+_SENT_AGAIN = f"""
+SELECT {_COLUMNS} FROM resource
+WHERE (compartment, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+    AND type = 'MedicationRequest' AND NOT deleted AND version > 1
+    AND (EXISTS (SELECT FROM hand_over WHERE hand_over.compartment = resource.compartment)
+         OR EXISTS (SELECT FROM used_up
+                    WHERE (used_up.compartment, used_up.id) = (resource.compartment, resource.id)))
+ORDER BY id
+"""  # noqa: S608  (constants only)
 _SEE = "SELECT set_config('salus.patients', $1, true), set_config('salus.asker', $2, true)"
 
 
@@ -202,3 +214,16 @@ async def is_used_up(connection: Connection, prescription: StoredResource) -> bo
 async def use_up(connection: Connection, prescription: StoredResource, version: int) -> None:
     """Write down that a hand-over completes the prescription in this version."""
     await connection.execute(_USE_UP, prescription.patients[0], prescription.id, version)
+
+
+async def is_received(connection: Connection, prescription: StoredResource) -> bool:
+    """Return whether nobody here wrote the current version, as far as hand-overs did not (schema 0013)."""
+    patient = prescription.patients[0]
+    return bool(await connection.fetchval(_IS_RECEIVED, patient, prescription.id))
+
+
+async def sent_again(connection: Connection, named: Iterable[tuple[str, str]]) -> list[StoredResource]:
+    """Return those of the prescriptions (patient, id) of several versions on which something may be counted."""
+    pairs = sorted(named)
+    rows = await connection.fetch(_SENT_AGAIN, [each for each, _ in pairs], [each for _, each in pairs])
+    return [resources.stored(row) for row in rows]

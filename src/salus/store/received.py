@@ -20,12 +20,18 @@ from salus.store.source_deletions import deleted_at
 
 Rule = Literal["file", "document", "absent", "overwrite"]
 """file: a content seen before changes nothing. document: of a document not seen before, which may say again
-what an earlier one said. absent: only where there is nothing. overwrite: the source wins."""
+what an earlier one said, save of a prescription that hand-overs completed. absent: only where there is
+nothing. overwrite: the source wins."""
 Fate = Literal["stored", "unchanged", "kept"]
 """kept: the content is new, but what was edited or deleted here stays, or what its source did later."""
 
 _KNOWN = """
-SELECT compartment, type, id, version, updated, deleted, hidden, digest, received
+SELECT compartment, type, id, version, updated, deleted, hidden, digest, received,
+    type = 'MedicationRequest' AND EXISTS (
+        SELECT FROM used_up AS used
+        WHERE (used.compartment, used.id, used.version)
+            = (resource.compartment, resource.id, resource.version)
+    ) AS used_up
 FROM resource WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
 _SEEN = """
@@ -172,6 +178,6 @@ def _fate(one: Incoming, current: Any, is_seen: bool) -> Fate:  # Any: an asyncp
         return "unchanged"
     if one.rule == "overwrite":
         return "stored"
-    if is_seen and (one.rule == "file" or not current["received"]):
+    if is_seen and (one.rule == "file" or not current["received"] or current["used_up"]):
         return "unchanged"
     return "stored" if current["received"] else "kept"

@@ -8,7 +8,7 @@ from functools import cache, partial
 
 import msgspec
 
-from salus.core.access import Action, Caller
+from salus.core.access import Action, Caller, Grant
 from salus.core.errors import (
     AccessRefused,
     InvalidResource,
@@ -17,7 +17,8 @@ from salus.core.errors import (
 )
 from salus.core.limits import Limits
 from salus.intake.replacement import obey_documents
-from salus.primary.dispensations import check_match, keep_prescriptions
+from salus.intake.writer import Settle
+from salus.primary.dispensations import check_match, keep_prescriptions, settle_loaded
 from salus.standards.fhir.bundle import ALONE, Entry, Resource, refuse_dangling
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.validation.validator import validate
@@ -26,6 +27,7 @@ from salus.store.changes import Operation, Written
 from salus.store.concerned import Touched, concerned
 from salus.store.conditions import Here, Rules
 from salus.store.merged import merges
+from salus.store.postgres import Connection
 from salus.store.rows import StoredResource
 from salus.store.shares import beside
 from salus.store.stored_types import check_stored
@@ -155,6 +157,16 @@ def rules_of(services: Services, caller: Caller, records: frozenset[str]) -> Rul
         return operations if rules.obey is None else await rules.obey(here, operations)
 
     return msgspec.structs.replace(rules, check=check, obey=obey, mark=partial(authorship.mark, caller))
+
+
+def settling(services: Services, grant: Grant) -> Settle:
+    """Return what a load under this grant does with prescriptions that its source sent again."""
+    rules = rules_of(services, grant.caller, frozenset())
+
+    async def settle(connection: Connection, named: Sequence[tuple[str, str]]) -> None:
+        await settle_loaded(Here(grant, services.database, connection, rules), named)
+
+    return settle
 
 
 def _rules_of_node(rules: Rules, caller: Caller) -> Rules:

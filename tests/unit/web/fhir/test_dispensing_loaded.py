@@ -10,6 +10,7 @@ from salus.core.limits import Limits
 from salus.intake.conditions import lookup_in
 from salus.intake.files import find_files
 from salus.intake.load import Plan, load_files
+from salus.web.fhir.writing import settling
 
 NUMBER = {"system": "urn:rx", "value": "1"}
 PATIENT = {"resourceType": "Patient", "id": "a"}
@@ -60,6 +61,7 @@ def source(door, database, grant, tmp_path):
         allowed = grant(action=Action.LOAD, request=request)
         key = door.services.keys.search
         lookup = lookup_in(allowed, database, key, Limits())
+        plan = {"settle": settling(door.services, allowed)} | plan
         files = find_files([str(path)], "urn:hospital:a")
         return await load_files(allowed, database, files, Plan(key, Limits(), lookup, **plan))
 
@@ -146,3 +148,85 @@ async def test_what_was_handed_over_elsewhere_and_loaded_is_not_handed_over_agai
     await source.send(given("7", id="d", subject={"reference": "Patient/a"}))
     answer = await source.dispense("7")
     assert (answer.status_code, "recorded already" in answer.text) == (409, True), answer.text
+
+
+def at(day, **members):
+    return prescribed(meta={"lastUpdated": f"2026-11-{day}T10:00:00Z"}, **members)
+
+
+def repeated(times):
+    return {"dispenseRequest": PERIOD | {"numberOfRepeatsAllowed": times}}
+
+
+@pytest.mark.parametrize("ended", ["cancelled", "stopped", "entered-in-error", "on-hold"])
+@pytest.mark.parametrize("taken_back", ["before", "after"])
+async def test_what_its_source_ends_is_ended_whatever_hand_overs_made_of_it(source, ended, taken_back):
+    await source.send(PATIENT, at("20"))
+    made = await source.dispense("1")
+    assert (made.status_code, await source.status()) == (201, "completed")
+    if taken_back == "before":
+        assert (await source.take_back(made)).status_code == 200
+        assert await source.status() == "active"
+    report = await source.send(PATIENT, at("28", status=ended))
+    assert (report.stored, report.kept) == (1, 0)
+    if taken_back == "after":
+        assert (await source.take_back(made)).status_code == 200
+    assert await source.status() == ended
+    again = await source.dispense("2")
+    assert (again.status_code, f"it is {ended}" in again.text) == (409, True), again.text
+
+
+@pytest.mark.parametrize("meta", [{"lastUpdated": "2026-11-28T10:00:00Z"}, {"versionId": "2"}, None])
+async def test_more_repeats_of_its_source_are_handed_over(source, meta):
+    told = {} if meta is None else {"meta": meta}
+    await source.send(PATIENT, prescribed(**({"meta": {"versionId": "1"}} if meta else {})))
+    assert (await source.dispense("1")).status_code == 201
+    await source.send(PATIENT, prescribed(**repeated(1), **told))
+    assert await source.status() == "active"
+    assert [(await source.dispense(name)).status_code for name in "23"] == [201, 409]
+    assert await source.status() == "completed"
+
+
+async def test_what_its_source_changes_otherwise_leaves_it_completed_until_it_is_taken_back(source):
+    await source.send(PATIENT, at("20"))
+    made = await source.dispense("1")
+    report = await source.send(PATIENT, at("28", priority="urgent"))
+    assert (report.stored, report.kept) == (1, 0)
+    kept = await source.prescription()
+    assert (kept["status"], kept["priority"]) == ("completed", "urgent")
+    assert (await source.take_back(made)).status_code == 200
+    assert await source.status() == "active"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+async def test_an_old_copy_of_its_source_does_not_make_it_active(source, overwrite):
+    await source.send(PATIENT, at("20"))
+    assert (await source.dispense("1")).status_code == 201
+    await source.send(PATIENT, at("20"), overwrite=overwrite)
+    await source.send(PATIENT, at("19", priority="urgent"), overwrite=overwrite)
+    assert await source.status() == "completed"
+
+
+async def test_what_a_prescriber_here_wrote_stays_though_hand_overs_followed(source):
+    await source.send(PATIENT, at("20"))
+    edited = await source.prescription() | {"priority": "stat"}
+    assert (await source.door("PUT", f"/MedicationRequest/{edited['id']}", edited)).status_code == 200
+    assert (await source.dispense("1")).status_code == 201
+    report = await source.send(PATIENT, at("28", status="cancelled"))
+    assert (report.stored, report.kept, await source.status()) == (0, 1, "completed")
+
+
+async def test_what_its_source_takes_from_a_prescription_in_use_completes_it(source):
+    await source.send(PATIENT, at("20", **repeated(1)), given("7", id="d"))
+    await source.send(PATIENT, at("21", **repeated(2)))
+    first = await source.dispense("1")
+    assert (first.status_code, await source.status()) == (201, "active"), first.text
+    await source.send(at("28", **repeated(1)))
+    assert await source.status() == "completed"
+
+
+async def test_hand_overs_that_were_only_loaded_are_history_and_change_no_prescription(source):
+    await source.send(PATIENT, at("20", **repeated(1)), given("7", id="d"))
+    await source.send(at("28"))
+    assert await source.status() == "active"
+    assert (await source.dispense("1")).status_code == 409
