@@ -431,6 +431,16 @@ async def test_a_product_known_only_by_reference_is_named_and_stays_named(node, 
         assert "Amoxicillin 500 mg capsule" in (await client.get("/record/prescriptions")).text
 
 
+async def test_an_emptied_amount_is_asked_for(node, people, prescription):
+    async with browser(node) as client:
+        await log_in(client, "pharmacist")
+        fields = form_of(await find_patient(client, people[0]), prescription) | {"quantity": ""}
+        refused = await client.post(f"/patient/pt-1/{people[0]['id']}/dispense", data=fields)
+        assert refused.status_code == 400
+        assert "how much is handed over now" in refused.text
+        assert await recorded(client, node, "MedicationDispense") == []
+
+
 async def test_the_page_says_how_a_prescription_is_to_be_dispensed_and_asks_why_so_early(node, people):
     days = {"value": 28, "unit": "d", "code": "d", "system": "http://unitsofmeasure.org"}
     patches = {"unit": "patch"}

@@ -111,15 +111,17 @@ def _text(visit: Visit, name: str) -> str:
 
 
 def read_quantity(written: str, most: Decimal | None, language: str) -> Decimal | None:
-    """Return the amount of the form, the most that may be given where it says none.
+    """Return the amount of the form, None where hand-overs are counted.
 
     Only the decimal mark of the language is one: "1.500" is a thousand and a half to half of Europe.
 
     Raises:
-        InvalidSearch: it is no amount that may be given.
+        InvalidSearch: it is empty, or no amount that may be given.
     """
-    if most is None or not written.strip():
-        return most
+    if most is None:
+        return None
+    if not written.strip():
+        raise InvalidSearch("Write how much is handed over now: the amount was left empty.")
     mark = say("decimal-mark", language).text
     number = re.fullmatch(rf"(\d{{1,12}})(?:{re.escape(mark)}(\d{{1,12}}))?", written.strip(), re.ASCII)
     amount = Decimal(".".join(filter(None, number.groups()))) if number else Decimal(0)
