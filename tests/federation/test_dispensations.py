@@ -392,7 +392,7 @@ async def test_a_product_that_is_referred_to_comes_along_and_can_be_dispensed(co
     await dispense(desk, patient, listed["rx2"].resource, supply("d2", 1))
     recorded = {each["identifier"][0]["value"]: each for each in await recorded_at_home(federation)}
     assert recorded["d1"]["medicationReference"] == {
-        "reference": "Medication/m1",
+        "reference": "Medication/m1/_history/1",
         "display": "Cefuroxime 1500 mg",
     }
     assert recorded["d2"]["contained"][0]["code"]["text"] == "Cefuroxime 1500 mg"

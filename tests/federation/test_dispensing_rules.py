@@ -163,3 +163,27 @@ async def test_an_old_copy_does_not_make_a_prescription_active_on_which_nothing_
         more = old["dispenseRequest"] | {"numberOfRepeatsAllowed": 1}
         assert (await client.put(address, json=old | {"dispenseRequest": more})).status_code == 200
     assert str((await listed(desk, patient)).left.amount) == "30 tablet"
+
+
+def tablet(text):
+    return {"resourceType": "Medication", "id": "med", "code": {"text": text}}
+
+
+@pytest.mark.parametrize("substitution", [{}, {"substitution": {"allowedBoolean": False}}])
+async def test_a_changed_medication_is_listed_and_handed_over_as_it_was_prescribed(counter, substitution):
+    home, desk, patient = counter
+    orders = [
+        prescription(name, medicationReference={"reference": each}, **substitution)
+        for name, each in (("rx", "Medication/med"), ("named", "Medication/med/_history/1"))
+    ]
+    for order in orders:
+        del order["medicationCodeableConcept"]
+    await put(home, tablet("P 500 mg"), *orders, tablet("P 1000 mg"))
+    await put(home, orders[0] | {"id": "later"})
+    shown = {name: await listed(desk, patient, name) for name in ("rx", "named", "later")}
+    strengths = {name: each.medication["code"]["text"] for name, each in shown.items()}
+    assert strengths == {"rx": "P 500 mg", "named": "P 500 mg", "later": "P 1000 mg"}
+    for name, each in shown.items():
+        done = await dispense(desk, patient, each.resource, supply(name, 10))
+        assert done.resource["medicationReference"]["display"] == strengths[name]
+        assert "substitution" not in done.resource

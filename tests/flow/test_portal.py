@@ -431,6 +431,44 @@ async def test_a_product_known_only_by_reference_is_named_and_stays_named(node, 
         assert "Amoxicillin 500 mg capsule" in (await client.get("/record/prescriptions")).text
 
 
+async def put(node, path, resource):
+    token = make_token(node.services.data, node.settings, Role.CLINICIAN, None, None, seconds=None)
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/fhir+json"}
+    async with browser(node) as client:
+        answer = await client.put(f"/fhir/{path}", content=ENCODER.encode(resource), headers=headers)
+        assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("version", ["", "/_history/1"])
+async def test_a_changed_medication_is_shown_and_handed_over_as_it_was_prescribed(node, people, version):
+    product = {"resourceType": "Medication", "code": {"text": "Warfarin 1 mg"}}
+    (medication,) = await create(node, product)
+    link = {"reference": f"Medication/{medication}{version}"}
+    order = for_patient(people, medicationReference=link, substitution={"allowedBoolean": False})
+    del order["medicationCodeableConcept"]
+    (own_id,) = await create(node, order)
+    async with browser(node) as client:
+        await log_in(client, "pharmacist")
+        seen = form_of(await find_patient(client, people[0]), own_id)
+        changed = product | {"id": medication, "code": {"text": "Warfarin 5 mg"}}
+        await put(node, f"Medication/{medication}", changed)
+        page = await find_patient(client, people[0])
+        assert "Warfarin 1 mg" in page.text
+        assert "Warfarin 5 mg" not in page.text
+        path = f"/patient/pt-1/{people[0]['id']}/dispense"
+        page = await client.post(path, data=seen)  # the prescription is what it was
+        assert "Handed over and recorded" in page.text
+        assert "Warfarin 5 mg" not in page.text
+        (made,) = await recorded(client, node, "MedicationDispense")
+        assert made["medicationReference"]["display"] == "Warfarin 1 mg"
+        assert "substitution" not in made
+        await log_in(client, "citizen", national_number(people[0]))
+        for name in ("prescriptions", "dispensations"):
+            page = await client.get(f"/record/{name}")
+            assert "Warfarin 1 mg" in page.text
+            assert "Warfarin 5 mg" not in page.text
+
+
 async def test_an_emptied_amount_is_asked_for(node, people, prescription):
     async with browser(node) as client:
         await log_in(client, "pharmacist")

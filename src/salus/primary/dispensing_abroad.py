@@ -36,7 +36,7 @@ from salus.primary.dispensing import (
 )
 from salus.primary.hand_over_messages import send_discard, send_hand_over
 from salus.primary.hand_overs import own_record
-from salus.primary.prescribed import Prescribed, prescribed
+from salus.primary.prescribed import Prescribed, medications_meant, prescribed, with_medication
 from salus.primary.prescriptions import read_dispensation, read_prescription, read_recorded
 from salus.primary.products import is_same_product, read_product
 from salus.primary.supplies import Supply, dispensation_resource
@@ -93,11 +93,30 @@ async def list_prescriptions(desk: Desk, patient: PatientAbroad) -> list[Prescri
     now = desk.peers.clock()
     country = desk.peers.membership.admitted(patient.node, now).country
     recorded = [each for each in found.resources if _is(each, "MedicationDispense")]
-    medications = {f"Medication/{each['id']}": each for each in found.resources if _is(each, "Medication")}
     orders = [each for each in found.resources if _is(each, "MedicationRequest")]
-    return [
-        prescribed(each, recorded, medications, now=now, country=country, beside=orders) for each in orders
-    ]
+    listed = []
+    for each in orders:
+        meant = medications_meant(each, found.resources)
+        if len(meant) > 1:  # home sent several versions, for several prescriptions: ask which is this one's
+            each, meant = await _read_again(desk, patient, str(each["id"]))
+        each, medications = with_medication(each, meant)
+        listed.append(prescribed(each, recorded, medications, now=now, country=country, beside=orders))
+    return listed
+
+
+async def _read_again(desk: Desk, patient: PatientAbroad, identity: str) -> tuple[Resource, list[Resource]]:
+    """Return a prescription as home holds it now, and the Medication that it refers to, if any.
+
+    Raises:
+        NotFound: home holds no such prescription of this patient.
+    """
+    found = await list_resources(
+        desk, patient, "MedicationRequest", _id=identity, _include="MedicationRequest:medication"
+    )
+    requests = [each for each in found.resources if _is(each, "MedicationRequest")]
+    if [each.get("id") for each in requests] != [identity]:
+        raise NotFound(f"node {patient.node} holds no such prescription of this patient")
+    return requests[0], medications_meant(requests[0], found.resources)
 
 
 def _is(resource: Resource, kind: str) -> bool:
@@ -327,18 +346,12 @@ def _check_same_supply(desk: Desk, line: DispensedAbroad, prescription: str, sup
         )
 
 
-async def _compose(desk: Desk, patient: PatientAbroad, prescription: str, supply: Supply) -> DispensedAbroad:
+async def _compose(desk: Desk, patient: PatientAbroad, identity: str, supply: Supply) -> DispensedAbroad:
     """Return the line of a new hand-over, on the prescription as the home node holds it now."""
-    found = await list_resources(
-        desk, patient, "MedicationRequest", _id=prescription, _include="MedicationRequest:medication"
-    )
-    requests = [each for each in found.resources if _is(each, "MedicationRequest")]
-    if [each.get("id") for each in requests] != [prescription]:
-        raise NotFound(f"node {patient.node} holds no such prescription of this patient")
-    medications = {f"Medication/{each['id']}": each for each in found.resources if _is(each, "Medication")}
+    prescription, medications = with_medication(*await _read_again(desk, patient, identity))
     now, caller = desk.peers.clock(), desk.caller
     resource = dispensation_resource(
-        patient, requests[0], supply, caller.name, caller.organisation, now, medications
+        patient, prescription, supply, caller.name, caller.organisation, now, medications
     )
     for issue in validate(resource, checks=STRUCTURE):
         if issue.severity == "error" and issue.code != "required":
@@ -346,7 +359,7 @@ async def _compose(desk: Desk, patient: PatientAbroad, prescription: str, supply
     read_dispensation(resource)
     system, value = supply.dispense_id
     return DispensedAbroad(
-        patient.here, system, value, prescription, write_json(resource), now, pharmacy_of(caller),
+        patient.here, system, value, identity, write_json(resource), now, pharmacy_of(caller),
         patient.relationship,
     )  # fmt: skip
 

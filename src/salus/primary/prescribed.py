@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,8 @@ from salus.primary.amounts import Amount
 from salus.primary.dispensable import Hindrance, Remaining, most_now, remaining, too_early, why_not
 from salus.primary.dispensing import Recorded, Recorder, counted_once
 from salus.primary.prescriptions import Prescription, read_prescription, read_recorded
-from salus.primary.references import resolve
+from salus.primary.products import medication_of, refer_to_version
+from salus.primary.references import resolve, split_version
 from salus.primary.same_prescription import named_with_copies, told_apart
 
 Resource = dict[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
@@ -82,3 +83,26 @@ def prescribed(
         why_not(item, now, country, known) or too_early(item, known, now),
         dict(resolve(resource.get("medicationReference"), medications)),
     )
+
+
+def medications_meant(resource: Resource, found: Sequence[Resource]) -> list[Resource]:
+    """Return those of the Medications found that a MedicationRequest may mean: in the version it names."""
+    link = str(resource.get("medicationReference", {}).get("reference", ""))
+    version = split_version(link)[1]
+    return [
+        each
+        for each in found
+        if f"{each.get('resourceType')}/{each.get('id')}" == medication_of(resource)
+        and version in ("", str(each.get("meta", {}).get("versionId", "")))
+    ]
+
+
+def with_medication(resource: Resource, meant: Sequence[Resource]) -> tuple[Resource, dict[str, Resource]]:
+    """Return a MedicationRequest that refers to the version that it means, and this by "Medication/id".
+
+    Of several, nobody knows which it is: then it is none.
+    """
+    if len(meant) != 1:
+        return resource, {}
+    version = str(meant[0].get("meta", {}).get("versionId", ""))
+    return refer_to_version(resource, version), {f"Medication/{meant[0]['id']}": meant[0]}

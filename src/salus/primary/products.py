@@ -90,6 +90,18 @@ def medication_of(resource: Resource) -> str:
     return reference if reference.startswith("Medication/") else ""
 
 
+def refer_to_version(resource: Mapping[str, Any], version: str) -> dict[str, Any]:
+    """Return a copy that refers to a version of its Medication; `version` is "" where none is known."""
+    reference = resource.get("medicationReference", {})
+    address = split_version(str(reference.get("reference", "")))[0]
+    if not version or not medication_of(resource):
+        return dict(resource)
+    return {
+        **resource,
+        "medicationReference": {**reference, "reference": f"{address}/_history/{version}"},
+    }
+
+
 def is_same_product(one: Product, other: Product) -> bool:
     """Return whether the two are known to be the same product."""
     if _is_same_medication(one, other):

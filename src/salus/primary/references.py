@@ -18,6 +18,12 @@ def split_version(reference: str) -> tuple[str, str]:
 
 
 def resolve(reference: object, held: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return what an R4 Reference names among resources by "Type/id" or fullUrl, {} when it is not there."""
+    """Return what an R4 Reference names among resources by "Type/id" or fullUrl, {} when it is not there.
+
+    A Medication of another version than the one named is not it: its strength may be another.
+    """
     link = str(reference.get("reference", "")) if isinstance(reference, Mapping) else ""
-    return held.get(link) or held.get(local_reference(link)) or {}
+    found = held.get(link) or held.get(local_reference(link)) or {}
+    version, known = split_version(link)[1], found.get("meta", {}).get("versionId")
+    is_other = found.get("resourceType") == "Medication" and version and known and version != known
+    return {} if is_other else found

@@ -223,7 +223,7 @@ async def is_received(connection: Connection, prescription: StoredResource) -> b
 
 
 async def sent_again(connection: Connection, named: Iterable[tuple[str, str]]) -> list[StoredResource]:
-    """Return those of the prescriptions (patient, id) of several versions on which something may be counted."""
+    """Return those of the prescriptions (patient, id) of several versions that hand-overs may count on."""
     pairs = sorted(named)
     rows = await connection.fetch(_SENT_AGAIN, [each for each, _ in pairs], [each for _, each in pairs])
     return [resources.stored(row) for row in rows]

@@ -10,6 +10,7 @@ import msgspec
 from salus.core.access import Action, Caller
 from salus.core.errors import NotFound, NotSupported, UnsupportedMedia
 from salus.core.identifiers import new_id
+from salus.primary.medications import sent_along
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import compartments
 from salus.standards.fhir.query_string import Pairs, format_pairs, parse_pairs
@@ -22,7 +23,7 @@ from salus.store.merged import Merges, merges
 from salus.store.rows import StoredResource
 from salus.store.search import Page
 from salus.trust.gate import Access
-from salus.web.fhir.answer import Answer, join_bundle, resource_bytes, text_bytes
+from salus.web.fhir.answer import UNLIMITED, Answer, join_bundle, resource_bytes, text_bytes
 from salus.web.fhir.door import known_id, known_type, pass_gate
 from salus.web.fhir.negotiation import answer_format, body_media
 from salus.web.fhir.request import FhirRequest, first, read_body
@@ -114,6 +115,7 @@ async def answer(
         page = await search.search(
             access.grant, services.database, query, key=services.keys.search, registry=registry
         )
+        page = await _as_prescribed(services, access, page)
         for resource in (*page.resources, *page.included):
             access.record(resource.patients)
         access.concern(page.counted)
@@ -127,6 +129,15 @@ async def answer(
         share = services.database.shares.of(caller)
         body = await share.beside(size, bundle, services.fhir_base, address, query, page, notes)
     return Answer(200, body)
+
+
+async def _as_prescribed(services: Services, access: Access, page: Page) -> Page:
+    """Return the page with the Medications that go along in the versions that its prescriptions mean."""
+    if not page.included:
+        return page
+    found = (*page.resources, *page.included)
+    included = await sent_along(access.grant, services.database, found, page.included, UNLIMITED)
+    return msgspec.structs.replace(page, included=tuple(included))
 
 
 async def note_named(services: Services, access: Access, named: Named, *, found: int) -> None:

@@ -136,7 +136,7 @@ def _made(
     prescribed = next(
         (named[link.rpartition("/")[2]] for link in links if link.rpartition("/")[2] in named), None
     )
-    held = {**products, **(_products(prescribed) if prescribed else {})}
+    held = {**(_products(prescribed) if prescribed else {}), **products}
     amount = read_amount(each.resource.get("quantity"))
     return {
         "entry": read_entry(each.resource, held, visit.language),

@@ -32,6 +32,8 @@ from salus.web.portal.visit import Visit
 
 DISPENSE_SYSTEM = "urn:salus:dispensation"
 TEXT_LENGTH_MAX = 200
+GIVEN_HERE = frozenset({"source", "versionId"})
+"""Members of meta that the node adds to what it reads."""
 ATC_CODE = re.compile(r"[A-Z]\d\d[A-Z]{2}\d\d")
 
 
@@ -168,7 +170,7 @@ async def _dispense_here(
 
 
 async def _discard_here(visit: Visit, caller: Caller, recorded: Resource) -> None:
-    meta = {name: member for name, member in recorded.get("meta", {}).items() if name != "source"}
+    meta = {name: member for name, member in recorded.get("meta", {}).items() if name not in GIVEN_HERE}
     resource = {**recorded, "meta": meta, "status": "entered-in-error"}
     if not meta:
         del resource["meta"]

@@ -104,11 +104,12 @@ async def find_page(
 
 
 def read(services: Services, stored: StoredResource) -> dict[str, Any]:
-    """Return the resource with the id and the source that the node knows it by."""
+    """Return the resource with the id, the version and the source that the node knows it by."""
     resource = parse_json(stored.content, services.limits)
     resource["id"] = stored.id
+    resource["meta"] = {**resource.get("meta", {}), "versionId": str(stored.version)}
     if stored.source:
-        resource["meta"] = {**resource.get("meta", {}), "source": stored.source}
+        resource["meta"]["source"] = stored.source
     return resource
 
 

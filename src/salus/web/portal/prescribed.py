@@ -17,7 +17,7 @@ from salus.trust.policy import AccessRequest
 from salus.web.abroad import desk_of
 from salus.web.portal.lookup import find, find_page
 from salus.web.portal.patient_context import InFront, speaking
-from salus.web.portal.referred import products_of
+from salus.web.portal.referred import with_products
 from salus.web.portal.visit import Visit
 
 ROWS_MAX = "500"
@@ -49,7 +49,8 @@ class HandOver(msgspec.Struct, frozen=True):
 class Chart(msgspec.Struct, frozen=True):
     """What is prescribed and what was handed over, newest first.
 
-    `products` are Medications by "Type/id"; `older`: there are more hand-overs, on prescriptions that ended.
+    `products` are Medications by "Type/id", also with a version; `older`: there are more hand-overs, on
+    prescriptions that ended.
     """
 
     prescriptions: list[Prescribed]
@@ -83,9 +84,9 @@ async def read_chart(visit: Visit, found: InFront) -> Chart:
         page = await find_page(visit.services, access, "MedicationDispense", newest)
         shown = list({each["id"]: each for each in [*given, *page.resources]}.values())
         shown.sort(key=lambda each: str(each.get("whenHandedOver", "")), reverse=True)
-        products = await products_of(visit.services, access, [*requests, *shown])
-    now = visit.services.clock()
-    country = visit.services.country
+        known = await with_products(visit.services, access, [*requests, *shown])
+    now, country, products = visit.services.clock(), visit.services.country, known.products
+    requests, shown = known.resources[: len(requests)], known.resources[len(requests) :]
     listed = [
         prescribed(each, given, products, now=now, country=country, beside=requests) for each in requests
     ]

@@ -19,7 +19,7 @@ from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
 from salus.web.fhir.search import CURSOR
 from salus.web.portal.lookup import find_page, own_person
-from salus.web.portal.referred import products_of
+from salus.web.portal.referred import with_products
 from salus.web.portal.summary import read_entry
 from salus.web.portal.visit import Visit
 from salus.web.portal.words import Category, category, words
@@ -61,8 +61,9 @@ async def one_category(visit: Visit) -> Response:
     async with _enter(visit, f"record, {chosen.key}") as access:
         held = await _kinds(visit, access)
         found, older = await _resources(visit, access, chosen, held, visit.request.query_params)
-        products = await products_of(visit.services, access, found)
-    others = products | {f"{each['resourceType']}/{each['id']}": each for each in found}
+        known = await with_products(visit.services, access, found)
+    found = known.resources
+    others = known.products | {f"{each['resourceType']}/{each['id']}": each for each in found}
     rows = [
         {
             "type": each["resourceType"],

@@ -16,7 +16,7 @@ from salus.store.readable import is_readable
 from salus.store.shares import beside
 from salus.trust.gate import Access
 from salus.web.portal.lookup import person_of, read
-from salus.web.portal.referred import by_reference, stored_products
+from salus.web.portal.referred import named_products
 from salus.web.portal.rendering import environment
 from salus.web.portal.summary import Entry, read_entry
 from salus.web.portal.words import Category, phrase, words
@@ -74,10 +74,10 @@ async def _entries(
         )
         resources = [read(services, one) for one in page]
         # Not recorded again: they were let out with the FHIR files.
-        others = by_reference(services, await stored_products(services, access, resources))
-        others |= {f"{each['resourceType']}/{each['id']}": each for each in resources}
+        known = await named_products(services, access, resources)
+        others = known.products | {f"{each['resourceType']}/{each['id']}": each for each in known.resources}
         size = sum(len(one.content) for one in page)
-        found += await beside(size, _read, resources, others, language, services.clock())
+        found += await beside(size, _read, known.resources, others, language, services.clock())
         if len(page) < PAGE_COUNT:
             break
         after = Position(page[-1].type, page[-1].id)

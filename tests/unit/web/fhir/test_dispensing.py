@@ -361,3 +361,59 @@ async def test_a_replacement_that_is_restricted_is_like_one_that_is_not_there(no
     await keep(node, order(**TEXT), later)
     await hide(node, "MedicationRequest", "r2")
     assert (await dispense(node, hand_over("1", **TEXT))).status_code == 201
+
+
+REFERRING = ("Medication/med", "Medication/med/_history/1")
+
+
+async def prescribed_before_a_change(node, link):
+    """Store an order on P 500 mg, and change its Medication to P 1000 mg afterwards."""
+    named = {"name": [{"family": "Tamm"}], "birthDate": "1980-01-01"}
+    await node.operator("PUT", "/Patient/a", {"resourceType": "Patient", "id": "a", **named})
+    await node.operator("PUT", "/Medication/med", kept_here("500"))
+    await node.operator("PUT", "/MedicationRequest/rx", order(**refer(link)))
+    await node.operator("PUT", "/Medication/med", kept_here("1000"))
+
+
+def medications_in(answer):
+    found = [entry["resource"] for entry in answer.json()["entry"]]
+    return [each["code"]["text"] for each in found if each["resourceType"] == "Medication"]
+
+
+@pytest.mark.parametrize("link", REFERRING)
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/Patient/a/$summary",
+        "/Patient/a/$everything",
+        "/MedicationRequest?patient=a&_include=MedicationRequest:medication",
+    ],
+)
+async def test_every_reader_gets_the_product_as_it_was_prescribed(node, link, path):
+    await prescribed_before_a_change(node, link)
+    assert medications_in(await node("GET", path)) == ["P 500 mg"]
+    assert medications_in(await node.citizen("GET", path, patient="a")) == ["P 500 mg"]
+
+
+async def test_a_summary_names_every_version_that_is_prescribed(node):
+    await prescribed_before_a_change(node, "Medication/med")
+    await node.operator("PUT", "/MedicationRequest/new", order(id="new", **refer()))
+    document = await node("GET", "/Patient/a/$summary")
+    assert sorted(medications_in(document)) == ["P 1000 mg", "P 500 mg"]
+    held = {each["fullUrl"]: each["resource"] for each in document.json()["entry"]}
+    orders = {each["id"]: each for each in held.values() if each["resourceType"] == "MedicationRequest"}
+    named = {name: held[each["medicationReference"]["reference"]] for name, each in orders.items()}
+    assert {name: each["code"]["text"] for name, each in named.items()} == {
+        "rx": "P 500 mg",
+        "new": "P 1000 mg",
+    }
+    everything = await node("GET", "/Patient/a/$everything")
+    assert sorted(medications_in(everything)) == ["P 1000 mg", "P 500 mg"]
+
+
+@pytest.mark.parametrize(("version", "shown"), [(2, ["P 1000 mg"]), (7, [])])
+async def test_a_version_that_is_named_is_found_in_a_summary_or_nothing_stands_for_it(node, version, shown):
+    await prescribed_before_a_change(node, "Medication/med")
+    named = order(**refer(f"Medication/med/_history/{version}"))
+    await node.operator("PUT", "/MedicationRequest/rx", named)
+    assert medications_in(await node("GET", "/Patient/a/$summary")) == shown

@@ -9,6 +9,8 @@ from typing import Any
 from salus.core.access import Action, Caller
 from salus.core.errors import MalformedContent
 from salus.core.identifiers import new_id
+from salus.primary.medications import sent_along
+from salus.primary.references import split_version
 from salus.standards.fhir.bundle import links
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.model import compartments
@@ -89,15 +91,20 @@ def readable(access: Access, types: tuple[str, ...]) -> tuple[str, ...]:
 async def referred(
     services: Services, access: Access, page: Sequence[StoredResource]
 ) -> list[StoredResource]:
-    """Return the directory resources that a page refers to: who treated, where, with what."""
+    """Return the directory resources that a page refers to: who treated, where, with what.
+
+    The product of a prescription is that in the version that was prescribed.
+    """
     named = await beside(sum(len(resource.content) for resource in page), named_in, page)
     keys = [key for key in sorted(named) if is_open(access.grant, key[0])]
-    return await compartment.named(access.grant, services.database, keys) if keys else []
+    found = await compartment.named(access.grant, services.database, keys) if keys else []
+    return await sent_along(access.grant, services.database, page, found, UNLIMITED)
 
 
 def named_in(page: Sequence[StoredResource]) -> set[tuple[str, str]]:
     """Return the (type, id) of the directory resources that these refer to."""
-    found = (link.split("/") for resource in page for link in links(parse_json(resource.content, UNLIMITED)))
+    named = (link for resource in page for link in links(parse_json(resource.content, UNLIMITED)))
+    found = (split_version(link)[0].split("/") for link in named)
     return {(parts[0], parts[1]) for parts in found if len(parts) == 2 and parts[0] in SHARED_TYPES}
 
 

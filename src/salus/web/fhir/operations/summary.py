@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from salus.core.access import Action, Caller
 from salus.core.errors import Conflict, InvalidSearch, NotFound, NotSupported, TooLarge
+from salus.primary.medications import as_prescribed, with_own_ids
+from salus.primary.products import medication_of
 from salus.primary.summary import compose_summary
 from salus.standards.fhir.bundle import Resource, links
 from salus.standards.fhir.codec.json import parse_json
@@ -123,6 +125,8 @@ async def record_of(
 ) -> list[Resource]:
     """Return the patient's resources and those outside the compartment that they refer to.
 
+    A product is that in the version that was prescribed, beside others under an id of its own.
+
     Of a person whose records were merged, those of all of them.
 
     Of the types only that the access opens: the policy lists all that a summary shows.
@@ -142,13 +146,16 @@ async def record_of(
         access.record(resource.patients)
     held = [parsed(resource) for resource in page]
     here = {f"{one.type}/{one.id}" for one in page} | {f"Patient/{identity}"}
-    wanted = {link for resource in held for link in links(resource) if link.count("/") == 1} - here
+    wanted = {link for resource in held for link in links(resource) if link.count("/") == 1}
+    wanted = wanted.union(filter(None, map(medication_of, held))) - here
     pairs = (link.split("/") for link in sorted(wanted))
     keys = [(kind, name) for kind, name in pairs if kind[:1].isupper() and is_readable(access.grant, kind)]
     others = await compartment.named(access.grant, services.database, keys) if keys else []
-    for resource in others:
+    shown = await as_prescribed(access.grant, services.database, held, others, UNLIMITED)
+    for resource in (*others, *shown.found.values()):
         access.record(resource.patients)
-    return held + [parsed(resource) for resource in others]
+    versions = {link: parsed(each) for link, each in shown.found.items()}
+    return with_own_ids(shown, versions) + [parsed(resource) for resource in others]
 
 
 def parsed(resource: StoredResource) -> Resource:
