@@ -187,3 +187,27 @@ async def test_a_changed_medication_is_listed_and_handed_over_as_it_was_prescrib
         done = await dispense(desk, patient, each.resource, supply(name, 10))
         assert done.resource["medicationReference"]["display"] == strengths[name]
         assert "substitution" not in done.resource
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"medicationCodeableConcept": {"text": "Methotrexate 2.5 mg"}}, "product, version"),
+        ({"dosageInstruction": [{"text": "one a week"}]}, "dosage, version"),
+        ({"dispenseRequest": {"quantity": {"value": 8, **TABLETS}}}, "amount, version"),
+        ({"note": [{"text": "seen"}]}, "version"),
+    ],
+)
+async def test_a_prescription_changed_since_it_was_listed_is_not_handed_over(counter, change, told):
+    home, desk, patient = counter
+    order = prescription() | {"medicationCodeableConcept": {"text": "Methotrexate 10 mg"}}
+    await put(home, order)
+    old = (await listed(desk, patient)).resource
+    await put(home, order | change)
+    with pytest.raises(Conflict, match=rf"changed since it was shown \({told}\): look at it again"):
+        await dispense(desk, patient, old, supply("d1", 4))
+    assert await handed_over(desk, patient) == []
+    again = (await listed(desk, patient)).resource
+    await dispense(desk, patient, again, supply("d1", 4))
+    await put(home, order | change | {"note": [{"text": "changed once more"}]})
+    assert (await dispense(desk, patient, again, supply("d1", 4))).repeated

@@ -469,6 +469,24 @@ async def test_a_changed_medication_is_shown_and_handed_over_as_it_was_prescribe
             assert "Warfarin 5 mg" not in page.text
 
 
+async def test_a_prescription_changed_while_its_form_was_open_is_not_handed_over(node, people):
+    order = for_patient(people, medicationCodeableConcept={"text": "Methotrexate 10 mg"})
+    (own_id,) = await create(node, order)
+    async with browser(node) as client:
+        await log_in(client, "pharmacist")
+        fields = form_of(await find_patient(client, people[0]), own_id)
+        corrected = order | {"id": own_id, "medicationCodeableConcept": {"text": "Methotrexate 2.5 mg"}}
+        await put(node, f"MedicationRequest/{own_id}", corrected)
+        path = f"/patient/pt-1/{people[0]['id']}/dispense"
+        refused = await client.post(path, data=fields)
+        assert refused.status_code == 409
+        assert "changed since it was shown (product, version): look at it again" in refused.text
+        assert await recorded(client, node, "MedicationDispense") == []
+        page = await client.get(f"{path.removesuffix('/dispense')}?language=en")
+        page = await client.post(path, data=form_of(page, own_id))
+        assert "Handed over and recorded" in page.text
+
+
 async def test_an_emptied_amount_is_asked_for(node, people, prescription):
     async with browser(node) as client:
         await log_in(client, "pharmacist")

@@ -39,6 +39,7 @@ from salus.primary.hand_overs import own_record
 from salus.primary.prescribed import Prescribed, medications_meant, prescribed, with_medication
 from salus.primary.prescriptions import read_dispensation, read_prescription, read_recorded
 from salus.primary.products import is_same_product, read_product
+from salus.primary.shown import changed_since, fingerprint, was_changed
 from salus.primary.supplies import Supply, dispensation_resource
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.validation.aspects import STRUCTURE
@@ -129,11 +130,12 @@ async def dispense(desk: Desk, patient: PatientAbroad, prescription: Resource, s
     Args:
         desk: the pharmacist.
         patient: who is at the counter.
-        prescription: the MedicationRequest as listed; it is read again at home by its id.
+        prescription: the MedicationRequest as listed; it is read again at home, and must still be that.
         supply: what is handed over.
 
     Raises:
-        Conflict: the home node refused it: nothing may be handed over. The message says why.
+        Conflict: the home node refused it, or the prescription was changed since it was listed: nothing may
+            be handed over. The message says why.
         NotFound: home holds no such prescription of this patient.
         InvalidResource: the product given is not described as FHIR describes one.
         PeerUnavailable: nobody knows whether it was recorded: call again with the same dispense id.
@@ -144,7 +146,7 @@ async def dispense(desk: Desk, patient: PatientAbroad, prescription: Resource, s
         line = await line_of(access.grant, desk.database, patient.here, *supply.dispense_id)
         begun = False
         if line is None or line.state == Line.REFUSED:
-            line = await _compose(desk, patient, identity, supply)
+            line = await _compose(desk, patient, prescription, supply)
             line, begun = await begin(access.grant, desk.database, line)
         _check_own(desk, line)
         wished(Line(line.state), Wish.DISPENSE)
@@ -346,9 +348,17 @@ def _check_same_supply(desk: Desk, line: DispensedAbroad, prescription: str, sup
         )
 
 
-async def _compose(desk: Desk, patient: PatientAbroad, identity: str, supply: Supply) -> DispensedAbroad:
-    """Return the line of a new hand-over, on the prescription as the home node holds it now."""
+async def _compose(desk: Desk, patient: PatientAbroad, listed: Resource, supply: Supply) -> DispensedAbroad:
+    """Return the line of a new hand-over, on the prescription as the home node holds it now.
+
+    Raises:
+        Conflict: that is not the one that was listed.
+    """
+    identity = str(listed["id"])
     prescription, medications = with_medication(*await _read_again(desk, patient, identity))
+    changed = changed_since(fingerprint(listed), prescription)
+    if changed and prescription.get("status") == "active":  # of any other, home says what it is
+        raise was_changed(changed)
     now, caller = desk.peers.clock(), desk.caller
     resource = dispensation_resource(
         patient, prescription, supply, caller.name, caller.organisation, now, medications

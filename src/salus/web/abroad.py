@@ -95,8 +95,9 @@ class Publication(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class HandOver(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A hand-over on a prescription as listed; `dispense_id` is (system, value), new for each hand-over.
 
-    The prescription is read again at home by its id. `medication` is the product given (CodeableConcept),
-    where it is not the one prescribed. `early_reason`: why it is handed over before its time.
+    The prescription is read again at home, and must still be what was listed. `medication` is the product
+    given (CodeableConcept), where it is not the one prescribed. `early_reason`: why it is handed over before
+    its time.
     """
 
     prescription: dict[str, Any]

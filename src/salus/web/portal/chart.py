@@ -17,6 +17,7 @@ from salus.primary.language import Shown, show_status
 from salus.primary.prescribed import Prescribed
 from salus.primary.prescriptions import early_reason
 from salus.primary.quantities import show_number, show_quantity
+from salus.primary.shown import fingerprint
 from salus.primary.substitution import Leave
 from salus.web.abroad import desk_of
 from salus.web.portal.checking import check_document
@@ -115,6 +116,7 @@ def _row(each: Prescribed, visit: Visit) -> dict[str, object]:
         "other": each.item.leave not in NO_LEAVE,
         "by_atc": each.item.leave in BY_ATC,
         "dispense_id": new_id(),
+        "shown": fingerprint(each.resource, each.medication),
     }
 
 

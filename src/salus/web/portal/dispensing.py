@@ -16,6 +16,7 @@ from salus.primary.language import say
 from salus.primary.prescribed import Prescribed
 from salus.primary.prescriptions import read_dispensation
 from salus.primary.products import ATC
+from salus.primary.shown import changed_since, was_changed
 from salus.primary.supplies import Supply, dispensation_resource
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.web.abroad import desk_of
@@ -47,10 +48,13 @@ async def hand_over(visit: Visit) -> Response:
     each = next((one for one in listed if one.resource["id"] == wanted), None)
     dispense_id = (DISPENSE_SYSTEM, visit.form.get("dispense_id", ""))
     may_be = each is not None and (each.hindrance is None or each.hindrance.by_reason)
-    if each is None or not may_be:
+    changed = changed_since(visit.form.get("shown", ""), each.resource, each.medication) if each else []
+    if each is None or not may_be or changed:
         known = {one.dispense_id for one in chart.hand_overs} if chart else set()
         if dispense_id in known or (not at_home and await _is_recorded(visit, found, dispense_id[1])):
             return _done(visit, found, "handed")
+        if changed and may_be:
+            raise was_changed(changed)
         raise NotFound(
             "This prescription is not one of those that may be dispensed now"
             + (f": {each.why_not}." if each else ".")
