@@ -199,13 +199,16 @@ async def test_substitution_is_judged_from_the_prescription_at_home(counter):
     each = await listed(desk, patient)
     echoed = {**each.resource, "medicationCodeableConcept": {"text": "OTHER DRUG"}, "substitution": {}}
     other = {"coding": [{"system": "http://snomed.info/sct", "code": "222"}]}
-    with pytest.raises(Conflict, match="substitution"):
+    with pytest.raises(Conflict, match="changed since it was shown"):
         await dispense(desk, patient, echoed, supply("d1", 1, medication=other))
+    with pytest.raises(Conflict, match="substitution"):
+        await dispense(desk, patient, each.resource, supply("d1", 1, medication=other))
     assert (await dispense_locally(home, 1, "l1")).status_code == 409
-    done = await dispense(desk, patient, echoed, supply("d2", 1))
+    done = await dispense(desk, patient, each.resource, supply("d2", 1))
     assert done.resource["medicationCodeableConcept"] == brand
     await put(home, prescription(medicationCodeableConcept=brand, dispenseRequest=once))
-    done = await dispense(desk, patient, each.resource, supply("d3", 1, medication=other))
+    changed = await listed(desk, patient)
+    done = await dispense(desk, patient, changed.resource, supply("d3", 1, medication=other))
     assert done.resource["substitution"]["wasSubstituted"] is True
 
 

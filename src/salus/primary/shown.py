@@ -29,8 +29,9 @@ Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many 
 
 
 def fingerprint(prescription: Resource, medication: Resource = NO_MEDICATION) -> str:
-    """Return a mark of what is shown: a digest of each of `PARTS`, then the version, joined by ":".
+    """Return a mark of what is shown: a digest of each of `PARTS`, joined by ":".
 
+    The version is no part of it: a hand-over and its being taken back make new ones.
     `medication` is the one it refers to, with its meta.versionId; {} where the reference names its version.
     """
     version = str(medication.get("meta", {}).get("versionId", ""))
@@ -38,23 +39,21 @@ def fingerprint(prescription: Resource, medication: Resource = NO_MEDICATION) ->
     digests = [_digest([named.get(member) for member in members]) for members in PARTS.values()]
     if str(named.get("medicationReference", {}).get("reference", "")).startswith("#"):
         digests[0] = _digest([digests[0], named.get("contained")])
-    return ":".join([*digests, str(prescription.get("meta", {}).get("versionId", ""))])
+    return ":".join(digests)
 
 
 def changed_since(shown: str, prescription: Resource, medication: Resource = NO_MEDICATION) -> list[str]:
-    """Return what of a prescription is not as it was shown: some of `PARTS`, "version"; [] for nothing.
+    """Return what of a prescription is not as it was shown: some of `PARTS`; [] for nothing.
 
     Args:
-        shown: its `fingerprint` then; of one without a version, the version is not compared.
+        shown: its `fingerprint` then.
         prescription: as it is now.
         medication: the one that it refers to, as for `fingerprint`.
     """
-    names = [*PARTS, "version"]
     now, then = fingerprint(prescription, medication).split(":"), shown.split(":")
     if len(then) != len(now):
-        return names
-    pairs = zip(names, then, now, strict=True)
-    return [name for name, was, known in pairs if was != known and (name in PARTS or (was and known))]
+        return list(PARTS)
+    return [name for name, was, known in zip(PARTS, then, now, strict=True) if was != known]
 
 
 def was_changed(parts: list[str]) -> Conflict:

@@ -24,8 +24,7 @@ def medication(version):
     ("change", "parts"),
     [
         ({}, []),
-        ({"meta": {"versionId": "4"}}, ["version"]),
-        ({"meta": {}}, []),
+        ({"meta": {"versionId": "4"}}, []),
         ({"medicationReference": {"reference": "Medication/n"}}, ["product"]),
         ({"dosageInstruction": [{"text": "two a day"}]}, ["dosage"]),
         ({"dispenseRequest": {"quantity": {"value": Decimal(60), "unit": "tablet"}}}, ["amount"]),
