@@ -12,6 +12,7 @@ from salus.core.limits import Limits
 from salus.web.application import assemble
 from salus.web.login import face as login
 from salus.web.portal import face as portal
+from salus.web.portal.personas import personas
 from salus.web.provider import face as provider
 
 NUMBER = "123456789"
@@ -87,7 +88,9 @@ async def test_a_patient_whose_node_is_down_is_not_said_to_be_unknown(federation
     assert "pt-1 (node pt-1 cannot be reached)" in page.text
 
 
-async def test_what_was_handed_over_here_is_shown_also_when_home_is_down(federation, browser):
+async def test_that_something_was_handed_over_is_shown_to_its_pharmacy_also_when_home_is_down(
+    federation, browser
+):
     node = federation.nodes["ee-1"]
     now = node.clock()
     message = msgspec.json.encode(
@@ -95,15 +98,24 @@ async def test_what_was_handed_over_here_is_shown_also_when_home_is_down(federat
     )
     async with node.services.database.system() as connection:
         await connection.execute(
-            "INSERT INTO dispensed_abroad VALUES ('pt-1:ana', 'urn:x', 'd', 'rx', $1, $2, $2, 'recorded')",
+            "INSERT INTO dispensed_abroad"
+            " (patient, system, value, prescription, message, begun, settled, state, pharmacy)"
+            " VALUES ('pt-1:ana', 'urn:x', 'd', 'rx', $1, $2, $2, 'recorded', $3)",
             message,
             now,
+            personas(node.services.country)["pharmacist"].organisation,
         )
+    await look_up(browser, present=True)
+    page = await browser.get("/patient/pt-1/ana")
+    assert "Hand-overs, tried and done" not in page.text  # a clinician is told nothing of it
+    page = await browser.get("/login")
+    await browser.post("/login", data={"csrf": form_token(page), "persona": "pharmacist"})
     await look_up(browser, present=True)
     at_nobodys_address(federation)
     page = await browser.get("/patient/pt-1/ana")
     assert "Hand-overs, tried and done" in page.text
-    assert "Enalapril" in page.text
+    assert "home does not show" in page.text
+    assert "Enalapril" not in page.text
 
 
 def form_with(page, text):

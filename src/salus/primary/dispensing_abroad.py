@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from salus.core.access import Action
+from salus.core.access import Action, Role
 from salus.core.errors import (
     AccessRefused,
     AlreadyDone,
@@ -57,6 +57,10 @@ from salus.store.dispensed_abroad import (
 from salus.trust.gate import Access
 
 SETTLED = frozenset({Line.RECORDED, Line.DISCARDED})
+NOT_AT_HOME = frozenset({Line.OPEN, Line.ABANDONING, Line.REFUSED})
+"""Lines of which home may hold nothing: they tell what their prescription tells."""
+ASKED_TOGETHER = 20
+"""Prescriptions that home is asked for at once, so that their hand-overs fit on one page."""
 
 
 class Dispensed(msgspec.Struct, frozen=True):
@@ -223,15 +227,62 @@ async def _take_back(
 
 
 async def handed_over(desk: Desk, patient: PatientAbroad) -> list[DispensedAbroad]:
-    """Return this node's own record of what was handed over here to the patient, newest first.
+    """Return what the caller's own pharmacy handed over to the patient, newest first; [] to other professions.
 
-    Home is not asked: it is here also when home cannot be reached, and after membership has ended.
+    That and when it handed something out is the pharmacy's own record, kept also when home is gone. Of what
+    it was, home is asked: the patient may have hidden it there, or opted out. A line that home does not show
+    has no prescription, note and message.
     """
     what = f"MedicationDispense for {patient.node}"
     async with depart(desk, patient, Action.SEARCH, "MedicationDispense", what) as access:
-        found = await lines_of(access.grant, desk.database, patient.here)
+        found: list[DispensedAbroad] = []
+        if desk.caller.role is Role.PHARMACIST:
+            found = await lines_of(access.grant, desk.database, patient.here, pharmacy_of(desk.caller))
         access.record([patient.here], count=len(found))
-    return found
+    shown = await _shown_at_home(desk, patient, found)
+    return [line if _key(line) in shown else _withheld(line) for line in found]
+
+
+async def _shown_at_home(
+    desk: Desk, patient: PatientAbroad, lines: list[DispensedAbroad]
+) -> frozenset[tuple[str, str]]:
+    """Return the dispense ids of the lines whose content home shows the caller now."""
+    wanted = sorted({line.prescription for line in lines})
+    requests: set[str] = set()
+    given: set[tuple[str, str]] = set()
+    try:
+        for start in range(0, len(wanted), ASKED_TOGETHER):
+            listed = await list_resources(
+                desk,
+                patient,
+                "MedicationRequest",
+                _id=",".join(wanted[start : start + ASKED_TOGETHER]),
+                _revinclude="MedicationDispense:prescription",
+            )
+            requests |= {str(each["id"]) for each in listed.resources if _is(each, "MedicationRequest")}
+            recorded = [each for each in listed.resources if _is(each, "MedicationDispense")]
+            given |= {pair for each in recorded for pair in _identifiers(each)}
+    except (AccessRefused, NotFound, PeerUnavailable):
+        return frozenset()
+    return frozenset(
+        _key(line)
+        for line in lines
+        if _key(line) in given or (line.state in NOT_AT_HOME and line.prescription in requests)
+    )
+
+
+def _key(line: DispensedAbroad) -> tuple[str, str]:
+    return line.system, line.value
+
+
+def _identifiers(dispensation: Resource) -> list[tuple[str, str]]:
+    listed = dispensation.get("identifier") or []
+    return [(str(each.get("system", "")), str(each.get("value", ""))) for each in listed]
+
+
+def _withheld(line: DispensedAbroad) -> DispensedAbroad:
+    """Return the line without what was handed over and on which prescription."""
+    return msgspec.structs.replace(line, prescription="", message=b"", note="")
 
 
 async def finish_open(desk: Desk) -> dict[tuple[str, str], str]:

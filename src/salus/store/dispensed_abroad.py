@@ -42,7 +42,9 @@ UPDATE dispensed_abroad SET state = $5, note = $6, settled = $7, relationship = 
 WHERE patient = $1 AND system = $2 AND value = $3 AND state = $4
 RETURNING true
 """
-_OF_PATIENT = f"SELECT {_COLUMNS} FROM dispensed_abroad WHERE patient = $1 ORDER BY begun DESC LIMIT $2"  # noqa: S608  (constants only)
+_OF_PATIENT = f"""
+SELECT {_COLUMNS} FROM dispensed_abroad WHERE patient = $1 AND pharmacy = $2 ORDER BY begun DESC LIMIT $3
+"""  # noqa: S608  (constants only)
 _UNANSWERED = f"""
 SELECT {_COLUMNS} FROM dispensed_abroad
 WHERE state IN ('open', 'abandoning', 'discarding') AND pharmacy = ANY ($1)
@@ -168,14 +170,14 @@ async def unanswered_lines(
     return [DispensedAbroad(*row) for row in rows]
 
 
-async def lines_of(grant: Grant, database: Database, patient: str) -> list[DispensedAbroad]:
-    """Return what was handed over here to a patient ("node:id"), newest first.
+async def lines_of(grant: Grant, database: Database, patient: str, pharmacy: str) -> list[DispensedAbroad]:
+    """Return what a pharmacy handed over here to a patient ("node:id"), newest first.
 
     Raises:
         TooLarge: more than `LINES_MAX`; a part is not shown for the whole.
     """
     async with database.reading(grant) as connection:
-        rows = await connection.fetch(_OF_PATIENT, patient, LINES_MAX + 1)
+        rows = await connection.fetch(_OF_PATIENT, patient, pharmacy, LINES_MAX + 1)
     if len(rows) > LINES_MAX:
         raise TooLarge(f"More than {LINES_MAX} hand-overs to this patient are recorded; none is listed.")
     return [DispensedAbroad(*row) for row in rows]

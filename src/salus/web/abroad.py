@@ -301,7 +301,7 @@ async def _finish(desk: Desk, body: bytes) -> Resource:
 
 
 async def _handed_over(desk: Desk, body: bytes) -> Resource:
-    """Answer this node's own record of hand-overs to a patient of another node."""
+    """Answer what the caller's own pharmacy recorded of hand-overs to a patient of another node."""
     found = await dispensing_abroad.handed_over(desk, _read(desk, body, Whom).patient)
     return {"handed_over": [_line(desk, each) for each in found]}
 
@@ -350,13 +350,13 @@ def _dispensed(dispensed: Dispensed) -> Resource:
 def _line(desk: Desk, line: DispensedAbroad) -> Resource:
     return {
         "dispense_id": [line.system, line.value],
-        "prescription": line.prescription,
+        "prescription": line.prescription or None,
         "state": line.state,
         "note": line.note,
         "pharmacy": line.pharmacy,
         "begun": line.begun.isoformat(),
         "settled": line.settled.isoformat() if line.settled else None,
-        "dispensation": parse_json_value(line.message, desk.peers.limits),
+        "dispensation": parse_json_value(line.message, desk.peers.limits) if line.message else None,
     }
 
 

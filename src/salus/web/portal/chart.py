@@ -141,7 +141,7 @@ def _made(
     held = {**(_products(prescribed) if prescribed else {}), **products}
     amount = read_amount(each.resource.get("quantity"))
     return {
-        "entry": read_entry(each.resource, held, visit.language),
+        "entry": read_entry(each.resource, held, visit.language) if each.resource else None,
         "amount": _amount(amount, visit).text if amount is not None else "",
         "at": each.at,
         "state": each.state,

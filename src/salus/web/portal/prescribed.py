@@ -32,7 +32,7 @@ class HandOver(msgspec.Struct, frozen=True):
     """One hand-over as this node knows it.
 
     Args:
-        resource: the MedicationDispense.
+        resource: the MedicationDispense; {} where the patient's home does not show it.
         dispense_id: (system, value).
         at: when, as written or as a moment.
         state: open, recorded, refused or discarded.
@@ -103,11 +103,11 @@ async def prescriptions_abroad(visit: Visit, found: InFront) -> list[Prescribed]
 
 
 async def hand_overs_abroad(visit: Visit, found: InFront) -> list[HandOver]:
-    """Return this node's own record of what it handed over to a patient of another node."""
+    """Return what the caller's own pharmacy handed over to a patient of another node."""
     lines = await handed_over(desk_of(visit.services, speaking(visit, found)), abroad(found))
     return [
         HandOver(
-            parse_json(line.message, visit.services.limits),
+            parse_json(line.message, visit.services.limits) if line.message else {},
             (line.system, line.value),
             line.begun,
             line.state,
