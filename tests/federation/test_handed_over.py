@@ -1,4 +1,4 @@
-"""What a pharmacy abroad handed over is its own affair, and what it was, the patient's home shows or hides."""
+"""What a pharmacy abroad handed over is told to itself, and what it was, as the patient's home shows it."""
 
 import httpx
 import msgspec
@@ -16,7 +16,7 @@ from salus.web.restrictions import set_restricted
 
 @pytest.fixture
 async def given(federation):
-    """A pharmacist of ee-1 handed a medicine over to Ana of pt-1; the desk, the patient, what was recorded."""
+    """A pharmacist of ee-1 gave Ana of pt-1 a medicine; the desk, the patient, what was recorded."""
     await put(federation.nodes["pt-1"], ANA, prescription())
     desk = desk_of(
         federation.nodes["ee-1"].services,

@@ -227,7 +227,7 @@ async def _take_back(
 
 
 async def handed_over(desk: Desk, patient: PatientAbroad) -> list[DispensedAbroad]:
-    """Return what the caller's own pharmacy handed over to the patient, newest first; [] to other professions.
+    """Return what the caller's own pharmacy handed over to the patient, newest first; [] to a clinician.
 
     That and when it handed something out is the pharmacy's own record, kept also when home is gone. Of what
     it was, home is asked: the patient may have hidden it there, or opted out. A line that home does not show

@@ -43,7 +43,8 @@ class Written(msgspec.Struct, frozen=True):
     Args:
         resource: the version that is current now.
         patients: those whose record changed: of the version before as well as of the new one.
-        veiled: veils hang over the record that it lies in, by what the citizen says (`store.veils`).
+        veiled: veils hang over the record that it lies in, or over one of a patient whom it names and lies in
+            none, by what the citizen says (`store.veils`).
     """
 
     outcome: Outcome

@@ -17,7 +17,7 @@ _AWAIT = "SELECT await_restrictions($1)"
 _AWAIT_MANY = "SELECT await_restrictions_of_many($1)"
 _FOLLOW = """
 SELECT name_patients_of_written($1, $2, $3), follow_restrictions($1, $2, $3, $4, $5),
-    veiled_now($1) AS veiled
+    veiled_now($1, $2, $3) AS veiled
 """
 _NOTE = "SELECT note_attachments($1, $2)"
 _IDENTIFIED = "SELECT type, id, compartment, others FROM name_identified($1, $2, $3)"
@@ -53,7 +53,8 @@ async def follow(
         waiting: for changes of restrictions under way; a load did so before it wrote.
 
     Returns:
-        Those of the compartments over which veils hang: whoever wrote judges what it wrote by them.
+        Those of the compartments over which veils hang, and those of rows in no record over whose patients'
+        records veils hang: whoever wrote judges what it wrote by them.
     """
     columns = [list(column) for column in zip(*keys, strict=True)]
     if not columns:

@@ -308,7 +308,9 @@ def _confine(grant: Grant, changes: list[Change]) -> None:
 async def _store(connection: Connection, changes: list[Change]) -> None:
     superseded = [one.superseded for one in changes if one.superseded is not None]
     if superseded:
-        await await_restrictions(connection, [compartment for compartment, _, _ in superseded])
+        whose = [compartment for compartment, _, _ in superseded]
+        outside = [other for one in changes if "/" in one.compartment for other in one.others]
+        await await_restrictions(connection, [*whose, *outside])
         await connection.execute(SUPERSEDE, *([list(column) for column in zip(*superseded, strict=True)]))
     if not changes:
         return

@@ -19,6 +19,7 @@ _HOLD = "SELECT hold_persons($1)"
 _HANG = "SELECT hang_veils($1, $2::jsonb, $3, $4)"
 _VERSIONS = "SELECT type, id, content FROM versions_of_person($1, $2)"
 _VEILED = "SELECT veiled_among($1)"
+_OUTSIDE = "SELECT patient, type || '/' || id AS name FROM veiled_outside($1, $2)"
 _PREFETCH = 100
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -84,7 +85,10 @@ async def hang(
 async def versions(
     grant: Grant, connection: Connection, patient: str, names: Collection[str] | None = None
 ) -> AsyncIterator[dict[str, Any]]:  # Any: JSON
-    """Yield every version of what a person's record holds, or only the current ones of these names."""
+    """Yield every version of what a person's record holds, or only the current ones of these names.
+
+    What lies in no record and is about this person alone is there too; so is what of it names those names.
+    """
     _confined(grant, (patient,))
     wanted = None if names is None else sorted(names)
     async for row in connection.cursor(_VERSIONS, patient, wanted, prefetch=_PREFETCH):
@@ -96,6 +100,18 @@ async def veiled(grant: Grant, connection: Connection, patients: Iterable[str]) 
     """Return those of the patients over whose records veils hang."""
     named = _confined(grant, patients)
     return frozenset(await connection.fetchval(_VEILED, named) or ())
+
+
+async def veiled_outside(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    """Return those of the resources (type, id) just written that lie in no record, as "Type/id".
+
+    By each of their patients over whose records veils hang; it waits for changes of these.
+    """
+    columns = [list(column) for column in zip(*keys, strict=True)]
+    found: dict[str, set[str]] = {}
+    for row in await connection.fetch(_OUTSIDE, *columns) if columns else ():
+        found.setdefault(row["patient"], set()).add(row["name"])
+    return found
 
 
 def _confined(grant: Grant, patients: Iterable[str]) -> list[str]:

@@ -1,14 +1,13 @@
 """A citizen's Consents become veils over what they speak of, in the transaction that writes one or the other.
 
 When a Consent is written or deleted, the whole record is judged anew, in every version, as a history shows
-these too; when something else is written to a record that veils hang over, it alone is. When a Consent begins
-or ends nothing is written: a veil knows its times.
+these too, with what lies in no record and names this person alone; when something else is written to a record
+that veils hang over, it alone is. When a Consent begins or ends nothing is written: a veil knows its times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 import msgspec
 
@@ -16,7 +15,8 @@ from salus.core.access import Grant
 from salus.core.errors import OverBudget
 from salus.store import veils
 from salus.store.changes import Written
-from salus.store.consents import CONSENTS_MAX, consents_within
+from salus.store.consents import CONSENTS_MAX, Json, consents_within
+from salus.store.directory import SHARED_TYPES
 from salus.store.postgres import Connection
 from salus.store.veils import Veil
 from salus.trust.consent.veils import PRIVATE, Rules, is_private, rules_of, veil_over
@@ -61,16 +61,20 @@ async def hang(
 async def hang_loaded(
     grant: Grant, connection: Connection, keys: Iterable[tuple[str, str, str]], *, default_denies: bool
 ) -> frozenset[str]:
-    """Do so for the resources (patient, type, id) of a batch of a load. Raises as `hang` does.
+    """Do so for the resources (compartment, type, id) of a batch of a load. Raises as `hang` does.
 
     Returns:
         The patients whose Consents are among them: whom these name may come later in the load, so they are
         to be renewed at its end.
     """
-    known = [key for key in keys if "/" not in key[0]]
+    written = list(keys)
+    known = [key for key in written if "/" not in key[0]]
     heard = {patient for patient, kind, _ in known if kind == CONSENT}
     veiled = await veils.veiled(grant, connection, {patient for patient, _, _ in known})
-    named: dict[str, set[str]] = {}
+    outside = [
+        (kind, identity) for place, kind, identity in written if "/" in place and kind not in SHARED_TYPES
+    ]
+    named = await veils.veiled_outside(connection, outside)
     for patient, kind, identity in known:
         if patient in veiled:
             named.setdefault(patient, set()).add(f"{kind}/{identity}")
@@ -142,17 +146,25 @@ async def _judge(
     wanted = None if names is None else list(names)
     referred = await _referred(grant, connection, patient) if rules.relates else {}
     async for resource in veils.versions(grant, connection, patient, wanted):
-        veil = _veil_of(resource, rules, referred)
-        if veil is not None:
-            found.setdefault(veil, set()).add(_name(resource))
+        for part in _parts(resource):
+            veil = _veil_of(part, rules, referred)
+            if veil is not None:
+                found.setdefault(veil, set()).add(_name(resource))
     return found
 
 
-def _veil_of(
-    resource: dict[str, Any],
-    rules: Rules,
-    referred: dict[str, set[str]],  # Any: JSON
-) -> Veil | None:
+def _parts(resource: Json) -> Iterator[Json]:
+    """Yield a resource and, of a Bundle, what it holds at any depth: who may not see one may not see it."""
+    pending: list[Json] = [resource]
+    while pending:
+        part = pending.pop()
+        yield part
+        entries = part.get("entry", ()) if part["resourceType"] == "Bundle" else ()
+        held = [entry["resource"] for entry in entries if "resourceType" in entry.get("resource", ())]
+        pending += [each for each in held if each["resourceType"] not in SHARED_TYPES]
+
+
+def _veil_of(resource: Json, rules: Rules, referred: dict[str, set[str]]) -> Veil | None:
     kind = resource["resourceType"]
     if kind in _UNVEILED:
         return None
@@ -172,5 +184,5 @@ async def _referred(grant: Grant, connection: Connection, patient: str) -> dict[
     return found
 
 
-def _name(resource: dict[str, Any]) -> str:  # Any: JSON
+def _name(resource: Json) -> str:
     return f"{resource['resourceType']}/{resource['id']}"

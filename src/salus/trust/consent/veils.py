@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -99,7 +99,7 @@ PRIVATE = veil((Said((PROFESSIONALS,)),))
 """Over a citizen's own Consents: what they say of whom is nobody's business but theirs."""
 
 
-def is_private(consent: dict[str, object]) -> bool:
+def is_private(consent: Mapping[str, object]) -> bool:
     """Return whether a Consent is of the citizen's rules, in force or not: not of treatment, no directive."""
     scope = consent.get("scope")
     codings = scope.get("coding", ()) if isinstance(scope, dict) else ()
