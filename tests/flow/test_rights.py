@@ -350,8 +350,10 @@ async def test_a_refusal_has_reasons_and_says_where_to_complain_and_a_month_is_e
     assert own["history"][-1]["said"] == "The ward looked at it again."
 
 
-async def test_what_is_not_mine_undoes_the_merge_that_brought_it(node, ask, ana, folder, clock):
+async def test_what_is_not_mine_undoes_the_merge_that_brought_it(node, ask, ana, folder, clock, viewer):
     await put(ask, "Condition", "hers", patient="rui", code={"text": "of Rui"})
+    _, before = await make_link(ask, content="record")
+    clock.now += timedelta(minutes=1)
     operator = operator_of(node.services)
     async with enter(
         node.services.gatehouse, operator, AccessRequest(Action.UPDATE, "Patient", "merge")
@@ -361,6 +363,9 @@ async def test_what_is_not_mine_undoes_the_merge_that_brought_it(node, ask, ana,
     files = unpacked(await ask("GET", "/rights/archive", Role.CITIZEN))
     assert json.loads(files["manifest.json"])["patients"] == ["ana", "rui"]
     assert b"of Rui" in files["fhir/Condition.ndjson"]
+    identity, link = await make_link(ask, content="record")
+    assert "of Rui" in json.dumps(opened(await viewer(link), link))
+    (file,) = (await viewer(link, embeddedLengthMax=10)).json()["files"]
 
     asked = await ask_correction(ask, "Condition/hers", kind="not-mine")
     assert asked["other"] == "rui"
@@ -369,6 +374,15 @@ async def test_what_is_not_mine_undoes_the_merge_that_brought_it(node, ask, ana,
     files = unpacked(await ask("GET", "/rights/archive", Role.CITIZEN))
     assert json.loads(files["manifest.json"])["patients"] == ["ana"]
     assert b"of Rui" not in files["fhir/Condition.ndjson"]
+    assert (await viewer(link)).status_code == 404
+    assert (await viewer.client.get(file["location"])).status_code == 404
+    good = {
+        each["id"]: each["good"] for each in (await ask("GET", "/rights/links", Role.CITIZEN)).json()["links"]
+    }
+    assert (good.pop(identity), list(good.values())) == (False, [True])
+    assert "of Rui" not in json.dumps(opened(await viewer(before), before))
+    ended = [leaf.patient for leaf in await leaves(node) if leaf.what == f"health-link/{identity} ended"]
+    assert ended == ["ana"]
 
 
 async def test_a_correction_is_asked_for_and_answered_on_pages(citizen, visit, ana):

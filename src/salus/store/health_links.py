@@ -13,7 +13,7 @@ from datetime import datetime
 import msgspec
 
 from salus.core.access import Grant, Outcome
-from salus.core.errors import NotFound
+from salus.core.errors import Conflict, NotFound
 from salus.standards.healthlinks.manifest import (
     LinkState,
     ManifestDecision,
@@ -24,6 +24,7 @@ from salus.standards.healthlinks.manifest import (
 from salus.store import ledger
 from salus.store.notices import Telling, tell
 from salus.store.postgres import Database
+from salus.store.referring import await_restrictions
 
 OPENED = "link-opened"
 LISTED_MAX = 200
@@ -32,6 +33,7 @@ GOOD_MAX = 50
 _GOOD = """
 SELECT count(*) FROM health_link WHERE patient = ANY ($1) AND content IS NOT NULL AND expires_at > $2
 """
+_RECORDS = "SELECT records_of_person($1)"
 _MAKE = """
 INSERT INTO health_link (patient, id, address, kind, label, made_at, made_by, expires_at, passcode, salt,
     wrong_max, uses_max, content)
@@ -150,9 +152,16 @@ def hash_of(secret: str) -> bytes:
 
 
 async def make_link(grant: Grant, database: Database, link: NewLink) -> bool:
-    """Keep a link, with a leaf; return False where the person has too many good ones."""
+    """Keep a link, with a leaf; return False where the person has too many good ones.
+
+    Raises:
+        Conflict: it was composed of records that are no longer one person's.
+    """
     async with database.writing(grant) as connection:
         own = sorted(grant.patients or ())
+        await await_restrictions(connection, own)  # who parts records holds them
+        if not set(own) <= set(await connection.fetchval(_RECORDS, link.patient)):
+            raise Conflict("Records that were one person's were parted meanwhile; make the link again.")
         if await connection.fetchval(_GOOD, own, grant.opened_at) >= GOOD_MAX:
             return False
         await connection.execute(_MAKE, *msgspec.structs.astuple(link))

@@ -18,9 +18,10 @@ from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.labels import is_asserted, is_label
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.nationalid.identifiers import normalise
-from salus.store import resources
+from salus.store import resources, veils
 from salus.store.changes import Operation
 from salus.store.matching import THRESHOLD, Traits, likeness, traits_of
+from salus.store.parted import discard_copies
 from salus.store.postgres import Connection, Database
 from salus.store.rows import StoredResource, make_row
 from salus.store.search import search
@@ -57,7 +58,9 @@ WITH old AS (
 SELECT id, digest, received FROM old
 """
 _SET_DIGEST = "UPDATE resource SET digest = $2, received = $3 WHERE type = 'Patient' AND id = $1"
-_MERGED = "SELECT survivor, active FROM duplicate WHERE patient = $1 AND other = $2 AND state = 'merged'"
+_MERGED = """
+SELECT survivor, active, decided_at FROM duplicate WHERE patient = $1 AND other = $2 AND state = 'merged'
+"""
 _ALL_MERGED = "SELECT patient, other, survivor FROM duplicate WHERE state = 'merged'"
 
 Resource = dict[str, Any]  # Any: FHIR JSON
@@ -223,9 +226,13 @@ async def merge(
 async def unmerge(
     grant: Grant, database: Database, one: str, other: str, *, key: bytes, after: After | None = None
 ) -> None:
-    """Undo a merge; `after` as in `merge`. Raises NotFound when the two were not merged."""
+    """Undo a merge; `after` as in `merge`. Raises NotFound when the two were not merged.
+
+    Links and exports that were made of both records together are ended and discarded.
+    """
 
     async def work(connection: Connection) -> None:
+        await veils.hold(grant, connection, (one, other))
         row = await connection.fetchrow(_MERGED, *sorted((one, other)))
         if row is None:
             raise NotFound("These two Patients are not merged.")
@@ -239,6 +246,7 @@ async def unmerge(
         changed = {stays: _unlink(keep, goes), goes: restored}
         await _write(grant, connection, database, changed, key=key)
         await _decide(grant, connection, one, other, "refused")
+        await discard_copies(grant, connection, one, other, merged_at=row["decided_at"])
         if after is not None:
             await after(connection, (one, other))
 
