@@ -7,8 +7,9 @@ not told that something is restricted.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -37,6 +38,20 @@ IDENTITY = (
     "Your name and identifiers (Patient) cannot be hidden: nobody could find your record any more, not even "
     "in an emergency. Hide the entries that you do not want shown."
 )
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What became of a resource that the citizen wants shown again.
+
+    Args:
+        resources: how many professionals see again.
+        hidden_with: "Type/id" of what they restrict still and it stays hidden with; "" when it is shown.
+        is_limited: whether a Consent hides it from some all the same.
+    """
+
+    resources: int
+    hidden_with: str
+    is_limited: bool
 
 
 def face(services: Services) -> Face:
@@ -70,6 +85,34 @@ async def set_restricted(
             _keep_findable(access, resource_type, resource_id)
         change = restrict if hidden else lift
         return await change(access.grant, services.database, resource_type, resource_id)
+
+
+async def show_again(services: Services, caller: Caller, resource_type: str, resource_id: str) -> Shown:
+    """Lift a restriction, and return what the resource is now. Raises as `set_restricted` does."""
+    asked = _asked(caller, Action.UPDATE, resource_type, resource_id)
+    async with enter_own(services, caller, asked) as access:
+        grant, database = access.grant, services.database
+        count = await lift(grant, database, resource_type, resource_id)
+        others = roots(await restrictions(grant, database))
+        ruled = (resource_type, resource_id) in await limited(grant, database)
+    return Shown(count, others.get((resource_type, resource_id), ""), ruled)
+
+
+def roots(found: Iterable[Restriction]) -> dict[tuple[str, str], str]:
+    """Return what is hidden, (type, id), each with what was asked for that it goes with; "" for itself."""
+    causes: dict[str, str] = {}
+    for each in found:
+        name = f"{each.type}/{each.id}"
+        causes[name] = causes.get(name, each.cause) and each.cause
+    hidden: dict[tuple[str, str], str] = {}
+    for name in causes:
+        root, seen = name, {name}
+        while (cause := causes.get(root, "")) and cause not in seen:
+            seen.add(cause)
+            root = cause
+        kind, _, identity = name.partition("/")
+        hidden[kind, identity] = root if root != name else causes[name]
+    return hidden
 
 
 async def would_hide(
@@ -119,8 +162,16 @@ async def _hide(services: Services, caller: Caller, parts: Parts) -> Response:
 
 
 async def _show(services: Services, caller: Caller, parts: Parts) -> Response:
-    count = await set_restricted(services, caller, parts["type"], parts["id"], hidden=False)
-    return JSONResponse({**parts, "restricted": False, "resources": count})
+    now = await show_again(services, caller, parts["type"], parts["id"])
+    return JSONResponse(
+        {
+            **parts,
+            "restricted": bool(now.hidden_with),
+            "with": now.hidden_with,
+            "limited": now.is_limited,
+            "resources": now.resources,
+        }
+    )
 
 
 async def _list(services: Services, caller: Caller, _: Parts) -> Response:

@@ -13,20 +13,30 @@ from salus.core.errors import NotFound
 from salus.primary.selection import NO_ENTRY
 from salus.standards.fhir.model import compartments
 from salus.standards.fhir.search.parameters import clinical_date, parameters_of
-from salus.store.compartment import kinds
+from salus.store.compartment import kinds, named
 from salus.store.merged import merges
 from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
 from salus.web.fhir.search import CURSOR
 from salus.web.portal.lookup import find_page, own_person
-from salus.web.portal.referred import with_products
+from salus.web.portal.referred import by_reference, with_products
 from salus.web.portal.summary import read_entry
 from salus.web.portal.visit import Visit
 from salus.web.portal.words import Category, category, words
-from salus.web.restrictions import RISK, limited_by_rules, restricted, set_restricted, would_hide
+from salus.web.restrictions import (
+    RISK,
+    limited_by_rules,
+    restricted,
+    roots,
+    set_restricted,
+    show_again,
+    would_hide,
+)
 
 ROWS_MAX = 200
 CHANGES = frozenset({"restrict", "unrestrict"})
+STILL_HIDDEN, STILL_RULED = "unrestrict-still", "unrestrict-ruled"
+"""What is said where an entry stays hidden: with another one, or by a rule."""
 
 
 async def record(visit: Visit) -> Response:
@@ -62,6 +72,7 @@ async def one_category(visit: Visit) -> Response:
         held = await _kinds(visit, access)
         found, older = await _resources(visit, access, chosen, held, visit.request.query_params)
         known = await with_products(visit.services, access, found)
+        holders = await _holders(visit, access, hidden)
     found = known.resources
     others = known.products | {f"{each['resourceType']}/{each['id']}": each for each in found}
     rows = [
@@ -70,6 +81,7 @@ async def one_category(visit: Visit) -> Response:
             "id": each["id"],
             "entry": read_entry(each, others, visit.language, visit.services.clock()),
             "restricted": (each["resourceType"], each["id"]) in hidden,
+            "hidden_with": holders.get(hidden.get((each["resourceType"], each["id"]), "")),
             "limited": (each["resourceType"], each["id"]) in ruled,
         }
         for each in found
@@ -85,7 +97,8 @@ async def one_category(visit: Visit) -> Response:
         rows=rows,
         is_first=not any(kind in visit.request.query_params for kind in held),
         older=urlencode(older),
-        done=visit.say(f"done-{done}") if done in CHANGES else "",
+        done=visit.say(f"done-{done}") if done in CHANGES | {STILL_HIDDEN, STILL_RULED} else "",
+        worked=done in CHANGES,
     )
 
 
@@ -112,7 +125,11 @@ async def change_restriction(visit: Visit) -> Response:
             hides=hides,
             risk=RISK,
         )
-    await set_restricted(visit.services, visit.caller, kind, identity, hidden=hidden)
+    if hidden:
+        await set_restricted(visit.services, visit.caller, kind, identity, hidden=True)
+    else:
+        now = await show_again(visit.services, visit.caller, kind, identity)
+        change = STILL_HIDDEN if now.hidden_with else STILL_RULED if now.is_limited else change
     return RedirectResponse(f"/record/{chosen.key}?language={visit.language}&done={change}", 303)
 
 
@@ -165,11 +182,35 @@ def _newest(kind: str, access: Access, mark: str) -> list[tuple[str, str]]:
     return [*pairs, (CURSOR, mark)] if mark else pairs
 
 
-async def _restricted(visit: Visit) -> set[tuple[str, str]]:
-    """Return what the citizen hides; a proxy is not told."""
+async def _restricted(visit: Visit) -> dict[tuple[str, str], str]:
+    """Return what the citizen hides, each with what else it is hidden with, or ""; a proxy is not told."""
     if visit.caller.role is not Role.CITIZEN:
-        return set()
-    return {(each.type, each.id) for each in await restricted(visit.services, visit.caller)}
+        return {}
+    return roots(await restricted(visit.services, visit.caller))
+
+
+async def _holders(
+    visit: Visit, access: Access, hidden: Mapping[tuple[str, str], str]
+) -> dict[str, dict[str, str]]:
+    """Return what other entries are hidden with, by "Type/id": its name, and the page it is on."""
+    keys = [(name.partition("/")[0], name.partition("/")[2]) for name in sorted(set(hidden.values()) - {""})]
+    stored = await named(access.grant, visit.services.database, keys) if keys else []
+    for each in stored:
+        access.record(each.patients)
+    held = by_reference(visit.services, stored)
+    found = {}
+    for kind, identity in keys:
+        name = f"{kind}/{identity}"
+        entry = read_entry(held[name], held, visit.language, visit.services.clock()) if name in held else None
+        found[name] = {"what": entry.what if entry else name, "path": f"/record/{_category_of(kind).key}"}
+    return found
+
+
+def _category_of(kind: str) -> Category:
+    """Return the category under which entries of a type are listed."""
+    listed = words().category
+    rest = next(each for each in listed if not each.types)
+    return next((each for each in listed if kind in each.types), rest)
 
 
 async def _ruled(visit: Visit) -> frozenset[tuple[str, str]]:
