@@ -7,13 +7,14 @@ other Consents say is no rule here, and is shown as such.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import Any, Literal, get_args
 
 import msgspec
 
 from salus.core.errors import MalformedContent
+from salus.standards.fhir.search.values import fold
 
 Json = dict[str, Any]
 """A resource: JSON."""
@@ -75,6 +76,21 @@ def check_rule(rule: Rule, *, today: date) -> None:
     starts, ends = (_day(each) for each in (rule.starts, rule.ends))
     if ends is not None and (ends < today or (starts is not None and ends < starts)):
         raise MalformedContent("The last day lies before the first, or has passed.")
+
+
+def spelt_as_known(rule: Rule, organisations: Collection[str]) -> Rule:
+    """Return the rule with its organisation as it is known, whatever its capitals, accents and spaces.
+
+    Unchanged where none of the names fits, or several do: a Consent means the name in the access log.
+    """
+    if rule.whom != "organisation" or rule.value in organisations:
+        return rule
+    alike = [name for name in organisations if _folded(name) == _folded(rule.value)]
+    return msgspec.structs.replace(rule, value=alike[0]) if len(alike) == 1 else rule
+
+
+def _folded(name: str) -> str:
+    return " ".join(fold(name).split())
 
 
 def consent_of(rule: Rule, patient: str, at: datetime) -> Json:

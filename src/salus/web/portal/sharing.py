@@ -19,6 +19,7 @@ from salus.primary.sharing import (
     check_rule,
     consent_of,
     rule_of,
+    spelt_as_known,
 )
 from salus.store.access_log import access_log
 from salus.trust.consent.veils import is_private
@@ -33,6 +34,8 @@ CONSENT = "Consent"
 WHOLE = "whole"
 FIELDS = ("what", "whom", "organisation", "person", "country", "purpose", "starts", "ends")
 """Of the form of a rule."""
+OFFERED_MAX = 20
+"""Organisations that are offered for one that is not known."""
 LOOKED_MAX = 500
 """Accesses that are looked through for names to choose from."""
 Json = Mapping[str, Any]
@@ -51,7 +54,7 @@ async def _page(visit: Visit, *, problem: str = "", status: int = 200) -> Respon
         for each in consents
         if each.get("status") == "active" and is_private(dict(each))
     ]
-    organisations, persons = await _those_who_looked(visit)
+    organisations, persons = await _those_known(visit)
     return visit.show(
         "sharing.html",
         visit.say("sharing"),
@@ -77,12 +80,18 @@ async def add_rule(visit: Visit) -> Response:
         check_rule(rule, today=visit.services.clock().date())
     except SalusError as error:
         return await _page(visit, problem=error.message, status=error.status)
+    organisations = (await _those_known(visit))[0] if rule.whom == "organisation" else []
+    rule = spelt_as_known(rule, organisations)
     if visit.form.get("confirmed") != "yes":
+        fields = {name: each for name, each in visit.form.items() if name not in ("csrf", "confirmed")}
+        is_known = rule.whom != "organisation" or rule.value in organisations
         return visit.show(
             "sharing-risk.html",
             visit.say("sharing"),
             said=_in_words(visit, rule),
-            fields=[(name, value) for name, value in visit.form.items() if name not in ("csrf", "confirmed")],
+            fields=fields | ({"organisation": rule.value} if rule.whom == "organisation" else {}),
+            unknown="" if is_known else visit.say("sharing-unknown", name=rule.value),
+            organisations=organisations[:OFFERED_MAX],
         )
     caller = visit.caller
     resource = consent_of(rule, caller.patient or "", visit.services.clock())
@@ -115,14 +124,21 @@ async def _consents(visit: Visit) -> list[dict[str, Any]]:  # Any: JSON
         return await find(visit.services, access, CONSENT, [("patient", patient), ("_count", "200")])
 
 
-async def _those_who_looked(visit: Visit) -> tuple[list[str], list[tuple[str, str]]]:
-    """Return the organisations, and the persons (subject, name), that have looked at the record."""
+async def _those_known(visit: Visit) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the organisations, and the persons (subject, name), that have looked at the record.
+
+    With the organisations are those of the node's register.
+    """
     patient = visit.caller.patient or ""
     asked = AccessRequest(Action.AUDIT, "", "access log", frozenset({patient}))
     async with enter(visit.services.gatehouse, visit.caller, asked) as access:
         log = await access_log(access.grant, visit.services.database, patient, count=LOOKED_MAX)
     staff = [each.leaf for each in log if each.leaf.organisation]
-    organisations = sorted({each.organisation for each in staff})
+    asked = AccessRequest(Action.SEARCH, "Organization", "Organization", frozenset({patient}))
+    async with enter(visit.services.gatehouse, visit.caller, asked) as access:
+        register = await find(visit.services, access, "Organization", [("_count", str(LOOKED_MAX))])
+    listed = {str(each["name"]) for each in register if each.get("name")}
+    organisations = sorted({each.organisation for each in staff} | listed)
     persons = sorted({(each.subject, f"{each.name}, {each.organisation}") for each in staff}, key=_by_name)
     return organisations, persons
 
