@@ -13,7 +13,7 @@ __all__ = ["sees", "write"]
 CODE = {"system": "http://loinc.org", "code": "1"}
 CONDITION = {"resourceType": "Condition", "subject": {"reference": "Patient/a"}}
 NAMED = {"a": "7", "b": "8"}
-EVERYTHING = ("Bundle/bundle", "Observation/by-number", "Basic/by-reference")
+EVERYTHING = ("Bundle/bundle", "Observation/by-number", "Person/by-reference")
 
 
 def patient(name, *numbers):
@@ -36,8 +36,7 @@ def outside():
     return (
         bundle("bundle", CONDITION),
         by_number("by-number", "7"),
-        {"resourceType": "Basic", "id": "by-reference", "code": {"text": "x"},
-         "extension": [{"url": "urn:x", "valueReference": {"reference": "Patient/a"}}]},
+        {"resourceType": "Person", "id": "by-reference", "link": [{"target": {"reference": "Patient/a"}}]},
     )  # fmt: skip
 
 
