@@ -18,8 +18,8 @@ from salus.store.merged import merges
 from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
 from salus.web.fhir.search import CURSOR
-from salus.web.portal.lookup import find_page, own_person
-from salus.web.portal.referred import by_reference, with_products
+from salus.web.portal.lookup import find_page, own_person, read
+from salus.web.portal.referred import with_products
 from salus.web.portal.summary import read_entry
 from salus.web.portal.visit import Visit
 from salus.web.portal.words import Category, category, words
@@ -197,7 +197,7 @@ async def _holders(
     stored = await named(access.grant, visit.services.database, keys) if keys else []
     for each in stored:
         access.record(each.patients)
-    held = by_reference(visit.services, stored)
+    held = {f"{each.type}/{each.id}": read(visit.services, each) for each in stored}
     found = {}
     for kind, identity in keys:
         name = f"{kind}/{identity}"
