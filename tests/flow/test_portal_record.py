@@ -92,3 +92,63 @@ async def test_every_kind_of_entry_has_its_place_and_can_be_hidden(
     page = await citizen.get(f"/record/{category}?language=en")
     assert words in page.text
     assert 'action="/record/restrict"' in page.text
+
+
+RISKS = {
+    "en": "repeat an examination",
+    "et": "uuringut korrata",
+    "pt": "repetir um exame",
+    "fr": "refaire un examen",
+}
+
+
+@pytest.mark.parametrize("language", sorted(RISKS))
+async def test_what_is_read_before_hiding_is_in_the_language_of_the_page(citizen, node, people, language):  # noqa: F811
+    flag = {"resourceType": "Flag", "status": "active", "code": {"text": "Difficult airway"}}
+    await store(citizen, node, [flag | {"subject": {"reference": f"Patient/{people[0]['id']}"}}])
+    page = await citizen.get(f"/record/alerts?language={language}")
+    fields = dict(re.findall(r'name="(csrf|type|id|category)" value="([^"]*)"', page.text))
+    asked = await citizen.post("/record/restrict", data=fields | {"type": "Flag", "language": language})
+    assert RISKS[language] in asked.text
+    assert "Flag" not in re.sub(r"<input[^>]*>", "", asked.text)
+    main = asked.text.split("<main")[1].split(">")[0]
+    assert f'lang="{language}"' in main
+
+
+async def test_what_goes_with_a_hidden_entry_is_counted_without_it_and_in_words(citizen, node, people):  # noqa: F811
+    own = {"reference": f"Patient/{people[0]['id']}"}
+    flag = {
+        "resourceType": "Flag",
+        "id": "f1",
+        "status": "active",
+        "code": {"text": "Difficult airway"},
+        "subject": own,
+    }
+    await store(citizen, node, [flag])
+    page = await citizen.get("/record/alerts?language=en")
+    fields = dict(re.findall(r'name="(csrf|type|id|category)" value="([^"]*)"', page.text))
+    asked = await citizen.post("/record/restrict", data=fields | {"type": "Flag", "language": "en"})
+    assert "Nothing else goes with it." in asked.text
+
+
+async def test_an_address_without_a_page_is_told_so_in_the_language_of_the_page(citizen):  # noqa: F811
+    page = await citizen.get("/no-such-page?language=et")
+    assert page.status_code == 404
+    assert 'lang="et">Sellel aadressil lehte ei ole.' in page.text
+
+
+async def test_a_link_that_is_refused_keeps_what_was_written(citizen):  # noqa: F811
+    page = await citizen.get("/my-rights/links?language=pt")
+    form = {"csrf": re.search(r'name="csrf" value="([^"]+)"', page.text)[1], "language": "pt"}
+    form |= {"content": "record", "label": "For <Ana>", "passcode": "abc", "hours": "24", "openings": "3"}
+    refused = await citizen.post("/my-rights/links", data=form)
+    assert refused.status_code == 400
+    assert "Um código tem de 6 a 100 caracteres." in refused.text
+    for kept in (
+        'value="record" selected',
+        'value="For &lt;Ana&gt;"',
+        'value="abc"',
+        'value="24"',
+        'value="3"',
+    ):
+        assert kept in refused.text, kept

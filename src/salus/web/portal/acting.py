@@ -24,7 +24,7 @@ async def acting(visit: Visit) -> Response:
         try:
             await _appoint(visit)
         except SalusError as error:
-            problem, status = error.message, error.status
+            problem, status = visit.tell(error), error.status
     ward, own = ward_of(visit.services), visit.caller.patient or ""
     listed = await powers.powers(ward, visit.caller, own)
     rows = [await _row(visit, each, own) for each in listed]

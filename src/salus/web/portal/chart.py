@@ -60,7 +60,7 @@ async def chart(visit: Visit) -> Response:
         else:
             listed = await prescriptions_abroad(visit, found)
     except SalusError as error:
-        unknown, status = error.message, error.status
+        unknown, status = visit.tell(error), error.status
     if found.node != visit.services.node:
         made = await hand_overs_abroad(visit, found)
     named = {each.resource["id"]: each for each in listed}

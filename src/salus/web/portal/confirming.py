@@ -25,7 +25,7 @@ async def confirming(visit: Visit) -> Response:
     try:
         return await _done(visit)
     except SalusError as error:
-        return _page(visit, status=error.status, problem=error.message)
+        return _page(visit, status=error.status, problem=visit.tell(error))
 
 
 async def _done(visit: Visit) -> Response:

@@ -45,7 +45,7 @@ async def documents(visit: Visit) -> Response:
     try:
         listed, complete = await _listed(visit, found)
     except SalusError as error:
-        unknown, status = error.message, error.status
+        unknown, status = visit.tell(error), error.status
     return visit.show(
         "documents.html",
         visit.say("documents"),

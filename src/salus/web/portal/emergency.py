@@ -50,7 +50,7 @@ async def reviews(visit: Visit) -> Response:
                 form.get("note", ""),
             )  # fmt: skip
         except SalusError as error:
-            problem, status = error.message, error.status
+            problem, status = visit.tell(error), error.status
     found = await waiting(ward_of(visit.services), visit.caller)
     now = visit.services.clock()
     rows = [{"overdue": now >= each.review_by, "of": each} for each in found]

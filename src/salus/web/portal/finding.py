@@ -33,7 +33,7 @@ async def find_patient(visit: Visit) -> Response:
     try:
         found, silent = await (_here(asking) if node == visit.services.node else _abroad(asking, node))
     except SalusError as error:
-        return _page(visit, problem=error.message, status=error.status)
+        return _page(visit, problem=visit.tell(error), status=error.status)
     if len(found) != 1:
         if silent and not found:
             return _page(
@@ -48,7 +48,7 @@ async def find_patient(visit: Visit) -> Response:
         try:
             stated = await emergency_stated(asking, home, person.id, reason, stated)
         except SalusError as error:
-            return _page(visit, problem=error.message, status=error.status)
+            return _page(visit, problem=visit.tell(error), status=error.status)
     answer = RedirectResponse(f"/patient/{home}/{person.id}?language={visit.language}", 303)
     keep(visit, answer, home, person, purpose, stated)
     return answer

@@ -10,24 +10,36 @@ from salus.standards.healthlinks.link import LABEL_LENGTH_MAX
 from salus.standards.qr.symbol import svg
 from salus.web.portal.visit import Visit
 from salus.web.rights import links
-from salus.web.rights.links import HOURS_DEFAULT, HOURS_MAX, OPENINGS_DEFAULT, OPENINGS_MAX, Wish
+from salus.web.rights.links import (
+    HOURS_DEFAULT,
+    HOURS_MAX,
+    OPENINGS_DEFAULT,
+    OPENINGS_MAX,
+    PASSCODE_LENGTH_MIN,
+    Wish,
+)
+
+DEFAULTS = {"hours": str(HOURS_DEFAULT), "openings": str(OPENINGS_DEFAULT)}
 
 
 async def my_links(visit: Visit) -> Response:
-    """Show the links and the form of a further one; a POST makes it and shows it."""
-    link, problem, status = "", "", 200
+    """Show the links and the form of a further one; a refused POST keeps what was written."""
+    link, status = "", 200
+    problem = ""
+    filled = {"content": "", "label": "", "passcode": "", **DEFAULTS}
     if visit.request.method == "POST":
         try:
             _, link = await links.make(visit.services, visit.caller, _wish(visit), visit.language)
         except SalusError as error:
-            problem, status = error.message, error.status
+            problem, status = visit.tell(error), error.status
+            filled |= {name: visit.form.get(name, "") for name in filled}
     now = visit.services.clock()
     rows = [(each, each.is_good(now)) for each in await links.links(visit.services, visit.caller)]
     return visit.show(
         "my-links.html", visit.say("links-title"), status=status, rows=rows, link=link, problem=problem,
         drawing=Markup(svg(link, title=visit.say("link-qr"))) if link else "",  # noqa: S704  our own drawing
-        hours=HOURS_DEFAULT, hours_max=HOURS_MAX, openings=OPENINGS_DEFAULT, openings_max=OPENINGS_MAX,
-        label_max=LABEL_LENGTH_MAX,
+        filled=filled, hours_max=HOURS_MAX, openings_max=OPENINGS_MAX, label_max=LABEL_LENGTH_MAX,
+        passcode_min=PASSCODE_LENGTH_MIN,
     )  # fmt: skip
 
 

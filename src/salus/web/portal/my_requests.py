@@ -25,7 +25,7 @@ async def my_requests(visit: Visit) -> Response:
             asked = Asked(entry[:200], visit.form.get("said", ""), kind)  # type: ignore[arg-type]  # one of the two
             await rectifications.ask(visit.services, visit.caller, asked)
         except SalusError as error:
-            problem, status = error.message, error.status
+            problem, status = visit.tell(error), error.status
         else:
             return RedirectResponse(f"/my-rights/requests?language={visit.language}", 303)
     found = await rectifications.own(visit.services, visit.caller)
@@ -48,7 +48,7 @@ async def answer_request(visit: Visit) -> Response:
         said = Answer(_state(form.get("state", "")), form.get("said", ""), _version(form), "unmerge" in form)  # type: ignore[arg-type]  # one of STATES
         await rectifications.answer(visit.services, visit.caller, visit.request.path_params["id"], said)
     except SalusError as error:
-        return await _staff(visit, error.message, error.status)
+        return await _staff(visit, visit.tell(error), error.status)
     return RedirectResponse(f"/requests?language={visit.language}", 303)
 
 

@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from salus.core.access import Action, Role
 from salus.core.errors import NotFound
+from salus.primary.language import show_type
 from salus.primary.selection import NO_ENTRY
 from salus.standards.fhir.model import compartments
 from salus.standards.fhir.search.parameters import clinical_date, parameters_of
@@ -24,7 +25,6 @@ from salus.web.portal.summary import read_entry
 from salus.web.portal.visit import Visit
 from salus.web.portal.words import Category, category, words
 from salus.web.restrictions import (
-    RISK,
     limited_by_rules,
     restricted,
     roots,
@@ -117,13 +117,11 @@ async def change_restriction(visit: Visit) -> Response:
         hides = await would_hide(visit.services, visit.caller, kind, identity)
         return visit.show(
             "restrict.html",
-            "Hide from professionals",
+            visit.say("hide"),
             key=chosen.key,
             type=kind,
             id=identity,
-            others=sum(hides.values()) - 1,
-            hides=hides,
-            risk=RISK,
+            others=_besides(kind, hides, visit.language),
         )
     if hidden:
         await set_restricted(visit.services, visit.caller, kind, identity, hidden=True)
@@ -131,6 +129,12 @@ async def change_restriction(visit: Visit) -> Response:
         now = await show_again(visit.services, visit.caller, kind, identity)
         change = STILL_HIDDEN if now.hidden_with else STILL_RULED if now.is_limited else change
     return RedirectResponse(f"/record/{chosen.key}?language={visit.language}&done={change}", 303)
+
+
+def _besides(kind: str, hides: Mapping[str, int], language: str) -> list[dict[str, object]]:
+    """Return how many entries go with the one that is hidden, which is of type `kind` and not counted."""
+    left = {**hides, kind: hides.get(kind, 1) - 1}
+    return [{"kind": show_type(name, language), "count": count} for name, count in left.items() if count > 0]
 
 
 def _enter(visit: Visit, what: str) -> Any:  # the gate's own context manager

@@ -79,7 +79,7 @@ async def add_rule(visit: Visit) -> Response:
     try:
         check_rule(rule, today=visit.services.clock().date())
     except SalusError as error:
-        return await _page(visit, problem=error.message, status=error.status)
+        return await _page(visit, problem=visit.tell(error), status=error.status)
     organisations = (await _those_known(visit))[0] if rule.whom == "organisation" else []
     rule = spelt_as_known(rule, organisations)
     if visit.form.get("confirmed") != "yes":

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -13,6 +14,7 @@ from salus.core.access import Caller, Role
 from salus.core.errors import AccessRefused, MalformedContent, NotSureEnough, SalusError
 from salus.primary.language import is_reviewed, say
 from salus.web.portal.rendering import page
+from salus.web.portal.sentences import tell
 from salus.web.portal.session import (
     Sessions,
     check_form,
@@ -56,6 +58,10 @@ class Visit(msgspec.Struct, frozen=True):
         """Return one of our own phrases in the visitor's language."""
         return phrase(name, self.language, **parts)
 
+    def tell(self, error: SalusError) -> Markup:
+        """Return what an error says in the visitor's language, or in English and marked so."""
+        return tell(error.message, self.language)
+
     def show(self, template: str, title: str, *, status: int = 200, **context: object) -> Response:
         """Return a page for this visitor."""
         common: dict[str, object] = {
@@ -88,15 +94,14 @@ def door(sessions: Sessions, handler: Handler, roles: tuple[Role, ...] = ()) -> 
     return application
 
 
-def problem(visit: Visit, error: SalusError, *, language: str = "en") -> Response:
-    """Return the page that says what went wrong, with the ways on; `language` is that of the message."""
+def problem(visit: Visit, error: SalusError, *, message: str = "") -> Response:
+    """Return the page that says what went wrong, with the ways on; `message`: in the visitor's language."""
     is_sent, path = visit.request.method == "POST", visit.request.url.path
     return visit.show(
         "problem.html",
         visit.say(TITLES.get(error.status, "problem")),
         status=error.status,
-        message=error.message,
-        message_language=language,
+        message=message or visit.tell(error),
         least=error.needed if isinstance(error, NotSureEnough) else "",
         back=local_path(page_of_form(path) if is_sent else page_before(path)),
         home=home_of(visit.visitor.role if visit.visitor else None),
@@ -109,8 +114,8 @@ async def _answer(visit: Visit, handler: Handler, roles: tuple[Role, ...]) -> Re
     if roles and visit.caller.role not in roles:
         named = ", ".join(visit.say(f"role-{role.value}") for role in roles)
         own = visit.say(f"role-{visit.caller.role.value}")
-        refused = AccessRefused(visit.say("problem-role", roles=named, own=own))
-        return problem(visit, refused, language=visit.language)
+        message = visit.say("problem-role", roles=named, own=own)
+        return problem(visit, AccessRefused(message), message=message)
     try:
         if visit.request.method == "POST":
             visit = msgspec.structs.replace(visit, form=await read_form(visit.request))

@@ -71,3 +71,24 @@ def test_a_page_has_one_first_heading_and_leaves_out_no_level(name):
 
 def test_the_page_says_its_language():
     assert re.search(r'<html lang="[^"]+">', TEMPLATES["layout.html"])
+
+
+def test_on_a_phone_a_row_is_a_block_and_its_cells_say_what_they_are():
+    narrow = CSS.split("@media (max-width: 48rem) {")[1].split("\n}\n")[0]
+    assert re.search(r"\.wide tr, \.wide th, \.wide td, [^{]*\{ display: block;", narrow)
+    assert "content: attr(data-label)" in narrow
+    for name in ("accesses.html", "accounts.html", "category.html", "documents.html"):
+        body = re.search(r"<tbody>(.*?)</tbody>", TEMPLATES[name], re.DOTALL)[1]
+        assert "<td" in body
+        assert "<td>" not in body, name
+
+
+def test_what_is_written_in_or_chosen_is_large_enough_to_hit_and_no_word_makes_a_page_wider():
+    assert 'input[type="number"]' in CSS
+    assert re.search(r'input\[type="radio"\][^{]*\{ width: 24px; height: 24px;', CSS)
+    assert "nowrap" not in re.search(r"\.word \{([^}]*)\}", CSS)[1]
+
+
+@pytest.mark.parametrize("name", sorted(set(TEMPLATES) - {"layout.html"}))
+def test_no_field_has_the_name_of_the_main_part_of_the_page(name):
+    assert 'id="content"' not in TEMPLATES[name]
