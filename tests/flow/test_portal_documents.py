@@ -1,11 +1,13 @@
 """A clinician lists a patient's documents in the portal and saves one byte for byte."""
 
 import base64
+import json
 import re
 
 import pytest
 from tests.flow.test_portal import (  # noqa: F401  fixtures
     browser,
+    citizen,
     form_token,
     log_in,
     national_number,
@@ -16,6 +18,7 @@ from tests.flow.test_portal import (  # noqa: F401  fixtures
 from salus.cli.token import make_token
 from salus.core.access import Role
 
+TOLD = '<div xmlns="http://www.w3.org/1999/xhtml"><p>Home on day five.</p><script>x()</script></div>'
 BODY = b"%PDF-1.7\n\x00\xff letter\r\n"
 
 
@@ -88,3 +91,71 @@ async def test_a_pharmacist_sees_no_documents(node, people):  # noqa: F811
         await log_in(client, "pharmacist")
         page = await client.get(f"/patient/pt-1/{people[0]['id']}/documents")
         assert page.status_code == 403
+
+
+def letter_of(patient):
+    finding = {"resourceType": "Condition", "id": "c1", "subject": {"reference": "urn:uuid:p"},
+               "code": {"text": "Pneumonia <b>left</b>"}}  # fmt: skip
+    composition = {
+        "resourceType": "Composition", "id": "c0", "status": "final", "title": "Carta de alta",
+        "type": {"text": "Discharge summary"}, "date": "2026-05-03T10:00:00Z",
+        "subject": {"reference": "urn:uuid:p"}, "author": [{"display": "Dr Sousa"}],
+        "section": [{
+            "title": "Course of the stay",
+            "text": {"status": "additional", "div": TOLD},
+            "entry": [{"reference": "urn:uuid:c"}],
+        }],
+    }  # fmt: skip
+    person = {"resourceType": "Patient", "id": patient}
+    held = {"urn:uuid:0": composition, "urn:uuid:p": person, "urn:uuid:c": finding}
+    return {
+        "resourceType": "Bundle",
+        "type": "document",
+        "timestamp": "2026-05-03T10:00:00Z",
+        "identifier": {"system": "urn:test", "value": "letter-1"},
+        "entry": [{"fullUrl": name, "resource": resource} for name, resource in held.items()],
+    }
+
+
+async def with_letter(node, patient):  # noqa: F811
+    data = base64.b64encode(json.dumps(letter_of(patient)).encode()).decode()
+    return await as_clinician(node, described(patient, contentType="application/fhir+json", data=data))
+
+
+def check_read(page):
+    assert page.status_code == 200, page.text
+    for words in ("Carta de alta", "Home on day five.", "Pneumonia &lt;b&gt;left&lt;/b&gt;"):
+        assert words in page.text
+    assert "<script" not in page.text
+
+
+async def test_a_fhir_document_is_read_as_a_page_by_the_professional(clinician, node, people):  # noqa: F811
+    own = people[0]["id"]
+    made = await with_letter(node, own)
+    listed = await clinician.get(f"/patient/pt-1/{own}/documents?language=en")
+    address = f"/patient/pt-1/{own}/documents/{made}"
+    assert f'href="{address}/read?language=en"' in listed.text
+    check_read(await clinician.get(f"{address}/read?language=en"))
+    saved = await clinician.get(address)
+    assert saved.headers["content-disposition"] == f'attachment; filename="document-{made}.json"'
+
+
+async def test_the_citizen_reads_and_saves_their_own_letter(citizen, node, people):  # noqa: F811
+    made = await with_letter(node, people[0]["id"])
+    listed = await citizen.get("/record/documents?language=pt")
+    assert f'href="/record/documents/{made}/read?language=pt"' in listed.text
+    check_read(await citizen.get(f"/record/documents/{made}/read?language=pt"))
+    saved = await citizen.get(f"/record/documents/{made}")
+    assert json.loads(saved.content)["type"] == "document"
+    assert "sandbox" in saved.headers["content-security-policy"]
+
+
+async def test_a_citizen_is_given_no_document_of_another_and_none_of_another_kind(citizen, node, people):  # noqa: F811
+    theirs = await with_letter(node, people[1]["id"])
+    data = base64.b64encode(BODY).decode()
+    scan = await as_clinician(node, described(people[0]["id"], contentType="application/pdf", data=data))
+    for name in (theirs, "nothing", "a.b_c"):
+        for way in ("", "/read"):
+            assert (await citizen.get(f"/record/documents/{name}{way}")).status_code in (403, 404)
+    assert (await citizen.get(f"/record/documents/{scan}/read?language=fr")).status_code == 400
+    assert (await citizen.get(f"/record/documents/{scan}")).content == BODY

@@ -565,3 +565,31 @@ async def test_the_examples_of_the_documentation_work(ask, ana):
     assert {path for _, path, _ in examples} == {"/rights/links", "/rights/rectifications"}
     for method, path, body in examples:
         assert (await ask(method, path, Role.CITIZEN, json.loads(body))).status_code == 201, path
+
+
+async def test_the_archive_holds_a_fhir_document_as_a_page_to_read_too(node, ask, grant, ana):
+    told = '<div xmlns="http://www.w3.org/1999/xhtml"><p>Home on day five.</p><script>x()</script></div>'
+    section = {"title": "Course", "text": {"status": "additional", "div": told}}
+    composition = {"resourceType": "Composition", "title": "Carta de <alta>", "section": [section]}
+    content = json.dumps(
+        {"resourceType": "Bundle", "type": "document", "entry": [{"resource": composition}]}
+    ).encode()
+    digest = hashlib.sha256(content).digest()
+    document = Document("ana", "l1", "d1", "application/fhir+json", digest, NOW, "urn:x", (), content)
+    async with node.services.database.writing(grant("ana")) as connection:
+        await keep(grant("ana"), connection, document)
+    attachment = {"attachment": {"url": "Binary/l1"}}
+    described = {
+        "resourceType": "DocumentReference",
+        "id": "d1",
+        "status": "current",
+        "content": [attachment],
+    }
+    described |= {"subject": {"reference": "Patient/ana"}, "content": [attachment]}
+    assert (await ask("PUT", "/fhir/DocumentReference/d1", Role.OPERATOR, described)).is_success
+    files = unpacked(await ask("GET", "/rights/archive", Role.CITIZEN))
+    assert files["documents/00001-l1.json"] == content
+    page = files["documents/00001-l1.html"].decode()
+    assert "Carta de &lt;alta&gt;" in page
+    assert "Home on day five." in page
+    assert "<script" not in page

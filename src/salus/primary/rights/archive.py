@@ -125,8 +125,12 @@ def document_path(number: int, identity: str, media_type: str) -> str:
     Ids and media types come from whoever sent the document.
     """
     name = _UNSAFE.sub("-", identity).strip("-")[:_NAME_LENGTH_MAX]
-    ending = _ENDINGS.get(media_type.partition(";")[0].strip().lower(), "bin")
-    return f"documents/{number:05}-{name or 'document'}.{ending}"
+    return f"documents/{number:05}-{name or 'document'}.{ending_of(media_type)}"
+
+
+def ending_of(media_type: str) -> str:
+    """Return how the name of a file of a media type ends, "bin" where that is not known."""
+    return _ENDINGS.get(media_type.partition(";")[0].strip().lower(), "bin")
 
 
 def line_of(content: bytes) -> bytes:

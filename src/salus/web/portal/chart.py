@@ -96,6 +96,7 @@ async def summary(visit: Visit) -> Response:
         path=f"{found.path}/summary",
         query="",
         back=found.path,
+        save="",
     )
 
 

@@ -1,21 +1,22 @@
-"""The documents of the patient in front of a professional: listed, and handed on byte for byte (MHD).
+"""The documents of a record: listed for the professional, read as a page, handed on byte for byte (MHD).
 
-A document is saved, never shown in the page's own origin, and nothing is said of what it holds.
+A FHIR document is read as a page (`web.portal.letters`). What has another format is saved, never shown in the
+page's own origin, and nothing is said of what it holds.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import mimetypes
 from typing import Any
 
 from starlette.responses import Response
 
-from salus.core.access import Action
+from salus.core.access import Action, Caller
 from salus.core.errors import MalformedContent, NotFound, SalusError
 from salus.core.identifiers import is_fhir_id
 from salus.primary.cross_border import fetch_document, list_documents
+from salus.primary.rights.archive import ending_of
 from salus.standards.fhir.codec.json import parse_json
 from salus.store import resources
 from salus.store.documents import retrieve
@@ -24,7 +25,10 @@ from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.web.abroad import desk_of
 from salus.web.fhir.binary import header_text
+from salus.web.own_record import enter_own
 from salus.web.portal.chart import banner
+from salus.web.portal.checking import check_document
+from salus.web.portal.letters import is_letter, letter_in, read_letter
 from salus.web.portal.lookup import find
 from salus.web.portal.patient_context import InFront, in_front, speaking
 from salus.web.portal.prescribed import abroad
@@ -32,6 +36,7 @@ from salus.web.portal.summary import read_entry
 from salus.web.portal.visit import Visit
 
 ROWS_MAX = 500
+NO_DOCUMENT = "There is no such document in this record now."
 HEADERS = {"content-security-policy": "default-src 'none'; sandbox", "x-content-type-options": "nosniff"}
 Resource = dict[str, Any]  # FHIR content is open JSON, hence Any
 
@@ -61,22 +66,85 @@ async def documents(visit: Visit) -> Response:
 
 async def document(visit: Visit) -> Response:
     """Answer the bytes of a listed document as they came, to be saved."""
+    body, media_type = await _fetched(visit, in_front(visit))
+    return _saved(visit, body, media_type)
+
+
+async def letter(visit: Visit) -> Response:
+    """Show a listed FHIR document as a page.
+
+    Raises:
+        MalformedContent: it is none; it can be saved.
+    """
     found = in_front(visit)
+    body, media_type = await _fetched(visit, found)
+    path = f"{found.path}/documents"
+    return _shown(visit, body, media_type, path, banner(visit, found))
+
+
+async def own_document(visit: Visit) -> Response:
+    """Answer the bytes of a document of the person's own record, to be saved."""
+    body, media_type = await _own(visit)
+    return _saved(visit, body, media_type)
+
+
+async def own_letter(visit: Visit) -> Response:
+    """Show a FHIR document of the person's own record as a page. Raises as `letter` does."""
+    body, media_type = await _own(visit)
+    return _shown(visit, body, media_type, "/record/documents", None)
+
+
+async def _own(visit: Visit) -> tuple[bytes, str]:
+    """Return the bytes and the media type of a document of the own record. Raises as `_kept` does."""
+    services, caller, wanted = visit.services, visit.caller, visit.request.path_params["document"]
+    patient = caller.patient or ""
+    asked = AccessRequest(Action.READ, "DocumentReference", "DocumentReference", frozenset({patient}))
+    if not is_fhir_id(wanted):
+        raise NotFound(NO_DOCUMENT)
+    async with enter_own(services, caller, asked) as access:
+        stored = await resources.read(access.grant, services.database, "DocumentReference", wanted)
+        access.record(stored.patients)
+    return await _kept(visit, caller, patient, parse_json(stored.content, services.limits))
+
+
+def _saved(visit: Visit, body: bytes, media_type: str) -> Response:
+    """Return a document as a file to save."""
+    named = header_text(media_type).decode("ascii")
+    file = f"document-{visit.request.path_params['document']}.{ending_of(named)}"
+    disposition = f'attachment; filename="{file}"'
+    return Response(body, headers={**HEADERS, "content-type": named, "content-disposition": disposition})
+
+
+def _shown(visit: Visit, body: bytes, media_type: str, path: str, head: dict[str, object] | None) -> Response:
+    """Return a FHIR document as a page; `path` is that of the list it was chosen from."""
+    found = letter_in(body, media_type, visit.services.limits)
+    own = f"{path}/{visit.request.path_params['document']}"
+    read = read_letter(found, visit.language, visit.services.clock())
+    return visit.show(
+        "summary.html",
+        read.title,
+        summary=read,
+        validation=check_document(found),
+        banner=head,
+        path=f"{own}/read",
+        query="",
+        back=path,
+        save=own,
+    )
+
+
+async def _fetched(visit: Visit, found: InFront) -> tuple[bytes, str]:
+    """Return the bytes and the media type of a listed document, from here or from the patient's home node."""
     wanted = visit.request.path_params["document"]
     listed, _ = await _listed(visit, found)
     reference = next((each for each in listed if each["id"] == wanted), None)
     if reference is None:
-        raise NotFound("There is no such document in this record now.")
+        raise NotFound(NO_DOCUMENT)
     if found.node == visit.services.node:
-        body, media_type = await _kept(visit, found, reference)
-    else:
-        desk = desk_of(visit.services, speaking(visit, found))
-        fetched = await fetch_document(desk, abroad(found), reference)
-        body, media_type = fetched.body, fetched.content_type
-    named = header_text(media_type).decode("ascii")
-    ending = mimetypes.guess_extension(named.partition(";")[0].strip()) or ""
-    disposition = f'attachment; filename="document-{wanted}{ending}"'
-    return Response(body, headers={**HEADERS, "content-type": named, "content-disposition": disposition})
+        return await _kept(visit, speaking(visit, found), found.person.id, reference)
+    desk = desk_of(visit.services, speaking(visit, found))
+    fetched = await fetch_document(desk, abroad(found), reference)
+    return fetched.body, fetched.content_type
 
 
 async def _listed(visit: Visit, found: InFront) -> tuple[list[Resource], bool]:
@@ -95,18 +163,18 @@ async def _listed(visit: Visit, found: InFront) -> tuple[list[Resource], bool]:
     return listed, len(listed) < ROWS_MAX
 
 
-async def _kept(visit: Visit, found: InFront, reference: Resource) -> tuple[bytes, str]:
+async def _kept(visit: Visit, caller: Caller, patient: str, reference: Resource) -> tuple[bytes, str]:
     """Return the bytes and the media type of a document of this node.
 
     Raises:
         NotFound: it is not kept here.
         MalformedContent: it is kept in a form that cannot be read.
     """
-    services, attachment = visit.services, _attachment(reference)
+    services, attachment = visit.services, attachment_of(reference)
     kind, _, identity = str(attachment.get("url", "")).removeprefix(f"{services.fhir_base}/").partition("/")
-    patients = frozenset({found.person.id})
+    patients = frozenset({patient})
     asked = AccessRequest(Action.READ, "Binary", "Binary", patients)
-    async with enter(services.gatehouse, speaking(visit, found), asked) as access:
+    async with enter(services.gatehouse, caller, asked) as access:
         if "data" in attachment:
             access.record(patients)
             return _decoded(attachment)
@@ -132,15 +200,21 @@ def _decoded(holder: Resource) -> tuple[bytes, str]:
     return body, str(holder.get("contentType", ""))
 
 
-def _attachment(reference: Resource) -> Resource:
+def attachment_of(reference: Resource) -> Resource:
+    """Return the first attachment of a DocumentReference, {} where it has none."""
     contents = reference.get("content") or [{}]
     found: Resource = contents[0].get("attachment", {})
     return found
 
 
+def is_kept(attachment: Resource) -> bool:
+    """Return whether a document is kept with its description, and not described only."""
+    return "data" in attachment or "Binary/" in str(attachment.get("url", ""))
+
+
 def _row(reference: Resource, visit: Visit) -> dict[str, object]:
     """Return a document in words; `can_be_saved` is False for one that is described only."""
-    attachment = _attachment(reference)
+    attachment = attachment_of(reference)
     authors = [str(each["display"]) for each in reference.get("author", ()) if each.get("display")]
     return {
         "id": reference["id"],
@@ -149,5 +223,6 @@ def _row(reference: Resource, visit: Visit) -> dict[str, object]:
         "authors": ", ".join(authors),
         "media_type": str(attachment.get("contentType", "")),
         "size": attachment.get("size", ""),
-        "can_be_saved": "data" in attachment or "Binary/" in str(attachment.get("url", "")),
+        "can_be_saved": is_kept(attachment),
+        "can_be_read": is_kept(attachment) and is_letter(str(attachment.get("contentType", ""))),
     }

@@ -16,7 +16,7 @@ from salus.web.portal.chart import chart, summary
 from salus.web.portal.choices import change_channel, change_opt_out, choices, make_code, told
 from salus.web.portal.confirming import confirming
 from salus.web.portal.dispensing import finish, hand_over, take_back
-from salus.web.portal.documents import document, documents
+from salus.web.portal.documents import document, documents, letter, own_document, own_letter
 from salus.web.portal.emergency import claim_emergency, reviews
 from salus.web.portal.finding import find_patient
 from salus.web.portal.front import home
@@ -47,6 +47,8 @@ def face(services: Services) -> Face:
             page("/record/summary", assisted_page(own_summary), ASSISTED),
             page("/record/{change:str}", change_restriction, CITIZEN, "POST"),
             page("/record/{category:str}", assisted_page(one_category), ASSISTED),
+            page("/record/documents/{document:str}", assisted_page(own_document), ASSISTED),
+            page("/record/documents/{document:str}/read", assisted_page(own_letter), ASSISTED),
             page("/sharing", sharing, CITIZEN),
             page("/sharing", add_rule, CITIZEN, "POST"),
             page("/sharing/{id:str}/take-back", end_rule, CITIZEN, "POST"),
@@ -78,6 +80,7 @@ def face(services: Services) -> Face:
             page("/patient/{node:str}/{id:str}/summary", summary, (Role.CLINICIAN,)),
             page("/patient/{node:str}/{id:str}/documents", documents, (Role.CLINICIAN,)),
             page("/patient/{node:str}/{id:str}/documents/{document:str}", document, (Role.CLINICIAN,)),
+            page("/patient/{node:str}/{id:str}/documents/{document:str}/read", letter, (Role.CLINICIAN,)),
             page("/patient/{node:str}/{id:str}/dispense", hand_over, (Role.PHARMACIST,), "POST"),
             page("/patient/{node:str}/{id:str}/take-back", take_back, (Role.PHARMACIST,), "POST"),
             page("/patient/{node:str}/{id:str}/finish", finish, (Role.PHARMACIST,), "POST"),

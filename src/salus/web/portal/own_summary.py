@@ -23,4 +23,5 @@ async def own_summary(visit: Visit) -> Response:
         path="/record/summary",
         query="",
         back="",
+        save="",
     )

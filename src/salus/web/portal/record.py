@@ -19,6 +19,8 @@ from salus.store.merged import merges
 from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
 from salus.web.fhir.search import CURSOR
+from salus.web.portal.documents import attachment_of, is_kept
+from salus.web.portal.letters import is_letter
 from salus.web.portal.lookup import find_page, own_person, read
 from salus.web.portal.referred import with_products
 from salus.web.portal.summary import read_entry
@@ -82,6 +84,7 @@ async def one_category(visit: Visit) -> Response:
             "entry": read_entry(each, others, visit.language, visit.services.clock()),
             "restricted": (each["resourceType"], each["id"]) in hidden,
             "hidden_with": holders.get(hidden.get((each["resourceType"], each["id"]), "")),
+            **_as_document(each),
             "limited": (each["resourceType"], each["id"]) in ruled,
         }
         for each in found
@@ -129,6 +132,16 @@ async def change_restriction(visit: Visit) -> Response:
         now = await show_again(visit.services, visit.caller, kind, identity)
         change = STILL_HIDDEN if now.hidden_with else STILL_RULED if now.is_limited else change
     return RedirectResponse(f"/record/{chosen.key}?language={visit.language}&done={change}", 303)
+
+
+def _as_document(resource: dict[str, Any]) -> dict[str, bool]:
+    """Return whether an entry is a document that can be saved, and one that can be read as a page."""
+    attachment = attachment_of(resource) if resource["resourceType"] == "DocumentReference" else {}
+    kept = is_kept(attachment)
+    return {
+        "can_be_saved": kept,
+        "can_be_read": kept and is_letter(str(attachment.get("contentType", ""))),
+    }
 
 
 def _besides(kind: str, hides: Mapping[str, int], language: str) -> list[dict[str, object]]:

@@ -32,7 +32,7 @@ from salus.web.fhir.operations.summary import composed
 from salus.web.ledger import key_of
 from salus.web.own_record import enter_own
 from salus.web.rights.choices import assisted
-from salus.web.rights.readable import readable_pages
+from salus.web.rights.readable import readable_letter, readable_pages
 from salus.web.rights.streamed import Streamed
 from salus.web.services import Services
 
@@ -93,8 +93,14 @@ async def _pieces(services: Services, caller: Caller, patient: str, language: st
         async for document in _documents(services, access, records):
             count += 1
             await access.settle()
-            made.begin(document_path(count, document.id, document.media_type), document.media_type[:100])
+            path = document_path(count, document.id, document.media_type)
+            made.begin(path, document.media_type[:100])
             yield await _add(made, document.content)
+            content, media_type = document.content, document.media_type
+            shown = await beside(len(content), readable_letter, services, content, media_type, language)
+            if shown:
+                made.begin(f"{path.rpartition('.')[0]}.html", HTML)
+                yield await _add(made, shown)
         for path, media_type, work in (
             ("patient-summary.json", FHIR_JSON, _summary),
             ("access-report.json", JSON, _report),

@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from salus.core.errors import MalformedContent
 from salus.primary.selection import NO_ENTRY
 from salus.store import compartment
 from salus.store.compartment import Position
 from salus.store.readable import is_readable
 from salus.store.shares import beside
 from salus.trust.gate import Access
+from salus.web.portal.letters import letter_in, read_letter
 from salus.web.portal.lookup import person_of, read
 from salus.web.portal.referred import named_products
 from salus.web.portal.rendering import environment
@@ -49,6 +51,21 @@ async def readable_pages(
         shown = {"title": category.title(language), "key": category.key, "entries": entries, "more": more}
         yield await beside(len(entries) * ENTRY_BYTES, _block, "category", said | shown)
     yield _block("end", said)
+
+
+def readable_letter(services: Services, content: bytes, media_type: str, language: str) -> bytes:
+    """Return a FHIR document as a page of its own, b"" for content of another format."""
+    try:
+        document = letter_in(content, media_type, services.limits)
+    except MalformedContent:
+        return b""
+    said: dict[str, Any] = {
+        "language": language,
+        "say": lambda name, /, **parts: phrase(name, language, **parts),
+        "node": services,
+        "summary": read_letter(document, language, services.clock()),
+    }
+    return environment().get_template("letter.html").render(said).encode()
 
 
 def _block(name: str, said: dict[str, Any]) -> str:  # values of several types, as the template names them
