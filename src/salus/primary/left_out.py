@@ -21,11 +21,11 @@ def tell_not_shown(counts: Mapping[str, int], language: str) -> Shown:
     """Return "Not shown in this summary: 3 (visits 2, goals 1)", "" when all is shown."""
     if not counts:
         return Shown("", True)
-    named = [show_type(kind, language) for kind in counts]
-    types = join(
-        Shown(f"{name.text} {number}", name.translated)
-        for name, number in zip(named, counts.values(), strict=True)
-    )
+    named: dict[Shown, int] = {}
+    for kind, number in counts.items():  # two types may have one name: a document and its description
+        name = show_type(kind, language)
+        named[name] = named.get(name, 0) + number
+    types = join(Shown(f"{name.text} {number}", name.translated) for name, number in named.items())
     return say("not-shown", language, n=str(sum(counts.values())), what=types)
 
 

@@ -1,7 +1,8 @@
 """Which resource belongs to which section of a patient summary (IPS 2.0.1, EPS 1.0.0).
 
 What a section cannot take is counted by type, so that the reader is told that it exists; so are the older of
-repeated measurements. Only what was entered in error is neither shown nor counted: it never was so.
+repeated measurements. Neither shown nor counted are what was entered in error, which never was so, and a
+Consent that is no directive: whom a citizen permits or denies to look is not told to those who look (EHDS 8).
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def select(resources: Iterable[Resource]) -> Selection:
             continue  # the statement of its use tells it
         if section:
             found[section].append(use_of(resource) if resource["resourceType"] == "Device" else resource)
-        elif is_entry(resource) and not is_error(resource):
+        elif is_entry(resource) and not is_error(resource) and not _is_permission(resource):
             not_shown[str(resource["resourceType"])] += 1
     ordered = {name: sorted(held, key=_newest_first, reverse=True) for name, held in found.items()}
     sections = {name: _NARROWED.get(name, _all)(held) for name, held in ordered.items()}
@@ -120,6 +121,12 @@ def says_none(resource: Resource) -> bool:
     """Return whether the entry says that nothing is known, such as "no known allergy"."""
     codes = _codes(resource.get("code")) | _codes(resource.get("medicationCodeableConcept"))
     return bool(codes & NONE_KNOWN)
+
+
+def _is_permission(resource: Resource) -> bool:
+    """Return whether it is a Consent of who may look, and none of what the person wants in care."""
+    kinds = _codes(resource.get("category")) | _codes(resource.get("scope"))
+    return resource.get("resourceType") == "Consent" and not kinds & DIRECTIVES
 
 
 def use_of(device: Resource) -> Resource:

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from salus.primary.language import sections
-from salus.primary.left_out import read_not_shown
+from salus.primary.left_out import read_not_shown, tell_not_shown
 from salus.primary.selection import section_of, select
 from salus.primary.summary import IPS_BUNDLE, compose_summary
 from salus.standards.fhir.validation.validator import validate
@@ -485,3 +485,16 @@ def test_the_allergies_that_matter_most_come_first_and_what_is_not_stated_is_not
     ]
     shown = [each["id"] for each in select(listed).sections["allergies"].resources]
     assert shown == ["penicillin", "latex", "pollen", "dust", "nuts"]
+
+
+def test_whom_the_citizen_lets_look_is_not_counted_and_one_name_is_told_once():
+    denies = {"resourceType": "Consent", "id": "k1", "status": "active", "patient": SUBJECT,
+              "scope": concept("http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy"),
+              "provision": {"type": "deny"}}  # fmt: skip
+    taken_back = {**denies, "id": "k2", "status": "inactive"}
+    letter = {"resourceType": "DocumentReference", "id": "d1", "status": "current", "subject": SUBJECT}
+    written = {"resourceType": "Composition", "id": "d2", "status": "final", "subject": SUBJECT}
+    counts = select([denies, taken_back, letter, written]).not_shown
+    assert counts == {"Composition": 1, "DocumentReference": 1}
+    assert tell_not_shown(counts, "en").text.count("documents") == 1
+    assert "documents 2" in tell_not_shown(counts, "en").text
