@@ -152,3 +152,22 @@ async def test_a_link_that_is_refused_keeps_what_was_written(citizen):  # noqa: 
         'value="3"',
     ):
         assert kept in refused.text, kept
+
+
+async def test_who_looked_shows_others_first_and_folds_what_the_citizen_did(citizen, node, people):  # noqa: F811
+    own = people[0]["id"]
+    token = make_token(node.services.data, node.settings, Role.OPERATOR, None, None, seconds=None)
+    read = await citizen.get(f"/fhir/Patient/{own}", headers={"authorization": f"Bearer {token}"})
+    assert read.status_code == 200
+    for _ in range(60):
+        await citizen.get("/record/problems?language=en")
+    page = (await citizen.get("/accesses?language=en")).text
+    others, folded = page.split("<details>")
+    assert "operator" in others.split("<tbody>")[1]
+    assert "citizen" not in others.split("<tbody>")[1]
+    assert "What you did yourself: " in folded
+    assert folded.count("<tr>") == 101
+    plain = (await citizen.get("/accesses?language=en&all=yes")).text
+    assert "<details>" not in plain
+    assert plain.count("<tr>") == 101
+    assert "&amp;all=yes" in plain

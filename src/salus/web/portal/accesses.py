@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from salus.core.access import Action, Leaf
+from salus.core.access import Action, Leaf, Role
 from salus.core.errors import NotFound
 from salus.federation.membership_list import Member, MembershipList
 from salus.standards.merkle.checkpoint import open_checkpoint
@@ -27,6 +27,8 @@ from salus.web.portal.visit import Visit
 from salus.web.portal.words import phrase, words
 
 ROWS_MAX = 100
+SCANNED_MAX = 1_000
+"""Lines of the log that are looked through for those of others."""
 DIGITS_MAX = 18
 MEMBERS_MAX = 40
 EMERGENCY_STEP = re.compile(r"emergency/\S+ (claimed|justified|unjustified)")
@@ -34,13 +36,30 @@ EMERGENCY_STEP = re.compile(r"emergency/\S+ (claimed|justified|unjustified)")
 
 
 async def accesses(visit: Visit) -> Response:
-    """Show who looked."""
-    found = await _own_log(visit, ROWS_MAX)
-    rows = [_row(each, visit.language) for each in found]
-    older = found[-1].arrival if len(found) == ROWS_MAX else None
+    """Show who looked: others first, and folded what the citizen did; or all in their order."""
+    is_all = visit.request.query_params.get("all") == "yes"
+    found, is_end = await _own_log(visit, ROWS_MAX, is_all=is_all)
+    own = [] if is_all else [each for each in found if is_own(each)]
+    rows = [_row(each, visit.language) for each in found if is_all or not is_own(each)]
+    older = None if is_end else found[-1].arrival
     services = visit.services
     members = other_members(services.membership.current, services.node, services.clock())
-    return visit.show("accesses.html", visit.say("who-looked"), rows=rows, older=older, members=members)
+    return visit.show(
+        "accesses.html",
+        visit.say("who-looked"),
+        rows=rows,
+        own=[_row(each, visit.language) for each in own[:ROWS_MAX]],
+        own_count=len(own),
+        all=is_all,
+        older=older,
+        members=members,
+    )
+
+
+def is_own(logged: LoggedAccess) -> bool:
+    """Return whether the citizen looked themselves, by nobody's help; who is withheld is somebody else."""
+    leaf = logged.leaf
+    return leaf.role == Role.CITIZEN and logged.withheld_until is None and not leaf.marks
 
 
 def other_members(current: MembershipList | None, own: str, now: datetime) -> list[Member]:
@@ -130,15 +149,28 @@ def _word(stem: str, code: str, language: str) -> str:
     return phrase(name, language) if name in words().phrase else code
 
 
-async def _own_log(visit: Visit, count: int) -> list[LoggedAccess]:
-    """Return the newest lines, or those older than the address says (`before`, an arrival)."""
+async def _own_log(visit: Visit, count: int, *, is_all: bool) -> tuple[list[LoggedAccess], bool]:
+    """Return the newest lines, or those older than `before` (an arrival) says, and if the log ends there.
+
+    With `is_all` at most `count` lines; else until `count` of others are among them, at most `SCANNED_MAX`.
+    """
     patient, text = visit.caller.patient or "", visit.request.query_params.get("before", "")
     before = int(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX else None
     asked = AccessRequest(Action.AUDIT, "AuditEvent", "access log", frozenset({patient}))
     async with enter_own(visit.services, visit.caller, asked) as access:
-        found = await access_log(access.grant, visit.services.database, patient, count=count, before=before)
+        found: list[LoggedAccess] = []
+        is_end, wanted = False, count
+        while not is_end and wanted > 0:
+            page = await access_log(
+                access.grant, visit.services.database, patient, count=wanted, before=before
+            )
+            found += page
+            is_end = len(page) < wanted
+            before = page[-1].arrival if page else before
+            others = len(found) if is_all else sum(not is_own(each) for each in found)
+            wanted = min(count - others, SCANNED_MAX - len(found))
         access.record([patient], count=len(found))
-    return found
+    return found, is_end
 
 
 def _withheld(until: datetime, language: str) -> str:
