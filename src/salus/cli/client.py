@@ -85,7 +85,10 @@ async def _run(options: argparse.Namespace) -> int:
                 raise SettingsInvalid(f"{options.client} is not registered; see: salus client list")
             say(f"{options.client} is off: it gets no token any more, and those it has are refused.")
         else:
-            for client in await list_clients(database):
+            listed = await list_clients(database)
+            if not listed:
+                say("No client is registered.")
+            for client in listed:
                 fields = (client.scopes, client.roles or client.redirects, client.purposes)
                 say("\t".join(map(plain, [client.id, client.name, *map(" ".join, fields)])).rstrip("\t"))
     return 0

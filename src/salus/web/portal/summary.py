@@ -121,12 +121,17 @@ def read_entry(
         reference=f"{kind}/{own_id}" if own_id else "",
         what=shown.what.text,
         translated=shown.what.translated,
-        original=line(resource, others, ORIGINAL).what.text,
+        original=_written(line(resource, others, ORIGINAL).what.text),
         details=_marked(shown, language),
         when=shown.when,
         sorted_by=clinical_moment(resource),
         source=str(resource.get("meta", {}).get("source", "")).partition("#")[0],
     )
+
+
+def _written(text: str) -> str:
+    """Return what the source wrote, "" where the name is our own word for none."""
+    return "" if text == tables.word("unnamed", ORIGINAL) else text
 
 
 def _marked(shown: Line, language: str) -> tuple[str, ...]:

@@ -33,8 +33,9 @@ PREFIX = "/rights"
 KINDS = (EXCHANGE, SECONDARY)
 RISK = {
     EXCHANGE: (
-        "No professional will find your record through this node any more, here or abroad: they may not know "
-        "of an allergy or a medicine, repeat examinations, or choose a treatment that something in your "
+        "No professional is shown anything of your record through this node any more, here or abroad, but "
+        "your name, birth date and numbers: they may not know of an allergy or a medicine, repeat "
+        "examinations, or choose a treatment that something in your "
         "record speaks against. You can take this back at any time."
     ),
     SECONDARY: (

@@ -149,3 +149,10 @@ def test_what_is_said_to_be_left_out_is_not_taken_for_granted(extension):
 def test_a_detail_in_the_sources_words_is_marked():
     problem = {"resourceType": "Condition", "code": {"text": "X"}, "note": [{"text": "single kidney"}]}
     assert read_entry(problem, {}, "pt").details == ("nota: single kidney (texto original)",)
+
+
+@pytest.mark.parametrize("language", ["en", "et", "pt", "fr"])
+def test_our_own_word_for_an_entry_without_a_name_is_not_said_to_be_the_sources(language):
+    entry = read_entry({"resourceType": "Encounter", "id": "e1", "status": "finished"}, {}, language)
+    assert entry.what
+    assert entry.original == ""
