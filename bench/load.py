@@ -32,6 +32,7 @@ from salus.intake.prepare import Setting, prepare
 from salus.intake.synth.generator import synthesize
 from salus.node import open_services
 from salus.store.copying import Encoded
+from salus.store.embedded import embedded_server
 
 TARGET = 0.30
 MEMORY_MB_TARGET = 400
@@ -135,7 +136,8 @@ async def _ceiling(data: Path, sources: list[Path]) -> float:
     """Return resources a second that COPY stores when everything is encoded already, in the same tables."""
     async with open_services(data) as (_, services):
         chunks = _encoded(sources, services.keys.search)
-        return await copy_rate(services.database.url, chunks)
+        with embedded_server(data) as url:
+            return await copy_rate(url, chunks)
 
 
 def _encoded(sources: list[Path], key: bytes) -> list[list[Encoded]]:

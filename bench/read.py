@@ -28,6 +28,7 @@ from salus.node import open_services
 from salus.standards.fhir.search.index_row import IndexRow
 from salus.store import resources
 from salus.store.changes import Operation
+from salus.store.embedded import embedded_server
 from salus.store.rows import Row, make_row
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
@@ -67,8 +68,9 @@ async def _measure(data: Path, port: int, bare_port: int) -> list[dict[str, Any]
         found = []
         for workers in (1, os.cpu_count() or 1):
             with (
+                embedded_server(data) as url,
                 _serving("_read_server", port, str(data), workers),
-                _serving("_bare_read", bare_port, services.database.url, workers),
+                _serving("_bare_read", bare_port, url, workers),
             ):
                 ports = {"bare": bare_port, "citizen": port, "clinician": port}
                 found += _report(await _compare(ports, wishes), "" if workers == 1 else "_with_workers")
@@ -145,7 +147,8 @@ async def _fill(services: Services) -> list[Row]:
                 await resources.apply(access.grant, connection, operations)
 
             await resources.transact(access.grant, services.database, work)
-    owner = await asyncpg.connect(services.database.url)
+    with embedded_server(services.data) as url:
+        owner = await asyncpg.connect(url)
     await owner.execute("CREATE TABLE bare (id text PRIMARY KEY, content bytea NOT NULL)")
     await owner.execute(
         "CREATE TABLE bare_log "

@@ -24,6 +24,7 @@ from bench.read import _ask, _clinician, _free_port, _serving
 from salus.core.clock import utc_now
 from salus.node import open_services
 from salus.standards.fhir.search.extract import compile_indexer
+from salus.store.embedded import embedded_server
 from salus.trust.tokens import issue
 from salus.web.services import Services
 
@@ -69,12 +70,12 @@ def figures() -> list[dict[str, Any]]:
 
 async def _measure(data: Path, port: int, bare_port: int, rows: int) -> list[dict[str, Any]]:
     async with open_services(data) as (_, services):
-        owner = await asyncpg.connect(services.database.url)
+        with embedded_server(data) as url:
+            owner = await asyncpg.connect(url)
         await _templates(owner, services, rows // PER_PATIENT + 1)
         await _bare(owner)
         token = issue(services.keys.token, _clinician(), services.terms, now=utc_now())
         bare = {"requests": [[f"/b{number}", 0] for number in range(1_000)], "tokens": [token]}
-        url = services.database.url
 
         async def compared(size: int, workers: int) -> dict[str, float]:
             ours = {"requests": [[path, 0] for path in _paths(size)], "tokens": [token]}

@@ -38,6 +38,7 @@ from salus.store.copying import (
     Encoded,
     encode_row,
 )
+from salus.store.embedded import embedded_server
 from salus.store.rows import make_row, patients_of
 from salus.trust.tokens import issue
 
@@ -80,7 +81,8 @@ async def _measure(data: Path, posts: Path, port: int, bodies: list[bytes]) -> l
             copied: list[float] = []
             sent: list[dict[str, float]] = []
             for _ in range(ROUNDS):
-                copied.append(await copy_rate(services.database.url, chunks))
+                with embedded_server(data) as url:
+                    copied.append(await copy_rate(url, chunks))
                 sent.append(await asyncio.to_thread(_post, port, posts, headers, SECONDS))
     rate = sum(one["resources"] for one in sent) / sum(one["seconds"] for one in sent)
     whole = not any(one["failures"] for one in sent)

@@ -18,8 +18,9 @@ import pytest
 
 from salus.core.access import Action, Caller, Grant, Purpose, Role
 from salus.store.embedded import embedded_server
+from salus.store.logins import make_login
 from salus.store.migrations import migrate, migrations
-from salus.store.postgres import Database, open_database
+from salus.store.postgres import LOADING, Database, open_database
 from salus.trust.audiences import words_of
 
 _NAMES = itertools.count()
@@ -76,6 +77,7 @@ async def _make_template(url: str) -> None:
     await connection.close()
     template = await asyncpg.connect(url, database=_TEMPLATE)
     await migrate(template, migrations())
+    await make_login(template, "")
     await template.close()
 
 
@@ -95,7 +97,7 @@ async def database_url(server: str) -> AsyncIterator[str]:
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """Yield a fresh migrated database."""
-    async with open_database(database_url, migrated=False) as opened:
+    async with open_database(database_url, migrated=False, roles=LOADING) as opened:
         yield opened
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -31,7 +31,7 @@ from salus.store import exports
 from salus.store.apps import forget_expired_apps
 from salus.store.health_links import forget_links
 from salus.store.journal import Journal, open_journal
-from salus.store.postgres import Database, open_database
+from salus.store.postgres import SERVING, Database, open_database
 from salus.store.presence import forget_presence
 from salus.store.retention import expire_quarantine
 from salus.store.revocations import follow_revocations, forget_expired
@@ -44,7 +44,7 @@ from salus.trust.emergencies import find_overdue
 from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
 from salus.trust.jurisdictions.law import jurisdiction_of
-from salus.trust.keys import NodeKeys, derived_witness_key, load_keys
+from salus.trust.keys import NodeKeys, database_password, derived_witness_key, load_keys
 from salus.trust.standing import facts_of
 from salus.trust.tokens import TokenTerms
 from salus.trust.watching import Round, watch_once
@@ -121,9 +121,23 @@ def load_node_keys(data: Path) -> NodeKeys:
     return load_keys(data / KEYS_FOLDER)
 
 
+def _password(data: Path, settings: Settings) -> str:
+    """Return the password of the database login that the node makes for itself, "" where it needs none."""
+    if settings.database == EMBEDDED or settings.database_app:
+        return ""
+    return database_password(data / KEYS_FOLDER)
+
+
 @asynccontextmanager
-async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tuple[Settings, Services]]:
+async def open_services(
+    data: Path, clock: Clock = utc_now, *, roles: Sequence[str] = SERVING
+) -> AsyncIterator[tuple[Settings, Services]]:
     """Open the node in folder `data` for a command: everything but its faces and background work.
+
+    Args:
+        data: the node's folder.
+        clock: what time it is.
+        roles: of the database's connections: `LOADING` for what loads by COPY.
 
     Raises:
         SettingsInvalid: the folder, its settings or its keys cannot be used as they are.
@@ -135,7 +149,14 @@ async def open_services(data: Path, clock: Clock = utc_now) -> AsyncIterator[tup
     law = jurisdiction_of(settings.country)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
-            open_database(place_of(data, settings), limits=limits, seal=Seal(*keys.audit))
+            open_database(
+                place_of(data, settings),
+                limits=limits,
+                seal=Seal(*keys.audit),
+                roles=roles,
+                application=settings.database_app,
+                password=_password(data, settings),
+            )
         )
         journal = await stack.enter_async_context(open_journal(database))
         revoked = await stack.enter_async_context(follow_revocations(database))

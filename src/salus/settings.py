@@ -45,6 +45,12 @@ DatabaseUrl = Annotated[
         description='"embedded" or "postgresql://USER@HOST/DATABASE"',
     ),
 ]
+ApplicationUrl = Annotated[
+    str,
+    msgspec.Meta(
+        pattern="^(postgres(ql)?://[^@/]+@.+)?$", description='"postgresql://USER:PASSWORD@HOST/DATABASE"'
+    ),
+]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535, description="a port from 1 to 65535")]
 Quorum = Annotated[int, msgspec.Meta(ge=0, le=100, description="a whole number from 0 to 100")]
 Workers = Annotated[int, msgspec.Meta(ge=1, le=64, description="a whole number from 1 to 64")]
@@ -62,7 +68,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         host: where the server listens.
         port: where the server listens.
         workers: server processes.
-        database: "embedded" or a PostgreSQL URL.
+        database: "embedded" or a PostgreSQL URL, of the database's owner.
+        database_app: URL of the login that serves, if the operator made it.
+        database_logins: further logins and roles of the server that the operator answers for.
         languages: of the portal; the first is the default.
         demo: offer test logins. Never on a node with real data.
         login: providers that people log in with.
@@ -83,6 +91,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     port: Port
     workers: Workers = 1
     database: DatabaseUrl = EMBEDDED
+    database_app: ApplicationUrl = ""
+    database_logins: tuple[str, ...] = ()
     languages: tuple[str, ...] = ("en",)
     demo: bool = False
     login: tuple[Provider, ...] = ()
@@ -133,6 +143,8 @@ def parse_settings(body: bytes, file: str) -> Settings:
         check_wallet(settings.wallet)
     except ProvidersInvalid as error:
         raise SettingsInvalid(f"{file}: {error}") from error
+    if settings.database == EMBEDDED and settings.database_app:
+        raise SettingsInvalid(f"{file}: database_app: is only for a database by URL; leave it away")
     if not settings.languages:
         raise SettingsInvalid(f'{file}: languages: name at least one, e.g. ["en"]')
     return settings

@@ -9,6 +9,7 @@ from tests.federation.test_witnessing import ask, signed
 from salus.core.access import Role
 from salus.federation.reconciling import ask_abroad
 from salus.primary.cross_border import fetch_summary, list_documents, present
+from salus.settings import read_settings
 from salus.store.ledger import leaf_in
 
 
@@ -32,7 +33,7 @@ async def report(federation):
 
 async def remove_leaves(node, patient):
     """Take the leaves of a patient away, as only the owner of the tables can."""
-    owner = await asyncpg.connect(node.services.database.url)
+    owner = await asyncpg.connect(read_settings(node.services.data).database)
     await owner.execute("SET session_replication_role = replica")
     await owner.execute("DELETE FROM leaf WHERE patient = $1", patient)
     await owner.close()

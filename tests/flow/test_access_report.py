@@ -14,6 +14,7 @@ from tests.flow.test_portal import browser, citizen, node, people  # noqa: F401 
 
 from salus.cli.token import make_token
 from salus.core.access import Role
+from salus.settings import read_settings
 from salus.store.sequencer import last_checkpoint, sequence
 from salus.web.ledger import signer_of
 
@@ -124,7 +125,7 @@ async def test_an_access_that_the_owner_of_the_tables_removed_is_missed(
     await fetched(node, token, tmp_path)
     report = json.loads((tmp_path / "access-report.json").read_text())
     gone = report["accesses"][place]["index"]
-    owner = await asyncpg.connect(node.services.database.url)
+    owner = await asyncpg.connect(read_settings(node.services.data).database)
     await owner.execute("SET session_replication_role = replica")
     for statement in removal:
         await owner.execute(statement.format(index=gone, patient=people[0]["id"]))
@@ -139,7 +140,7 @@ async def test_an_access_that_the_owner_of_the_tables_removed_is_missed(
 
 
 async def test_the_database_does_not_tell_who_looked(node, look):  # noqa: F811
-    owner = await asyncpg.connect(node.services.database.url)
+    owner = await asyncpg.connect(read_settings(node.services.data).database)
     rows = await owner.fetch("SELECT leaf::text AS text FROM leaf WHERE digest IS NOT NULL")
     plain = await owner.fetchval("SELECT count(*) FROM leaf WHERE get_byte(entry, 0) <> 1")
     await owner.close()

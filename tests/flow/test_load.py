@@ -751,12 +751,12 @@ from salus.core.limits import Limits
 from salus.intake.conditions import lookup_in
 from salus.intake.files import find_files
 from salus.intake.load import Plan, load_files
-from salus.store.postgres import open_database
+from salus.store.postgres import LOADING, open_database
 
 async def main(url, path):
     who = Caller("op", "op", Role.OPERATOR, "x", "x", Purpose.OPERATIONS)
     grant = Grant("killed", who, Action.LOAD, None, "test", datetime(2026, 1, 1, tzinfo=UTC))
-    async with open_database(url, migrated=False) as database:
+    async with open_database(url, migrated=False, roles=LOADING) as database:
         key, limits = b"0123456789abcdef", Limits()
         plan = Plan(key, limits, lookup_in(grant, database, key, limits), chunk_units=20, workers=1)
         told = lambda _bytes, report: print(report.read, flush=True)

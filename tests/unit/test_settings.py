@@ -76,6 +76,16 @@ def test_a_missing_setting_is_named():
     assert "salus.toml: country: is missing; allowed is two capital letters" in raised.value.message
 
 
+def test_a_login_of_the_database_is_for_one_by_url():
+    served = 'database_app = "postgresql://app:x@db.example/node"\n'
+    own = 'database = "postgresql://owner@db.example/node"\n'
+    assert parse_settings((own + served + MINIMUM).encode(), "f").database_app.startswith("postgresql://app")
+    with pytest.raises(SettingsInvalid, match="database_app: is only for a database by URL"):
+        parse_settings((served + MINIMUM).encode(), "salus.toml")
+    with pytest.raises(SettingsInvalid, match="database_app"):
+        parse_settings((own + 'database_app = "app"\n' + MINIMUM).encode(), "salus.toml")
+
+
 def test_a_folder_without_settings_says_how_to_make_a_node(tmp_path):
     with pytest.raises(SettingsInvalid, match="salus node init --data"):
         read_settings(tmp_path)

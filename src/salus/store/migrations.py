@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib import resources
 
 import asyncpg
@@ -40,6 +42,16 @@ def migrations() -> list[Migration]:
     ]
 
 
+@asynccontextmanager
+async def changing(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """Hold the lock under which one process at a time changes the schema; it may be taken again within."""
+    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+    try:
+        yield
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+
 async def migrate(connection: asyncpg.Connection, wanted: list[Migration]) -> list[str]:
     """Bring the database to `wanted` and return the names of the migrations applied now.
 
@@ -47,8 +59,7 @@ async def migrate(connection: asyncpg.Connection, wanted: list[Migration]) -> li
         SettingsInvalid: the database was made by a newer Salus, or an old file was edited since.
     """
     applied: list[str] = []
-    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
-    try:
+    async with changing(connection):
         await connection.execute(_TABLE)
         rows = await connection.fetch("SELECT name, sha256 FROM migration ORDER BY name")
         done: dict[str, str] = {row["name"]: row["sha256"] for row in rows}
@@ -62,8 +73,6 @@ async def migrate(connection: asyncpg.Connection, wanted: list[Migration]) -> li
                     "INSERT INTO migration (name, sha256) VALUES ($1, $2)", migration.name, migration.sha256
                 )
             applied.append(migration.name)
-    finally:
-        await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
     return applied
 
 

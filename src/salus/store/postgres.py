@@ -1,8 +1,9 @@
 """The database of a node: PostgreSQL 15 or newer, embedded in the node's folder or named by a URL.
 
-Connections take one of two roles (schema 0001): `salus_wide` for grants over the whole node,
-`salus_bound` for grants bound to named patients, which row-level security confines to them. Only loading
-by COPY uses the owner's own role ("none").
+Connections log in as one that owns nothing (`store.logins`) and take one of two roles (schema 0001):
+`salus_wide` for grants over the whole node, `salus_bound` for grants bound to named patients, which row-level
+security confines to them. The owner logs in to bring the schema up to date, on a connection that is closed
+again, and in a process that loads by COPY.
 A connection given back is not reset: every taker of a bound connection sets the patients itself.
 """
 
@@ -22,7 +23,8 @@ from salus.core.errors import SalusError, SettingsInvalid, StorageUnavailable, T
 from salus.core.limits import Limits
 from salus.store.asker import asker_of
 from salus.store.embedded import embedded_server, start_again
-from salus.store.migrations import migrate, migrations
+from salus.store.logins import application_url, by_hand, check_login, close_temporary, make_login
+from salus.store.migrations import changing, migrate, migrations
 from salus.store.parameters_known import Parameters
 from salus.store.pool import Connection, Pool
 from salus.store.sealing import IN_CLEAR, Seal
@@ -32,7 +34,9 @@ from salus.store.turns import Turns
 
 __all__ = ["Connection", "Database", "open_database"]
 
-WIDE, BOUND, OWNER = ROLES = ("salus_wide", "salus_bound", "none")
+WIDE, BOUND, OWNER = "salus_wide", "salus_bound", "none"
+SERVING, LOADING = (WIDE, BOUND), (WIDE, BOUND, OWNER)
+"""Whose connections a process may open: only one that loads has the owner's."""
 _VERSION_MIN = 150_000
 _LOADING_TIMEOUT_MS = 600_000
 _CONNECT_SECONDS_MAX = 10.0
@@ -94,7 +98,7 @@ class Database:
     """Open pools of connections, one for each role. Made by `open_database`.
 
     Attributes:
-        url: of PostgreSQL.
+        url: of PostgreSQL, for the login that serves.
         limits: the node's.
         parameters: the search parameters that its resources are indexed by.
         turns: of searches, caller by caller.
@@ -161,14 +165,19 @@ class Database:
                     await connection.fetchrow(_SET_BOUND, patients_setting(grant), asker_of(grant))
                 yield connection
 
+    async def listening(self) -> Connection:
+        """Open a node-wide connection of no pool, for notifications; whoever asks for it closes it."""
+        return await asyncpg.connect(self.url, server_settings={"role": WIDE})
+
     @asynccontextmanager
     async def loading(self, grant: Grant) -> AsyncIterator[Connection]:
         """Lend the owner's connection for COPY, which PostgreSQL refuses under row-level security.
 
-        Only for `Action.LOAD`, which is node-wide by its nature.
+        Only for `Action.LOAD`, which is node-wide by its nature, in a process that opened the database so.
         """
         assert grant.action is Action.LOAD
         assert grant.patients is None
+        assert OWNER in self._pools, "this process serves: open the database with the roles of LOADING"
         with storage_errors():
             async with self._pools[OWNER].lend() as connection:
                 yield connection
@@ -202,6 +211,9 @@ async def open_database(
     connections_max: int = 16,
     migrated: bool = True,
     seal: Seal = IN_CLEAR,
+    roles: Sequence[str] = SERVING,
+    application: str = "",
+    password: str = "",
 ) -> AsyncIterator[Database]:
     """Open the node's database and bring its schema up to date.
 
@@ -212,23 +224,31 @@ async def open_database(
         connections_max: most connections of each role.
         migrated: bring the schema up to date first.
         seal: of the audit's records.
+        roles: whose connections may be opened, `SERVING` or `LOADING`.
+        application: URL of the login that serves, if the operator made one; else the node makes it.
+        password: of the login that the node makes; an embedded server asks for none.
 
     Raises:
-        SettingsInvalid: the server is too old, or its schema newer than this Salus.
+        SettingsInvalid: the server is too old, its schema newer than this Salus, or the login that serves is
+            not there, may do too much or cannot be made.
         StorageUnavailable: the server cannot be started or reached.
     """
     limits = limits or Limits()
     async with AsyncExitStack() as stack:
-        url, restart = await stack.enter_async_context(_server(place))
+        owner, restart = await stack.enter_async_context(_server(place))
+        served = application or application_url(owner, password)
         with storage_errors():
             if migrated:
-                await _prepare(url, restart)
+                await _prepare(owner, restart, None if application else password)
+                await _check(served)
+        urls = {role: owner if role == OWNER else served for role in roles}
         pools = {
-            role: Pool(partial(_connect, url, role, limits, restart, seal), connections_max) for role in ROLES
+            role: Pool(partial(_connect, url, role, limits, restart, seal), connections_max)
+            for role, url in urls.items()
         }
         for pool in pools.values():
             stack.push_async_callback(pool.close)
-        yield Database(url, limits, pools)
+        yield Database(served, limits, pools)
 
 
 class _Restart:
@@ -311,7 +331,8 @@ async def _first(url: str, restart: _Restart | None) -> Connection:
     return await asyncpg.connect(url)
 
 
-async def _prepare(url: str, restart: _Restart | None) -> None:
+async def _prepare(url: str, restart: _Restart | None, password: str | None) -> None:
+    """Bring the schema up to date; make the login that serves, unless the operator did (`password` None)."""
     connection = await _first(url, restart)
     try:
         version = int(await connection.fetchval("SHOW server_version_num"))
@@ -320,6 +341,39 @@ async def _prepare(url: str, restart: _Restart | None) -> None:
                 f"PostgreSQL {version // 10_000} is too old: Salus needs 15 or newer. Upgrade the server, "
                 "or leave the URL away to use the embedded one."
             )
-        await migrate(connection, migrations())
+        async with changing(connection):
+            await _bring_up_to_date(connection)
+            if password is not None:
+                await make_login(connection, password)
+            await close_temporary(connection)
+    finally:
+        await connection.close()
+
+
+async def _bring_up_to_date(owner: Connection) -> None:
+    try:
+        await migrate(owner, migrations())
+    except asyncpg.InsufficientPrivilegeError as error:
+        login = await owner.fetchval("SELECT current_user")
+        raise SettingsInvalid(
+            f"The database login {login} may not bring the schema up to date ({error}). It must own the "
+            f"database and, for a node's first start, may make roles: ALTER ROLE {login} CREATEROLE."
+        ) from error
+
+
+async def _check(url: str) -> None:
+    """Log in once as the node is served.
+
+    Raises:
+        SettingsInvalid: PostgreSQL refuses, or the login may do too much.
+    """
+    try:
+        connection = await asyncpg.connect(url, timeout=_CONNECT_SECONDS_MAX)
+    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError) as error:
+        raise SettingsInvalid(
+            f"The database does not let the node in as the login that serves ({error}). {by_hand(url)}"
+        ) from error
+    try:
+        await check_login(connection)
     finally:
         await connection.close()

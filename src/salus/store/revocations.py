@@ -79,7 +79,7 @@ async def follow_revocations(database: Database) -> AsyncIterator[dict[str, date
 
 
 async def _listen(database: Database, revoked: dict[str, datetime]) -> asyncpg.Connection[asyncpg.Record]:
-    connection = await asyncpg.connect(database.url)
+    connection = await database.listening()
 
     def hear(_connection: object, _pid: int, _channel: str, payload: object) -> None:
         token_id, _, seconds = str(payload).rpartition(" ")

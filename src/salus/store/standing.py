@@ -179,7 +179,7 @@ async def follow_standing(database: Database, clock: Clock) -> AsyncIterator[Sta
 
 
 async def _listen(database: Database, standing: Standing, changed: asyncio.Queue[str | None]) -> Connection:
-    connection = await asyncpg.connect(database.url)
+    connection = await database.listening()
 
     def hear(_connection: object, _pid: int, _channel: str, payload: object) -> None:
         changed.put_nowait(str(payload))

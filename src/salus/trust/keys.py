@@ -77,6 +77,17 @@ def load_keys(folder: Path) -> NodeKeys:
     )
 
 
+def database_password(folder: Path) -> str:
+    """Return the password of the node's login at a database by URL; it is made when it is first asked for.
+
+    Raises:
+        SettingsInvalid: it cannot be made, read, or is readable by others.
+    """
+    path = folder / "database.key"
+    _add_secret(path)
+    return _secret(path).hex()
+
+
 def public_jwks(keys: NodeKeys) -> dict[str, Any]:  # Any: JWK members (RFC 7517)
     """Return the JWK Set that other nodes verify this node with."""
     members = ((keys.federation, "ES384"), (keys.token, "ES256"), (keys.ledger, "EdDSA"))

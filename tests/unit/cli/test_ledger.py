@@ -93,5 +93,28 @@ def test_the_status_says_how_far_the_log_is(node, capsys):
     assert (status["leaves"], status["waiting"]) == (20, 0)
     assert parse_key(status["log"]).name.endswith("/ledger")
     assert (status["witnessed"], status["witnessed_at"]) == ("no-federation", None)
+    assert status["unknown_logins"] == []
     assert main(["ledger", "status", "--data", node]) == 0
     assert "signed_at" in capsys.readouterr().out
+
+
+def test_the_status_names_logins_that_reach_the_database_and_are_not_known(node, database_url, capsys):
+    async def run(statement):
+        owner = await asyncpg.connect(database_url)
+        await owner.execute(statement)
+        await owner.close()
+
+    asyncio.run(run("CREATE ROLE passer_by LOGIN; GRANT salus_wide TO passer_by"))
+    try:
+        assert main(["ledger", "status", "--json", "--data", node]) == 0
+        unknown = json.loads(capsys.readouterr().out)["unknown_logins"]
+        assert unknown == [{"name": "passer_by", "why": ["may become salus_wide"]}]
+        assert main(["ledger", "status", "--data", node]) == 0
+        line = "The database login passer_by is not known: it may become salus_wide."
+        assert line in capsys.readouterr().out
+        settings = Path(node) / "salus.toml"
+        settings.write_text('database_logins = ["passer_by"]\n' + settings.read_text())
+        assert main(["ledger", "status", "--data", node]) == 0
+        assert "passer_by" not in capsys.readouterr().out
+    finally:
+        asyncio.run(run("DROP ROLE passer_by"))

@@ -326,9 +326,9 @@ async def test_a_load_of_many_patients_takes_few_locks(database, grant):
         assert await connection.fetchval(locks) <= 70
 
 
-async def test_the_index_of_names_is_built_and_analysed_while_there_are_rows(node, database):
+async def test_the_index_of_names_is_built_and_analysed_while_there_are_rows(node, database_url):
     await node.store(row("Provenance", "p1", "Observation/o1", patient=""))
-    connection = await asyncpg.connect(database.url)
+    connection = await asyncpg.connect(database_url)
     try:
         await connection.execute("REINDEX INDEX resource_outside_names; ANALYZE resource")
     finally:
