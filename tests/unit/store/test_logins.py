@@ -176,6 +176,22 @@ async def test_a_function_that_runs_as_the_owner_does_not_meet_what_its_caller_m
         await owner.close()
 
 
+async def test_no_function_that_runs_as_the_owner_is_open_to_every_login(served):
+    _, url = served
+    owner = await asyncpg.connect(url)
+    try:
+        found = await owner.fetch(
+            "SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace AND "
+            "EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0)"
+        )
+        assert [row[0] for row in found] == [], "REVOKE EXECUTE ... FROM PUBLIC, and grant it to the roles"
+        await owner.execute("SET ROLE salus_app")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await owner.execute("SELECT append_leaves('{ana}', ARRAY[now()], ARRAY['x'::bytea])")
+    finally:
+        await owner.close()
+
+
 async def test_a_serving_process_has_no_connection_of_the_owner(served, database_url, grant):
     database, _ = served
     loading = grant(action=Action.LOAD)
