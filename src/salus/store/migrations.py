@@ -22,6 +22,14 @@ CREATE TABLE IF NOT EXISTS migration (
 )
 """
 
+# What runs as its owner looks at its caller's temporary tables last (schema 0111), in whichever migration.
+_LAST = """
+SELECT format('ALTER FUNCTION %s SET search_path = pg_catalog, public, pg_temp', oid::regprocedure)
+FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef
+AND proowner = (SELECT oid FROM pg_roles WHERE rolname = current_user)
+AND NOT coalesce(proconfig @> ARRAY['search_path=pg_catalog, public, pg_temp'], false)
+"""
+
 
 class Migration(msgspec.Struct, frozen=True):
     """One schema file: its name ("0001_resources.sql"), text and SHA-256 in hexadecimal."""
@@ -73,6 +81,8 @@ async def migrate(connection: asyncpg.Connection, wanted: list[Migration]) -> li
                     "INSERT INTO migration (name, sha256) VALUES ($1, $2)", migration.name, migration.sha256
                 )
             applied.append(migration.name)
+        for (statement,) in await connection.fetch(_LAST):
+            await connection.execute(statement)
     return applied
 
 
