@@ -32,7 +32,8 @@ from salus.store.changes import Operation
 from salus.store.documents import Document
 from salus.store.postgres import Connection, Database
 from salus.store.received import Incoming, Rule, judge
-from salus.store.rows import Row
+from salus.store.rows import Row, patients_of
+from salus.store.tombstones import erased_among
 from salus.trust.consent.hanging import hang
 
 LARGE_BYTES = 256 * 1024
@@ -220,6 +221,7 @@ async def _store(
     default_denies: bool,
 ) -> ReceivedDocument:
     document = received.document
+    await _refuse_erased(connection, document)
     if arrival.kept is not None:
         what = f"DocumentReference/{arrival.kept.reference}"
         patient = "" if "/" in document.patient else document.patient
@@ -236,7 +238,17 @@ async def _store(
         operations = [await _placed(grant, connection, operation) for operation in operations]
     else:
         await connection.execute(resources.LOCK, [f"{row.type}/{row.id}" for row in rows])
-        incoming = [Incoming(row.type, row.id, row.digest, rule) for row in rows]
+        incoming = [
+            Incoming(
+                row.type,
+                row.id,
+                row.digest,
+                rule,
+                compartment=row.compartment,
+                patients=patients_of(row.compartment, row.others),
+            )
+            for row in rows
+        ]
         if is_published:  # its author says it anew, also when it was deleted here
             incoming[-1] = msgspec.structs.replace(incoming[-1], rule="overwrite")
         judged = await judge(connection, incoming)
@@ -245,6 +257,24 @@ async def _store(
     await documents.keep(grant, connection, document)
     await hang(grant, connection, written, default_denies=default_denies)
     return _answer(document, rows[-1], created=True, replaced=arrival.replaced)
+
+
+async def is_erased(connection: Connection, document: Document) -> bool:
+    """Return whether a document, or the record that it is for, was erased here."""
+    names = (
+        f"Patient/{document.patient}",
+        f"DocumentReference/{document.reference}",
+        f"Binary/{document.id}",
+    )
+    return bool(await erased_among(connection, names))
+
+
+async def _refuse_erased(connection: Connection, document: Document) -> None:
+    if await is_erased(connection, document):
+        raise Conflict(
+            "This document, or the record that it is for, was erased here (GDPR, article 17); it is not "
+            "taken again. Register the person anew, or send another document."
+        )
 
 
 def _answer(

@@ -11,7 +11,7 @@ import msgspec
 
 from salus.core.access import Grant
 from salus.intake.check import refusal
-from salus.intake.documents import keep_received
+from salus.intake.documents import is_erased, keep_received
 from salus.intake.files import SourceFile
 from salus.intake.formats.format import Unit
 from salus.intake.prepare import Prepared, Setting, prepare
@@ -205,8 +205,9 @@ class Writer:
             fates = iter(judged)
             for part, arrival, (own, _) in zip(run, arrivals, chosen, strict=True):
                 done = self._counted(part.prepared, arrival, own, [next(fates) for _ in own])
-                if arrival is not None and arrival.kept is None:
-                    received = part.prepared.received[0]
+                received = part.prepared.received[0] if arrival is not None else None
+                is_gone = received is not None and await is_erased(self._connection, received.document)
+                if received is not None and arrival is not None and arrival.kept is None and not is_gone:
                     await keep_received(self._grant, self._connection, received, arrival)
                     self.report.documents += 1
                     self.report.withdrawn += len(arrival.changes)

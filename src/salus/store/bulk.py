@@ -113,7 +113,17 @@ async def _store(
     """Store the resources at these places of the batch, as their rules allow; return their fates."""
     wanted = [batch[place] for place in places]
     incoming = [
-        Incoming(one.type, one.id, one.digest, rules[place], one.sent_at, one.sent_version, one.arrived_at)
+        Incoming(
+            one.type,
+            one.id,
+            one.digest,
+            rules[place],
+            one.sent_at,
+            one.sent_version,
+            one.arrived_at,
+            one.compartment,
+            one.patients,
+        )
         for place, one in zip(places, wanted, strict=True)
     ]
     fresh: list[Encoded] = []

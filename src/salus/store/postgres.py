@@ -183,6 +183,13 @@ class Database:
                 yield connection
 
     @asynccontextmanager
+    async def sweeping(self) -> AsyncIterator[Connection]:
+        """Lend the owner's connection for VACUUM, which nobody else may; it shows nothing."""
+        with storage_errors():
+            async with self._pools[OWNER].lend() as connection:
+                yield connection
+
+    @asynccontextmanager
     async def writing(self, grant: Grant) -> AsyncIterator[Connection]:
         """Lend a connection in one transaction: committed on leaving, rolled back on an exception."""
         async with self.reading(grant) as connection:

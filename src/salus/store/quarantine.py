@@ -12,6 +12,7 @@ from salus.core.access import Grant
 from salus.core.errors import NotFound
 from salus.core.identifiers import derived_id
 from salus.store.postgres import Connection, Database
+from salus.store.tombstones import erased_among
 
 _PUT = """
 INSERT INTO quarantine
@@ -73,7 +74,14 @@ class Kept(msgspec.Struct, frozen=True):
 async def put(
     grant: Grant, connection: Connection, rejections: Sequence[Rejection], *, days: int
 ) -> list[str]:
-    """Keep the rejections for so many days, in the caller's transaction; return their ids."""
+    """Keep the rejections for so many days, in the caller's transaction; return their ids.
+
+    What is about somebody who was erased (`store.tombstones`) is not kept.
+    """
+    if not rejections:
+        return []
+    gone = await erased_among(connection, {f"Patient/{one.patient}" for one in rejections if one.patient})
+    rejections = [one for one in rejections if f"Patient/{one.patient}" not in gone]
     if not rejections:
         return []
     expires_at = grant.opened_at + timedelta(days=days)

@@ -3,7 +3,8 @@
 A source's content is compared with everything it sent before, not with the current version alone: what was
 edited, completed by a dispensation, superseded or deleted here since is not undone by the same file again.
 The contents sent before are the current version and the history; of a deletion at the source, which has no
-content, the time is kept (store/source_deletions.py).
+content, the time is kept (store/source_deletions.py). What was erased, or is of a record that was, stays away
+(store/tombstones.py).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import msgspec
 from salus.standards.fhir.search.values import date_interval, moment_at
 from salus.store.postgres import Connection
 from salus.store.source_deletions import deleted_at
+from salus.store.tombstones import erased_among, is_anything_erased
 
 Rule = Literal["file", "document", "absent", "overwrite"]
 """file: a content seen before changes nothing. document: of a document not seen before, which may say again
@@ -65,6 +67,8 @@ class Incoming(msgspec.Struct, frozen=True):
         digest: SHA-256 of its content.
         sent_at, sent_version: meta.lastUpdated and meta.versionId as sent, "" for none.
         arrived_at: when it came first, of what was in quarantine; None of what comes now.
+        compartment: the record it lies in, "Type/id" for what lies in none.
+        patients: logical ids of whom it is about, whose record it lies in first.
     """
 
     type: str
@@ -74,6 +78,8 @@ class Incoming(msgspec.Struct, frozen=True):
     sent_at: str = ""
     sent_version: str = ""
     arrived_at: datetime | None = None
+    compartment: str = ""
+    patients: tuple[str, ...] = ()
 
 
 class Judged(NamedTuple):
@@ -85,6 +91,29 @@ class Judged(NamedTuple):
 
 async def judge(connection: Connection, incoming: Sequence[Incoming]) -> list[Judged]:
     """Return what is to become of each; a resource may occur once."""
+    if not await is_anything_erased(connection):
+        return await _judge(connection, incoming)
+    gone = await _erased(connection, incoming)
+    judged = iter(await _judge(connection, [one for one in incoming if (one.type, one.id) not in gone]))
+    return [Judged("kept", None) if (one.type, one.id) in gone else next(judged) for one in incoming]
+
+
+async def _erased(connection: Connection, incoming: Sequence[Incoming]) -> set[tuple[str, str]]:
+    """Return what was erased, or lies in a record that was, or in none and is about nobody else."""
+    names = {f"{one.type}/{one.id}" for one in incoming}
+    names |= {f"Patient/{patient}" for one in incoming for patient in one.patients}
+    gone = await erased_among(connection, names)
+
+    def is_gone(one: Incoming) -> bool:
+        whose = one.patients if "/" in one.compartment else one.patients[:1]
+        return f"{one.type}/{one.id}" in gone or (
+            bool(whose) and all(f"Patient/{patient}" in gone for patient in whose)
+        )
+
+    return {(one.type, one.id) for one in incoming if is_gone(one)}
+
+
+async def _judge(connection: Connection, incoming: Sequence[Incoming]) -> list[Judged]:
     names = [(one.type, one.id) for one in incoming]
     rows = await connection.fetch(_KNOWN, [name for name, _ in names], [own_id for _, own_id in names])
     known = {(row["type"], row["id"]): row for row in rows}

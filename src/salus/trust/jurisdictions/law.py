@@ -7,6 +7,7 @@ chooses the table, and `EU.toml`, the Regulation alone, stands in where a countr
 
 from __future__ import annotations
 
+from enum import StrEnum
 from functools import cache
 from importlib import resources
 from typing import Annotated, Generic, Literal, TypeVar
@@ -20,6 +21,19 @@ Value = TypeVar("Value")
 NEUTRAL = "EU"
 _Years = Annotated[int, msgspec.Meta(ge=0, le=150)]
 _Hours = Annotated[int, msgspec.Meta(ge=0, le=8_760)]
+
+
+class Ground(StrEnum):
+    """Why something is to be erased (GDPR 17(1)): the law of the country says which of them count.
+
+    own-entry: the person entered it themselves. no-ground: a document came without any. mistake: the whole
+    record was made by mistake. retention-ended: it has been kept as long as it must be.
+    """
+
+    OWN_ENTRY = "own-entry"
+    NO_GROUND = "no-ground"
+    MISTAKE = "mistake"
+    RETENTION_ENDED = "retention-ended"
 
 
 class Sourced(msgspec.Struct, Generic[Value], frozen=True, forbid_unknown_fields=True):
@@ -69,6 +83,7 @@ class Jurisdiction(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=
         emergency_minutes_max: how long one emergency access may last.
         second_look_hours: within which an emergency access is looked at again.
         rights_answered_months: within which a request such as rectification is answered (GDPR 12(3)).
+        erasure_grounds: on which something may be erased (GDPR 17), where the facts bear them out.
         complaint_authorities: where one complains, name and address (EHDS 21, GDPR 77).
         acts_after_death: kinds of proxies (`store/schema/0062`) whose power outlasts the person.
     """
@@ -98,6 +113,7 @@ class Jurisdiction(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=
         return self.default_access.value == "deny"
 
     rights_answered_months: Sourced[Annotated[int, msgspec.Meta(ge=1, le=3)]]
+    erasure_grounds: Sourced[list[Ground]]
     complaint_authorities: Sourced[list[Authority]]
     acts_after_death: Sourced[list[Literal["parent", "guardian", "carer", "executor"]]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from salus.web.rights import archive, choices, links, recipients, rectifications
+from salus.web.rights import archive, choices, erasures, links, recipients, rectifications
 from salus.web.services import Face, Services
 from salus.web.token_door import Addresses, token_door
 
@@ -13,6 +13,10 @@ ADDRESSES: Addresses = {
     "/rights/rectifications": {"GET": rectifications.handle_own, "POST": rectifications.handle_ask},
     "/rights/requests": {"GET": rectifications.handle_list},
     "/rights/requests/{id}/answer": {"POST": rectifications.handle_answer},
+    "/rights/erasures": {"GET": erasures.handle_own, "POST": erasures.handle_ask},
+    "/rights/erasure-requests": {"GET": erasures.handle_list},
+    "/rights/erasure-requests/{id}/answer": {"POST": erasures.handle_answer},
+    "/rights/erasure-recipients": {"GET": erasures.handle_recipients, "POST": erasures.handle_told},
     "/rights/recipients": {"GET": recipients.handle_recipients},
     "/rights/complaint": {"GET": recipients.handle_complaint},
     **choices.ADDRESSES,
