@@ -39,6 +39,7 @@ from salus.store.sealing import Seal
 from salus.store.search_parameters import reindex
 from salus.store.sequencer import run_sequencer
 from salus.store.standing import follow_standing
+from salus.store.tombstones import mirror, require_replayed
 from salus.store.witness import forget_cosignatures
 from salus.trust.emergencies import find_overdue
 from salus.trust.gate import Gatehouse
@@ -246,8 +247,15 @@ async def open_node(data: Path, clock: Clock = utc_now) -> AsyncIterator[Node]:
     """Open the node in folder `data` to serve, with its background work running.
 
     Any number of processes may serve one node; where only one may work at a time, the database decides.
+
+    Raises:
+        SettingsInvalid: the database was restored from a backup, and what was erased since is there again.
     """
-    async with open_services(data, clock) as (settings, services), _background(services):
+    async with AsyncExitStack() as stack:
+        settings, services = await stack.enter_async_context(open_services(data, clock))
+        await require_replayed(services.database, data)
+        await mirror(services.database, data)  # what a crash kept from being written
+        await stack.enter_async_context(_background(services))
         secure = settings.base_url.startswith("https:")
         underway: dict[Peer, Stage] = {}
         assembled = assemble(

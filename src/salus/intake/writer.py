@@ -205,9 +205,12 @@ class Writer:
             fates = iter(judged)
             for part, arrival, (own, _) in zip(run, arrivals, chosen, strict=True):
                 done = self._counted(part.prepared, arrival, own, [next(fates) for _ in own])
-                received = part.prepared.received[0] if arrival is not None else None
-                is_gone = received is not None and await is_erased(self._connection, received.document)
-                if received is not None and arrival is not None and arrival.kept is None and not is_gone:
+                if arrival is not None and await is_erased(
+                    self._connection, part.prepared.received[0].document
+                ):
+                    done = FileProgress(kept=part.prepared.resources)
+                elif arrival is not None and arrival.kept is None:
+                    received = part.prepared.received[0]
                     await keep_received(self._grant, self._connection, received, arrival)
                     self.report.documents += 1
                     self.report.withdrawn += len(arrival.changes)

@@ -12,11 +12,14 @@ from pathlib import Path
 
 import msgspec
 
-from salus.core.access import Grant
 from salus.core.errors import Conflict, SettingsInvalid
 from salus.store.postgres import Connection, Database
 
 FILE = "erased.jsonl"
+RESTORED = (
+    f"{FILE} names what was erased and the database does not know of: it was restored from a backup. Run "
+    "`salus erase --again` before the node serves anybody."
+)
 _SALT = "SELECT salt FROM erased_salt"
 _DIGESTS = """
 SELECT sha256((SELECT salt FROM erased_salt) || convert_to(name, 'UTF8')) FROM unnest($1::text[]) AS name
@@ -76,19 +79,19 @@ async def erased_among(connection: Connection, names: Iterable[str]) -> frozense
     return frozenset(row[0] for row in await connection.fetch(_AMONG, list(names)))
 
 
-async def mirror(grant: Grant, database: Database, folder: Path) -> None:
+async def mirror(database: Database, folder: Path) -> None:
     """Write the tombstones that the file in `folder` lacks to it, durably.
 
     Raises:
         SettingsInvalid: the file is of another database, or one that was restored: replay it first.
     """
-    async with database.reading(grant) as connection:
+    async with database.system() as connection:
         salt = await connection.fetchval(_SALT)
         stones = [Tombstone(*row) for row in await connection.fetch(_ALL)]
     path = folder / FILE
     found = read_file(path)
     if found is not None and found[0] != salt:
-        raise SettingsInvalid(f"{FILE} is of another state of the database: run `salus erase --again` first.")
+        raise SettingsInvalid(RESTORED)
     known = set() if found is None else {(one.digest, one.at) for one in found[1]}
     lines = [] if found is not None else [msgspec.json.encode(_Salt(salt))]
     lines += [msgspec.json.encode(one) for one in stones if (one.digest, one.at) not in known]
@@ -96,7 +99,23 @@ async def mirror(grant: Grant, database: Database, folder: Path) -> None:
         _append(path, lines)
 
 
-async def replay(grant: Grant, database: Database, folder: Path) -> int:
+async def require_replayed(database: Database, folder: Path) -> None:
+    """Refuse to go on with a database that was restored and does not know yet what was erased since.
+
+    Raises:
+        SettingsInvalid: the file has tombstones that the database lacks.
+    """
+    found = read_file(folder / FILE)
+    if found is None or not found[1]:
+        return
+    async with database.system() as connection:
+        known = {(row["digest"], row["at"]) for row in await connection.fetch(_ALL)}
+    newest = {one.digest: one.at for one in sorted(found[1], key=lambda one: one.at)}
+    if not newest.items() <= known:
+        raise SettingsInvalid(RESTORED)
+
+
+async def replay(database: Database, folder: Path) -> int:
     """Bring the tombstones of the file into a database that lacks them; return how many those were.
 
     Raises:
@@ -106,7 +125,7 @@ async def replay(grant: Grant, database: Database, folder: Path) -> int:
     if found is None:
         return 0
     salt, stones = found
-    async with database.writing(grant) as connection:
+    async with database.system() as connection, connection.transaction():
         if await connection.fetchval(_SALT) != salt:
             await connection.execute(_ADOPT, salt)
             if await connection.fetchval(_SALT) != salt:

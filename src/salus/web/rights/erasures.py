@@ -183,7 +183,7 @@ async def _carry_out(services: Services, access: Access, found: Erasure, text: s
     erased = await erasing.erase(grant, database, order, check=check, told=told)
     forget(database)
     await services.standing.refresh(*records)
-    await tombstones.mirror(grant, database, services.data)
+    await tombstones.mirror(database, services.data)
     if found.name:
         return Answered(await erasures.one(grant, database, found.id), erased)
     gone = msgspec.structs.replace(found, said="", state=ACCEPTED, history=())
@@ -196,9 +196,9 @@ async def erase_again(services: Services, caller: Caller) -> tuple[int, list[Era
     Returns how many tombstones the database lacked, and what went, person by person.
     """
     async with enter(services.gatehouse, caller, _staff(Action.UPDATE)) as access:
-        lacked = await tombstones.replay(access.grant, services.database, services.data)
+        lacked = await tombstones.replay(services.database, services.data)
         erased = await erasing.erase_again(access.grant, services.database)
-        await tombstones.mirror(access.grant, services.database, services.data)
+        await tombstones.mirror(services.database, services.data)
     forget(services.database)
     return lacked, erased
 
