@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
+from tests.flow.test_portal_standing import Visitor, citizen, visit
 from tests.flow.test_rights import put
 from tests.flow.test_standing import Hand, ana, ask, clock, country, folder, leaves, node
 
 from salus.cli.operator import operator_of
-from salus.core.access import Action, Role
+from salus.core.access import Action, Purpose, Role
 from salus.store import persons
 from salus.store.merged import forget
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 
-__all__ = ["Hand", "ana", "ask", "clock", "country", "folder", "node"]
+__all__ = ["Hand", "Visitor", "ana", "ask", "citizen", "clock", "country", "folder", "node", "visit"]
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 WHY = "I wrote this myself and want it gone."
 REASON = "We looked at it and agree with you."
@@ -323,3 +325,30 @@ async def test_every_door_answers_as_for_one_who_never_was(ask, full, role):
         )
     found = await ask("GET", f"/fhir/Patient?identifier=urn:x|{NUMBER}", Role.OPERATOR)
     assert found.json().get("total", 0) == 0
+
+
+async def test_erasure_is_asked_for_and_answered_on_pages(citizen, visit, ask, ana, database_url):
+    entry = await own_entry(ask)
+    visitor = citizen("ana")
+    page = await visitor.get("/record/problems?language=en")
+    assert "/my-rights/erasures?language=en&amp;entry=Condition/c1" in page.text
+    await visitor.get(f"/my-rights/erasures?language=en&entry={entry}")
+    assert (await visitor.post("/my-rights/erasures", entry=entry, ground="x", said=WHY)).status_code == 400
+    asked = await visitor.post("/my-rights/erasures", entry=entry, ground="own-entry", said=f"<b>{WHY}")
+    assert "May go" in asked.text
+    assert "<b>" not in asked.text
+    kept = await visitor.post("/my-rights/erasures", entry="Condition/c1", ground="own-entry", said=WHY)
+    assert "Must be kept" in kept.text
+    staff = visit(Role.OPERATOR, subject="operator", name="Operator", purpose=Purpose.OPERATIONS)
+    waits = await staff.get("/erasures?language=en")
+    assert waits.text.count('value="accepted"') == 1
+    section = next(part for part in waits.text.split("<section") if 'value="accepted"' in part)
+    address = re.search(r'action="(/erasures/[^"]+)"', section).group(1)
+    assert (await staff.post(address, state="maybe", said=REASON)).status_code == 400
+    done = await staff.post(address, state="accepted", said=REASON)
+    assert done.status_code == 200
+    assert "Erased" in (await visitor.get("/my-rights/erasures?language=en")).text
+    assert "resource" not in await found_in(database_url, TEXT)
+    assert (await visitor.get("/erasures?language=en")).status_code == 403
+    for language in ("et", "pt", "fr"):
+        assert (await visitor.get(f"/my-rights/erasures?language={language}")).status_code == 200

@@ -15,11 +15,21 @@ from salus.trust.jurisdictions.law import Ground, Jurisdiction
 
 
 class Ruling(msgspec.Struct, frozen=True):
-    """Whether it may be erased, why or why not in plain words, and by which law."""
+    """Whether it may be erased, by which rule, why or why not in plain words, and by which law.
+
+    Args:
+        may: whether.
+        rule: of this module, one word: pages say it in the reader's language.
+        reason: in English.
+        law: where it is written.
+        until: until when it is kept, None where no time is known.
+    """
 
     may: bool
+    rule: str
     reason: str
     law: str
+    until: datetime | None = None
 
 
 def rule_on_erasure(held: Held, ground: Ground, law: Jurisdiction, now: datetime) -> Ruling:
@@ -32,17 +42,21 @@ def rule_on_erasure(held: Held, ground: Ground, law: Jurisdiction, now: datetime
     if held.looks_open:
         return Ruling(
             False,
+            "looks-open",
             "An emergency access to this record, or an incident that concerns it, is still being looked "
             "into. Nothing of the record is erased before that has ended: it is evidence. Ask again then.",
             "GDPR, article 17(3)(e)",
         )
     if ground not in grounds.value:
-        return Ruling(False, f"The law of {law.name} does not know this ground.", grounds.source)
+        return Ruling(
+            False, "unknown-ground", f"The law of {law.name} does not know this ground.", grounds.source
+        )
     if ground is Ground.OWN_ENTRY and held.is_own:
-        return Ruling(True, "Nobody but the person has entered this.", grounds.source)
+        return Ruling(True, "own", "Nobody but the person has entered this.", grounds.source)
     if ground is Ground.NO_GROUND and held.is_document:
         return Ruling(
             True,
+            "document",
             "It is a document that was received. It may go if who answers finds that nothing permitted "
             "to load it.",
             grounds.source,
@@ -50,13 +64,16 @@ def rule_on_erasure(held: Held, ground: Ground, law: Jurisdiction, now: datetime
     if ground is Ground.MISTAKE and held.is_whole:
         return Ruling(
             True,
+            "mistake",
             "It may go if who answers finds that the whole record was made by mistake.",
             grounds.source,
         )
     until = None if held.last_entry_at is None else years_later(held.last_entry_at, years.value)
     if ground is Ground.RETENTION_ENDED and (until is None or until <= now):
-        return Ruling(True, "It has been kept as long as it must be.", years.source)
-    return Ruling(False, _kept(ground, until, years.value), f"GDPR, article 17(3)(b) and (c); {years.source}")
+        return Ruling(True, "ended", "It has been kept as long as it must be.", years.source)
+    rule = "nobody-else" if until is None else "kept"
+    source = f"GDPR, article 17(3)(b) and (c); {years.source}"
+    return Ruling(False, rule, _kept(ground, until, years.value), source, until)
 
 
 def _kept(ground: Ground, until: datetime | None, years: int) -> str:

@@ -8,6 +8,7 @@ import pytest
 from salus.store.erasing import Held
 from salus.trust.erasure import rule_on_erasure, years_later
 from salus.trust.jurisdictions.law import Ground, countries, jurisdiction_of
+from salus.web.portal.words import LANGUAGES, words
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 RECENT, LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC), datetime(1980, 1, 1, tzinfo=UTC)
@@ -53,6 +54,7 @@ def test_a_refusal_says_until_when_by_the_law_of_the_country():
     told = rule_on_erasure(held(), OWN, jurisdiction_of("EE"), NOW)
     assert "30 years" in told.reason
     assert "2056-01-01" in told.reason
+    assert (told.rule, told.until) == ("kept", datetime(2056, 1, 1, tzinfo=UTC))
 
 
 def test_a_ground_that_the_country_does_not_know_is_none():
@@ -65,3 +67,16 @@ def test_a_ground_that_the_country_does_not_know_is_none():
 def test_a_leap_day_has_its_anniversary():
     assert years_later(datetime(2024, 2, 29, tzinfo=UTC), 1) == datetime(2025, 2, 28, tzinfo=UTC)
     assert years_later(datetime(2024, 2, 29, tzinfo=UTC), 4) == datetime(2028, 2, 29, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("facts", "ground"),
+    [
+        (held(own=True), OWN), (held(), OWN), (held(document=True), NONE), (held(whole=True), MISTAKE),
+        (held(looks=1), OWN), (held(last=None), MISTAKE), (held(last=LONG_AGO), ENDED),
+    ],
+)  # fmt: skip
+def test_pages_say_each_rule_in_their_language(facts, ground, language):
+    ruling = rule_on_erasure(facts, ground, jurisdiction_of("PT"), NOW)
+    assert words().phrase[f"erasure-rule-{ruling.rule}"][language]

@@ -20,6 +20,7 @@ from salus.web.portal.documents import document, documents, letter, own_document
 from salus.web.portal.emergency import claim_emergency, reviews
 from salus.web.portal.finding import find_patient
 from salus.web.portal.front import home
+from salus.web.portal.my_erasures import answer_erasure, my_erasures, note_told, staff_erasures
 from salus.web.portal.my_links import end_link, my_links
 from salus.web.portal.my_requests import answer_request, my_requests, staff_requests
 from salus.web.portal.my_rights import my_recipients, my_rights, take_record
@@ -70,6 +71,10 @@ def face(services: Services) -> Face:
             page("/my-rights/requests", assisted_page(my_requests), ASSISTED, "GET", "POST"),
             page("/requests", staff_requests, (Role.OPERATOR,)),
             page("/requests/{id:str}", answer_request, (Role.OPERATOR,), "POST"),
+            page("/my-rights/erasures", assisted_page(my_erasures), ASSISTED, "GET", "POST"),
+            page("/erasures", staff_erasures, (Role.OPERATOR,)),
+            page("/erasures/{id:str}", answer_erasure, (Role.OPERATOR,), "POST"),
+            page("/erasures/{id:str}/told", note_told, (Role.OPERATOR,), "POST"),
             page("/reviews", reviews, (Role.AUDITOR,), "GET", "POST"),
             page("/accesses", assisted_page(accesses), (Role.CITIZEN, Role.DESK)),
             page("/accesses/{index:int}", proof, CITIZEN),

@@ -19,9 +19,9 @@ HOMES = {
 }
 """The first page of a role; of any other it is the front page."""
 PAGES = (
-    "/record", "/sharing", "/choices", "/told", "/my-rights/links", "/my-rights/requests", "/my-rights",
-    "/acting", "/desk/proxies", "/desk", "/requests", "/reviews", "/apps", "/login/accounts", "/login/desk",
-    FIND,
+    "/record", "/sharing", "/choices", "/told", "/my-rights/links", "/my-rights/requests",
+    "/my-rights/erasures", "/my-rights", "/acting", "/desk/proxies", "/desk", "/requests", "/erasures",
+    "/reviews", "/apps", "/login/accounts", "/login/desk", FIND,
 )  # fmt: skip
 """Pages with forms, each before those whose address begins it."""
 _CHART = re.compile(r"(/patient/[^/]+/[^/]+)(?:/.*)?")
