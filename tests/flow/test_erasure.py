@@ -16,6 +16,7 @@ from tests.flow.test_standing import Hand, ana, ask, clock, country, folder, lea
 from salus.cli.operator import operator_of
 from salus.core.access import Action, Purpose, Role
 from salus.store import persons
+from salus.store.documents import Document, keep
 from salus.store.merged import forget
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
@@ -352,3 +353,74 @@ async def test_erasure_is_asked_for_and_answered_on_pages(citizen, visit, ask, a
     assert (await visitor.get("/erasures?language=en")).status_code == 403
     for language in ("et", "pt", "fr"):
         assert (await visitor.get(f"/my-rights/erasures?language={language}")).status_code == 200
+
+
+@pytest.mark.parametrize(("types", "status"), [(None, 201), (["Observation"], 403)])
+async def test_a_proxy_asks_whose_power_covers_the_whole_record(node, ask, ana, database_url, types, status):
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        "INSERT INTO proxy (patient, id, holder, name, kind, types, starts_at, asked_at, confirmed_at)"
+        " VALUES ('ana', 'p1', 'eva', 'Eva', 'guardian', $1, $2, $2, $2)", types, NOW,
+    )  # fmt: skip
+    await connection.close()
+    await node.services.standing.refresh("ana")
+    answer = await request(ask, "record", "mistake", Role.PROXY)
+    assert answer.status_code in ((status,) if status == 201 else (403, 404)), answer.text
+    stranger = await request(ask, "record", "mistake", Role.PROXY, subject="rui")
+    assert stranger.status_code in (403, 404)
+
+
+async def test_a_document_goes_with_what_it_alone_says_and_the_rest_of_the_record_stays(
+    ask, ana, database_url, node, grant
+):
+    await put(ask, "Condition", "said", code={"text": TEXT})
+    await put(ask, "Condition", "both", code={"text": "said by both"})
+    for name, extracted in (("d1", ("Condition/said", "Condition/both")), ("d2", ("Condition/both",))):
+        described = {
+            "resourceType": "DocumentReference", "id": name, "status": "current",
+            "subject": {"reference": "Patient/ana"}, "content": [{"attachment": {"url": f"Binary/b{name}"}}],
+        }  # fmt: skip
+        assert (await ask("PUT", f"/fhir/DocumentReference/{name}", Role.OPERATOR, described)).is_success
+        kept = Document(
+            "ana", f"b{name}", name, "text/plain", b"", NOW, "urn:x", extracted, f"{name} {TEXT}".encode()
+        )
+        async with node.services.database.writing(grant("ana")) as connection:
+            await keep(grant("ana"), connection, kept)
+    await erased(ask, "DocumentReference/d1", "no-ground")
+    assert (await ask("GET", "/fhir/Binary/bd1", Role.CITIZEN)).status_code == 404
+    assert (await ask("GET", "/fhir/Condition/said", Role.CITIZEN)).status_code == 404
+    for stays in ("Condition/both", "Condition/c1", "DocumentReference/d2", "Binary/bd2", "Patient/ana"):
+        assert (await ask("GET", f"/fhir/{stays}", Role.CITIZEN)).status_code == 200, stays
+
+
+async def test_what_is_about_others_too_stays_and_is_named(ask, ana, database_url):
+    group = {
+        "resourceType": "Group", "id": "g1", "type": "person", "actual": True,
+        "member": [{"entity": {"reference": f"Patient/{name}"}} for name in ("ana", "rui")],
+    }  # fmt: skip
+    assert (await ask("PUT", "/fhir/Group/g1", Role.OPERATOR, group)).status_code == 201
+    done = await erased(ask)
+    assert done["erased"]["shared"] == ["Group/g1"]
+    assert (await ask("GET", "/fhir/Group/g1", Role.OPERATOR)).status_code == 200
+    assert await named_in(database_url, "ana") <= STAYS
+
+
+NOBODYS = {
+    "assertion_seen", "checkpoint", "client", "context_element", "cosignature", "erased", "erased_salt",
+    "erasure_recipient", "leaf_index", "link_start", "load_progress", "log_evidence", "migration", "peer_log",
+    "person_page", "revoked_token", "search_parameter", "search_parameter_generation", "tree_node",
+    "watch", "wished_notice", "app_request",
+}  # fmt: skip
+"""Tables that hold no words of a person; `watch` knows the ids of the ledger."""
+KEPT_BY_LAW = {"leaf", "incident", "incident_entry", "finding", "dispensed_abroad"}
+"""The ledger, incidents and findings; and what this node handed over for people of other nodes."""
+
+
+async def test_every_table_is_erased_from_or_known_to_hold_nobody(database_url):
+    connection = await asyncpg.connect(database_url)
+    tables = {row[0] for row in await connection.fetch("SELECT relname FROM pg_stat_user_tables")}
+    bodies = await connection.fetch("SELECT prosrc FROM pg_proc WHERE proname LIKE 'erase\\_%'")
+    await connection.close()
+    touched = set(re.findall(r"(?:DELETE FROM|UPDATE) (\w+)", " ".join(row[0] for row in bodies)))
+    cascading = {"export_file", "subscription_event", "app_secret"}
+    assert tables - touched - cascading == NOBODYS | KEPT_BY_LAW

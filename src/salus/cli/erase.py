@@ -93,9 +93,9 @@ async def _answer(options: argparse.Namespace) -> int:
         return 0
     say(f"Erased: {found.erased.resources} resources, and what else was kept of them.")
     if found.erased.shared:
-        say(
-            f"{found.erased.shared} resources stay, which are about others too; they name the person no more."
-        )
+        say("These stay, for they are about others too; have their authors take the person out of them:")
+        for name in found.erased.shared:
+            say(f"\t{name}")
     if any(each.erasure == options.id for each in to_tell):
         say(f"Others hold copies and are to be told: salus erase tell {options.id}")
     return 0

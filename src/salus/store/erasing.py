@@ -44,7 +44,14 @@ _OUTSIDE = """
 SELECT type || '/' || id FROM resource
 WHERE salus_is_outside(compartment, type) AND others <> '{}' AND others <@ $1::text[]
 """
-_SHARED = "SELECT count(*) FROM resource WHERE others && $1::text[]"
+_SHARED = """
+SELECT type || '/' || id FROM resource
+WHERE others && $1::text[] AND compartment <> ALL ($1)
+    AND NOT (salus_is_outside(compartment, type) AND others <@ $1::text[])
+    OR type = 'Group' AND compartment = ANY ($1) AND NOT others <@ $1::text[]
+ORDER BY 1
+"""
+_LEAVE_GROUPS = "SELECT leave_groups($1)"
 _ERASE_PERSON = "SELECT erase_person($1, $2, $3)"
 _ERASE_ENTRY = "SELECT erase_entry($1, $2, $3)"
 _TABLES = (
@@ -118,10 +125,13 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Erased(msgspec.Struct, frozen=True):
-    """What went, and how many resources stay that are about others too and no longer name the person."""
+    """How many resources went, and which ("Type/id") stay: they are about others too.
+
+    The person is no longer among whom these are about; what they say of them is for their authors to change.
+    """
 
     resources: int
-    shared: int
+    shared: tuple[str, ...] = ()
 
 
 class _Meta(msgspec.Struct):
@@ -223,11 +233,12 @@ async def _erase(grant: Grant, connection: Connection, order: Order, *, again: b
         if owner is None:
             raise Conflict("The entry is not there any more; nothing was erased.")
         names: list[str] = await connection.fetchval(_ERASE_ENTRY, owner, order.name, at)
-        stones, shared, whole = names, 0, False
+        stones, shared, whole = names, (), False
     else:
         needles = await _needles(connection, records)
         outside = [row[0] for row in await connection.fetch(_OUTSIDE, records)]
-        shared = await connection.fetchval(_SHARED, records) - len(outside)
+        shared = tuple(row[0] for row in await connection.fetch(_SHARED, records))
+        await connection.execute(_LEAVE_GROUPS, records)
         names = await connection.fetchval(_ERASE_PERSON, records, needles, at)
         stones, whole = [f"Patient/{record}" for record in records], True
         if not again:
@@ -241,7 +252,7 @@ async def _erase(grant: Grant, connection: Connection, order: Order, *, again: b
         if "/" not in record
     ]
     await ledger.append(connection, leaves)
-    return Erased(len(names), max(0, shared))
+    return Erased(len(names), shared)
 
 
 async def _stones(
