@@ -424,3 +424,16 @@ async def test_every_table_is_erased_from_or_known_to_hold_nobody(database_url):
     touched = set(re.findall(r"(?:DELETE FROM|UPDATE) (\w+)", " ".join(row[0] for row in bodies)))
     cascading = {"export_file", "subscription_event", "app_secret"}
     assert tables - touched - cascading == NOBODYS | KEPT_BY_LAW
+
+
+async def test_who_is_logged_in_and_their_apps_are_out_at_once(ask, full, database_url):
+    heard = []
+    connection = await asyncpg.connect(database_url)
+    await connection.add_listener(
+        "salus_revoked", lambda *message: heard.append(message[-1].rpartition(" ")[0])
+    )
+    await erased(ask)
+    tokens = await connection.fetch("SELECT token_id FROM revoked_token")
+    await connection.close()
+    assert {"t1", "consent c1"} <= {row[0] for row in tokens}
+    assert {"t1", "consent c1"} <= set(heard)

@@ -99,6 +99,7 @@ CREATE FUNCTION erase_person(whose text[], needles bytea[], at timestamptz) RETU
 AS $$
 DECLARE
     names text[];
+    heard text[];
 BEGIN
     -- Every writer of these records waits for this lock (0020).
     PERFORM pg_advisory_xact_lock(hash)
@@ -154,12 +155,18 @@ BEGIN
     DELETE FROM erasure_step WHERE patient = ANY (whose);
     DELETE FROM erasure WHERE patient = ANY (whose);
     -- Log-ins, and the apps that they let in; their tokens are refused from now on.
-    INSERT INTO revoked_token (token_id, expires_at)
-    SELECT l.token_id, l.expires_at FROM login_session l JOIN account a USING (issuer, subject)
-    WHERE a.patient = ANY (whose) ON CONFLICT DO NOTHING;
-    INSERT INTO revoked_token (token_id, expires_at)
-    SELECT 'consent ' || c.id, max(s.expires_at) FROM app_consent c JOIN app_session s ON s.consent = c.id
-    WHERE c.patient = ANY (whose) GROUP BY c.id ON CONFLICT DO NOTHING;
+    WITH ended AS (
+        SELECT l.token_id, l.expires_at FROM login_session l JOIN account a USING (issuer, subject)
+        WHERE a.patient = ANY (whose)
+        UNION ALL
+        SELECT 'consent ' || c.id, max(s.expires_at) FROM app_consent c JOIN app_session s ON s.consent = c.id
+        WHERE c.patient = ANY (whose) GROUP BY c.id
+    ), revoked AS (
+        INSERT INTO revoked_token (token_id, expires_at) SELECT token_id, max(expires_at) FROM ended GROUP BY token_id
+        ON CONFLICT DO NOTHING
+    )
+    SELECT array_agg(pg_notify('salus_revoked', e.token_id || ' ' || extract(epoch FROM e.expires_at)::bigint)::text)
+    INTO heard FROM ended e;
     DELETE FROM wallet_login w USING account a WHERE a.patient = ANY (whose) AND w.person IS NOT NULL
         AND position(convert_to(a.subject, 'UTF8') IN w.person) > 0;
     DELETE FROM login_session l USING account a
