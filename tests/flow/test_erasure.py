@@ -437,3 +437,12 @@ async def test_who_is_logged_in_and_their_apps_are_out_at_once(ask, full, databa
     await connection.close()
     assert {"t1", "consent c1"} <= {row[0] for row in tokens}
     assert {"t1", "consent c1"} <= set(heard)
+
+
+async def test_what_a_professional_changed_since_is_not_the_persons_own(ask, ana):
+    entry = await own_entry(ask)
+    body = (await ask("GET", f"/fhir/{entry}", Role.OPERATOR)).json()
+    body["note"] = [{"text": "seen by the ward"}]
+    assert (await ask("PUT", f"/fhir/{entry}", Role.CLINICIAN, body)).status_code == 200
+    told = (await request(ask, entry, "own-entry")).json()
+    assert not told["ruling"]["may"]

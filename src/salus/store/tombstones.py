@@ -5,6 +5,7 @@ The file holds a JSON object a line: the salt first, then a tombstone each. No p
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -146,6 +147,8 @@ def read_file(path: Path) -> tuple[bytes, list[Tombstone]] | None:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return None
+    if len(lines) == 1:  # a crash tore its first line: nothing was in it yet
+        return None
     try:
         salt = msgspec.json.decode(lines[0], type=_Salt).salt
         return salt, [msgspec.json.decode(line, type=Tombstone) for line in lines[1:-1] if line]
@@ -156,9 +159,10 @@ def read_file(path: Path) -> tuple[bytes, list[Tombstone]] | None:
 
 
 def _append(path: Path, lines: Sequence[bytes]) -> None:
-    """Append lines durably; the end of a line that a crash tore is closed first."""
+    """Append lines durably, one process at a time; the rest of a line that a crash tore is removed first."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         length = os.fstat(handle).st_size
         whole = _end_of_last_line(handle, length)
         os.ftruncate(handle, whole)
