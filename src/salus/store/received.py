@@ -28,7 +28,7 @@ Fate = Literal["stored", "unchanged", "kept"]
 """kept: the content is new, but what was edited or deleted here stays, or what its source did later."""
 
 _KNOWN = """
-SELECT compartment, type, id, version, updated, deleted, hidden, digest, received,
+SELECT compartment, type, id, version, updated, deleted, hidden, others, digest, received,
     type = 'MedicationRequest' AND EXISTS (
         SELECT FROM used_up AS used
         WHERE (used.compartment, used.id, used.version)
