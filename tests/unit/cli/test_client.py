@@ -64,7 +64,7 @@ def test_a_system_is_registered_listed_and_switched_off(node, tmp_path, capsys):
     assert main(["client", "off", "lab", "--data", node]) == 1
     capsys.readouterr()
     main(["client", "list", "--data", node])
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out == "No client is registered.\n"
 
 
 @pytest.mark.parametrize(
