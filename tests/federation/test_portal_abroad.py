@@ -64,7 +64,7 @@ async def test_prescriptions_that_were_refused_are_not_known_and_not_none(browse
     assert page.status_code == 403
     assert "No prescriptions" not in page.text
     assert ">Not known:</span>" in page.text
-    assert "node pt-1 gave no token" in page.text
+    assert "tick the box" in page.text
 
 
 async def test_prescriptions_of_a_node_that_is_down_are_not_known_and_not_none(federation, browser):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from salus.intake.synth.generator import synthesize
 from salus.primary.left_out import read_not_shown, read_older
-from salus.primary.selection import NO_ENTRY, is_entry, select
+from salus.primary.selection import NO_ENTRY, is_entry, is_permission, select
 from salus.primary.summary import compose_summary
 from salus.standards.fhir.model import compartments
 
@@ -65,7 +65,7 @@ def check(record, patient):
     bundle = compose_summary(record, patient=patient, author_organisation="Salus", now=NOW)
     chosen = select(record).sections.values()
     merged = sum(len(orders) for section in chosen for orders in section.orders.values())
-    clinical = [each for each in record if is_entry(each)]
+    clinical = [each for each in record if is_entry(each) and not is_permission(each)]
     shown, counted = told(bundle)
     assert shown + counted + merged == len(clinical)
 

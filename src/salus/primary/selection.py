@@ -91,7 +91,7 @@ def select(resources: Iterable[Resource]) -> Selection:
             continue  # the statement of its use tells it
         if section:
             found[section].append(use_of(resource) if resource["resourceType"] == "Device" else resource)
-        elif is_entry(resource) and not is_error(resource) and not _is_permission(resource):
+        elif is_entry(resource) and not is_error(resource) and not is_permission(resource):
             not_shown[str(resource["resourceType"])] += 1
     ordered = {name: sorted(held, key=_newest_first, reverse=True) for name, held in found.items()}
     sections = {name: _NARROWED.get(name, _all)(held) for name, held in ordered.items()}
@@ -123,7 +123,7 @@ def says_none(resource: Resource) -> bool:
     return bool(codes & NONE_KNOWN)
 
 
-def _is_permission(resource: Resource) -> bool:
+def is_permission(resource: Resource) -> bool:
     """Return whether it is a Consent of who may look, and none of what the person wants in care."""
     kinds = _codes(resource.get("category")) | _codes(resource.get("scope"))
     return resource.get("resourceType") == "Consent" and not kinds & DIRECTIVES

@@ -184,10 +184,14 @@ class Database:
 
     @asynccontextmanager
     async def sweeping(self) -> AsyncIterator[Connection]:
-        """Lend the owner's connection for VACUUM, which nobody else may; it shows nothing."""
-        with storage_errors():
-            async with self._pools[OWNER].lend() as connection:
+        """Lend a connection for VACUUM, however long that takes."""
+        async with self.system() as connection:
+            await connection.execute("SET statement_timeout = 0")
+            try:
                 yield connection
+            finally:
+                if not connection.is_closed():
+                    await connection.execute(f"SET statement_timeout = {self.limits.statement_timeout_ms}")
 
     @asynccontextmanager
     async def writing(self, grant: Grant) -> AsyncIterator[Connection]:

@@ -74,6 +74,9 @@ BEGIN
 END
 $$;
 
+REVOKE ALL ON FUNCTION veiled_outside FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION veiled_outside TO salus_wide, salus_bound;
+
 -- As in 0060; of what lies in no record, over whose patients' records.
 DROP FUNCTION veiled_now(text[]);
 CREATE FUNCTION veiled_now(compartments text[], types text[], ids text[]) RETURNS text[] LANGUAGE plpgsql VOLATILE
