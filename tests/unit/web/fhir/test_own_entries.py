@@ -5,6 +5,7 @@ import pytest
 from salus.core.access import Action, Role
 from salus.store import persons
 from salus.store.merged import forget
+from salus.web.restrictions import set_restricted
 
 PATCH = {"content-type": "application/json-patch+json"}
 CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
@@ -214,3 +215,30 @@ async def test_and_others_entries_of_it_are_not(node, merged):
     ).json()
     assert (await node.citizen("DELETE", path_of(theirs), patient="a")).status_code == 403
     assert (await node.citizen("PUT", path_of(theirs), theirs, patient="a")).status_code == 403
+
+
+async def hide(door, patient, kind, identity):
+    own = door.make_caller(Role.CITIZEN, patient=patient, subject=patient)
+    await set_restricted(door.services, own, kind, identity, hidden=True)
+
+
+async def test_an_attachment_of_somebody_else_is_not_hidden_with_an_entry_that_names_it(door):
+    for name in ("ana", "rui"):
+        await door.operator("PUT", f"/Patient/{name}", {"resourceType": "Patient", "id": name})
+    scan = {"resourceType": "Binary", "id": "scan", "contentType": "text/plain", "data": "AAAA"}
+    await door.operator("PUT", "/Binary/scan", scan)
+    letter = {
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "content": [{"attachment": {"contentType": "text/plain", "url": "Binary/scan"}}],
+    }
+    await door.operator(
+        "PUT", "/DocumentReference/hers", letter | {"id": "hers", "subject": {"reference": "Patient/ana"}}
+    )
+    made = await door.citizen(
+        "POST", "/DocumentReference", letter | {"subject": {"reference": "Patient/rui"}}, patient="rui"
+    )
+    await hide(door, "rui", "DocumentReference", made.json()["id"])
+    assert (await door("GET", "/Binary/scan")).status_code == 200
+    await hide(door, "ana", "DocumentReference", "hers")
+    assert (await door("GET", "/Binary/scan")).status_code == 404
