@@ -191,20 +191,21 @@ def _refuse_sent_beside(here: Here, entry: Entry, entries: Sequence[Entry]) -> N
     Raises:
         InvalidResource: both would be stored, and the condition says that there is to be one.
     """
-    others = [
-        other
+    condition = entry.condition or ""
+    part = _part_of_an_identifier(condition)
+    beside = [
+        (other.path, other.resource)
         for other in entries
         if other is not entry and other.resource is not None and other.method in ("POST", "PUT")
-        if (other.type or type_of(other)) == entry.type
+        if type_of(other) == entry.type and part in other.content
     ]
-    if not others:
+    if not beside:
         return
-    part = _part_of_an_identifier(entry.condition or "")
-    query = parse_condition(here, entry.type, entry.condition or "")
-    for other in others:
-        if part in other.content and other.resource is not None and matches(query, other.resource):
+    query = parse_condition(here, entry.type, condition)
+    for path, resource in beside:
+        if matches(query, resource):
             raise InvalidResource(
-                f"{place_of(entry)}The condition selects what {other.path} writes: send one of the two, and "
+                f"{place_of(entry)}The condition selects what {path} writes: send one of the two, and "
                 "refer to it by its fullUrl."
             )
 

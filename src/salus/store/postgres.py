@@ -191,7 +191,7 @@ class Database:
                 yield connection
             finally:
                 if not connection.is_closed():
-                    await connection.execute(f"SET statement_timeout = {self.limits.statement_timeout_ms}")
+                    await connection.execute("RESET statement_timeout")
 
     @asynccontextmanager
     async def writing(self, grant: Grant) -> AsyncIterator[Connection]:

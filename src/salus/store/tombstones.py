@@ -166,7 +166,9 @@ def _append(path: Path, lines: Sequence[bytes]) -> None:
         length = os.fstat(handle).st_size
         whole = _end_of_last_line(handle, length)
         os.ftruncate(handle, whole)
-        os.write(handle, b"".join(line + b"\n" for line in lines))
+        body = b"".join(line + b"\n" for line in lines)
+        while body:
+            body = body[os.write(handle, body) :]
         os.fsync(handle)
     finally:
         os.close(handle)

@@ -128,23 +128,15 @@ def issue(
     return jwt.encode(header, present, key, algorithms=[_ALGORITHM])
 
 
-def issue_like(held: AccessToken, key: ECKey, caller: Caller, terms: TokenTerms, *, now: datetime) -> str:
-    """Return an access token, as `issue` does, that is given for one that is held and ends with that one."""
-    seconds = min(terms.seconds, seconds_left(held, now))
-    return issue(
-        key,
-        caller,
-        msgspec.structs.replace(terms, seconds=seconds),
-        now=now,
-        client=held.client,
-        holder=held.key,
-        ends_with=(*held.ends_with, held.caller.token_id),
-    )
-
-
-def seconds_left(held: AccessToken, now: datetime) -> int:
-    """Return how many seconds a token is still good for."""
-    return max(0, int((held.expires_at - now).total_seconds()))
+def issue_like(
+    held: AccessToken, key: ECKey, caller: Caller, terms: TokenTerms, *, now: datetime
+) -> tuple[str, int]:
+    """Return an access token, as `issue` does, and its seconds; it is given for `held` and ends with it."""
+    left = max(0, int((held.expires_at - now).total_seconds()))
+    within = msgspec.structs.replace(terms, seconds=min(terms.seconds, left))
+    ends_with = (*held.ends_with, held.caller.token_id)
+    token = issue(key, caller, within, now=now, client=held.client, holder=held.key, ends_with=ends_with)
+    return token, within.seconds
 
 
 def verify(key: ECKey, token: str, terms: TokenTerms, *, now: datetime) -> AccessToken:

@@ -21,7 +21,7 @@ from salus.store.emergencies import Emergency
 from salus.store.federation import find_client
 from salus.trust.emergencies import Ward, claim, second_look, waiting
 from salus.trust.identity import present
-from salus.trust.tokens import AccessToken, issue_like, seconds_left
+from salus.trust.tokens import AccessToken, issue_like
 from salus.web.bodies import read_body
 from salus.web.services import Face, Services
 from salus.web.token_door import Addresses, Parts, token_door
@@ -65,18 +65,18 @@ async def _claim(services: Services, caller: Caller, request: Request, _: Parts)
     await _require_registered(services, held)
     opened = await claim(ward_of(services), caller, asked.patient, asked.reason)
     now = services.clock()
-    seconds = min(int((opened.ends_at - now).total_seconds()), seconds_left(held, now))
-    terms = msgspec.structs.replace(services.terms, seconds=seconds)
+    terms = msgspec.structs.replace(services.terms, seconds=int((opened.ends_at - now).total_seconds()))
     scopes = tuple(f"patient/{scope.partition('/')[2]}" for scope in caller.scopes) or ("patient/*.rs",)
     speaking = msgspec.structs.replace(
         caller, purpose=Purpose.EMERGENCY, patient=opened.patient, scopes=scopes
     )
+    token, seconds = issue_like(held, services.keys.token, speaking, terms, now=now)
     answer = {
         "id": opened.id,
         "patient": opened.patient,
         "began_at": opened.began_at.isoformat(),
         "ends_at": opened.ends_at.isoformat(),
-        "access_token": issue_like(held, services.keys.token, speaking, terms, now=now),
+        "access_token": token,
         "token_type": "bearer",
         "expires_in": seconds,
     }

@@ -20,7 +20,7 @@ from salus.core.identifiers import is_fhir_id
 from salus.store.proxies import Proxy
 from salus.trust import powers
 from salus.trust.identity import present
-from salus.trust.tokens import issue_like, seconds_left
+from salus.trust.tokens import issue_like
 from salus.web.bodies import read_body
 from salus.web.emergency import ward_of
 from salus.web.services import Face, Services
@@ -84,8 +84,7 @@ async def _token(services: Services, caller: Caller, request: Request, parts: Pa
     held = present(services.doorkeeper, request.headers.get("authorization"))
     acting = await powers.acting(ward_of(services), caller, parts["id"])
     now = services.clock()
-    token = issue_like(held, services.keys.token, acting, services.terms, now=now)
-    seconds = min(services.terms.seconds, seconds_left(held, now))
+    token, seconds = issue_like(held, services.keys.token, acting, services.terms, now=now)
     answer = {"access_token": token, "token_type": "bearer", "expires_in": seconds}
     headers = {"cache-control": "no-store", "pragma": "no-cache"}
     return JSONResponse(answer | {"patient": acting.patient}, 201, headers=headers)
