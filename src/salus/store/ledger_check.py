@@ -90,7 +90,8 @@ async def check_log(
 ) -> Checked:
     """Compare the log with every checkpoint that it signed.
 
-    The check ends at the first checkpoint whose root is not the tree's: all later ones depend on it.
+    The check ends at the first checkpoint whose root is not the tree's: all later ones depend on it. It sees
+    one state of the database throughout: a node that serves goes on sequencing meanwhile.
 
     Args:
         database: holds the log.
@@ -99,7 +100,7 @@ async def check_log(
         since: begin at the newest checkpoint that is not younger; None for the first leaf.
         told: called with leaves checked and leaves in all, now and then.
     """
-    async with database.system() as connection:
+    async with database.system() as connection, connection.transaction(isolation="repeatable_read"):
         newest = await connection.fetchrow(_NEWEST)
         if newest is None:
             return Checked(0, 0, 0, ())

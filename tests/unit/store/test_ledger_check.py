@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from salus.core.access import Outcome
 from salus.standards.merkle.note import log_key
+from salus.store import ledger_check
 from salus.store.ledger import append, leaf_of
 from salus.store.ledger_check import check_log, state_of
 from salus.store.postgres import open_database
@@ -57,6 +58,20 @@ async def test_an_untouched_log_holds_and_progress_is_told(log):
     checked = await check_log(log, LOG, SIGNER.pseudonyms, told=lambda done, of: told.append((done, of)))
     assert (checked.begin, checked.end, checked.checkpoints, checked.faults) == (0, 56, 4, ())
     assert told == [(56, 56)]
+
+
+async def test_a_log_that_grows_while_it_is_checked_holds(log, grant, monkeypatch):
+    compare = ledger_check._Check.compare_map
+
+    async def grow_and_compare(check):
+        leaf = leaf_of(grant(), "p1", what="Observation/1", resources=1, outcome=Outcome.SERVED)
+        async with log.system() as another:
+            await append(another, [leaf])
+        assert (await sequence(log, SIGNER, NOW + timedelta(minutes=9))).sequenced == 1
+        await compare(check)
+
+    monkeypatch.setattr(ledger_check._Check, "compare_map", grow_and_compare)
+    assert await faults(log) == ()
 
 
 async def test_an_empty_log_holds(database):
