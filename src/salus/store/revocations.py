@@ -9,6 +9,7 @@ from datetime import datetime
 
 import asyncpg
 
+from salus.store.listening import heard
 from salus.store.postgres import Connection, Database, storage_errors
 
 _CHANNEL = "salus_revoked"
@@ -100,7 +101,8 @@ async def _follow(
         while True:
             lost = asyncio.Event()
             connection.add_termination_listener(lambda _connection, lost=lost: lost.set())
-            await lost.wait()
+            while not connection.is_closed():
+                await heard(connection, lost.wait())
             while connection.is_closed():
                 with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                     connection = await _listen(database, revoked)

@@ -16,6 +16,7 @@ import msgspec
 
 from salus.core.clock import Clock
 from salus.store.consents import Consents, consents_of
+from salus.store.listening import heard
 from salus.store.postgres import Connection, Database, storage_errors
 
 _CHANNEL = "salus_standing"
@@ -197,7 +198,7 @@ async def _follow(
     """Read anew whoever is named; after a loss of the connection, listen and read all anew."""
     try:
         while True:
-            patient = await changed.get()
+            patient = await heard(connection, changed.get())
             if patient is not None and not connection.is_closed():
                 try:
                     await standing.read(connection, patient)

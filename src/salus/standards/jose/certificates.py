@@ -65,6 +65,11 @@ def certified_key(
     raise NotAuthenticated("the certificates lead to no authority that is trusted")
 
 
+def first_certificate(found: object) -> Certificate:
+    """Return the signer's certificate of an `x5c`, which nobody has vouched for yet (`certified_key`)."""
+    return _read_chain(found)[0]
+
+
 def write_chain(chain: Sequence[Certificate]) -> list[str]:
     """Return the value of `x5c`."""
     return [base64.b64encode(one.public_bytes(Encoding.DER)).decode() for one in chain]

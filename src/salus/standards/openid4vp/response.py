@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from cryptography.x509 import Certificate
 from joserfc.jwk import ECKey
 
 from salus.core.errors import MalformedContent, NotAuthenticated, WalletRefused
@@ -19,7 +18,7 @@ from salus.standards.jose.encryption import open_agreed, seal_agreed
 from salus.standards.openid4vp.evaluation import unanswered, wanted
 from salus.standards.openid4vp.query import SD_JWT, CredentialQuery, Query
 from salus.standards.openid4vp.request import ENCRYPTIONS, Request
-from salus.standards.sdjwt.credential import Credential, Issuers, verify_credential
+from salus.standards.sdjwt.credential import Anchors, Credential, Issuers, verify_credential
 from salus.standards.sdjwt.presentation import Binding
 
 ANSWER_BYTES_MAX = 1024 * 1024
@@ -81,7 +80,7 @@ def verify_answer(
     *,
     issuers: Issuers,
     now: float,
-    anchors: Sequence[Certificate] = (),
+    anchors: Anchors | None = None,
     skew_seconds: int = 60,
 ) -> dict[str, tuple[Credential, ...]]:
     """Return the credentials that answer the request, by the id of their query.
@@ -93,7 +92,7 @@ def verify_answer(
         request: that it answers.
         issuers: who may issue such credentials, with their keys.
         now: the present, in seconds since 1970.
-        anchors: certificates of the authorities whose certified issuers are trusted as well.
+        anchors: of issuers that certificates vouch for, each one's own authorities.
         skew_seconds: tolerated difference of clocks.
 
     Raises:
@@ -123,7 +122,7 @@ def _verified(
     asked: CredentialQuery,
     binding: Binding,
     issuers: Issuers,
-    anchors: Sequence[Certificate],
+    anchors: Anchors | None,
     now: float,
 ) -> Credential:
     if asked.format != SD_JWT:

@@ -13,7 +13,7 @@ import msgspec
 from cryptography.x509 import Certificate
 
 from salus.core.errors import NotAuthenticated
-from salus.standards.jose.certificates import certified_key, names_of
+from salus.standards.jose.certificates import certified_key, first_certificate, names_of
 from salus.standards.jose.compact import claims_of, moment
 from salus.standards.jose.keys import Jwk, select
 from salus.standards.jose.signature import check_signature, take_apart
@@ -33,6 +33,7 @@ TYPE = "dc+sd-jwt"
 NEVER_HIDDEN = frozenset({"iss", "nbf", "exp", "cnf", "vct", "vct#integrity", "status"})
 
 Issuers = Mapping[str, Sequence[Jwk]]  # the trusted issuers' public keys, by `iss`
+Anchors = Mapping[str, Sequence[Certificate]]  # the authorities that may certify an issuer, by `iss`
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -62,7 +63,7 @@ def verify_credential(
     types: frozenset[str],
     binding: Binding | None,
     now: float,
-    anchors: Sequence[Certificate] = (),
+    anchors: Anchors | None = None,
     skew_seconds: int = 60,
 ) -> Credential:
     """Return the credential that a presentation shows.
@@ -73,7 +74,7 @@ def verify_credential(
         types: the values of `vct` that were asked for.
         binding: what the holder must have signed; None where anybody may show the credential.
         now: the present, in seconds since 1970.
-        anchors: certificates of the authorities whose certified issuers (x5c, HAIP 6.1) are trusted as well.
+        anchors: of issuers that certificates vouch for (x5c, HAIP 6.1), each one's own authorities.
         skew_seconds: tolerated difference of clocks.
 
     Raises:
@@ -85,7 +86,7 @@ def verify_credential(
         raise NotAuthenticated(f"the credential's typ must be {TYPE}")
     signed = claims_of(parts.payload)
     if "x5c" in parts.header:
-        key, issuer = _certified_issuer(parts.header["x5c"], signed, anchors, now)
+        key, issuer = _certified_issuer(parts.header["x5c"], signed, anchors or {}, now)
     else:
         key, issuer = _known_issuer(parts.header, signed, issuers)
     check_signature(parts, key, algorithms=SIGNATURES, understood=frozenset({"x5c"}))
@@ -114,17 +115,17 @@ def _known_issuer(header: Mapping[str, Any], claims: Mapping[str, Any], issuers:
 
 
 def _certified_issuer(
-    chain: object, claims: Mapping[str, Any], anchors: Sequence[Certificate], now: float
+    chain: object, claims: Mapping[str, Any], anchors: Anchors, now: float
 ) -> tuple[Jwk, str]:
     """Return the key that certificates vouch for, and the issuer by the name that they give it.
 
     A credential that names its issuer as well must name the same (section 3.5 of the draft).
     """
-    key, leaf = certified_key(chain, anchors=anchors, now=now)
-    names = names_of(leaf)
+    names = names_of(first_certificate(chain))
     issuer = claims.get("iss", next(iter(names), None))
     if not isinstance(issuer, str) or issuer not in names:
         raise NotAuthenticated("the credential's issuer is not the one that its certificate names")
+    key, _ = certified_key(chain, anchors=anchors.get(issuer, ()), now=now)
     return key, issuer
 
 

@@ -60,7 +60,12 @@ class Statuses:
             raise NotAuthenticated("the status list cannot be read") from error
         skew = self._limits.clock_skew_seconds
         found = read_status_list(
-            text, trusted.keys_of(issuer), uri=uri, now=now, anchors=trusted.anchors, skew_seconds=skew
+            text,
+            trusted.keys_of(issuer),
+            uri=uri,
+            now=now,
+            anchors=trusted.anchors_of(issuer),
+            skew_seconds=skew,
         )
         while len(self._kept) >= LISTS_MAX:
             self._kept.pop(next(iter(self._kept)))

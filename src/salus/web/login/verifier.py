@@ -15,19 +15,23 @@ from salus.core.errors import NotAuthenticated, SettingsInvalid
 from salus.standards.jose.keys import Jwk
 from salus.standards.jose.signature import COMPACT
 from salus.standards.openid.metadata import read_keys
-from salus.standards.sdjwt.credential import Issuers
+from salus.standards.sdjwt.credential import Anchors, Issuers
 from salus.trust.login.wallet import Wallet, WalletIssuer
 
 
 class Trusted(msgspec.Struct, frozen=True):
-    """Who may issue one kind of credential: keys by issuer, and authorities that certify issuers."""
+    """Who may issue one kind of credential: keys by issuer, and for the others the authorities of each."""
 
     issuers: Issuers
-    anchors: tuple[Certificate, ...]
+    anchors: Anchors
 
     def keys_of(self, issuer: str) -> Sequence[Jwk]:
         """Return the keys of an issuer; none of one that certificates vouch for."""
         return self.issuers.get(issuer, ())
+
+    def anchors_of(self, issuer: str) -> Sequence[Certificate]:
+        """Return the authorities that may certify an issuer; none of one whose keys are known."""
+        return self.anchors.get(issuer, ())
 
 
 class Verifier(msgspec.Struct, frozen=True):
@@ -73,10 +77,8 @@ def open_verifier(wallet: Wallet, data: Path) -> Verifier:
 
 def _trusted(issuers: Sequence[WalletIssuer], data: Path) -> Trusted:
     keys = {each.issuer: _keys(data / each.keys_file) for each in issuers if each.keys_file}
-    anchors = [
-        one for each in issuers if each.anchors_file for one in _certificates(data / each.anchors_file)
-    ]
-    return Trusted(keys, tuple(anchors))
+    anchors = {each.issuer: _certificates(data / each.anchors_file) for each in issuers if each.anchors_file}
+    return Trusted(keys, anchors)
 
 
 def _read(path: Path) -> bytes:

@@ -141,16 +141,27 @@ ROOT_KEY, CERTIFIED_KEY = key(), key()
 ROOT = certificate("root", ROOT_KEY, "root", ROOT_KEY, is_ca=True)
 NAMES = [x509.UniformResourceIdentifier("https://pid.example"), x509.DNSName("issuer.example")]
 CERTIFICATE = certificate("issuer", CERTIFIED_KEY, "root", ROOT_KEY, names=NAMES)
+TRUSTED = (("https://pid.example", ROOT), ("https://issuer.example", ROOT))
 
 
-def certified(changes=None, chain=(CERTIFICATE,), signer=CERTIFIED_KEY, anchors=(ROOT,)):
+def certified(
+    changes=None,
+    chain=(CERTIFICATE,),
+    signer=CERTIFIED_KEY,
+    anchors=(("https://pid.example", ROOT), ("https://issuer.example", ROOT)),
+):
     claims = {name: one for name, one in {**CLAIMS, **(changes or {})}.items() if one is not None}
     salts = (f"salt-{number}" for number in count())
     public = HOLDER.as_dict(private=False)
     text = issue(claims, ECKey.import_key(signer), kid="", salts=salts, holder=public, chain=chain)
     presented = shown(text, "given_name")
     return verify_credential(
-        presented, issuers={}, types=frozenset({PID}), binding=BINDING, now=NOW, anchors=anchors
+        presented,
+        issuers={},
+        types=frozenset({PID}),
+        binding=BINDING,
+        now=NOW,
+        anchors={issuer: [anchor] for issuer, anchor in anchors},
     )
 
 
@@ -171,6 +182,8 @@ def test_an_issuer_may_be_known_by_its_certificate(named, issuer):
     [
         ({"iss": "https://other.example"}, {}),
         ({}, {"anchors": ()}),
+        ({}, {"anchors": [("https://other.example", ROOT)]}),
+        ({"iss": "https://issuer.example"}, {"anchors": [("https://pid.example", ROOT)]}),
         ({}, {"signer": ROOT_KEY}),
         ({}, {"chain": (certificate("issuer", CERTIFIED_KEY, "root", ROOT_KEY),)}),
         ({}, {"chain": (certificate("issuer", CERTIFIED_KEY, "root", CERTIFIED_KEY, names=NAMES),)}),
