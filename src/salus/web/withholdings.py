@@ -61,10 +61,10 @@ async def _list(services: Services, request: Request) -> Response:
 
 
 async def _ask(services: Services, request: Request) -> Response:
-    wish, now = await _wish(request), services.clock()
-    if not now < wish.until <= now + timedelta(days=DAYS_MAX):
-        raise InvalidSearch(f"until must be in the future, and at most {DAYS_MAX} days from now.")
     async with _let_in(services, request, Action.CREATE, "withholding") as access:
+        wish, now = await _wish(request), services.clock()
+        if not now < wish.until <= now + timedelta(days=DAYS_MAX):
+            raise InvalidSearch(f"until must be in the future, and at most {DAYS_MAX} days from now.")
         number = await ask_withholding(
             access.grant, services.database, patient=wish.patient, subject=wish.subject,
             reason=wish.reason, until=wish.until,
