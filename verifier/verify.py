@@ -34,7 +34,19 @@ REPORT_BYTES_MAX = 200_000_000
 LOG, WITNESS = 1, 4
 MAP_EXTENSION = "salus/persons/v1 "
 LINKS_EXTENSION = "salus/links/v1 "
-TOLD = ("at", "name", "role", "organisation", "node", "action", "what", "purpose", "outcome")
+TOLD = (
+    "at",
+    "name",
+    "app",
+    "role",
+    "organisation",
+    "node",
+    "country",
+    "action",
+    "what",
+    "purpose",
+    "outcome",
+)
 NO_LEAF = bytes(32)
 
 

@@ -190,6 +190,7 @@ async def open_services(
                     clock,
                     law=law,
                     knows=partial(facts_of, standing, clock, law),
+                    country=settings.country,
                     country_of=membership.country_of,
                 ),
                 journal=journal,

@@ -80,6 +80,7 @@ async def test_a_standalone_launch_from_discovery_to_a_search(node):
     async with logged_in(node) as person:
         log = await person.get("/accesses")
         assert "Ana Silva (Heart App)" in log.text
+        assert "Heart App" in (await person.get("/my-rights/recipients")).text
 
 
 async def test_what_the_person_unticks_the_app_does_not_get(node):

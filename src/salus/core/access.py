@@ -137,6 +137,7 @@ class Grant(msgspec.Struct, frozen=True):
         marks: what the leaves say of the access besides (`Leaf.marks`).
         audiences: those from whom a citizen may hide that the caller belongs to (`trust.audiences`); nothing
             is hidden from who belongs to none, and all of it from who was not placed (None).
+        country: of the node that asks, this one or a member, ISO 3166-1 alpha-2; "" where it is not known.
     """
 
     request: str
@@ -149,6 +150,7 @@ class Grant(msgspec.Struct, frozen=True):
     narrowed: tuple[tuple[str, Narrowing], ...] = ()
     marks: tuple[str, ...] = ()
     audiences: frozenset[str] | None = None
+    country: str = ""
 
 
 class Outcome(StrEnum):
@@ -175,6 +177,8 @@ class Leaf(msgspec.Struct, frozen=True, omit_defaults=True):
         marks: what is out of the ordinary, sorted: "assisted" (by staff at a desk), "cut-off" (the anchor
             could not be asked about the node abroad), "emergency", "unproven" (that the patient is with the
             professional abroad). A leaf without marks has no such member.
+        country: as in `Grant`; of a leaf of an earlier release, none.
+        app: client id of the app that acted for the caller; none without one.
     """
 
     at: datetime
@@ -192,3 +196,5 @@ class Leaf(msgspec.Struct, frozen=True, omit_defaults=True):
     outcome: Outcome
     rule: str
     marks: tuple[str, ...] = ()
+    country: str = ""
+    app: str = ""

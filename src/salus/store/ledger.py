@@ -65,6 +65,8 @@ def leaf_of(grant: Grant, patient: str, *, what: str, resources: int, outcome: O
         outcome=outcome,
         rule=grant.rule,
         marks=grant.marks,
+        country=grant.country,
+        app=caller.app,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import TypeVar
 
 import asyncpg
@@ -22,12 +23,12 @@ async def heard(connection: Connection, news: Awaitable[T]) -> T | None:
     One that does not answer is closed, as if the server had gone (a failover, a router that forgot it): then
     its termination listeners are told, and whoever follows it listens anew. Nothing else uses it meanwhile.
     """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SILENCE_SECONDS):  # `wait_for` can lose a cancellation before Python 3.12
+            return await news
     try:
-        return await asyncio.wait_for(news, SILENCE_SECONDS)
-    except TimeoutError:
-        pass
-    try:
-        await asyncio.wait_for(connection.execute("SELECT 1"), SILENCE_SECONDS)
+        async with asyncio.timeout(SILENCE_SECONDS):
+            await connection.execute("SELECT 1")
     except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         connection.terminate()
     return None

@@ -50,12 +50,13 @@ async def tell_of_accesses(grant: Grant, database: Database, begin: int, end: in
 
 
 def is_wished(leaf: Leaf) -> bool:
-    """Return whether a person who wishes it is told of an access: by somebody else, and served."""
-    return leaf.outcome is Outcome.SERVED and leaf.role not in _OWN
+    """Return whether a person who wishes it is told of an access: by somebody else or an app, and served."""
+    return leaf.outcome is Outcome.SERVED and (leaf.role not in _OWN or bool(leaf.app))
 
 
 def _telling(leaf: Leaf) -> Telling:
     """Return the notice: one a day for each who looks."""
     place = ", ".join(part for part in (leaf.organisation, leaf.node) if part)
-    key = f"{leaf.at:%Y-%m-%d} {leaf.node} {leaf.subject}"
-    return Telling(leaf.patient, leaf.at, ACCESS, key, leaf.subject, leaf.name, place, leaf.request)
+    subject = leaf.app or leaf.subject
+    key = f"{leaf.at:%Y-%m-%d} {leaf.node} {subject}"
+    return Telling(leaf.patient, leaf.at, ACCESS, key, subject, leaf.name, place, leaf.request)

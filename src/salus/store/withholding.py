@@ -64,7 +64,9 @@ class Withheld(msgspec.Struct, frozen=True):
         """Return the leaf as the reader is shown it."""
         if self.until_of(leaf) is None:
             return leaf
-        return msgspec.structs.replace(leaf, subject="", name=WITHHELD, organisation="", request="", marks=())
+        return msgspec.structs.replace(
+            leaf, subject="", name=WITHHELD, organisation="", app="", request="", marks=()
+        )
 
 
 async def withheld_from(grant: Grant, connection: Connection, patients: Sequence[str]) -> Withheld:

@@ -64,7 +64,8 @@ class Gatehouse(msgspec.Struct, frozen=True):
         law: of the node's country.
         keeps: obligations that somebody has promised to keep; what owes another is refused.
         knows: tells what a decision needs to know besides (`trust.standing`); without, nothing is known.
-        country_of: the country of a member node, ISO 3166-1 alpha-2; "" for one that is not known.
+        country: of this node, ISO 3166-1 alpha-2.
+        country_of: that of a member node; "" for one that is not known.
     """
 
     journal: Journal
@@ -73,6 +74,7 @@ class Gatehouse(msgspec.Struct, frozen=True):
     law: Jurisdiction = msgspec.field(default_factory=lambda: jurisdiction_of(NEUTRAL))
     keeps: frozenset[Obligation] = KEPT
     knows: Knows | None = None
+    country: str = ""
     country_of: Callable[[str], str] = lambda _node: ""
 
     def decide(self, caller: Caller, request: AccessRequest, facts: Facts) -> Decision:
@@ -230,23 +232,21 @@ class Passage:
 
     def _grant(self, decision: Decision) -> Grant:
         # A refused request gets a grant over nobody: it only names the leaf's content.
+        gatehouse, caller = self._gatehouse, self._caller
+        country = gatehouse.country if caller.node is None else gatehouse.country_of(caller.node)
         return Grant(
-            request=self._gatehouse.new_request(),
-            caller=self._caller,
+            request=gatehouse.new_request(),
+            caller=caller,
             action=self._request.action,
             patients=decision.patients if decision.permitted else frozenset(),
             rule=decision.rule,
-            opened_at=self._gatehouse.clock(),
+            opened_at=gatehouse.clock(),
             types=decision.types,
             narrowed=decision.narrowed,
             marks=_marks(decision.obligations, self._facts.is_veiled_whole) if decision.permitted else (),
-            audiences=self._audiences(decision),
+            audiences=audiences_of(caller, decision, gatehouse.law, "" if caller.node is None else country),
+            country=country,
         )
-
-    def _audiences(self, decision: Decision) -> frozenset[str]:
-        gatehouse, node = self._gatehouse, self._caller.node
-        country = "" if node is None else gatehouse.country_of(node)
-        return audiences_of(self._caller, decision, gatehouse.law, country)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -39,19 +39,24 @@ class Recipient(msgspec.Struct, frozen=True):
     withheld: bool = False
 
 
-def recipients(accesses: Iterable[tuple[Leaf, bool]], country_of: Callable[[str], str]) -> list[Recipient]:
-    """Return who got something, the latest first.
+def recipients(
+    accesses: Iterable[tuple[Leaf, bool]],
+    country_of: Callable[[str], str],
+    name_of: Callable[[str], str] = str,
+) -> list[Recipient]:
+    """Return who got something, the latest first; an app that a person lets in is one, and not the person.
 
     Args:
         accesses: each with whether its author is withheld.
         country_of: the country of a node, of this one for "".
+        name_of: the name of an app, by its client id.
     """
     groups: dict[tuple[str, str, str, bool], list[Leaf]] = {}
     for leaf, withheld in accesses:
-        if leaf.outcome is not Outcome.SERVED or leaf.role in _THEMSELVES or not leaf.resources:
+        is_own = leaf.role in _THEMSELVES and not leaf.app
+        if leaf.outcome is not Outcome.SERVED or is_own or not leaf.resources:
             continue
-        organisation, name = leaf.organisation, "" if leaf.organisation else leaf.name
-        key = ("", "", "", True) if withheld else (organisation, name, leaf.node, False)
+        key = ("", "", "", True) if withheld else (*_who(leaf, name_of), leaf.node, False)
         groups.setdefault(key, []).append(leaf)
     found = [
         Recipient(
@@ -69,3 +74,10 @@ def recipients(accesses: Iterable[tuple[Leaf, bool]], country_of: Callable[[str]
         for (organisation, name, node, withheld), leaves in groups.items()
     ]
     return sorted(found, key=lambda each: (each.last_at, each.organisation, each.name), reverse=True)
+
+
+def _who(leaf: Leaf, name_of: Callable[[str], str]) -> tuple[str, str]:
+    """Return the organisation, or where there is none the name, of whoever got it."""
+    if leaf.app and not leaf.organisation:
+        return "", name_of(leaf.app)
+    return leaf.organisation, "" if leaf.organisation else leaf.name

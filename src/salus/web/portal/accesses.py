@@ -40,9 +40,9 @@ async def accesses(visit: Visit) -> Response:
     is_all = visit.request.query_params.get("all") == "yes"
     found, is_end = await _own_log(visit, ROWS_MAX, is_all=is_all)
     own = [] if is_all else [each for each in found if is_own(each)]
+    services = visit.services
     rows = [_row(each, visit.language) for each in found if is_all or not is_own(each)]
     older = None if is_end else found[-1].arrival
-    services = visit.services
     members = other_members(services.membership.current, services.node, services.clock())
     return visit.show(
         "accesses.html",
@@ -57,9 +57,9 @@ async def accesses(visit: Visit) -> Response:
 
 
 def is_own(logged: LoggedAccess) -> bool:
-    """Return whether the citizen looked themselves, by nobody's help; who is withheld is somebody else."""
+    """Return whether the citizen looked themselves, by no app or help; who is withheld is somebody else."""
     leaf = logged.leaf
-    return leaf.role == Role.CITIZEN and logged.withheld_until is None and not leaf.marks
+    return leaf.role == Role.CITIZEN and not (leaf.app or leaf.marks) and logged.withheld_until is None
 
 
 def other_members(current: MembershipList | None, own: str, now: datetime) -> list[Member]:
@@ -115,7 +115,7 @@ def _said(access: ProvedAccess, language: str) -> str:
 
 def in_words(leaf: Leaf, language: str) -> str:
     """Return what a leaf says, part by part: when, who, what they did, what for, with which outcome."""
-    place = ", ".join(part for part in (leaf.organisation, leaf.node) if part)
+    place = _place(leaf)
     return " · ".join(
         (
             moment(leaf.at, language),
@@ -177,13 +177,18 @@ def _withheld(until: datetime, language: str) -> str:
     return phrase("withheld-until", language, date=f"{until:%Y-%m-%d}")
 
 
+def _place(leaf: Leaf) -> str:
+    """Return from where: of which organisation, at which node, in which country."""
+    return ", ".join(part for part in (leaf.organisation, leaf.node, leaf.country) if part)
+
+
 def _row(logged: LoggedAccess, language: str) -> dict[str, Any]:  # values of several plain types
     leaf = logged.leaf
     return {
         "at": leaf.at,
         "who": leaf.name if logged.withheld_until is None else _withheld(logged.withheld_until, language),
         "role": _word("role", leaf.role, language),
-        "place": ", ".join(part for part in (leaf.organisation, leaf.node) if part),
+        "place": _place(leaf),
         "did": deed(leaf, language),
         "what": leaf.what,
         "resources": leaf.resources,

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from salus.core.access import Action, Caller
 from salus.primary.rights.recipients import Recipient, recipients
 from salus.store.access_log import LoggedAccess, access_log
+from salus.store.federation import list_apps
 from salus.trust.policy import AccessRequest
 from salus.web.own_record import enter_own
 from salus.web.rights.choices import assisted
@@ -50,7 +51,9 @@ async def known_recipients(services: Services, caller: Caller, *, patient: str =
         return services.membership.country_of(node) if node else services.country
 
     accesses = ((each.leaf, each.withheld_until is not None) for each in found)
-    return Known(recipients(accesses, country_of), len(found) < ACCESSES_MAX)
+    names = {app.id: app.name for app in await list_apps(services.database)}
+    told = recipients(accesses, country_of, lambda app: names.get(app, app))
+    return Known(told, len(found) < ACCESSES_MAX)
 
 
 async def handle_recipients(

@@ -40,6 +40,12 @@ def test_accesses_are_told_by_organisation_and_country_the_latest_first():
     assert (told[1].first_at, told[1].last_at) == (NOW, NOW + timedelta(hours=2))
 
 
+def test_an_app_that_a_person_lets_in_is_a_recipient_and_the_person_is_not():
+    own, by_app = leaf(0, "", role="citizen"), leaf(1, "", role="citizen", app="diary")
+    (told,) = recipients([(own, False), (by_app, False)], COUNTRIES.get, {"diary": "My diary"}.get)
+    assert (told.organisation, told.name, told.accesses) == ("", "My diary", 1)
+
+
 def test_who_was_refused_found_nothing_or_is_the_person_is_no_recipient():
     accesses = [leaf(0, outcome=Outcome.REFUSED), leaf(1, resources=0), leaf(2, role="citizen")]
     assert recipients([(each, False) for each in accesses], COUNTRIES.get) == []
