@@ -1,4 +1,4 @@
-"""`salus ledger verify|prove|status|forget`: check the whole log, prove an access, say how far it is."""
+"""`salus ledger verify|prove|status|events|...`: check the log, prove an access, give all to a repository."""
 
 from __future__ import annotations
 
@@ -17,13 +17,21 @@ from salus.core.errors import NotFound, SettingsInvalid
 from salus.federation import witnessing
 from salus.federation.reconciling import Reconciled
 from salus.node import open_services
-from salus.store.access_log import access_log, hash_of_leaf, inclusion_proof
+from salus.standards.fhir.codec.json import write_json
+from salus.store.access_log import (
+    access_log,
+    accesses_from,
+    first_index_at,
+    hash_of_leaf,
+    inclusion_proof,
+)
 from salus.store.ledger_check import check_log, state_of
 from salus.store.logins import strangers
 from salus.store.sequencer import last_checkpoint
 from salus.store.witness import unpin
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
+from salus.web.fhir.audit import event_of
 from salus.web.ledger import key_of
 from salus.web.reconciling import reconcile
 from salus.web.services import Services
@@ -31,15 +39,17 @@ from salus.web.witness import word_of
 
 INDEX_DIGITS = 19
 ACCESSES_MAX = 5_000
+EVENTS_AT_ONCE = 1_000
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument(
         "action",
-        choices=["verify", "prove", "status", "reconcile", "forget"],
+        choices=["verify", "prove", "status", "events", "reconcile", "forget"],
         help="verify: compare every leaf with every signed checkpoint (exit code 2 when something is wrong); "
         "prove: the proof that one access is in the log; status: how far it is, and who vouches for it; "
+        "events: all accesses as AuditEvents (IHE BALP), one a line, for a repository that collects them; "
         "reconcile: compare a patient's accesses from abroad with what the nodes there say (exit code 2 "
         "where they differ); forget: drop the pinned keys of another node's log",
     )
@@ -48,7 +58,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         help="prove: the index of the access in the log; reconcile: the patient's id; forget: the other node",
     )
-    parser.add_argument("--since", type=moment, metavar="TIME", help="verify: only what was signed since")
+    parser.add_argument(
+        "--since", type=moment, metavar="TIME", help="verify: only what was signed since; events: likewise"
+    )
+    parser.add_argument(
+        "--after", type=int, default=-1, metavar="INDEX", help="events: only those after this one of the log"
+    )
     parser.add_argument("--json", action="store_true", help="status, verify: as one JSON object")
 
 
@@ -59,7 +74,8 @@ def run(options: argparse.Namespace) -> int:
         options.action == "prove" and not (which.isascii() and which.isdigit() and len(which) < INDEX_DIGITS)
     ):
         raise SettingsInvalid(
-            "say: salus ledger verify, or status, or prove INDEX, or reconcile PATIENT, or forget NODE"
+            "say: salus ledger verify, or status, or events, or prove INDEX, or reconcile PATIENT, "
+            "or forget NODE"
         )
     return asyncio.run(_run(options))
 
@@ -70,6 +86,8 @@ async def _run(options: argparse.Namespace) -> int:
             return await _verify(options, services)
         if options.action == "prove":
             await _prove(int(options.which), services)
+        elif options.action == "events":
+            await _events(options, services)
         elif options.action == "reconcile":
             return await _reconcile(options, services)
         elif options.action == "forget":
@@ -116,6 +134,22 @@ async def _prove(index: int, services: Services) -> None:
         "hashes": await inclusion_proof(services.database, index, size),
     }
     say_json(msgspec.json.format(msgspec.json.encode(proof)))
+
+
+async def _events(options: argparse.Namespace, services: Services) -> None:
+    """Write the accesses, the oldest first, and say on the error stream where the next call goes on."""
+    asked = AccessRequest(Action.AUDIT, "AuditEvent", "AuditEvent")
+    async with enter(services.gatehouse, auditor_of(services), asked) as access:
+        begin, written = options.after + 1, 0
+        if options.since is not None:
+            async with services.database.system() as connection:
+                begin = max(begin, await first_index_at(access.grant, connection, options.since))
+        while found := await accesses_from(access.grant, services.database, begin, EVENTS_AT_ONCE):
+            for one in found:
+                print(write_json(event_of(services, one)).decode())
+            begin, written = (found[-1].index or 0) + 1, written + len(found)
+        access.record((), count=written)
+    say(f"{written:,} accesses. The next ones: salus ledger events --after {begin - 1}", file=sys.stderr)
 
 
 async def _reconcile(options: argparse.Namespace, services: Services) -> int:

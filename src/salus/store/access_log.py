@@ -27,9 +27,14 @@ CROSS JOIN LATERAL (
 LEFT JOIN leaf_index ON leaf_index.arrival = page.arrival
 ORDER BY page.arrival DESC LIMIT $3
 """
+_NODE_PAGE = """
+SELECT leaf.arrival, leaf.entry, leaf_index.index
+FROM leaf LEFT JOIN leaf_index ON leaf_index.arrival = leaf.arrival
+WHERE leaf.arrival < $1 ORDER BY leaf.arrival DESC LIMIT $2
+"""
 _NEWEST = 2**63 - 1
 _FROM = """
-SELECT leaf_index.index, leaf.entry
+SELECT leaf_index.index, leaf.arrival, leaf.entry
 FROM leaf_index JOIN leaf ON leaf.patient = leaf_index.patient AND leaf.arrival = leaf_index.arrival
 WHERE leaf_index.index >= $1 ORDER BY leaf_index.index LIMIT $2
 """
@@ -44,7 +49,8 @@ class LoggedAccess(msgspec.Struct, frozen=True):
         arrival: names the line; pages go on below it.
         index: its place in the Merkle log, None for the moment before it is sequenced.
         leaf: who, what, why.
-        entry: the bytes whose hash the log commits to; with the proof they show that the line is genuine.
+        entry: the bytes whose hash the log commits to, with the proof they show that the line is genuine;
+            b"" where the log is read as a whole.
         withheld_until: until when its author is withheld, and `entry` empty; None where they are told.
     """
 
@@ -74,6 +80,33 @@ async def access_log(
         _logged(row["arrival"], row["index"], entry, withheld)
         for row, entry in zip(rows, opened, strict=True)
     ]
+
+
+async def node_log(
+    grant: Grant, database: Database, *, count: int, before: int | None = None
+) -> list[LoggedAccess]:
+    """Return the accesses at the node, whoever they are to, the newest first; pages as `access_log` has them.
+
+    For those who watch the log as a whole: a grant over named patients gets nothing.
+    """
+    if grant.patients is not None:
+        return []
+    async with database.reading(grant) as connection:
+        rows = await connection.fetch(_NODE_PAGE, _NEWEST if before is None else before, count)
+        return [
+            LoggedAccess(row["arrival"], row["index"], leaf_in(connection, row["entry"]), b"") for row in rows
+        ]
+
+
+async def accesses_from(grant: Grant, database: Database, index: int, count: int) -> list[LoggedAccess]:
+    """Return the node's accesses from an index of the log on, at most `count`; for whom `node_log` is."""
+    if grant.patients is not None:
+        return []
+    async with database.reading(grant) as connection:
+        rows = await connection.fetch(_FROM, index, count)
+        return [
+            LoggedAccess(row["arrival"], row["index"], leaf_in(connection, row["entry"]), b"") for row in rows
+        ]
 
 
 def _logged(arrival: int, index: int | None, entry: bytes, withheld: Withheld) -> LoggedAccess:

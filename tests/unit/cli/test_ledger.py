@@ -54,6 +54,19 @@ def test_a_log_is_verified_and_what_was_changed_is_named(node, database_url, cap
     assert len(json.loads(capsys.readouterr().out)["faults"]) == 1
 
 
+def test_all_accesses_are_written_as_events_and_the_next_call_goes_on(node, capsys):
+    assert main(["ledger", "events", "--data", node]) == 0
+    told = capsys.readouterr()
+    events = [json.loads(line) for line in told.out.splitlines()]
+    assert len(events) == len({event["id"] for event in events}) == 20
+    assert {event["entity"][0]["what"]["reference"] for event in events} == {"Patient/ana"}
+    assert "The next ones: salus ledger events --after 19" in told.err
+    assert main(["ledger", "events", "--after", "17", "--data", node]) == 0
+    assert [json.loads(line)["id"] for line in capsys.readouterr().out.splitlines()] == [
+        event["id"] for event in events[18:]
+    ]
+
+
 def test_an_access_is_proved(node, capsys):
     assert main(["ledger", "prove", "7", "--data", node]) == 0
     proof = json.loads(capsys.readouterr().out)

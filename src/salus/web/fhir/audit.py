@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from salus.core.access import Action, Caller, Grant
+from salus.core.access import Action, Caller, Grant, Role
 from salus.core.errors import InvalidSearch, TooCostly
 from salus.core.identifiers import is_fhir_id, new_id
 from salus.standards.fhir.codec.json import write_json
@@ -21,7 +21,7 @@ from salus.standards.fhir.query_string import Pairs, format_pairs
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.search.match import condition_holds
 from salus.standards.fhir.search.query import Condition, RangeValue, Value
-from salus.store.access_log import LoggedAccess, access_log
+from salus.store.access_log import LoggedAccess, access_log, node_log
 from salus.store.search_cursor import bound_to, open_mark, seal_mark
 from salus.web.fhir.answer import Answer, join_bundle
 from salus.web.fhir.audit_event import audit_event, instant
@@ -46,7 +46,7 @@ class Asked(msgspec.Struct, frozen=True):
     """A search of the audit.
 
     Args:
-        patient: whose accesses.
+        patient: whose accesses, "" for everybody's.
         dates: the conditions on `date`, all of which hold.
         count: events on a page.
         total: how many there are is asked for.
@@ -75,11 +75,15 @@ def _is_above(value: Value, moment: float) -> bool:
 
 
 async def search(services: Services, request: FhirRequest, caller: Caller) -> Answer:
-    """Answer the accesses to one patient's record, the newest first; to the caller's own for a citizen."""
+    """Answer the accesses to one patient's record, the newest first; to the caller's own for a citizen.
+
+    To all records where an auditor names none: for a repository that collects them (IHE ITI-81).
+    """
     asked = _read(services, request.pairs, caller)
     mark, key = first(request.pairs, CURSOR), services.keys.search
-    what = "AuditEvent?date,patient" if asked.dates else "AuditEvent?patient"
-    patients = frozenset((asked.patient,))
+    named = [name for name, given in (("date", asked.dates), ("patient", asked.patient)) if given]
+    what = f"AuditEvent?{','.join(named)}" if named else "AuditEvent"
+    patients = frozenset((asked.patient,)) if asked.patient else None
     async with pass_gate(services, caller, Action.AUDIT, "AuditEvent", what, patients=patients) as access:
         dates = [text for name, text in asked.applied if name == "date"]
         bound = bound_to(access.grant, "AuditEvent", asked.patient, dates)
@@ -113,14 +117,15 @@ def _read(services: Services, pairs: Pairs, caller: Caller) -> Asked:
             "The audit is searched by patient and date; it takes _count, _total and _summary=count, and no "
             "other parameter."
         )
-    patient = patient_of(pairs, caller)
+    is_whole = caller.role is Role.AUDITOR and not any(name == "patient" for name, _ in pairs)
+    patient = "" if is_whole else patient_of(pairs, caller)
     limits = services.limits
     count = read_count(pairs, limits.page_count_default, limits.page_count_max)
     count = 0 if summary == "count" else count
     asked = [(name, text) for name, text in pairs if name == "date"]
     query = parse_query("AuditEvent", asked, limits, strict=True, now=services.clock())
     dates = tuple(one for one in query.criteria if isinstance(one, Condition))
-    applied = [("patient", patient), *asked, ("_count", str(count))]
+    applied = [*([("patient", patient)] if patient else []), *asked, ("_count", str(count))]
     if total != "none":
         applied.append(("_total", total))
     return Asked(patient, dates, count, total != "none" or not count, tuple(applied))
@@ -133,7 +138,10 @@ async def _scan(
     found: list[LoggedAccess] = []
     last, size = before, BATCH if asked.dates else min(BATCH, count_max + 1)
     for _ in range(BATCHES_MAX):
-        batch = await access_log(grant, services.database, asked.patient, count=size, before=last)
+        if asked.patient:
+            batch = await access_log(grant, services.database, asked.patient, count=size, before=last)
+        else:
+            batch = await node_log(grant, services.database, count=size, before=last)
         for one in batch:
             if asked.holds(one):
                 if len(found) == count_max:
@@ -173,10 +181,16 @@ def patient_of(pairs: Pairs, caller: Caller) -> str:
     return named[0]
 
 
+def event_of(services: Services, logged: LoggedAccess) -> Json:
+    """Return one access as an AuditEvent."""
+    identity, base = str(logged.arrival), services.fhir_base
+    return audit_event(logged.leaf, identity=identity, node=services.name, address=base)
+
+
 def entry(services: Services, logged: LoggedAccess) -> bytes:
     """Return the Bundle entry of one access."""
     identity, base = str(logged.arrival), services.fhir_base
-    event = audit_event(logged.leaf, identity=identity, node=services.name, address=base)
+    event = event_of(services, logged)
     own = uuid5(NAMESPACE_URL, f"{base}/AuditEvent/{identity}")
     found = {"fullUrl": f"urn:uuid:{own}", "resource": event, "search": {"mode": "match"}}
     return write_json(found)

@@ -51,6 +51,20 @@ async def test_the_audit_pages_and_takes_few_parameters(door):
         assert (await door("GET", f"/AuditEvent?{wrong}", role=Role.AUDITOR)).status_code == 400
 
 
+async def test_an_auditor_reads_the_accesses_to_all_records(door):
+    for name in ("1", "2"):
+        await door.operator("PUT", f"/Patient/{name}", {**PATIENT, "id": name})
+    whole = (await door("GET", "/AuditEvent?date=ge2020", role=Role.AUDITOR)).json()
+    about = [entry["resource"]["entity"][0].get("what", {}).get("reference") for entry in whole["entry"]]
+    assert about[-2:] == ["Patient/2", "Patient/1"]
+    page = (await door("GET", "/AuditEvent?_count=1", role=Role.AUDITOR)).json()
+    assert [link["relation"] for link in page["link"]] == ["self", "next"]
+    assert "patient=" not in page["link"][1]["url"]
+    for role in (Role.CLINICIAN, Role.OPERATOR, Role.CITIZEN):
+        answer = await door("GET", "/AuditEvent?date=ge2020", role=role)
+        assert answer.status_code in (400, 403), role
+
+
 DAY = datetime(2026, 11, 1, 10, tzinfo=UTC)
 
 
