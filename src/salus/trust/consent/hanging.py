@@ -146,31 +146,46 @@ async def _judge(
     wanted = None if names is None else list(names)
     referred = await _referred(grant, connection, patient) if rules.relates else {}
     async for resource in veils.versions(grant, connection, patient, wanted):
-        for part in _parts(resource):
-            veil = _veil_of(part, rules, referred)
+        for part, whole in _parts(resource):
+            veil = _veil_of(part, rules, referred, whole=whole)
             if veil is not None:
                 found.setdefault(veil, set()).add(_name(resource))
     return found
 
 
-def _parts(resource: Json) -> Iterator[Json]:
-    """Yield a resource and, of a Bundle, what it holds at any depth: who may not see one may not see it."""
-    pending: list[Json] = [resource]
+def _parts(resource: Json) -> Iterator[tuple[Json, Json | None]]:
+    """Yield a resource and what it holds at any depth: who may not see one may not see it.
+
+    What is contained, and what a Bundle holds of the directory, comes with what it is a part of; an entry of
+    a Bundle that is data of its own comes without. A Patient is never hidden, whatever it holds.
+    """
+    pending: list[tuple[Json, Json | None]] = [(resource, None)]
     while pending:
-        part = pending.pop()
-        yield part
+        part, whole = pending.pop()
+        yield part, whole
+        if part["resourceType"] in _UNVEILED:
+            continue
+        pending += [(held, part) for held in _resources(part.get("contained", ()))]
         entries = part.get("entry", ()) if part["resourceType"] == "Bundle" else ()
-        held = [entry["resource"] for entry in entries if "resourceType" in entry.get("resource", ())]
-        pending += [each for each in held if each["resourceType"] not in SHARED_TYPES]
+        for held in _resources(entry.get("resource") for entry in entries):
+            pending.append((held, part if held["resourceType"] in SHARED_TYPES else None))
 
 
-def _veil_of(resource: Json, rules: Rules, referred: dict[str, set[str]]) -> Veil | None:
+def _resources(found: Iterable[object]) -> Iterator[Json]:
+    return (each for each in found if isinstance(each, dict) and "resourceType" in each)
+
+
+def _veil_of(
+    resource: Json, rules: Rules, referred: dict[str, set[str]], *, whole: Json | None
+) -> Veil | None:
     kind = resource["resourceType"]
     if kind in _UNVEILED:
         return None
     if kind == CONSENT and is_private(resource):
         return PRIVATE
     item = item_of(resource)
+    if whole is not None:
+        return veil_over(item, rules, whole=item_of(whole))
     by = referred.get(item.reference)
     return veil_over(msgspec.structs.replace(item, referred_by=frozenset(by)) if by else item, rules)
 

@@ -18,7 +18,7 @@ from salus.store.veils import Said, Veil
 from salus.trust.audiences import EXCHANGE, PROFESSIONALS
 from salus.trust.consent.actors import words_of_actor
 from salus.trust.consent.provisions import Interval, Provision, provisions_of
-from salus.trust.consent.voice import Item, acts, concerns, outdoes
+from salus.trust.consent.voice import Item, acts, concerns, outdoes, within
 
 _ACCESS = frozenset({"access"})
 _PUBLIC_SCOPES = frozenset({"adr", "treatment"})
@@ -67,15 +67,25 @@ def rules_of(consents: Consents, *, default_denies: bool) -> Rules:
     )
 
 
-def veil_over(item: Item, rules: Rules) -> Veil | None:
-    """Return the veil that hangs over a resource; None where it is hidden from nobody."""
-    denials = [each for each in rules.denials if concerns(each.provision, item)]
+def veil_over(item: Item, rules: Rules, *, whole: Item | None = None) -> Veil | None:
+    """Return the veil that hangs over a resource; None where it is hidden from nobody.
+
+    Args:
+        item: the resource.
+        rules: what the person says.
+        whole: what it is a part of, where it is no data of its own: what permits the whole permits the part.
+    """
+    part = item
+    if whole is not None:
+        part = msgspec.structs.replace(item, reference=whole.reference, period=item.period or whole.period)
+    denials = [each for each in rules.denials if concerns(each.provision, part)]
     if not denials:
         return None
+    permitted = part if whole is None else within(part, whole)
     permits = [
         each
         for each in rules.permits
-        if concerns(each.provision, item)
+        if concerns(each.provision, permitted)
         and any(outdoes(each.provision, denial.provision) for denial in denials)
     ]
     said, places = _places(permits)

@@ -41,6 +41,8 @@ _DATES = (
     "recordedDate",
     "started",
 )
+_ABOUT = ("code", "type", "category", "medicationCodeableConcept", "vaccineCode")
+"""What the data are about: of a medicine or a vaccination it stands in an element of its own."""
 _AUTHORS = ("performer", "author", "recorder", "asserter", "requester", "informationSource")
 
 
@@ -191,7 +193,7 @@ def item_of(resource: Json) -> Item:
     """Return a stored resource as Consents see it."""
     kind = str(resource["resourceType"])
     meta = resource.get("meta", {})
-    concepts = [resource.get("code"), resource.get("type"), *_listed(resource.get("category"))]
+    concepts = [concept for name in _ABOUT for concept in _listed(resource.get(name))]
     codings = [
         coding for concept in concepts if isinstance(concept, dict) for coding in concept.get("coding", ())
     ]
@@ -209,6 +211,23 @@ def item_of(resource: Json) -> Item:
         ),
         refers_to=frozenset(_found(resource)),
     )
+
+
+def within(part: Item, whole: Item) -> Item:
+    """Return a part of a resource as a permit sees it: with all that is known of the whole."""
+    return msgspec.structs.replace(
+        part,
+        classes=_joined(part.classes, whole.classes),
+        codes=_joined(part.codes, whole.codes),
+        labels=part.labels | whole.labels,
+        authors=_joined(part.authors, whole.authors),
+        refers_to=_joined(part.refers_to, whole.refers_to),
+        referred_by=whole.referred_by,
+    )
+
+
+def _joined(one: Words, other: Words) -> Words:
+    return one if other is None else other if one is None else one | other
 
 
 def labels_of(resource: Json) -> frozenset[str]:
