@@ -23,6 +23,7 @@ from salus.primary.prescription_names import (
 )
 from salus.primary.prescriptions import NOT_HANDED_OVER, prescriptions_named
 from salus.standards.fhir.codec.json import write_json
+from salus.standards.fhir.search.references import parse_literal
 from salus.store.changes import Operation
 from salus.store.conditions import Here, matching_ids
 from salus.store.continuity import Origin
@@ -125,6 +126,61 @@ def check_said(resource: Resource) -> None:
             "a hand-over names its authorizingPrescription: by reference or identifier, or one on paper by a "
             'display alone ("on paper, Dr Tamm, 2026-11-20")'
         )
+
+
+async def check_addresses(here: Here, patient: str, resource: Resource, stored: Resource) -> None:
+    """Check that each reference of a hand-over is to a prescription kept here, or clearly to none of them.
+
+    What is this node's own address in other words, or another server's with the id of one of the person's
+    prescriptions here and no number that tells the two apart, would be kept and counted on nothing.
+
+    Args:
+        here: the transaction of the write.
+        patient: whose record the hand-over is in.
+        resource: the hand-over; absolute references to this node are relative already.
+        stored: what it replaces, {} for nothing; a link that stands there stays.
+
+    Raises:
+        InvalidResource: naming the reference.
+    """
+    before = list(stored.get(LINKS, ()))
+    for link in resource.get(LINKS, ()):
+        reference = str(link.get("reference", ""))
+        if not reference or reference.startswith("#") or link in before:
+            continue
+        literal = parse_literal(reference)
+        if literal.type == ORDER and not literal.address:
+            continue
+        if _host(reference) in {_host(base) for base in here.rules.own_bases}:
+            raise InvalidResource(
+                f"authorizingPrescription: '{reference}' is an address of this node and of no prescription "
+                "here; write MedicationRequest/id"
+            )
+        if literal.type != ORDER or not reference.lower().startswith(("http://", "https://")):
+            raise InvalidResource(
+                f"authorizingPrescription: '{reference}' is no address of a MedicationRequest; write "
+                "MedicationRequest/id, or give the prescription's identifier"
+            )
+        if not numbers_of(link, resource) and await _is_kept(here, patient, literal.id):
+            raise InvalidResource(
+                f"authorizingPrescription: '{reference}' is of another server, and this patient has a "
+                f"prescription of the same id here: write {ORDER}/{literal.id} for that one, or give the "
+                "identifier of the other"
+            )
+
+
+async def _is_kept(here: Here, patient: str, identity: str) -> bool:
+    records = await records_of_person(here.connection, patient) if patient else ()
+    subjects = ",".join(f"Patient/{each}" for each in sorted(records))
+    query = urlencode({"_id": identity, "subject": subjects})
+    return bool(records) and bool(await matching_ids(here, ORDER, query))
+
+
+def _host(address: str) -> str:
+    """Return the host of an address, and its port unless usual, whatever its scheme and spelling."""
+    host = address.partition(":")[2].lstrip("/").partition("/")[0].rpartition("@")[2].lower()
+    name, _, port = host.partition(":")
+    return name.removesuffix(".") + (f":{port}" if port not in ("", "80", "443") else "")
 
 
 def _escaped(text: object) -> str:

@@ -15,7 +15,7 @@ import msgspec
 
 from salus.core.access import Caller, Role
 from salus.core.errors import AccessRefused, Conflict
-from salus.primary.authorizing import check_said, with_references
+from salus.primary.authorizing import check_addresses, check_said, with_references
 from salus.primary.dispensing import (
     Home,
     Recorded,
@@ -237,6 +237,7 @@ async def _keep(
     stored = {} if target is None else parse_json(target.content, here.rules.limits)
     operation, resource = await with_references(here, operation, resource, stored)
     assert operation.row is not None
+    await check_addresses(here, operation.row.compartment, resource, stored)
     named = _named(here, resource)
     if not named and not by.node:
         if _named(here, stored):

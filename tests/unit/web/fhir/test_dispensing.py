@@ -168,6 +168,83 @@ async def test_a_number_names_one_prescription_kept_here_and_a_hand_over_says_wh
     assert answer.status_code == status, answer.text
 
 
+OWN = "https://node.test"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        f"{OWN}/fhir/MedicationRequest/rx",
+        "https://NODE.test/fhir/MedicationRequest/rx",
+        f"{OWN}:443/fhir/MedicationRequest/rx",
+        f"{OWN}/fhir/Medication%52equest/rx",
+        "MedicationRequest/rx/_history/1",
+    ],
+)
+async def test_an_address_of_the_prescription_is_counted_on_it(node, link):
+    await node.operator("PUT", "/MedicationRequest/rx", order(**TEXT))
+    half = {"quantity": {"value": 20, "unit": "tablet"}}
+    made = await dispense(node, hand_over("1", **TEXT, **on({"reference": link})) | half)
+    assert made.status_code == 201, made.text
+    more = await dispense(node, hand_over("2", **TEXT, **on({"reference": link})) | half)
+    assert (more.status_code, "only 10 tablet" in more.text) == (409, True), more.text
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        f"{OWN}//fhir/MedicationRequest/rx",
+        f"{OWN}/fhir//MedicationRequest/rx",
+        f"{OWN}/FHIR/MedicationRequest/rx",
+        f"{OWN}/fhir/MedicationRequest/rx/",
+        f"{OWN}/fhir/MedicationRequest/rx?x=1",
+        f"{OWN}/fhir/MedicationRequest/rx#a",
+        f"{OWN}/fhir/medicationrequest/rx",
+        f"{OWN}/fhir/../fhir/MedicationRequest/rx",
+        f"{OWN}/MedicationRequest/rx",
+        "http://node.test/fhir/MedicationRequest/rx",
+        "https://node.test./fhir/MedicationRequest/rx",
+        "https://u@node.test/fhir/MedicationRequest/rx",
+        "https:/node.test/fhir/MedicationRequest/rx",
+        "urn:x:MedicationRequest/rx",
+        "urn:uuid:0f3c4f5e-0000-4000-8000-000000000001",
+        "https://made.example/rx",
+        "https://made.example/fhir/MedicationRequest/rx",
+        "https://made.example/MedicationRequest/rx/_history/1",
+    ],
+)
+async def test_a_hand_over_that_would_be_counted_on_nothing_by_its_spelling_is_refused(node, link):
+    await node.operator("PUT", "/MedicationRequest/rx", order(**TEXT))
+    answer = await dispense(node, hand_over(**TEXT, **on({"reference": link})))
+    assert (answer.status_code, "/MedicationRequest/rx#a" in link or link in answer.text) == (422, True)
+    made = (await dispense(node, hand_over(**TEXT))).json()
+    moved = await node(
+        "PUT", f"/MedicationDispense/{made['id']}", made | on({"reference": link}), **PHARMACIST
+    )
+    assert moved.status_code == 422, moved.text
+
+
+async def test_a_prescription_of_another_server_is_told_from_one_here_by_its_id_or_its_number(node):
+    await node.operator("PUT", "/MedicationRequest/rx", order(**TEXT))
+    theirs = order(id="b", subject={"reference": "Patient/b"}, **TEXT)
+    await node.operator("PUT", "/MedicationRequest/b", theirs)
+    there = "https://national.example/MedicationRequest"
+    for name, link in enumerate(({"reference": f"{there}/7"}, {"reference": f"{there}/b"},
+                                 {"reference": f"{there}/rx"} | number("9"))):  # fmt: skip
+        made = await dispense(node, hand_over(str(name), **TEXT, **on(link)))
+        assert made.status_code == 201, made.text
+        path, noted = f"/MedicationDispense/{made.json()['id']}", [{"text": "to the wife"}]
+        assert (await node("PUT", path, made.json() | {"note": noted}, **PHARMACIST)).status_code == 200
+    assert await status_of(node) == "active"
+
+
+async def test_a_prescription_that_is_hidden_is_not_told_of_by_a_refusal(node):
+    await node.operator("PUT", "/MedicationRequest/rx", order(**TEXT))
+    await hide(node, "MedicationRequest", "rx")
+    link = {"reference": "https://national.example/MedicationRequest/rx"}
+    assert (await dispense(node, hand_over(**TEXT, **on(link)))).status_code == 201
+
+
 async def test_a_prescription_written_in_the_same_bundle_is_not_dispensed_on(node):
     entries = [
         {"fullUrl": "urn:uuid:0f3c4f5e-0000-4000-8000-000000000001", "resource": order(**TEXT)},
