@@ -6,7 +6,7 @@ advisory lock of its type and id, so that (type, id) is one resource whatever pa
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
@@ -14,6 +14,8 @@ import msgspec
 
 from salus.core.access import Grant, Outcome
 from salus.core.errors import AccessRefused, Conflict, Gone, NotFound
+from salus.standards.fhir.search.patients import binaries_named
+from salus.standards.fhir.search.references import links_in
 from salus.store import ledger
 from salus.store.asker import asker_of
 from salus.store.changes import Change, Operation, Written, plan
@@ -227,7 +229,9 @@ async def change(grant: Grant, connection: Connection, operations: Sequence[Oper
     _confine(grant, changes)
     changed = [one for one in changes if one.written.outcome != "unchanged"]
     await _store(connection, changed)
-    found, veiled = await _settle(grant, connection, [one.row for one in changed if one.row is not None])
+    found, veiled = await _settle(
+        grant, connection, [one.row for one in changed if one.row is not None], known
+    )
     written = [_concerning(one.written, found) if found else one.written for one in changes]
     if not veiled:
         return written
@@ -238,9 +242,12 @@ async def change(grant: Grant, connection: Connection, operations: Sequence[Oper
 
 
 async def _settle(
-    grant: Grant, connection: Connection, rows: Sequence[Row]
+    grant: Grant,
+    connection: Connection,
+    rows: Sequence[Row],
+    befores: Mapping[tuple[str, str], asyncpg.Record],
 ) -> tuple[dict[tuple[str, str], tuple[str, ...]], frozenset[str]]:
-    """Do what the rows just written mean for others.
+    """Do what the rows just written mean for others. `befores`: the versions they replace, by type and id.
 
     Returns:
         The patients of those in no record, and of those that name one by an identifier; and over whose
@@ -254,14 +261,26 @@ async def _settle(
         return found, veiled
     await note_attachments(
         connection,
-        [
-            (binary, patient)
-            for row in rows
-            for binary in row.index.binaries
-            for patient in found.get((row.type, row.id)) or patients_of(row.compartment, row.others)
-        ],
+        [pair for row in rows for pair in _attached(row, found, befores.get((row.type, row.id)))],
     )
     return found, veiled
+
+
+def _attached(
+    row: Row, found: Mapping[tuple[str, str], tuple[str, ...]], before: asyncpg.Record | None
+) -> set[tuple[str, str]]:
+    """Return which Binaries a write makes whose attachments, (id, patient).
+
+    What the version before named for the same patient counted then, if it counts: who changes an entry of a
+    citizen's says nothing of whose the attachments are that the citizen named in it.
+    """
+    patients = found.get((row.type, row.id)) or patients_of(row.compartment, row.others)
+    named = {(binary, patient) for binary in row.index.binaries for patient in patients}
+    if not named or before is None or not before["content"]:
+        return named
+    links, addresses = links_in(msgspec.json.decode(before["content"]))
+    was = patients_of(before["compartment"], before["others"])
+    return named - {(binary, patient) for binary in binaries_named((*links, *addresses)) for patient in was}
 
 
 def _concerning(written: Written, found: dict[tuple[str, str], tuple[str, ...]]) -> Written:

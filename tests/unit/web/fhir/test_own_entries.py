@@ -222,23 +222,64 @@ async def hide(door, patient, kind, identity):
     await set_restricted(door.services, own, kind, identity, hidden=True)
 
 
-async def test_an_attachment_of_somebody_else_is_not_hidden_with_an_entry_that_names_it(door):
+LETTER = {
+    "resourceType": "DocumentReference",
+    "status": "current",
+    "content": [{"attachment": {"contentType": "text/plain", "url": "Binary/scan"}}],
+}
+
+
+@pytest.fixture
+async def claimed(door):
+    """Return an entry of rui's own that names the attachment of ana's letter."""
     for name in ("ana", "rui"):
         await door.operator("PUT", f"/Patient/{name}", {"resourceType": "Patient", "id": name})
     scan = {"resourceType": "Binary", "id": "scan", "contentType": "text/plain", "data": "AAAA"}
     await door.operator("PUT", "/Binary/scan", scan)
-    letter = {
-        "resourceType": "DocumentReference",
-        "status": "current",
-        "content": [{"attachment": {"contentType": "text/plain", "url": "Binary/scan"}}],
-    }
-    await door.operator(
-        "PUT", "/DocumentReference/hers", letter | {"id": "hers", "subject": {"reference": "Patient/ana"}}
-    )
-    made = await door.citizen(
-        "POST", "/DocumentReference", letter | {"subject": {"reference": "Patient/rui"}}, patient="rui"
-    )
-    await hide(door, "rui", "DocumentReference", made.json()["id"])
+    hers = LETTER | {"id": "hers", "subject": {"reference": "Patient/ana"}}
+    await door.operator("PUT", "/DocumentReference/hers", hers)
+    own = LETTER | {"subject": {"reference": "Patient/rui"}}
+    return (await door.citizen("POST", "/DocumentReference", own, patient="rui")).json()
+
+
+async def test_an_attachment_of_somebody_else_is_not_hidden_with_an_entry_that_names_it(door, claimed):
+    await hide(door, "rui", "DocumentReference", claimed["id"])
     assert (await door("GET", "/Binary/scan")).status_code == 200
     await hide(door, "ana", "DocumentReference", "hers")
     assert (await door("GET", "/Binary/scan")).status_code == 404
+
+
+async def whose(door):
+    return [
+        name
+        for name in ("ana", "rui")
+        if (await door.citizen("GET", "/Binary/scan", patient=name)).status_code == 200
+    ]
+
+
+@pytest.mark.parametrize("way", ["PUT", "PATCH", "in a transaction"])
+async def test_who_changes_an_entry_makes_nobodys_attachment_its_patients(door, claimed, way):
+    path, changed = path_of(claimed), {**claimed, "description": "letter"}
+    if way == "PATCH":
+        change = [{"op": "add", "path": "/description", "value": "letter"}]
+        answer = await door("PATCH", path, change, headers=PATCH)
+    elif way == "PUT":
+        answer = await door("PUT", path, changed)
+    else:
+        answer = await door("POST", "", transaction(changed, "PUT", path[1:]))
+    assert answer.status_code == 200, answer.text
+    assert await whose(door) == ["ana"]
+
+
+async def test_an_attachment_that_a_professional_adds_or_brings_to_its_patient_is_theirs(door):
+    for name in ("ana", "rui"):
+        await door.operator("PUT", f"/Patient/{name}", {"resourceType": "Patient", "id": name})
+    scan = {"resourceType": "Binary", "id": "scan", "contentType": "text/plain", "data": "AAAA"}
+    await door.operator("PUT", "/Binary/scan", scan)
+    bare = {**LETTER, "subject": {"reference": "Patient/ana"}, "content": [{"attachment": {"title": "x"}}]}
+    made = (await door("POST", "/DocumentReference", bare)).json()
+    assert (await door("PUT", path_of(made), {**made, "content": LETTER["content"]})).status_code == 200
+    assert await whose(door) == ["ana"]
+    moved = {**made, "content": LETTER["content"], "subject": {"reference": "Patient/rui"}}
+    assert (await door("PUT", path_of(made), moved)).status_code == 200
+    assert await whose(door) == []  # both persons': a history shows it with the one and the other
