@@ -20,7 +20,7 @@ from salus.cli.operator import operator_of
 from salus.core.access import Action, Purpose, Role
 from salus.standards.healthlinks.files import open_file
 from salus.standards.jose.encoding import decode
-from salus.store import persons
+from salus.store import health_links, persons
 from salus.store.documents import Document, keep
 from salus.store.merged import forget
 from salus.trust.gate import enter
@@ -243,6 +243,89 @@ async def test_an_address_of_a_file_is_old_after_minutes(ask, ana, viewer, clock
     (file,) = (await viewer(link, embeddedLengthMax=10)).json()["files"]
     clock.now += timedelta(minutes=6)
     assert (await viewer.client.get(file["location"])).status_code == 404
+
+
+EVA = {"subject": "eva", "patient": "eva", "name": "Eva"}
+BY_EVA = {"subject": "eva", "patient": "ana", "name": "Eva"}
+
+
+async def appoint_eva(ask, **more):
+    code = (await ask("POST", "/rights/presence-code", Role.CITIZEN, **EVA)).json()["code"]
+    made = await ask("POST", "/proxies", Role.CITIZEN, {"code": code, "name": "Eva", "kind": "carer"} | more)
+    assert made.status_code == 201, made.text
+    return made.json()["id"]
+
+
+async def evas_link(ask):
+    made = (await ask("POST", "/rights/links", Role.PROXY, {"content": "record"}, **BY_EVA)).json()
+    return made["id"], read_link(made["link"])
+
+
+async def is_good(ask, identity):
+    listed = (await ask("GET", "/rights/links", Role.CITIZEN)).json()["links"]
+    return next(each["good"] for each in listed if each["id"] == identity)
+
+
+@pytest.mark.clause("EHDS 4(2)")
+@pytest.mark.parametrize("ended_by", ["the represented", "the holder", "staff after a dispute"])
+async def test_a_link_made_under_a_power_ends_with_it(node, ask, ana, viewer, ended_by):
+    number = await appoint_eva(ask)
+    identity, link = await evas_link(ask)
+    _, own = await make_link(ask)
+    (file,) = (await viewer(link, embeddedLengthMax=10)).json()["files"]
+    assert (await ask("POST", f"/proxies/{number}/dispute", Role.CITIZEN)).status_code == 200
+    assert (await viewer(link)).status_code == 404  # suspended
+    assert (await viewer.client.get(file["location"])).status_code == 404
+    assert not await is_good(ask, identity)
+    settle = f"/proxies/{number}/settle"
+    if ended_by == "staff after a dispute":
+        await ask("POST", settle, Role.DESK, {"stands": False})
+    else:
+        await ask("POST", settle, Role.DESK, {"stands": True})
+        assert (await viewer(link)).status_code == 200
+        assert await is_good(ask, identity)
+        who = EVA if ended_by == "the holder" else {}
+        assert (await ask("DELETE", f"/proxies/{number}", Role.CITIZEN, **who)).status_code == 200
+    assert (await viewer(link)).status_code == 404
+    assert not await is_good(ask, identity)
+    assert (await viewer(own)).status_code == 200
+    assert [leaf.patient for leaf in await leaves(node) if leaf.what == f"health-link/{identity} ended"] == [
+        "ana"
+    ]
+    async with node.services.database.system() as connection:
+        assert await connection.fetchval("SELECT content FROM health_link WHERE id = $1", identity) is None
+    await appoint_eva(ask)  # a power given later revives nothing
+    assert (await viewer(link)).status_code == 404
+
+
+async def test_a_link_stands_while_another_power_of_its_maker_does(ask, ana, viewer, clock):
+    first = await appoint_eva(ask)
+    second = await appoint_eva(ask, ends_at="2026-12-01T00:00:00Z")
+    _, link = await evas_link(ask)
+    assert (await ask("DELETE", f"/proxies/{first}", Role.CITIZEN)).status_code == 200
+    assert (await viewer(link)).status_code == 200
+    assert (await ask("DELETE", f"/proxies/{second}", Role.CITIZEN)).status_code == 200
+    assert (await viewer(link)).status_code == 404
+
+
+@pytest.mark.clause("EHDS 4(2)")
+async def test_a_parents_link_ends_when_the_child_is_of_age(node, ask, ana, viewer, clock):
+    child = {"resourceType": "Patient", "id": "kim", "birthDate": "2008-12-01"}
+    await ask("PUT", "/fhir/Patient/kim", Role.OPERATOR, child)
+    asked = {"patient": "kim", "holder": "eva", "name": "Eva", "kind": "parent", "proof": "certificate"}
+    assert (await ask("POST", "/proxies", Role.DESK, asked)).status_code == 201
+    wish = {"content": "record", "hours": 24 * 30}
+    as_parent = {"subject": "eva", "patient": "kim"}
+    made = (await ask("POST", "/rights/links", Role.PROXY, wish, **as_parent)).json()
+    link = read_link(made["link"])
+    clock.now = datetime(2026, 11, 30, 23, 59, tzinfo=UTC)
+    assert (await viewer(link)).status_code == 200
+    clock.now = datetime(2026, 12, 1, 0, 0, tzinfo=UTC)
+    assert (await viewer(link)).status_code == 404
+    await health_links.forget_links(node.services.database, clock.now)
+    async with node.services.database.system() as connection:
+        row = await connection.fetchrow("SELECT content, ended_at FROM health_link WHERE id = $1", made["id"])
+    assert (row["content"], row["ended_at"]) == (None, clock.now)
 
 
 async def test_a_link_that_has_ended_looks_like_one_that_never_was(ask, ana, viewer, clock):

@@ -36,12 +36,12 @@ SELECT count(*) FROM health_link WHERE patient = ANY ($1) AND content IS NOT NUL
 _RECORDS = "SELECT records_of_person($1)"
 _MAKE = """
 INSERT INTO health_link (patient, id, address, kind, label, made_at, made_by, expires_at, passcode, salt,
-    wrong_max, uses_max, content)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    wrong_max, uses_max, content, holder)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
 _LIST = """
 SELECT id, kind, label, made_at, made_by, expires_at, passcode IS NOT NULL, wrong, wrong_max, uses, uses_max,
-    ended_at
+    ended_at, holder
 FROM health_link WHERE patient = ANY ($1) ORDER BY made_at DESC, id LIMIT $2
 """
 _OPENINGS = """
@@ -52,7 +52,7 @@ UPDATE health_link SET ended_at = coalesce(ended_at, $3), content = NULL
 WHERE patient = ANY ($1) AND id = $2 RETURNING patient
 """
 _FIND = """
-SELECT patient, id FROM health_link
+SELECT patient, id, holder FROM health_link
 WHERE address = $1 AND ended_at IS NULL AND expires_at > $2 AND wrong < wrong_max AND uses < uses_max
     AND content IS NOT NULL
 """
@@ -73,7 +73,8 @@ _TICKET = """
 INSERT INTO health_link_ticket (digest, patient, link, recipient, expires_at) VALUES ($1, $2, $3, $4, $5)
 """
 _TAKE = """
-DELETE FROM health_link_ticket WHERE digest = $1 AND expires_at > $2 RETURNING patient, link, recipient
+DELETE FROM health_link_ticket WHERE digest = $1 AND expires_at > $2 RETURNING patient, link, recipient,
+    (SELECT holder FROM health_link l WHERE (l.patient, l.id) = (health_link_ticket.patient, link)) AS holder
 """
 _CONTENT = """
 SELECT content FROM health_link
@@ -81,12 +82,21 @@ WHERE patient = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3 AND cont
 """
 _FORGET = (
     "UPDATE health_link SET content = NULL WHERE expires_at <= $1 AND content IS NOT NULL",
+    """
+    UPDATE health_link l SET ended_at = coalesce(ended_at, $1), content = NULL
+    WHERE holder IS NOT NULL AND content IS NOT NULL AND NOT EXISTS (
+        SELECT FROM proxy p WHERE (p.patient, p.holder) = (l.patient, l.holder) AND p.ended_at IS NULL
+            AND (p.ends_at IS NULL OR p.ends_at > $1))
+    """,
     "DELETE FROM health_link_ticket WHERE expires_at <= $1",
 )
 
 
 class NewLink(msgspec.Struct, frozen=True):
-    """A link to be kept; `content` is a JWE, `address` the hash of the secret in its url."""
+    """A link to be kept; `content` is a JWE, `address` the hash of the secret in its url.
+
+    `holder`: the Patient of who makes it by a power to act for this one, None for the patient's own.
+    """
 
     patient: str
     id: str
@@ -101,6 +111,7 @@ class NewLink(msgspec.Struct, frozen=True):
     wrong_max: int
     uses_max: int
     content: bytes
+    holder: str | None = None
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -112,7 +123,10 @@ class Opening(msgspec.Struct, frozen=True):
 
 
 class Link(msgspec.Struct, frozen=True):
-    """A link as its maker sees it; the link itself was shown once, and is not kept."""
+    """A link as its maker sees it; the link itself was shown once, and is not kept.
+
+    `suspended`: it was made under a power to act that is not in force.
+    """
 
     id: str
     kind: str
@@ -126,16 +140,28 @@ class Link(msgspec.Struct, frozen=True):
     uses: int
     uses_max: int
     ended_at: datetime | None
+    holder: str | None = None
     openings: tuple[Opening, ...] = ()
+    suspended: bool = False
 
     def is_good(self, now: datetime) -> bool:
         """Return whether it can still be opened."""
         return (
             self.ended_at is None
+            and not self.suspended
             and now < self.expires_at
             and self.wrong < self.wrong_max
             and self.uses < self.uses_max
         )
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The link at an address: whose, its id, under whose power it was made (see `NewLink.holder`)."""
+
+    patient: str
+    id: str
+    holder: str | None
+    recipient: str = ""
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -199,14 +225,14 @@ async def end_link(grant: Grant, database: Database, identity: str) -> None:
         await ledger.append(connection, [leaf])
 
 
-async def find_link(database: Database, secret: str, now: datetime) -> tuple[str, str] | None:
-    """Return (patient, id) of the link at an address, None where there is none that can still be opened.
+async def find_link(database: Database, secret: str, now: datetime) -> Found | None:
+    """Return the link at an address, None where there is none that can still be opened.
 
     It is asked before there is a grant, as who opens it is decided by it.
     """
     async with database.system() as connection:
         row = await connection.fetchrow(_FIND, hash_of(secret), now)
-    return None if row is None else (row["patient"], row["id"])
+    return None if row is None else Found(row["patient"], row["id"], row["holder"])
 
 
 async def open_link(
@@ -246,11 +272,11 @@ async def make_ticket(
         await connection.execute(_TICKET, hash_of(secret), patient, identity, grant.caller.name, until)
 
 
-async def take_ticket(database: Database, secret: str, now: datetime) -> tuple[str, str, str] | None:
-    """Use an address up; return (patient, link, recipient), None where it is none or old."""
+async def take_ticket(database: Database, secret: str, now: datetime) -> Found | None:
+    """Use an address up; return the link, None where it is none or old."""
     async with database.system() as connection:
         row = await connection.fetchrow(_TAKE, hash_of(secret), now)
-    return None if row is None else (row["patient"], row["link"], row["recipient"])
+    return None if row is None else Found(row["patient"], row["link"], row["holder"], row["recipient"])
 
 
 async def content_of(grant: Grant, database: Database, patient: str, identity: str) -> str:

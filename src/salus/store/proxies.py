@@ -27,6 +27,7 @@ SELECT {_COLUMNS} FROM proxy WHERE patient = ANY ($1) OR holder = ANY ($1) ORDER
 """  # noqa: S608
 _ONE = f"SELECT {_COLUMNS} FROM proxy WHERE id = $1 FOR UPDATE"  # noqa: S608
 _END = "UPDATE proxy SET ended_at = $3 WHERE patient = $1 AND id = $2"
+_END_LINKS = "SELECT end_links_of_power($1, $2, $3)"
 _DISPUTE = "UPDATE proxy SET disputed_at = $3 WHERE patient = $1 AND id = $2"
 LISTED_MAX = 200
 
@@ -85,7 +86,7 @@ async def end_proxy(grant: Grant, database: Database, identity: str) -> Proxy:
         found = await _one(connection, identity)
         if found.ended_at is not None:
             raise Conflict("This power was ended already.")
-        await connection.execute(_END, found.patient, found.id, grant.opened_at)
+        await _end(grant, connection, found)
         await _write_down(grant, connection, found, "ended")
     return found
 
@@ -114,7 +115,7 @@ async def settle_proxy(grant: Grant, database: Database, identity: str, *, stand
             raise Conflict("Nobody disputes this power.")
         await connection.execute(_DISPUTE, found.patient, found.id, None)
         if not stands:
-            await connection.execute(_END, found.patient, found.id, grant.opened_at)
+            await _end(grant, connection, found)
         await _write_down(grant, connection, found, "stands" if stands else "ended after a dispute")
     return found
 
@@ -124,6 +125,21 @@ async def _one(connection: Connection, identity: str) -> Proxy:
     if row is None:
         raise NotFound("There is no such power to act for somebody; see /proxies.")
     return _proxy(row)
+
+
+async def _end(grant: Grant, connection: Connection, proxy: Proxy) -> None:
+    """End a power, and the health links that its holder made under it unless another power stands."""
+    await connection.execute(_END, proxy.patient, proxy.id, grant.opened_at)
+    ended = await connection.fetchval(_END_LINKS, proxy.patient, proxy.holder, grant.opened_at)
+    await ledger.append(
+        connection,
+        [
+            ledger.leaf_of(
+                grant, proxy.patient, what=f"health-link/{link} ended", resources=1, outcome=Outcome.SERVED
+            )
+            for link in ended
+        ],
+    )
 
 
 def _proxy(row: asyncpg.Record) -> Proxy:

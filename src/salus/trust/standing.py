@@ -148,6 +148,14 @@ def facts_of_proxy(
     return Facts(relationship=tie, mandate=frozenset().union(*(types for types in covered if types)))
 
 
+def holds_power(person: Person, holder: str, now: datetime, law: Jurisdiction, *, has_died: bool) -> bool:
+    """Return whether somebody has a power in force to act for the person."""
+    ties = (
+        relationship_of(each, now, law, has_died=has_died) for each in person.powers if each.holder == holder
+    )
+    return any(tie is Relationship.OWN for tie in ties)
+
+
 def relationship_of(power: Power, now: datetime, law: Jurisdiction, *, has_died: bool) -> Relationship:
     """Return whether a power is in force: an executor's begins with death, which ends most others'."""
     if power.disputed_at is not None:

@@ -26,11 +26,11 @@ from salus.standards.healthlinks.manifest import (
     write_manifest,
 )
 from salus.store import health_links
-from salus.store.health_links import Opened
+from salus.store.health_links import Found, Opened
 from salus.trust.gate import Passage, enter
 from salus.trust.policy import AccessRequest
 from salus.web.addresses import find, methods_of
-from salus.web.rights.links import PREFIX
+from salus.web.rights.links import PREFIX, stands
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 TYPE = "health-link"
@@ -71,7 +71,7 @@ async def _manifest(services: Services, request: Request, parts: Parts) -> Respo
     found = await _found(services, parts["secret"])
     if found is None:
         raise _nowhere()
-    patient, identity = found
+    patient, identity = found.patient, found.id
     try:
         async with _enter(services, patient, identity, asked.recipient) as access:
             opened = await health_links.open_link(access.grant, services.database, patient, identity, asked)
@@ -101,10 +101,10 @@ def _file(services: Services, opened: Opened) -> ManifestFile:
 
 async def _content(services: Services, request: Request, parts: Parts) -> Response:
     found = await health_links.take_ticket(services.database, parts["ticket"], services.clock())
-    if found is None:
+    if found is None or not await stands(services, found.patient, found.holder):
         raise _nowhere()
-    patient, identity, recipient = found
-    async with _enter(services, patient, identity, recipient) as access:
+    patient, identity = found.patient, found.id
+    async with _enter(services, patient, identity, found.recipient) as access:
         content = await health_links.content_of(access.grant, services.database, patient, identity)
         access.record([patient])
     return Response(content, media_type="application/jose", headers=SHARED)
@@ -114,12 +114,15 @@ async def _preflight(services: Services, request: Request, parts: Parts) -> Resp
     return Response(status_code=204, headers=PREFLIGHT)
 
 
-async def _found(services: Services, secret: str) -> tuple[str, str] | None:
-    """Return whose link is at the address, None where none is good; that of who has died is not."""
+async def _found(services: Services, secret: str) -> Found | None:
+    """Return whose link is at the address, None where none is good.
+
+    That of who has died is not, nor one made under a power to act that is not in force any more.
+    """
     found = await health_links.find_link(services.database, secret, services.clock())
-    if found is None or await services.standing.has_died(found[0]):
+    if found is None or await services.standing.has_died(found.patient):
         return None
-    return found
+    return found if await stands(services, found.patient, found.holder) else None
 
 
 def _enter(services: Services, patient: str, identity: str, recipient: str) -> Passage:

@@ -15,7 +15,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from salus.core.access import Action, Caller
+from salus.core.access import Action, Caller, Role
 from salus.core.errors import InvalidSearch, Throttled, TooLarge
 from salus.core.identifiers import new_id
 from salus.standards.fhir.codec.json import write_json
@@ -31,7 +31,9 @@ from salus.standards.healthlinks.manifest import PASSCODE_LENGTH_MAX, WRONG_PASS
 from salus.store import health_links
 from salus.store.health_links import Link, NewLink
 from salus.store.shares import beside
+from salus.store.standing import Person
 from salus.trust.policy import AccessRequest
+from salus.trust.standing import holds_power
 from salus.web.bodies import read_body
 from salus.web.fhir.operations.summary import composed
 from salus.web.own_record import enter_own
@@ -81,6 +83,7 @@ async def make(
         new = NewLink(
             whose, new_id(), health_links.hash_of(secret), wish.content, wish.label, now, caller.name,
             expires, digest, salt, WRONG_PASSCODES_MAX, wish.openings_max, sealed.encode(),
+            caller.subject if caller.role is Role.PROXY else None,
         )  # fmt: skip
         if not await health_links.make_link(access.grant, services.database, new):
             raise Throttled(f"You have {health_links.GOOD_MAX} links that are still good: end one first.")
@@ -92,7 +95,20 @@ async def links(services: Services, caller: Caller, *, patient: str = "") -> lis
     whose = patient or caller.patient or ""
     async with enter_own(services, caller, _asked(Action.READ, whose)) as access:
         access.record([whose])
-        return await health_links.links(access.grant, services.database)
+        found = await health_links.links(access.grant, services.database)
+    return [
+        msgspec.structs.replace(each, suspended=not await stands(services, whose, each.holder))
+        for each in found
+    ]
+
+
+async def stands(services: Services, patient: str, holder: str | None) -> bool:
+    """Return whether a link of a patient that somebody made by a power still stands: their power does."""
+    if holder is None:
+        return True
+    died = await services.standing.has_died(patient)
+    person = services.standing.persons.get(patient, Person())
+    return holds_power(person, holder, services.clock(), services.gatehouse.law, has_died=died)
 
 
 async def end(services: Services, caller: Caller, identity: str, *, patient: str = "") -> None:
