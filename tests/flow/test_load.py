@@ -694,6 +694,126 @@ async def test_a_conditional_create_that_finds_is_counted_and_one_that_finds_sev
     assert (report.read, report.stored, report.rejected) == (2, 0, 2)
 
 
+def numbered(number, value="1", **more):
+    return patient(number, identifier=[{"system": "urn:ine", "value": value}], **more)
+
+
+def asking(method, *entries, kind="transaction", **request):
+    """Return a Bundle of entries by urn, the first a Patient that is asked for on a condition."""
+    bundle = transaction(*entries)
+    url = "Patient?identifier=urn:ine|1" if method == "PUT" else "Patient"
+    bundle["entry"][0]["request"] = {"method": method, "url": url} | request
+    return bundle | {"type": kind}
+
+
+def without_ids(bundle, *urns):
+    """Return the Bundle with new urns: the ids of its resources are the server's to give."""
+    text = json.dumps(bundle)
+    for urn, entry in zip(urns, bundle["entry"], strict=True):
+        text = text.replace(f'"{entry["fullUrl"]}"', f'"urn:uuid:{urn}"')
+    renamed = json.loads(text)
+    for entry in renamed["entry"]:
+        del entry["resource"]["id"]
+    return renamed
+
+
+@pytest.mark.parametrize("kind", ["transaction", "batch"])
+async def test_a_conditional_update_is_the_next_version_of_what_the_source_sent(load, rows, tmp_path, kind):
+    await load(write(tmp_path / "p.ndjson", numbered(1)))
+    asked = asking("PUT", numbered(9, gender="male"), observation("o", "urn:uuid:9"), kind=kind)
+    for number, urns in enumerate((("x1", "x2"), ("y1", "y2"))):
+        report = await load(write(tmp_path / f"{number}.json", without_ids(asked, *urns)))
+        assert (report.read, report.rejected) == (2, 0)
+        assert (report.stored, report.unchanged) == ((2, 0) if number == 0 else (1, 1))
+    (one,) = await rows("SELECT id, version FROM resource WHERE type = 'Patient'")
+    assert one["version"] == 2
+    found = await rows("SELECT compartment FROM resource WHERE type = 'Observation'")
+    assert [row["compartment"] for row in found] == [one["id"], one["id"]]
+
+
+@pytest.mark.parametrize("kind", ["transaction", "batch"])
+async def test_a_conditional_update_that_selects_none_creates_and_the_next_finds_it(
+    load, rows, tmp_path, kind
+):
+    for name in "ab":
+        asked = without_ids(asking("PUT", numbered(1), kind=kind), f"urn-{name}")
+        report = await load(write(tmp_path / f"{name}.json", asked))
+        assert (report.stored, report.unchanged) == ((1, 0) if name == "a" else (0, 1))
+    assert len(await rows("SELECT FROM resource WHERE type = 'Patient'")) == 1
+
+
+AMISS = {
+    "several": ("a", {}, "must be a search that selects one Patient"),
+    "another source's": ("b", {}, "which this source did not send"),
+    "no search": ("a", {"url": "Patient?no-such-parameter=1"}, "must be a search"),
+    "another type": ("a", {"url": "Group?identifier=urn:ine|1"}, "the entry holds a Patient"),
+}
+
+
+@pytest.mark.parametrize("case", AMISS)
+async def test_a_conditional_update_that_cannot_be_done_is_refused_and_says_why(load, rows, tmp_path, case):
+    source, request, why = AMISS[case]
+    first = [numbered(1), *([numbered(2)] if case == "several" else [])]
+    await load(write(tmp_path / "p.ndjson", *first), source=f"urn:hospital:{source}")
+    before = await rows("SELECT id, version FROM resource ORDER BY id")
+    whole = asking("PUT", numbered(8), patient(9), **request)
+    report = await load(write(tmp_path / "t.json", whole))
+    assert (report.stored, report.rejected, report.quarantine) == (0, 2, 1)
+    report = await load(write(tmp_path / "b.json", whole | {"type": "batch"}))
+    assert (report.read, report.stored, report.rejected) == (2, 1, 1)
+    outcomes = [row["outcome"] for row in await rows("SELECT outcome FROM quarantine")]
+    assert len(outcomes) == 2
+    assert all(why in json.loads(one)["issue"][0]["diagnostics"] for one in outcomes), outcomes
+    after = await rows(
+        "SELECT id, version FROM resource WHERE id = ANY ($1) ORDER BY id", [r[0] for r in before]
+    )
+    assert after == before
+
+
+async def test_a_conditional_update_of_what_was_edited_here_is_kept(load, rows, database, grant, tmp_path):
+    await load(write(tmp_path / "p.ndjson", numbered(1)))
+    async with database.system() as connection:
+        await connection.execute("UPDATE resource SET received = false")
+    report = await load(write(tmp_path / "t.json", asking("PUT", numbered(9, gender="male"))))
+    assert (report.stored, report.kept) == (0, 1)
+
+
+@pytest.mark.parametrize("full_url", [True, False])
+async def test_a_conditional_create_of_a_batch_is_looked_up_and_refused_alone(load, rows, tmp_path, full_url):
+    await load(write(tmp_path / "p.ndjson", numbered(1)))
+    asked = asking("POST", numbered(2), patient(3), kind="batch", ifNoneExist="identifier=urn:ine|1")
+    if not full_url:
+        for entry in asked["entry"]:
+            del entry["fullUrl"]
+    report = await load(write(tmp_path / "b.json", asked))
+    assert (report.read, report.stored, report.unchanged) == (2, 1, 1)
+    await load(write(tmp_path / "q.ndjson", numbered(4)))
+    report = await load(write(tmp_path / "c.json", asked | {"id": "again"}))
+    assert (report.read, report.stored, report.unchanged, report.rejected) == (2, 0, 1, 1)
+
+
+async def test_a_retry_of_a_refused_entry_asks_for_the_same(load, rows, database, grant, tmp_path):
+    await load(write(tmp_path / "p.ndjson", numbered(1), numbered(2)))
+    await load(write(tmp_path / "b.json", asking("PUT", numbered(8, gender="male"), kind="batch")))
+    (kept,) = await rows("SELECT content FROM quarantine")
+    assert json.loads(kept["content"])["request"]["url"] == "Patient?identifier=urn:ine|1"
+    await rows("DELETE FROM resource WHERE id = (SELECT max(id) FROM resource WHERE type = 'Patient')")
+    allowed = grant(action=Action.LOAD, request="load-2")
+    plan = Plan(KEY, Limits(), lookup_in(allowed, database, KEY, Limits()))
+    (one,) = await quarantine.listed(allowed, database)
+    await retry(allowed, database, plan, [await quarantine.opened(allowed, database, one.id)])
+    (one,) = await rows("SELECT version FROM resource WHERE type = 'Patient'")
+    assert one["version"] == 2
+
+
+async def test_a_condition_in_a_bundle_that_is_streamed_is_refused(load, tmp_path):
+    limits = msgspec.structs.replace(Limits(), document_bytes_max=2_000)
+    for kind, stored in (("transaction", 0), ("batch", 60)):
+        asked = asking("PUT", numbered(1), *(patient(n) for n in range(2, 62)), kind=kind)
+        report = await load(write(tmp_path / f"{kind}.json", asked), limits=limits)
+        assert (report.stored, report.rejected) == (stored, 61 - stored)
+
+
 async def test_lenient_stores_the_sound_entries_of_a_streamed_transaction(load, tmp_path):
     limits = msgspec.structs.replace(Limits(), document_bytes_max=2_000)
     write(tmp_path / "t.json", transaction(*(patient(n) for n in range(60)), patient(99, gender="x")))

@@ -16,6 +16,7 @@ import msgspec
 from salus.core.errors import MalformedContent, NotSupported, SalusError
 from salus.core.identifiers import derived_id
 from salus.core.limits import Limits
+from salus.intake.asked import Refusal, condition_of, settle
 from salus.intake.check import outcome, outcome_of, refusal, refusals
 from salus.intake.description import Ids, describe_bundle
 from salus.intake.formats.format import Unit
@@ -253,11 +254,13 @@ def _patient_of(resource: Resource, type_name: str) -> str:
     return ""
 
 
-def _row(setting: Setting, resource: Resource, content: bytes, full_url: str, type_name: str) -> Row:
-    """Return the row of a valid resource whose references were rewritten."""
+def _row(
+    setting: Setting, resource: Resource, content: bytes, full_url: str, type_name: str, known: str = ""
+) -> Row:
+    """Return the row of a valid resource whose references were rewritten; `known`: "Type/id" of one here."""
     source = setting.source
     original = original_name(source, full_url, type_name, resource.get("id"))
-    own_id = derived_id(source, original or hashlib.sha256(content).hexdigest())
+    own_id = known.partition("/")[2] or derived_id(source, original or hashlib.sha256(content).hexdigest())
     indexed = dict(resource)
     indexed["id"] = own_id
     meta = dict(indexed.get("meta") or {})
@@ -293,18 +296,10 @@ def _references(setting: Setting, full_url: str, types: EntryTypes | None) -> Re
     return References(setting.source, full_url, types, setting.links)
 
 
-def _condition_of(request: dict[str, Any], type_name: str) -> str:  # Any: FHIR JSON
-    """Return ifNoneExist as "Type?query", "" when there is none."""
-    query = request.get("ifNoneExist")
-    if not isinstance(query, str) or not query:
-        return ""
-    return f"{type_name}?{query.removeprefix(type_name).removeprefix('?')}"
-
-
 def _single(
-    unit: Unit, setting: Setting, content: bytes, full_url: str, types: EntryTypes | None
+    unit: Unit, setting: Setting, content: bytes, full_url: str, types: EntryTypes | None, known: str = ""
 ) -> Prepared:
-    """Prepare a resource that stands by itself."""
+    """Prepare a resource that stands by itself; `known`: see `_row`."""
     spliced = _references(setting, full_url, types).splice(content)
     resource = _parse(spliced, setting, setting.limits.resource_bytes_max)
     type_name = _check(resource)
@@ -313,7 +308,7 @@ def _single(
     dangling = urn_links(spliced)
     if unit.group == "transaction" and not setting.lenient:
         _refuse_dangling(dangling, unit.entry, types or {})
-    row = _row(setting, resource, spliced, full_url, type_name)
+    row = _row(setting, resource, spliced, full_url, type_name, known)
     return Prepared(unit.number, 1, (row,), group=unit.group, dangling=len(dangling))
 
 
@@ -332,8 +327,24 @@ def _streamed_entry(unit: Unit, setting: Setting) -> Prepared:
         message = f"Bundle.entry[{unit.entry}] cannot be read: {error}."
         raise _Refused(outcome_of(MalformedContent(message))) from error
     if entry.is_remark or not bytes(entry.resource):
+        _check_method(entry.request)
         return Prepared(unit.number, 0, group=unit.group, remarks=int(entry.is_remark))
-    return _single(unit, setting, bytes(entry.resource), entry.fullUrl, unit.types)
+    content = bytes(entry.resource)
+    entries = [(entry.fullUrl, content, entry.request)]
+    settled = settle(setting.source, setting.links, entries, [0])
+    if 0 in settled.refused:
+        raise _Refused(settled.refused[0], "Bundle")
+    if unit.types is not None and _is_conditional(entry.request):  # what refers to it may be stored already
+        message = (
+            "A condition is not looked up in a Bundle larger than limits.document_bytes_max: send smaller "
+            "ones, or the entry without it."
+        )
+        raise _Refused(refusal("not-supported", message, f"Bundle.entry[{unit.entry}].request"), "Bundle")
+    if settled.wanted:
+        return Prepared(unit.number, 1, conditions=settled.wanted, group=unit.group)
+    if settled.existing:
+        return Prepared(unit.number, 1, group=unit.group)
+    return _single(unit, setting, content, entry.fullUrl, unit.types, settled.updated.get(0, ""))
 
 
 def _bundle(unit: Unit, setting: Setting, bundle: _Bundle) -> Prepared:
@@ -349,7 +360,7 @@ def _bundle(unit: Unit, setting: Setting, bundle: _Bundle) -> Prepared:
     types = _types(entries)
     rows: list[Row] = []
     rejections: list[Rejection] = []
-    dangling = 0
+    dangling = matched = 0
     places = Newest(list(range(len(entries))), [], [])
     if bundle.type == "history":  # its requests say what happened, not what to do
         places = newest(
@@ -357,25 +368,29 @@ def _bundle(unit: Unit, setting: Setting, bundle: _Bundle) -> Prepared:
         )
         entries = [(full_url, content, {}) for full_url, content, _ in entries]
         rejections += [_deletion(unit, setting, number, found[number]) for number in places.deleted]
+    settled = settle(setting.source, setting.links, entries, places.loaded)
+    if settled.wanted:
+        return Prepared(unit.number, sum(1 for _, body, _ in entries if body), conditions=settled.wanted)
+    known = msgspec.structs.replace(setting, links={**setting.links, **settled.links(entries)})
     for number in places.loaded:
         full_url, content, request = entries[number]
         if not content and not request:
             continue
-        # Kept as an entry, so that a retry knows its fullUrl.
-        kept = (
-            b'{"fullUrl":' + write_json(full_url) + b',"resource":' + content + b"}" if full_url else content
-        )
-        part = Unit(unit.number, unit.line, kept, number)
+        if number in settled.existing:
+            matched += 1
+            continue
+        part = Unit(unit.number, unit.line, _kept_entry(full_url, content, request), number)
         try:
-            _refuse_other_methods(request)
-            sound = _single(part, setting, content, full_url, types)
+            if number in settled.refused:
+                raise _Refused(settled.refused[number], "Bundle")
+            sound = _single(part, known, content, full_url, types, settled.updated.get(number, ""))
             rows += sound.rows
             dangling += sound.dangling
         except _Refused as refused:
             rejections += _refused(part, setting, refused).rejections
     return Prepared(
         unit.number,
-        len(rows) + len(rejections) + len(places.older),
+        len(rows) + len(rejections) + len(places.older) + matched,
         rows=tuple(rows),
         rejections=tuple(rejections),
         remarks=len(bundle.entry) - len(found),
@@ -391,6 +406,21 @@ def _bundle(unit: Unit, setting: Setting, bundle: _Bundle) -> Prepared:
             )
         ),
     )
+
+
+def _kept_entry(full_url: str, content: bytes, request: dict[str, Any]) -> bytes:  # Any: FHIR JSON
+    """Return what is kept of a refused entry, so that a retry knows its fullUrl and condition."""
+    conditional = _is_conditional(request)
+    if not content or not (full_url or conditional):
+        return content
+    parts = [b'"fullUrl":' + write_json(full_url)] if full_url else []
+    parts += [b'"resource":' + content]
+    parts += [b'"request":' + write_json(request)] if conditional else []
+    return b"{" + b",".join(parts) + b"}"
+
+
+def _is_conditional(request: dict[str, Any]) -> bool:  # Any: FHIR JSON
+    return "ifNoneExist" in request or "?" in str(request.get("url", ""))
 
 
 def _deletion(unit: Unit, setting: Setting, number: int, entry: _Entry) -> Rejection:
@@ -448,11 +478,13 @@ def _whole(
     rows: list[Row] = []
     first: Resource | None = None
     count = 0
-    conditions, existing = _known_already(setting, entries)
-    known = msgspec.structs.replace(setting, links={**setting.links, **existing})
+    settled = settle(setting.source, setting.links, entries, range(len(entries)))
+    for refused in settled.refused.values():
+        raise _Refused(refused, "Bundle")
+    conditions = list(settled.wanted)
+    known = msgspec.structs.replace(setting, links={**setting.links, **settled.links(entries)})
     dangling = 0
-    for number, (full_url, content, request) in enumerate(entries):
-        _refuse_other_methods(request)
+    for number, (full_url, content, _) in enumerate(entries):
         if not content:
             continue
         spliced = _references(known, full_url, types).splice(content)
@@ -462,11 +494,13 @@ def _whole(
         if kind == "transaction":
             _refuse_dangling(unmet, number, types)
         first = first or resource
-        _check_kept(str(resource["resourceType"]), "Bundle.entry.resource")
+        type_name = str(resource["resourceType"])
+        _check_kept(type_name, "Bundle.entry.resource")
         count += 1
-        if full_url not in existing or not full_url:
-            dangling += len(unmet)
-            rows.append(_row(setting, resource, spliced, full_url, str(resource["resourceType"])))
+        if number in settled.existing or setting.links.get(full_url):
+            continue
+        dangling += len(unmet)
+        rows.append(_row(setting, resource, spliced, full_url, type_name, settled.updated.get(number, "")))
     if conditions:
         return Prepared(unit.number, count, conditions=tuple(dict.fromkeys(conditions)))
     received: tuple[Received, ...] = ()
@@ -478,36 +512,11 @@ def _whole(
     return Prepared(unit.number, count, tuple(rows), received=received, dangling=dangling)
 
 
-def _known_already(
-    setting: Setting, entries: list[tuple[str, bytes, dict[str, Any]]]
-) -> tuple[list[str], dict[str, str]]:
-    """Return the ifNoneExist still to be looked up, and "Type/id" by fullUrl of what there is already."""
-    wanted: list[str] = []
-    existing = {
-        full_url: found for full_url, _, _ in entries if (found := setting.links.get(full_url)) is not None
-    }
-    for full_url, content, request in entries:
-        if not content or "ifNoneExist" not in request:
-            continue
-        kind = str(msgspec.json.decode(content, type=Head).resourceType)
-        condition = _condition_of(request, kind)
-        if condition not in setting.links:
-            wanted.append(condition)
-            continue
-        found = setting.links[condition]
-        if found is None:
-            message = f"ifNoneExist {condition[:80]!a} must be a search that selects one {kind} at most."
-            raise _Refused(refusal("multiple-matches", message, "Bundle.entry.request.ifNoneExist"), "Bundle")
-        if found:
-            existing[full_url] = found
-    return wanted, existing
-
-
-def _refuse_other_methods(request: dict[str, Any]) -> None:
-    method = request.get("method", "POST")
-    if method not in ("POST", "PUT"):
-        message = f"A loaded Bundle may create and update; {str(method)[:16]} needs the FHIR interface."
-        raise _Refused(refusal("not-supported", message, "Bundle.entry.request.method"), "Bundle")
+def _check_method(request: dict[str, Any]) -> None:  # Any: FHIR JSON
+    try:
+        condition_of(request, "")
+    except Refusal as error:
+        raise _Refused(error.outcome, "Bundle") from error
 
 
 def _document(

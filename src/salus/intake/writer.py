@@ -284,8 +284,8 @@ class Writer:
         self.report.dangling += prepared.dangling
         if arrival is None:
             # What ifNoneExist found is there already, and has no row.
-            missing = prepared.resources - prepared.older - len(rows)
-            matched = 0 if prepared.rejections else max(0, missing)
+            refused = sum(one.resources for one in prepared.rejections)
+            matched = max(0, prepared.resources - prepared.older - len(rows) - refused)
             unchanged = len(rows) - len(stored) - len(kept) + matched
             return FileProgress(stored=len(stored), unchanged=unchanged, kept=len(kept) + prepared.older)
         if arrival.kept is not None:
