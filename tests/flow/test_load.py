@@ -16,6 +16,7 @@ from datetime import date
 import msgspec
 import pytest
 
+from salus.cli.load import _sentence
 from salus.core.access import Action
 from salus.core.errors import Conflict, InvalidResource
 from salus.core.limits import Limits
@@ -812,6 +813,48 @@ async def test_a_condition_in_a_bundle_that_is_streamed_is_refused(load, tmp_pat
         asked = asking("PUT", numbered(1), *(patient(n) for n in range(2, 62)), kind=kind)
         report = await load(write(tmp_path / f"{kind}.json", asked), limits=limits)
         assert (report.stored, report.rejected) == (stored, 61 - stored)
+
+
+def page(number, *entries, last=False, kind="searchset"):
+    base = "https://a.example/fhir/Patient?page="
+    links = [{"relation": "self", "url": f"{base}{number}"}]
+    links += [] if last else [{"relation": "next", "url": f"{base}{number + 1}"}]
+    return {"resourceType": "Bundle", "type": kind, "link": links,
+            "entry": [{"fullUrl": f"https://a.example/fhir/Patient/{each['id']}", "resource": each}
+                      for each in entries]}  # fmt: skip
+
+
+@pytest.mark.parametrize("bytes_max", [1_000_000, 500])
+async def test_a_page_that_is_followed_by_one_not_loaded_is_told_of(load, tmp_path, bytes_max):
+    limits = msgspec.structs.replace(Limits(), document_bytes_max=bytes_max)
+    for number in (1, 2, 3):
+        many = [patient(10 * number + each) for each in range(5)]
+        write(tmp_path / f"p{number}.json", page(number, *many, last=number == 3))
+    report = await load(tmp_path / "p1.json", tmp_path / "p2.json", limits=limits)
+    assert (report.stored, report.more_pages) == (10, 1)
+    assert report.more_pages_names == ["https://a.example/fhir/Patient?page=3"]
+    assert "the next page is not among these" in _sentence(report)
+    whole = await load(tmp_path, limits=limits)
+    assert (whole.more_pages, whole.more_pages_names) == (0, [])
+    assert "next page" not in _sentence(whole)
+
+
+async def test_links_of_other_bundles_and_broken_ones_name_no_page(load, tmp_path):
+    collection = page(1, patient(1), kind="collection")
+    report = await load(write(tmp_path / "c.json", collection))
+    assert report.more_pages == 0
+    odd = page(1, patient(2)) | {"link": {"relation": "next"}}
+    report = await load(write(tmp_path / "d.json", odd))
+    assert (report.more_pages, report.rejected) == (0, 1)
+
+
+async def test_the_next_page_in_an_xml_file_is_told_of(load, tmp_path):
+    (tmp_path / "x.xml").write_text(
+        '<Bundle xmlns="http://hl7.org/fhir"><type value="searchset"/><link><relation value="next"/>'
+        '<url value="https://a.example/next"/></link></Bundle>'
+    )
+    report = await load(tmp_path / "x.xml")
+    assert report.more_pages_names == ["https://a.example/next"]
 
 
 async def test_lenient_stores_the_sound_entries_of_a_streamed_transaction(load, tmp_path):

@@ -160,6 +160,12 @@ def _sentence(report: Report) -> str:
             "stored as sent: what bears them may be in no patient's record. Load the whole Bundle they come "
             "from."
         )
+    if report.more_pages:
+        lines.append(
+            f"{report.more_pages:,} Bundles are one page of several, and the next page is not among these "
+            "files: what is on it was not loaded. Fetch and load it too: "
+            f"{_listed(report.more_pages_names, report.more_pages)}."
+        )
     if report.skipped:
         lines.append(
             f"{report.skipped:,} files were skipped, being neither NDJSON, FHIR JSON nor FHIR XML, or links "

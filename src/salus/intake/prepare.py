@@ -19,8 +19,8 @@ from salus.core.limits import Limits
 from salus.intake.asked import Refusal, condition_of, settle
 from salus.intake.check import outcome, outcome_of, refusal, refusals
 from salus.intake.description import Ids, describe_bundle
-from salus.intake.formats.format import Unit
-from salus.intake.formats.json_document import WHOLE, kind_problem
+from salus.intake.formats.format import Pages, Unit, pages_of
+from salus.intake.formats.json_document import PAGED, WHOLE, kind_problem
 from salus.intake.identity import (
     EntryTypes,
     Head,
@@ -110,6 +110,7 @@ class Prepared(msgspec.Struct, frozen=True):
         dangling: references by urn in `rows` to nothing that was sent along.
         older: of `resources`, versions in a history that a newer one follows; they are not stored.
         deletions: resources that a history says were deleted last.
+        pages: of a searchset or history, the links to its pages.
     """
 
     number: int
@@ -126,6 +127,7 @@ class Prepared(msgspec.Struct, frozen=True):
     dangling: int = 0
     older: int = 0
     deletions: tuple[Deletion, ...] = ()
+    pages: Pages = ()
 
 
 class _Entry(msgspec.Struct):
@@ -145,6 +147,7 @@ class _Bundle(msgspec.Struct):
     resourceType: str = ""
     type: str = ""
     entry: list[_Entry] = []
+    link: object = ()
 
 
 class _Refused(Exception):
@@ -183,10 +186,11 @@ def prepare_rows(unit: Unit, setting: Setting) -> Prepared:
         if unit.media == "xml":
             return _xml(unit, setting)
         if unit.is_entry:
-            return _streamed_entry(unit, setting)
+            return msgspec.structs.replace(_streamed_entry(unit, setting), pages=unit.pages)
         bundle = _as_bundle(unit.content)
         if bundle is not None:
-            return _bundle(unit, setting, bundle)
+            pages = pages_of(bundle.link) if bundle.type in PAGED else ()
+            return msgspec.structs.replace(_bundle(unit, setting, bundle), pages=pages)
         return _single(unit, setting, unit.content, "", None)
     except _Refused as refused:
         return _refused(unit, setting, refused)

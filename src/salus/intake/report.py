@@ -36,6 +36,8 @@ class Report(msgspec.Struct):
             are no records, and not counted as read.
         dangling: references by ``urn:uuid:`` or ``urn:oid:`` in what was taken that lead to nothing in their
             file, as they came: of NDJSON, of Bundles that go resource by resource, and of documents.
+        more_pages: Bundles of type searchset or history with a next page that is not among the files.
+        more_pages_names: the addresses of those pages, the first `NAMES_MAX`.
         kept_names: "Type/id" here of the kept ones, the first `NAMES_MAX`.
     """
 
@@ -56,6 +58,8 @@ class Report(msgspec.Struct):
     search_parameters: int = 0
     remarks: int = 0
     dangling: int = 0
+    more_pages: int = 0
+    more_pages_names: list[str] = []
     kept_names: list[str] = []
 
     def add(self, counts: FileProgress) -> None:
@@ -75,6 +79,11 @@ class Report(msgspec.Struct):
         """Count national numbers that break their country's rule."""
         for system in systems:
             self.doubtful_numbers[system] = self.doubtful_numbers.get(system, 0) + 1
+
+    def add_pages(self, following: Sequence[str]) -> None:
+        """Name pages that follow and were not read."""
+        self.more_pages += len(following)
+        self.more_pages_names += following[: NAMES_MAX - len(self.more_pages_names)]
 
     def add_kept(self, names: Sequence[str]) -> None:
         """Name resources that were kept."""

@@ -84,6 +84,7 @@ class Writer:
         self._default_denies = default_denies
         self._settle = settle
         self._heard: set[str] = set()
+        self._pages: dict[str, dict[str, None]] = {"self": {}, "next": {}}
         self._progress = [FileProgress() for _ in files]
         self._waiting: list[Part] = []
         self._patients_changed = False
@@ -147,6 +148,7 @@ class Writer:
 
     async def finish(self) -> None:
         """Store or reject what waited for the targets of its conditions, and link merged Patients again."""
+        self.report.add_pages([url for url in self._pages["next"] if url not in self._pages["self"]])
         late = {part.file for part in self._waiting}
         for _ in range(_WAITED_ROUNDS_MAX):
             waiting, self._waiting = self._waiting, []
@@ -178,6 +180,9 @@ class Writer:
 
     async def _store(self, parts: Sequence[Part]) -> set[int]:
         """Store in the caller's transaction; return the files whose progress changed."""
+        for part in parts:
+            for relation, url in part.prepared.pages:
+                self._pages[relation][url] = None
         self._waiting += [part for part in parts if part.prepared.conditions]
         ready = [part for part in parts if not part.prepared.conditions]
         await self._reject([one for part in ready for one in part.prepared.rejections])

@@ -10,6 +10,16 @@ import msgspec
 from salus.core.limits import Limits
 from salus.intake.identity import EntryTypes
 
+Pages = tuple[tuple[str, str], ...]
+"""Relation and address of a Bundle's links to other pages of what it is a page of."""
+
+
+def pages_of(links: object) -> Pages:
+    """Return the links of a Bundle.link as parsed, of those relations that name pages."""
+    found = links if isinstance(links, list) else ()
+    named = [(each.get("relation"), each.get("url")) for each in found if isinstance(each, dict)]
+    return tuple((str(relation), str(url)) for relation, url in named if relation in ("self", "next") and url)
+
 
 class Unit(msgspec.Struct, frozen=True):
     """One piece of a file that stands or falls by itself.
@@ -24,6 +34,7 @@ class Unit(msgspec.Struct, frozen=True):
         problem: why the bytes cannot even be cut out; "" when they can.
         group: "" or the kind of Bundle ("transaction", "document") that this entry stands or falls with.
         types: for `is_entry`, the types of the Bundle's entries by fullUrl.
+        pages: for the first of a Bundle's entries, its Bundle.link.
     """
 
     number: int
@@ -35,6 +46,7 @@ class Unit(msgspec.Struct, frozen=True):
     problem: str = ""
     group: str = ""
     types: EntryTypes | None = None
+    pages: Pages = ()
 
 
 class Format(msgspec.Struct, frozen=True):

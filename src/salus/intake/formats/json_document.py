@@ -19,7 +19,7 @@ import msgspec
 from salus.core.errors import MalformedContent
 from salus.core.limits import Limits
 from salus.intake.formats import ndjson
-from salus.intake.formats.format import Format, Unit
+from salus.intake.formats.format import Format, Pages, Unit, pages_of
 from salus.intake.identity import EntryNames, Head
 
 WHOLE = frozenset({"transaction", "document", "message"})
@@ -27,6 +27,9 @@ WHOLE = frozenset({"transaction", "document", "message"})
 
 EACH = frozenset({"collection", "searchset", "history", "batch"})
 """Types of Bundle that are taken resource by resource."""
+
+PAGED = frozenset({"searchset", "history"})
+"""Types of Bundle that may be one page of several (http://hl7.org/fhir/R4/http.html#paging)."""
 
 AT_ONCE = frozenset({"document", "history"})
 """Types of Bundle that are read as one: an entry says little without the others."""
@@ -98,6 +101,7 @@ class _Scan:
 class _Bundle(msgspec.Struct):
     resourceType: str = ""
     type: str = ""
+    pages: Pages = ()
 
 
 class _Named(msgspec.Struct):
@@ -291,7 +295,10 @@ def _entries(stream: BinaryIO, bundle: _Bundle, names: EntryNames, limits: Limit
                     yield Unit(number, line, content, number, problem=problem, group=group)
                 else:
                     types = names.relevant(content)
-                    yield Unit(number, line, content, number, is_entry=True, group=group, types=types)
+                    yield Unit(
+                        number, line, content, number, is_entry=True, group=group, types=types,
+                        pages=bundle.pages if number == 0 and bundle.type in PAGED else (),
+                    )  # fmt: skip
                 number += 1
         if text.peek():
             raise _Broken("something follows the end of the Bundle")
@@ -313,6 +320,8 @@ def _survey(text: _Text) -> tuple[_Bundle, EntryNames]:
                 parsed = _pass_value(text)
                 if key in ("resourceType", "type") and isinstance(parsed, str):
                     setattr(bundle, key, parsed)
+                elif key == "link":
+                    bundle.pages = pages_of(parsed)
     except _Broken:
         pass  # the second pass says where, after yielding what came before
     return bundle, names
