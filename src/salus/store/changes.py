@@ -68,7 +68,7 @@ class Change(msgspec.Struct, frozen=True):
     def columns(self) -> tuple[object, ...]:
         """Return the values of `resource`, in the order of the insert statement."""
         new = self.written.resource
-        tokens = [] if self.row is None else self.row.index.tokens
+        index = None if self.row is None else self.row.index
         return (
             self.compartment,
             new.type,
@@ -81,8 +81,10 @@ class Change(msgspec.Struct, frozen=True):
             new.source,
             new.source_id,
             self.digest,
-            None if self.row is None else self.row.index.date,
-            "{" + ",".join(map(str, tokens)) + "}",
+            None if index is None else index.date,
+            "{}" if index is None else "{" + ",".join(map(str, index.tokens)) + "}",
+            "{}" if index is None else "{" + ",".join(f'"{link}"' for link in index.links) + "}",
+            0 if index is None else index.links_stated,
             new.content,
             self.received,
         )

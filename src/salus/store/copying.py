@@ -20,7 +20,7 @@ HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 RESOURCE_COLUMNS = (
     "compartment", "type", "id", "version", "updated", "others", "source", "source_id", "digest", "date",
-    "tokens", "content",
+    "tokens", "links", "links_stated", "content",
 )  # fmt: skip
 RANGE_COLUMNS = ("compartment", "type", "id", "key", "low", "high")
 STRING_COLUMNS = ("compartment", "type", "id", "key", "value", "trigrams")
@@ -30,6 +30,7 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _INT8, _INT4, _TEXT = 20, 23, 25
 _length = struct.Struct(">i").pack
 _two = struct.Struct(">h").pack
+_two_integers = struct.Struct(">ii").pack
 _version_updated = struct.Struct(">iiiq")
 _key_low_high = struct.Struct(">iqidid").pack
 _key = struct.Struct(">iq").pack
@@ -116,6 +117,8 @@ def encode_row(row: Row, patients: tuple[str, ...], updated: datetime) -> Encode
         _field(row.digest),
         _length(-1) if index.date is None else struct.pack(">iq", 8, microseconds(index.date)),
         _integers(_INT8, "q", 8, index.tokens),
+        _texts(index.links),
+        _two_integers(4, index.links_stated),
         _field(row.content),
     )
     range_head = _two(len(RANGE_COLUMNS)) + name

@@ -21,11 +21,11 @@ NEEDLE_LENGTH_MIN = 6
 """Shorter identifiers say too little to find input about somebody by them."""
 _ENTRIES = """
 SELECT r.type, r.id, CASE WHEN r.received THEN coalesce(r.date, r.updated) ELSE r.updated END AS at,
-    coalesce(nullif(r.content, ''), (
+    CASE WHEN r.deleted THEN coalesce((
         SELECT v.content FROM resource_version v
-        WHERE (v.compartment, v.type, v.id) = (r.compartment, r.type, r.id) AND v.content <> ''
+        WHERE (v.compartment, v.type, v.id) = (r.compartment, r.type, r.id) AND NOT v.deleted
         ORDER BY v.version DESC LIMIT 1
-    ), '') AS content
+    ), '') ELSE r.content END AS content
 FROM resource r WHERE r.compartment = ANY ($1) AND r.type <> 'Patient'
 """
 _LOOKS = """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -21,22 +22,13 @@ SELECT {_COLUMNS} FROM resource
 WHERE type = 'MedicationRequest' AND id = $1 AND NOT deleted
     AND (NOT hidden OR salus_shows(type, id, $2::jsonb))
 """  # noqa: S608  (constants only)
-# A name may be written with escapes; then the bytes do not tell, and the reader decides.
 _DISPENSATIONS = f"""
 SELECT {_COLUMNS}, node, pharmacy FROM resource LEFT JOIN hand_over USING (compartment, id)
 WHERE compartment = ANY ($1::text[]) AND type = 'MedicationDispense' AND NOT deleted
-  AND (position('\\x5c75'::bytea IN content) > 0
-       OR EXISTS (SELECT FROM unnest($2::bytea[]) AS wanted WHERE position(wanted IN content) > 0))
-LIMIT $3
 """  # noqa: S608  (constants only)
-_NAMING = f"""
-SELECT {_COLUMNS}, NOT hidden OR salus_shows(type, id, $5::jsonb) AS shown FROM resource
+_PRESCRIPTIONS = f"""
+SELECT {_COLUMNS}, NOT hidden OR salus_shows(type, id, $2::jsonb) AS shown FROM resource
 WHERE compartment = ANY ($1::text[]) AND type = 'MedicationRequest' AND NOT deleted
-  AND (position('\\x5c75'::bytea IN content) > 0
-       OR EXISTS (SELECT FROM unnest($3::bytea[]) AS wanted WHERE position(wanted IN content) > 0)
-       OR position('"priorPrescription"'::bytea IN content) > 0
-          AND EXISTS (SELECT FROM unnest($2::bytea[]) AS wanted WHERE position(wanted IN content) > 0))
-LIMIT $4
 """  # noqa: S608  (constants only)
 _ESCAPED = re.compile(r'["\\/\x00-\x1f]')
 """What JSON may write in two ways."""
@@ -123,9 +115,15 @@ async def prescriptions_beside(
     Raises:
         TooCostly: there are more than can be looked through at once.
     """
-    wanted = [each.encode() for each in ids], [_piece_of(each) for each in numbers]
+    names, pieces = [each.encode() for each in ids], [_piece_of(each) for each in numbers]
+
+    def may_count(content: bytes) -> bool:
+        return _may_name(content, pieces) or b'"priorPrescription"' in content and _may_name(content, names)
+
     await connection.execute(_SEE, ",".join(records), EVERYTHING)
-    rows = await connection.fetch(_NAMING, list(records), *wanted, PRESCRIPTIONS_MAX, asker_of(grant))
+    rows = await _those(
+        connection, _PRESCRIPTIONS, list(records), asker_of(grant), holds=may_count, count_max=PRESCRIPTIONS_MAX
+    )
     await connection.execute(_SEE, patients_setting(grant), asker_of(grant))
     if len(rows) >= PRESCRIPTIONS_MAX:
         raise TooCostly(f"More than {PRESCRIPTIONS_MAX} prescriptions may bear one number; end some first.")
@@ -149,7 +147,13 @@ async def dispensations_on(
     """
     await connection.execute(_SEE, ",".join(records), EVERYTHING)
     wanted = [*(each.encode() for each in ids), *map(_piece_of, numbers)]
-    rows = await connection.fetch(_DISPENSATIONS, list(records), wanted, DISPENSATIONS_MAX)
+    rows = await _those(
+        connection,
+        _DISPENSATIONS,
+        list(records),
+        holds=lambda content: _may_name(content, wanted),
+        count_max=DISPENSATIONS_MAX,
+    )
     await connection.execute(_SEE, patients_setting(grant), asker_of(grant))
     if len(rows) >= DISPENSATIONS_MAX:
         raise TooCostly(f"More than {DISPENSATIONS_MAX} dispensations name one prescription; end it first.")
@@ -163,6 +167,28 @@ async def dispensations_on(
         )
         for row in rows
     ]
+
+
+async def _those(
+    connection: Connection,
+    statement: str,
+    *arguments: object,
+    holds: Callable[[bytes], bool],
+    count_max: int,
+) -> list[Any]:  # Any: asyncpg records
+    """Return the rows whose content passes a test, at most so many; read as they come, not all at once."""
+    found = []
+    async for row in connection.cursor(statement, *arguments):
+        if holds(row["content"]):
+            found.append(row)
+            if len(found) == count_max:
+                break
+    return found
+
+
+def _may_name(content: bytes, wanted: Sequence[bytes]) -> bool:
+    """Return whether one of the texts may stand in the content: one written with escapes is not told by bytes."""
+    return rb"\u" in content or any(one in content for one in wanted)
 
 
 def _piece_of(number: str) -> bytes:

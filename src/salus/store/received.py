@@ -42,7 +42,7 @@ SELECT wanted.place FROM unnest($1::integer[], $2::text[], $3::text[], $4::bytea
 WHERE EXISTS (
     SELECT FROM resource_version old
     WHERE old.type = wanted.type AND old.id = wanted.id AND NOT old.deleted
-        AND sha256(old.content) = wanted.digest
+        AND old.digest = wanted.digest
 )
 """
 _CONTENTS = """

@@ -1,7 +1,7 @@
 """Who refers to a resource: what referential integrity asks before a deletion.
 
 Found are the references that a search parameter reads, anywhere, and within the resource's own patient
-compartment all of them. The target's row is locked first by both sides: a writer who refers to it and one who
+compartment all of them (`resource.links`; a Patient, whom these leave out, is referred to by all that lies there). The target's row is locked first by both sides: a writer who refers to it and one who
 deletes it wait for each other. What a citizen restricts neither holds up a deletion of those who do not
 see it nor is named.
 """
@@ -38,7 +38,7 @@ WHERE NOT deleted AND (NOT hidden OR salus_shows(type, id, $5::jsonb)) AND token
 UNION ALL
 SELECT type, id, content FROM resource
 WHERE compartment = $2 AND NOT deleted AND (NOT hidden OR salus_shows(type, id, $5::jsonb))
-    AND position(convert_to($3, 'UTF8') IN content) > 0
+    AND ($3 = ANY (links) OR $3 = 'Patient/' || compartment AND type <> 'Subscription')
 LIMIT $4
 """
 
@@ -82,7 +82,7 @@ async def referrers(
     tokens = [hash_of(hashing.REFERENCE, slot, name) for slot in _slots(kind)]
     tokens += [hash_of(hashing.ADDRESS, slot, f"{base}/{name}") for slot in _slots(kind)]
     rows = await connection.fetch(
-        _FOUND, tokens, held["compartment"], identity, COUNTED_MAX + len(without) + 1, asker
+        _FOUND, tokens, held["compartment"], name, COUNTED_MAX + len(without) + 1, asker
     )
     left_out = {*without, (kind, identity)}
     found = {

@@ -64,20 +64,23 @@ WITH old AS (
     DELETE FROM resource_string WHERE (compartment, type, id) IN (SELECT compartment, type, id FROM old)
 )
 INSERT INTO resource_version
-    (compartment, type, id, version, updated, deleted, hidden, others, source, source_id, content)
-SELECT compartment, type, id, version, updated, deleted, hidden, others, source, source_id, content FROM old
+    (compartment, type, id, version, updated, deleted, hidden, others, source, source_id, digest, links,
+     links_stated, content)
+SELECT compartment, type, id, version, updated, deleted, hidden, others, source, source_id, digest, links,
+    links_stated, content
+FROM old
 """
 # Arrays of arrays cannot be ragged in PostgreSQL, so the inner ones travel as their text form.
 _INSERT = """
 INSERT INTO resource (compartment, type, id, version, updated, deleted, hidden, others, source, source_id,
-                      digest, date, tokens, content, received)
+                      digest, date, tokens, links, links_stated, content, received)
 SELECT compartment, type, id, version, updated, deleted, hidden, others::text[], source, source_id,
-       digest, date, tokens::bigint[], content, received
+       digest, date, tokens::bigint[], links::text[], links_stated, content, received
 FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::boolean[],
             $7::boolean[], $8::text[], $9::text[], $10::text[], $11::bytea[], $12::timestamptz[],
-            $13::text[], $14::bytea[], $15::boolean[])
+            $13::text[], $14::text[], $15::integer[], $16::bytea[], $17::boolean[])
     AS new (compartment, type, id, version, updated, deleted, hidden, others, source, source_id,
-            digest, date, tokens, content, received)
+            digest, date, tokens, links, links_stated, content, received)
 """
 _INSERT_RANGES = """
 INSERT INTO resource_range (compartment, type, id, key, low, high)

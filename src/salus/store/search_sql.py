@@ -1,8 +1,8 @@
 """Search criteria as SQL over `resource`, `resource_range` and `resource_string` (schema 0001).
 
 Each predicate finds at least the rows that match; what more it may find is said by its `Check`, and
-`search_check` sorts it out on the bytes. A negative predicate never loses a row to a hash collision: a row
-whose bytes do not hold the value is kept.
+`search_check` sorts it out on the bytes. No predicate looks into the content, which the database may hold
+encrypted: a negative one loses a row that has the searched value's hash by collision (docs/decisions/0005).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _token(statement: Statement, condition: Condition) -> Predicate:
     test = statement.has_token(tokens_of(statement.hash_of, condition))
     needles = token_needles(condition.values)
     if modifier in ("not", "not-in"):
-        return _negative(statement, test, needles)
+        return Predicate(f"NOT ({test})", Check(needles=needles, absent=True) if needles else PARSE)
     originals = [
         value.code
         for value in condition.values
@@ -94,14 +94,6 @@ def _token(statement: Statement, condition: Condition) -> Predicate:
         original = f"r.source_id <> '' AND substring(r.source_id FROM '[^/]*$') = ANY({named}::text[])"
         return Predicate(f"({test} OR ({original}))", PARSE)
     return Predicate(test, Check(needles=needles))
-
-
-def _negative(statement: Statement, test: str, needles: tuple[bytes, ...]) -> Predicate:
-    """Return `NOT test`, but with the rows that only a collision can have made pass the test."""
-    if not needles:
-        return Predicate(f"NOT ({test})", PARSE)
-    inside = " OR ".join(f"position({statement.bind(one)}::bytea in r.content) > 0" for one in needles)
-    return Predicate(f"(NOT ({test}) OR NOT ({inside}))", Check(needles=needles, absent=True))
 
 
 def _text(statement: Statement, condition: Condition, paths: Sequence[TypedPath]) -> str:
@@ -250,10 +242,6 @@ def _missing(statement: Statement, condition: Condition) -> Predicate:
     test = _present(statement, parameter.type, places(parameter))
     if not wanted.missing:
         return Predicate(test, PARSE)
-    keys = {path.steps[-1].key for path in parameter.paths}
-    if parameter.type in ("token", "reference", "uri") and keys:
-        negative = _negative(statement, test, tuple(sorted(f'"{key}"'.encode() for key in keys)))
-        return Predicate(negative.sql, PARSE)
     return Predicate(f"NOT ({test})", PARSE)
 
 

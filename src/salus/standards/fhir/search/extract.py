@@ -18,6 +18,7 @@ from salus.standards.fhir.search.emitters import Collected, Emitter, emitter_for
 from salus.standards.fhir.search.general import typed_values
 from salus.standards.fhir.search.hashing import SYSTEM_CODE, Hasher, compile_hasher, inside
 from salus.standards.fhir.search.index_row import IndexRow
+from salus.standards.fhir.search.links import links_of
 from salus.standards.fhir.search.parameters import (
     Registry,
     SearchParameter,
@@ -61,7 +62,8 @@ def compile_indexer(type_name: str, key: bytes, registry: Registry | None = None
         walk(resource, out)
         if out.fragments:
             walk_inside(out)
-        literals, addresses = links_in(resource)
+        literals, addresses, texts = links_in(resource)
+        links, links_stated = links_of(type_name, resource, texts)
         references = list(dict.fromkeys(literals))
         subjects = list(subjects_of(resource, type_name))
         return IndexRow(
@@ -77,6 +79,8 @@ def compile_indexer(type_name: str, key: bytes, registry: Registry | None = None
                 hash_of(SYSTEM_CODE, identity_slot, f"{system}|{value}")
                 for system, value in identifiers_named(resource, type_name, subjects)
             ),
+            links=links,
+            links_stated=links_stated,
         )
 
     return index

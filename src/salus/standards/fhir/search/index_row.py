@@ -21,6 +21,8 @@ class IndexRow(msgspec.Struct, frozen=True):
         named: logical ids of all patients it names anywhere, those of `compartments` included.
         binaries: ids of the Binary resources that it names, as its attachments.
         identities: tokens that a Patient has whom it names by an identifier alone.
+        links: "Type/id" of what it names that may lie in a record; first what it states or shows (`search.links`).
+        links_stated: how many of the links it states or shows.
     """
 
     compartments: tuple[str, ...]
@@ -32,3 +34,5 @@ class IndexRow(msgspec.Struct, frozen=True):
     named: tuple[str, ...] = ()
     binaries: tuple[str, ...] = ()
     identities: tuple[int, ...] = ()
+    links: tuple[str, ...] = ()
+    links_stated: int = 0

@@ -80,10 +80,15 @@ def listed_targets(targets: tuple[str, ...]) -> tuple[str, ...]:
     return targets if len(targets) <= TARGETS_LISTED_MAX and "Resource" not in targets else ()
 
 
-def links_in(value: Any) -> tuple[list[str], list[str]]:  # Any: JSON as parsed
-    """Return every `reference` text inside a value, fragments left out, and every `url` of a Binary."""
+def links_in(value: Any) -> tuple[list[str], list[str], list[str]]:  # Any: JSON as parsed
+    """Return what may be a link inside a value.
+
+    Returns:
+        Every `reference` text, fragments left out; every `url` of a Binary; every text that holds a slash.
+    """
     references: list[str] = []
     addresses: list[str] = []
+    texts: list[str] = []
     stack = [value]
     while stack:
         current = stack.pop()
@@ -97,9 +102,12 @@ def links_in(value: Any) -> tuple[list[str], list[str]]:  # Any: JSON as parsed
             current = current.values()
         for inner in current:
             kind = type(inner)  # parsed JSON is plain; every element of every resource comes by here
-            if kind is dict or kind is list:
+            if kind is str:
+                if "/" in inner:
+                    texts.append(inner)
+            elif kind is dict or kind is list:
                 stack.append(inner)
-    return references, addresses
+    return references, addresses, texts
 
 
 def literals_in(value: Any) -> list[str]:  # Any: JSON as parsed
