@@ -406,7 +406,7 @@ async def test_what_is_about_others_too_stays_and_is_named(ask, ana, database_ur
 
 
 NOBODYS = {
-    "assertion_seen", "checkpoint", "client", "context_element", "cosignature", "erased", "erased_salt",
+    "assertion_seen", "checkpoint", "client", "cosignature", "erased", "erased_salt",
     "erasure_recipient", "leaf_index", "link_start", "load_progress", "log_evidence", "migration", "peer_log",
     "person_page", "revoked_token", "search_parameter", "search_parameter_generation", "tree_node",
     "watch", "wished_notice", "app_request",

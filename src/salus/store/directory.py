@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-SHARED_TYPES = frozenset(
-    {
-        *("Practitioner", "PractitionerRole", "Organization", "Location", "HealthcareService", "Endpoint"),
-        *("Medication", "MedicationKnowledge", "Substance", "Questionnaire", "CodeSystem", "ValueSet"),
-        *("ConceptMap", "StructureDefinition", "SearchParameter", "ActivityDefinition", "PlanDefinition"),
-    }
-)
+from salus.standards.fhir.search.links import IN_NO_RECORD
+
+SHARED_TYPES = IN_NO_RECORD

@@ -8,6 +8,7 @@ from salus.core.access import Action, Role
 from salus.core.errors import NotFound
 from salus.standards.fhir.model import resource_types, type_definition
 from salus.standards.fhir.search.extract import compile_indexer
+from salus.standards.fhir.search.links import context
 from salus.store import resources
 from salus.store.restrictions import lift, preview, restrict
 from salus.store.rows import make_row
@@ -240,11 +241,16 @@ SURROUNDINGS = frozenset(
 BY_CHOICE = {"previous": "the assessment before"}
 
 
-async def test_an_element_of_context_leads_to_surroundings_only(database):
+def context_elements():
+    """Return (type or "", part or "", element) of the table of context."""
+    table = context()
+    found = [("", "", name) for name in table.everywhere]
+    return found + [(*place.partition(".")[::2], name) for place, names in table.of.items() for name in names]
+
+
+def test_an_element_of_context_leads_to_surroundings_only():
     """By the definitions of R4; the few others are listed with their reason."""
-    async with database.system() as connection:
-        rows = await connection.fetch("SELECT holder, part, element FROM context_element WHERE target = ''")
-    for holder, part, name in rows:
+    for holder, part, name in context_elements():
         if name in BY_CHOICE:
             continue
         for kind in [holder] if holder else resource_types():
@@ -256,10 +262,8 @@ async def test_an_element_of_context_leads_to_surroundings_only(database):
                     assert set(one.target_profiles) <= SURROUNDINGS | {"Substance"}, (path, name)
 
 
-async def test_every_element_that_leads_only_to_a_visit_is_context(database):
-    async with database.system() as connection:
-        rows = await connection.fetch("SELECT holder, part, element FROM context_element WHERE target = ''")
-    known = {tuple(one) for one in rows}
+def test_every_element_that_leads_only_to_a_visit_is_context():
+    known = set(context_elements())
     for kind in resource_types():
         for element in type_definition(kind).elements.values():
             targets = {target for one in element.types for target in one.target_profiles}

@@ -29,7 +29,7 @@ IN_NO_RECORD = frozenset(
         *("ConceptMap", "StructureDefinition", "SearchParameter", "ActivityDefinition", "PlanDefinition"),
     }
 )
-"""Types about nobody, whomever they name."""
+"""Types about nobody, whomever they name; the database knows the same (`salus_is_shared`)."""
 WORD_LENGTH_MAX = 2000
 """A longer piece of a text is the content of an attachment."""
 _ID_LENGTH_MAX = 64
