@@ -52,7 +52,9 @@ WHERE others && $1::text[] AND compartment <> ALL ($1)
 ORDER BY 1
 """
 _LEAVE_GROUPS = "SELECT leave_groups($1)"
-_ERASE_PERSON = "SELECT erase_person($1, $2, $3)"
+_ERASE_PERSON = "SELECT erase_person($1, '{}', $2)"
+_REFUSED = "SELECT id, content FROM quarantine WHERE patient <> ALL ($1)"
+_FORGET_REFUSED = "DELETE FROM quarantine WHERE id = ANY ($1)"
 _ERASE_ENTRY = "SELECT erase_entry($1, $2, $3)"
 _TABLES = (
     "resource",
@@ -235,11 +237,11 @@ async def _erase(grant: Grant, connection: Connection, order: Order, *, again: b
         names: list[str] = await connection.fetchval(_ERASE_ENTRY, owner, order.name, at)
         stones, shared, whole = names, (), False
     else:
-        needles = await _needles(connection, records)
+        await _forget_refused(connection, records)
         outside = [row[0] for row in await connection.fetch(_OUTSIDE, records)]
         shared = tuple(row[0] for row in await connection.fetch(_SHARED, records))
         await connection.execute(_LEAVE_GROUPS, records)
-        names = await connection.fetchval(_ERASE_PERSON, records, needles, at)
+        names = await connection.fetchval(_ERASE_PERSON, records, at)
         stones, whole = [f"Patient/{record}" for record in records], True
         if not again:
             await keep_tombstones(connection, await _stones(connection, outside, order, at, whole=False))
@@ -260,6 +262,19 @@ async def _stones(
 ) -> list[Tombstone]:
     digests = await digests_of(connection, names)
     return [Tombstone(digest, order.erasure, at, whole, order.ground) for digest in digests]
+
+
+async def _forget_refused(connection: Connection, records: Sequence[str]) -> None:
+    """Erase input that was refused, and could not be given to a record, where it names the person."""
+    needles = await _needles(connection, records)
+    if not needles:
+        return
+    found = [
+        row["id"]
+        async for row in connection.cursor(_REFUSED, records)
+        if any(needle in row["content"] for needle in needles)
+    ]
+    await connection.execute(_FORGET_REFUSED, found)
 
 
 async def _needles(connection: Connection, records: Sequence[str]) -> list[bytes]:

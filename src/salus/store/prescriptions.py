@@ -122,7 +122,12 @@ async def prescriptions_beside(
 
     await connection.execute(_SEE, ",".join(records), EVERYTHING)
     rows = await _those(
-        connection, _PRESCRIPTIONS, list(records), asker_of(grant), holds=may_count, count_max=PRESCRIPTIONS_MAX
+        connection,
+        _PRESCRIPTIONS,
+        list(records),
+        asker_of(grant),
+        holds=may_count,
+        count_max=PRESCRIPTIONS_MAX,
     )
     await connection.execute(_SEE, patients_setting(grant), asker_of(grant))
     if len(rows) >= PRESCRIPTIONS_MAX:

@@ -258,6 +258,18 @@ async def test_integrity_refuses_to_delete_what_others_refer_to(open_door):
     assert (await door("POST", "/", both)).status_code == 200
 
 
+async def test_integrity_refuses_to_delete_a_patient_whom_only_an_extension_names(open_door):
+    door = open_door(referential_integrity=True)
+    await door.operator("PUT", "/Patient/p", {**PATIENT, "id": "p"})
+    listed = {"resourceType": "List", "status": "current", "mode": "working"}
+    listed["extension"] = [{"url": "urn:x", "valueReference": {"reference": "Patient/p"}}]
+    made = (await door("POST", "/List", listed)).json()["id"]
+    refused = await door("DELETE", "/Patient/p")
+    assert (refused.status_code, f"such as List/{made}" in refused.text) == (409, True)
+    assert (await door("DELETE", f"/List/{made}")).status_code == 204
+    assert (await door("DELETE", "/Patient/p")).status_code == 204
+
+
 async def test_integrity_refuses_a_reference_to_what_the_same_transaction_deletes(open_door):
     door = open_door(referential_integrity=True)
     await door.operator("PUT", "/Patient/p", {**PATIENT, "id": "p"})
