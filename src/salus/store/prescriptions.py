@@ -118,7 +118,8 @@ async def prescriptions_beside(
     names, pieces = [each.encode() for each in ids], [_piece_of(each) for each in numbers]
 
     def may_count(content: bytes) -> bool:
-        return _may_name(content, pieces) or b'"priorPrescription"' in content and _may_name(content, names)
+        replaces = b'"priorPrescription"' in content and _may_name(content, names)
+        return replaces or _may_name(content, pieces)
 
     await connection.execute(_SEE, ",".join(records), EVERYTHING)
     rows = await _those(
@@ -192,7 +193,7 @@ async def _those(
 
 
 def _may_name(content: bytes, wanted: Sequence[bytes]) -> bool:
-    """Return whether one of the texts may stand in the content: one written with escapes is not told by bytes."""
+    """Return whether one of the texts may stand in the content; bytes do not tell what escapes say."""
     return rb"\u" in content or any(one in content for one in wanted)
 
 

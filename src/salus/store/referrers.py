@@ -1,9 +1,9 @@
 """Who refers to a resource: what referential integrity asks before a deletion.
 
 Found are the references that a search parameter reads, anywhere, and within the resource's own patient
-compartment all of them (`resource.links`; a Patient, whom these leave out, is referred to by all that lies there). The target's row is locked first by both sides: a writer who refers to it and one who
-deletes it wait for each other. What a citizen restricts neither holds up a deletion of those who do not
-see it nor is named.
+compartment all of them (`resource.links`; a Patient, whom these leave out, is named by all that lies there).
+The target's row is locked first by both sides: a writer who refers to it and one who deletes it wait for each
+other. What a citizen restricts neither holds up a deletion of those who do not see it nor is named.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a resource names is in columns: no SQL looks into content, which may be encrypted (docs/decisions/0027)."""
+"""What a resource names is in columns, and no SQL looks into content (docs/decisions/0027)."""
 
 import json
 import re
@@ -109,10 +109,12 @@ async def test_links_are_written_and_go_to_the_history(database, grant, loaded):
 
 
 STORED = [
-    row("o", encounter=ref("Encounter/e"), performer=[ref("Practitioner/p")], hasMember=[ref("Observation/m")]),
+    row("o", encounter=ref("Encounter/e"), performer=[ref("Practitioner/p")],
+        hasMember=[ref("Observation/m")]),
     row("t", encounter={"reference": "Encounter/e", "display": "Visit"}, note=[{"text": "See Flag/f."}]),
     row("d", "DocumentReference", context={"encounter": [ref("Encounter/e")], "related": [ref("List/l")]}),
-    row("b", "Bundle", entry=[{"resource": {"resourceType": "Condition", "id": "c", "encounter": ref("Encounter/e")}}]),
+    row("b", "Bundle", entry=[
+        {"resource": {"resourceType": "Condition", "id": "c", "encounter": ref("Encounter/e")}}]),
     row("x", "Binary", data="AAAA", securityContext=ref("DocumentReference/d")),
 ]  # fmt: skip
 
@@ -131,8 +133,8 @@ async def test_what_was_stored_before_has_the_same_links(server):
                 one.compartment, one.type, one.id, one.digest, one.content,
             )  # fmt: skip
             await connection.execute(
-                "INSERT INTO resource_version (compartment, type, id, version, updated, deleted, source, source_id,"
-                " content) VALUES ($1, $2, $3, 1, now(), false, '', '', $4)",
+                "INSERT INTO resource_version (compartment, type, id, version, updated, deleted, source,"
+                " source_id, content) VALUES ($1, $2, $3, 1, now(), false, '', '', $4)",
                 one.compartment, one.type, one.id, one.content,
             )  # fmt: skip
         await migrate(connection, migrations())

@@ -21,7 +21,7 @@ class IndexRow(msgspec.Struct, frozen=True):
         named: logical ids of all patients it names anywhere, those of `compartments` included.
         binaries: ids of the Binary resources that it names, as its attachments.
         identities: tokens that a Patient has whom it names by an identifier alone.
-        links: "Type/id" of what it names that may lie in a record; first what it states or shows (`search.links`).
+        links: "Type/id" of what it names that may lie in a record, first what it states (`search.links`).
         links_stated: how many of the links it states or shows.
     """
 

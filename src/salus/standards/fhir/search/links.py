@@ -1,9 +1,9 @@
-"""What a resource names, and what of that it states or shows rather than names as context (docs/decisions/0010, 0027).
+"""What a resource names, and what of that it states or shows (docs/decisions/0010, 0027); the rest is context.
 
-A name is "Type/id" of what may lie in somebody's record. It stands at the end of any text of the resource, or of a
-piece of one between quotes, brackets, spaces or punctuation: a reference of any form, a link of a narrative, a note.
-An absolute address counts by its end, whoever's it is. A Patient is named everywhere and hides nothing; of a Binary only
-its security context counts.
+A name is "Type/id" of what may lie in somebody's record. It stands at the end of any text of the resource,
+or of a piece of one between quotes, brackets, spaces or punctuation: a reference of any form, a link of a
+narrative, a note. An absolute address counts by its end, whoever's it is. A Patient is named everywhere and
+hides nothing; of a Binary only its security context counts.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _NAMES = re.compile(
     rf"([A-Za-z]+/[A-Za-z0-9\-.]{{1,{_ID_LENGTH_MAX}}}\.*)(?=[#?{_ENDS}]|/_history/)"
 ).findall
 Links = tuple[tuple[str, ...], int]
-"""What a resource names, without repeats: first what it states or shows, then the rest; and how many it states."""
+"""What a resource names, without repeats, first what it states or shows; and how many of it that is."""
 _LINK_ALONE = frozenset({"reference", "type", "identifier", "id"})
 
 
@@ -164,9 +164,8 @@ def _context_in(type_name: Any, resource: dict[str, Any]) -> list[Any]:
     found = [element for key, element in resource.items() if key in elements]
     for part, key in parts:
         held = resource.get(part)
-        for item in held if type(held) is list else (held,):
-            if type(item) is dict and key in item:
-                found.append(item[key])
+        items = held if type(held) is list else [held]
+        found += [item[key] for item in items if type(item) is dict and key in item]
     if type_name == "Bundle":
         for entry in items_of(resource.get("entry")):
             inner = entry.get("resource") if type(entry) is dict else None

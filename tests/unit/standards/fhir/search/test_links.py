@@ -1,7 +1,7 @@
 """What a resource names, and what of that it states (docs/decisions/0010, 0027).
 
-The cases were held against the functions that read this in SQL until schema 0134, as was every FHIR file of the shared
-data.
+The cases were held against the functions that read this in SQL until schema 0134, as was every FHIR file of
+the shared data.
 """
 
 import json
@@ -84,7 +84,8 @@ def test_a_name_ends_a_text_or_a_piece_of_one(text, names):
          {"CareTeam/2"}, {"CareTeam/1"}),
         ("Observation", {"contained": [{"resourceType": "Observation", "encounter": ref(E)}]}, {E}, set()),
         ("Observation", {"extension": [{"url": "u", "valueReference": ref(E)}]}, {E}, set()),
-        ("Encounter", {"partOf": ref(E), "episodeOfCare": [ref("EpisodeOfCare/1")]}, {E}, {"EpisodeOfCare/1"}),
+        ("Encounter", {"partOf": ref(E), "episodeOfCare": [ref("EpisodeOfCare/1")]},
+         {E}, {"EpisodeOfCare/1"}),
         ("MedicationDispense", {"context": ref(E), "authorizingPrescription": [ref("MedicationRequest/m")]},
          {"MedicationRequest/m"}, {E}),
         ("Observation", {"context": ref(E)}, {E}, set()),
@@ -93,7 +94,8 @@ def test_a_name_ends_a_text_or_a_piece_of_one(text, names):
          {"Encounter/2", "Observation/3"}, {"Encounter/1"}),
         ("Claim", {"item": [{"encounter": [ref(E)]}, {"encounter": [ref("Encounter/2", display="x")]}, 3]},
          {"Encounter/2"}, {E}),
-        ("Procedure", {"basedOn": [ref("CarePlan/p"), ref("ServiceRequest/s"), ref("RequestGroup/g", display="x")]},
+        ("Procedure", {"basedOn": [ref("CarePlan/p"), ref("ServiceRequest/s"),
+                                   ref("RequestGroup/g", display="x")]},
          {"ServiceRequest/s", "RequestGroup/g"}, {"CarePlan/p"}),
         ("Binary", {"data": "AAAA/Observation/o", "securityContext": ref("DocumentReference/d")},
          {"DocumentReference/d"}, set()),
@@ -104,11 +106,13 @@ def test_a_name_ends_a_text_or_a_piece_of_one(text, names):
             {"resource": {"resourceType": "Patient", "id": "ana"}},
             {"resource": {"resourceType": "Practitioner", "id": "p"}},
             {"resource": {"resourceType": "Bundle", "entry": [
-                {"resource": {"resourceType": "Claim", "id": "c", "item": [{"encounter": [ref("Encounter/f")]}]}}]}},
+                {"resource": {"resourceType": "Claim", "id": "c",
+                              "item": [{"encounter": [ref("Encounter/f")]}]}}]}},
          ]}, {"Observation/o", "Patient/ana", "Claim/c"}, {E, "Encounter/f"}),
         ("Bundle", {"entry": [{"resource": {"resourceType": "Procedure", "basedOn": [ref("CarePlan/p")]}}]},
          {"CarePlan/p"}, set()),
-        ("Bundle", {"entry": [{"resource": {"resourceType": 7, "id": {}}}, {"resource": "x"}, {"resource": None},
+        ("Bundle", {"entry": [{"resource": {"resourceType": 7, "id": {}}},
+                              {"resource": "x"}, {"resource": None},
                               {"resource": {"resourceType": "Invented", "id": "o"}},
                               {"resource": {"resourceType": "List", "id": "o_1"}}]}, set(), set()),
         ("Observation", {"encounter": {"reference": {"a": E}}}, set(), {E}),
