@@ -18,7 +18,7 @@ import pytest
 
 from salus.core.access import Action, Caller, Grant, Purpose, Role
 from salus.store.embedded import embedded_server
-from salus.store.logins import make_login
+from salus.store.logins import make_logins
 from salus.store.migrations import migrate, migrations
 from salus.store.postgres import LOADING, Database, open_database
 from salus.trust.audiences import words_of
@@ -77,7 +77,7 @@ async def _make_template(url: str) -> None:
     await connection.close()
     template = await asyncpg.connect(url, database=_TEMPLATE)
     await migrate(template, migrations())
-    await make_login(template, "")
+    await make_logins(template, "")
     await template.close()
 
 

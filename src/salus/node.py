@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -31,7 +31,7 @@ from salus.store import exports
 from salus.store.apps import forget_expired_apps
 from salus.store.health_links import forget_links
 from salus.store.journal import Journal, open_journal
-from salus.store.postgres import SERVING, Database, open_database
+from salus.store.postgres import BOUND, NODES_OWN, SERVING, WIDE, Database, open_database
 from salus.store.presence import forget_presence
 from salus.store.retention import expire_quarantine
 from salus.store.revocations import follow_revocations, forget_expired
@@ -129,6 +129,13 @@ def _password(data: Path, settings: Settings) -> str:
     return database_password(data / KEYS_FOLDER)
 
 
+def _applications(settings: Settings) -> Mapping[str, str]:
+    """Return the URL of the login that serves in each role, none where the node makes them itself."""
+    if not settings.database_app:
+        return NODES_OWN
+    return {WIDE: settings.database_app, BOUND: settings.database_app_bound}
+
+
 @asynccontextmanager
 async def open_services(
     data: Path, clock: Clock = utc_now, *, roles: Sequence[str] = SERVING
@@ -155,7 +162,7 @@ async def open_services(
                 limits=limits,
                 seal=Seal(*keys.audit),
                 roles=roles,
-                application=settings.database_app,
+                applications=_applications(settings),
                 password=_password(data, settings),
             )
         )

@@ -16,6 +16,7 @@ import msgspec
 
 from salus.core.errors import SettingsInvalid
 from salus.core.limits import Limits
+from salus.store.logins import by_hand, login_of
 from salus.trust.login.provider import Provider, ProvidersInvalid, check_providers
 from salus.trust.login.wallet import Wallet, check_wallet
 
@@ -69,7 +70,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         port: where the server listens.
         workers: server processes.
         database: "embedded" or a PostgreSQL URL, of the database's owner.
-        database_app: URL of the login that serves, if the operator made it.
+        database_app: URL of the login that serves node-wide, if the operator made it.
+        database_app_bound: URL of the login that serves what is bound to named patients, likewise.
         database_logins: further logins and roles of the server that the operator answers for.
         languages: of the portal; the first is the default.
         demo: offer test logins. Never on a node with real data.
@@ -92,6 +94,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     workers: Workers = 1
     database: DatabaseUrl = EMBEDDED
     database_app: ApplicationUrl = ""
+    database_app_bound: ApplicationUrl = ""
     database_logins: tuple[str, ...] = ()
     languages: tuple[str, ...] = ("en",)
     demo: bool = False
@@ -143,11 +146,23 @@ def parse_settings(body: bytes, file: str) -> Settings:
         check_wallet(settings.wallet)
     except ProvidersInvalid as error:
         raise SettingsInvalid(f"{file}: {error}") from error
-    if settings.database == EMBEDDED and settings.database_app:
-        raise SettingsInvalid(f"{file}: database_app: is only for a database by URL; leave it away")
+    _check_logins(settings, file)
     if not settings.languages:
         raise SettingsInvalid(f'{file}: languages: name at least one, e.g. ["en"]')
     return settings
+
+
+def _check_logins(settings: Settings, file: str) -> None:
+    wide, bound = settings.database_app, settings.database_app_bound
+    for name, url in (("database_app", wide), ("database_app_bound", bound)):
+        if settings.database == EMBEDDED and url:
+            raise SettingsInvalid(f"{file}: {name}: is only for a database by URL; leave it away")
+        if settings.database != EMBEDDED and not url and (wide or bound):
+            logins = {"salus_wide": login_of(wide) or "salus_app"}
+            logins["salus_bound"] = login_of(bound) or f"{logins['salus_wide']}_bound"
+            raise SettingsInvalid(
+                f"{file}: {name}: is missing; a node is served as two logins. {by_hand(logins)}"
+            )
 
 
 def render_settings(settings: Settings) -> str:

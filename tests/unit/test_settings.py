@@ -78,10 +78,19 @@ def test_a_missing_setting_is_named():
 
 def test_a_login_of_the_database_is_for_one_by_url():
     served = 'database_app = "postgresql://app:x@db.example/node"\n'
+    bound = 'database_app_bound = "postgresql://app_b:x@db.example/node"\n'
     own = 'database = "postgresql://owner@db.example/node"\n'
-    assert parse_settings((own + served + MINIMUM).encode(), "f").database_app.startswith("postgresql://app")
+    read = parse_settings((own + served + bound + MINIMUM).encode(), "f")
+    assert read.database_app.startswith("postgresql://app:")
+    assert read.database_app_bound.startswith("postgresql://app_b:")
     with pytest.raises(SettingsInvalid, match="database_app: is only for a database by URL"):
         parse_settings((served + MINIMUM).encode(), "salus.toml")
+    with pytest.raises(SettingsInvalid, match="database_app_bound: is only for a database by URL"):
+        parse_settings((bound + MINIMUM).encode(), "salus.toml")
+    with pytest.raises(SettingsInvalid, match=r"database_app_bound: is missing.*CREATE ROLE app_bound LOGIN"):
+        parse_settings((own + served + MINIMUM).encode(), "salus.toml")
+    with pytest.raises(SettingsInvalid, match=r"database_app: is missing.*CREATE ROLE app_b LOGIN"):
+        parse_settings((own + bound + MINIMUM).encode(), "salus.toml")
     with pytest.raises(SettingsInvalid, match="database_app"):
         parse_settings((own + 'database_app = "app"\n' + MINIMUM).encode(), "salus.toml")
 

@@ -189,7 +189,7 @@ async def _forget(node: str, services: Services) -> None:
 async def _status(options: argparse.Namespace, services: Services, known: tuple[str, ...]) -> None:
     state = await state_of(services.database)
     async with services.database.system() as connection:
-        unknown = await strangers(connection, known)
+        unknown = await strangers(connection, services.database.logins, known)
     witnessed = await witnessing.state_of(services.witnesses)
     status = {
         "log": key_of(services).text,

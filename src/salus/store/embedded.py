@@ -3,7 +3,7 @@
 Any number of processes may use it at once: each holds a shared lock on a file, so that a killed one is
 not counted, and whoever leaves last stops the server. It listens on a Unix socket only, in a folder that
 nobody but its owner may enter, and lets in the operating system's account of the node alone, as the owner of
-the database or as the login that serves (`store.logins`). As root it runs under the account `pgserver`,
+the database or as a login that serves (`store.logins`). As root it runs under the account `pgserver`,
 since PostgreSQL refuses root; that account is let in as nobody.
 """
 
@@ -22,16 +22,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from salus.core.errors import StorageUnavailable
-from salus.store.logins import APPLICATION
+from salus.store.logins import LOGINS
 
 _ACCOUNT = "pgserver"
 _SOCKET_PATH_BYTES_MAX = 90
 _START_SECONDS_MAX = 60
 _OWNER = "postgres"
+_LET_IN_AS = (_OWNER, *LOGINS.values())
 
 _LET_IN = f"""\
 # Written by Salus at each start: what is added by hand is lost.
-local all {_OWNER},{APPLICATION} peer map=salus
+local all {",".join(_LET_IN_AS)} peer map=salus
 """
 
 _CONFIGURATION = """
@@ -231,7 +232,7 @@ def _write_access(data: Path) -> bool:
             "PostgreSQL could know it: give it one, or name a database by its URL."
         ) from error
     quoted = '"' + account.replace('"', '""') + '"'
-    known = "".join(f"salus {quoted} {login}\n" for login in (_OWNER, APPLICATION))
+    known = "".join(f"salus {quoted} {login}\n" for login in _LET_IN_AS)
     wanted = {data / "pg_hba.conf": _LET_IN, data / "pg_ident.conf": known}
     changed = {path: text for path, text in wanted.items() if not path.exists() or path.read_text() != text}
     for path, text in changed.items():

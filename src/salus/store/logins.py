@@ -1,8 +1,8 @@
 """The logins of the node's database: as whom it is served, what that login may become, and who else gets in.
 
 PostgreSQL names logins and roles alike. The owner's login brings the schema up to date and loads by COPY; a
-node is served as another one, which owns nothing and can become only the two roles that row-level security
-is written for (schema 0001). So whoever takes hold of a serving node's connection stays behind the wall.
+node is served as two others, which own nothing: one for each of the roles that row-level security is written
+for (schema 0001). So whoever takes hold of a serving node's connection stays behind the wall, in its class.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import hashlib
 import hmac
 import secrets
 from base64 import b64encode
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 import asyncpg
 import msgspec
@@ -19,20 +20,29 @@ import msgspec
 from salus.core.errors import SettingsInvalid
 from salus.store.pool import Connection
 
-APPLICATION = "salus_app"
 ROLES = ("salus_wide", "salus_bound")
+LOGINS = {"salus_wide": "salus_app", "salus_bound": "salus_app_bound"}
+"""The login that the node makes for each role; it becomes that one only."""
 
 _SCRAM_ROUNDS = 4096  # PostgreSQL's own
 _SALT_BYTES = 16
 
 _BY_HAND = (
-    "As a login that may make roles, run: CREATE ROLE {login} LOGIN NOINHERIT PASSWORD '...'; "
-    "GRANT salus_wide, salus_bound TO {login}; and name it in the node's settings: "
-    'database_app = "postgresql://{login}:...@HOST/DATABASE" (docs/settings.md).'
+    "As a login that may make roles, run: CREATE ROLE {wide} LOGIN NOINHERIT PASSWORD '...'; "
+    "GRANT salus_wide TO {wide}; REVOKE salus_bound FROM {wide}; "
+    "CREATE ROLE {bound} LOGIN NOINHERIT PASSWORD '...'; "
+    "GRANT salus_bound TO {bound}; REVOKE salus_wide FROM {bound}; and name both in the node's settings: "
+    'database_app = "postgresql://{wide}:...@HOST/DATABASE", '
+    'database_app_bound = "postgresql://{bound}:...@HOST/DATABASE" (docs/settings.md).'
 )
 
 _MADE = "SELECT FROM pg_roles WHERE rolname = $1"
 _LACKING = "SELECT role FROM unnest($2::text[]) AS role WHERE NOT pg_has_role($1, role, 'MEMBER')"
+_BEYOND = """
+SELECT DISTINCT granted.rolname FROM pg_auth_members m
+JOIN pg_roles granted ON granted.oid = m.roleid JOIN pg_roles member ON member.oid = m.member
+WHERE member.rolname = $1 AND granted.rolname = ANY ($2)
+"""
 _TEMPORARY = """
 SELECT format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database())
 WHERE has_database_privilege('salus_wide', current_database(), 'TEMPORARY')
@@ -73,21 +83,22 @@ _STRANGERS = """
 WITH owner AS (SELECT relowner AS oid FROM pg_class WHERE oid = 'public.resource'::regclass),
 guarded AS (
     SELECT oid, rolname FROM pg_roles
-    WHERE oid = (SELECT oid FROM owner) OR rolname = session_user OR rolname = ANY ($1::text[] || ARRAY[
+    WHERE oid = (SELECT oid FROM owner) OR rolname = ANY ($1::text[] || $2::text[] || ARRAY[
         'pg_read_all_data', 'pg_write_all_data', 'pg_read_server_files', 'pg_write_server_files',
         'pg_execute_server_program'])
 ),
+own AS (SELECT * FROM unnest($1::text[], $2::text[]) AS own (role, login)),
 others AS (
     SELECT * FROM pg_roles
-    WHERE oid <> (SELECT oid FROM owner) AND rolname <> session_user AND rolname <> ALL ($1 || $2::text[])
-    AND rolname !~ '^pg_'
+    WHERE oid <> (SELECT oid FROM owner) AND rolname <> ALL ($1 || $3::text[]) AND rolname !~ '^pg_'
 ),
 reasons AS (
     SELECT rolname, 1 AS place, 'is a superuser' AS why FROM others WHERE rolsuper
     UNION ALL SELECT rolname, 2, 'passes row-level security' FROM others WHERE rolbypassrls AND NOT rolsuper
     UNION ALL SELECT rolname, 3, 'may copy the whole server' FROM others WHERE rolreplication AND NOT rolsuper
     UNION ALL SELECT others.rolname, 4, 'may become ' || guarded.rolname FROM others, guarded
-        WHERE NOT others.rolsuper AND pg_has_role(others.oid, guarded.oid, 'MEMBER')
+        WHERE NOT others.rolsuper AND others.oid <> guarded.oid
+        AND pg_has_role(others.oid, guarded.oid, 'MEMBER') AND (guarded.rolname, others.rolname) NOT IN (SELECT role, login FROM own)
     UNION ALL SELECT rolname, 5, 'has rights of its own on the node''s tables' FROM others
         WHERE NOT rolsuper AND EXISTS (
             SELECT FROM pg_class, aclexplode(relacl) AS given
@@ -110,39 +121,49 @@ class Stranger(msgspec.Struct, frozen=True):
     why: tuple[str, ...]
 
 
-def application_url(owner: str, password: str = "") -> str:
-    """Return the URL of the same database for the login that serves, from the owner's."""
+def application_url(owner: str, password: str = "", role: str = "salus_wide") -> str:
+    """Return the URL of the same database for the login that serves in a role, from the owner's."""
     parts = urlsplit(owner)
     place = parts.netloc.rpartition("@")[2]
-    who = APPLICATION + (f":{quote(password, safe='')}" if password else "")
+    who = LOGINS[role] + (f":{quote(password, safe='')}" if password else "")
     named = ("user=", "password=")
     query = "&".join(each for each in parts.query.split("&") if not each.startswith(named))
     return urlunsplit(parts._replace(netloc=f"{who}@{place}", query=query))
 
 
-def by_hand(url: str) -> str:
-    """Return what an operator runs to make the login of this URL."""
-    return _BY_HAND.format(login=unquote(urlsplit(url).username or APPLICATION))
+def login_of(url: str) -> str:
+    """Return as whom a URL logs in."""
+    named = dict(parse_qsl(urlsplit(url).query))
+    return unquote(urlsplit(url).username or "") or named.get("user", "")
 
 
-async def make_login(owner: Connection, password: str) -> None:
-    """Make the login that serves, as the owner, or mend what it lacks.
+def by_hand(logins: Mapping[str, str]) -> str:
+    """Return what an operator runs to make these logins, by role."""
+    return _BY_HAND.format(wide=logins["salus_wide"], bound=logins["salus_bound"])
+
+
+async def make_logins(owner: Connection, password: str) -> None:
+    """Make the logins that serve, as the owner, or mend what they lack or have beyond their role.
 
     Raises:
         SettingsInvalid: the owner may not; the message says what to run.
     """
     try:
-        if await owner.fetchrow(_MADE, APPLICATION) is None:
-            await _create(owner, password)
-        for row in await owner.fetch(_LACKING, APPLICATION, list(ROLES)):
-            await owner.execute(f"GRANT {row['role']} TO {APPLICATION}")
+        for role, login in LOGINS.items():
+            if await owner.fetchrow(_MADE, login) is None:
+                await _create(owner, login, password)
+            for _ in await owner.fetch(_LACKING, login, [role]):
+                await owner.execute(f"GRANT {role} TO {login}")
+            for (beyond,) in await owner.fetch(_BEYOND, login, [each for each in ROLES if each != role]):
+                await owner.execute(f"REVOKE {beyond} FROM {login}")
     except asyncpg.InsufficientPrivilegeError as error:
         raise SettingsInvalid(
-            f"A node is served as a login of its own, which the database's owner may not make. "
-            f"{_BY_HAND.format(login=APPLICATION)}"
+            "A node is served as logins of its own, which the database's owner may not make. "
+            f"{by_hand(LOGINS)}"
         ) from error
-    for (statement,) in await owner.fetch(_LEFT_BEHIND, APPLICATION):
-        await owner.execute(statement)
+    for login in LOGINS.values():
+        for (statement,) in await owner.fetch(_LEFT_BEHIND, login):
+            await owner.execute(statement)
 
 
 async def close_temporary(owner: Connection) -> None:
@@ -151,36 +172,48 @@ async def close_temporary(owner: Connection) -> None:
         await owner.execute(statement)
 
 
-async def check_login(application: Connection) -> None:
+async def check_login(application: Connection, role: str, logins: Mapping[str, str]) -> None:
     """Look at what the login of this connection may do.
 
+    Args:
+        application: the connection.
+        role: the one that the login is to become.
+        logins: that of each role, for what the operator is told to run.
+
     Raises:
-        SettingsInvalid: more than serving a node takes.
+        SettingsInvalid: more than serving a node in that role takes, or not that.
     """
-    found = await application.fetch(_TOO_STRONG, list(ROLES))
+    found = [row[0] for row in await application.fetch(_TOO_STRONG, [role])]
+    login = await application.fetchval("SELECT session_user")
     if found:
-        login = await application.fetchval("SELECT session_user")
         raise SettingsInvalid(
-            f"The database login {login} may do more than serving a node takes: "
-            f"{'; '.join(row[0] for row in found)}. {_BY_HAND.format(login=APPLICATION)}"
+            f"The database login {login} may do more than serving a node as {role} takes: "
+            f"{'; '.join(found)}. {by_hand(logins)}"
         )
+    if await application.fetch(_LACKING, login, [role]):
+        raise SettingsInvalid(f"The database login {login} may not become {role}. {by_hand(logins)}")
 
 
-async def strangers(connection: Connection, known: tuple[str, ...] = ()) -> list[Stranger]:
+async def strangers(
+    connection: Connection, own: Mapping[str, str] = LOGINS, known: tuple[str, ...] = ()
+) -> list[Stranger]:
     """Return who else gets at the node's data, by name: superusers, and who may become a role of the node's.
 
+    A login of the node that may do more than its role is among them.
+
     Args:
-        connection: of the login that serves, in any role.
+        connection: of a login that serves, in any role.
+        own: the login that serves in each role.
         known: names that the operator answers for.
     """
-    rows = await connection.fetch(_STRANGERS, list(ROLES), list(known))
+    rows = await connection.fetch(_STRANGERS, list(own), list(own.values()), list(known))
     return [Stranger(row["name"], tuple(row["why"])) for row in rows]
 
 
-async def _create(owner: Connection, password: str) -> None:
+async def _create(owner: Connection, login: str, password: str) -> None:
     secret = f" PASSWORD '{scram_verifier(password)}'" if password else ""
     try:
-        await owner.execute(f"CREATE ROLE {APPLICATION} LOGIN NOINHERIT{secret}")
+        await owner.execute(f"CREATE ROLE {login} LOGIN NOINHERIT{secret}")
     except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
         return  # another process of the node made it meanwhile
 

@@ -1,16 +1,16 @@
 """The database of a node: PostgreSQL 15 or newer, embedded in the node's folder or named by a URL.
 
-Connections log in as one that owns nothing (`store.logins`) and take one of two roles (schema 0001):
-`salus_wide` for grants over the whole node, `salus_bound` for grants bound to named patients, which row-level
-security confines to them. The owner logs in to bring the schema up to date, on a connection that is closed
-again, and in a process that loads by COPY.
+Connections log in as one that owns nothing and becomes one role (`store.logins`, schema 0001): `salus_wide`
+for grants over the whole node, `salus_bound` for grants bound to named patients, which row-level security
+confines to them, and whose names are signed (`store.granted`). The owner logs in to bring the schema up to
+date, on a connection that is closed again, and in a process that loads by COPY.
 A connection given back is not reset: every taker of a bound connection sets the patients itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -19,14 +19,14 @@ from time import monotonic
 import asyncpg
 
 from salus.core.access import Action, Grant
-from salus.core.errors import SalusError, SettingsInvalid, StorageUnavailable, TooCostly
+from salus.core.errors import SalusError, StorageUnavailable, TooCostly
 from salus.core.limits import Limits
-from salus.store.asker import asker_of
 from salus.store.embedded import embedded_server, start_again
-from salus.store.logins import application_url, by_hand, check_login, close_temporary, make_login
-from salus.store.migrations import changing, migrate, migrations
+from salus.store.granted import GrantKey, Signing, is_refused, keep, register, settings_of, signing_for
+from salus.store.logins import ROLES, application_url, login_of
 from salus.store.parameters_known import Parameters
 from salus.store.pool import Connection, Pool
+from salus.store.preparing import CONNECT_SECONDS_MAX, NOT_THERE, check, first_connection, prepare
 from salus.store.sealing import IN_CLEAR, Seal
 from salus.store.shares import Shares
 from salus.store.together import Together
@@ -37,21 +37,15 @@ __all__ = ["Connection", "Database", "open_database"]
 WIDE, BOUND, OWNER = "salus_wide", "salus_bound", "none"
 SERVING, LOADING = (WIDE, BOUND), (WIDE, BOUND, OWNER)
 """Whose connections a process may open: only one that loads has the owner's."""
-_VERSION_MIN = 150_000
 _LOADING_TIMEOUT_MS = 600_000
-_CONNECT_SECONDS_MAX = 10.0
 _RESTART_EVERY_SECONDS = 2.0
-_RECOVERY_ATTEMPTS_MAX, _RECOVERY_PAUSE_SECONDS = 300, 0.2
+_KEEP_EVERY_SECONDS = 3600.0
+NODES_OWN: Mapping[str, str] = {}
+"""Of the logins that serve: the node makes them."""
 # These functions set the grant anew for each request (schema 0009, 0012).
 _READ = "SELECT * FROM read_resources($1, $2, $3, $4)"
 _SEARCH = "SELECT * FROM search_records($1, $2, $3, $4, $5, $6)"
 _SET_BOUND = "SELECT set_config('salus.patients', $1, false), set_config('salus.asker', $2, false)"
-
-
-def patients_setting(grant: Grant) -> str:
-    """Return the grant's patients as the policies of schema 0001 read them ("" for a node-wide grant)."""
-    return ",".join(sorted(grant.patients)) if grant.patients else ""
-
 
 _LOST = (
     asyncpg.PostgresConnectionError,
@@ -62,8 +56,6 @@ _LOST = (
     ConnectionError,
     TimeoutError,
 )
-_NOT_THERE = (FileNotFoundError, ConnectionRefusedError)  # the socket of a server that does not run
-
 
 TURN_SECONDS = 5.0
 """How long a search or restriction waits for others of the same caller."""
@@ -83,6 +75,13 @@ def storage_errors() -> Iterator[None]:
         raise TooCostly(
             "The database took too long for this request; narrow it, for example by patient, code or date."
         ) from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        if not is_refused(error):
+            raise
+        raise StorageUnavailable(
+            "The database did not accept the grant that the node signed for this request; nothing was "
+            "changed. Send the request again; if that does not help, start the node again."
+        ) from error
     except asyncpg.InsufficientResourcesError as error:
         raise StorageUnavailable(
             "The database has no room left (disk, memory or connections); nothing was changed. "
@@ -98,17 +97,19 @@ class Database:
     """Open pools of connections, one for each role. Made by `open_database`.
 
     Attributes:
-        url: of PostgreSQL, for the login that serves.
+        url: of PostgreSQL, for the login that serves node-wide.
         limits: the node's.
+        logins: that of each role.
         parameters: the search parameters that its resources are indexed by.
         turns: of searches, caller by caller.
         restricting: turns of restrictions and their previews, one at a time for each caller.
         shares: of large work, caller by caller.
     """
 
-    def __init__(self, url: str, limits: Limits, pools: dict[str, Pool]) -> None:
+    def __init__(self, url: str, limits: Limits, pools: dict[str, Pool], logins: Mapping[str, str]) -> None:
         self.url = url
         self.limits = limits
+        self.logins = logins
         self.parameters = Parameters()
         self.turns = Turns(limits.searches_at_once_max, TURN_SECONDS)
         self.restricting = Turns(1, TURN_SECONDS, "changes or previews of restrictions")
@@ -150,7 +151,7 @@ class Database:
         """Ask in one round trip with other requests, each under its own grant."""
         together = ways[WIDE if grant.patients is None else BOUND]
         try:
-            return await together.ask(patients_setting(grant), asker_of(grant), *wanted)
+            return await together.ask(grant, *wanted)
         except (asyncpg.PostgresError, *_LOST):
             with storage_errors():
                 raise
@@ -162,8 +163,13 @@ class Database:
             role = WIDE if grant.patients is None else BOUND
             async with self._pools[role].lend() as connection:
                 if role is BOUND:
-                    await connection.fetchrow(_SET_BOUND, patients_setting(grant), asker_of(grant))
-                yield connection
+                    await connection.fetchrow(_SET_BOUND, *settings_of(connection, grant))
+                try:
+                    yield connection
+                except asyncpg.InsufficientPrivilegeError as error:
+                    if is_refused(error):
+                        connection.terminate()
+                    raise
 
     async def listening(self) -> Connection:
         """Open a node-wide connection of no pool, for notifications; whoever asks for it closes it."""
@@ -223,7 +229,7 @@ async def open_database(
     migrated: bool = True,
     seal: Seal = IN_CLEAR,
     roles: Sequence[str] = SERVING,
-    application: str = "",
+    applications: Mapping[str, str] = NODES_OWN,
     password: str = "",
 ) -> AsyncIterator[Database]:
     """Open the node's database and bring its schema up to date.
@@ -236,30 +242,56 @@ async def open_database(
         migrated: bring the schema up to date first.
         seal: of the audit's records.
         roles: whose connections may be opened, `SERVING` or `LOADING`.
-        application: URL of the login that serves, if the operator made one; else the node makes it.
-        password: of the login that the node makes; an embedded server asks for none.
+        applications: URL of the login that serves in each role, if the operator made them; else the node
+            makes them.
+        password: of the logins that the node makes; an embedded server asks for none.
 
     Raises:
-        SettingsInvalid: the server is too old, its schema newer than this Salus, or the login that serves is
+        SettingsInvalid: the server is too old, its schema newer than this Salus, or a login that serves is
             not there, may do too much or cannot be made.
         StorageUnavailable: the server cannot be started or reached.
     """
     limits = limits or Limits()
+    key = GrantKey()
     async with AsyncExitStack() as stack:
         owner, restart = await stack.enter_async_context(_server(place))
-        served = application or application_url(owner, password)
+        urls = dict(applications) or {role: application_url(owner, password, role) for role in ROLES}
+        logins = {role: login_of(url) for role, url in urls.items()}
         with storage_errors():
+            async with first_connection(owner, restart) as connection:
+                if migrated:
+                    await prepare(connection, None if applications else password)
+                await register(connection, key)
             if migrated:
-                await _prepare(owner, restart, None if application else password)
-                await _check(served)
-        urls = {role: owner if role == OWNER else served for role in roles}
+                for role in ROLES:
+                    await check(urls[role], role, logins)
         pools = {
-            role: Pool(partial(_connect, url, role, limits, restart, seal), connections_max)
-            for role, url in urls.items()
+            role: Pool(
+                partial(_connect, urls.get(role, owner), role, limits, restart, seal, key), connections_max
+            )
+            for role in roles
         }
         for pool in pools.values():
             stack.push_async_callback(pool.close)
-        yield Database(served, limits, pools)
+        database = Database(urls[WIDE], limits, pools, logins)
+        keeping = asyncio.create_task(_keep(database, key), name="grant key")
+        stack.push_async_callback(_end, keeping)
+        yield database
+
+
+async def _keep(database: Database, key: GrantKey) -> None:
+    """Say now and then that the key is in use, so that no process that starts takes it for a dead one's."""
+    while True:
+        await asyncio.sleep(_KEEP_EVERY_SECONDS)
+        with suppress(StorageUnavailable, TooCostly):  # there is a next time for days
+            async with database.system() as connection:
+                await keep(connection, key)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 class _Restart:
@@ -279,29 +311,35 @@ class _Restart:
             self._tried_at = monotonic()
 
 
-async def _connect(url: str, role: str, limits: Limits, restart: _Restart | None, seal: Seal) -> Connection:
+async def _connect(
+    url: str, role: str, limits: Limits, restart: _Restart | None, seal: Seal, key: GrantKey
+) -> Connection:
     try:
-        return await _connect_as(url, role, limits, seal)
-    except _NOT_THERE:
+        return await _connect_as(url, role, limits, seal, key)
+    except NOT_THERE:
         if restart is None:
             raise
     await restart()
-    return await _connect_as(url, role, limits, seal)
+    return await _connect_as(url, role, limits, seal, key)
 
 
-class _Sealing(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
-    """A connection that knows how the database's audit is sealed (`store.sealing.seal_of`)."""
+class _Knowing(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """A connection that knows how the database's audit is sealed and its own grants are signed.
 
-    __slots__ = ("seal",)
+    See `store.sealing.seal_of` and `store.granted.settings_of`.
+    """
+
+    __slots__ = ("seal", "signing")
     seal: Seal
+    signing: Signing | None
 
 
-async def _connect_as(url: str, role: str, limits: Limits, seal: Seal) -> Connection:
+async def _connect_as(url: str, role: str, limits: Limits, seal: Seal, key: GrantKey) -> Connection:
     timeout_ms = _LOADING_TIMEOUT_MS if role == OWNER else limits.statement_timeout_ms
     made = await asyncpg.connect(
         url,
-        connection_class=_Sealing,
-        timeout=_CONNECT_SECONDS_MAX,
+        connection_class=_Knowing,
+        timeout=CONNECT_SECONDS_MAX,
         server_settings={
             "role": role,
             "statement_timeout": str(timeout_ms),
@@ -310,6 +348,7 @@ async def _connect_as(url: str, role: str, limits: Limits, seal: Seal) -> Connec
         },
     )
     made.seal = seal
+    made.signing = await signing_for(made, key) if role == BOUND else None
     return made
 
 
@@ -325,66 +364,3 @@ async def _server(place: Path | str) -> AsyncIterator[tuple[str, _Restart | None
         yield url, _Restart(Path(place))
     finally:
         await asyncio.to_thread(server.__exit__, None, None, None)
-
-
-async def _first(url: str, restart: _Restart | None) -> Connection:
-    """Connect, and wait while the server recovers from a crash, or is started again after it."""
-    for _ in range(_RECOVERY_ATTEMPTS_MAX):
-        try:
-            return await asyncpg.connect(url)
-        except asyncpg.CannotConnectNowError:
-            await asyncio.sleep(_RECOVERY_PAUSE_SECONDS)
-        except _NOT_THERE:
-            if restart is None:
-                raise
-            await restart()
-            await asyncio.sleep(_RECOVERY_PAUSE_SECONDS)
-    return await asyncpg.connect(url)
-
-
-async def _prepare(url: str, restart: _Restart | None, password: str | None) -> None:
-    """Bring the schema up to date; make the login that serves, unless the operator did (`password` None)."""
-    connection = await _first(url, restart)
-    try:
-        version = int(await connection.fetchval("SHOW server_version_num"))
-        if version < _VERSION_MIN:
-            raise SettingsInvalid(
-                f"PostgreSQL {version // 10_000} is too old: Salus needs 15 or newer. Upgrade the server, "
-                "or leave the URL away to use the embedded one."
-            )
-        async with changing(connection):
-            await _bring_up_to_date(connection)
-            if password is not None:
-                await make_login(connection, password)
-            await close_temporary(connection)
-    finally:
-        await connection.close()
-
-
-async def _bring_up_to_date(owner: Connection) -> None:
-    try:
-        await migrate(owner, migrations())
-    except asyncpg.InsufficientPrivilegeError as error:
-        login = await owner.fetchval("SELECT current_user")
-        raise SettingsInvalid(
-            f"The database login {login} may not bring the schema up to date ({error}). It must own the "
-            f"database and, for a node's first start, may make roles: ALTER ROLE {login} CREATEROLE."
-        ) from error
-
-
-async def _check(url: str) -> None:
-    """Log in once as the node is served.
-
-    Raises:
-        SettingsInvalid: PostgreSQL refuses, or the login may do too much.
-    """
-    try:
-        connection = await asyncpg.connect(url, timeout=_CONNECT_SECONDS_MAX)
-    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError) as error:
-        raise SettingsInvalid(
-            f"The database does not let the node in as the login that serves ({error}). {by_hand(url)}"
-        ) from error
-    try:
-        await check_login(connection)
-    finally:
-        await connection.close()

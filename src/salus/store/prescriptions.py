@@ -12,7 +12,8 @@ from salus.core.access import Grant
 from salus.core.errors import TooCostly
 from salus.store import resources
 from salus.store.asker import EVERYTHING, asker_of
-from salus.store.postgres import Connection, patients_setting
+from salus.store.granted import named, settings_of
+from salus.store.postgres import Connection
 from salus.store.rows import StoredResource
 
 DISPENSATIONS_MAX, PRESCRIPTIONS_MAX = 1_000, 1_000
@@ -121,7 +122,7 @@ async def prescriptions_beside(
         replaces = b'"priorPrescription"' in content and _may_name(content, names)
         return replaces or _may_name(content, pieces)
 
-    await connection.execute(_SEE, ",".join(records), EVERYTHING)
+    await connection.execute(_SEE, named(connection, ",".join(records), EVERYTHING), EVERYTHING)
     rows = await _those(
         connection,
         _PRESCRIPTIONS,
@@ -130,7 +131,7 @@ async def prescriptions_beside(
         holds=may_count,
         count_max=PRESCRIPTIONS_MAX,
     )
-    await connection.execute(_SEE, patients_setting(grant), asker_of(grant))
+    await connection.execute(_SEE, *settings_of(connection, grant))
     if len(rows) >= PRESCRIPTIONS_MAX:
         raise TooCostly(f"More than {PRESCRIPTIONS_MAX} prescriptions may bear one number; end some first.")
     opened = grant.patients
@@ -151,7 +152,7 @@ async def dispensations_on(
     Raises:
         TooCostly: there are more than can be counted at once.
     """
-    await connection.execute(_SEE, ",".join(records), EVERYTHING)
+    await connection.execute(_SEE, named(connection, ",".join(records), EVERYTHING), EVERYTHING)
     wanted = [*(each.encode() for each in ids), *map(_piece_of, numbers)]
     rows = await _those(
         connection,
@@ -160,7 +161,7 @@ async def dispensations_on(
         holds=lambda content: _may_name(content, wanted),
         count_max=DISPENSATIONS_MAX,
     )
-    await connection.execute(_SEE, patients_setting(grant), asker_of(grant))
+    await connection.execute(_SEE, *settings_of(connection, grant))
     if len(rows) >= DISPENSATIONS_MAX:
         raise TooCostly(f"More than {DISPENSATIONS_MAX} dispensations name one prescription; end it first.")
     return [

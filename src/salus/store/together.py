@@ -11,9 +11,12 @@ from collections.abc import Sequence
 
 import asyncpg
 
+from salus.core.access import Grant
+from salus.store.granted import is_refused, settings_of
 from salus.store.pool import Pool
 
-_Asked = tuple[tuple[object, ...], "asyncio.Future[list[asyncpg.Record]]"]
+_Wanted = tuple[Grant, tuple[object, ...]]
+_Asked = tuple[_Wanted, "asyncio.Future[list[asyncpg.Record]]"]
 
 
 class Together:
@@ -21,8 +24,9 @@ class Together:
 
     Args:
         pool: of the role whose grants are asked under.
-        statement: a call of a function that takes an array for each argument of a request, and returns
-            rows that begin with the request's place, from 1, in the order of the places.
+        statement: a call of a function that takes an array for each argument of a request, behind those of
+            the grants' patients and askers, and returns rows that begin with the request's place, from 1, in
+            the order of the places.
         together_max: most requests in one round trip.
         lanes_max: most round trips at once. Another one begins for a quarter of a full one: fuller ones cost
             each request less than it waits for them.
@@ -39,10 +43,10 @@ class Together:
         self._lanes: set[asyncio.Task[None]] = set()
         self._running = 0
 
-    async def ask(self, *wanted: object) -> list[asyncpg.Record]:
+    async def ask(self, grant: Grant, *wanted: object) -> list[asyncpg.Record]:
         """Return the rows of a request with these arguments. The database's errors are let through."""
         found: asyncio.Future[list[asyncpg.Record]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((wanted, found))
+        self._waiting.append(((grant, wanted), found))
         if self._running < self._lanes_max and (
             not self._running or len(self._waiting) >= self._together_max // 4
         ):
@@ -86,12 +90,16 @@ class Together:
                 if not found.done():
                     found.set_result(own)
 
-    async def _fetch(self, wanted: Sequence[tuple[object, ...]]) -> list[asyncpg.Record]:
+    async def _fetch(self, wanted: Sequence[_Wanted]) -> list[asyncpg.Record]:
         connection = await self._pool.take()
         try:
-            rows: list[asyncpg.Record] = await connection.fetch(self._statement, *zip(*wanted, strict=True))
-        except asyncpg.PostgresError:
-            self._pool.give_back(connection)
+            told = [(*settings_of(connection, grant), *asked) for grant, asked in wanted]
+            rows: list[asyncpg.Record] = await connection.fetch(self._statement, *zip(*told, strict=True))
+        except asyncpg.PostgresError as error:
+            if is_refused(error):
+                self._pool.give_up(connection)
+            else:
+                self._pool.give_back(connection)
             raise
         except BaseException:
             self._pool.give_up(connection)

@@ -14,8 +14,8 @@ import pytest
 from salus.core.access import Action
 from salus.core.errors import SettingsInvalid
 from salus.store.embedded import embedded_server
-from salus.store.logins import application_url, scram_verifier, strangers
-from salus.store.postgres import LOADING, open_database
+from salus.store.logins import LOGINS, application_url, scram_verifier, strangers
+from salus.store.postgres import BOUND, LOADING, WIDE, open_database
 
 INSERT = (
     "INSERT INTO resource (compartment, type, id, version, updated, digest, date, tokens, content) "
@@ -34,29 +34,37 @@ async def served(database_url):
         yield database, database_url
 
 
-async def test_a_node_is_served_as_a_login_that_owns_nothing_and_becomes_two_roles(served, grant):
+async def test_a_node_is_served_as_logins_that_own_nothing_and_become_one_role_each(served, grant):
     database, _ = served
-    for lent, role in ((database.system(), "salus_wide"), (database.reading(grant("ana")), "salus_bound")):
+    wide, bound = ("salus_app", "salus_wide"), ("salus_app_bound", "salus_bound")
+    for lent, who in ((database.system(), wide), (database.reading(grant("ana")), bound)):
         async with lent as connection:
-            assert await connection.fetchrow("SELECT session_user, current_user") == ("salus_app", role)
+            assert await connection.fetchrow("SELECT session_user, current_user") == who
     listening = await database.listening()
-    assert await listening.fetchrow("SELECT session_user, current_user") == ("salus_app", "salus_wide")
+    assert await listening.fetchrow("SELECT session_user, current_user") == wide
     await listening.close()
     async with database.system() as connection:
-        assert await connection.fetch(
-            "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication, rolinherit "
-            "FROM pg_roles WHERE rolname = 'salus_app'"
-        ) == [(False,) * 6]
-        reached = await connection.fetch(
-            "SELECT rolname FROM pg_roles WHERE pg_has_role('salus_app', oid, 'MEMBER') ORDER BY 1"
-        )
-        assert [row[0] for row in reached] == ["salus_app", "salus_bound", "salus_wide"]
-        owned = "SELECT count(*) FROM pg_shdepend WHERE refobjid = 'salus_app'::regrole AND deptype = 'o'"
-        assert await connection.fetchval(owned) == 0
+        for login, role in (wide, bound):
+            assert await connection.fetch(
+                "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication, rolinherit "
+                "FROM pg_roles WHERE rolname = $1",
+                login,
+            ) == [(False,) * 6]
+            reached = await connection.fetch(
+                "SELECT rolname FROM pg_roles WHERE pg_has_role($1, oid, 'MEMBER') ORDER BY 1", login
+            )
+            assert [row[0] for row in reached] == [login, role]
+            owned = "SELECT count(*) FROM pg_shdepend WHERE refobjid = $1::text::regrole AND deptype = 'o'"
+            assert await connection.fetchval(owned, login) == 0
 
 
 ESCAPES = [
     "SET ROLE postgres",
+    "SELECT * FROM grant_key",
+    "UPDATE grant_key SET seen_at = 'infinity'",
+    "INSERT INTO grant_key VALUES ('mine', '', '')",
+    "DELETE FROM grant_key",
+    "TABLE grant_key",
     "SELECT set_config('role', 'postgres', false)",
     "SET SESSION AUTHORIZATION postgres",
     "SET session_replication_role = replica",
@@ -100,10 +108,20 @@ ESCAPES = [
 ]
 
 
-@pytest.mark.parametrize("before", ["RESET ROLE", "SET ROLE NONE", "SET ROLE salus_bound"])
-async def test_no_statement_on_its_connection_leaves_the_wall(served, before):
-    database, _ = served
-    connection = await database.listening()
+@pytest.fixture
+async def bound(served):
+    """Yield a connection of the bound login that no pool has, and the URL of the database's owner."""
+    _, url = served
+    opened = await asyncpg.connect(application_url(url, role=BOUND), server_settings={"role": BOUND})
+    yield opened, url
+    await opened.close()
+
+
+@pytest.mark.parametrize("role", [WIDE, BOUND])
+@pytest.mark.parametrize("before", ["SELECT", "RESET ROLE", "SET ROLE NONE"])
+async def test_no_statement_on_its_connection_leaves_the_wall(served, role, before):
+    _, url = served
+    connection = await asyncpg.connect(application_url(url, role=role), server_settings={"role": role})
     passed = []
     try:
         for statement in ESCAPES:
@@ -118,9 +136,10 @@ async def test_no_statement_on_its_connection_leaves_the_wall(served, before):
     assert passed == []
 
 
-async def test_without_a_role_it_reads_no_table_and_a_bound_one_not_around_its_policy(served):
-    database, _ = served
-    connection = await database.listening()
+@pytest.mark.parametrize("role", [WIDE, BOUND])
+async def test_without_a_role_it_reads_no_table_and_a_bound_one_not_around_its_policy(served, role):
+    _, url = served
+    connection = await asyncpg.connect(application_url(url, role=role), server_settings={"role": role})
     try:
         tables = [
             row[0]
@@ -139,13 +158,33 @@ async def test_without_a_role_it_reads_no_table_and_a_bound_one_not_around_its_p
         assert read == []
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.copy_from_table("resource", output="/dev/null")
-        await connection.execute("SET ROLE salus_bound")
-        assert await connection.fetch("SELECT * FROM resource") == []
+        await connection.execute(f"SET ROLE {role}")
+        assert len(await connection.fetch("SELECT * FROM resource")) == (1 if role == WIDE else 0)
         await connection.execute("SET row_security = off")
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.fetch("SELECT * FROM resource")
     finally:
         await connection.close()
+
+
+@pytest.mark.parametrize(("role", "other"), [(WIDE, BOUND), (BOUND, WIDE)])
+async def test_a_login_of_one_class_of_grants_does_not_become_the_other(served, role, other):
+    _, url = served
+    connection = await asyncpg.connect(application_url(url, role=role), server_settings={"role": role})
+    try:
+        for statement in (
+            f"SET ROLE {other}",
+            f"SELECT set_config('role', '{other}', false)",
+            f"RESET ROLE; SET ROLE {other}",
+            f"GRANT {other} TO {LOGINS[role]}",
+            f"SET SESSION AUTHORIZATION {LOGINS[other]}",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+    finally:
+        await connection.close()
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await asyncpg.connect(application_url(url, role=role), server_settings={"role": other})
 
 
 async def test_a_function_that_runs_as_the_owner_does_not_meet_what_its_caller_made(database_url):
@@ -233,14 +272,17 @@ async def test_logins_that_reach_the_data_and_are_not_known_are_named(served):
     try:
         for statement in made.values():
             await owner.execute(statement)
+        await owner.execute("GRANT salus_bound TO salus_app")
         async with database.system() as connection:
-            found = {one.name: one.why for one in await strangers(connection, ("stranger_group",))}
+            found = {one.name: one.why for one in await strangers(connection, known=("stranger_group",))}
     finally:
         await owner.execute("REVOKE ALL ON resource FROM stranger_table")
+        await owner.execute("REVOKE salus_bound FROM salus_app")
         for name in made:
             await owner.execute(f"DROP ROLE {name}")
         await owner.close()
     assert found == {
+        "salus_app": ("may become salus_bound",),
         "stranger_super": ("is a superuser",),
         "stranger_member": ("may become salus_wide",),
         "stranger_reader": ("may become pg_read_all_data",),
@@ -323,12 +365,27 @@ async def foreign(own_server):
     await superuser.close()
 
 
+DESKS = (
+    "CREATE ROLE desk LOGIN NOINHERIT PASSWORD 'x'; GRANT salus_wide TO desk;"
+    "CREATE ROLE clerk LOGIN NOINHERIT PASSWORD 'y'; GRANT salus_bound TO clerk"
+)
+REACHED = """
+SELECT array_agg(role.rolname::text) FROM pg_auth_members m
+JOIN pg_roles role ON role.oid = m.roleid JOIN pg_roles login ON login.oid = m.member WHERE login.rolname = $1
+"""
+
+
+def desks(url):
+    """Return the URLs of the logins that an operator made."""
+    return {WIDE: url.replace("chief@", "desk:x@"), BOUND: url.replace("chief@", "clerk:y@")}
+
+
 async def test_where_the_owner_may_make_roles_the_node_makes_its_login_with_a_password(foreign):
     url, superuser = foreign
     async with open_database(url, password="it is secret/@:") as database, database.system() as connection:
         assert await connection.fetchval("SELECT session_user") == "salus_app"
         assert [one.name for one in await strangers(connection)] == ["postgres"]
-        assert await strangers(connection, ("postgres",)) == []
+        assert await strangers(connection, known=("postgres",)) == []
     kept = await superuser.fetchval("SELECT rolpassword FROM pg_authid WHERE rolname = 'salus_app'")
     assert kept.startswith("SCRAM-SHA-256$4096:")
     async with open_database(url, password="it is secret/@:") as database, database.system() as connection:
@@ -346,7 +403,7 @@ async def test_for_its_first_start_the_owner_makes_roles(foreign):
             pass
 
 
-async def test_where_the_owner_may_not_the_operator_is_told_what_to_run(foreign):
+async def test_where_the_owner_may_not_the_operator_is_told_what_to_run(foreign, grant):
     url, superuser = foreign
     async with open_database(url, password="first"):
         pass
@@ -354,13 +411,37 @@ async def test_where_the_owner_may_not_the_operator_is_told_what_to_run(foreign)
     with pytest.raises(SettingsInvalid, match="CREATE ROLE salus_app LOGIN NOINHERIT PASSWORD") as told:
         async with open_database(url, password="first"):
             pass
-    assert "GRANT salus_wide, salus_bound TO salus_app" in told.value.message
-    await superuser.execute(
-        "CREATE ROLE desk LOGIN NOINHERIT PASSWORD 'x'; GRANT salus_wide, salus_bound TO desk"
-    )
-    application = url.replace("chief@", "desk:x@")
-    async with open_database(url, application=application) as database, database.system() as connection:
-        assert await connection.fetchval("SELECT session_user") == "desk"
+    for said in ("GRANT salus_wide TO salus_app;", "GRANT salus_bound TO salus_app_bound;"):
+        assert said in told.value.message
+    await superuser.execute(DESKS)
+    async with open_database(url, applications=desks(url)) as database:
+        async with database.system() as connection:
+            assert await connection.fetchval("SELECT session_user") == "desk"
+            found = {one.name: one.why for one in await strangers(connection, database.logins, ("postgres",))}
+        async with database.reading(grant("ana")) as connection:
+            assert await connection.fetchval("SELECT session_user") == "clerk"
+    assert found == {"salus_app_bound": ("may become salus_bound",)}
+
+
+async def test_a_node_of_before_by_url_parts_the_logins_or_says_how(foreign):
+    """One login became both roles: the node mends its own, an operator is told what to run for theirs."""
+    url, superuser = foreign
+    async with open_database(url, password="first"):
+        pass
+    await superuser.execute("DROP ROLE salus_app_bound; SET ROLE chief")
+    await superuser.execute("GRANT salus_bound TO salus_app; RESET ROLE")
+    async with open_database(url, password="first") as database, database.system() as connection:
+        assert await connection.fetchval(REACHED, "salus_app") == ["salus_wide"]
+        assert await connection.fetchval(REACHED, "salus_app_bound") == ["salus_bound"]
+    await superuser.execute(DESKS + "; GRANT salus_bound TO desk")
+    with pytest.raises(SettingsInvalid, match="as salus_wide takes: it may become salus_bound") as told:
+        async with open_database(url, applications=desks(url)):
+            pass
+    assert "REVOKE salus_bound FROM desk;" in told.value.message
+    await superuser.execute("REVOKE salus_bound FROM desk; REVOKE salus_bound FROM clerk")
+    with pytest.raises(SettingsInvalid, match=r"clerk may not become salus_bound.* salus_bound TO clerk"):
+        async with open_database(url, applications=desks(url)):
+            pass
 
 
 @pytest.mark.parametrize(
@@ -370,6 +451,8 @@ async def test_where_the_owner_may_not_the_operator_is_told_what_to_run(foreign)
         ("ALTER ROLE desk BYPASSRLS", "it passes row-level security"),
         ("ALTER ROLE desk CREATEROLE", "it may make roles"),
         ("ALTER ROLE desk INHERIT", "without taking one"),
+        ("ALTER ROLE clerk BYPASSRLS", "clerk may do more .* as salus_bound takes"),
+        ("GRANT salus_wide TO clerk", "it may become salus_wide"),
         ("GRANT chief TO desk", "it may become chief"),
         ("GRANT pg_read_all_data TO salus_wide", "it may become pg_read_all_data"),
         ("GRANT CREATE ON DATABASE node TO desk", "it may make schemas"),
@@ -379,12 +462,10 @@ async def test_a_login_that_may_do_more_than_serve_is_refused(foreign, change, w
     url, superuser = foreign
     async with open_database(url, password="first"):
         pass
-    await superuser.execute(
-        "CREATE ROLE desk LOGIN NOINHERIT PASSWORD 'x'; GRANT salus_wide, salus_bound TO desk"
-    )
+    await superuser.execute(DESKS)
     await superuser.execute(change)
     with pytest.raises(SettingsInvalid, match=why):
-        async with open_database(url, application=url.replace("chief@", "desk:x@")):
+        async with open_database(url, applications=desks(url)):
             pass
 
 

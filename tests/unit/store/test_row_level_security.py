@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from salus.store.asker import EVERYTHING
+from salus.store.granted import GrantKey, register, signing_for
 
 INSERT = (
     "INSERT INTO resource (compartment, type, id, version, updated, hidden, digest, date, tokens, content) "
@@ -20,9 +21,14 @@ VEILS = f"(NOT hidden OR salus_shows(type, id, '{PROFESSIONAL}'))"
 
 @asynccontextmanager
 async def connected(url, role, patients=None, sees_hidden="no"):
+    key = GrantKey()
+    owner = await asyncpg.connect(url)
+    await register(owner, key)
+    await owner.close()
     connection = await asyncpg.connect(url, server_settings={"role": role})
     if patients is not None:
-        await connection.execute("SELECT set_config('salus.patients', $1, false)", patients)
+        signed = (await signing_for(connection, key)).sign(patients, ASKERS[sees_hidden])
+        await connection.execute("SELECT set_config('salus.patients', $1, false)", signed)
         await connection.execute("SELECT set_config('salus.asker', $1, false)", ASKERS[sees_hidden])
     try:
         yield connection
