@@ -98,7 +98,8 @@ reasons AS (
     UNION ALL SELECT rolname, 3, 'may copy the whole server' FROM others WHERE rolreplication AND NOT rolsuper
     UNION ALL SELECT others.rolname, 4, 'may become ' || guarded.rolname FROM others, guarded
         WHERE NOT others.rolsuper AND others.oid <> guarded.oid
-        AND pg_has_role(others.oid, guarded.oid, 'MEMBER') AND (guarded.rolname, others.rolname) NOT IN (SELECT role, login FROM own)
+        AND pg_has_role(others.oid, guarded.oid, 'MEMBER')
+        AND (guarded.rolname, others.rolname) NOT IN (SELECT role, login FROM own)
     UNION ALL SELECT rolname, 5, 'has rights of its own on the node''s tables' FROM others
         WHERE NOT rolsuper AND EXISTS (
             SELECT FROM pg_class, aclexplode(relacl) AS given

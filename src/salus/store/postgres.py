@@ -42,9 +42,9 @@ _RESTART_EVERY_SECONDS = 2.0
 _KEEP_EVERY_SECONDS = 3600.0
 NODES_OWN: Mapping[str, str] = {}
 """Of the logins that serve: the node makes them."""
-# These functions set the grant anew for each request (schema 0009, 0012).
-_READ = "SELECT * FROM read_resources($1, $2, $3, $4)"
-_SEARCH = "SELECT * FROM search_records($1, $2, $3, $4, $5, $6)"
+# These functions hold to the grant of each request (schema 0149).
+_READ = "SELECT * FROM read_resources($1, $2, $3, $4, $5)"
+_SEARCH = "SELECT * FROM search_records($1, $2, $3, $4, $5, $6, $7)"
 _SET_BOUND = "SELECT set_config('salus.patients', $1, false), set_config('salus.asker', $2, false)"
 
 _LOST = (

@@ -1,7 +1,7 @@
 """One function of the database asked for many requests in one round trip: reads by id, searches in a record.
 
 While some requests are at the database the next ones gather, as leaves do in `store.journal`: under load this
-halves what a read costs, and a lone one does not wait. Each is made under its own grant (schema 0009, 0012).
+halves what a read costs, and a lone one does not wait. Each is made under its own grant (schema 0149).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from salus.core.access import Grant
-from salus.store.granted import is_refused, settings_of
+from salus.store.granted import is_refused, together_of
 from salus.store.pool import Pool
 
 _Wanted = tuple[Grant, tuple[object, ...]]
@@ -24,9 +24,9 @@ class Together:
 
     Args:
         pool: of the role whose grants are asked under.
-        statement: a call of a function that takes an array for each argument of a request, behind those of
-            the grants' patients and askers, and returns rows that begin with the request's place, from 1, in
-            the order of the places.
+        statement: a call of a function that takes an array for each argument of a request, behind the
+            grants' signature, patients and askers, and returns rows that begin with the request's place, from
+            1, in the order of the places.
         together_max: most requests in one round trip.
         lanes_max: most round trips at once. Another one begins for a quarter of a full one: fuller ones cost
             each request less than it waits for them.
@@ -93,8 +93,9 @@ class Together:
     async def _fetch(self, wanted: Sequence[_Wanted]) -> list[asyncpg.Record]:
         connection = await self._pool.take()
         try:
-            told = [(*settings_of(connection, grant), *asked) for grant, asked in wanted]
-            rows: list[asyncpg.Record] = await connection.fetch(self._statement, *zip(*told, strict=True))
+            told = together_of(connection, [grant for grant, _ in wanted])
+            asked = zip(*(arguments for _, arguments in wanted), strict=True)
+            rows: list[asyncpg.Record] = await connection.fetch(self._statement, *told, *asked)
         except asyncpg.PostgresError as error:
             if is_refused(error):
                 self._pool.give_up(connection)

@@ -1,4 +1,4 @@
-"""Who sends statements of their own on a bound connection reads around the gate nothing (docs/decisions/0030)."""
+"""Who sends their own statements on a bound connection reads around the gate nothing (docs/decisions/0030)."""
 
 import hashlib
 import hmac
@@ -57,11 +57,19 @@ async def stolen(url):
 async def seen(connection, patients, asker, query=READ):
     """Return the ids that a query gives under these settings; none where the grant is refused."""
     await connection.execute(SET, patients, asker)
-    try:
-        return [row["id"] for row in await connection.fetch(query)]
-    except asyncpg.InsufficientPrivilegeError as error:
-        assert error.message == REFUSED, "one word for all that is not good"
+    if await refused(connection, query):
         return []
+    await connection.execute(SET, patients, asker)
+    return [row["id"] for row in await connection.fetch(query)]
+
+
+async def refused(connection, query, *arguments):
+    """Return whether the database refuses the grants, in the words that it has for all of it."""
+    try:
+        await connection.fetch(query, *arguments)
+    except asyncpg.InsufficientPrivilegeError as error:
+        return error.message == REFUSED
+    return False
 
 
 async def test_a_signed_grant_opens_its_patients_to_its_asker(url, key):
@@ -138,32 +146,114 @@ async def test_the_asker_that_is_changed_while_a_statement_runs_is_not_believed(
         assert "hidden" not in await seen(connection, good, PROFESSIONAL, trick)
 
 
+READ_MANY = "SELECT place, content FROM read_resources($1, $2, $3, $4, $5)"
+SEARCH_MANY = "SELECT place, id FROM search_records($1, $2, $3, $4, $5, $6, $7)"
+
+
+async def test_many_requests_have_one_signature_and_each_its_own_grant(url, key):
+    kinds = ["Observation"] * 4
+    patients, askers = ["ana", "ana", "rui", ""], [PROFESSIONAL, EVERYTHING, PROFESSIONAL, EVERYTHING]
+    async with stolen(url) as connection:
+        signed = (await signing_for(connection, key)).sign_many(patients, askers)
+        for name, places in (("open", [1, 2]), ("hidden", [2]), ("other", [3])):
+            rows = await connection.fetch(READ_MANY, signed, patients, askers, kinds, [name] * 4)
+            assert [row["place"] for row in rows] == places
+        asked = [["{1}"] * 4, [9] * 4]
+        for whose, found in (("ana", [(1, "open"), (2, "hidden"), (2, "open")]), ("rui", [(3, "other")])):
+            rows = await connection.fetch(SEARCH_MANY, signed, patients, askers, [whose] * 4, kinds, *asked)
+            assert sorted(map(tuple, rows)) == found
+
+
 @pytest.mark.parametrize(
-    ("statement", "arguments"),
+    ("patients", "askers"),
     [
-        ("SELECT content FROM read_resources($1, $2, '{Observation}', $3)", ("rui", "other")),
-        ("SELECT content FROM read_resources($1, $2, '{Observation}', $3)", ("ana", "hidden")),
+        (["rui", "ana"], [PROFESSIONAL, EVERYTHING]),
+        (["ana", "rui"], [EVERYTHING, PROFESSIONAL]),
+        (["ana", "rui"], [EVERYTHING, EVERYTHING]),
+        (["ana", "rui", "rui"], [PROFESSIONAL, EVERYTHING, EVERYTHING]),
+        (["ana"], [PROFESSIONAL]),
+        (["rui"], [EVERYTHING]),
+        (["ana\nrui"], [PROFESSIONAL + "\n" + EVERYTHING]),
+        (["ana", "rui"], [PROFESSIONAL + "\n" + EVERYTHING]),
+        (["rui"], [PROFESSIONAL, EVERYTHING, "ana"]),
+        ([None, "ana", "rui"], [PROFESSIONAL, EVERYTHING, None]),
+        ([], []),
     ],
 )
-async def test_the_functions_of_many_requests_check_each_grant(url, key, statement, arguments):
-    patients, name = arguments
+async def test_the_signature_of_many_requests_is_good_for_these_alone(url, key, patients, askers):
+    async with stolen(url) as connection, stolen(url) as another:
+        signing = await signing_for(connection, key)
+        signed = signing.sign_many(["ana", "rui"], [PROFESSIONAL, EVERYTHING])
+        single = signing.sign("rui", EVERYTHING)
+        named, told = [each or "" for each in patients], [each or "" for each in askers]
+        elsewhere = (await signing_for(another, key)).sign_many(named, told)
+        backend = await connection.fetchval("SELECT pg_backend_pid()")
+        late = key.sign_many(named, told, backend=backend, expires_at=int(time()) - 1)
+        count = max(len(patients), len(askers))
+        kinds, ids = ["Observation"] * count, ["hidden"] * count
+        for said in (signed, single, single[:82], elsewhere, late, "", None):
+            assert await refused(connection, READ_MANY, said, patients, askers, kinds, ids)
+            searched = [["ana"] * count, kinds, ["{1}"] * count, [9] * count]
+            assert await refused(connection, SEARCH_MANY, said, patients, askers, *searched)
+
+
+async def test_places_are_not_shifted_against_the_signature(url, key):
     async with stolen(url) as connection:
-        good = (await signing_for(connection, key)).sign("ana", PROFESSIONAL)
-        for said, asker in ((patients, EVERYTHING), (good, EVERYTHING), (good, PROFESSIONAL)):
-            try:
-                assert await connection.fetch(statement, [said], [asker], [name]) == []
-            except asyncpg.InsufficientPrivilegeError as error:
-                assert error.message == REFUSED
-            try:
+        signed = (await signing_for(connection, key)).sign_many(["ana", "rui"], [PROFESSIONAL, EVERYTHING])
+        for patients, askers in (
+            ("'[0:1]={ana,rui}'", "$2"),
+            ("'{ana,rui}'", '(\'[0:1]={"",""}\'::text[]) || $2::text[]'),
+            ("'{{ana,rui}}'", "$2"),
+        ):
+            query = (
+                f"SELECT * FROM read_resources($1, {patients}, {askers}, "
+                "'{Observation,Observation}', '{hidden,hidden}')"
+            )
+            assert await refused(connection, query, signed, [PROFESSIONAL, EVERYTHING]) or (
+                await connection.fetch(query, signed, [PROFESSIONAL, EVERYTHING]) == []
+            )
+
+
+async def test_the_functions_of_many_requests_open_what_the_policies_open(url, key):
+    """Two ways to one answer: rows of every kind of place, under grants over some of their patients."""
+    owner = await asyncpg.connect(url)
+    for place, kind, others in (
+        ("Organization/h", "Organization", []),
+        ("Organization/h2", "Organization", ["ana"]),
+        ("Binary/b1", "Binary", []),
+        ("Binary/b2", "Binary", ["ana"]),
+        ("Binary/b3", "Binary", ["ana", "rui"]),
+        ("ana", "Binary", ["rui"]),
+        ("Organization", "Organization", ["ana"]),
+    ):
+        for hidden in (False, True):
+            name = f"{place}-{hidden}".replace("/", "-")
+            await owner.execute(INSERT, place, name, hidden)
+            await owner.execute(
+                "UPDATE resource SET type = $2, others = $3 WHERE id = $1", name, kind, others
+            )
+            if hidden:
+                await owner.execute("INSERT INTO restriction VALUES ('ana', $1, $2, now())", kind, name)
+    rows = await owner.fetch("SELECT compartment, type, id, hidden FROM resource ORDER BY id")
+    await owner.close()
+    assert len(rows) == 17
+    async with stolen(url) as connection:
+        signing = await signing_for(connection, key)
+        for patients in ("", "ana", "rui", "ana,rui", "Binary/b1", "Organization/h"):
+            for asker in (PROFESSIONAL, EVERYTHING, "{}"):
+                by_policy = set(await seen(connection, signing.sign(patients, asker), asker))
+                told = [patients] * len(rows), [asker] * len(rows)
+                kinds, ids = [row["type"] for row in rows], [row["id"] for row in rows]
+                read = await connection.fetch(READ_MANY, signing.sign_many(*told), *told, kinds, ids)
+                by_function = {rows[row["place"] - 1]["id"] for row in read}
+                shared = {row["id"] for row in rows if row["type"] == "Organization" and row["hidden"]}
+                assert by_function == by_policy - (shared if asker != EVERYTHING else set()), patients
+                places = [row["compartment"] for row in rows]
+                asked = [["{1}"] * len(rows), [99] * len(rows)]
                 found = await connection.fetch(
-                    "SELECT id FROM search_records($1, $2, $3, '{Observation}', '{{1}}', '{9}')",
-                    [said],
-                    [asker],
-                    [patients],
+                    SEARCH_MANY, signing.sign_many(*told), *told, places, kinds, *asked
                 )
-                assert name not in [row["id"] for row in found]
-            except asyncpg.InsufficientPrivilegeError as error:
-                assert error.message == REFUSED
+                assert {row["id"] for row in found} == by_function, patients
 
 
 @pytest.mark.parametrize(
@@ -214,7 +304,7 @@ async def test_a_statement_slipped_into_a_request_reads_that_requests_patients_a
 
 
 async def test_a_grant_that_the_database_refuses_is_an_error_and_no_empty_record(url, grant):
-    """As after a jump of one of the clocks: the connection is closed, and the next one learns the time anew."""
+    """As after a jump of one of the clocks: the connection is closed, the next one learns the time anew."""
     async with open_database(url) as database:
         owner = await asyncpg.connect(url)
         await owner.execute("UPDATE grant_key SET name = 'gone'")
