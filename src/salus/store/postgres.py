@@ -283,7 +283,7 @@ async def _keep(database: Database, key: GrantKey) -> None:
     """Say now and then that the key is in use, so that no process that starts takes it for a dead one's."""
     while True:
         await asyncio.sleep(_KEEP_EVERY_SECONDS)
-        with suppress(StorageUnavailable, TooCostly):  # there is a next time for days
+        with suppress(SalusError, asyncpg.PostgresError):  # there is a next time for days
             async with database.system() as connection:
                 await keep(connection, key)
 

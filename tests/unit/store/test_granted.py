@@ -1,4 +1,4 @@
-"""Who sends their own statements on a bound connection reads around the gate nothing (docs/decisions/0030)."""
+"""Who sends statements of their own on a bound connection reads nothing around the gate (decision 0030)."""
 
 import hashlib
 import hmac
@@ -338,6 +338,36 @@ async def test_each_process_has_its_key_and_those_of_dead_ones_go(url, grant):
             assert await keep(connection, mine)
             assert not await keep(connection, GrantKey())
     await owner.close()
+
+
+async def test_the_functions_of_many_requests_use_an_index(url, key):
+    """EXPLAIN shows no plan of a statement within a function; the counters of its scans do."""
+    owner = await asyncpg.connect(url)
+    await owner.execute(
+        "INSERT INTO resource (compartment, type, id, version, updated, digest, date, tokens, content) "
+        "SELECT 'p' || n % 500, 'Observation', 'n' || n, 1, now(), '', now() - n * interval '1 hour', "
+        "ARRAY[n % 900, n], repeat('x', 500)::bytea FROM generate_series(1, 10000) AS n"
+    )
+    await owner.execute("ANALYZE resource")
+    plan = await owner.fetch(
+        "EXPLAIN SELECT id FROM resource WHERE type = 'Observation' AND id = 'n7' "
+        "AND salus_opens(compartment, type, others, '{p7}')"
+    )
+    await owner.close()
+    told = "\n".join(row[0] for row in plan)
+    assert "resource_id" in told
+    assert "salus_opens" not in told, "it is a part of the statement, not a call for each row"
+    scans = "SELECT seq_scan, idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'resource'"
+    patients, askers, kinds = ["p7"] * 7, [PROFESSIONAL] * 7, ["Observation"] * 7
+    ids = [f"n{500 * number + 7}" for number in range(7)]
+    async with stolen(url) as connection, connection.transaction():
+        signed = (await signing_for(connection, key)).sign_many(patients, askers)
+        read = await connection.fetch(READ_MANY, signed, patients, askers, kinds, ids)
+        assert len(read) == 7
+        searched = [patients, kinds, [f"{{{int(name[1:])}}}" for name in ids], [9] * 7]
+        assert len(await connection.fetch(SEARCH_MANY, signed, patients, askers, *searched)) >= 7
+        seq_scan, idx_scan = await connection.fetchrow(scans)
+        assert (seq_scan, idx_scan >= 14) == (0, True)
 
 
 def test_the_database_is_handed_the_pads_of_hmac():
