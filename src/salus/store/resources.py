@@ -281,7 +281,7 @@ def _attached(
     named = {(binary, patient) for binary in row.index.binaries for patient in patients}
     if not named or before is None or not before["content"]:
         return named
-    links, addresses = links_in(msgspec.json.decode(before["content"]))
+    links, addresses, _ = links_in(msgspec.json.decode(before["content"]))
     was = patients_of(before["compartment"], before["others"])
     return named - {(binary, patient) for binary in binaries_named((*links, *addresses)) for patient in was}
 
