@@ -28,7 +28,7 @@ from salus.intake.synth.generator import synthesize
 from salus.standards.fhir.query_string import parse_pairs
 from salus.standards.fhir.search.extract import compile_indexer
 from salus.standards.fhir.search.grammar import parse_query
-from salus.store import quarantine, resources
+from salus.store import persons, quarantine, resources
 from salus.store.changes import Operation
 from salus.store.ledger import decode_entry
 from salus.store.retention import expire_quarantine
@@ -36,6 +36,7 @@ from salus.store.rows import make_row
 from salus.store.search import find_ids
 
 KEY = b"0123456789abcdef"
+ESTONIAN = "https://fhir.ee/sid/pid/est/ni"
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -813,6 +814,64 @@ async def test_a_condition_in_a_bundle_that_is_streamed_is_refused(load, tmp_pat
         asked = asking("PUT", numbered(1), *(patient(n) for n in range(2, 62)), kind=kind)
         report = await load(write(tmp_path / f"{kind}.json", asked), limits=limits)
         assert (report.stored, report.rejected) == (stored, 61 - stored)
+
+
+def in_two_forms(tmp_path, **more):
+    """Write one person and a result, by ids and by urns of the day; return both files."""
+    plain = write(tmp_path / "p.ndjson", numbered(1), observation("o", "Patient/1"))
+    bundle = transaction(numbered("x", **more), observation("y", "urn:uuid:x"))
+    return plain, write(tmp_path / "b.json", without_ids(bundle, "u1", "u2"))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_one_source_in_two_forms_is_proposed_as_one_person_and_not_merged(
+    load, rows, database, grant, tmp_path, order
+):
+    first, second = in_two_forms(tmp_path)[::order]
+    assert (await load(first)).alike == 0
+    report = await load(second)
+    assert (report.stored, report.alike) == (2, 1)
+    assert "bear one identifier under two names" in _sentence(report)
+    found = {row["id"] for row in await rows("SELECT id FROM resource WHERE type = 'Patient'")}
+    (pair,) = await persons.proposals(grant(), database)
+    assert ({pair.patient, pair.other}, pair.reason) == (found, "same identifier of one source")
+    await persons.refuse(grant(), database, pair.patient, pair.other)
+    assert (await load(write(tmp_path / "q.ndjson", numbered(1, gender="male")))).alike == 0
+    assert await persons.proposals(grant(), database) == []
+
+
+async def test_two_forms_in_one_load_are_proposed_and_two_sources_are_not(load, database, grant, tmp_path):
+    first, second = in_two_forms(tmp_path)
+    await load(first, source="urn:hospital:b")
+    assert (await load(second)).alike == 0
+    assert (await load(first)).alike == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ({"birthDate": "1980-01-01"}, {"birthDate": "1980-01-01"}, 1),
+        ({"birthDate": "1980-01-01"}, {"birthDate": "1999-01-01"}, 1),  # a newborn's? somebody looks
+        ({"identifier": [{"value": "1"}]}, {"identifier": [{"value": "1"}]}, 0),
+        (
+            {"identifier": [{"system": "urn:x", "value": "1"}, {"system": ESTONIAN, "value": "37605030299"}]},
+            {"identifier": [{"system": "urn:x", "value": "1"}, {"system": ESTONIAN, "value": "33309240064"}]},
+            0,
+        ),
+    ],
+)
+async def test_an_identifier_proposes_unless_a_national_number_says_otherwise(
+    load, tmp_path, one, other, alike
+):
+    await load(write(tmp_path / "p.ndjson", numbered("1") | one))
+    bundle = without_ids(transaction(numbered("2") | other), "u1")
+    assert (await load(write(tmp_path / "b.json", bundle))).alike == alike
+
+
+async def test_an_identifier_that_many_bear_proposes_nobody(load, tmp_path):
+    await load(write(tmp_path / "p.ndjson", *map(numbered, range(30))))
+    bundle = without_ids(transaction(numbered("x")), "u1")
+    assert (await load(write(tmp_path / "b.json", bundle))).alike == 0
 
 
 def page(number, *entries, last=False, kind="searchset"):

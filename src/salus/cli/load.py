@@ -160,6 +160,11 @@ def _sentence(report: Report) -> str:
             "stored as sent: what bears them may be in no patient's record. Load the whole Bundle they come "
             "from."
         )
+    if report.alike:
+        lines.append(
+            f"{report.alike:,} pairs of Patients of one source bear one identifier under two names (ids or "
+            "fullUrls), and may be one person: see `salus persons list`, and merge or refuse."
+        )
     if report.more_pages:
         lines.append(
             f"{report.more_pages:,} Bundles are one page of several, and the next page is not among these "

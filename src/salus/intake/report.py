@@ -38,6 +38,7 @@ class Report(msgspec.Struct):
             file, as they came: of NDJSON, of Bundles that go resource by resource, and of documents.
         more_pages: Bundles of type searchset or history with a next page that is not among the files.
         more_pages_names: the addresses of those pages, the first `NAMES_MAX`.
+        alike: pairs of Patients newly proposed as one person, since one source sent both with one identifier.
         kept_names: "Type/id" here of the kept ones, the first `NAMES_MAX`.
     """
 
@@ -58,6 +59,7 @@ class Report(msgspec.Struct):
     search_parameters: int = 0
     remarks: int = 0
     dangling: int = 0
+    alike: int = 0
     more_pages: int = 0
     more_pages_names: list[str] = []
     kept_names: list[str] = []

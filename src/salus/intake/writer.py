@@ -26,6 +26,7 @@ from salus.store.progress import FileProgress
 from salus.store.quarantine import Rejection
 from salus.store.received import Fate, Rule
 from salus.store.rows import patients_of
+from salus.store.same_source import propose_loaded
 from salus.store.source_deletions import note_deletions
 from salus.trust.consent.hanging import hang_loaded, renew
 
@@ -87,7 +88,7 @@ class Writer:
         self._pages: dict[str, dict[str, None]] = {"self": {}, "next": {}}
         self._progress = [FileProgress() for _ in files]
         self._waiting: list[Part] = []
-        self._patients_changed = False
+        self._patients: list[str] = []
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -170,8 +171,9 @@ class Writer:
         for patient in sorted(self._heard):
             async with self._connection.transaction():
                 await renew(self._grant, self._connection, patient, default_denies=self._default_denies)
-        if self._patients_changed:
+        if self._patients:
             key = self._settings[0].key
+            self.report.alike = await propose_loaded(self._grant, self._connection, self._patients, key=key)
             await persons.restore_merges(self._grant, self._connection, self._database, key=key)
 
     async def analyze(self) -> None:
@@ -281,7 +283,7 @@ class Writer:
         """Return what became of a part's resources, each of which counts once."""
         stored = [row for row, fate in zip(rows, fates, strict=True) if fate == "stored"]
         kept = [f"{row.type}/{row.id}" for row, fate in zip(rows, fates, strict=True) if fate == "kept"]
-        self._patients_changed |= any(row.type == "Patient" for row in stored)
+        self._patients += [row.id for row in stored if row.type == "Patient"]
         self.report.search_parameters += sum(row.type == "SearchParameter" for row in stored)
         self.report.add_kept(kept)
         self.report.add_doubtful(prepared.doubtful)

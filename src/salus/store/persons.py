@@ -32,7 +32,7 @@ CANDIDATES_MAX = 20
 _BLOCK_MAX = 50
 """A block with more Patients than this says nothing (a placeholder birth date)."""
 
-_PATIENTS = "SELECT id, content FROM resource WHERE type = 'Patient' AND NOT deleted"
+_PATIENTS = "SELECT id, source, content FROM resource WHERE type = 'Patient' AND NOT deleted"
 _PROPOSE = """
 INSERT INTO duplicate (patient, other, reason, score, state, proposed_at)
 SELECT *, 'proposed', $5 FROM unnest($1::text[], $2::text[], $3::text[], $4::real[])
@@ -157,15 +157,16 @@ async def propose(grant: Grant, database: Database) -> int:
     """Compare all Patients and propose those that are alike; return how many pairs are alike.
 
     What was decided before stays decided. Only Patients that share a national number, or family name and
-    birth date, are compared.
+    birth date, or any identifier and their source, are compared.
     """
     blocks: dict[str, list[str]] = {}
     traits: dict[str, Traits] = {}
+    sources: dict[str, str] = {}
     async with database.reading(grant) as connection, connection.transaction():
         async for row in connection.cursor(_PATIENTS, prefetch=500):
             one = traits_of(parse_json(row["content"], Limits()))
-            traits[row["id"]] = one
-            for block in one.blocks():
+            traits[row["id"]], sources[row["id"]] = one, row["source"]
+            for block in one.blocks(row["source"]):
                 blocks.setdefault(block, []).append(row["id"])
     pairs = {
         (min(one, other), max(one, other))
@@ -174,7 +175,10 @@ async def propose(grant: Grant, database: Database) -> int:
         for at, one in enumerate(ids)
         for other in ids[at + 1 :]
     }
-    alike = [(one, other, *likeness(traits[one], traits[other])) for one, other in sorted(pairs)]
+    alike = [
+        (one, other, *likeness(traits[one], traits[other], one_source=sources[one] == sources[other] != ""))
+        for one, other in sorted(pairs)
+    ]
     alike = [pair for pair in alike if pair[2] >= THRESHOLD][:PROPOSED_MAX]
     async with database.writing(grant) as connection:
         await connection.execute(

@@ -78,6 +78,35 @@ def test_a_number_that_breaks_its_rule_proves_nothing():
     assert traits_of(patient(number="37605030298")).identifiers == frozenset()
 
 
+@pytest.mark.parametrize(
+    ("one_source", "born", "alike"),
+    [(True, "1976-05-03", True), (True, "1990-01-01", True), (False, "1990-01-01", False)],
+)
+def test_an_identifier_of_any_system_says_who_is_meant_within_one_source(one_source, born, alike):
+    mine = {"identifier": [{"system": "urn:hospital:mrn", "value": "7"}]}
+    one, other = traits_of(patient(**mine)), traits_of(patient("Sepp", "Anne", born, **mine))
+    score, _ = likeness(one, other, one_source=one_source)
+    assert (score >= THRESHOLD) == alike
+
+
+async def test_those_of_one_source_that_share_an_identifier_are_proposed(database, grant):
+    mine = {"identifier": [{"system": "urn:hospital:mrn", "value": "7"}]}
+    one, other = patient(**mine), patient("Sepp", "Anne", "1990-01-01", **mine)
+    rows = [
+        make_row("Patient", name, msgspec.json.encode(each), index=compile_indexer("Patient", KEY)(each),
+                 source=source)
+        for name, each, source in (("a", one, "urn:x"), ("b", other, "urn:x"), ("c", other, "urn:y"))
+    ]  # fmt: skip
+    allowed = grant(action=Action.CREATE)
+    async with database.writing(allowed) as connection:
+        await resources.apply(
+            allowed, connection, [Operation("create", row.type, row.id, row) for row in rows]
+        )
+    await persons.propose(grant(), database)
+    found = [(one.patient, one.other) for one in await persons.proposals(grant(), database)]
+    assert found == [("b", "c"), ("a", "b")]  # b and c by name and birth date
+
+
 async def test_alike_patients_are_proposed_once_and_a_refusal_is_remembered(store, database, grant):
     await store(a=patient(), b=patient(), c=patient("Sepp"))
     assert await persons.propose(grant(), database) == 1
