@@ -21,6 +21,7 @@ from salus.web.fhir.face import face as fhir_face
 from salus.web.login.face import face as login_face
 from salus.web.login.records import give_code
 from salus.web.portal.face import face as portal_face
+from salus.web.portal.words import phrase
 
 BASE = "http://127.0.0.1:9"
 SYSTEM = "https://fhir.ee/sid/pid/est/ni"
@@ -363,6 +364,82 @@ async def test_logging_out_offers_to_log_out_at_the_provider_too(node):
         done = await browser.post("/logout", data={"csrf": form_token(page)})
         assert "https://id.example/end?id_token_hint=" in done.text
         assert is_sent_to_log_in(await browser.get("/record"))
+
+
+def ids_of(page):
+    return [each for each in re.findall(r'name="id" value="([^"]+)"', page.text) if each != "all"]
+
+
+async def end(browser, which):
+    page = await browser.get("/login/sessions")
+    return await browser.post("/login/sessions", data={"csrf": form_token(page), "id": which})
+
+
+async def test_a_person_sees_their_sessions_and_ends_them_one_by_one_or_all_others(node):
+    node.provider.claims = dict(ANA)
+    async with node.browser() as here, node.browser() as phone, node.browser() as library:
+        await log_in(node, here)
+        only = await here.get("/login/sessions?language=en")
+        assert "You are logged in here only." in only.text
+        node.clock.now += timedelta(minutes=3)
+        await log_in(node, phone)
+        await log_in(node, library)
+        node.clock.now += timedelta(minutes=2)
+        page = await here.get("/login/sessions?language=en")
+        assert page.text.count("Provider a") == 3
+        assert all(each in page.text for each in ("09:00", "09:03", "09:05")), page.text
+        first, second = ids_of(page)
+        assert (await end(here, first)).status_code == 303
+        open_ones = [each for each in (phone, library) if (await each.get("/record")).status_code == 200]
+        assert len(open_ones) == 1
+        assert ids_of(await here.get("/login/sessions")) == [second]
+        assert (await end(here, first)).status_code == 404
+        assert (await end(here, "all")).status_code == 303
+        assert is_sent_to_log_in(await open_ones[0].get("/record"))
+        assert (await here.get("/record")).status_code == 200
+        assert "login-session" in (await here.get("/accesses?language=en")).text
+
+
+async def test_nobody_sees_or_ends_sessions_of_somebody_else(node):
+    node.provider.claims = dict(ANA)
+    async with node.browser() as ana, node.browser() as eva, node.browser() as doctor:
+        await log_in(node, ana)
+        node.provider.claims = {"number": f"EE{OTHER}", "sub": "s-2"}
+        await log_in(node, eva)
+        node.provider.claims = {"job": "doctor", "employer": "Hospital", "sub": "s-3"}
+        await log_in(node, doctor, query="as=professional")
+        async with node.services.database.system() as connection:
+            known = dict(await connection.fetch("SELECT subject, token_id FROM login_session"))
+        for browser in (eva, doctor):
+            assert ids_of(await browser.get("/login/sessions")) == []
+            assert (await end(browser, known["s-1"])).status_code == 404
+            assert (await end(browser, "all")).status_code == 303
+            assert (await end(browser, "1' OR '1'='1")).status_code == 404
+        assert (await ana.get("/record")).status_code == 200
+        forged = await eva.post("/login/sessions", data={"id": "all"})
+        assert forged.status_code == 403
+
+
+async def test_sessions_by_every_account_that_opens_the_record_are_listed(node):
+    node.provider.claims = dict(ANA)
+    async with node.browser() as one, node.browser() as other:
+        await log_in(node, one)
+        node.provider.claims = ANA | {"sub": "s-9"}
+        await log_in(node, other)
+        assert len(ids_of(await one.get("/login/sessions"))) == 1
+        assert (await end(one, "all")).status_code == 303
+        assert is_sent_to_log_in(await other.get("/record"))
+
+
+@pytest.mark.parametrize("language", ["en", "et", "pt", "fr"])
+async def test_the_page_of_sessions_speaks_every_language_of_the_pages(node, language):
+    node.provider.claims = dict(ANA)
+    async with node.browser() as here, node.browser() as there:
+        await log_in(node, here)
+        await log_in(node, there)
+        page = await here.get(f"/login/sessions?language={language}")
+        assert phrase("sessions-end-all", language) in page.text
+        assert phrase("session-this", language) in page.text
 
 
 async def test_no_log_in_leads_elsewhere(node):

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 from tests.conftest import NOW
 
@@ -9,7 +10,14 @@ from salus.core.access import Action, Role
 from salus.core.errors import AccessRefused, AlreadyDone, NotFound
 from salus.store import accounts
 from salus.store.ledger import decode_entry
-from salus.store.login_sessions import LoginSession, keep_session, take_session
+from salus.store.login_sessions import (
+    LoginSession,
+    end_own_sessions,
+    follow_session,
+    keep_session,
+    sessions_of,
+    take_session,
+)
 
 ANA = {"issuer": "https://id.example", "subject": "s-1", "source": "Example ID", "how": "identifier"}
 
@@ -62,3 +70,15 @@ async def test_a_code_is_good_once_and_for_a_while(database, grant):
     assert ("ana", "code to bind an account used") in await leaves(database)
     with pytest.raises(AccessRefused):
         await accounts.make_code(grant("eva"), database, "ana", b"x", expires_at=until)
+
+
+async def test_a_session_that_goes_on_as_another_stays_its_persons_to_end(database, grant):
+    login = LoginSession("t-1", "a", "https://id.example", "s-1", "", "", NOW + timedelta(minutes=30), "A")
+    await keep_session(database, login, NOW)
+    await keep_session(database, msgspec.structs.replace(login, token_id="t-2"), NOW)
+    await follow_session(database, "t-1", "t-3", NOW + timedelta(minutes=30))
+    asker = grant()
+    allowed = msgspec.structs.replace(asker, caller=msgspec.structs.replace(asker.caller, token_id="t-2"))
+    assert [one.token_id for one in await sessions_of(allowed, database)] == ["t-2", "t-3"]
+    assert await end_own_sessions(allowed, database) == ["t-3"]
+    assert [one.token_id for one in await sessions_of(allowed, database)] == ["t-2"]

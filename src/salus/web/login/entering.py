@@ -130,6 +130,7 @@ async def _admit(visit: Visit, caller: Caller, person: Person, wish: Wish, *, id
         session=person.session,
         id_token=id_token,
         expires_at=now + timedelta(seconds=SESSION_SECONDS),
+        name=person.source_name,
     )
     await keep_session(services.database, login, now)
     await services.journal.write([_leaf(visit, caller, person)])

@@ -13,6 +13,7 @@ from salus.core.errors import MalformedContent, NotAuthenticated, NotFound, Peer
 from salus.web.login import pages
 from salus.web.login.desk_page import desk
 from salus.web.login.ending import end_by_provider
+from salus.web.login.own_sessions import ROLES, own_sessions
 from salus.web.login.parties import Parties, parties_of
 from salus.web.portal.face import page_route
 from salus.web.portal.session import open_sessions
@@ -38,6 +39,7 @@ def face(services: Services) -> Face:
             page("/login/link", pages.link, (), "GET", "POST"),
             page("/login/desk", desk, (Role.DESK,), "GET", "POST"),
             page("/login/accounts", pages.account, (Role.CITIZEN,), "GET", "POST"),
+            page("/login/sessions", own_sessions, ROLES, "GET", "POST"),
             page("/logout", know(pages.logout), tuple(Role), "POST"),
             Route(
                 "/login/ended/{provider:str}",

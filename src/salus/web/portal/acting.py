@@ -11,7 +11,7 @@ from salus.trust import powers
 from salus.trust.facts import Relationship
 from salus.web.emergency import ward_of
 from salus.web.portal.lookup import person_in_context
-from salus.web.portal.session import log_in
+from salus.web.portal.session import go_on_as
 from salus.web.portal.visit import Visit
 
 KINDS = ("carer", "executor")
@@ -54,7 +54,7 @@ async def change_power(visit: Visit) -> Response:
     identity, change = visit.request.path_params["id"], visit.request.path_params["change"]
     ward = ward_of(visit.services)
     if change == "act":
-        return _switched(visit, await powers.acting(ward, visit.caller, identity))
+        return await _switched(visit, await powers.acting(ward, visit.caller, identity))
     if change == "end":
         await powers.end(ward, visit.caller, identity)
     elif change == "dispute":
@@ -64,9 +64,9 @@ async def change_power(visit: Visit) -> Response:
     return RedirectResponse(f"/acting?language={visit.language}", 303)
 
 
-def _switched(visit: Visit, caller: Caller) -> Response:
+async def _switched(visit: Visit, caller: Caller) -> Response:
     answer = RedirectResponse(f"/record?language={visit.language}", 303)
-    log_in(visit.sessions, answer, caller)
+    await go_on_as(visit.sessions, answer, visit.caller, caller)
     return answer
 
 

@@ -6,20 +6,17 @@ EHDS, Art. 4(4). The session is bound to the one person, ends by itself, and eac
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import msgspec
 from starlette.responses import RedirectResponse, Response
 
 from salus.core.access import Action, Caller, Role
 from salus.core.errors import AccessRefused, InvalidSearch
 from salus.core.identifiers import is_fhir_id
-from salus.store.revocations import revoke
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.web.login.desk_page import show_found
 from salus.web.login.records import look_at
-from salus.web.portal.session import SESSION_SECONDS, log_in
+from salus.web.portal.session import go_on_as
 from salus.web.portal.visit import Handler, Visit
 
 TYPE = "assistance"
@@ -43,8 +40,7 @@ async def desk_end(visit: Visit) -> Response:
     if caller.patient:
         await _note(visit, caller.patient, "ended")
     answer = RedirectResponse(f"/desk?language={visit.language}", 303)
-    log_in(visit.sessions, answer, _alone(caller))
-    await _forget(visit)
+    await go_on_as(visit.sessions, answer, caller, _alone(caller))
     return answer
 
 
@@ -67,8 +63,8 @@ async def _begin(visit: Visit, patient: str, proof: str) -> Response:
     await look_at(visit.services, visit.caller, patient)
     await _note(visit, patient, f"begun, {proof}")
     answer = RedirectResponse(f"/my-rights?language={visit.language}", 303)
-    log_in(visit.sessions, answer, msgspec.structs.replace(_alone(visit.caller), patient=patient))
-    await _forget(visit)
+    assisting = msgspec.structs.replace(_alone(visit.caller), patient=patient)
+    await go_on_as(visit.sessions, answer, visit.caller, assisting)
     return answer
 
 
@@ -77,14 +73,6 @@ async def _note(visit: Visit, patient: str, step: str) -> None:
     asked = AccessRequest(Action.READ, TYPE, f"assistance {step}", frozenset({patient}))
     async with enter(visit.services.gatehouse, visit.caller, asked) as access:
         access.record([patient])
-
-
-async def _forget(visit: Visit) -> None:
-    """End the token that the session had until now, in every process."""
-    services, token_id = visit.services, visit.caller.token_id
-    expires_at = services.clock() + timedelta(seconds=SESSION_SECONDS)
-    services.doorkeeper.revoked[token_id] = expires_at
-    await revoke(services.database, token_id, expires_at)
 
 
 def _alone(caller: Caller) -> Caller:

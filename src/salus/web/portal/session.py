@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 from starlette.requests import Request
@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from salus.core.access import Caller
 from salus.core.errors import AccessRefused, NotAuthenticated
+from salus.store.login_sessions import follow_session, note_seen
 from salus.store.revocations import revoke
 from salus.trust.identity import Doorkeeper
 from salus.trust.tokens import TokenTerms, issue
@@ -27,18 +28,21 @@ from salus.web.services import Services
 
 SESSION, FORM = "salus_session", "salus_form"
 SESSION_SECONDS = 30 * 60
+SEEN_SECONDS = 60
+_SEEN_MAX = 10_000
 PATH_LENGTH_MAX = 4_096
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*", re.ASCII)
 """An absolute path with or without a query: printable, no backslash, and no second slash at its start."""
 
 
 class Sessions(msgspec.Struct, frozen=True):
-    """What the portal needs to know its visitors."""
+    """What the portal needs to know its visitors; `seen`: when each session's use was last written down."""
 
     services: Services
     terms: TokenTerms
     doorkeeper: Doorkeeper
     form_key: bytes
+    seen: dict[str, datetime] = msgspec.field(default_factory=dict)
 
 
 def open_sessions(services: Services) -> Sessions:
@@ -66,6 +70,30 @@ def log_in(sessions: Sessions, response: Response, caller: Caller) -> str:
     token = issue(services.keys.token, caller, sessions.terms, now=services.clock())
     keep_cookie(services, response, SESSION, token, seconds=SESSION_SECONDS)
     return sessions.doorkeeper.identify(token).token_id
+
+
+async def go_on_as(sessions: Sessions, response: Response, before: Caller, after: Caller) -> None:
+    """Give the visitor's session to the same person as somebody else; the token until now ends everywhere.
+
+    The log-in behind it stays known, so that its person and its provider still end it.
+    """
+    services = sessions.services
+    token_id = log_in(sessions, response, after)
+    expires_at = services.clock() + timedelta(seconds=SESSION_SECONDS)
+    await follow_session(services.database, before.token_id, token_id, expires_at)
+    services.doorkeeper.revoked[before.token_id] = expires_at  # here at once, elsewhere by notification
+    await revoke(services.database, before.token_id, expires_at)
+
+
+async def note_visit(sessions: Sessions, caller: Caller) -> None:
+    """Write down that a session is used, once a minute."""
+    now, last = sessions.services.clock(), sessions.seen.get(caller.token_id)
+    if last is not None and now - last < timedelta(seconds=SEEN_SECONDS):
+        return
+    if len(sessions.seen) >= _SEEN_MAX:
+        sessions.seen.clear()
+    sessions.seen[caller.token_id] = now
+    await note_seen(sessions.services.database, caller.token_id, now)
 
 
 async def log_out(sessions: Sessions, response: Response, caller: Caller) -> None:

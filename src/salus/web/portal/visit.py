@@ -21,6 +21,7 @@ from salus.web.portal.session import (
     form_token,
     keep_form_cookie,
     local_path,
+    note_visit,
     visitor,
 )
 from salus.web.portal.ways import home_of, page_before, page_of_form
@@ -88,6 +89,8 @@ def door(sessions: Sessions, handler: Handler, roles: tuple[Role, ...] = ()) -> 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         visit = Visit(sessions.services, sessions, request, visitor(sessions, request), {})
+        if visit.visitor is not None:
+            await note_visit(sessions, visit.visitor)
         answer = await _answer(visit, handler, roles)
         await answer(scope, receive, send)
 
