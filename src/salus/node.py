@@ -216,7 +216,7 @@ async def open_services(
                     limits=limits,
                 ),
                 client=client,
-                witnesses=_witnesses(settings, keys, membership, database, journal, client, clock),
+                witnesses=_witnesses(settings, keys, chains, database, journal, client, clock),
                 logins=settings.login,
                 wallet=settings.wallet,
             ),
@@ -226,7 +226,7 @@ async def open_services(
 def _witnesses(
     settings: Settings,
     keys: NodeKeys,
-    membership: Membership,
+    chains: Chains,
     database: Database,
     journal: Journal,
     client: httpx.AsyncClient,
@@ -236,7 +236,8 @@ def _witnesses(
     signer = ledger.signer_of(settings.base_url, keys)
     return Witnesses(
         node=settings.node,
-        membership=membership,
+        membership=chains.membership,
+        chains=chains,
         database=database,
         journal=journal,
         client=client,

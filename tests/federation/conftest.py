@@ -25,7 +25,7 @@ from salus.cli.node import make_node
 from salus.core.access import Caller, Purpose, Role
 from salus.core.clock import utc_now
 from salus.federation.authority import Authority, configuration, mark_for, statement_about
-from salus.federation.entity import node_configuration
+from salus.federation.entity import LedgerKeys, node_configuration
 from salus.federation.membership import install_list
 from salus.federation.membership_list import Member, MembershipList, key_id, sign_list
 from salus.node import faces, open_services
@@ -115,6 +115,19 @@ class Federation(msgspec.Struct):
     anchor: ECKey
     current: MembershipList
     nodes: dict[str, Node]
+    ledgers: dict[str, LedgerKeys | None] = {}
+    """What members name as the keys of their logs, where a test lets them name others than they have."""
+
+    def ledger_of(self, node: str) -> LedgerKeys | None:
+        if node not in self.nodes:
+            return None
+        own = self.nodes[node].services.witnesses
+        return LedgerKeys(own.log.text, own.witness_key.text)
+
+    def name_keys(self, node: str, keys: LedgerKeys | None) -> None:
+        """Let a member name these keys of its log, and bring chains that do to every node."""
+        self.ledgers[node] = keys
+        self.vouch_for(self.member(node))
 
     def publish(self, *members: Member, expires_in: timedelta = DAY) -> None:
         """Sign the next list, and bring it and trust chains to its members to every node."""
@@ -138,7 +151,9 @@ class Federation(msgspec.Struct):
         """Return what the member says of itself, and what the anchor says of it and of itself."""
         anchor = Authority(self.current, (self.anchor,))
         mark = mark_for(anchor, member.base_url, now=now)
-        own = node_configuration(member, KEYS[member.keys[0]["kid"]], anchor=ANCHOR, marks=[mark], now=now)
+        key = KEYS[member.keys[0]["kid"]]
+        ledger = self.ledgers.get(member.node, self.ledger_of(member.node))
+        own = node_configuration(member, key, anchor=ANCHOR, marks=[mark], ledger=ledger, now=now)
         about = statement_about(anchor, member.base_url, now=now)
         return own, about, configuration(anchor, now=now)
 

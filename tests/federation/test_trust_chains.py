@@ -76,7 +76,9 @@ async def test_the_anchor_answers_as_the_standard_says(anchored):
     about = await fetched(f"{entity}/fetch", sub=other.url)
     pins, now = {entity: [read_anchor(other.folder)]}, other.clock().timestamp()
     chain = verify_chain([own.text, about.text, top.text], anchors=pins, now=now, fetched_at=now)
+    ledger = anchored.ledger_of("ee-1")
     about_node = {"node": "ee-1", "country": "EE", "fhir_base": f"{other.url}/fhir"}
+    about_node |= {"ledger_key": ledger.log, "ledger_witness_key": ledger.witness}
     assert chain.metadata["health_node"] == about_node
     assert "federation_entity" in chain.metadata
     assert (await fetched(f"{entity}/list")).json() == [other.url, home.url]

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import ECKey
 from tests.federation.conftest import (
     Federation,
@@ -19,14 +20,17 @@ from tests.federation.conftest import (
 from salus.core.access import Action, Purpose, Role
 from salus.core.errors import AccessRefused
 from salus.federation.comparing import compare_logs
+from salus.federation.entity import LedgerKeys
 from salus.federation.membership_list import MembershipList
-from salus.federation.witnessing import ask_witnesses, require_witnessed, state_of
+from salus.federation.witnessing import OTHER_KEYS, ask_witnesses, require_witnessed, state_of
 from salus.primary.cross_border import find_patients
 from salus.primary.desk import leave
 from salus.standards.merkle.checkpoint import open_checkpoint, sign_checkpoint
-from salus.standards.merkle.note import log_key, parse_key
+from salus.standards.merkle.note import log_key, parse_key, witness_key
+from salus.standards.openid_federation.statement import read_statement
 from salus.store.ledger import leaf_in
 from salus.store.sequencer import Progress, sequence
+from salus.store.witness import peer_logs, unpin
 from salus.web.abroad import desk_of
 from salus.web.ledger import signer_of
 
@@ -129,6 +133,77 @@ async def test_a_witness_answers_by_the_protocol(three):
                 "text/x.tlog.size",
             )
     assert (await ask(ee, "/ledger/status")).json()["evidence"] == []
+
+
+async def test_a_node_names_the_keys_of_its_log_in_its_entity_statement(three):
+    pt, ee = three.nodes["pt-1"], three.nodes["ee-1"]
+    statement = read_statement(await text(pt, "/.well-known/openid-federation"))
+    about = statement.claims["metadata"]["health_node"]
+    assert about["ledger_key"] == (await text(pt, "/ledger/key")).strip()
+    assert about["ledger_witness_key"] == (await text(pt, "/ledger/witness-key")).strip()
+    pinned = (await peer_logs(ee.services.database))["pt-1"]
+    assert (pinned.log_key, pinned.witness_key) == (about["ledger_key"], about["ledger_witness_key"])
+
+
+async def test_what_an_address_shows_is_not_pinned_but_what_the_chain_names(three):
+    _, ee, fr = three.nodes.values()
+    assert await unpin(ee.services.database, "pt-1")
+    for named in (None, LedgerKeys("x", "y"), other_keys(fr), other_keys(ee)):
+        three.name_keys("pt-1", named)
+        await compare_logs(witnesses(ee))
+        assert "pt-1" not in await peer_logs(ee.services.database)
+    await grow(ee)
+    assert await ask_witnesses(witnesses(ee)) == ["fr-1"]
+    three.name_keys("pt-1", three.ledger_of("pt-1"))
+    assert sorted(await ask_witnesses(witnesses(ee))) == ["fr-1", "pt-1"]
+
+
+async def test_without_a_live_chain_no_keys_are_pinned(three):
+    ee = three.nodes["ee-1"]
+    await unpin(ee.services.database, "pt-1")
+    ee.clock.ahead = timedelta(hours=1)
+    await compare_logs(witnesses(ee))
+    assert "pt-1" not in await peer_logs(ee.services.database)
+
+
+@pytest.mark.parametrize("changed", ["log", "witness"])
+async def test_a_chain_that_names_other_keys_is_held_against_the_member_and_changes_no_pin(three, changed):
+    pt, ee, _ = three.nodes.values()
+    await grow(pt)
+    assert sorted(await ask_witnesses(witnesses(pt))) == ["ee-1", "fr-1"]
+    own, fresh = three.ledger_of("pt-1"), new_keys(pt)
+    named = LedgerKeys(fresh.log, own.witness) if changed == "log" else LedgerKeys(own.log, fresh.witness)
+    three.name_keys("pt-1", named)
+    before = await peer_logs(ee.services.database)
+    await grow(ee, "rui")
+    assert await ask_witnesses(witnesses(ee)) == ["fr-1"]
+    await grow(pt, "rui")
+    assert await ask_witnesses(witnesses(pt)) == []  # neither of the two vouches for it any more
+    assert await peer_logs(ee.services.database) == before
+    for _ in range(2):
+        await compare_logs(witnesses(ee))
+    (found,) = (await ask(ee, "/ledger/status")).json()["evidence"]
+    assert (found["node"], "names other keys" in found["what"]) == ("pt-1", True)
+    assert found["notes"] == [f"{own.log}\n{own.witness}\n", f"{named.log}\n{named.witness}\n"]
+    async with ee.services.database.system() as connection:
+        rows = await connection.fetch("SELECT entry FROM leaf ORDER BY arrival")
+        said = [leaf_in(connection, row["entry"]) for row in rows]
+    assert [leaf.node for leaf in said if leaf.what == OTHER_KEYS] == ["pt-1"]
+    assert await unpin(ee.services.database, "pt-1")  # an operator, who has asked
+    await compare_logs(witnesses(ee))
+    pinned = (await peer_logs(ee.services.database))["pt-1"]
+    assert (pinned.log_key, pinned.witness_key) == (named.log, named.witness)
+
+
+def other_keys(node):
+    return LedgerKeys(witnesses(node).log.text, witnesses(node).witness_key.text)
+
+
+def new_keys(node):
+    """Return keys of the node's own names that it does not have."""
+    key = Ed25519PrivateKey.generate()
+    log, witness = log_key(witnesses(node).log.name, key), witness_key(witnesses(node).name, key)
+    return LedgerKeys(log.text, witness.text)
 
 
 async def fork(pt, size):

@@ -183,7 +183,7 @@ def _sentence(compared: Reconciled) -> str:
 async def _forget(node: str, services: Services) -> None:
     if not await unpin(services.database, node):
         raise NotFound(f"No keys of a log of {node} are kept; see: salus federation list")
-    say(f"The keys of the log of {node} are forgotten; a running node pins those that it shows now.")
+    say(f"The keys of the log of {node} are forgotten; a running node pins those that its chain names now.")
 
 
 async def _status(options: argparse.Namespace, services: Services, known: tuple[str, ...]) -> None:

@@ -16,7 +16,14 @@ import msgspec
 from salus.core.errors import MalformedContent, PeerUnavailable
 from salus.federation.fanout import fan_out
 from salus.federation.membership_list import Member
-from salus.federation.witnessing import PEER_MS_MAX, Witnesses, exchange, hold_against, learn
+from salus.federation.witnessing import (
+    PEER_MS_MAX,
+    Witnesses,
+    exchange,
+    hold_against,
+    learn,
+    names_other_keys,
+)
 from salus.standards.merkle.checkpoint import Checkpoint, open_checkpoint
 from salus.standards.merkle.note import VerifierKey, parse_key
 from salus.standards.merkle.witness import Seen, is_grown
@@ -74,8 +81,8 @@ async def _compare(witnesses: Witnesses) -> list[Evidence]:
 
 async def _shown_by(witnesses: Witnesses, member: Member) -> list[Vouched]:
     """Return the member's own newest checkpoint, and those of others that it vouches for."""
-    if member.node not in await peer_logs(witnesses.database):
-        await learn(witnesses, member)
+    known = (await peer_logs(witnesses.database)).get(member.node) or await learn(witnesses, member)
+    await names_other_keys(witnesses, known)
     checkpoint = await exchange(witnesses.client, "GET", f"{member.base_url}/ledger/checkpoint")
     own = [Vouched(member.node, checkpoint.text)] if checkpoint.status_code == 200 else []
     address = f"{member.base_url}/ledger/witnessed"

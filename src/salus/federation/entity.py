@@ -1,7 +1,7 @@
 """A node as an entity of its federation: what it says of itself, and what a trust chain says of it.
 
 OpenID Federation 1.0. Its identifier is its base address. Besides the entity types of OAuth it has one of
-ours, `health_node`, with its id and country.
+ours, `health_node`, with its id, its country and the keys of its audit log (docs/decisions/0017).
 """
 
 from __future__ import annotations
@@ -30,11 +30,26 @@ def member_mark(anchor: str) -> str:
     return f"{anchor}/marks/health-node"
 
 
-def metadata_of(node: Member) -> Metadata:
+class LedgerKeys(msgspec.Struct, frozen=True):
+    """The keys of a node's audit log: of its checkpoints, and of its cosignatures (C2SP verifier keys)."""
+
+    log: str
+    witness: str
+
+
+def ledger_keys_of(metadata: Metadata) -> LedgerKeys | None:
+    """Return the keys of its audit log that a node names, None where it names none."""
+    about = metadata.get(HEALTH_NODE, {})
+    log, witness = about.get("ledger_key"), about.get("ledger_witness_key")
+    return LedgerKeys(log, witness) if isinstance(log, str) and isinstance(witness, str) else None
+
+
+def metadata_of(node: Member, ledger: LedgerKeys | None = None) -> Metadata:
     """Return what a node says of itself, by entity type."""
+    named = {} if ledger is None else {"ledger_key": ledger.log, "ledger_witness_key": ledger.witness}
     return {
         "federation_entity": {"organization_name": node.name},
-        HEALTH_NODE: {"node": node.node, "country": node.country, "fhir_base": node.fhir_base},
+        HEALTH_NODE: {"node": node.node, "country": node.country, "fhir_base": node.fhir_base} | named,
         "oauth_authorization_server": {
             "issuer": node.base_url,
             "token_endpoint": node.token_endpoint,
@@ -55,7 +70,13 @@ def metadata_of(node: Member) -> Metadata:
 
 
 def node_configuration(
-    node: Member, key: ECKey, *, anchor: str = "", marks: Sequence[str] = (), now: datetime
+    node: Member,
+    key: ECKey,
+    *,
+    anchor: str = "",
+    marks: Sequence[str] = (),
+    ledger: LedgerKeys | None = None,
+    now: datetime,
 ) -> str:
     """Return the entity configuration of a node, signed with its own key.
 
@@ -64,6 +85,7 @@ def node_configuration(
         key: its private key.
         anchor: identifier of its federation's anchor, "" before it has joined one.
         marks: trust marks that the anchor gave it.
+        ledger: the keys of its audit log.
         now: the present.
     """
     at = int(now.timestamp())
@@ -73,7 +95,7 @@ def node_configuration(
         "iat": at,
         "exp": at + CONFIGURATION_SECONDS,
         "jwks": {"keys": node.keys},
-        "metadata": metadata_of(node),
+        "metadata": metadata_of(node, ledger),
     }
     if anchor:
         claims["authority_hints"] = [anchor]

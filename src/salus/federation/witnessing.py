@@ -4,7 +4,8 @@ A node offers each new checkpoint to the other members, which sign it if it only
 before. `answer_submission` is that door's other side. A node whom no quorum vouches for any more says so, and
 after a while lets nothing across borders but emergencies (`require_witnessed`).
 
-Members' keys are pinned when they are first seen, at the address that the federation's register names.
+Members' keys are those that their trust chains name. They are pinned then: a chain that names others later is
+held against the log, and changes no pin.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from salus.core.access import Action, Leaf, Outcome, Purpose, Role
 from salus.core.clock import Clock
 from salus.core.errors import AccessRefused, MalformedContent, NotFound, PeerUnavailable
 from salus.core.identifiers import new_id
+from salus.federation.chains import Chains, Vouched
+from salus.federation.entity import ledger_keys_of
 from salus.federation.fanout import fan_out
 from salus.federation.membership import Membership
 from salus.federation.membership_list import Member
@@ -56,7 +59,8 @@ from salus.store.witness import (
     watched,
 )
 
-KEY_BYTES_MAX = 1_000
+TWO_HISTORIES = "audit log with two histories"
+OTHER_KEYS = "audit log with other keys than those pinned"
 SIZE_TYPE = "text/x.tlog.size"
 PEER_MS_MAX = 3_000
 
@@ -67,6 +71,7 @@ class Witnesses(msgspec.Struct, frozen=True):
     Args:
         node: this node's id.
         membership: who else there is.
+        chains: what vouches for the keys of their logs.
         database: holds the log, and what is known of others'.
         journal: writes down what speaks against another log.
         client: for calls to members.
@@ -81,6 +86,7 @@ class Witnesses(msgspec.Struct, frozen=True):
 
     node: str
     membership: Membership
+    chains: Chains
     database: Database
     journal: Journal
     client: httpx.AsyncClient
@@ -167,6 +173,8 @@ async def answer_submission(witnesses: Witnesses, body: bytes) -> Reply:
     if not known or not any(member.node == known[0].node for member in witnesses.others()):
         raise NotFound("This node is a witness of the logs of the other members of its federation only.")
     node = known[0].node
+    if await names_other_keys(witnesses, known[0]):
+        raise AccessRefused("The log's node names other keys of its log than those that are pinned here.")
     try:
         checkpoint = open_checkpoint(sent.note, parse_key(known[0].log_key))
     except MalformedContent as error:
@@ -208,6 +216,8 @@ async def _ask(witnesses: Witnesses) -> list[str]:
 
     async def offer(member: Member) -> bool:
         peer = known.get(member.node) or await learn(witnesses, member)
+        if await names_other_keys(witnesses, peer):
+            return False
         return await _offer(witnesses, member, peer, size, note)
 
     answers = await fan_out(witnesses.others(), offer, deadline_ms=PEER_MS_MAX)
@@ -231,23 +241,43 @@ async def lines_over(witnesses: Witnesses, size: int, note: str) -> list[str]:
 
 
 async def learn(witnesses: Witnesses, member: Member) -> PeerLog:
-    """Pin a member's keys, as its own address shows them.
+    """Pin the keys of a member's log that its trust chain names.
 
     Raises:
-        PeerUnavailable: it shows none, or keys of other names than its address has.
+        PeerUnavailable: it has no live chain, or that names no keys, or keys of other names than its address
+            has.
     """
-    texts = [
-        (await exchange(witnesses.client, "GET", f"{member.base_url}{path}", bytes_max=KEY_BYTES_MAX)).text
-        for path in ("/ledger/key", "/ledger/witness-key")
-    ]
     try:
-        log, witness = (parse_key(text.strip()) for text in texts)
+        held, found = await witnesses.chains.vouched(member)
+    except AccessRefused as error:
+        raise PeerUnavailable(error.message) from error
+    named = ledger_keys_of(held.chain.metadata)
+    if found is not Vouched.LIVE or named is None:
+        raise PeerUnavailable(f"no live trust chain of node {member.node} names the keys of its log")
+    try:
+        log, witness = parse_key(named.log), parse_key(named.witness)
     except MalformedContent as error:
-        raise PeerUnavailable(f"node {member.node} shows no key of its log that can be read") from error
+        raise PeerUnavailable(f"node {member.node} names no key of its log that can be read") from error
     if (log.name, witness.name) != (log_name(member.base_url), witness_name(member.base_url)):
-        raise PeerUnavailable(f"node {member.node} shows the key of another log")
+        raise PeerUnavailable(f"node {member.node} names the key of another log")
     await pin(witnesses.database, member.node, log.text, witness.text, witnesses.clock())
     return (await peer_logs(witnesses.database))[member.node]
+
+
+async def names_other_keys(witnesses: Witnesses, peer: PeerLog) -> bool:
+    """Return whether the member's trust chain names other keys of its log than those pinned.
+
+    A log with a new key is another log, which could tell another history: it is held against the member,
+    until an operator who knows the reason forgets the pinned ones (`salus ledger forget`).
+    """
+    held = witnesses.chains.held(peer.node)
+    named = ledger_keys_of(held.chain.metadata) if held is not None else None
+    if named is None or (named.log, named.witness) == (peer.log_key, peer.witness_key):
+        return False
+    what = "Its trust chain names other keys of its log than those that are pinned here."
+    notes = f"{peer.log_key}\n{peer.witness_key}\n", f"{named.log}\n{named.witness}\n"
+    await hold_against(witnesses, Evidence(peer.node, witnesses.clock(), what, *notes), leaf=OTHER_KEYS)
+    return True
 
 
 async def _offer(witnesses: Witnesses, member: Member, peer: PeerLog, size: int, note: str) -> bool:
@@ -287,18 +317,18 @@ async def _keep(witnesses: Witnesses, member: Member, peer: PeerLog, size: int, 
     return True
 
 
-async def hold_against(witnesses: Witnesses, found: Evidence) -> bool:
+async def hold_against(witnesses: Witnesses, found: Evidence, *, leaf: str = TWO_HISTORIES) -> bool:
     """Keep what speaks against a log and write it down; return whether it is new."""
     async with witnesses.database.system() as connection:
         new = await accuse(connection, found)
     if new:
-        leaf = Leaf(
+        written = Leaf(
             at=found.found_at, request=new_id(), patient="", subject=found.node,
             name=f"log of node {found.node}", role=Role.NODE, organisation="", node=found.node,
-            purpose=Purpose.OPERATIONS, action=Action.AUDIT, what="audit log with two histories", resources=0,
+            purpose=Purpose.OPERATIONS, action=Action.AUDIT, what=leaf, resources=0,
             outcome=Outcome.FAILED, rule="log-does-not-go-together",
         )  # fmt: skip
-        await witnesses.journal.write([leaf])
+        await witnesses.journal.write([written])
     return new
 
 

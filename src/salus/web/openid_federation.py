@@ -15,7 +15,7 @@ from salus.core.errors import AccessRefused, MalformedContent, NotFound, SalusEr
 from salus.federation import authority
 from salus.federation.anchor import ANCHOR_PATH, AnchorFolder
 from salus.federation.authority import Authority
-from salus.federation.entity import HEALTH_NODE, TYPES, member_mark, node_configuration
+from salus.federation.entity import HEALTH_NODE, TYPES, LedgerKeys, member_mark, node_configuration
 from salus.federation.membership_list import Member, key_id
 from salus.standards.openid_federation.responses import (
     MARK_MEDIA_TYPE,
@@ -66,6 +66,7 @@ async def _configuration(services: Services) -> Response:
         services.keys.federation,
         anchor=current.anchor if current else "",
         marks=await services.chains.superior.own_marks(services.base_url),
+        ledger=LedgerKeys(services.witnesses.log.text, services.witnesses.witness_key.text),
         now=services.clock(),
     )
     return Response(text, media_type=STATEMENT_MEDIA_TYPE)
