@@ -41,6 +41,7 @@ from salus.store.sequencer import run_sequencer
 from salus.store.standing import follow_standing
 from salus.store.tombstones import mirror, require_replayed
 from salus.store.witness import forget_cosignatures
+from salus.trust.care import Care
 from salus.trust.emergencies import find_overdue
 from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
@@ -67,6 +68,7 @@ from salus.web import (
     proxies,
     restrictions,
     smart,
+    treatment,
 )
 from salus.web.application import assemble
 from salus.web.connections import Peer, Stage
@@ -170,6 +172,13 @@ async def open_services(
         revoked = await stack.enter_async_context(follow_revocations(database))
         standing = await stack.enter_async_context(follow_standing(database, clock))
         client = await stack.enter_async_context(_client(limits.peer_deadline_ms))
+        care = Care(
+            settings.treatment_relationship,
+            database,
+            standing,
+            key=keys.search,
+            stated_max=limits.stated_treatments_per_day_max,
+        )
         membership = Membership(data)
         chains = Chains(data, membership, client, clock, skew_seconds=limits.clock_skew_seconds)
         kid = key_id(keys.federation.as_dict(private=False))
@@ -196,12 +205,13 @@ async def open_services(
                     journal,
                     clock,
                     law=law,
-                    knows=partial(facts_of, standing, clock, law),
+                    knows=partial(facts_of, standing, clock, law, care=care),
                     country=settings.country,
                     country_of=membership.country_of,
                 ),
                 journal=journal,
                 standing=standing,
+                care=care,
                 doorkeeper=Doorkeeper(keys.token, terms, clock, revoked, chains.admits),
                 terms=terms,
                 keys=keys,
@@ -289,6 +299,7 @@ def faces(services: Services) -> list[Face]:
         incidents.face(services),
         restrictions.face(services),
         emergency.face(services),
+        treatment.face(services),
         notices.face(services),
         proxies.face(services),
         rights_face(services),

@@ -17,6 +17,7 @@ import msgspec
 from salus.core.errors import SettingsInvalid
 from salus.core.limits import Limits
 from salus.store.logins import by_hand, login_of
+from salus.trust.care import Known
 from salus.trust.login.provider import Provider, ProvidersInvalid, check_providers
 from salus.trust.login.wallet import Wallet, check_wallet
 
@@ -78,6 +79,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         login: providers that people log in with.
         wallet: how people log in with a wallet.
         referential_integrity: refuse a write that refers to a missing local resource.
+        treatment_relationship: how it is known whom a professional of this node treats.
         subscription_targets: prefixes of URLs that subscriptions may notify.
         subscription_private_hosts: hosts and addresses among them that may be of a private network.
         ledger_quorum: how many other members must vouch for the audit's checkpoints; 0 for half of them.
@@ -101,6 +103,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     login: tuple[Provider, ...] = ()
     wallet: Wallet | None = None
     referential_integrity: bool = False
+    treatment_relationship: Known = Known.ORGANISATION
     subscription_targets: tuple[str, ...] = ()
     subscription_private_hosts: tuple[str, ...] = ()
     ledger_quorum: Quorum = 0

@@ -12,6 +12,7 @@ from salus.standards.smart.asker import Asker
 from salus.standards.smart.assertion import ASSERTION_TYPE, claims_for
 from salus.store.federation import Client, register_client
 from salus.store.ledger import leaf_in
+from salus.trust.care import Known
 
 KEY = ECKey.generate_key("P-384", {"kid": "e1"})
 LIIS = Asker("d-1", "Dr Liis Kask", Role.CLINICIAN, "Tartu Hospital", Purpose.TREATMENT)
@@ -84,3 +85,24 @@ async def test_a_token_for_one_patient_opens_no_other(home):
         assert (await http.get(f"{home.url}/fhir/Patient/rui")).status_code in (403, 404)
         abroad = {"family": "Silva", "birthdate": "1970-01-01"}
         assert (await http.post(f"{home.url}/abroad/patients", json=abroad)).status_code == 403
+
+
+async def test_a_client_states_why_the_professional_treats_the_patient(home):
+    await register(home, Role.CLINICIAN)
+    await put(home, {"resourceType": "Patient", "id": "ana", "name": [{"family": "Silva"}]})
+    asking = stated(patient="ana", reason="called about her chest pain")
+    care = home.services.care
+    care.known = Known.DECLARED
+    try:
+        for jti, asker, status in (("1", stated(patient="ana"), 404), ("2", asking, 200)):
+            token = (await ask(home, asker, jti))["access_token"]
+            async with httpx.AsyncClient(trust_env=False) as http:
+                answer = await http.get(
+                    f"{home.url}/fhir/Patient/ana", headers={"authorization": f"Bearer {token}"}
+                )
+            assert answer.status_code == status
+        care.known = Known.REQUIRED
+        refused = await ask(home, asking, "3")
+        assert "open an emergency" in refused["error_description"]
+    finally:
+        care.known = Known.ORGANISATION

@@ -26,6 +26,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         lookups_per_minute_max: most patients that one node looks up in a minute.
         unproven_patients_per_day_max: most patients whom one node may ask for a day (UTC) without showing
             that they are with its professional.
+        stated_treatments_per_day_max: most patients of whom one professional may state on a day (UTC) that
+            they treat them, without anything that shows it.
         connections_max: most connections that a server process has open; it keeps a quarter of them free.
         connections_address_max: most of them of one address; those idle longest are closed first.
         headers_ms_max: longest that a connection is idle and its next request's headers take.
@@ -61,6 +63,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     searches_at_once_max: int = 4
     lookups_per_minute_max: int = 120
     unproven_patients_per_day_max: int = 50
+    stated_treatments_per_day_max: int = 20
     connections_max: int = 4_096
     connections_address_max: int = 1_024
     headers_ms_max: int = 30_000

@@ -28,13 +28,20 @@ WITHHELD = "withheld"
 LISTED_MAX = 500
 _TELL = "SELECT tell($1, $2, $3, $4, $5, $6, $7, $8)"
 _LIST = """
-SELECT n.id, n.at, n.kind, n.subject, n.who, n.place, n.request, n.read_at, coalesce(e.reason, '') AS reason,
+SELECT n.id, n.at, n.kind, n.subject, n.who, n.place, n.request, n.read_at,
+    coalesce(e.reason, d.reason, '') AS reason,
     EXISTS (
         SELECT FROM withholding w WHERE w.patient = n.patient AND w.subject = n.subject
             AND w.agreed_at IS NOT NULL AND w.lifted_at IS NULL AND w.until > $3
     ) AS withheld
 FROM notice n LEFT JOIN emergency e
     ON n.kind IN ('emergency', 'emergency-unjustified') AND e.patient = n.patient AND e.id = n.key
+LEFT JOIN LATERAL (
+    SELECT p.reason FROM presence p
+    WHERE p.patient = n.patient AND p.node = '' AND p.subject = n.subject AND p.reason <> ''
+        AND p.since <= n.at AND n.at < p.since + interval '1 day'
+    ORDER BY p.since DESC LIMIT 1
+) d ON n.kind = 'unproven'
 WHERE n.patient = ANY ($1) ORDER BY n.id DESC LIMIT $2
 """
 _READ = "UPDATE notice SET read_at = coalesce(read_at, $3) WHERE patient = ANY ($1) AND id = $2 RETURNING id"
@@ -64,7 +71,7 @@ class Telling(msgspec.Struct, frozen=True):
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """A notice as the person sees it; `request` finds the access in their log, `reason` is an emergency's."""
+    """A notice as the person sees it; `request` finds the access in their log, `reason` was stated."""
 
     id: int
     at: datetime

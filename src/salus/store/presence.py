@@ -37,8 +37,7 @@ UPDATE presence_code SET used_at = $2 WHERE digest = $1 AND until > $2 AND used_
 """
 _KEEP = """
 INSERT INTO presence (patient, node, subject, evidence, since, until) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (patient, node, subject) DO UPDATE
-SET evidence = excluded.evidence, since = excluded.since, until = excluded.until
+ON CONFLICT DO NOTHING
 """
 _PATIENTS = """
 SELECT content FROM resource
@@ -51,7 +50,7 @@ _IN_TURN = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _COUNTED = "SELECT count(*), bool_or(patient = $3) FROM unproven WHERE node = $1 AND day = $2"
 _FORGET = (
     "DELETE FROM presence_code WHERE until < $1",
-    "DELETE FROM presence WHERE until < $1",
+    "DELETE FROM presence WHERE until < $1 AND reason = ''",
     "DELETE FROM unproven WHERE day < $1::date",
 )
 

@@ -19,6 +19,8 @@ from salus.store.consents import Consents, consents_of
 from salus.store.listening import heard
 from salus.store.postgres import Connection, Database, storage_errors
 
+DECLARED = "declared"
+"""The evidence of a presence that is only stated."""
 _CHANNEL = "salus_standing"
 _RETRY_SECONDS = 1.0
 _LIFE_SECONDS = 60
@@ -33,7 +35,8 @@ SELECT patient, id, subject, node, reason, began_at, ends_at FROM emergency
 WHERE ends_at > $2 AND ($1::text IS NULL OR patient = $1)
 """
 _PRESENCES = """
-SELECT patient, node, subject, until FROM presence WHERE until > $2 AND ($1::text IS NULL OR patient = $1)
+SELECT patient, node, subject, evidence, until FROM presence
+WHERE until > $2 AND ($1::text IS NULL OR patient = $1) ORDER BY until
 """
 _POWERS = """
 SELECT patient, id, holder, kind, types, starts_at, ends_at, confirmed_at, ended_at, disputed_at FROM proxy
@@ -71,12 +74,22 @@ class Power(msgspec.Struct, frozen=True):
 
 
 class Person(msgspec.Struct):
-    """What is in force of one person; `has_consents`: they have said something, in force or not."""
+    """What is in force of one person.
+
+    Args:
+        has_consents: they have said something, in force or not.
+        opted_out: of what.
+        rescues: emergency accesses to their record.
+        presences: until when a professional was shown to be with them, by node ("" here) and subject.
+        stated: until when a professional of this node stated that they treat them, by subject.
+        powers: of those who act for them.
+    """
 
     has_consents: bool = False
     opted_out: set[str] = msgspec.field(default_factory=set)
     rescues: list[Rescue] = msgspec.field(default_factory=list)
     presences: dict[tuple[str, str], datetime] = msgspec.field(default_factory=dict)
+    stated: dict[str, datetime] = msgspec.field(default_factory=dict)
     powers: list[Power] = msgspec.field(default_factory=list)
 
 
@@ -112,8 +125,11 @@ class Standing:
         for row in await connection.fetch(_EMERGENCIES, patient, now):
             found.setdefault(row["patient"], Person()).rescues.append(Rescue(*tuple(row)[1:]))
         for row in await connection.fetch(_PRESENCES, patient, now):
-            of = row["node"], row["subject"]
-            found.setdefault(row["patient"], Person()).presences[of] = row["until"]
+            person = found.setdefault(row["patient"], Person())
+            if row["evidence"] == DECLARED:
+                person.stated[row["subject"]] = row["until"]
+            else:
+                person.presences[row["node"], row["subject"]] = row["until"]
         for row in await connection.fetch(_POWERS, patient):
             found.setdefault(row["patient"], Person()).powers.append(_power(row))
         for row in await connection.fetch(_CONSENTING, patient):

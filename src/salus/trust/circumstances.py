@@ -80,7 +80,7 @@ def _words(caller: Caller, resource_type: str, facts: Facts, law: Jurisdiction) 
     tied = facts.relationship in TIED
     found = {
         Circumstance.NO_TIE: not tied,
-        Circumstance.UNPROVEN: not facts.is_proven and tied and caller.node is not None,
+        Circumstance.UNPROVEN: not facts.is_proven and tied,
         Circumstance.SESSION_ENDED: not facts.has_session,
         Circumstance.ASSURANCE_TOO_LOW: caller.assurance is not None
         and _RANKS[caller.assurance] < _RANKS[needed_assurance(caller, resource_type, law)],

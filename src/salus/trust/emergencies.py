@@ -86,12 +86,12 @@ def checked_reason(reason: str) -> str:
     Raises:
         InvalidSearch: it is none.
     """
-    return _told_in_words(
+    return told_in_words(
         reason, "why it cannot wait; the patient reads it, and somebody looks at it within days"
     )
 
 
-def _told_in_words(text: str, what: str) -> str:
+def told_in_words(text: str, what: str) -> str:
     """Return the text without blanks around it, once it says something; `what` it is to say.
 
     Raises:
@@ -146,7 +146,7 @@ async def second_look(ward: Ward, caller: Caller, identity: str, verdict: str, n
     """
     if verdict not in VERDICTS:
         raise InvalidSearch(f"The verdict is {' or '.join(VERDICTS)}.")
-    text = _told_in_words(note, "what you found and how you know it; it is kept with your verdict")
+    text = told_in_words(note, "what you found and how you know it; it is kept with your verdict")
     request = AccessRequest(Action.UPDATE, REVIEW, f"{REVIEW}/{identity[:64]}")
     async with enter(ward.gatehouse, caller, request) as access:
         kept = await store.review(access.grant, ward.database, identity, verdict, text)

@@ -16,19 +16,20 @@ class Relationship(StrEnum):
 
     OWN is the tie that the role is about: the citizen themselves, the professional who treats, the proxy
     whose power is in force, the app that was allowed, the researcher named in a permit or a study. TEAM and
-    ROTA tie a professional by the care team or the on-call rota.
+    ROTA tie a professional by the care team or the on-call rota; STATED by nothing but their own word.
     """
 
     OWN = "own"
     TEAM = "team"
     ROTA = "rota"
+    STATED = "stated"
     NONE = "none"
     NOT_YET = "not-yet"
     ENDED = "ended"
     WITHDRAWN = "withdrawn"
 
 
-TIED = frozenset({Relationship.OWN, Relationship.TEAM, Relationship.ROTA})
+TIED = frozenset({Relationship.OWN, Relationship.TEAM, Relationship.ROTA, Relationship.STATED})
 
 
 class Voice(StrEnum):
@@ -76,6 +77,8 @@ class Facts(msgspec.Struct, frozen=True):
         has_died: whether the person whose log-in it is has died.
         is_veiled_whole: whether an opt-out of exchange hides the whole record in the database; decides
             nothing, and is marked in the leaf.
+        in_care: the patients whom the decision may open to a professional, where the node asks for a
+            treatment relationship (`salus.trust.care`); None for all.
     """
 
     relationship: Relationship = Relationship.OWN
@@ -94,6 +97,7 @@ class Facts(msgspec.Struct, frozen=True):
     is_delayed: bool = False
     has_died: bool = False
     is_veiled_whole: bool = False
+    in_care: frozenset[str] | None = None
 
 
 ORDINARY = Facts()

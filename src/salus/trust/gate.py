@@ -88,11 +88,14 @@ class Gatehouse(msgspec.Struct, frozen=True):
 class Access:
     """A request that was let in. `grant` opens the store; `record` says whose data leaves."""
 
-    __slots__ = ("_concerned", "_counts", "_durable", "_facts", "_gatehouse", "_settled", "grant", "what")
+    __slots__ = (
+        "_concerned", "_counts", "_durable", "_facts", "_gatehouse", "_lists", "_settled", "grant", "what",
+    )  # fmt: skip
 
-    def __init__(self, gatehouse: Gatehouse, grant: Grant, what: str, facts: Facts) -> None:
+    def __init__(self, gatehouse: Gatehouse, grant: Grant, what: str, facts: Facts, *, lists: bool) -> None:
         self._gatehouse = gatehouse
         self._facts = facts
+        self._lists = lists
         self._counts: dict[tuple[str, str, Action], int] = {}
         self._concerned: set[str] = set()
         self._settled = False
@@ -125,9 +128,10 @@ class Access:
     def concern(self, patients: Iterable[str]) -> None:
         """Note patients whom the request names, or whose data decides its answer, though nothing leaves.
 
-        Each gets a leaf, also when the request fails. A grant over named patients names none but these.
+        Each gets a leaf, also when the request fails. A grant over named patients names none but these; one
+        over all who are in the caller's care was given to a request that may name others.
         """
-        if self.grant.patients is None:
+        if self.grant.patients is None or self._lists:
             self._concerned.update(patients)
 
     def require(self, action: Action, resource_type: str) -> None:
@@ -138,7 +142,12 @@ class Access:
             NotFound: it is not permitted, and must look absent.
         """
         request = AccessRequest(action, resource_type, self.what, self.grant.patients)
-        decision = self._gatehouse.decide(self.grant.caller, request, self._facts)
+        facts = self._facts
+        if (
+            facts.in_care is not None
+        ):  # the grant's patients are of those already, and of records merged with them
+            facts = msgspec.structs.replace(facts, in_care=None)
+        decision = self._gatehouse.decide(self.grant.caller, request, facts)
         within = decision.patients is None or (
             self.grant.patients is not None and self.grant.patients <= decision.patients
         )
@@ -187,7 +196,8 @@ class Access:
         return leaves
 
     def _empty(self, outcome: Outcome) -> list[Leaf]:
-        patients = sorted(self.grant.patients or self._concerned) or [""]
+        named = frozenset() if self._lists else self.grant.patients
+        patients = sorted(named or self._concerned) or [""]
         return [
             leaf_of(self.grant, patient, what=self.what, resources=0, outcome=outcome) for patient in patients
         ]
@@ -211,7 +221,9 @@ class Passage:
             self._facts = await knows(self._caller, request)
         decision = self._gatehouse.decide(self._caller, request, self._facts)
         grant = self._grant(decision)
-        access = Access(self._gatehouse, grant, request.what, self._facts)
+        own = frozenset({self._caller.patient or ""})
+        lists = self._facts.in_care is not None and not request.patients and grant.patients != own
+        access = Access(self._gatehouse, grant, request.what, self._facts, lists=lists)
         if not decision.permitted:
             named = sorted(self._request.patients or ()) or [""]
             await self._gatehouse.journal.write(

@@ -164,6 +164,9 @@ def decide(
     if rule is None or not decision.permitted:
         absent = rule.absent if rule else Circumstance.NO_TIE in words
         return msgspec.structs.replace(decision, absent=absent)
+    if facts.in_care is not None:
+        opened = facts.in_care if decision.patients is None else decision.patients & facts.in_care
+        decision = msgspec.structs.replace(decision, patients=opened)
     types = rule.opens or readable_types(caller, request.action, decision.patients, words)
     if facts.mandate is not None:
         types = facts.mandate if types is None else types & facts.mandate

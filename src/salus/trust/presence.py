@@ -106,17 +106,30 @@ def _is_known(ward: Ward, caller: Caller, now: datetime) -> bool:
     return until is not None and now < until
 
 
+async def evidence_of(
+    weigher: Weigher, caller: Caller, patient: str, code: str, document: str, now: datetime
+) -> str | None:
+    """Return what shows that the patient is with the professional, "code" or "document", None for nothing.
+
+    A code is used up.
+
+    Raises:
+        AccessRefused: the code is not good.
+    """
+    if code:
+        if not await use_code(weigher.ward.database, patient, digest_of(weigher.key, code), now):
+            raise AccessRefused(WRONG_CODE)
+        return "code"
+    if document and await has_document(weigher.ward.database, patient, document):
+        return "document"
+    return None
+
+
 async def _is_shown(weigher: Weigher, caller: Caller, asker: Asker, now: datetime) -> bool:
     """Weigh the evidence stated, and keep what it shows."""
     database, patient, node = weigher.ward.database, caller.patient or "", caller.node or ""
-    if asker.presence_code:
-        digest = digest_of(weigher.key, asker.presence_code)
-        if not await use_code(database, patient, digest, now):
-            raise AccessRefused(WRONG_CODE)
-        evidence = "code"
-    elif asker.document and await has_document(database, patient, asker.document):
-        evidence = "document"
-    else:
+    evidence = await evidence_of(weigher, caller, patient, asker.presence_code, asker.document, now)
+    if evidence is None:
         return False
     until = now + timedelta(hours=PROVEN_HOURS)
     await keep_presence(database, patient, node, caller.subject, evidence, now, until)

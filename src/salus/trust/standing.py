@@ -13,6 +13,7 @@ import msgspec
 from salus.core.access import Caller, Purpose, Role
 from salus.core.clock import Clock
 from salus.store.standing import Person, Power, Standing
+from salus.trust.care import Care, Known
 from salus.trust.consent.at_the_gate import voice_at_the_gate
 from salus.trust.facts import ORDINARY, Facts, Relationship, Voice
 from salus.trust.jurisdictions.law import Jurisdiction
@@ -26,9 +27,23 @@ _THEMSELVES = frozenset({Role.CITIZEN, Role.PROXY})
 
 
 async def facts_of(
+    standing: Standing,
+    clock: Clock,
+    law: Jurisdiction,
+    caller: Caller,
+    request: AccessRequest,
+    care: Care | None = None,
+) -> Facts:
+    """Return what is known of the patients whom the request is about; `care` says who treats whom."""
+    facts = await _in_force(standing, clock, law, caller, request)
+    if care is None or care.known is Known.ORGANISATION:
+        return facts
+    return await care.facts(caller, request, facts, clock())
+
+
+async def _in_force(
     standing: Standing, clock: Clock, law: Jurisdiction, caller: Caller, request: AccessRequest
 ) -> Facts:
-    """Return what is known of the patients whom the request is about."""
     persons = standing.persons
     patients = _about(caller, request)
     known = [persons[patient] for patient in patients if patient in persons]

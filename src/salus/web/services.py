@@ -22,6 +22,7 @@ from salus.federation.witnessing import Witnesses
 from salus.store.journal import Journal
 from salus.store.postgres import Database
 from salus.store.standing import Standing
+from salus.trust.care import Care
 from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
 from salus.trust.keys import NodeKeys
@@ -57,6 +58,7 @@ class Services(msgspec.Struct, frozen=True):
         gatehouse: what `trust.gate.enter` needs.
         journal: writes audit leaves, many per flush.
         standing: what is in force of persons besides their data, for the gate and for whoever changes it.
+        care: who treats whom at this node.
         doorkeeper: what `trust.identity.authenticate` needs.
         terms: what the node's access tokens say (`trust.tokens.issue`).
         keys: the node's signing keys and its secret key of search hashes.
@@ -87,6 +89,7 @@ class Services(msgspec.Struct, frozen=True):
     gatehouse: Gatehouse
     journal: Journal
     standing: Standing
+    care: Care
     doorkeeper: Doorkeeper
     terms: TokenTerms
     keys: NodeKeys

@@ -6,18 +6,20 @@ Errors of the token endpoint are RFC 6749's; those of everything else are Operat
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from salus.core.access import Caller
+from salus.core.access import Caller, Purpose
 from salus.core.errors import (
     AccessRefused,
     InvalidSearch,
     MalformedContent,
     NotAuthenticated,
+    NotFound,
     OAuthRefused,
     ProofRefused,
     SalusError,
@@ -32,13 +34,16 @@ from salus.federation.clients import (
     refusal,
 )
 from salus.federation.witnessing import require_witnessed
+from salus.standards.smart.asker import Asker
 from salus.standards.smart.assertion import ASSERTION_TYPE
 from salus.store.federation import Client
 from salus.store.revocations import revoke
+from salus.trust.care import Known
 from salus.trust.keys import public_jwks
 from salus.trust.presence import weigh
 from salus.trust.refusals import ASSERTION
 from salus.trust.tokens import AccessToken, TokenTerms, issue, verify
+from salus.trust.treatment import Statement, state_treatment
 from salus.web import app_tokens, pushed
 from salus.web.addresses import find, methods_of
 from salus.web.oauth import oauth_error, read_form
@@ -139,6 +144,7 @@ async def _weighed(
         return None
     try:
         await weigh(weigher_of(services), caller, asker)
+        await _state(services, caller, asker)
     except Throttled as error:
         await _write_down(services, request, applicant)
         return oauth_error("temporarily_unavailable", error.message, error.status)
@@ -146,6 +152,17 @@ async def _weighed(
         await _write_down(services, request, applicant)
         return oauth_error("invalid_request", error.message, 400)
     return None
+
+
+async def _state(services: Services, caller: Caller, asker: Asker) -> None:
+    """Keep what a local system states of a professional and the patient whom they treat."""
+    stated = Statement(asker.reason, asker.presence_code, asker.document)
+    if caller.node is not None or not caller.patient or stated == Statement():
+        return
+    if caller.purpose is not Purpose.TREATMENT or services.care.known is Known.ORGANISATION:
+        return
+    with suppress(NotFound):  # who is not here is absent under the token
+        await state_treatment(weigher_of(services), services.care, caller, caller.patient, stated)
 
 
 async def _holder(services: Services, request: Request, applicant: Applicant) -> str:

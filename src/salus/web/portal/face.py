@@ -28,6 +28,7 @@ from salus.web.portal.own_summary import own_summary
 from salus.web.portal.record import change_restriction, one_category, record
 from salus.web.portal.session import Sessions, open_sessions
 from salus.web.portal.sharing import add_rule, end_rule, sharing
+from salus.web.portal.treatment import state, treating
 from salus.web.portal.visit import Handler, door
 from salus.web.services import Application, Face, Receive, Scope, Send, Services
 
@@ -80,12 +81,19 @@ def face(services: Services) -> Face:
             page("/accesses/{index:int}", proof, CITIZEN),
             page("/accesses/report", report, CITIZEN),
             page("/patient", find_patient, PROFESSIONAL, "GET", "POST"),
-            page("/patient/{node:str}/{id:str}", chart, PROFESSIONAL),
+            page("/patient/{node:str}/{id:str}", treating(chart), PROFESSIONAL),
             page("/patient/{node:str}/{id:str}/emergency", claim_emergency, PROFESSIONAL, "POST"),
-            page("/patient/{node:str}/{id:str}/summary", summary, (Role.CLINICIAN,)),
-            page("/patient/{node:str}/{id:str}/documents", documents, (Role.CLINICIAN,)),
-            page("/patient/{node:str}/{id:str}/documents/{document:str}", document, (Role.CLINICIAN,)),
-            page("/patient/{node:str}/{id:str}/documents/{document:str}/read", letter, (Role.CLINICIAN,)),
+            page("/patient/{node:str}/{id:str}/treatment", state, PROFESSIONAL, "POST"),
+            page("/patient/{node:str}/{id:str}/summary", treating(summary), (Role.CLINICIAN,)),
+            page("/patient/{node:str}/{id:str}/documents", treating(documents), (Role.CLINICIAN,)),
+            page(
+                "/patient/{node:str}/{id:str}/documents/{document:str}", treating(document), (Role.CLINICIAN,)
+            ),
+            page(
+                "/patient/{node:str}/{id:str}/documents/{document:str}/read",
+                treating(letter),
+                (Role.CLINICIAN,),
+            ),
             page("/patient/{node:str}/{id:str}/dispense", hand_over, (Role.PHARMACIST,), "POST"),
             page("/patient/{node:str}/{id:str}/take-back", take_back, (Role.PHARMACIST,), "POST"),
             page("/patient/{node:str}/{id:str}/finish", finish, (Role.PHARMACIST,), "POST"),

@@ -9,6 +9,7 @@ from salus.core.access import Action, Purpose
 from salus.core.errors import InvalidSearch, PeerUnavailable, SalusError
 from salus.primary.cross_border import find_patients
 from salus.standards.nationalid.identifiers import holds, national_identifiers
+from salus.trust.care import LOOKUP
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.web.abroad import desk_of
@@ -55,7 +56,7 @@ async def find_patient(visit: Visit) -> Response:
 
 
 async def _here(visit: Visit) -> tuple[list[Found], list[str]]:
-    asked = AccessRequest(Action.SEARCH, "Patient", "Patient?identifier")
+    asked = AccessRequest(Action.SEARCH, LOOKUP, "Patient?identifier")
     async with enter(visit.services.gatehouse, visit.caller, asked) as access:
         found = await find_persons(visit.services, access, visit.form.get("identifier", ""))
     return [(visit.services.node, each) for each in found], []

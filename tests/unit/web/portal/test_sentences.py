@@ -12,7 +12,7 @@ import salus
 from salus.web.portal.sentences import sentences, tell
 from salus.web.portal.words import LANGUAGES, phrase
 
-COMPOSED = {"no-relationship", "emergency-words"}
+COMPOSED = {"no-relationship", "emergency-words", "treatment-words"}
 """Sentences of which the code says one part here and one there."""
 NO_TOKEN = "node pt-1 gave no token: purpose TREAT needs a relationship to the patient: in-care or present"
 
