@@ -13,8 +13,8 @@ from tests.federation.test_crossing import condition, person
 from tests.federation.test_tokens import MARI, ask
 
 from salus.core.access import Purpose, Role
-from salus.core.errors import AccessRefused, Throttled
-from salus.primary.cross_border import PatientAbroad, list_resources
+from salus.core.errors import AccessRefused, SalusError, Throttled
+from salus.primary.cross_border import PatientAbroad, find_patients, list_resources
 from salus.web.abroad import desk_of
 
 ANA = PatientAbroad("pt-1", "ana", {}, "present")
@@ -163,3 +163,26 @@ async def test_an_opted_out_record_is_an_empty_one_abroad_and_opens_where_the_la
     ) == {"c1", "c2"}
     await citizen(home, "DELETE", "/rights/exchange-opt-out")
     assert await conditions(desk, ANA) == {"c1", "c2"}
+
+
+@pytest.mark.clause("EHDS 11(5)")
+async def test_an_emergency_service_abroad_finds_the_patient_and_opens_the_record_for_a_reason(
+    federation, home
+):
+    abroad = federation.nodes["ee-1"]
+    crew = msgspec.structs.replace(
+        local_caller(abroad, Role.EMERGENCY, "Rein Lepik"), purpose=Purpose.EMERGENCY
+    )
+    asking = desk_of(abroad.services, crew)
+    answers, _ = await find_patients(
+        asking, {"family": "Silva", "given": "Ana", "birthdate": "1970-01-01"}, countries=["PT"]
+    )
+    assert [each.id for each in answers.answers["pt-1"]] == ["ana"]
+    emergency = stating(relationship="emergency", reason="unconscious after a fall")
+    assert await conditions(asking, emergency) == {"c1", "c2"}
+    assert set(await marks(home)) == {("emergency", "unproven")}
+    with pytest.raises(SalusError):
+        await conditions(asking, stating(id="rui", relationship="emergency"))
+    ordinary = desk_of(abroad.services, msgspec.structs.replace(crew, purpose=Purpose.TREATMENT))
+    with pytest.raises(SalusError):
+        await conditions(ordinary, ANA)

@@ -76,6 +76,7 @@ async def ask(node, caller):
         Role.CITIZEN: {"subject": "ana", "patient": "ana", "purpose": Purpose.PATIENT_REQUEST},
         Role.PROXY: {"subject": "eva", "name": "Eva", "patient": "ana", "purpose": Purpose.PATIENT_REQUEST},
         Role.CLINICIAN: {"subject": "s-1", "name": "Mari Tamm"},
+        Role.EMERGENCY: {"subject": "ems-1", "name": "Rein Lepik", "purpose": Purpose.EMERGENCY},
         Role.AUDITOR: {"subject": "auditor", "purpose": Purpose.OPERATIONS},
         Role.OPERATOR: {"subject": "operator", "purpose": Purpose.OPERATIONS},
         Role.DESK: {"subject": "desk", "name": "Desk", "purpose": Purpose.PATIENT_REQUEST},
@@ -508,3 +509,22 @@ async def test_the_example_of_the_documentation_is_taken_as_it_stands(ask, ana):
     method, path = request.split()
     answer = await ask(method, path, body=json.loads(body) | {"patient": "ana"})
     assert answer.status_code == 201
+
+
+@pytest.mark.clause("EHDS 11(5)")
+async def test_an_emergency_service_finds_the_patient_and_sees_what_an_emergency_opens_alone(ask, ana):
+    number = {"identifier": [{"system": "urn:test", "value": "n-ana"}], "name": [{"family": "ana"}]}
+    await ask("PUT", "/fhir/Patient/ana", Role.OPERATOR, {"resourceType": "Patient", "id": "ana"} | number)
+    for path in ("/fhir/Condition?patient=ana", "/fhir/Condition/c1", "/fhir/Patient/ana"):
+        assert (await ask("GET", path, Role.EMERGENCY)).status_code == 403, path
+    claim = {"identifier": "urn:test|n-ana", "reason": REASON}
+    opened = await ask("POST", "/emergency", Role.EMERGENCY, claim)
+    assert (opened.status_code, opened.json()["patient"]) == (201, "ana")
+    token = opened.json()["access_token"]
+    assert (await ask("GET", "/fhir/Condition?patient=ana", token=token)).json()["total"] == 2
+    assert (await ask("GET", "/fhir/Patient/ana/$summary", token=token)).status_code == 200
+    body = {"resourceType": "Condition", "subject": {"reference": "Patient/ana"}}
+    assert (await ask("POST", "/fhir/Condition", body=body, token=token)).status_code == 403
+    for wrong in ({"identifier": "urn:test|nobody", "reason": REASON}, {"reason": REASON}):
+        assert (await ask("POST", "/emergency", Role.EMERGENCY, wrong)).status_code in (400, 404)
+    assert (await ask("POST", "/emergency", Role.CITIZEN, claim)).status_code == 403

@@ -26,7 +26,7 @@ from salus.trust.scopes import parse_grantable
 from salus.web.services import Services
 
 ALGORITHMS = frozenset({"ES384", "RS384"})
-ROLES = (Role.APP, Role.CLINICIAN, Role.PHARMACIST)
+ROLES = (Role.APP, Role.CLINICIAN, Role.PHARMACIST, Role.EMERGENCY)
 PURPOSES = (Purpose.TREATMENT, Purpose.EMERGENCY)
 UNDERWAY_SECONDS = 2
 """A token may be in the making while its client is switched off."""

@@ -22,7 +22,15 @@ from salus.trust.tokens import issue
 from salus.web.portal.lookup import find_citizens
 from salus.web.portal.personas import persona_caller, require_demo
 
-ROLES = [Role.CITIZEN, Role.CLINICIAN, Role.PHARMACIST, Role.DESK, Role.OPERATOR, Role.AUDITOR]
+ROLES = [
+    Role.CITIZEN,
+    Role.CLINICIAN,
+    Role.PHARMACIST,
+    Role.EMERGENCY,
+    Role.DESK,
+    Role.OPERATOR,
+    Role.AUDITOR,
+]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

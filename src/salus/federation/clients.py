@@ -29,7 +29,8 @@ CLIENT_LENGTH_MAX = 200
 # What a professional abroad may be given, as letters of SMART v2 (create read update delete search).
 DISPENSING = {"*": "rs", "MedicationDispense": "crus"}
 TREATING = {"*": "rs", "DocumentReference": "crs"}  # a letter home: MHD ITI-105
-ABROAD = {Role.CLINICIAN: TREATING, Role.PHARMACIST: DISPENSING}
+RESCUING = {"*": "rs"}
+ABROAD = {Role.CLINICIAN: TREATING, Role.PHARMACIST: DISPENSING, Role.EMERGENCY: RESCUING}
 TIES = {
     Purpose.TREATMENT: frozenset({"present", "in-care"}),
     Purpose.EMERGENCY: frozenset({"emergency", "present"}),
@@ -191,6 +192,8 @@ def _abroad(asker: Asker, wanted: list[str]) -> tuple[str, ...]:
     ties = TIES.get(asker.purpose)
     if ties is None:
         raise AccessRefused(f"purpose {asker.purpose.value} is not answered across borders")
+    if asker.role is Role.EMERGENCY and asker.purpose is not Purpose.EMERGENCY:
+        raise AccessRefused("an emergency service asks in emergencies (purpose ETREAT)")
     if not asker.patient:
         return (LOOKUP,)
     if not is_fhir_id(asker.patient):

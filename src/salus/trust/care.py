@@ -2,8 +2,8 @@
 
 How a relationship is known is the node's to say (`settings.treatment_relationship`): whoever is on duty at
 the node treats its patients; or an entry of the record, the on-call rota or the patient with them says so,
-and without one a reason is stated and marked; or without one nothing opens but an emergency. What entries say is
-remembered for a minute, what was shown or stated holds in every process as it commits (`store.standing`).
+and without one a reason is stated and marked; or without one nothing opens but an emergency. What entries say
+is remembered for a minute, what was shown or stated holds in every process as it commits (`store.standing`).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Emergency access over HTTP (Regulation (EU) 2025/327, Art. 11(5)), and the second look at it.
 
-POST /emergency {patient, reason} opens one patient's record to a professional for at most an hour and answers
-a token that opens nothing else. It ends with the token that asked; who asks again with another is given one
-for the rest of the hour. GET /emergencies lists what waits for a second look, the auditor's; POST
-/emergencies/[id]/review keeps it. Each is a leaf, and the patient has a notice.
+POST /emergency {patient or identifier, reason} opens one patient's record to a professional for at most an
+hour and answers a token that opens nothing else. It ends with the token that asked; who asks again with
+another is given one for the rest of the hour. GET /emergencies lists what waits for a second look, the
+auditor's; POST /emergencies/[id]/review keeps it. Each is a leaf, and the patient has a notice.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from salus.core.access import Caller, Purpose
-from salus.core.errors import AccessRefused
+from salus.core.errors import AccessRefused, MalformedContent
 from salus.store.emergencies import Emergency
 from salus.store.federation import find_client
 from salus.trust.emergencies import Ward, claim, second_look, waiting
 from salus.trust.identity import present
 from salus.trust.tokens import AccessToken, issue_like
 from salus.web.bodies import read_body
+from salus.web.portal.lookup import patient_of
 from salus.web.services import Face, Services
 from salus.web.token_door import Addresses, Parts, token_door
 
@@ -31,10 +32,11 @@ _Text = Annotated[str, Meta(max_length=1_000)]
 
 
 class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whose record, by the logical id here, and why it cannot wait."""
+    """Whose record, by the logical id here or by one identifier ("system|value"), and why it cannot wait."""
 
-    patient: _Text
     reason: _Text
+    patient: _Text = ""
+    identifier: _Text = ""
 
 
 class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,7 +65,8 @@ async def _claim(services: Services, caller: Caller, request: Request, _: Parts)
         )
     held = present(services.doorkeeper, request.headers.get("authorization"))
     await _require_registered(services, held)
-    opened = await claim(ward_of(services), caller, asked.patient, asked.reason)
+    patient = asked.patient or await _named(services, caller, asked.identifier)
+    opened = await claim(ward_of(services), caller, patient, asked.reason)
     now = services.clock()
     terms = msgspec.structs.replace(services.terms, seconds=int((opened.ends_at - now).total_seconds()))
     scopes = tuple(f"patient/{scope.partition('/')[2]}" for scope in caller.scopes) or ("patient/*.rs",)
@@ -81,6 +84,13 @@ async def _claim(services: Services, caller: Caller, request: Request, _: Parts)
         "expires_in": seconds,
     }
     return JSONResponse(answer, 201, headers={"cache-control": "no-store", "pragma": "no-cache"})
+
+
+async def _named(services: Services, caller: Caller, identifier: str) -> str:
+    if not identifier:
+        raise MalformedContent("Name the patient by `patient`, the logical id here, or by `identifier`.")
+    looking = msgspec.structs.replace(caller, purpose=Purpose.EMERGENCY)
+    return await patient_of(services, looking, identifier)
 
 
 async def _require_registered(services: Services, held: AccessToken) -> None:

@@ -29,7 +29,7 @@ from salus.trust.policy import AccessRequest
 from salus.web.services import Services
 
 REQUEST_BYTES_MAX = 8_000
-_PROFESSIONALS = frozenset({Role.CLINICIAN.value, Role.PHARMACIST.value})
+_PROFESSIONALS = frozenset({Role.CLINICIAN.value, Role.PHARMACIST.value, Role.EMERGENCY.value})
 Handler = Callable[[Services, Request], Awaitable[Response]]
 
 

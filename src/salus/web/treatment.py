@@ -14,16 +14,13 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from salus.core.access import Action, Caller, Purpose
-from salus.core.errors import InvalidSearch, NotFound
-from salus.trust.care import LOOKUP
-from salus.trust.gate import enter
+from salus.core.access import Caller, Purpose
+from salus.core.errors import InvalidSearch
 from salus.trust.identity import present
-from salus.trust.policy import AccessRequest
 from salus.trust.tokens import issue_like
 from salus.trust.treatment import Statement, finish_treatment, state_treatment
 from salus.web.bodies import read_body
-from salus.web.portal.lookup import find_persons
+from salus.web.portal.lookup import patient_of
 from salus.web.rights.choices import weigher_of
 from salus.web.services import Face, Services
 from salus.web.token_door import Addresses, Parts, token_door
@@ -52,7 +49,7 @@ async def _state(services: Services, caller: Caller, request: Request, _: Parts)
     if bool(asked.patient) == bool(asked.identifier):
         raise InvalidSearch("Name the patient by `patient`, the logical id here, or by `identifier`.")
     held = present(services.doorkeeper, request.headers.get("authorization"))
-    patient = asked.patient or await _of_identifier(services, caller, asked.identifier)
+    patient = asked.patient or await patient_of(services, caller, asked.identifier)
     stated = Statement(asked.reason, asked.presence_code, asked.document)
     proven, until = await state_treatment(weigher_of(services), services.care, caller, patient, stated)
     now = services.clock()
@@ -68,17 +65,6 @@ async def _state(services: Services, caller: Caller, request: Request, _: Parts)
         "expires_in": seconds,
     }
     return JSONResponse(answer, 201, headers={"cache-control": "no-store", "pragma": "no-cache"})
-
-
-async def _of_identifier(services: Services, caller: Caller, identifier: str) -> str:
-    """Return the only patient with the identifier; the look-up is written down."""
-    asked = AccessRequest(Action.SEARCH, LOOKUP, "Patient?identifier")
-    looking = msgspec.structs.replace(caller, scopes=caller.scopes if caller.app else ())
-    async with enter(services.gatehouse, looking, asked) as access:
-        found = await find_persons(services, access, identifier)
-    if len(found) != 1:
-        raise NotFound("No patient, or more than one, has this identifier here; check it.")
-    return found[0].id
 
 
 async def _finish(services: Services, caller: Caller, _: Request, parts: Parts) -> Response:

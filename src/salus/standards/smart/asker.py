@@ -22,8 +22,14 @@ ROLE_SYSTEM = "http://snomed.info/sct"
 TEXT_LENGTH_MAX = 200
 UNPRINTABLE = frozenset({"Cc", "Cs"})  # Unicode categories: control characters, halves of surrogate pairs
 
-# SNOMED CT codes of the roles: 158965000 medical practitioner, 46255001 pharmacist, 116154003 patient.
-ROLE_CODES = {"158965000": Role.CLINICIAN, "46255001": Role.PHARMACIST, "116154003": Role.CITIZEN}
+# SNOMED CT codes of the roles: 158965000 medical practitioner, 46255001 pharmacist, 397897005 paramedic (of
+# an emergency service), 116154003 patient.
+ROLE_CODES = {
+    "158965000": Role.CLINICIAN,
+    "46255001": Role.PHARMACIST,
+    "397897005": Role.EMERGENCY,
+    "116154003": Role.CITIZEN,
+}
 RELATIONSHIPS = frozenset({"present", "in-care", "emergency", "none"})
 
 

@@ -20,7 +20,7 @@ Id = Annotated[
 Address = Annotated[str, msgspec.Meta(pattern="^https?://[^?#]+$", description="an address without query")]
 EMBEDDED_ID, EMBEDDED_PATH = "test", "/provider"
 """Of the provider that a demonstration brings along; it is never one of the settings."""
-ROLES = frozenset({Role.CLINICIAN, Role.PHARMACIST, Role.DESK, Role.AUDITOR, Role.OPERATOR})
+ROLES = frozenset({Role.CLINICIAN, Role.PHARMACIST, Role.EMERGENCY, Role.DESK, Role.AUDITOR, Role.OPERATOR})
 """What a provider may vouch for besides a citizen."""
 
 

@@ -22,6 +22,7 @@ from salus.web.portal.ways import home_of
 PURPOSES = {
     Role.CLINICIAN: Purpose.TREATMENT,
     Role.PHARMACIST: Purpose.TREATMENT,
+    Role.EMERGENCY: Purpose.EMERGENCY,
     Role.DESK: Purpose.PATIENT_REQUEST,
 }
 

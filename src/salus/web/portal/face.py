@@ -35,7 +35,9 @@ from salus.web.services import Application, Face, Receive, Scope, Send, Services
 CITIZEN = (Role.CITIZEN,)
 PERSON = (Role.CITIZEN, Role.PROXY)
 ASSISTED = (*PERSON, Role.DESK)
-PROFESSIONAL = (Role.CLINICIAN, Role.PHARMACIST)
+PROFESSIONAL = (Role.CLINICIAN, Role.PHARMACIST, Role.EMERGENCY)
+TREATING = (Role.CLINICIAN, Role.PHARMACIST)
+READING = (Role.CLINICIAN, Role.EMERGENCY)
 STATIC = {"/static/portal.css": "text/css; charset=utf-8"}
 
 
@@ -83,16 +85,14 @@ def face(services: Services) -> Face:
             page("/patient", find_patient, PROFESSIONAL, "GET", "POST"),
             page("/patient/{node:str}/{id:str}", treating(chart), PROFESSIONAL),
             page("/patient/{node:str}/{id:str}/emergency", claim_emergency, PROFESSIONAL, "POST"),
-            page("/patient/{node:str}/{id:str}/treatment", state, PROFESSIONAL, "POST"),
-            page("/patient/{node:str}/{id:str}/summary", treating(summary), (Role.CLINICIAN,)),
-            page("/patient/{node:str}/{id:str}/documents", treating(documents), (Role.CLINICIAN,)),
-            page(
-                "/patient/{node:str}/{id:str}/documents/{document:str}", treating(document), (Role.CLINICIAN,)
-            ),
+            page("/patient/{node:str}/{id:str}/treatment", state, TREATING, "POST"),
+            page("/patient/{node:str}/{id:str}/summary", treating(summary), READING),
+            page("/patient/{node:str}/{id:str}/documents", treating(documents), READING),
+            page("/patient/{node:str}/{id:str}/documents/{document:str}", treating(document), READING),
             page(
                 "/patient/{node:str}/{id:str}/documents/{document:str}/read",
                 treating(letter),
-                (Role.CLINICIAN,),
+                READING,
             ),
             page("/patient/{node:str}/{id:str}/dispense", hand_over, (Role.PHARMACIST,), "POST"),
             page("/patient/{node:str}/{id:str}/take-back", take_back, (Role.PHARMACIST,), "POST"),

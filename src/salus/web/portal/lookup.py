@@ -21,6 +21,7 @@ from salus.standards.nationalid.identifiers import (
 from salus.store.merged import merges, persons_of
 from salus.store.rows import StoredResource
 from salus.store.search import search
+from salus.trust.care import LOOKUP
 from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
 from salus.web.fhir.search import with_merged
@@ -145,6 +146,23 @@ async def find_persons(services: Services, access: Access, identifier: str) -> l
     for stored in (*persons, *gone):
         access.record(stored.patients)
     return [person_of(read(services, stored)) for stored in persons]
+
+
+async def patient_of(services: Services, caller: Caller, identifier: str) -> str:
+    """Return the logical id of the only patient with the identifier; the look-up is written down.
+
+    Raises:
+        NotFound: nobody, or more than one, has it.
+        AccessRefused: the caller is no professional of this node.
+    """
+    asked = AccessRequest(Action.SEARCH, LOOKUP, "Patient?identifier")
+    # A token's scopes have no word for looking up; an app has nothing but its scopes.
+    looking = msgspec.structs.replace(caller, scopes=caller.scopes if caller.app else ())
+    async with enter(services.gatehouse, looking, asked) as access:
+        found = await find_persons(services, access, identifier)
+    if len(found) != 1:
+        raise NotFound("No patient, or more than one, has this identifier here; check it.")
+    return found[0].id
 
 
 def _spellings(text: str, country: str) -> list[str]:

@@ -12,6 +12,7 @@ from salus.core.errors import AccessRefused
 
 PURPOSES = {
     Role.CITIZEN: Purpose.PATIENT_REQUEST,
+    Role.EMERGENCY: Purpose.EMERGENCY,
     Role.DESK: Purpose.PATIENT_REQUEST,
     Role.OPERATOR: Purpose.OPERATIONS,
     Role.AUDITOR: Purpose.OPERATIONS,

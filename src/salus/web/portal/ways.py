@@ -13,6 +13,7 @@ HOMES = {
     Role.PROXY: "/record",
     Role.CLINICIAN: FIND,
     Role.PHARMACIST: FIND,
+    Role.EMERGENCY: FIND,
     Role.DESK: "/login/desk",
     Role.AUDITOR: "/reviews",
     Role.OPERATOR: "/requests",

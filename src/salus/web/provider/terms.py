@@ -19,6 +19,7 @@ LEVEL = "http://eidas.europa.eu/LoA/"
 WORK = {
     "clinician": Role.CLINICIAN,
     "pharmacist": Role.PHARMACIST,
+    "emergency": Role.EMERGENCY,
     "desk": Role.DESK,
     "auditor": Role.AUDITOR,
 }
