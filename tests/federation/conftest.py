@@ -22,7 +22,7 @@ from granian.server.embed import Server
 from joserfc.jwk import ECKey
 
 from salus.cli.node import make_node
-from salus.core.access import Caller, Purpose, Role
+from salus.core.access import Assurance, Caller, Purpose, Role
 from salus.core.clock import utc_now
 from salus.federation.authority import Authority, configuration, mark_for, statement_about
 from salus.federation.entity import LedgerKeys, node_configuration
@@ -82,6 +82,7 @@ def local_token(node: Node, role: Role, name: str, *, patient: str | None = None
         issuer=node.url,
         purpose=purposes.get(role, Purpose.TREATMENT),
         patient=patient,
+        assurance=Assurance.HIGH,
     )
     return issue(node.services.keys.token, caller, node.services.terms, now=node.clock())
 

@@ -6,7 +6,7 @@ import pytest
 from joserfc.jwk import ECKey
 from tests.federation.conftest import put
 
-from salus.core.access import Outcome, Purpose, Role
+from salus.core.access import Assurance, Outcome, Purpose, Role
 from salus.standards.jose.compact import sign
 from salus.standards.smart.asker import Asker
 from salus.standards.smart.assertion import ASSERTION_TYPE, claims_for
@@ -15,7 +15,9 @@ from salus.store.ledger import leaf_in
 from salus.trust.care import Known
 
 KEY = ECKey.generate_key("P-384", {"kid": "e1"})
-LIIS = Asker("d-1", "Dr Liis Kask", Role.CLINICIAN, "Tartu Hospital", Purpose.TREATMENT)
+LIIS = Asker(
+    "d-1", "Dr Liis Kask", Role.CLINICIAN, "Tartu Hospital", Purpose.TREATMENT, assurance=Assurance.HIGH
+)
 EHR = Client("ehr", "Tartu EHR", [KEY.as_dict(private=False)], ("system/*.cruds",))
 
 
@@ -106,3 +108,11 @@ async def test_a_client_states_why_the_professional_treats_the_patient(home):
         assert "open an emergency" in refused["error_description"]
     finally:
         care.known = Known.ORGANISATION
+
+
+async def test_a_client_says_how_surely_the_professional_logged_in(home):
+    await register(home, Role.CLINICIAN)
+    for jti, level, fits in (("1", None, False), ("2", Assurance.LOW, False), ("3", Assurance.HIGH, True)):
+        answer = await ask(home, stated(assurance=level), jti)
+        assert ("access_token" in answer) == fits
+        assert fits or "salus.acr" in answer["error_description"]

@@ -8,7 +8,7 @@ import pytest
 from joserfc.jwk import ECKey
 from tests.federation.conftest import DAY, as_member, free_port, public_part, serving
 
-from salus.core.access import Purpose, Role
+from salus.core.access import Assurance, Purpose, Role
 from salus.core.clock import utc_now
 from salus.core.errors import AccessRefused, Conflict, PeerUnavailable
 from salus.core.limits import Limits
@@ -17,7 +17,16 @@ from salus.federation.membership_list import Member
 from salus.federation.peers import Peers, path_of, read_json
 from salus.standards.smart.asker import Asker
 
-MARI = Asker("ee-d-17", "Dr Mari Tamm", Role.CLINICIAN, "Tartu Hospital", Purpose.TREATMENT, "ana", "present")
+MARI = Asker(
+    "ee-d-17",
+    "Dr Mari Tamm",
+    Role.CLINICIAN,
+    "Tartu Hospital",
+    Purpose.TREATMENT,
+    "ana",
+    "present",
+    assurance=Assurance.HIGH,
+)
 TOKEN = b'{"access_token": "t", "token_type": "DPoP", "expires_in": 300}'
 BUNDLE = b'{"resourceType": "Bundle", "type": "searchset"}'
 

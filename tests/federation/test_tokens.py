@@ -10,7 +10,7 @@ from joserfc import jws
 from joserfc.jwk import RSAKey
 from tests.federation.conftest import DAY, put
 
-from salus.core.access import Purpose, Role
+from salus.core.access import Assurance, Purpose, Role
 from salus.core.errors import AccessRefused, NotAuthenticated
 from salus.core.identifiers import new_id
 from salus.federation.anchor import refresh, spread
@@ -24,7 +24,16 @@ from salus.store.federation import Client, register_client, switch_off_client
 from salus.store.ledger import leaf_in
 from salus.trust.refusals import FAILURES_MAX
 
-MARI = Asker("ee-d-17", "Dr Mari Tamm", Role.CLINICIAN, "Tartu Hospital", Purpose.TREATMENT, "ana", "present")
+MARI = Asker(
+    "ee-d-17",
+    "Dr Mari Tamm",
+    Role.CLINICIAN,
+    "Tartu Hospital",
+    Purpose.TREATMENT,
+    "ana",
+    "present",
+    assurance=Assurance.HIGH,
+)
 SCOPE = "system/*.rs"
 
 
@@ -385,3 +394,20 @@ async def test_an_address_that_fails_too_often_is_held_up_but_no_member_is(feder
     assert held_up.json()["error"] == "temporarily_unavailable"
     assert 0 < int(held_up.headers["retry-after"]) <= 60
     assert (await ask(federation)).status_code == 200
+
+
+@pytest.mark.clause("EHDS 12 and 16")
+@pytest.mark.parametrize(
+    ("level", "problem"),
+    [
+        (None, "state how surely the professional logged in (extensions, salus.acr): substantial or more"),
+        (Assurance.LOW, "substantial or more; stated is low"),
+        (Assurance.SUBSTANTIAL, ""),
+    ],
+)
+async def test_a_node_says_how_surely_its_professional_logged_in(federation, level, problem):
+    answer = await ask(federation, asker=msgspec.structs.replace(MARI, assurance=level))
+    assert answer.status_code == (400 if problem else 200)
+    assert problem in answer.json().get("error_description", "")
+    lookup = await ask(federation, asker=msgspec.structs.replace(MARI, patient="", assurance=level), jti="j2")
+    assert lookup.status_code == answer.status_code

@@ -33,7 +33,7 @@ from tests.flow.apps import (  # noqa: F401  fixtures
     signed,
 )
 
-from salus.core.access import Purpose, Role
+from salus.core.access import Assurance, Purpose, Role
 from salus.core.identifiers import new_id
 from salus.standards.jose.compact import sign
 from salus.standards.smart.asker import Asker
@@ -392,7 +392,16 @@ async def token_of_system(node, name, *purposes):
     key = KEY.as_dict(private=False)
     system = Client(name, name.upper(), [key], ("user/*.rs",), (Role.CLINICIAN,), purposes)
     await register_client(services.database, system, now=services.clock())
-    asker = Asker("s-9", "Dr Nine", Role.CLINICIAN, "Hospital", Purpose.TREATMENT, "", "in-care")
+    asker = Asker(
+        "s-9",
+        "Dr Nine",
+        Role.CLINICIAN,
+        "Hospital",
+        Purpose.TREATMENT,
+        "",
+        "in-care",
+        assurance=Assurance.HIGH,
+    )
     claims = claims_for(
         name, f"{BASE}/oauth/token", jti=new_id(), now=services.clock().timestamp(), asker=asker
     )

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from salus.core.access import Caller, Leaf, Outcome, Purpose, Role
+from salus.core.access import Assurance, Caller, Leaf, Outcome, Purpose, Role
 from salus.core.errors import AccessRefused, MalformedContent, NotAuthenticated
 from salus.core.identifiers import is_fhir_id
 from salus.core.limits import Limits
@@ -21,6 +21,9 @@ from salus.standards.smart.asker import Asker
 from salus.standards.smart.assertion import ALGORITHMS, Assertion, check_claims
 from salus.store.federation import Client, find_client, is_first_use
 from salus.store.postgres import Database
+from salus.trust.circumstances import needed_assurance
+from salus.trust.jurisdictions.law import Jurisdiction
+from salus.trust.login.person import is_enough
 from salus.trust.scopes import given, parse_scope
 
 LOOKUP = "lookup"
@@ -132,18 +135,38 @@ async def _vouched(token: str, chains: Chains, member: Member) -> tuple[Held, Vo
     return await chains.vouched(member, renew=True)
 
 
-def caller_for(applicant: Applicant, scope: str, *, issuer: str) -> Caller:
+def caller_for(applicant: Applicant, scope: str, *, issuer: str, law: Jurisdiction) -> Caller:
     """Return the caller that the token will speak for.
 
     Args:
         applicant: who asks.
         scope: the scopes asked for, separated by blanks.
         issuer: this node's address.
+        law: of its country, which says how sure a professional's log-in must be.
 
     Raises:
-        AccessRefused: the statement about person, purpose and patient permits no access.
+        AccessRefused: the statement about person, purpose and patient permits no access, or does not say that
+            the person logged in surely enough.
         MalformedContent: the scopes cannot be read.
     """
+    caller = _spoken_for(applicant, scope, issuer)
+    if applicant.assertion.asker is not None:
+        _require_sure(caller, law)
+    return caller
+
+
+def _require_sure(caller: Caller, law: Jurisdiction) -> None:
+    """Refuse a person of whose log-in nothing is stated, or that it was not sure enough."""
+    needed = needed_assurance(caller, "", law)
+    if needed is Assurance.LOW or (caller.assurance is not None and is_enough(caller.assurance, needed)):
+        return
+    had = f"; stated is {caller.assurance.value}" if caller.assurance is not None else ""
+    raise AccessRefused(
+        f"state how surely the professional logged in (extensions, salus.acr): {needed.value} or more{had}"
+    )
+
+
+def _spoken_for(applicant: Applicant, scope: str, issuer: str) -> Caller:
     wanted = scope.split()
     if len(wanted) > SCOPES_MAX:
         raise MalformedContent(f"ask for at most {SCOPES_MAX} scopes")
@@ -267,5 +290,6 @@ def _speaking_for(asker: Asker, applicant: Applicant, scopes: tuple[str, ...], i
         patient=asker.patient or None,
         scopes=scopes,
         node=applicant.node,
+        assurance=asker.assurance,
         cut_off=applicant.cut_off,
     )

@@ -286,6 +286,7 @@ def asker_of(caller: Caller, patient: PatientAbroad | None = None) -> Asker:
         presence_code=stated.presence_code,
         document=stated.document,
         reason=stated.reason,
+        assurance=caller.assurance,
     )
 
 

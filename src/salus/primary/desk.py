@@ -29,7 +29,8 @@ _AT_HOME = Facts(emergency_reason="stated to the patient's home, which weighs it
 EVERYBODY_CONTEXTS = frozenset({"system", "user"})
 ADVICE = {
     "speaks-for-own-professionals-only": "ask your own node: this one speaks for its own professionals",
-    "asks-abroad-as-a-professional": "only a clinician, a pharmacist or an emergency service of this node asks abroad",
+    "asks-abroad-as-a-professional": "only a clinician, a pharmacist or an emergency service of this node "
+    "asks abroad",
     "token-is-for-one-record": "this token is for one record here or for an app, and opens nothing abroad",
     "patient-is-of-this-node": "the patient is of this node; ask at /fhir",
 }
@@ -77,7 +78,7 @@ async def leave(
     if node and not here:
         raise MalformedContent("Name the patient by node and id as /abroad/patients answered them.")
     named = frozenset((here,)) if here else None
-    rescues = desk.caller.role is Role.EMERGENCY  # may nothing here without an emergency of this node's
+    rescues = desk.caller.role is Role.EMERGENCY  # may nothing here but in an emergency
     asked = AccessRequest(action, LOOKUP if rescues and not node else kind, what, named)
     facts = _AT_HOME if rescues and node else ORDINARY
     async with enter(desk.gatehouse, desk.caller, asked, facts) as access:

@@ -88,7 +88,9 @@ async def _token(services: Services, request: Request) -> Response:
         supported = ", ".join(("client_credentials", *app_tokens.GRANTS))
         return oauth_error("unsupported_grant_type", f"grant_type must be one of {supported}", 400)
     try:
-        caller = caller_for(applicant, fields.get("scope", ""), issuer=services.terms.issuer)
+        caller = caller_for(
+            applicant, fields.get("scope", ""), issuer=services.terms.issuer, law=services.gatehouse.law
+        )
     except SalusError as error:
         await _write_down(services, request, applicant)
         return oauth_error("invalid_scope", error.message, 400)

@@ -3,8 +3,8 @@
 Two spellings are read: IHE IUA (ITI TF-2 3.71, `ihe_iua`: subject_name, subject_organization,
 subject_organization_id, subject_role, purpose_of_use, person_id) and UDAP (`hl7-b2b`, version 1:
 subject_id, subject_name, subject_role, organization_id, organization_name, purpose_of_use). What neither
-has (treatment relationship) is in `salus`. Unknown members and values are refused: a word that the
-answering node cannot weigh must not pass as understood.
+has (treatment relationship, assurance of the log-in) is in `salus`. Unknown members and values are refused: a
+word that the answering node cannot weigh must not pass as understood.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from salus.core.access import Purpose, Role
+from salus.core.access import Assurance, Purpose, Role
 from salus.core.errors import NotAuthenticated
 
 PURPOSE_SYSTEM = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
@@ -47,7 +47,8 @@ class Asker(msgspec.Struct, frozen=True):
             identified), "in-care", "emergency", or "none".
         presence_code: the one-time code that the patient showed, "" without one.
         document: number of an identity or insurance document that the patient showed, "" without one.
-        reason: why it cannot wait, of an emergency.
+        reason: why it cannot wait, of an emergency; why they treat the patient, of a local system's.
+        assurance: how surely the professional is who they say, None where that is not stated.
     """
 
     subject: str
@@ -60,8 +61,12 @@ class Asker(msgspec.Struct, frozen=True):
     presence_code: str = ""
     document: str = ""
     reason: str = ""
+    assurance: Assurance | None = None
 
 
+_LEVEL = "http://eidas.europa.eu/LoA/"
+LEVELS = {f"{_LEVEL}{level.value}": level for level in Assurance}
+"""Values of `acr`, as providers of eIDAS means state them (Regulation (EU) 910/2014, article 8)."""
 EVIDENCE = ("presence_code", "document", "reason")
 
 
@@ -80,6 +85,7 @@ def write_extensions(asker: Asker) -> dict[str, Any]:
             "subject_id": asker.subject,
             "relationship": asker.relationship,
             **{name: stated for name in EVIDENCE if (stated := getattr(asker, name))},
+            **({"acr": f"{_LEVEL}{asker.assurance.value}"} if asker.assurance else {}),
         },
     }
 
@@ -97,7 +103,7 @@ def read_extensions(extensions: object) -> Asker | None:
     spellings = [name for name in ("ihe_iua", "hl7-b2b") if name in extensions]
     if len(spellings) != 1 or extensions.keys() - {"ihe_iua", "hl7-b2b", "salus"}:
         raise NotAuthenticated("extensions must hold ihe_iua or hl7-b2b, and beside it only salus")
-    own = _members(extensions.get("salus", {}), "salus", {"subject_id", "relationship", *EVIDENCE})
+    own = _members(extensions.get("salus", {}), "salus", {"subject_id", "relationship", "acr", *EVIDENCE})
     relationship = own.get("relationship", "none")
     if not isinstance(relationship, str) or relationship not in RELATIONSHIPS:
         raise NotAuthenticated(f"relationship must be one of {', '.join(sorted(RELATIONSHIPS))}")
@@ -105,7 +111,8 @@ def read_extensions(extensions: object) -> Asker | None:
         asker = _read_iua(extensions["ihe_iua"], own.get("subject_id"), relationship)
     else:
         asker = _read_b2b(extensions["hl7-b2b"], relationship)
-    return msgspec.structs.replace(asker, **{name: _optional(own.get(name), name) for name in EVIDENCE})
+    stated = {name: _optional(own.get(name), name) for name in EVIDENCE}
+    return msgspec.structs.replace(asker, assurance=_level(own.get("acr")), **stated)
 
 
 IUA = {
@@ -169,6 +176,14 @@ def _purpose(found: object) -> Purpose:
     except ValueError:
         allowed = ", ".join(purpose.value for purpose in Purpose)
         raise NotAuthenticated(f"purpose_of_use must be one of {allowed}") from None
+
+
+def _level(found: object) -> Assurance | None:
+    if found is None:
+        return None
+    if not isinstance(found, str) or found not in LEVELS:
+        raise NotAuthenticated(f"acr must be one of {', '.join(LEVELS)}")
+    return LEVELS[found]
 
 
 def _code(found: object, name: str, systems: set[str]) -> str:

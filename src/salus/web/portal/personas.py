@@ -7,7 +7,7 @@ from importlib import resources
 
 import msgspec
 
-from salus.core.access import Caller, Purpose, Role
+from salus.core.access import Assurance, Caller, Purpose, Role
 from salus.core.errors import AccessRefused
 
 PURPOSES = {
@@ -68,4 +68,5 @@ def persona_caller(
         issuer="",
         purpose=purpose or PURPOSES.get(role, Purpose.TREATMENT),
         patient=patient if role is Role.CITIZEN else None,
+        assurance=Assurance.HIGH,
     )

@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from joserfc.jwk import ECKey
 
-from salus.core.access import Purpose, Role
+from salus.core.access import Assurance, Purpose, Role
 from salus.core.errors import NotAuthenticated
 from salus.standards.jose import compact
 from salus.standards.smart.asker import Asker, read_extensions, write_extensions
@@ -145,3 +146,19 @@ def test_a_signature_by_our_own_writer_is_read_back_and_only_with_the_right_key(
         compact.verify(token, [other.as_dict(private=False)], algorithms=ALGORITHMS)
     with pytest.raises(NotAuthenticated, match="alg"):
         compact.verify(token, public, algorithms=frozenset({"RS384"}))
+
+
+@pytest.mark.parametrize("level", [None, *Assurance])
+def test_assurance_is_stated_as_eidas_providers_state_it(level):
+    asker = msgspec.structs.replace(MARTA, assurance=level)
+    written = write_extensions(asker)
+    assert written["salus"].get("acr") == (level and f"http://eidas.europa.eu/LoA/{level.value}")
+    assert read_extensions(written) == asker
+
+
+@pytest.mark.parametrize("acr", ["high", "http://eidas.europa.eu/LoA/highest", 3, ["x"], ""])
+def test_a_level_that_nobody_knows_is_refused(acr):
+    written = write_extensions(MARTA)
+    written["salus"]["acr"] = acr
+    with pytest.raises(NotAuthenticated, match="acr must be one of"):
+        read_extensions(written)
