@@ -42,7 +42,7 @@ from salus.store.standing import follow_standing
 from salus.store.tombstones import mirror, require_replayed
 from salus.store.witness import forget_cosignatures
 from salus.trust.care import Care
-from salus.trust.emergencies import find_overdue
+from salus.trust.emergencies import find_crowded, find_overdue
 from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
 from salus.trust.jurisdictions.law import jurisdiction_of
@@ -358,6 +358,12 @@ async def watch_ledger(services: Services) -> Round:
     """Read the leaves that are new for what is unusual; return what was read and found in all."""
     leaves = 0
     found = await find_overdue(services.gatehouse, services.database, issuer=services.base_url)
+    found += await find_crowded(
+        services.gatehouse,
+        services.database,
+        most=services.limits.emergency_patients_per_day_usual,
+        issuer=services.base_url,
+    )
     while True:
         done = await watch_once(services.gatehouse, services.database, issuer=services.base_url)
         leaves, found = leaves + done.leaves, found + done.found

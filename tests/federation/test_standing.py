@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 import httpx
@@ -14,6 +15,7 @@ from tests.federation.test_tokens import MARI, ask
 
 from salus.core.access import Purpose, Role
 from salus.core.errors import AccessRefused, SalusError, Throttled
+from salus.node import watch_ledger
 from salus.primary.cross_border import PatientAbroad, find_patients, list_resources
 from salus.web.abroad import desk_of
 
@@ -186,3 +188,19 @@ async def test_an_emergency_service_abroad_finds_the_patient_and_opens_the_recor
     ordinary = desk_of(abroad.services, msgspec.structs.replace(crew, purpose=Purpose.TREATMENT))
     with pytest.raises(SalusError):
         await conditions(ordinary, ANA)
+
+
+@pytest.mark.clause("EHDS 11(5)")
+async def test_many_emergencies_of_a_node_are_answered_and_told_to_the_auditor(home, desk):
+    limits = msgspec.structs.replace(home.services.limits, emergency_patients_per_day_usual=1)
+    msgspec.structs.force_setattr(home.services, "limits", limits)
+    for patient in ("ana", "rui"):
+        emergency = stating(id=patient, relationship="emergency", reason="unconscious after a fall")
+        await conditions(hurried(desk), emergency)
+        assert (await watch_ledger(home.services)).found == (patient == "rui")
+    assert (await watch_ledger(home.services)).found == 0
+    token = local_token(home, Role.AUDITOR, "auditor")
+    async with httpx.AsyncClient(trust_env=False, headers={"authorization": f"Bearer {token}"}) as client:
+        (found,) = (await client.get(f"{home.url}/incidents/findings")).json()["findings"]
+    assert "opened 2 patients in emergencies" in json.dumps(found)
+    assert "node:ee-1" in json.dumps(found)

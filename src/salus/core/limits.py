@@ -26,6 +26,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         lookups_per_minute_max: most patients that one node looks up in a minute.
         unproven_patients_per_day_max: most patients whom one node may ask for a day (UTC) without showing
             that they are with its professional.
+        emergency_patients_per_day_usual: most patients whom one node opens in emergencies on a day (UTC)
+            before the auditor is told; none is refused.
         stated_treatments_per_day_max: most patients of whom one professional may state on a day (UTC) that
             they treat them, without anything that shows it.
         connections_max: most connections that a server process has open; it keeps a quarter of them free.
@@ -63,6 +65,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     searches_at_once_max: int = 4
     lookups_per_minute_max: int = 120
     unproven_patients_per_day_max: int = 50
+    emergency_patients_per_day_usual: int = 20
     stated_treatments_per_day_max: int = 20
     connections_max: int = 4_096
     connections_address_max: int = 1_024

@@ -6,7 +6,7 @@ Each step is a leaf of the audit in the same transaction; the claim tells the ci
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -47,6 +47,15 @@ WHERE reviewed_at IS NULL AND review_by <= $1
     AND NOT EXISTS (SELECT FROM finding f WHERE f.key = 'second-look|' || e.id)
 ORDER BY review_by LIMIT 1000
 """  # noqa: S608
+_CROWDED = """
+SELECT node, day, patients FROM (
+    SELECT node, (began_at AT TIME ZONE 'UTC')::date AS day, count(DISTINCT patient) AS patients
+    FROM emergency WHERE node <> '' AND began_at > $1 GROUP BY 1, 2
+) AS days
+WHERE patients > $2
+    AND NOT EXISTS (SELECT FROM finding WHERE key = 'emergencies|' || node || '|' || day)
+ORDER BY day, node LIMIT 1000
+"""
 LISTED_MAX = 1_000
 UNJUSTIFIED = "unjustified"
 
@@ -106,6 +115,16 @@ async def has_overdue(database: Database, now: datetime) -> bool:
     """Say whether nobody looked at some emergency access in time, and no finding tells of it."""
     async with database.system() as connection:
         return bool(await connection.fetchval(f"SELECT EXISTS ({_OVERDUE})", now))
+
+
+async def crowded_days(database: Database, since: datetime, most: int) -> list[tuple[str, date, int]]:
+    """Return (node, day, patients) where a node abroad opened more than `most` patients on a day (UTC).
+
+    Those that a finding tells of are left out.
+    """
+    async with database.system() as connection:
+        rows = await connection.fetch(_CROWDED, since, most)
+    return [(row["node"], row["day"], row["patients"]) for row in rows]
 
 
 async def overdue(grant: Grant, connection: Connection) -> list[tuple[Emergency, int | None]]:

@@ -7,7 +7,7 @@ person who is closed that way and one who is not there look the same.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import msgspec
 
@@ -21,6 +21,7 @@ from salus.store.findings import keep_findings
 from salus.store.postgres import Database
 from salus.store.standing import Standing
 from salus.trust.breach.finding import Finding, Reason
+from salus.trust.breach.person import node_subject
 from salus.trust.facts import ORDINARY
 from salus.trust.gate import Gatehouse, enter
 from salus.trust.policy import AccessRequest
@@ -31,6 +32,7 @@ TYPE, REVIEW = "emergency", "emergency-review"
 REASON_MIN, REASON_MAX = 4, 500
 OVERDUE_SCORE = 3.0
 """As sure as a thousand to one: that nobody looked is a fact, how bad it is the auditor finds."""
+_LOOKED_BACK = timedelta(days=2)
 VERDICTS = ("justified", "unjustified")
 _NOBODY = "There is no patient of this id here; look the patient up and use the id of the answer."
 
@@ -123,6 +125,36 @@ async def find_overdue(gatehouse: Gatehouse, database: Database, *, issuer: str)
             for each, index in await store.overdue(access.grant, connection)
         }
         return await keep_findings(access.grant, connection, found)
+
+
+async def find_crowded(gatehouse: Gatehouse, database: Database, *, most: int, issuer: str) -> int:
+    """Make a finding of each node abroad that opened more patients in emergencies on a day than `most`.
+
+    None of them is refused: an emergency is one. Return how many findings are new.
+    """
+    crowded = await store.crowded_days(database, gatehouse.clock() - _LOOKED_BACK, most)
+    if not crowded:
+        return 0
+    caller = Caller(SUBJECT, "Salus, watch over the ledger", Role.AUDITOR, "", issuer, Purpose.OPERATIONS)
+    asked = AccessRequest(Action.AUDIT, REVIEW, "watch over emergencies of nodes")
+    async with enter(gatehouse, caller, asked) as access, database.writing(access.grant) as connection:
+        found = {
+            f"emergencies|{node}|{day}": (
+                OVERDUE_SCORE,
+                msgspec.json.encode(_crowd(node, day, patients, most)),
+            )
+            for node, day, patients in crowded
+        }
+        return await keep_findings(access.grant, connection, found)
+
+
+def _crowd(node: str, day: date, patients: int, most: int) -> Finding:
+    sentence = (
+        f"opened {patients} patients in emergencies on {day}, more than the {most} a day that are taken as "
+        "usual; ask that node's operator, and look at the reasons (salus emergencies list)"
+    )
+    reason = Reason("emergencies", sentence, patients, most, OVERDUE_SCORE, ())
+    return Finding(node_subject(node), f"Node {node}", Role.NODE, "", day, OVERDUE_SCORE, (reason,))
 
 
 def _finding(each: Emergency, index: int | None) -> Finding:

@@ -11,6 +11,7 @@ from importlib import resources
 import msgspec
 
 from salus.core.access import Leaf, Outcome
+from salus.trust.breach.person import node_subject
 
 _TYPE = re.compile(r"[A-Za-z]+")
 
@@ -26,7 +27,8 @@ class Scope(msgspec.Struct, frozen=True):
     """Which leaves an incident is about.
 
     Args:
-        subject: of the person who opened the records.
+        subject: of the person who opened the records, or `person.node_subject` of a node abroad for all whom
+            it spoke for.
         since, until: when, both included.
         patients: only these; empty for all that the person opened.
     """
@@ -38,9 +40,9 @@ class Scope(msgspec.Struct, frozen=True):
 
     def covers(self, leaf: Leaf) -> bool:
         """Say whether data of a patient left or changed by this leaf, in the scope."""
-        return (
-            bool(leaf.patient)
-            and leaf.subject == self.subject
+        return bool(
+            leaf.patient
+            and (leaf.subject == self.subject or (leaf.node and node_subject(leaf.node) == self.subject))
             and self.since <= leaf.at <= self.until
             and leaf.outcome is Outcome.SERVED
             and leaf.resources > 0

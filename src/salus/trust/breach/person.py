@@ -8,6 +8,7 @@ from salus.trust.breach.evidence import Tally
 
 HOURS = 48
 """Bins of a profile of hours: 24 of working days, then 24 of Saturdays and Sundays."""
+_NODE = "node:"
 _SATURDAY = 5
 _EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday
 
@@ -103,6 +104,7 @@ class Day(msgspec.Struct):
         absent: those of patients without any encounter at the time.
         odd: those at hours that are rare for the person, or apart from the day's work.
         protected, staff, kin: patients, as in `Facts`; `kin` the person's own.
+        is_of_a_node: whether it is all that a node abroad did, whomever it named.
     """
 
     sightings: list[Sighting]
@@ -114,11 +116,22 @@ class Day(msgspec.Struct):
     protected: frozenset[str] = frozenset()
     staff: frozenset[str] = frozenset()
     kin: frozenset[str] = frozenset()
+    is_of_a_node: bool = False
 
     @property
     def opened(self) -> list[Sighting]:
         """Return those that showed something."""
         return [each for each in self.sightings if each.found]
+
+
+def node_subject(node: str) -> str:
+    """Return as whom all that a node abroad does is watched, beside each professional whom it names."""
+    return f"{_NODE}{node}"
+
+
+def is_node(subject: str) -> bool:
+    """Return whether a subject of the watch is a node abroad."""
+    return subject.startswith(_NODE)
 
 
 def patients_of(sightings: list[Sighting]) -> int:

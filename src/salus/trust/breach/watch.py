@@ -10,13 +10,15 @@ import math
 from collections import defaultdict
 from datetime import datetime
 
+import msgspec
+
 from salus.core.access import Action, Leaf, Outcome, Purpose, Role
 from salus.trust.breach.company import Trail
 from salus.trust.breach.detector import detectors
 from salus.trust.breach.facts import Facts
 from salus.trust.breach.finding import Finding, Reason
 from salus.trust.breach.memory import Watch
-from salus.trust.breach.person import Day, Person, Sighting
+from salus.trust.breach.person import Day, Person, Sighting, is_node, node_subject
 from salus.trust.breach.settling import settle, small_units_of
 from salus.trust.breach.thresholds import Thresholds, thresholds
 from salus.trust.breach.weighing import Weighed, finding_about, groups_of, select, weigh
@@ -76,6 +78,8 @@ def _note(watch: Watch, facts: Facts, index: int, leaf: Leaf, terms: Thresholds)
     if leaf.outcome is Outcome.SERVED and not leaf.patient:
         return []  # a search that found nothing, a terminology: about nobody
     _remember(person.days.setdefault(watch.today, []), sighting, terms)
+    if leaf.node:
+        _note_node(watch, leaf, msgspec.structs.replace(sighting), terms)
     if not found:
         return []
     trail = watch.trails.setdefault(leaf.patient, Trail())
@@ -83,6 +87,13 @@ def _note(watch: Watch, facts: Facts, index: int, leaf: Leaf, terms: Thresholds)
     if leaf.patient in facts.honey and leaf.action not in _WHOLESALE:
         return _honey(watch, leaf, index, terms)
     return []
+
+
+def _note_node(watch: Watch, leaf: Leaf, sighting: Sighting, terms: Thresholds) -> None:
+    """Count the access to the node that asked for it: the professional's name is that node's word."""
+    subject = node_subject(leaf.node)
+    node = watch.people.setdefault(subject, Person(f"Node {leaf.node}", Role.NODE, ""))
+    _remember(node.days.setdefault(watch.today, []), sighting, terms)
 
 
 def _remember(day: list[Sighting], sighting: Sighting, terms: Thresholds) -> None:
@@ -117,7 +128,9 @@ def _close(watch: Watch, facts: Facts, terms: Thresholds) -> list[Finding]:
     _fade(watch, terms)
     fresh, settled = watch.today, watch.today - terms.settle_days
     of_fresh = {
-        subject: Day(person.days[fresh], kin=facts.kin.get(subject, frozenset()))
+        subject: Day(
+            person.days[fresh], kin=facts.kin.get(subject, frozenset()), is_of_a_node=is_node(subject)
+        )
         for subject, person in watch.people.items()
         if fresh in person.days
     }
@@ -147,7 +160,7 @@ def _fade(watch: Watch, terms: Thresholds) -> None:
     gone = [
         subject
         for subject, person in watch.people.items()
-        if not person.days and person.settled < 0.1 and person.reported < forgotten
+        if not person.days and person.settled < 0.1 and person.reported < forgotten and not is_node(subject)
     ]
     for subject in gone:
         del watch.people[subject]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from salus.core.access import Leaf, Outcome
+from salus.trust.breach.affected import Scope
 from salus.trust.breach.facts import Contact, Facts
 from salus.trust.breach.memory import Watch
 from salus.trust.breach.watch import see
@@ -120,3 +121,38 @@ def test_a_burst_of_refused_tokens_is_told_without_a_name():
     found = told(ward(extra=[*calm, refused(15, 400)]))
     assert [(each.subject, each.reasons[0].detector) for each in found] == [("", "failures")]
     assert "Somebody unknown was refused" in found[0].sentence
+
+
+def abroad(days=20, nodes=4, extra=()):
+    """Return the leaves of nodes abroad, each with a new professional for each patient, and extra ones."""
+    found = [
+        leaf(day, each, subject=f"n{node}/{day}-{each}", node=f"n{node}", patient=f"a{node}-{day}-{each}")
+        for day in range(days)
+        for node in range(nodes)
+        for each in range(3)
+    ]
+    return sorted([*found, *extra], key=lambda one: one.at)
+
+
+def test_a_node_abroad_that_does_as_usual_is_left_alone():
+    assert told(abroad()) == []
+
+
+@pytest.mark.parametrize(("purpose", "detector"), [("ETREAT", "rescues"), ("TREAT", "volume")])
+def test_a_node_that_names_somebody_new_for_each_patient_is_told_as_a_node(purpose, detector):
+    extra = [
+        leaf(15, each / 10, subject=f"n0/x{each}", node="n0", patient=f"x{each}", purpose=purpose)
+        for each in range(60)
+    ]
+    found = told(abroad(extra=extra))
+    assert {each.subject for each in found} == {"node:n0"}
+    assert found[0].role == "node"
+    assert detector in detectors_of(found)
+
+
+def test_what_a_node_did_is_found_whomever_it_named():
+    mine = leaf(subject="n0/x", node="n0")
+    scope = Scope("node:n0", BEGIN, BEGIN + timedelta(days=1))
+    assert scope.covers(mine)
+    assert not scope.covers(leaf(subject="n1/x", node="n1"))
+    assert not scope.covers(leaf(subject="x", node=""))
