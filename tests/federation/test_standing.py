@@ -204,3 +204,37 @@ async def test_many_emergencies_of_a_node_are_answered_and_told_to_the_auditor(h
         (found,) = (await client.get(f"{home.url}/incidents/findings")).json()["findings"]
     assert "opened 2 patients in emergencies" in json.dumps(found)
     assert "node:ee-1" in json.dumps(found)
+
+
+@pytest.mark.clause("EHDS 11(1)")
+async def test_a_number_is_shown_and_not_guessed(home, desk):
+    for number in ("C 111-111", "C 222-222", "C 333-333"):
+        assert await conditions(desk, stating(document=number)) == {"c1", "c2"}
+    with pytest.raises(Throttled, match="too many codes or numbers were wrong"):
+        await conditions(desk, stating(document="C 123-456"))  # the right one does not help any more
+    written = [leaf for leaf in await leaves(home) if leaf.rule == "presence-not-shown"]
+    assert [(leaf.patient, leaf.what, leaf.node) for leaf in written] == [
+        ("ana", "wrong document", "ee-1")
+    ] * 3
+    assert not any("123" in leaf.what for leaf in await leaves(home))
+    assert await conditions(desk, ANA) == {"c1", "c2"}  # without evidence, as before
+    emergency = stating(relationship="emergency", reason="unconscious after a fall", document="C 444-444")
+    assert await conditions(hurried(desk), emergency) == {"c1", "c2"}
+
+
+async def test_wrong_numbers_take_no_place_in_the_ration_and_give_none(home, desk):
+    limits = msgspec.structs.replace(home.services.limits, unproven_patients_per_day_max=1)
+    msgspec.structs.force_setattr(home.services, "limits", limits)
+    assert await conditions(desk, ANA) == {"c1", "c2"}
+    for _ in range(2):
+        with pytest.raises(Throttled, match="one-time code"):
+            await conditions(desk, stating(id="rui", document="C 111-111"))
+
+
+async def test_wrong_codes_are_counted_too(home, desk):
+    for number in range(3):
+        with pytest.raises(AccessRefused, match="code is wrong"):
+            await conditions(desk, stating(presence_code=f"WRNG234{number}"))
+    code = (await citizen(home, "POST", "/rights/presence-code"))["code"]
+    with pytest.raises(Throttled, match="too many codes"):
+        await conditions(desk, stating(presence_code=code))

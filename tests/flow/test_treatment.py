@@ -393,3 +393,13 @@ async def test_a_relationship_is_asked_of_the_database_once_a_minute(node, ask, 
     await ask("GET", "/fhir/Patient/ana")
     assert care._ties == held
     assert msgspec.structs.astuple  # the fact is a value: nothing of the record is kept
+
+
+async def test_a_professional_of_this_node_guesses_no_number_either(node, ask, record):
+    for number in range(3):
+        body = {"patient": "ana", "document": f"C 00{number}"}
+        assert (await ask("POST", "/treatment", body=body)).status_code == 400
+    right = {"patient": "ana", "document": "C 123-456"}
+    assert (await ask("POST", "/treatment", body=right)).status_code == 429
+    assert (await ask("POST", "/treatment", body=right, subject="s-2")).status_code == 201
+    assert len([leaf for leaf in await leaves(node) if leaf.what == "wrong document"]) == 3

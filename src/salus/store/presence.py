@@ -44,10 +44,16 @@ SELECT content FROM resource
 WHERE compartment = ANY (records_of_person($1)) AND type = 'Patient' AND id = compartment AND NOT deleted
 """
 _COUNT = """
-INSERT INTO unproven (node, day, patient) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+INSERT INTO unproven (node, day, patient) VALUES ($1, $2, $3)
+ON CONFLICT (node, day, patient) DO UPDATE SET asked = true
 """
+_TRY = """
+INSERT INTO unproven AS known (node, day, patient, asked, wrong) VALUES ($1, $2, $3, false, 1)
+ON CONFLICT (node, day, patient) DO UPDATE SET wrong = known.wrong + 1 RETURNING wrong
+"""
+_GIVE_BACK = "UPDATE unproven SET wrong = wrong - 1 WHERE node = $1 AND day = $2 AND patient = $3"
 _IN_TURN = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
-_COUNTED = "SELECT count(*), bool_or(patient = $3) FROM unproven WHERE node = $1 AND day = $2"
+_COUNTED = "SELECT count(*), bool_or(patient = $3) FROM unproven WHERE node = $1 AND day = $2 AND asked"
 _FORGET = (
     "DELETE FROM presence_code WHERE until < $1",
     "DELETE FROM presence WHERE until < $1 AND reason = ''",
@@ -108,6 +114,22 @@ async def count_unproven(database: Database, node: str, patient: str, now: datet
             return False
         await connection.execute(_COUNT, node, day, patient)
         return True
+
+
+async def take_try(database: Database, who: str, patient: str, now: datetime) -> int:
+    """Count a code or number that is given for the patient, and return how many were today (UTC).
+
+    `who` is a member node, or a professional of this one. Counted before it is compared, so that none of many
+    at once is free; a right one is given back.
+    """
+    async with database.system() as connection:
+        return int(await connection.fetchval(_TRY, who, now.date(), patient))
+
+
+async def give_back_try(database: Database, who: str, patient: str, now: datetime) -> None:
+    """Take a code or number that was right out of the count."""
+    async with database.system() as connection:
+        await connection.execute(_GIVE_BACK, who, now.date(), patient)
 
 
 async def forget_presence(database: Database, before: datetime) -> None:

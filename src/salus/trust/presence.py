@@ -14,10 +14,18 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from salus.core.access import Action, Caller, Purpose
+from salus.core.access import Action, Caller, Leaf, Outcome, Purpose
 from salus.core.errors import AccessRefused, NotFound, Throttled
 from salus.standards.smart.asker import Asker
-from salus.store.presence import count_unproven, has_document, keep_presence, make_code, use_code
+from salus.store.presence import (
+    count_unproven,
+    give_back_try,
+    has_document,
+    keep_presence,
+    make_code,
+    take_try,
+    use_code,
+)
 from salus.trust.emergencies import Ward, claim
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
@@ -29,6 +37,14 @@ CODE_LENGTH = 8
 CODE_MINUTES = 30
 PROVEN_HOURS = 24
 """How long a professional who was shown a code counts as with the patient: a visit, a night on a ward."""
+NOT_SHOWN = "presence-not-shown"
+"""The rule of a wrong code or number, as the audit has it."""
+WRONG_MAX = 3
+"""Wrong codes and numbers for one patient on one day (UTC), of a node abroad or of a professional here."""
+TOO_MANY_WRONG = (
+    "too many codes or numbers were wrong for this patient today; ask without: the access is then marked as "
+    "unproven and the patient is told"
+)
 WRONG_CODE = (
     "the code is wrong, was used or is older than half an hour; ask the patient for a new one, or ask "
     "without: the access is then marked as unproven and the patient is told"
@@ -80,7 +96,8 @@ async def weigh(weigher: Weigher, caller: Caller, asker: Asker) -> None:
 
     Raises:
         AccessRefused: a code is stated that is not good.
-        Throttled: the node has asked for as many patients without evidence as it may today.
+        Throttled: the node has asked for as many patients without evidence as it may today, or given too many
+            wrong codes or numbers of this patient.
     """
     if caller.node is None or not caller.patient:
         return
@@ -88,9 +105,11 @@ async def weigh(weigher: Weigher, caller: Caller, asker: Asker) -> None:
     if caller.purpose is Purpose.EMERGENCY and asker.reason:
         with suppress(NotFound):  # who is not here, or closed in emergencies too, is absent under the token
             await claim(ward, caller, caller.patient, asker.reason)
-    if _is_known(ward, caller, now) or await _is_shown(weigher, caller, asker, now):
-        return
-    if caller.purpose is Purpose.EMERGENCY and asker.reason:
+    is_emergency = caller.purpose is Purpose.EMERGENCY and bool(asker.reason)
+    with suppress(*([Throttled] if is_emergency else [])):  # one is not turned away for wrong numbers
+        if _is_known(ward, caller, now) or await _is_shown(weigher, caller, asker, now):
+            return
+    if is_emergency:
         return
     if not await count_unproven(ward.database, caller.node, caller.patient, now, weigher.unproven_max):
         raise Throttled(
@@ -111,18 +130,38 @@ async def evidence_of(
 ) -> str | None:
     """Return what shows that the patient is with the professional, "code" or "document", None for nothing.
 
-    A code is used up.
+    A code is used up. A wrong one, or a wrong number, is counted and written down; after a few none counts any
+    more that day, so that a number is shown and not guessed.
 
     Raises:
         AccessRefused: the code is not good.
+        Throttled: too many were wrong today.
     """
+    if not code and not document:
+        return None
+    database, who = weigher.ward.database, caller.node or f"person:{caller.subject}"
+    if await take_try(database, who, patient, now) > WRONG_MAX:
+        raise Throttled(TOO_MANY_WRONG)
     if code:
-        if not await use_code(weigher.ward.database, patient, digest_of(weigher.key, code), now):
-            raise AccessRefused(WRONG_CODE)
-        return "code"
-    if document and await has_document(weigher.ward.database, patient, document):
-        return "document"
+        evidence, is_right = "code", await use_code(database, patient, digest_of(weigher.key, code), now)
+    else:
+        evidence, is_right = "document", await has_document(database, patient, document)
+    if is_right:
+        await give_back_try(database, who, patient, now)
+        return evidence
+    await weigher.ward.gatehouse.journal.write([_wrong(weigher.ward, caller, patient, evidence)])
+    if code:
+        raise AccessRefused(WRONG_CODE)
     return None
+
+
+def _wrong(ward: Ward, caller: Caller, patient: str, what: str) -> Leaf:
+    return Leaf(
+        at=ward.gatehouse.clock(), request=ward.gatehouse.new_request(), patient=patient,
+        subject=caller.subject, name=caller.name, role=caller.role.value, organisation=caller.organisation,
+        node=caller.node or "", purpose=caller.purpose.value, action="token", what=f"wrong {what}",
+        resources=0, outcome=Outcome.REFUSED, rule=NOT_SHOWN,
+    )  # fmt: skip
 
 
 async def _is_shown(weigher: Weigher, caller: Caller, asker: Asker, now: datetime) -> bool:

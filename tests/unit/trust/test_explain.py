@@ -19,6 +19,7 @@ from salus.trust.explain import (
 )
 from salus.trust.login.person import LOGGED_IN
 from salus.trust.policy import rules
+from salus.trust.presence import NOT_SHOWN
 from salus.trust.refusals import RULE
 
 LEAF = Leaf(
@@ -53,7 +54,7 @@ def _given_by_code() -> set[str]:
 
 
 def test_every_rule_has_an_explanation_and_every_explanation_a_rule():
-    assert known_rules() == {rule.id for rule in rules()} | _given_by_code() | {RULE, LOGGED_IN}
+    assert known_rules() == {rule.id for rule in rules()} | _given_by_code() | {RULE, LOGGED_IN, NOT_SHOWN}
 
 
 def test_the_citizen_hears_who_what_why_and_the_rule():
