@@ -1,4 +1,4 @@
-"""What a resource names, and what of that it states or shows (docs/decisions/0010, 0027); else context.
+"""What a resource names, and what of that it states or shows (docs/decisions/0010, 0027).
 
 A name is "Type/id" of what may lie in somebody's record. It stands at the end of any text of the resource,
 or of a piece of one between quotes, brackets, spaces or punctuation: a reference of any form, a link of a
