@@ -130,8 +130,8 @@ async def evidence_of(
 ) -> str | None:
     """Return what shows that the patient is with the professional, "code" or "document", None for nothing.
 
-    A code is used up. A wrong one, or a wrong number, is counted and written down; after a few none counts any
-    more that day, so that a number is shown and not guessed.
+    A code is used up. A wrong one, or a wrong number, is counted and written down; after a few none counts
+    any more that day, so that a number is shown and not guessed.
 
     Raises:
         AccessRefused: the code is not good.
