@@ -6,7 +6,7 @@ import time
 
 import asyncpg
 
-from salus.store.copying import RANGE_COLUMNS, RESOURCE_COLUMNS, STRING_COLUMNS, Encoded, copy_rows
+from salus.store.copying import RANGE_COLUMNS, RESOURCE_COLUMNS, Encoded, copy_rows
 from salus.store.migrations import migrate, migrations
 
 
@@ -22,7 +22,6 @@ async def copy_rate(url: str, chunks: list[list[Encoded]]) -> float:
         async with connection.transaction():
             await copy_rows(connection, "resource", RESOURCE_COLUMNS, (one.resource for one in chunk))
             await copy_rows(connection, "resource_range", RANGE_COLUMNS, (one.ranges for one in chunk))
-            await copy_rows(connection, "resource_string", STRING_COLUMNS, (one.strings for one in chunk))
     seconds = time.monotonic() - started
     await connection.close()
     await owner.execute("DROP DATABASE ceiling")

@@ -19,7 +19,17 @@ from salus.store.search_check import resource_of
 
 SYSTEMS = ("http://a.example/one", "urn:oid:1.2.3")
 CODES = ("alpha", "beta|gamma", "de,lta")
-TEXTS = ("Tension headache", "Ångström, Zoë", "  Łódź  $ 50%_", "short", "zwei\\Wörter", "x" * 620 + "needle")
+MANY_WORDS = " ".join(f"Word{number * 7919 % 997}" for number in range(120))
+TEXTS = (
+    "Tension headache",
+    "Ångström, Zoë",
+    "  Łódź  $ 50%_",
+    "short",
+    "Xu",
+    "zwei\\Wörter",
+    "x" * 620 + "needle",
+    f"{MANY_WORDS} needle",
+)
 DATES = (
     "2013",
     "2013-03",
@@ -279,7 +289,8 @@ def texts_of(maker: Maker, kind: str, paths: list[TypedPath]) -> list[str]:
         return [f"{kind}/r1", "r2", f"http://other.example/fhir/{kind}/r1", maker.pick(*URIS)]
     if kind == "string":
         text = maker.pick(*TEXTS)
-        return [escaped(text[:5].upper()), escaped(text)]
+        beginning = text[: maker.pick(1, 2, 5, 8, 9, 12)].upper()
+        return [escaped(beginning if beginning.strip() else text), escaped(text)]
     if kind == "uri":
         return [maker.pick(*URIS)]
     if kind == "date":
@@ -319,7 +330,7 @@ def queries_of(maker: Maker, parameter: SearchParameter) -> Iterator[tuple[str, 
         yield f"{code}:not-in", "http://vs.example/known"
     if kind == "string":
         yield f"{code}:exact", escaped(maker.pick(*TEXTS))
-        yield f"{code}:contains", escaped(maker.pick("EDLE", "ache", "ö", "%_", "0%", "zoe", "\\w"))
+        yield f"{code}:contains", escaped(maker.pick("EDLE", "ache", "ö", "%_", "0%", "zoe", "\\w", "word3"))
     if kind == "uri":
         yield f"{code}:below", maker.pick("http://x.example/fhir/", *URIS)
         yield f"{code}:above", maker.pick("http://x.example/fhir/a/b/c", *URIS)
@@ -335,7 +346,7 @@ def value_set(address: str) -> dict[str, frozenset[str]]:
 
 
 async def store(url: str, rows: list[Row], updated: datetime) -> None:
-    """Copy rows into the three tables, as the owner."""
+    """Copy rows into the two tables, as the owner."""
     connection = await asyncpg.connect(url)
     resources = [
         (
@@ -367,9 +378,7 @@ async def store(url: str, rows: list[Row], updated: datetime) -> None:
     await connection.copy_records_to_table("resource", records=resources, columns=columns)
     ranges = [(r.compartment, r.type, r.id, *one) for r in rows for one in r.index.ranges]
     await connection.copy_records_to_table("resource_range", records=ranges)
-    strings = [(r.compartment, r.type, r.id, *one) for r in rows for one in r.index.strings]
-    await connection.copy_records_to_table("resource_string", records=strings)
-    await connection.execute("ANALYZE resource, resource_range, resource_string")
+    await connection.execute("ANALYZE resource, resource_range")
     await connection.close()
 
 

@@ -178,7 +178,7 @@ class Writer:
 
     async def analyze(self) -> None:
         """Bring the planner's statistics up to date after much has changed."""
-        await self._connection.execute("ANALYZE resource, resource_range, resource_string")
+        await self._connection.execute("ANALYZE resource, resource_range")
 
     async def _store(self, parts: Sequence[Part]) -> set[int]:
         """Store in the caller's transaction; return the files whose progress changed."""

@@ -15,7 +15,7 @@ from salus.core.access import Grant, Outcome
 from salus.core.errors import Conflict
 from salus.store import ledger
 from salus.store.changes import stays_hidden
-from salus.store.copying import RANGE_COLUMNS, RESOURCE_COLUMNS, STRING_COLUMNS, Encoded, copy_rows
+from salus.store.copying import RANGE_COLUMNS, RESOURCE_COLUMNS, Encoded, copy_rows
 from salus.store.postgres import Connection
 from salus.store.received import Fate, Incoming, Rule, judge
 from salus.store.referring import (
@@ -152,7 +152,6 @@ async def _store(
         await connection.execute(SUPERSEDE, *[list(column) for column in zip(*keys, strict=True)])
     await copy_rows(connection, "resource", RESOURCE_COLUMNS, lines)
     await copy_rows(connection, "resource_range", RANGE_COLUMNS, (one.ranges for one in fresh))
-    await copy_rows(connection, "resource_string", STRING_COLUMNS, (one.strings for one in fresh))
     hidden = [row for row, one in zip(replaced, renewed, strict=True) if stays_hidden(row, one.patients)]
     if hidden:
         await connection.execute(_HIDE, [row["type"] for row in hidden], [row["id"] for row in hidden])

@@ -23,17 +23,15 @@ RESOURCE_COLUMNS = (
     "tokens", "links", "links_stated", "content",
 )  # fmt: skip
 RANGE_COLUMNS = ("compartment", "type", "id", "key", "low", "high")
-STRING_COLUMNS = ("compartment", "type", "id", "key", "value", "trigrams")
 
 _PIECE_BYTES = 1 << 20
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_INT8, _INT4, _TEXT = 20, 23, 25
+_INT8, _TEXT = 20, 25
 _length = struct.Struct(">i").pack
 _two = struct.Struct(">h").pack
 _two_integers = struct.Struct(">ii").pack
 _version_updated = struct.Struct(">iiiq")
 _key_low_high = struct.Struct(">iqidid").pack
-_key = struct.Struct(">iq").pack
 
 
 class Encoded(msgspec.Struct, frozen=True, array_like=True):
@@ -42,7 +40,7 @@ class Encoded(msgspec.Struct, frozen=True, array_like=True):
     Args:
         patients: logical ids of the patients it is about.
         digest: SHA-256 of its content.
-        resource, ranges, strings: rows of the three tables, "" for none.
+        resource, ranges: rows of the two tables, "" for none.
         binaries: ids of the Binary resources that it names.
         identities: tokens of the patients that it names by an identifier alone.
         sent_at, sent_version: when its source changed it last, and its version there; "" where it is silent.
@@ -56,7 +54,6 @@ class Encoded(msgspec.Struct, frozen=True, array_like=True):
     digest: bytes
     resource: bytes
     ranges: bytes
-    strings: bytes
     binaries: tuple[str, ...] = ()
     identities: tuple[int, ...] = ()
     sent_at: str = ""
@@ -122,7 +119,6 @@ def encode_row(row: Row, patients: tuple[str, ...], updated: datetime) -> Encode
         _field(row.content),
     )
     range_head = _two(len(RANGE_COLUMNS)) + name
-    string_head = _two(len(STRING_COLUMNS)) + name
     return Encoded(
         row.compartment,
         patients,
@@ -131,10 +127,6 @@ def encode_row(row: Row, patients: tuple[str, ...], updated: datetime) -> Encode
         row.digest,
         b"".join(parts),
         b"".join(range_head + _key_low_high(8, key, 8, low, 8, high) for key, low, high in index.ranges),
-        b"".join(
-            string_head + _key(8, key) + _field(folded.encode()) + _integers(_INT4, "i", 4, trigrams)
-            for key, folded, trigrams in index.strings
-        ),
         index.binaries,
         index.identities,
         row.sent_at,

@@ -60,7 +60,6 @@ _TABLES = (
     "resource",
     "resource_version",
     "resource_range",
-    "resource_string",
     "document",
     "quarantine",
     "notice",

@@ -60,8 +60,6 @@ WITH old AS (
     RETURNING resource.*
 ), ranges AS (
     DELETE FROM resource_range WHERE (compartment, type, id) IN (SELECT compartment, type, id FROM old)
-), strings AS (
-    DELETE FROM resource_string WHERE (compartment, type, id) IN (SELECT compartment, type, id FROM old)
 )
 INSERT INTO resource_version
     (compartment, type, id, version, updated, deleted, hidden, others, source, source_id, digest, links,
@@ -85,12 +83,6 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[]
 _INSERT_RANGES = """
 INSERT INTO resource_range (compartment, type, id, key, low, high)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::float8[], $6::float8[])
-"""
-_INSERT_STRINGS = """
-INSERT INTO resource_string (compartment, type, id, key, value, trigrams)
-SELECT compartment, type, id, key, value, trigrams::integer[]
-FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[])
-    AS new (compartment, type, id, key, value, trigrams)
 """
 _MISSING = """
 SELECT wanted.type || '/' || wanted.id FROM unnest($1::text[], $2::text[]) AS wanted (type, id)
@@ -342,13 +334,6 @@ async def _store(connection: Connection, changes: list[Change]) -> None:
     ranges = [(r.compartment, r.type, r.id, *entry) for r in rows for entry in r.index.ranges]
     if ranges:
         await connection.execute(_INSERT_RANGES, *[list(column) for column in zip(*ranges, strict=True)])
-    strings = [
-        (r.compartment, r.type, r.id, key, folded, "{" + ",".join(map(str, trigrams)) + "}")
-        for r in rows
-        for key, folded, trigrams in r.index.strings
-    ]
-    if strings:
-        await connection.execute(_INSERT_STRINGS, *[list(column) for column in zip(*strings, strict=True)])
 
 
 async def missing_references(grant: Grant, connection: Connection, references: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ otherwise; `_sort` by one key follows an index where there is one, every other g
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,11 +22,13 @@ from salus.standards.fhir.search.query import Query
 from salus.store.postgres import Connection, Database
 from salus.store.readable import require_open
 from salus.store.rows import StoredResource, patients_of
-from salus.store.search_check import confirmed
+from salus.store.search_check import Checker, confirmed
 from salus.store.search_cursor import Place, seal, unseal
 from salus.store.search_order import Order, ValueOrder, orders
-from salus.store.search_plan import COLUMNS, Finder, Selection, too_many
+from salus.store.search_plan import Finder
+from salus.store.search_reading import BATCH, Deadline, count_matches
 from salus.store.search_record import NEWEST_FIRST, RecordSearch, record_search
+from salus.store.search_selection import COLUMNS, Selection, too_many
 from salus.store.search_sort import sorted_page
 
 ESTIMATE_FROM = 1_000
@@ -187,29 +190,47 @@ async def _page(
         )
     rows: dict[str, asyncpg.Record] = {}
     ends: list[Order | ValueOrder] = []
-    scanned = 0
+    scanned, checker = 0, selection.checker
+    deadline = Deadline(finder.limits)
     for order in ways:
         if after is not None and len(ways) > 1 and after.phase > (order.phase or 0):
             continue
         here = after if after is not None and (len(ways) == 1 or after.phase == order.phase) else None
         more = True
         while more and len(rows) <= query.count:
-            size = query.count + 1 - len(rows) if not selection.checker.parses else max(query.count + 1, 200)
+            size = _batch_size(checker, query, shown=len(rows), scanned=scanned)
             batch = await _batch(connection, finder, selection, order, here, size)
             more = len(batch) == size
             scanned += len(batch)
-            for row in confirmed(batch, selection.checker):
+            for row in await _confirmed(batch, checker):
                 if row["id"] not in rows:
                     rows[row["id"]] = row
                     ends.append(order)
             if more:
                 here = order.place(batch[-1])
-            if more and len(rows) <= query.count and scanned > finder.limits.search_candidates_max:
-                raise too_many(query.type, finder.limits)
+            if more and len(rows) <= query.count:
+                if checker.reads_on:
+                    deadline.keep(query.type, scanned)
+                elif scanned > finder.limits.search_candidates_max:
+                    raise too_many(query.type, finder.limits)
     shown = list(rows.values())
     if len(shown) > query.count:
         return shown[: query.count], ends[query.count - 1].place(shown[query.count - 1])
     return shown, None
+
+
+def _batch_size(checker: Checker, query: Query, *, shown: int, scanned: int) -> int:
+    """Return how many rows to fetch next: more where what is found may match or not."""
+    if not checker.parses:
+        return query.count + 1 - shown
+    return max(query.count + 1, BATCH if checker.reads_on and scanned else 200)
+
+
+async def _confirmed(rows: Sequence[asyncpg.Record], checker: Checker) -> list[asyncpg.Record]:
+    """Return the rows that are confirmed; many are parsed beside the event loop."""
+    if len(rows) < BATCH or not checker.parses:
+        return confirmed(rows, checker)
+    return await asyncio.to_thread(confirmed, rows, checker)
 
 
 async def _batch(
@@ -265,6 +286,8 @@ async def _total(
     wanted = "accurate" if not query.count and query.total == "none" else query.total
     if wanted == "none":
         return None, False
+    if selection.checker.reads_on:
+        return await count_matches(connection, selection, finder.limits), False
     if selection.checker.parses:
         found = await finder.candidates(connection, selection)
         return len(found), False

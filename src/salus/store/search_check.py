@@ -53,22 +53,31 @@ class Checker:
         self._single: list[tuple[bytes, Condition]] = []
         self._needles: list[tuple[Check, Condition]] = []
         self._tests: list[Test] = []
+        self._reading: list[tuple[Check, Condition]] = []
 
     @property
     def parses(self) -> bool:
         """Whether each row must be parsed: what SQL finds may be much more than what matches."""
-        return bool(self._tests)
+        return bool(self._tests or self._reading)
+
+    @property
+    def reads_on(self) -> bool:
+        """Whether rows are parsed for conditions alone of which all that SQL finds is read."""
+        return bool(self._reading) and not self._tests
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to check."""
-        return not (self._tests or self._needles or self._single)
+        return not (self._tests or self._reading or self._needles or self._single)
 
     def add(self, condition: Condition, check: Check) -> None:
         """Check a condition's rows as its predicate asks for."""
         if check.exact:
             return
-        if len(check.needles) == 1 and not check.absent:
+        if check.read:
+            self._reading.append((check, condition))
+            return
+        if len(check.needles) == 1 and not (check.absent or check.folded):
             self._single.append((check.needles[0], condition))
         elif check.needles:
             self._needles.append((check, condition))
@@ -82,7 +91,9 @@ class Checker:
     def confirms(self, row: Mapping[str, Any]) -> bool:  # Any: a database row
         """Return whether the row's content matches."""
         content: bytes = row["content"]
-        doubted = []
+        if any(_lacks(check, content) for check, _ in self._reading):
+            return False
+        doubted = [condition for _, condition in self._reading]
         for one, condition in self._single:
             if one not in content:
                 doubted.append(condition)
@@ -101,7 +112,20 @@ def _plausible(check: Check, content: bytes) -> bool:
     """Return whether the bytes alone confirm the hit; an escape sequence may hide a value from sight."""
     if check.absent:
         return b"\\" not in content and not any(one in content for one in check.needles)
+    if check.folded:
+        content = content.lower()
     return any(one in content for one in check.needles)
+
+
+def _lacks(check: Check, content: bytes) -> bool:
+    """Return whether the bytes alone show that no value begins with or contains one of the folded needles.
+
+    Text folds to itself in small letters where all is ASCII, without an escape sequence or a blank.
+    """
+    if not (check.needles and content.isascii()) or b"\\" in content:
+        return False
+    small = content.lower()
+    return not any(b" " in one or b"\\" in one or one in small for one in check.needles)
 
 
 def confirmed(rows: Sequence[Any], checker: Checker) -> list[Any]:  # Any: database rows

@@ -1,4 +1,4 @@
-"""Conditions on dates, numbers, quantities and strings: tables `resource_range` and `resource_string`."""
+"""Conditions on dates, numbers and quantities (table `resource_range`), and those that few rows satisfy."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from salus.standards.fhir.search import hashing
 from salus.standards.fhir.search.parameters import SearchParameter
 from salus.standards.fhir.search.paths import TypedPath
-from salus.standards.fhir.search.query import CompositeValue, Condition, RangeValue, TextValue, Value
-from salus.standards.fhir.search.values import STRING_CHUNK, STRING_OVERLAP, trigrams
+from salus.standards.fhir.search.query import CompositeValue, Condition, RangeValue, Value
 from salus.store.search_statement import Statement
+from salus.store.search_strings import in_strings, is_indexed
 
 _RANGES = frozenset({"date", "number", "quantity"})
 _SAME = "v.compartment = r.compartment AND v.type = r.type AND v.id = r.id"
@@ -95,38 +95,6 @@ def in_ranges(statement: Statement, kind: str, paths: Sequence[TypedPath], value
     return f"({statement.has_token(hashed)} AND {test})"
 
 
-def in_strings(statement: Statement, modifier: str, paths: Sequence[TypedPath], folded: str) -> str:
-    """Return the text for: the row has a string that begins with, contains or equals the folded one."""
-    keys = statement.bind(_string_keys(statement, modifier, paths))
-    compared = _compared_string(statement, modifier, folded)
-    where = f"{_SAME} AND v.key = ANY({keys}::bigint[]) AND {compared}"
-    return f"EXISTS (SELECT FROM resource_string v WHERE {where})"
-
-
-def _string_keys(statement: Statement, modifier: str, paths: Sequence[TypedPath]) -> list[int]:
-    keys = [statement.hash_of("", path.slot, "") for path in paths]
-    if modifier == "contains":
-        keys += [statement.hash_of("+", path.slot, "") for path in paths]
-    return keys
-
-
-def _compared_string(statement: Statement, modifier: str, folded: str) -> str:
-    if modifier == "contains":
-        escaped = folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        compared = f"v.value LIKE {statement.bind(f'%{escaped}%')}"
-        parts = trigrams(folded)
-        return f"v.trigrams @> {statement.bind(parts)}::integer[] AND {compared}" if parts else compared
-    if modifier == "exact" and len(folded) < STRING_CHUNK:
-        return f"v.value = {statement.bind(folded)}"
-    low, high = statement.bind(folded), statement.bind(folded + "\U0010ffff")
-    return f"v.value >= {low} AND v.value < {high}"
-
-
-def searched(modifier: str, value: TextValue) -> str:
-    """Return what is looked up of a searched string: as much as surely stands in one indexed piece."""
-    return value.folded[: STRING_OVERLAP if modifier == "contains" else STRING_CHUNK]
-
-
 def rare_ids(statement: Statement, condition: Condition, *, count_max: int) -> str:
     """Return a query for the ids that satisfy the condition, at most `count_max`, "" when it cannot be one.
 
@@ -140,14 +108,8 @@ def rare_ids(statement: Statement, condition: Condition, *, count_max: int) -> s
     kind, paths, values = parameter.type, places(parameter), condition.values
     if kind == "composite":
         kind, paths, values = _ranges_of(condition)
-    if kind == "string":
-        table, keys = "resource_string", statement.bind(_string_keys(statement, condition.modifier, paths))
-        tests = [
-            f"v.key = ANY({keys}::bigint[]) AND "
-            + _compared_string(statement, condition.modifier, searched(condition.modifier, value))
-            for value in values
-            if isinstance(value, TextValue)
-        ]
+    if kind == "string" and is_indexed(condition.modifier, values):
+        table, tests = "resource", [in_strings(statement, condition.modifier, paths, values, row="v")]
     elif kind in _RANGES:
         table = "resource_range"
         tests = [

@@ -81,24 +81,16 @@ class ValueOrder(msgspec.Struct, frozen=True):
 
     Args:
         slot: the place.
-        kind: search type of the parameter.
         descending: greatest value first.
         phase: rows with a value (0), those without (1).
     """
 
     slot: str
-    kind: str
     descending: bool
     phase: int
 
     @property
-    def _table(self) -> str:
-        return "resource_string" if self.kind == "string" else "resource_range"
-
-    @property
     def _column(self) -> str:
-        if self.kind == "string":
-            return "value"
         return "high" if self.descending else "low"
 
     @property
@@ -106,7 +98,7 @@ class ValueOrder(msgspec.Struct, frozen=True):
         """The text that joins the values, "" where there are none."""
         if self.phase:
             return ""
-        return f"JOIN {self._table} o ON o.compartment = r.compartment AND o.type = r.type AND o.id = r.id"
+        return "JOIN resource_range o ON o.compartment = r.compartment AND o.type = r.type AND o.id = r.id"
 
     @property
     def value(self) -> str:
@@ -123,15 +115,14 @@ class ValueOrder(msgspec.Struct, frozen=True):
         """Return the conditions that confine a batch to its phase and to what comes after a place."""
         key = statement.bind(statement.hash_of("", self.slot, ""))
         same = "b.compartment = r.compartment AND b.type = r.type AND b.id = r.id"
-        other = f"SELECT FROM {self._table} b WHERE {same} AND b.key = {key}::bigint"
+        other = f"SELECT FROM resource_range b WHERE {same} AND b.key = {key}::bigint"
         if self.phase:
             found = [f"NOT EXISTS ({other})"]
             return [*found, f"r.id > {statement.bind(after.id)}"] if after else found
         column, sign = f"o.{self._column}", ">" if self.descending else "<"
         found = [f"o.key = {key}::bigint", f"NOT EXISTS ({other} AND b.{self._column} {sign} {column})"]
         if after is not None:
-            cast = "text" if self.kind == "string" else "text::float8"
-            bound = f"{statement.bind(after.values[0])}::{cast}"
+            bound = f"{statement.bind(after.values[0])}::text::float8"
             later = "<" if self.descending else ">"
             identity = f"o.id > {statement.bind(after.id)}"
             found.append(f"{column} {later}= {bound} AND ({column} {later} {bound} OR {identity})")
@@ -162,7 +153,7 @@ def orders(query: Query, *, narrow: bool) -> list[Order | ValueOrder]:
     if clinical is not None and clinical.code == parameter.code:
         phases = (None,) if narrow else (0, 1)
         return [Order("date", descending, phase) for phase in phases]
-    if narrow or parameter.type not in ("string", "date", "number", "quantity") or len(parameter.paths) != 1:
+    if narrow or parameter.type not in ("date", "number", "quantity") or len(parameter.paths) != 1:
         return []
     slot = parameter.paths[0].slot
-    return [ValueOrder(slot, parameter.type, descending, phase) for phase in (0, 1)]
+    return [ValueOrder(slot, descending, phase) for phase in (0, 1)]

@@ -51,17 +51,12 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
 WHERE (r.compartment, r.type, r.id) = (n.compartment, n.type, n.id)
 """
 _FORGET = (
-    "DELETE FROM {} WHERE (compartment, type, id) IN "
+    "DELETE FROM resource_range WHERE (compartment, type, id) IN "
     "(SELECT * FROM unnest($1::text[], $2::text[], $3::text[]))"
 )
 _RANGES = (
     "INSERT INTO resource_range "
     "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::float8[], $6::float8[])"
-)
-_STRINGS = (
-    "INSERT INTO resource_string SELECT compartment, type, id, key, value, trigrams::integer[] "
-    "FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[]) "
-    "AS n (compartment, type, id, key, value, trigrams)"
 )
 
 
@@ -290,16 +285,8 @@ async def _write(connection: Connection, keys: list[tuple[str, str, str]], index
     columns = [list(column) for column in zip(*keys, strict=True)]
     tokens = ["{" + ",".join(map(str, one.tokens)) + "}" for one in indexed]
     await connection.execute(_TOKENS, *columns, tokens, [one.date for one in indexed])
-    for table in ("resource_range", "resource_string"):
-        await connection.execute(_FORGET.format(table), *columns)
+    await connection.execute(_FORGET, *columns)
     pairs = list(zip(keys, indexed, strict=True))
     ranges = [(*key, *entry) for key, one in pairs for entry in one.ranges]
     if ranges:
         await connection.execute(_RANGES, *[list(column) for column in zip(*ranges, strict=True)])
-    strings = [
-        (*key, slot, folded, "{" + ",".join(map(str, trigrams)) + "}")
-        for key, one in pairs
-        for slot, folded, trigrams in one.strings
-    ]
-    if strings:
-        await connection.execute(_STRINGS, *[list(column) for column in zip(*strings, strict=True)])

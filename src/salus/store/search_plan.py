@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import asyncpg
-import msgspec
 
 from salus.core.access import Grant
 from salus.core.errors import TooCostly
@@ -26,50 +25,16 @@ from salus.store.readable import is_open, require_open
 from salus.store.search_check import Checker, Test, confirmed, resource_of
 from salus.store.search_contained import contained_tokens, contains
 from salus.store.search_intervals import places, rare_ids
+from salus.store.search_reading import first_matches
+from salus.store.search_selection import COLUMNS, Selection, too_many
 from salus.store.search_sql import in_compartments, predicate
 from salus.store.search_statement import Statement
 from salus.store.search_tokens import bound_patients, leads_compartment
 
-COLUMNS = (
-    "r.compartment, r.type, r.id, r.version, r.updated, r.others, r.source, r.source_id, "
-    "r.date::text, r.content"
-)
 RARE = 1_000
 _CONTAINED_MET: set[int] = set()
 """Tokens of `contained_tokens` that were met: as many at most as reference parameters have target types."""
 SPARE = 100  # more rows than collisions can make doubtful
-
-
-def too_many(type_name: str, limits: Limits, step: str = "") -> TooCostly:
-    """Return the refusal of a step that would pass through too many resources, naming what is missing."""
-    where = f" ({step})" if step else ""
-    bound = limits.search_candidates_max
-    return TooCostly(
-        f"This search would pass through more than {bound} {type_name} resources{where}; "
-        f"add a filter on {type_name}, such as a patient, an identifier, a code or a date."
-    )
-
-
-class Selection(msgspec.Struct):
-    """The rows of one type that satisfy all criteria, ready to be put into statements.
-
-    Args:
-        type: the resource type.
-        statement: the arguments of the tests.
-        checker: confirms the rows.
-        tests: conditions on `r`, all of which hold.
-        narrow: one of the tests confines the rows to few: a patient, ids.
-    """
-
-    type: str
-    statement: Statement
-    checker: Checker
-    tests: list[str] = []
-    narrow: bool = False
-
-    def render(self) -> tuple[Statement, str]:
-        """Return a statement of its own with the arguments, and the text of the WHERE clause."""
-        return self.statement.copy(), " AND ".join(self.tests)
 
 
 class Finder:
@@ -145,8 +110,9 @@ class Finder:
             text = rare_ids(statement, condition, count_max=RARE + 1)
             if not text:
                 continue
-            ids = sorted({row["id"] for row in await connection.fetch(text, *statement.arguments)})
-            if len(ids) <= RARE:
+            rows = await connection.fetch(text, *statement.arguments)
+            if len(rows) <= RARE:
+                ids = sorted({row["id"] for row in rows})
                 chosen.narrow = True
                 chosen.tests.append(f"r.id = ANY({chosen.statement.bind(ids)}::text[])")
                 return
@@ -184,6 +150,11 @@ class Finder:
         fetched = bound + 1 if refuse_more else self.limits.search_candidates_max
         if not refuse_more and not chosen.checker.parses:
             fetched = bound + SPARE
+        if chosen.checker.reads_on:
+            rows = await first_matches(connection, chosen, self.limits, count_max=bound + refuse_more)
+            if len(rows) > bound:
+                raise too_many(chosen.type, self.limits, step)
+            return rows
         text = statement.select(columns, where, limit=fetched)
         rows = await connection.fetch(text, *statement.arguments)
         if refuse_more and len(rows) > bound:

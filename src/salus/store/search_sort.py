@@ -1,4 +1,4 @@
-"""The order that no index has: by a token or a reference, or by several keys (R4 search.html, 3.1.1.5.1).
+"""The order that no index has: by a string, token or reference, or several keys (R4 search.html, 3.1.1.5.1).
 
 Every match is read once in batches, and only the rows of the page are kept, so that memory does not grow with
 what matches. That takes time in proportion to it: a sort that would not end in time is refused.
@@ -21,7 +21,7 @@ from salus.standards.fhir.search.query import Query, SortKey
 from salus.store.postgres import Connection
 from salus.store.search_check import confirmed, resource_of
 from salus.store.search_cursor import Place
-from salus.store.search_plan import COLUMNS, Selection
+from salus.store.search_selection import COLUMNS, Selection
 
 BATCH = 1_000
 _NUMERIC = frozenset({"date", "number", "quantity"})
@@ -83,7 +83,9 @@ def _first_rows(
 ) -> list[_Keyed]:
     """Return the first rows after a place, of those kept and of new ones: a page and one more."""
     found = list(kept)
-    place = None if after is None else (_comparable(query.sort, after.values), after.id)
+    place = None
+    if after is not None:  # a page that an index gave names no value where there is none
+        place = (_comparable(query.sort, after.values or [None] * len(query.sort)), after.id)
     for row in confirmed(rows, selection.checker):
         key = _comparable(query.sort, _sort_values(query.sort, row))
         if place is None or (key, row["id"]) > place:
@@ -96,7 +98,7 @@ def _too_slow(query: Query, rows_read: int) -> TooCostly:
     return TooCostly(
         f"_sort={keys} follows no index, and the first {rows_read} {query.type} resources that match took "
         f"all the time there is; add a filter on {query.type}, such as a patient, a code or a date, or sort "
-        "by one key: _id, _lastUpdated, a date, a number or a string."
+        "by one key: _id, _lastUpdated, a date or a number."
     )
 
 

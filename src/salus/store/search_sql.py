@@ -1,4 +1,4 @@
-"""Search criteria as SQL over `resource`, `resource_range` and `resource_string` (schema 0001).
+"""Search criteria as SQL over `resource` and `resource_range` (schema 0001).
 
 Each predicate finds at least the rows that match; what more it may find is said by its `Check`, and
 `search_check` sorts it out on the bytes. No predicate looks into the content, which the database may hold
@@ -25,8 +25,9 @@ from salus.standards.fhir.search.query import (
     Value,
 )
 from salus.standards.fhir.search.values import EARLIEST, LATEST
-from salus.store.search_intervals import in_ranges, in_strings, in_updated, places, searched
+from salus.store.search_intervals import in_ranges, in_updated, places
 from salus.store.search_statement import EXACT, PARSE, Check, Predicate, Statement, needle
+from salus.store.search_strings import in_strings, strings_check
 from salus.store.search_tokens import (
     bound_patients,
     reference_check,
@@ -38,6 +39,7 @@ from salus.store.search_tokens import (
 )
 
 _ORIGINAL_ID = "urn:salus:original-id"
+_TOKENS = frozenset({"token", "reference", "uri", "string"})
 
 
 def predicate(statement: Statement, condition: Condition) -> Predicate:
@@ -212,15 +214,8 @@ def _clinical(statement: Statement, value: RangeValue) -> str:
 
 
 def _string(statement: Statement, condition: Condition) -> Predicate:
-    paths = places(condition.parameter)
-    exact = condition.modifier != "exact"
-    tests = []
-    for value in condition.values:
-        assert isinstance(value, TextValue)
-        looked_up = searched(condition.modifier, value)
-        exact = exact and looked_up == value.folded
-        tests.append(in_strings(statement, condition.modifier, paths, looked_up))
-    return Predicate("(" + " OR ".join(tests) + ")", EXACT if exact else PARSE)
+    test = in_strings(statement, condition.modifier, places(condition.parameter), condition.values)
+    return Predicate(test, strings_check(condition))
 
 
 # Presence and composites
@@ -247,17 +242,16 @@ def _missing(statement: Statement, condition: Condition) -> Predicate:
 
 def _present(statement: Statement, kind: str, paths: Sequence[TypedPath]) -> str:
     hash_of = statement.hash_of
-    if kind in ("token", "reference", "uri"):
+    if kind in _TOKENS:
         return statement.has_token(
             hash_of(hashing.REFERENCE_TYPE, path.slot, path.target)
             if path.target
             else hash_of(hashing.PRESENT, path.slot, "")
             for path in paths
         )
-    table = "resource_string" if kind == "string" else "resource_range"
     keys = statement.bind([hash_of("", path.slot, "") for path in paths])
     return (
-        f"EXISTS (SELECT FROM {table} v WHERE v.compartment = r.compartment AND v.type = r.type "
+        f"EXISTS (SELECT FROM resource_range v WHERE v.compartment = r.compartment AND v.type = r.type "
         f"AND v.id = r.id AND v.key = ANY({keys}::bigint[]))"
     )
 
@@ -282,7 +276,7 @@ def _part(statement: Statement, part: Part, value: Value) -> str:
     if isinstance(value, RangeValue):
         return in_ranges(statement, part.type, part.paths, value)
     if isinstance(value, TextValue):
-        return in_strings(statement, "", part.paths, searched("", value))
+        return in_strings(statement, "", part.paths, (value,))
     if isinstance(value, ReferenceValue):
         hashes = [one for path in part.paths for one in reference_hashes(statement.hash_of, path, value)]
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -16,11 +16,16 @@ class Check(msgspec.Struct, frozen=True):
         exact: nothing, the SQL is exact.
         needles: byte strings of which one must occur in the content; () asks for parsing.
         absent: the needles must not occur (a negative condition).
+        folded: the needles are folded text, which stands there in any case.
+        read: all that SQL finds is parsed, but where none of the needles (if any are given) can stand,
+            for as long as a statement may take; else more than `search_candidates_max` are refused.
     """
 
     exact: bool = False
     needles: tuple[bytes, ...] = ()
     absent: bool = False
+    folded: bool = False
+    read: bool = False
 
 
 EXACT = Check(exact=True)
@@ -68,13 +73,23 @@ class Statement:
             parts.append(f"LIMIT {self.bind(limit)}")
         return " ".join(part for part in parts if part)
 
-    def has_token(self, hashes: Iterable[int]) -> str:
+    def has_token(self, hashes: Iterable[int], *, row: str = "r") -> str:
         """Return the text for: the row has one of the tokens."""
         known = sorted(set(hashes))
         if not known:
             return "false"
         operator = "@>" if len(known) == 1 else "&&"
-        return f"r.tokens {operator} {self.bind(known)}::bigint[]"
+        return f"{row}.tokens {operator} {self.bind(known)}::bigint[]"
+
+    def has_all_of_one(self, groups: Iterable[Sequence[int]], *, row: str = "r") -> str:
+        """Return the text for: the row has all tokens of one of the groups."""
+        known = {tuple(sorted(group)) for group in groups}
+        alone = [group[0] for group in known if len(group) == 1]
+        tests = [self.has_token(alone, row=row)] if alone or not known else []
+        tests += [
+            f"{row}.tokens @> {self.bind(list(group))}::bigint[]" for group in sorted(known) if len(group) > 1
+        ]
+        return f"({' OR '.join(tests)})"
 
 
 def needle(text: str) -> bytes:

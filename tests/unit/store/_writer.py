@@ -23,7 +23,7 @@ async def main(folder, patient):
         while True:
             pair = [new_id(), new_id()]
             grant = Grant(pair[0], caller, Action.CREATE, None, "test", datetime.now(UTC))
-            index = IndexRow((patient,), None, [1], [(1, 1.0, 2.0)], [(2, "x", [3])], [])
+            index = IndexRow((patient,), None, [1], [(1, 1.0, 2.0)], [])
             rows = [make_row("Observation", one, b"{}", index=index) for one in pair]
             operations = [Operation("create", row.type, row.id, row) for row in rows]
 

@@ -12,7 +12,8 @@ from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.search.hashing import compile_hasher
 from salus.store.rows import make_row
 from salus.store.search_order import orders
-from salus.store.search_plan import COLUMNS, Finder
+from salus.store.search_plan import Finder
+from salus.store.search_selection import COLUMNS
 
 KEY = b"key of the plan test"
 PATIENTS, EACH, CODES = 60, 60, 12

@@ -14,14 +14,13 @@ from salus.standards.fhir.search.canonical import in_base_units, scale_of
 from salus.standards.fhir.search.hashing import Hasher, prefixes
 from salus.standards.fhir.search.paths import TypedPath
 from salus.standards.fhir.search.references import contained_type, listed_targets, parse_literal
+from salus.standards.fhir.search.texts import compile_texts
 from salus.standards.fhir.search.values import (
-    chunks,
     date_values,
     fold,
     items_of,
     number_bounds,
     quantity_bounds,
-    trigrams,
     units_of,
 )
 
@@ -29,20 +28,20 @@ PROFILE_SLOT = (
     ".meta.profile"  # its beginnings are not indexed: few search below a profile, all resources have one
 )
 REMEMBERED_MAX = 4096
+REMEMBERED_LENGTH_MAX = 100
 WORDS_MAX = 6
 
 
 class Collected:
     """Search values of one resource while it is walked, and the "#id" of contained ones met on the way."""
 
-    __slots__ = ("fragments", "ranges", "root", "strings", "tokens")
+    __slots__ = ("fragments", "ranges", "root", "tokens")
 
     def __init__(self, root: Any) -> None:  # Any: a resource as parsed
         self.root = root
         self.fragments: list[str] = []
         self.tokens: list[int] = []
         self.ranges: list[tuple[int, float, float]] = []
-        self.strings: list[tuple[int, str, list[int]]] = []
 
 
 Emitter = Callable[[Any, Collected], None]  # Any: a value of the emitter's type, as parsed
@@ -59,7 +58,7 @@ def emitter_for(kind: str, path: TypedPath, hash_of: Hasher) -> Emitter:
     if kind == "uri":
         return _remembering(_addresses(slot, hash_of, below=not slot.endswith(PROFILE_SLOT)))
     if kind == "string":
-        return _string_emitter(slot, hash_of)
+        return _remembering(compile_texts(slot, hash_of))
     if kind == "date":
         return _range_emitter(path.type, slot, hash_of, date_values)
     if kind == "number":
@@ -78,9 +77,10 @@ def _remembering(hashes: _Hashes) -> Emitter:
         found = known.get(value)
         if found is None:
             found = hashes(value)
-            if len(known) >= REMEMBERED_MAX:
-                known.clear()
-            known[value] = found
+            if len(value) <= REMEMBERED_LENGTH_MAX:
+                if len(known) >= REMEMBERED_MAX:
+                    known.clear()
+                known[value] = found
         out.tokens.extend(found)
 
     return emit
@@ -257,18 +257,6 @@ def _literal_tokens(slot: str, hash_of: Hasher, literal: str, *, by_id: bool) ->
         if by_id:
             found.append(hash_of(hashing.REFERENCE_ID, slot, parsed.id))
     return found
-
-
-def _string_emitter(slot: str, hash_of: Hasher) -> Emitter:
-    key, further = hash_of("", slot, ""), hash_of("+", slot, "")
-
-    def emit_string(value: Any, out: Collected) -> None:
-        if type(value) is not str:
-            return
-        for position, piece in enumerate(chunks(fold(value))):
-            out.strings.append((further if position else key, piece, trigrams(piece)))
-
-    return emit_string
 
 
 def _range_emitter(

@@ -71,7 +71,6 @@ def compile_indexer(type_name: str, key: bytes, registry: Registry | None = None
             date=None if clinical is None else clinical_start(clinical, resource),
             tokens=sorted(set(out.tokens)),
             ranges=out.ranges,
-            strings=out.strings,
             references=references,
             named=patients_named(resource, type_name, references),
             binaries=binaries_named((*references, *addresses)),

@@ -28,6 +28,7 @@ from salus.standards.fhir.search.query import (
     Value,
 )
 from salus.standards.fhir.search.reading import Expand, Reading, Unknown, leave_out, parameter_of
+from salus.standards.fhir.search.texts import BEGINNING_MIN
 
 MODIFIERS: Mapping[str, tuple[str, ...]] = {
     "string": ("exact", "contains", "missing"),
@@ -42,7 +43,6 @@ MODIFIERS: Mapping[str, tuple[str, ...]] = {
 _NOT_OURS = frozenset({"_format", "_pretty"})
 _REFUSED = frozenset({"_filter", "_contained", "_containedType", "_list", "_type", "_score", "_query"})
 _DEPTH_MAX = 5
-_WORD_MIN = 3
 _UNINDEXED = frozenset({"missing", "not", "not-in"})
 _CODES_MAX = 5_000
 
@@ -182,7 +182,7 @@ def _condition(
     reading: Reading, parameter: SearchParameter, modifier: str, name: str, value: str
 ) -> Condition:
     kind = parameter.type
-    _count(reading, modifier, value)
+    _count(reading, kind, modifier, value)
     if modifier == "missing":
         if value not in ("true", "false"):
             raise complaint(name, value, "write true or false")
@@ -206,7 +206,7 @@ def _condition(
     return Condition(parameter, "type" if typed else modifier, values)
 
 
-def _count(reading: Reading, modifier: str, value: str) -> None:
+def _count(reading: Reading, kind: str, modifier: str, value: str) -> None:
     """Count one more condition.
 
     Raises:
@@ -216,14 +216,18 @@ def _count(reading: Reading, modifier: str, value: str) -> None:
     if reading.conditions > reading.limits.search_criteria_max:
         most = reading.limits.search_criteria_max
         raise InvalidSearch(f"A search has at most {most} conditions; this one has more.")
-    short = modifier == "contains" and len(min(split(value, ","), key=len)) < _WORD_MIN
-    if short or modifier in _UNINDEXED:
+    if modifier in _UNINDEXED or _is_short(kind, modifier, value):
         reading.unindexed += 1
     if reading.unindexed > reading.limits.search_unindexed_max:
         raise InvalidSearch(
             f"A search has at most {reading.limits.search_unindexed_max} conditions that no index answers "
-            "(:missing, :not, :not-in, :contains of under three letters); this one has more."
+            "(:missing, :not, :not-in, a string of under three letters); this one has more."
         )
+
+
+def _is_short(kind: str, modifier: str, value: str) -> bool:
+    """Return whether a string is too short for an index."""
+    return kind == "string" and modifier != "exact" and len(min(split(value, ","), key=len)) < BEGINNING_MIN
 
 
 def _value(reading: Reading, parameter: SearchParameter, modifier: str, name: str, text: str) -> Value:

@@ -24,6 +24,10 @@ ADDRESS = "u"  # uri, canonical or absolute reference
 BELOW = "b"  # every part of a uri that ends before a "/"
 UNIT = "q"  # unit of a quantity: its code or its text
 SYSTEM_UNIT = "Q"  # system|code of a quantity's unit, where that is not UCUM
+BEGINNING = "B"  # first letters of a folded string
+WHOLE = "W"  # a string as written
+PART = "G"  # three letters of a folded string, wherever they stand
+LONG = "L"  # a string of too many different parts: none of them is a token
 DIMENSION = "D"  # what a quantity in UCUM measures: the key of its range in base units
 
 TEXT_PREFIX = 3

@@ -16,7 +16,6 @@ class IndexRow(msgspec.Struct, frozen=True):
         date: start of the type's clinical date (UTC), None when there is none.
         tokens: keyed 64-bit hashes, sorted, without repeats (signed, as PostgreSQL's bigint).
         ranges: (key, low, high) of dates (seconds since 1970 UTC), numbers and quantities, [low, high).
-        strings: (key, folded text, trigram hashes).
         references: literal references as written ("Type/id", "urn:uuid:...", absolute), for integrity.
         named: logical ids of all patients it names anywhere, those of `compartments` included.
         binaries: ids of the Binary resources that it names, as its attachments.
@@ -29,7 +28,6 @@ class IndexRow(msgspec.Struct, frozen=True):
     date: datetime | None
     tokens: list[int]
     ranges: list[tuple[int, float, float]]
-    strings: list[tuple[int, str, list[int]]]
     references: list[str]
     named: tuple[str, ...] = ()
     binaries: tuple[str, ...] = ()

@@ -10,15 +10,11 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-import zlib
 from calendar import monthrange
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
-
-STRING_CHUNK = 500
-STRING_OVERLAP = 100
 
 _LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h", "ŧ": "t"}
@@ -39,20 +35,6 @@ def fold(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     bare = "".join(character for character in decomposed if not unicodedata.combining(character))
     return " ".join(bare.casefold().translate(_LETTERS).split())
-
-
-def trigrams(folded: str) -> list[int]:
-    """Return signed 32-bit hashes of the text's three-character substrings, sorted, without repeats."""
-    parts = {folded[at : at + 3] for at in range(len(folded) - 2)}
-    return sorted(zlib.crc32(part.encode("utf-8", "surrogatepass")) - 2**31 for part in parts)
-
-
-def chunks(folded: str) -> list[str]:
-    """Cut a long text into overlapping pieces, so that each fits an index row; a short one stays whole."""
-    if len(folded) <= STRING_CHUNK:
-        return [folded]
-    stride = STRING_CHUNK - STRING_OVERLAP
-    return [folded[at : at + STRING_CHUNK] for at in range(0, len(folded) - STRING_OVERLAP, stride)]
 
 
 def date_interval(text: str) -> tuple[float, float] | None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from salus.standards.fhir.search import hashing
 from salus.standards.fhir.search.extract import compile_indexer
 from salus.standards.fhir.search.hashing import compile_hasher
-from salus.standards.fhir.search.values import chunks, date_interval, fold, trigrams
+from salus.standards.fhir.search.values import date_interval, fold
 
 KEY = b"key of the extract test"
 HASH = compile_hasher(KEY)
@@ -104,19 +104,6 @@ def test_values_that_break_their_type_are_passed_over(broken):
 )
 def test_strings_are_folded(text, folded):
     assert fold(text) == folded
-
-
-def test_trigrams_are_32_bit_and_those_of_a_part_are_among_those_of_the_whole():
-    whole = trigrams("body height")
-    assert set(trigrams("hei")) <= set(whole)
-    assert all(-(2**31) <= one < 2**31 for one in whole)
-
-
-def test_a_long_text_is_cut_into_pieces_that_overlap():
-    text = "".join(chr(97 + n % 26) for n in range(1_234))
-    pieces = chunks(text)
-    assert max(map(len, pieces)) <= 500
-    assert all(any(text[at : at + 100] in piece for piece in pieces) for at in range(len(text) - 99))
 
 
 @pytest.mark.parametrize(
