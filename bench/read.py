@@ -188,7 +188,7 @@ def _observation(number: int) -> Row:
         },
         "note": [{"text": "Synthetic, for measuring. " * 8}],
     }
-    index = IndexRow((f"p{number % PATIENTS}",), None, [number, number + 1], [], [], [])
+    index = IndexRow((f"p{number % PATIENTS}",), None, [number, number + 1], [], [])
     return make_row(
         "Observation", new_id(), json.dumps(resource, separators=(",", ":")).encode(), index=index
     )

@@ -103,7 +103,7 @@ async def _deny(services: Services, row: Row) -> None:
         "patient": {"reference": f"Patient/{row.compartment}"},
         "provision": {"type": "deny", "data": [{"meaning": "instance", "reference": reference}]},
     }
-    index = IndexRow((row.compartment,), None, [], [], [], [])
+    index = IndexRow((row.compartment,), None, [], [], [])
     said = make_row("Consent", str(consent["id"]), json.dumps(consent).encode(), index=index)
     operator = Caller("bench", "Bench", Role.OPERATOR, "Bench", services.base_url, Purpose.OPERATIONS)
     asked = AccessRequest(Action.CREATE, "Consent", "bench")

@@ -166,6 +166,7 @@ async def open_services(
                 roles=roles,
                 applications=_applications(settings),
                 password=_password(data, settings),
+                search_key=keys.search,
             )
         )
         journal = await stack.enter_async_context(open_journal(database))

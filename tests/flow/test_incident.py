@@ -99,9 +99,7 @@ async def patient(services, caller, name, language):
         "resourceType": "Patient",
         "communication": [{"language": {"coding": [{"code": language}]}, "preferred": True}],
     }
-    row = make_row(
-        "Patient", name, json.dumps(content).encode(), index=IndexRow((name,), None, [], [], [], [])
-    )
+    row = make_row("Patient", name, json.dumps(content).encode(), index=IndexRow((name,), None, [], [], []))
     operator = caller(Role.OPERATOR)
     async with enter(
         services.gatehouse, operator, AccessRequest(Action.CREATE, "Patient", "Patient")

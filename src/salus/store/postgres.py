@@ -231,6 +231,7 @@ async def open_database(
     roles: Sequence[str] = SERVING,
     applications: Mapping[str, str] = NODES_OWN,
     password: str = "",
+    search_key: bytes = b"",
 ) -> AsyncIterator[Database]:
     """Open the node's database and bring its schema up to date.
 
@@ -245,6 +246,7 @@ async def open_database(
         applications: URL of the login that serves in each role, if the operator made them; else the node
             makes them.
         password: of the logins that the node makes; an embedded server asks for none.
+        search_key: of search hashes, for what an update must index anew.
 
     Raises:
         SettingsInvalid: the server is too old, its schema newer than this Salus, or a login that serves is
@@ -260,7 +262,7 @@ async def open_database(
         with storage_errors():
             async with first_connection(owner, restart) as connection:
                 if migrated:
-                    await prepare(connection, None if applications else password)
+                    await prepare(connection, None if applications else password, search_key)
                 await register(connection, key)
             if migrated:
                 for role in ROLES:

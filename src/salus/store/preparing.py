@@ -12,6 +12,7 @@ from salus.core.errors import SettingsInvalid
 from salus.store.logins import by_hand, check_login, close_temporary, make_logins
 from salus.store.migrations import changing, migrate, migrations
 from salus.store.pool import Connection
+from salus.store.strings_indexed import index_strings
 
 CONNECT_SECONDS_MAX = 10.0
 NOT_THERE = (FileNotFoundError, ConnectionRefusedError)
@@ -52,8 +53,13 @@ async def _first(url: str, restart: Callable[[], Awaitable[None]] | None) -> Con
     return await asyncpg.connect(url)
 
 
-async def prepare(owner: Connection, password: str | None) -> None:
-    """Bring the schema up to date; make the logins that serve, unless the operator did (`password` None).
+async def prepare(owner: Connection, password: str | None, search_key: bytes) -> None:
+    """Bring schema and index up to date; make the logins that serve.
+
+    Args:
+        owner: a connection of the owner's.
+        password: of the logins that serve; None where the operator made them.
+        search_key: of search hashes, for what an update must index anew.
 
     Raises:
         SettingsInvalid: the server is too old, its schema newer than this Salus, or its owner may not.
@@ -66,6 +72,7 @@ async def prepare(owner: Connection, password: str | None) -> None:
         )
     async with changing(owner):
         await _bring_up_to_date(owner)
+        await index_strings(owner, search_key)
         if password is not None:
             await make_logins(owner, password)
         await close_temporary(owner)

@@ -18,11 +18,11 @@ from salus.core.errors import InvalidResource
 from salus.standards.fhir.fhirpath.expression import compile_expression
 from salus.standards.fhir.model import SearchParameterRow, ancestors, resource_types
 from salus.standards.fhir.search.extract import compile_indexer
-from salus.standards.fhir.search.index_row import IndexRow
 from salus.standards.fhir.search.parameters import Registry, standard
 from salus.store.parameters_known import WRITERS_LOCK, registry_of
 from salus.store.postgres import Connection, Database
 from salus.store.search_check import resource_of
+from salus.store.search_index import write_index
 
 BATCH = 500
 _REINDEX_LOCK = 0x53414C5549  # "SALUI": held by the one process that indexes
@@ -44,20 +44,6 @@ _NEXT = """
 SELECT compartment, type, id, content, source, source_id, updated FROM resource
 WHERE type = $1 AND id > $2 AND NOT deleted ORDER BY id LIMIT $3 FOR UPDATE
 """
-_TOKENS = """
-UPDATE resource r SET tokens = n.tokens::bigint[], date = n.date
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
-    AS n (compartment, type, id, tokens, date)
-WHERE (r.compartment, r.type, r.id) = (n.compartment, n.type, n.id)
-"""
-_FORGET = (
-    "DELETE FROM resource_range WHERE (compartment, type, id) IN "
-    "(SELECT * FROM unnest($1::text[], $2::text[], $3::text[]))"
-)
-_RANGES = (
-    "INSERT INTO resource_range "
-    "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::float8[], $6::float8[])"
-)
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -277,16 +263,5 @@ async def _batch(
     index = compile_indexer(kind, key, registry)
     keys = [(row["compartment"], row["type"], row["id"]) for row in rows]
     indexed = [index(resource_of(row)) for row in rows]
-    await _write(connection, keys, indexed)
+    await write_index(connection, keys, indexed)
     return len(rows)
-
-
-async def _write(connection: Connection, keys: list[tuple[str, str, str]], indexed: list[IndexRow]) -> None:
-    columns = [list(column) for column in zip(*keys, strict=True)]
-    tokens = ["{" + ",".join(map(str, one.tokens)) + "}" for one in indexed]
-    await connection.execute(_TOKENS, *columns, tokens, [one.date for one in indexed])
-    await connection.execute(_FORGET, *columns)
-    pairs = list(zip(keys, indexed, strict=True))
-    ranges = [(*key, *entry) for key, one in pairs for entry in one.ranges]
-    if ranges:
-        await connection.execute(_RANGES, *[list(column) for column in zip(*ranges, strict=True)])

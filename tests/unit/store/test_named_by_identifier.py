@@ -15,8 +15,8 @@ from salus.store.rows import make_row
 async def test_a_load_names_whoever_has_the_identifier(database, grant):
     """A load of a Patient and of what names one by the same token; the token of the second comes first."""
     loading = grant(action=Action.LOAD)
-    outside = IndexRow((), None, [], [], [], [], identities=(7,))
-    patient = IndexRow(("ana",), None, [7], [], [], [])
+    outside = IndexRow((), None, [], [], [], identities=(7,))
+    patient = IndexRow(("ana",), None, [7], [], [])
 
     async def load(*rows):
         async with database.loading(loading) as connection, connection.transaction():

@@ -13,7 +13,7 @@ from salus.store.rows import make_row
 
 
 async def stored(database, grant, patient: str) -> str:
-    index = IndexRow((patient,), None, [], [], [], [])
+    index = IndexRow((patient,), None, [], [], [])
     row = make_row("Observation", new_id(), b'{"resourceType":"Observation"}', index=index)
     await resources.create(grant(), database, row)
     return row.id

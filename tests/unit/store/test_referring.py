@@ -27,7 +27,7 @@ def holding(kind, identity, text, patient="ana"):
         resource = {}
     links, stated = links_of(kind, resource, links_in(resource)[2])
     about = (patient,) if patient else ()
-    index = IndexRow(about, None, [], [], [], [], links=links, links_stated=stated)
+    index = IndexRow(about, None, [], [], [], links=links, links_stated=stated)
     return make_row(kind, identity, content, index=index)
 
 

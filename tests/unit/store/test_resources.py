@@ -16,7 +16,6 @@ def observation(patient: str, text: str = "72", identity: str = "", *, others: t
         date=None,
         tokens=[-5, 7],
         ranges=[(3, 1.5, 2.5)],
-        strings=[(4, "ola", [1, 2])],
         references=[],
     )
     content = b'{"resourceType":"Observation","valueString":"%s"}' % text.encode()

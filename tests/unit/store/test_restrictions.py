@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
 
 def row(kind, identity, patient="ana", text="1"):
-    index = IndexRow((patient,), None, [], [], [], [])
+    index = IndexRow((patient,), None, [], [], [])
     return make_row(kind, identity, f'{{"resourceType":"{kind}","n":{text}}}'.encode(), index=index)
 
 

@@ -10,7 +10,7 @@ from salus.store import resources
 from salus.store.rows import make_row
 from salus.store.versions_at import version_at, version_of, versions_of
 
-INDEX = IndexRow(("ana",), None, [], [], [], [])
+INDEX = IndexRow(("ana",), None, [], [], [])
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from salus.store import resources
 from salus.store.rows import make_row
 from salus.store.search_parameters import reindex, states
 
-EMPTY = IndexRow((), None, [], [], [], [])
+EMPTY = IndexRow((), None, [], [], [])
 
 URL = "https://node.test/SearchParameter/nickname"
 
