@@ -32,6 +32,8 @@ from salus.store.search_selection import COLUMNS, Selection, too_many
 from salus.store.search_sort import sorted_page
 
 ESTIMATE_FROM = 1_000
+PARSED = 200
+"""Rows that are fetched first where each must be parsed."""
 COST_MAX = 5_000_000.0
 COUNTED_MAX = 1_000
 """A total of up to so many says something of each person; a larger one speaks of a population."""
@@ -223,7 +225,7 @@ def _batch_size(checker: Checker, query: Query, *, shown: int, scanned: int) -> 
     """Return how many rows to fetch next: more where what is found may match or not."""
     if not checker.parses:
         return query.count + 1 - shown
-    return max(query.count + 1, BATCH if checker.reads_on and scanned else 200)
+    return max(query.count + 1, BATCH if checker.reads_on and scanned else PARSED)
 
 
 async def _confirmed(rows: Sequence[asyncpg.Record], checker: Checker) -> list[asyncpg.Record]:
