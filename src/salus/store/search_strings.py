@@ -12,10 +12,10 @@ from salus.standards.fhir.search import hashing
 from salus.standards.fhir.search.hashing import Hasher
 from salus.standards.fhir.search.paths import TypedPath
 from salus.standards.fhir.search.query import Condition, TextValue, Value
-from salus.standards.fhir.search.texts import BEGINNING_MAX, BEGINNING_MIN, PART, around, parts_of
+from salus.standards.fhir.search.texts import BEGINNING_MAX, BEGINNING_MIN, PART, around
 from salus.store.search_statement import Check, Statement, needle
 
-_PARTS_ASKED_MAX = 24
+_PARTS_ASKED_MAX = 8
 _SPLICED = frozenset({"id", "meta"})  # not only in the content: `search_check.resource_of`
 
 
@@ -74,7 +74,14 @@ def _found_by(hash_of: Hasher, modifier: str, slot: str, value: TextValue) -> It
     if modifier != "contains":
         first = [hash_of(hashing.BEGINNING, slot, folded[:BEGINNING_MAX])]
         rest = folded[BEGINNING_MAX - PART + 1 :]
-    parts = sorted(parts_of(rest))[:_PARTS_ASKED_MAX]
+    parts = _parts_asked(rest)
     yield [*first, *(hash_of(hashing.PART, around(slot), part) for part in parts)]
     if parts:
         yield [*first, hash_of(hashing.LONG, slot, "")]
+
+
+def _parts_asked(folded: str) -> list[str]:
+    """Return parts of a text that cover it, side by side: those that overlap find hardly less."""
+    last = len(folded) - PART
+    starts = sorted({*range(0, last + 1, PART), last}) if last >= 0 else []
+    return [folded[at : at + PART] for at in starts[:_PARTS_ASKED_MAX]]

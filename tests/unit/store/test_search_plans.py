@@ -11,9 +11,11 @@ from salus.standards.fhir.search.extract import compile_indexer
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.search.hashing import compile_hasher
 from salus.store.rows import make_row
+from salus.store.search_intervals import rare_ids
 from salus.store.search_order import orders
 from salus.store.search_plan import Finder
 from salus.store.search_selection import COLUMNS
+from salus.store.search_statement import Statement
 
 KEY = b"key of the plan test"
 PATIENTS, EACH, CODES = 60, 60, 12
@@ -30,14 +32,26 @@ def observation(number):
     }
 
 
+def person(number):
+    return {
+        "resourceType": "Patient",
+        "name": [{"family": f"Fam{number:04}{number % 977:03}x", "given": [f"Ann{number % 9}"]}],
+    }
+
+
+def rows_of(kind, resources):
+    index = compile_indexer(kind, KEY)
+    return [
+        make_row(kind, f"{kind[0].lower()}{number}", json.dumps(one).encode(), index=index(one))
+        for number, one in enumerate(resources)
+    ]
+
+
 @pytest.fixture
 async def many(database, database_url, grant):
-    """A database with the Observations of many patients, analysed as after a bulk load."""
-    index = compile_indexer("Observation", KEY)
-    rows = []
-    for number in range(PATIENTS * EACH):
-        one = observation(number)
-        rows.append(make_row("Observation", f"o{number}", json.dumps(one).encode(), index=index(one)))
+    """A database with many Patients and their Observations, analysed as some time after a bulk load."""
+    rows = rows_of("Observation", [observation(number) for number in range(PATIENTS * EACH)])
+    rows += rows_of("Patient", [person(number) for number in range(PATIENTS * EACH)])
     owner = await asyncpg.connect(database_url)
     await owner.copy_records_to_table(
         "resource",
@@ -59,7 +73,7 @@ async def many(database, database_url, grant):
     )
     ranges = [(r.compartment, r.type, r.id, *one) for r in rows for one in r.index.ranges]
     await owner.copy_records_to_table("resource_range", records=ranges)
-    await owner.execute("ANALYZE")
+    await owner.execute("VACUUM ANALYZE")
     await owner.close()
     return database
 
@@ -106,3 +120,26 @@ async def test_a_bound_grant_is_led_to_its_compartment(many, grant):
     found = await planned(many, grant("p3"), "code=c1&_sort=-date")
     assert "Seq Scan" not in [kind for kind, _ in found]
     assert {"resource_compartment_date", "resource_pkey"} & {name for _, name in found}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "family=fam0012",
+        "family=fam0012012x",
+        "name=fam0012",
+        "name:contains=0012012",
+        "family:exact=Fam0012012x",
+    ],
+)
+async def test_the_index_of_tokens_leads_to_a_name(many, grant, text):
+    pair = tuple(text.split("="))
+    (condition,) = parse_query("Patient", [pair], Limits(), strict=True).criteria
+    statement = Statement(compile_hasher(KEY))
+    asked = rare_ids(statement, condition, count_max=1_001)
+    async with many.reading(grant()) as connection:
+        assert [row["id"] for row in await connection.fetch(asked, *statement.arguments)] == ["p12"]
+        found = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {asked}", *statement.arguments)
+    plan = list(scans(msgspec.json.decode(found)[0]["Plan"]))
+    assert ("Bitmap Index Scan", "resource_tokens") in plan
+    assert "Seq Scan" not in [kind for kind, _ in plan]
