@@ -141,20 +141,20 @@ class Finder:
 
         Raises:
             TooCostly: there are more than `count_max` (default: `limits.search_candidates_max`) before the
-                check, unless `refuse_more` is False.
+                check, unless `refuse_more` is False; or what must be read takes too long.
         """
         bound = self.limits.search_candidates_max if count_max is None else count_max
+        if chosen.checker.reads_on:
+            found = await first_matches(connection, chosen, self.limits, count_max=bound + 1)
+            if refuse_more and len(found) > bound:
+                raise too_many(chosen.type, self.limits, step)
+            return found[:bound]
         lean = chosen.checker.idle and not content
         columns = "r.compartment, r.id" if lean else COLUMNS
         statement, where = chosen.render()
         fetched = bound + 1 if refuse_more else self.limits.search_candidates_max
         if not refuse_more and not chosen.checker.parses:
             fetched = bound + SPARE
-        if chosen.checker.reads_on:
-            rows = await first_matches(connection, chosen, self.limits, count_max=bound + refuse_more)
-            if len(rows) > bound:
-                raise too_many(chosen.type, self.limits, step)
-            return rows
         text = statement.select(columns, where, limit=fetched)
         rows = await connection.fetch(text, *statement.arguments)
         if refuse_more and len(rows) > bound:

@@ -28,7 +28,7 @@ PROFILE_SLOT = (
     ".meta.profile"  # its beginnings are not indexed: few search below a profile, all resources have one
 )
 REMEMBERED_MAX = 4096
-REMEMBERED_LENGTH_MAX = 100
+REMEMBERED_LENGTH_MAX = 32
 WORDS_MAX = 6
 
 
