@@ -21,7 +21,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         search_candidates_max: most resources a chain or _has may pass through.
         search_values_max: most comma-separated values, and most parameters, of one search.
         search_criteria_max: most conditions of one search, those in chains and _has included.
-        search_unindexed_max: most of them that no index answers: :missing, :not, a string under three letters.
+        search_unindexed_max: most of them that no index answers: :missing, :not, a string of two letters.
         searches_at_once_max: most searches of one caller that run at once; others wait, then are refused.
         lookups_per_minute_max: most patients that one node looks up in a minute.
         unproven_patients_per_day_max: most patients whom one node may ask for a day (UTC) without showing
