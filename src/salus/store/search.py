@@ -7,8 +7,8 @@ otherwise; `_sort` by one key follows an index where there is one, every other g
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence, Sized
+from contextlib import aclosing
 from typing import Any
 
 import asyncpg
@@ -22,14 +22,15 @@ from salus.standards.fhir.search.query import Query
 from salus.store.postgres import Connection, Database
 from salus.store.readable import require_open
 from salus.store.rows import StoredResource, patients_of
-from salus.store.search_check import Checker, confirmed
+from salus.store.search_check import confirmed
 from salus.store.search_cursor import Place, seal, unseal
 from salus.store.search_order import Order, ValueOrder, orders
 from salus.store.search_plan import Finder
-from salus.store.search_reading import BATCH, Deadline, count_matches
+from salus.store.search_reading import BATCH, batches_read, count_matches
 from salus.store.search_record import NEWEST_FIRST, RecordSearch, record_search
 from salus.store.search_selection import COLUMNS, Selection, too_many
 from salus.store.search_sort import sorted_page
+from salus.store.search_statement import Statement
 
 ESTIMATE_FROM = 1_000
 PARSED = 200
@@ -192,65 +193,98 @@ async def _page(
         )
     rows: dict[str, asyncpg.Record] = {}
     ends: list[Order | ValueOrder] = []
-    scanned, checker = 0, selection.checker
-    deadline = Deadline(finder.limits)
+    batches_of = _read_through if selection.checker.reads_on else _read_by_key
     for order in ways:
         if after is not None and len(ways) > 1 and after.phase > (order.phase or 0):
             continue
         here = after if after is not None and (len(ways) == 1 or after.phase == order.phase) else None
-        more = True
-        while more and len(rows) <= query.count:
-            size = _batch_size(checker, query, shown=len(rows), scanned=scanned)
-            batch = await _batch(connection, finder, selection, order, here, size)
-            more = len(batch) == size
-            scanned += len(batch)
-            for row in await _confirmed(batch, checker):
-                if row["id"] not in rows:
-                    rows[row["id"]] = row
-                    ends.append(order)
-            if more:
-                here = order.place(batch[-1])
-            if more and len(rows) <= query.count:
-                if checker.reads_on:
-                    deadline.keep(query.type, scanned)
-                elif scanned > finder.limits.search_candidates_max:
-                    raise too_many(query.type, finder.limits)
+        if len(rows) > query.count:
+            break
+        async with aclosing(batches_of(connection, finder, selection, order, here, query, rows)) as batches:
+            async for batch in batches:
+                for row in batch:
+                    if row["id"] not in rows:
+                        rows[row["id"]] = row
+                        ends.append(order)
+                if len(rows) > query.count:
+                    break
     shown = list(rows.values())
     if len(shown) > query.count:
         return shown[: query.count], ends[query.count - 1].place(shown[query.count - 1])
     return shown, None
 
 
-def _batch_size(checker: Checker, query: Query, *, shown: int, scanned: int) -> int:
-    """Return how many rows to fetch next: more where what is found may match or not."""
-    if not checker.parses:
-        return query.count + 1 - shown
-    return max(query.count + 1, BATCH if checker.reads_on and scanned else PARSED)
-
-
-async def _confirmed(rows: Sequence[asyncpg.Record], checker: Checker) -> list[asyncpg.Record]:
-    """Return the rows that are confirmed; many are parsed beside the event loop."""
-    if len(rows) < BATCH or not checker.parses:
-        return confirmed(rows, checker)
-    return await asyncio.to_thread(confirmed, rows, checker)
-
-
-async def _batch(
+async def _read_by_key(
     connection: Connection,
     finder: Finder,
     selection: Selection,
     order: Order | ValueOrder,
     after: Place | None,
-    size: int,
+    query: Query,
+    shown: Sized,
+) -> AsyncGenerator[list[asyncpg.Record], None]:
+    """Yield confirmed rows in order, each batch after the key of the one before; few are read in vain.
+
+    Raises:
+        TooCostly: more than `search_candidates_max` are read before the page is full.
+    """
+    here, more, scanned, checker = after, True, 0, selection.checker
+    while more:
+        size = max(query.count + 1, PARSED) if checker.parses else query.count + 1 - len(shown)
+        batch = await _batch(connection, selection, order, here, size)
+        more = len(batch) == size
+        scanned += len(batch)
+        yield confirmed(batch, checker)
+        if more:
+            here = order.place(batch[-1])
+            if scanned > finder.limits.search_candidates_max:
+                raise too_many(query.type, finder.limits)
+
+
+async def _read_through(
+    connection: Connection,
+    finder: Finder,
+    selection: Selection,
+    order: Order | ValueOrder,
+    after: Place | None,
+    query: Query,
+    shown: Sized,
+) -> AsyncGenerator[list[asyncpg.Record], None]:
+    """Yield confirmed rows in order, of all that SQL finds.
+
+    Raises:
+        TooCostly: that takes longer than a statement may.
+    """
+    assert len(shown) <= query.count
+    statement, text = _in_order(selection, order, after, BATCH)
+    if not selection.narrow:
+        await _refuse_costly(connection, selection.type, text, statement.arguments)
+    statement, text = _in_order(selection, order, after, None)
+    async with aclosing(batches_read(connection, statement, text, selection, finder.limits)) as batches:
+        async for batch in batches:
+            yield batch
+
+
+async def _batch(
+    connection: Connection, selection: Selection, order: Order | ValueOrder, after: Place | None, size: int
 ) -> list[asyncpg.Record]:
     """Fetch the next rows in order."""
-    statement, where = selection.render()
-    tests = [where, *order.tests(statement, after)]
-    columns = f"{COLUMNS}, {order.value}" if order.value else COLUMNS
-    text = statement.select(columns, " AND ".join(tests), join=order.source, order=order.keys(), limit=size)
+    statement, text = _in_order(selection, order, after, size)
     if not selection.narrow:
         await _refuse_costly(connection, selection.type, text, statement.arguments)
     return list(await connection.fetch(text, *statement.arguments))
+
+
+def _in_order(
+    selection: Selection, order: Order | ValueOrder, after: Place | None, limit: int | None
+) -> tuple[Statement, str]:
+    """Return the query of the next rows in order."""
+    statement, where = selection.render()
+    tests = [where, *order.tests(statement, after)]
+    columns = f"{COLUMNS}, {order.value}" if order.value else COLUMNS
+    return statement, statement.select(
+        columns, " AND ".join(tests), join=order.source, order=order.keys(), limit=limit
+    )
 
 
 async def _refuse_costly(

@@ -17,30 +17,9 @@ from salus.core.limits import Limits
 from salus.store.postgres import Connection
 from salus.store.search_check import confirmed
 from salus.store.search_selection import COLUMNS, Selection
+from salus.store.search_statement import Statement
 
-BATCH = 1_000
-
-
-class Deadline:
-    """The end of the time that a search may read."""
-
-    def __init__(self, limits: Limits) -> None:
-        """Begin now."""
-        self._clock = asyncio.get_running_loop().time
-        self._at = self._clock() + limits.statement_timeout_ms / 1000
-
-    def keep(self, type_name: str, rows_read: int) -> None:
-        """Let the search go on, if there is time.
-
-        Raises:
-            TooCostly: there is none left.
-        """
-        if self._clock() > self._at:
-            raise TooCostly(
-                f"No index answers this search, and the first {rows_read} {type_name} resources took all the "
-                f"time there is; ask for three letters or more, or add a filter on {type_name}, such as a "
-                "patient, a code or a date."
-            )
+FIRST, BATCH = 200, 1_000
 
 
 async def first_matches(
@@ -52,7 +31,7 @@ async def first_matches(
         TooCostly: they cannot be read in the time of a statement.
     """
     found: list[asyncpg.Record] = []
-    async with aclosing(_matches(connection, selection, limits)) as batches:
+    async with aclosing(_all(connection, selection, limits)) as batches:
         async for batch in batches:
             found += batch
             if len(found) >= count_max:
@@ -66,20 +45,38 @@ async def count_matches(connection: Connection, selection: Selection, limits: Li
     Raises:
         TooCostly: they cannot be read in the time of a statement.
     """
-    async with aclosing(_matches(connection, selection, limits)) as batches:
+    async with aclosing(_all(connection, selection, limits)) as batches:
         return sum([len(batch) async for batch in batches])
 
 
-async def _matches(
-    connection: Connection, selection: Selection, limits: Limits
+async def batches_read(
+    connection: Connection, statement: Statement, text: str, selection: Selection, limits: Limits
 ) -> AsyncGenerator[list[asyncpg.Record], None]:
-    deadline = Deadline(limits)
-    statement, where = selection.render()
-    rows_read = 0
+    """Yield the confirmed rows of a query of a selection, batch by batch.
+
+    Raises:
+        TooCostly: they cannot be read in the time of a statement.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + limits.statement_timeout_ms / 1000
+    size, rows_read = FIRST, 0
     async with connection.transaction():
-        cursor = await connection.cursor(statement.select(COLUMNS, where), *statement.arguments)
-        while rows := await cursor.fetch(BATCH):
+        cursor = await connection.cursor(text, *statement.arguments)
+        while rows := await cursor.fetch(size):
             yield await asyncio.to_thread(confirmed, rows, selection.checker)
             rows_read += len(rows)
-            if len(rows) == BATCH:
-                deadline.keep(selection.type, rows_read)
+            if len(rows) == size and clock() > deadline:
+                kind = selection.type
+                raise TooCostly(
+                    f"No index answers this search, and the first {rows_read} {kind} resources took all the "
+                    f"time there is; ask for three letters or more, or add a filter on {kind}, such as a "
+                    "patient, a code or a date."
+                )
+            size = BATCH
+
+
+def _all(
+    connection: Connection, selection: Selection, limits: Limits
+) -> AsyncGenerator[list[asyncpg.Record], None]:
+    statement, where = selection.render()
+    return batches_read(connection, statement, statement.select(COLUMNS, where), selection, limits)

@@ -49,7 +49,9 @@ def strings_check(condition: Condition) -> Check:
         BEGINNING_MIN <= len(value.folded) <= BEGINNING_MAX for value in texts
     ):
         return Check(needles=needles, folded=True)
-    made = parameter.general or any(path.steps[0].key in _SPLICED for path in parameter.paths)
+    made = parameter.general or any(
+        step.key in _SPLICED for path in parameter.paths for step in path.steps[:1]
+    )
     return Check(needles=() if made else needles, folded=True, read=True)
 
 
