@@ -29,8 +29,11 @@ from salus.standards.jose import compact
 from salus.standards.merkle.note import log_key
 from salus.store import exports
 from salus.store.apps import forget_expired_apps
+from salus.store.filed_journal import open_filed_journal
 from salus.store.health_links import forget_links
 from salus.store.journal import Journal, open_journal
+from salus.store.journal_files import FOLDER as JOURNAL_FOLDER
+from salus.store.journal_files import JournalFiles
 from salus.store.postgres import BOUND, NODES_OWN, SERVING, WIDE, Database, open_database
 from salus.store.presence import forget_presence
 from salus.store.retention import expire_quarantine
@@ -140,7 +143,7 @@ def _applications(settings: Settings) -> Mapping[str, str]:
 
 @asynccontextmanager
 async def open_services(
-    data: Path, clock: Clock = utc_now, *, roles: Sequence[str] = SERVING
+    data: Path, clock: Clock = utc_now, *, roles: Sequence[str] = SERVING, filed: bool = False
 ) -> AsyncIterator[tuple[Settings, Services]]:
     """Open the node in folder `data` for a command: everything but its faces and background work.
 
@@ -148,6 +151,7 @@ async def open_services(
         data: the node's folder.
         clock: what time it is.
         roles: of the database's connections: `LOADING` for what loads by COPY.
+        filed: leaves of reads are durable in a file first: for a process that answers many.
 
     Raises:
         SettingsInvalid: the folder, its settings or its keys cannot be used as they are.
@@ -157,19 +161,23 @@ async def open_services(
     keys = load_node_keys(data)
     limits, terms = settings.limits, terms_of(settings)
     law = jurisdiction_of(settings.country)
+    seal = Seal(*keys.audit)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
             open_database(
                 place_of(data, settings),
                 limits=limits,
-                seal=Seal(*keys.audit),
+                seal=seal,
                 roles=roles,
                 applications=_applications(settings),
                 password=_password(data, settings),
                 search_key=keys.search,
             )
         )
-        journal = await stack.enter_async_context(open_journal(database))
+        database.journals = files = JournalFiles(data / JOURNAL_FOLDER)
+        journal = await stack.enter_async_context(
+            open_filed_journal(database, files, seal, clock) if filed else open_journal(database)
+        )
         revoked = await stack.enter_async_context(follow_revocations(database))
         standing = await stack.enter_async_context(follow_standing(database, clock))
         client = await stack.enter_async_context(_client(limits.peer_deadline_ms))
@@ -272,9 +280,10 @@ async def open_node(data: Path, clock: Clock = utc_now) -> AsyncIterator[Node]:
         SettingsInvalid: the database was restored from a backup, and what was erased since is there again.
     """
     async with AsyncExitStack() as stack:
-        settings, services = await stack.enter_async_context(open_services(data, clock))
+        settings, services = await stack.enter_async_context(open_services(data, clock, filed=True))
         await require_replayed(services.database, data)
         await mirror(services.database, data)  # what a crash kept from being written
+        await services.database.bring_in()
         await stack.enter_async_context(_background(services))
         secure = settings.base_url.startswith("https:")
         underway: dict[Peer, Stage] = {}

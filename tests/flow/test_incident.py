@@ -78,7 +78,8 @@ def bearer(services, caller):
 
 
 async def sequenced(services):
-    """Return when the node's sequencer has given every leaf its index."""
+    """Return when the node's sequencer has given every leaf its index, also those in files so far."""
+    await services.database.bring_in()
     async with services.database.system() as connection:
         while await connection.fetchval(  # noqa: ASYNC110  (another task's work in the database)
             "SELECT (SELECT count(*) FROM leaf) > (SELECT count(*) FROM leaf_index)"

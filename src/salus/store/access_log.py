@@ -72,6 +72,7 @@ async def access_log(
     if grant.patients is not None and patient not in grant.patients:
         return []
     records = [patient] if grant.patients is None else sorted(grant.patients)
+    await database.bring_in()
     async with database.reading(grant) as connection:
         rows = await connection.fetch(_PAGE, records, _NEWEST if before is None else before, count)
         opened = [seal_of(connection).open(row["entry"]) for row in rows]

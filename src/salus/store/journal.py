@@ -18,7 +18,7 @@ from salus.core.errors import SalusError, StorageUnavailable
 from salus.store.ledger import append
 from salus.store.postgres import Database
 
-_AT_ONCE = 2
+LANES = 2
 """Batches on their way to the disk: PostgreSQL flushes what two have written together."""
 LOG = logging.getLogger("salus.store.journal")
 
@@ -138,7 +138,7 @@ async def open_journal(database: Database, *, leaves_max: int = 20_000) -> Async
         leaves_max: most leaves that may wait for one flush.
     """
     journal = Journal(database, leaves_max=leaves_max)
-    tasks = [asyncio.create_task(journal.run(), name="journal") for _ in range(_AT_ONCE)]
+    tasks = [asyncio.create_task(journal.run(), name="journal") for _ in range(LANES)]
     try:
         yield journal
     finally:

@@ -74,6 +74,7 @@ class State(msgspec.Struct, frozen=True):
 
 async def state_of(database: Database) -> State:
     """Return how far the log is."""
+    await database.bring_in()
     async with database.system() as connection:
         newest = await connection.fetchrow(_NEWEST)
         waiting = await connection.fetchval(_OUTSIDE.format(">"), newest["settled"] if newest else 0)

@@ -23,6 +23,7 @@ from salus.core.errors import SalusError, StorageUnavailable, TooCostly
 from salus.core.limits import Limits
 from salus.store.embedded import embedded_server, start_again
 from salus.store.granted import GrantKey, Signing, is_refused, keep, register, settings_of, signing_for
+from salus.store.journal_files import JournalFiles
 from salus.store.logins import ROLES, application_url, login_of
 from salus.store.parameters_known import Parameters
 from salus.store.pool import Connection, Pool
@@ -104,7 +105,10 @@ class Database:
         turns: of searches, caller by caller.
         restricting: turns of restrictions and their previews, one at a time for each caller.
         shares: of large work, caller by caller.
+        journals: files whose leaves are not all in the database so far; None where there are none.
     """
+
+    journals: JournalFiles | None = None
 
     def __init__(self, url: str, limits: Limits, pools: dict[str, Pool], logins: Mapping[str, str]) -> None:
         self.url = url
@@ -125,6 +129,12 @@ class Database:
         with storage_errors():
             async with self._pools[WIDE].lend() as connection:
                 yield connection
+
+    async def bring_in(self) -> None:
+        """Bring in every leaf that is durable in a file, so that whoever reads the audit next finds it."""
+        if self.journals is not None:
+            async with self.system() as connection:
+                await self.journals.bring_in(connection)
 
     async def read(self, grant: Grant, resource_type: str, resource_id: str) -> asyncpg.Record | None:
         """Return the row (place, compartment, version, updated, deleted, others, source, source_id, content).

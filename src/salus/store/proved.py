@@ -88,6 +88,7 @@ async def proved_accesses(
         count: most accesses.
         before: only accesses with a smaller index.
     """
+    await database.bring_in()
     records = sorted(grant.patients or ())
     names = {patient: pseudonym(key, patient) for patient in records}
     (size, note, settled), ends = await _checkpoint_and_ends(database, list(names.values()))

@@ -24,6 +24,7 @@ async def leaves_of_request(grant: Grant, database: Database, request: str) -> l
     Of everybody it reads the whole log, since leaves are not kept by request.
     """
     needle = request.encode()
+    await database.bring_in()
     async with database.reading(grant) as connection:
         if grant.patients is None:
             rows = await connection.fetch(_OF_ALL, needle, request)

@@ -93,12 +93,13 @@ async def sequence(
 ) -> Progress:
     """Do one round. Pass the progress of the round before, so that `settled` can move.
 
-    A round that another process holds the lock for changes nothing.
+    What waits in files is brought in first. A round that another process holds the lock for changes nothing.
 
     Raises:
         SettingsInvalid: the key of the pseudonyms is not the one that the chains began with.
     """
     previous = previous or Progress()
+    await database.bring_in()
     async with database.system() as connection, connection.transaction():
         if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
             return Progress(size=previous.size)

@@ -25,6 +25,7 @@ class Counts(msgspec.Struct, frozen=True):
 
 async def count(database: Database) -> Counts:
     """Count what the node holds."""
+    await database.bring_in()
     async with database.system() as connection:
         row = await connection.fetchrow(_COUNTS)
     assert row is not None
