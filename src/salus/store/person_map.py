@@ -5,28 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from salus.standards.merkle.persons import (
+    HASH_BYTES,
+    LEVELS,
     ROOT,
+    SLOT_MASK,
     Page,
     Person,
     Place,
-    below,
     decode_page,
     encode_page,
-    person_in,
+    end_in,
     proof_of,
-    slot_of,
+    shift_at,
     top_of,
+    way_of,
 )
 from salus.store.postgres import Connection
 
 _PAGES = """
 SELECT depth, prefix, content FROM person_page
-WHERE (depth, prefix) IN (SELECT * FROM unnest($1::int2[], $2::int8[]))
+WHERE (depth, prefix) IN (SELECT * FROM unnest($1::text::int2[], $2::text::int8[]))
 """
 _WRITE = """
-INSERT INTO person_page (depth, prefix, content) SELECT * FROM unnest($1::int2[], $2::int8[], $3::bytea[])
+INSERT INTO person_page (depth, prefix, content)
+SELECT * FROM unnest($1::text::int2[], $2::text::int8[], $3::bytea[])
 ON CONFLICT (depth, prefix) DO UPDATE SET content = excluded.content
 """
+
+
+_Waiting = dict[tuple[int, int], list[tuple[int, bytes]]]
 
 
 class Way(dict[Place, Page]):
@@ -46,24 +53,24 @@ class Way(dict[Place, Page]):
 async def way_to(connection: Connection, pseudonyms: Iterable[bytes]) -> Way:
     """Read the pages on the way to the persons, one round trip for each six levels."""
     way = Way()
-    waiting: dict[Place, list[bytes]] = {ROOT: list(pseudonyms)}
+    waiting: _Waiting = {ROOT: [(way_of(each), each) for each in pseudonyms]}
     while waiting:
-        depths, prefixes = [place.depth for place in waiting], [place.prefix for place in waiting]
-        rows = await connection.fetch(_PAGES, depths, prefixes)
-        further: dict[Place, list[bytes]] = {}
+        depths, prefixes = zip(*waiting, strict=True)
+        rows = await connection.fetch(_PAGES, numbers(depths), numbers(prefixes))
+        further: _Waiting = {}
         for row in rows:
             place = Place(row["depth"], row["prefix"])
             page = way[place] = decode_page(row["content"])
-            for person in waiting[place]:
-                slot = slot_of(person, place.depth)
+            shift, depth, prefix = shift_at(place.depth), place.depth + LEVELS, place.prefix << LEVELS
+            for number, person in waiting[place]:
+                slot = number >> shift & SLOT_MASK
                 held = page.get(slot)
                 if held is None:
                     continue
-                end = person_in(held)
-                if end is None:
-                    further.setdefault(below(place, slot), []).append(person)
-                elif end.pseudonym == person:
-                    way.ends[person] = end
+                if len(held) == HASH_BYTES:
+                    further.setdefault((depth, prefix | slot), []).append((number, person))
+                elif held.startswith(person):
+                    way.ends[person] = end_in(held)
         waiting = further
     return way
 
@@ -71,12 +78,14 @@ async def way_to(connection: Connection, pseudonyms: Iterable[bytes]) -> Way:
 async def write_pages(connection: Connection, pages: Mapping[Place, Page]) -> None:
     """Write the pages in place of those that were there."""
     if pages:
-        await connection.execute(
-            _WRITE,
-            [place.depth for place in pages],
-            [place.prefix for place in pages],
-            [encode_page(page) for page in pages.values()],
-        )
+        depths, prefixes = zip(*pages, strict=True)
+        contents = [encode_page(page) for page in pages.values()]
+        await connection.execute(_WRITE, numbers(depths), numbers(prefixes), contents)
+
+
+def numbers(column: Iterable[int]) -> str:
+    """Return numbers as PostgreSQL writes an array: the driver asks of each whether it is an array itself."""
+    return "{" + ",".join(map(str, column)) + "}"
 
 
 async def map_proofs(

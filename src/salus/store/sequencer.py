@@ -25,9 +25,9 @@ from salus.core.errors import SettingsInvalid, StorageUnavailable
 from salus.standards.merkle.checkpoint import sign_checkpoint
 from salus.standards.merkle.link import NO_LEAF, Link, pseudonym
 from salus.standards.merkle.persons import ROOT as MAP_ROOT
-from salus.standards.merkle.persons import Person, top_of, with_persons
+from salus.standards.merkle.persons import Page, Person, Place, top_of, with_persons
 from salus.standards.merkle.tree import Node, Span, completed, fold, full_nodes, node_hash
-from salus.store.person_map import way_to, write_pages
+from salus.store.person_map import Way, numbers, way_to, write_pages
 from salus.store.postgres import Connection, Database
 
 LOG = logging.getLogger("salus.store.sequencer")
@@ -47,13 +47,14 @@ ORDER BY arrival LIMIT $2
 _PLACE = """
 INSERT INTO leaf_index (index, patient, arrival, hash, count)
 SELECT $1 + ordinal - 1, patient, arrival, hash, count
-FROM unnest($2::text[], $3::int8[], $4::bytea[], $5::int8[])
+FROM unnest($2::text[], $3::text::int8[], $4::bytea[], $5::text::int8[])
     WITH ORDINALITY AS new (patient, arrival, hash, count, ordinal)
 """
 _START = "SELECT index, key_check FROM link_start"
 _BEGIN = "INSERT INTO link_start (index, key_check) VALUES ($1, $2)"
 _NODES = (
-    "INSERT INTO tree_node (level, position, hash) SELECT * FROM unnest($1::int2[], $2::int8[], $3::bytea[])"
+    "INSERT INTO tree_node (level, position, hash) "
+    "SELECT * FROM unnest($1::text::int2[], $2::text::int8[], $3::bytea[])"
 )
 _CHECKPOINT = "INSERT INTO checkpoint (size, root, signed_at, note, settled) VALUES ($1, $2, $3, $4, $5)"
 
@@ -121,16 +122,23 @@ async def _round(connection: Connection, signer: Signer, at: datetime, previous:
         # Whoever holds a smaller arrival got its transaction id before these rows were read: below this one.
         horizon = (max(row["arrival"] for row in rows), await connection.fetchval(_NEXT))
     start = await _start_of_links(connection, signer, size)
-    leaves, counts, persons = await _chain(connection, signer, rows)
-    await connection.execute(
-        _PLACE,
-        size,
-        [row["patient"] for row in rows],
-        [row["arrival"] for row in rows],
-        leaves,
-        counts,
+    edge = await nodes_of(connection, full_nodes(Span(0, size)))
+    chains = await _chain(connection, signer, rows)
+    # The database takes the leaves while the map and the tree are worked out, in a thread of their own: the
+    # process answers others meanwhile.
+    _, (pages, persons, new) = await asyncio.gather(
+        connection.execute(
+            _PLACE,
+            size,
+            [row["patient"] for row in rows],
+            numbers([row["arrival"] for row in rows]),
+            chains.leaves,
+            numbers(chains.counts),
+        ),
+        asyncio.to_thread(_worked_out, size, chains, edge),
     )
-    root = await _extend(connection, size, leaves)
+    await write_pages(connection, pages)
+    root = await _extend(connection, size, chains.leaves, edge, new)
     size += len(rows)
     note = sign_checkpoint(signer.origin, size, root, signer.key, extensions_of(start, persons))
     await connection.execute(_CHECKPOINT, size, root, at, note, settled)
@@ -157,16 +165,23 @@ async def _start_of_links(connection: Connection, signer: Signer, size: int) -> 
     return int(row["index"])
 
 
-async def _chain(
-    connection: Connection, signer: Signer, rows: list[asyncpg.Record]
-) -> tuple[list[bytes], list[int], bytes]:
-    """Link the new leaves to those before of their persons.
+class _Chains(msgspec.Struct, frozen=True):
+    """New leaves in their persons' chains: hashes and numbers by leaf, and where the chains end now."""
 
-    Returns:
-        The leaves' hashes, their numbers in their persons' chains, and the new root of the map.
-    """
+    leaves: list[bytes]
+    counts: list[int]
+    way: Way
+    ends: list[Person]
+
+
+async def _chain(connection: Connection, signer: Signer, rows: list[asyncpg.Record]) -> _Chains:
+    """Link the new leaves to those before of their persons."""
     names = {patient: pseudonym(signer.pseudonyms, patient) for patient in {row["patient"] for row in rows}}
     way = await way_to(connection, names.values())
+    return await asyncio.to_thread(_linked, rows, names, way)
+
+
+def _linked(rows: list[asyncpg.Record], names: dict[str, bytes], way: Way) -> _Chains:
     ends = dict(way.ends)
     leaves: list[bytes] = []
     counts: list[int] = []
@@ -178,18 +193,25 @@ async def _chain(
         leaves.append(leaf)
         counts.append(count + 1)
         ends[name] = Person(name, count + 1, leaf)
-    pages = with_persons(way, [ends[name] for name in names.values()])
-    await write_pages(connection, pages)
-    return leaves, counts, top_of(pages[MAP_ROOT])[0]
+    return _Chains(leaves, counts, way, [ends[name] for name in names.values()])
 
 
-async def _extend(connection: Connection, size: int, leaves: list[bytes]) -> bytes:
+def _worked_out(
+    size: int, chains: _Chains, edge: dict[Node, bytes]
+) -> tuple[dict[Place, Page], bytes, dict[Node, bytes]]:
+    """Return the changed pages of the map of persons, its root, and the subtrees that are complete now."""
+    pages = with_persons(chains.way, chains.ends)
+    return pages, top_of(pages[MAP_ROOT])[0], completed(size, chains.leaves, edge)
+
+
+async def _extend(
+    connection: Connection, size: int, leaves: list[bytes], edge: dict[Node, bytes], new: dict[Node, bytes]
+) -> bytes:
     """Store the subtrees that the new leaves complete, and return the new root."""
-    edge = await nodes_of(connection, full_nodes(Span(0, size)))
-    new = completed(size, leaves, edge)
     kept = [(node.level, node.position, value) for node, value in new.items() if node.level % KEPT_EVERY == 0]
     if kept:
-        await connection.execute(_NODES, *[list(column) for column in zip(*kept, strict=True)])
+        levels, positions, values = zip(*kept, strict=True)
+        await connection.execute(_NODES, numbers(levels), numbers(positions), list(values))
     after = size + len(leaves)
     known = edge | new | {Node(0, after - 1): leaves[-1]}
     return fold([known[node] for node in full_nodes(Span(0, after))])

@@ -18,8 +18,11 @@ LEVELS = 6
 """Of a page. At four a person's change writes more pages, at eight they are too large for a row."""
 DEPTH_MAX = 60
 _SLOTS = 1 << LEVELS
-_BITS = 256
-_HASH_BYTES = 32
+_FEW = 6
+SLOT_MASK = _SLOTS - 1
+_WAY_BYTES = 9
+_WAY_BITS = 8 * _WAY_BYTES
+HASH_BYTES = 32
 _PERSON_BYTES = 72
 
 
@@ -52,9 +55,19 @@ _Known = tuple[bytes, bool]
 """A subtree's hash, and whether it is of one person."""
 
 
+def way_of(pseudonym: bytes) -> int:
+    """Return the first 72 bits of a pseudonym as a number: more than any page lies deep."""
+    return int.from_bytes(pseudonym[:_WAY_BYTES], "big")
+
+
+def shift_at(depth: int) -> int:
+    """Return by how many bits a way is shifted for its slot, in the page that begins at a depth."""
+    return _WAY_BITS - depth - LEVELS
+
+
 def slot_of(pseudonym: bytes, depth: int) -> int:
     """Return the slot of a pseudonym in the page that begins at a depth."""
-    return int.from_bytes(pseudonym, "big") >> (_BITS - depth - LEVELS) & (_SLOTS - 1)
+    return way_of(pseudonym) >> shift_at(depth) & SLOT_MASK
 
 
 def below(place: Place, slot: int) -> Place:
@@ -64,8 +77,11 @@ def below(place: Place, slot: int) -> Place:
 
 def person_in(held: bytes) -> Person | None:
     """Return the person of a slot, None where the slot leads to the page below."""
-    if len(held) == _HASH_BYTES:
-        return None
+    return None if len(held) == HASH_BYTES else end_in(held)
+
+
+def end_in(held: bytes) -> Person:
+    """Return the person of a slot that holds one."""
     return Person(held[:32], int.from_bytes(held[32:40], "big"), held[40:])
 
 
@@ -77,32 +93,35 @@ def with_persons(pages: Mapping[Place, Page], persons: Iterable[Person]) -> dict
         persons: each once.
     """
     changed: dict[Place, Page] = {}
-    _put(pages, changed, ROOT, list(persons))
+    _put(pages, changed, ROOT, [(way_of(person.pseudonym), person) for person in persons])
     return changed
 
 
 def _put(
-    pages: Mapping[Place, Page], changed: dict[Place, Page], place: Place, persons: list[Person]
+    pages: Mapping[Place, Page], changed: dict[Place, Page], place: Place, persons: list[tuple[int, Person]]
 ) -> _Known:
-    """Put the persons into the page and those below; return what its subtree is now."""
+    """Put the persons, each with its way, into the page and those below; return what its subtree is now."""
     assert place.depth <= DEPTH_MAX, "pseudonyms that agree in 60 bits are no HMACs of a map that fits a disk"
     page = changed[place] = dict(pages.get(place, {}))
-    shift = _BITS - place.depth - LEVELS
-    groups: dict[int, list[Person]] = {}
-    for person in persons:
-        slot = int.from_bytes(person.pseudonym, "big") >> shift & (_SLOTS - 1)
-        groups.setdefault(slot, []).append(person)
+    shift = shift_at(place.depth)
+    groups: dict[int, list[tuple[int, Person]]] = {}
+    for way, person in persons:
+        slot = way >> shift & SLOT_MASK
+        if slot in groups:
+            groups[slot].append((way, person))
+        else:
+            groups[slot] = [(way, person)]
     for slot, group in groups.items():
         held = page.get(slot, b"")
-        if len(held) == _HASH_BYTES:
+        if len(held) == HASH_BYTES:
             page[slot] = _put(pages, changed, below(place, slot), group)[0]
             continue
-        if held and all(not held.startswith(each.pseudonym) for each in group):
+        if held and all(not held.startswith(each.pseudonym) for _, each in group):
             known = person_in(held)
             assert known is not None, "what is no hash is a person"
-            group.append(known)
+            group.append((way_of(known.pseudonym), known))
         alone = len(group) == 1
-        page[slot] = group[0].slot if alone else _put(pages, changed, below(place, slot), group)[0]
+        page[slot] = group[0][1].slot if alone else _put(pages, changed, below(place, slot), group)[0]
     return top_of(page)
 
 
@@ -110,17 +129,59 @@ def _subtrees(page: Page) -> dict[int, _Known]:
     """Return the hash of each slot's subtree, and whether it is of one person."""
     sha256 = hashlib.sha256
     return {
-        slot: (held, False) if len(held) == _HASH_BYTES else (sha256(b"\x00" + held).digest(), True)
+        slot: (held, False) if len(held) == HASH_BYTES else (sha256(b"\x00" + held).digest(), True)
         for slot, held in page.items()
     }
 
 
 def top_of(page: Page) -> _Known:
     """Return the hash of a page's subtree, and whether it is of one person."""
-    level = _subtrees(page)
-    for _ in range(LEVELS):
-        level = _level_above(level)
-    return level.get(0, (EMPTY, False))
+    if not page:
+        return EMPTY, False
+    if len(page) <= _FEW:
+        return _top_of_few(sorted(page.items()), LEVELS)
+    return _top_of_many(page)
+
+
+def _top_of_few(held: list[tuple[int, bytes]], height: int) -> _Known:
+    """Return what the subtree of some slots is, so many levels above them; the slots are in order."""
+    sha256 = hashlib.sha256
+    first, content = held[0]
+    if len(held) == 1:
+        if len(content) != HASH_BYTES:
+            return sha256(b"\x00" + content).digest(), True
+        top, known = 0, content
+    else:
+        top = (first ^ held[-1][0]).bit_length()  # where they part
+        middle = next(place for place, (slot, _) in enumerate(held) if slot >> (top - 1) & 1)
+        left, right = _top_of_few(held[:middle], top - 1), _top_of_few(held[middle:], top - 1)
+        known = sha256(b"\x01" + left[0] + right[0]).digest()
+    for level in range(top, height):
+        known = sha256(b"\x01" + (EMPTY + known if first >> level & 1 else known + EMPTY)).digest()
+    return known, False
+
+
+def _top_of_many(page: Page) -> _Known:
+    sha256 = hashlib.sha256
+    level: list[bytes] = [b""] * _SLOTS
+    alone: set[bytes] = set()
+    for slot, held in page.items():
+        if len(held) == HASH_BYTES:
+            level[slot] = held
+        else:
+            level[slot] = known = sha256(b"\x00" + held).digest()
+            alone.add(known)
+    while len(level) > 1:
+        halves = iter(level)
+        level = [
+            sha256(b"\x01" + left + right).digest()
+            if left and right
+            else left or right
+            if left in alone or right in alone or not (left or right)
+            else sha256(b"\x01" + (left or EMPTY) + (right or EMPTY)).digest()
+            for left, right in zip(halves, halves, strict=True)
+        ]
+    return level[0], level[0] in alone
 
 
 def _level_above(level: Mapping[int, _Known]) -> dict[int, _Known]:
@@ -181,7 +242,7 @@ def encode_page(page: Page) -> bytes:
     """Return a page as the store keeps it: per slot a byte (128 more for a person), then 72 or 32 bytes."""
     parts: list[bytes] = []
     for slot, held in page.items():
-        parts += ((_MANY if len(held) == _HASH_BYTES else _ONE)[slot], held)
+        parts += ((_MANY if len(held) == HASH_BYTES else _ONE)[slot], held)
     return b"".join(parts)
 
 
@@ -195,7 +256,7 @@ def decode_page(content: bytes) -> Page:
     at, end = 0, len(content)
     while at < end:
         slot = content[at]
-        following = at + 1 + (_HASH_BYTES if slot < 128 else _PERSON_BYTES)
+        following = at + 1 + (HASH_BYTES if slot < 128 else _PERSON_BYTES)
         page[slot & 127] = content[at + 1 : following]
         at = following
     return page
