@@ -7,6 +7,7 @@ otherwise; `_sort` by one key follows an index where there is one, every other g
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence, Sized
 from contextlib import aclosing
 from typing import Any
@@ -252,14 +253,19 @@ async def _read_through(
 ) -> AsyncGenerator[list[asyncpg.Record], None]:
     """Yield confirmed rows in order, of all that SQL finds.
 
+    The first come along the index of the order and mostly fill the page; to read all, the planner may sort.
+
     Raises:
         TooCostly: that takes longer than a statement may.
     """
-    assert len(shown) <= query.count
-    statement, text = _in_order(selection, order, after, BATCH)
-    if not selection.narrow:
-        await _refuse_costly(connection, selection.type, text, statement.arguments)
-    statement, text = _in_order(selection, order, after, None)
+    here = after
+    for size in (PARSED, BATCH):
+        batch = await _batch(connection, selection, order, here, size)
+        yield await asyncio.to_thread(confirmed, batch, selection.checker)
+        if len(batch) < size:
+            return
+        here = order.place(batch[-1])
+    statement, text = _in_order(selection, order, here, None)
     async with aclosing(batches_read(connection, statement, text, selection, finder.limits)) as batches:
         async for batch in batches:
             yield batch

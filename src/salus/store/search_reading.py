@@ -19,7 +19,7 @@ from salus.store.search_check import confirmed
 from salus.store.search_selection import COLUMNS, Selection
 from salus.store.search_statement import Statement
 
-FIRST, BATCH = 200, 1_000
+BATCH = 1_000
 
 
 async def first_matches(
@@ -59,20 +59,19 @@ async def batches_read(
     """
     clock = asyncio.get_running_loop().time
     deadline = clock() + limits.statement_timeout_ms / 1000
-    size, rows_read = FIRST, 0
+    rows_read = 0
     async with connection.transaction():
         cursor = await connection.cursor(text, *statement.arguments)
-        while rows := await cursor.fetch(size):
+        while rows := await cursor.fetch(BATCH):
             yield await asyncio.to_thread(confirmed, rows, selection.checker)
             rows_read += len(rows)
-            if len(rows) == size and clock() > deadline:
+            if len(rows) == BATCH and clock() > deadline:
                 kind = selection.type
                 raise TooCostly(
                     f"No index answers this search, and the first {rows_read} {kind} resources took all the "
                     f"time there is; ask for three letters or more, or add a filter on {kind}, such as a "
                     "patient, a code or a date."
                 )
-            size = BATCH
 
 
 def _all(

@@ -14,6 +14,7 @@ from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.search.parameters import standard
 from salus.standards.fhir.search.values import fold
 from salus.store import resources, search_plan, search_reading
+from salus.store import search as search_module
 from salus.store.bulk import load
 from salus.store.copying import encode_row
 from salus.store.rows import make_row
@@ -160,8 +161,8 @@ async def test_totals_chains_and_reverse_chains_read_as_far_as_they_must(people,
 
 @pytest.mark.parametrize("text", ["name=z", "name=z&_summary=count", "name:contains=zz"])
 async def test_what_cannot_be_read_in_time_is_refused_and_says_what_helps(people, grant, monkeypatch, text):
-    monkeypatch.setattr(search_reading, "FIRST", 2)
-    monkeypatch.setattr(search_reading, "BATCH", 2)
+    for module, name in ((search_module, "PARSED"), (search_module, "BATCH"), (search_reading, "BATCH")):
+        monkeypatch.setattr(module, name, 2)
     assert await ids(people, grant, f"{text}&_count=1") == []
     monkeypatch.setattr(people, "limits", Limits(statement_timeout_ms=0))
     with pytest.raises(TooCostly, match=r"first 2 Patient .* three letters or more, or add a filter"):
@@ -170,8 +171,8 @@ async def test_what_cannot_be_read_in_time_is_refused_and_says_what_helps(people
 
 @pytest.mark.parametrize("text", ["name=m", "name:contains=am"])
 async def test_no_number_of_candidates_bounds_a_string_that_is_read(database, grant, monkeypatch, text):
-    monkeypatch.setattr(search_reading, "FIRST", 2)
-    monkeypatch.setattr(search_reading, "BATCH", 2)
+    for module, name in ((search_module, "PARSED"), (search_module, "BATCH"), (search_reading, "BATCH")):
+        monkeypatch.setattr(module, name, 2)
     monkeypatch.setattr(database, "limits", Limits(search_candidates_max=1))
     await keep(database, grant, *(patient(f"p{n}", family="Mame" if n > 6 else "Tamme") for n in range(9)))
     await keep(database, grant, *(patient(f"q{n}", family="Kask") for n in range(9)))
