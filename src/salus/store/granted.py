@@ -7,7 +7,7 @@ its key when it opens the database; the database's owner keeps it where no role 
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 import secrets
 from collections.abc import Sequence
 from time import time
@@ -35,11 +35,13 @@ _WHO = "SELECT pg_backend_pid(), extract(epoch FROM clock_timestamp())::float8"
 class GrantKey:
     """A process's key: its name is known, its secret only here and to the database's owner."""
 
-    __slots__ = ("_secret", "name")
+    __slots__ = ("_inner", "_outer", "_secret", "name")
 
     def __init__(self) -> None:
         self.name = secrets.token_hex(4)
         self._secret = secrets.token_bytes(32)
+        # Hashed once and copied for each text, as hmac.digest costs five times as much.
+        self._inner, self._outer = map(hashlib.sha256, self.pads())
 
     def pads(self) -> tuple[bytes, bytes]:
         """Return the inner and the outer padded key of HMAC (RFC 2104)."""
@@ -67,7 +69,10 @@ class GrantKey:
         return self._mac("\n".join(lines)) + head
 
     def _mac(self, said: str) -> str:
-        return hmac.digest(self._secret, said.encode(), "sha256").hex()
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(said.encode())
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
 
 class Signing:
