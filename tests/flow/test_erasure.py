@@ -446,3 +446,16 @@ async def test_what_a_professional_changed_since_is_not_the_persons_own(ask, ana
     assert (await ask("PUT", f"/fhir/{entry}", Role.CLINICIAN, body)).status_code == 200
     told = (await request(ask, entry, "own-entry")).json()
     assert not told["ruling"]["may"]
+
+
+async def test_a_link_that_somebody_made_for_another_ends_when_its_maker_is_erased(ask, ana, node):
+    asked = {"patient": "rui", "holder": "ana", "name": "Ana", "kind": "guardian", "proof": "court order"}
+    assert (await ask("POST", "/proxies", Role.DESK, asked)).status_code == 201
+    as_guardian = {"subject": "ana", "name": "Ana", "patient": "rui"}
+    made = await ask("POST", "/rights/links", Role.PROXY, {"content": "record"}, **as_guardian)
+    assert made.status_code == 201, made.text
+    await erased(ask)
+    async with node.services.database.system() as connection:
+        (link,) = await connection.fetch("SELECT content, ended_at, holder, made_by FROM health_link")
+    assert (link["content"], link["holder"], link["made_by"]) == (None, "", "")
+    assert link["ended_at"] is not None
