@@ -58,6 +58,7 @@ _FORGET = (
     "DELETE FROM presence_code WHERE until < $1",
     "DELETE FROM presence WHERE until < $1 AND reason = ''",
     "DELETE FROM unproven WHERE day < $1::date",
+    "DELETE FROM written_by WHERE until < $1",
 )
 
 

@@ -17,7 +17,7 @@ from salus.core.errors import AccessRefused, Conflict, Gone, NotFound
 from salus.standards.fhir.search.patients import binaries_named
 from salus.standards.fhir.search.references import links_in
 from salus.store import ledger
-from salus.store.asker import asker_of
+from salus.store.asker import asker_of, sees_hidden
 from salus.store.changes import Change, Operation, Written, plan
 from salus.store.directory import SHARED_TYPES
 from salus.store.narrowed import narrowing_of, shows
@@ -92,6 +92,7 @@ WHERE NOT EXISTS (
         AND (NOT hidden OR salus_shows(resource.type, resource.id, $3::jsonb))
 )
 """
+_NOTE_AUTHOR = "SELECT note_written($1, $2, $3, $4, $5)"
 _ATTEMPTS_MAX = 4
 
 
@@ -224,6 +225,7 @@ async def change(grant: Grant, connection: Connection, operations: Sequence[Oper
     _confine(grant, changes)
     changed = [one for one in changes if one.written.outcome != "unchanged"]
     await _store(connection, changed)
+    await _note_author(grant, connection, changed)
     found, veiled = await _settle(
         grant, connection, [one.row for one in changed if one.row is not None], known
     )
@@ -317,6 +319,18 @@ def _confine(grant: Grant, changes: list[Change]) -> None:
         raise AccessRefused(
             "This access is for one patient's record; what it writes must be about that patient."
         )
+
+
+async def _note_author(grant: Grant, connection: Connection, changes: Sequence[Change]) -> None:
+    """Note whose the new versions are, of a caller from whom a citizen may hide them (schema 0163).
+
+    A new version of what was hidden already shows nobody what they did not see: a document in its place.
+    """
+    if not changes or sees_hidden(grant):
+        return
+    new = [(one.written.resource, one.hidden) for one in changes]
+    columns = zip(*((one.type, one.id, one.updated, hidden) for one, hidden in new), strict=True)
+    await connection.execute(_NOTE_AUTHOR, *(list(column) for column in columns), grant.caller.subject)
 
 
 async def _store(connection: Connection, changes: list[Change]) -> None:

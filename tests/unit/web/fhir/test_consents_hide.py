@@ -2,9 +2,11 @@
 
 import base64
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.conftest import NOW
 
 from salus.core.access import Purpose, Role
 from salus.store.turns import Turns
@@ -153,8 +155,9 @@ async def test_what_is_written_later_is_judged_by_what_was_said(door, who):
     made = await door("POST", "/Condition", later, **who)
     assert made.status_code == 201, made.text
     identity = made.headers["location"].split("/_history/")[0].rpartition("/")[2]
-    assert (await door("GET", f"/Condition/{identity}", **who)).status_code == 404
-    assert (await door("GET", f"/Condition/{identity}")).status_code == 404
+    beside = who | {"subject": "s-2"}
+    assert (await door("GET", f"/Condition/{identity}", **beside)).status_code == 404
+    assert (await door("GET", f"/Condition/{identity}", subject="s-2")).status_code == 404
     assert (await door.citizen("GET", f"/Condition/{identity}", patient="ana")).status_code == 200
     harmless = await door("POST", "/Condition", later | {"code": {"text": "y"}})
     assert (await door("GET", f"/Condition/{harmless.headers['location'].split('/')[-3]}")).status_code == 200
@@ -162,6 +165,56 @@ async def test_what_is_written_later_is_judged_by_what_was_said(door, who):
     changed = ITEMS[1] | {"code": ASTHMA}
     assert (await door.operator("PUT", "/Condition/other", changed)).status_code == 200
     assert (await door("GET", "/Condition/other")).status_code == 404
+
+
+async def ids(door, path, **who):
+    return {each["resource"]["id"] for each in (await door("GET", path, **who)).json().get("entry", ())}
+
+
+@pytest.mark.clause("EHDS 8")
+@pytest.mark.parametrize("rule", [True, False], ids=["hidden", "not hidden"])
+@pytest.mark.parametrize(
+    "who", [{}, {"patient": "ana", "scopes": ("patient/*.cruds",)}], ids=["node-wide", "bound to the patient"]
+)
+async def test_for_a_day_an_author_sees_what_they_wrote_whether_or_not_it_is_hidden(open_door, rule, who):
+    hand = [NOW]
+    door = open_door(clock=lambda: hand[0], referential_integrity=True)
+    for each in (*RECORD, *ITEMS):
+        await door.operator("PUT", f"/{each['resourceType']}/{each['id']}", each)
+    if rule:
+        await says(door, consent(type="deny", code=[ASTHMA]))
+    later = {name: value for name, value in ITEMS[0].items() if name != "id"}
+    made = await door("POST", "/Condition", later, **who)
+    path = "/Condition/" + made.headers["location"].split("/_history/")[0].rpartition("/")[2]
+    for _ in range(2):  # as it was made, and as its author changed it
+        body = await door("GET", path, **who)
+        assert body.status_code == 200
+        assert path[11:] in await ids(door, "/Condition?patient=ana", **who)
+        assert (await door("GET", f"{path}/_history/1", **who)).status_code == 200
+        hand[0] += timedelta(hours=1)
+        changed = body.json() | {"note": [{"text": f"seen again at {hand[0]}"}]}
+        assert (await door("PUT", path, changed, **who)).status_code == 200
+    # Whoever stands beside them sees what the citizen lets them see; so does the author, a day later.
+    hidden = 404 if rule else 200
+    assert (await door("GET", path, **who | {"subject": "s-2"})).status_code == hidden
+    hand[0] += timedelta(hours=21)
+    assert (await door("GET", path, **who)).status_code == 200
+    hand[0] += timedelta(hours=2)
+    assert (await door("GET", path, **who)).status_code == hidden
+
+
+async def test_what_is_hidden_or_changed_since_is_hidden_from_its_author_too(door):
+    later = {name: value for name, value in ITEMS[0].items() if name != "id"}
+    made = await door("POST", "/Condition", later)
+    path = "/Condition/" + made.headers["location"].split("/_history/")[0].rpartition("/")[2]
+    await says(door, consent(type="deny", code=[ASTHMA]))
+    assert (await door("GET", path)).status_code == 404
+    made = await door("POST", "/Condition", later)
+    path = "/Condition/" + made.headers["location"].split("/_history/")[0].rpartition("/")[2]
+    assert (await door("GET", path)).status_code == 200
+    body = (await door.operator("GET", path)).json() | {"note": [{"text": "by somebody else"}]}
+    assert (await door.operator("PUT", path, body)).status_code == 200
+    assert (await door("GET", path)).status_code == 404
 
 
 async def test_a_consent_that_is_changed_or_deleted_shows_again_what_it_hid(door):
