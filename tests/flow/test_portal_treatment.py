@@ -8,6 +8,7 @@ from tests.flow.test_treatment import (
     ask,
     clock,
     encounter,
+    integrity,
     known,
     node,
     put,
@@ -19,7 +20,7 @@ from salus.core.access import Role
 from salus.trust.care import Known
 from salus.web.portal.words import LANGUAGES
 
-__all__ = ["ask", "citizen", "clock", "known", "node", "put", "record", "visit"]
+__all__ = ["ask", "citizen", "clock", "integrity", "known", "node", "put", "record", "visit"]
 NOT_KNOWN = "No treatment relationship is known"
 FIND = {"country": "fr-1", "identifier": "urn:test|n-ana", "present": "yes", "purpose": "TREAT"}
 

@@ -43,10 +43,15 @@ def known():
 
 
 @pytest.fixture
-async def node(tmp_path, database_url, known, clock):
+def integrity():
+    return False
+
+
+@pytest.fixture
+async def node(tmp_path, database_url, known, integrity, clock):
     settings = Settings(
         node="fr-1", name="Hôpital de synthèse", country="FR", base_url="http://node.test", port=9,
-        database=database_url, treatment_relationship=known,
+        database=database_url, treatment_relationship=known, referential_integrity=integrity,
     )  # fmt: skip
     make_node(tmp_path, settings)
     async with open_node(tmp_path, clock) as opened:
@@ -403,3 +408,49 @@ async def test_a_professional_of_this_node_guesses_no_number_either(node, ask, r
     assert (await ask("POST", "/treatment", body=right)).status_code == 429
     assert (await ask("POST", "/treatment", body=right, subject="s-2")).status_code == 201
     assert len([leaf for leaf in await leaves(node) if leaf.what == "wrong document"]) == 3
+
+
+@pytest.mark.parametrize("known", [Known.REQUIRED])
+@pytest.mark.parametrize("integrity", [False, True], ids=["as sent", "referential integrity"])
+@pytest.mark.parametrize("tied", [False, True], ids=["nobody in care", "somebody else in care"])
+async def test_no_write_about_another_fails_by_itself(ask, put, record, tied):
+    if tied:
+        await put("Encounter", "tie", **encounter("ana", **seen_by()))
+    data = {"attachment": {"contentType": "text/plain", "data": "eA=="}}
+    subject = {"subject": to("Patient/rui")}
+    letter = {"resourceType": "DocumentReference", "status": "current", "content": [data], **subject}
+    condition = {"resourceType": "Condition", "id": "c-rui", "code": {"text": "x"}, **subject}
+    writes = [
+        ("POST", "/fhir/DocumentReference", letter),
+        ("POST", "/fhir/Condition", condition),
+        ("PUT", "/fhir/Condition/c-rui", condition),
+        ("PUT", "/fhir/Condition/new", condition | {"id": "new"}),
+        ("PUT", "/fhir/Condition?code=urn:x|y", condition),
+        ("DELETE", "/fhir/Condition/c-rui", None),
+        ("DELETE", "/fhir/Condition?patient=rui", None),
+        ("PUT", "/fhir/Patient/rui", {"resourceType": "Patient", "id": "rui"}),
+        ("POST", "/fhir/Binary", {"resourceType": "Binary", "contentType": "text/plain", "data": "eA=="}),
+        ("POST", "/fhir/Group", {"resourceType": "Group", "type": "person", "actual": True}),
+        ("POST", "/fhir/Organization", {"resourceType": "Organization", "name": "Mine"}),
+    ]
+    for method, path, body in writes:
+        answer = await ask(method, path, body=body)
+        assert answer.status_code in (200, 204, 400, 403, 404, 412, 422), (method, path, answer.text)
+        assert method == "DELETE" or answer.status_code >= 400, (path, answer.text)
+    assert (await ask("GET", "/fhir/Condition/c-rui", Role.OPERATOR)).status_code == 200
+    assert (await ask("GET", "/fhir/Organization", Role.OPERATOR)).json()["total"] == 2
+
+
+async def test_pages_of_a_listing_follow_each_other(ask, put, record):
+    await put("Encounter", "tie", **encounter("ana", **seen_by()))
+    for number in range(3):
+        await put("Condition", f"d{number}", subject=to("Patient/ana"), code={"text": "x"})
+    found, path = set(), "/fhir/Condition?_count=2"
+    for _ in range(3):
+        body = (await ask("GET", path)).json()
+        found |= {each["resource"]["id"] for each in body["entry"]}
+        path = next((link["url"] for link in body["link"] if link["relation"] == "next"), "")
+        if not path:
+            break
+        path = path.removeprefix("http://node.test")
+    assert found == {"c-ana", "d0", "d1", "d2"}
