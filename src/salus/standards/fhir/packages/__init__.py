@@ -1,0 +1,1 @@
+"""FHIR packages (NPM archives of conformance resources), pure: bytes in, values out."""

@@ -1,0 +1,1 @@
+"""Profiles (R4, profiling.html): from differentials to closures that check resources."""

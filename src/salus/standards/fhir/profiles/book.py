@@ -1,0 +1,167 @@
+"""The profiles, extensions and value sets at hand, compiled one by one when they are first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from salus.standards.fhir.model import ancestors, resource_types, type_definition
+from salus.standards.fhir.packages.definitions import Json
+from salus.standards.fhir.packages.versions import newest
+from salus.standards.fhir.profiles.base_types import CORE
+from salus.standards.fhir.profiles.compiler import Compiler, in_turn
+from salus.standards.fhir.profiles.facts import Profile
+from salus.standards.fhir.profiles.items import Item
+from salus.standards.fhir.profiles.run import Check, Run
+from salus.standards.fhir.profiles.terminology import DefinedTerminology, Terminology
+
+
+class Shelf(Protocol):
+    """Where facts lie: the tables of packages, or those that are shipped."""
+
+    def versions(self, url: str) -> Iterable[str]:
+        """Return the versions of a profile that are at hand."""
+
+    def profile(self, url: str, version: str) -> Profile:
+        """Return the facts of a profile."""
+
+    def value_set(self, canonical: str) -> Json | None:
+        """Return the facts of a value set, None where it is not at hand."""
+
+    def code_system(self, canonical: str) -> Json | None:
+        """Return the facts of a code system, None where it is not at hand."""
+
+
+class Book:
+    """Compiled profiles over a shelf.
+
+    Args:
+        shelf: where their facts are.
+        terminology: who says what belongs to a value set; the definitions on the shelf where None.
+    """
+
+    def __init__(self, shelf: Shelf, terminology: Terminology | None = None) -> None:
+        self.shelf = shelf
+        self.terminology = terminology or DefinedTerminology(shelf.value_set, shelf.code_system)
+        self._checks: dict[str, Check | None] = {}
+        self._found: dict[str, Profile | None] = {}
+
+    def find(self, canonical: str) -> Profile | None:
+        """Return the facts of a profile by address or address|version, None where it is not at hand."""
+        if canonical not in self._found:
+            url, _, version = canonical.partition("|")
+            versions = tuple(self.shelf.versions(url))
+            found = newest(versions, version) or newest(versions)
+            self._found[canonical] = None if found is None else self.shelf.profile(url, found)
+        return self._found[canonical]
+
+    def type_of(self, canonical: str) -> str:
+        """Return the type that a profile constrains, or the type that an address of R4 names; "" for
+        unknown.
+        """
+        name = canonical.partition("|")[0].removeprefix(CORE)
+        if type_definition(name) is not None:
+            return name
+        profile = self.find(canonical)
+        return profile.type if profile is not None else ""
+
+    def check_of(self, canonical: str) -> Check | None:
+        """Return the check of a profile, None where it is not at hand."""
+        if canonical not in self._checks:
+            self._checks[canonical] = self._compiled(canonical)
+        return self._checks[canonical]
+
+    def _compiled(self, canonical: str) -> Check | None:
+        name = canonical.partition("|")[0].removeprefix(CORE)
+        if type_definition(name) is not None:
+            return _is_of_type(name)
+        profile = self.find(canonical)
+        if profile is None:
+            return None
+        compiler = Compiler(short_name(profile), self, self.find)
+        checks: list[Check] = [_is_of_type(profile.type)]
+        own = compiler.item(profile.rules)
+        if own is not None:
+            checks.append(own)
+        checks += [_imposed(one) for one in profile.imposes]
+        return in_turn(checks)
+
+
+def short_name(profile: Profile) -> str:
+    """Return what messages call a profile: the last step of its address."""
+    return profile.url.rpartition("/")[2]
+
+
+def _is_of_type(name: str) -> Check:
+    """Return the check that an object is of a profile's type at all."""
+
+    def check(item: Item, run: Run) -> None:
+        kind = item[2]
+        if kind != name and kind in resource_types() and name not in ancestors(kind):
+            message = f"The profile is for {name}, the resource is a {kind}; correct one of them."
+            run.add("error", "structure", "profile-other-type", item[3], message)
+
+    return check
+
+
+def _imposed(canonical: str) -> Check:
+    def check(item: Item, run: Run) -> None:
+        run.follow(item, canonical)
+
+    return check
+
+
+class Shelves:
+    """Several shelves as one; what the first has hides the others'."""
+
+    def __init__(self, shelves: Iterable[Shelf]) -> None:
+        self._shelves = tuple(shelves)
+
+    def versions(self, url: str) -> Iterable[str]:
+        """Return the versions of a profile that any shelf has."""
+        return {version: None for shelf in self._shelves for version in shelf.versions(url)}
+
+    def profile(self, url: str, version: str) -> Profile:
+        """Return the facts of a profile."""
+        return next(one.profile(url, version) for one in self._shelves if version in tuple(one.versions(url)))
+
+    def value_set(self, canonical: str) -> Json | None:
+        """Return the facts of a value set."""
+        return next((found for one in self._shelves if (found := one.value_set(canonical)) is not None), None)
+
+    def code_system(self, canonical: str) -> Json | None:
+        """Return the facts of a code system."""
+        found = [one for shelf in self._shelves if (one := shelf.code_system(canonical)) is not None]
+        return next((one for one in found if one.get("content") == "complete"), found[0] if found else None)
+
+
+class Held:
+    """A shelf of facts that are held in memory."""
+
+    def __init__(
+        self,
+        profiles: Iterable[Profile],
+        value_sets: Mapping[str, Json] | None = None,
+        code_systems: Mapping[str, Json] | None = None,
+    ) -> None:
+        self._profiles: dict[str, dict[str, Profile]] = {}
+        for one in profiles:
+            self._profiles.setdefault(one.url, {})[one.version] = one
+        self._value_sets = value_sets or {}
+        self._code_systems = code_systems or {}
+
+    def versions(self, url: str) -> Iterable[str]:
+        """Return the versions of a profile."""
+        return self._profiles.get(url, {})
+
+    def profile(self, url: str, version: str) -> Profile:
+        """Return the facts of a profile."""
+        return self._profiles[url][version]
+
+    def value_set(self, canonical: str) -> Json | None:
+        """Return the facts of a value set."""
+        return self._value_sets.get(canonical.partition("|")[0])
+
+    def code_system(self, canonical: str) -> Json | None:
+        """Return the facts of a code system."""
+        return self._code_systems.get(canonical.partition("|")[0])

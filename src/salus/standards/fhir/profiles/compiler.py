@@ -1,0 +1,151 @@
+"""Rules to closures: one for an item, one for the occurrences of a child."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from salus.standards.fhir.profiles.coded import binding_checks
+from salus.standards.fhir.profiles.facts import Discriminator, Rules, Slicing
+from salus.standards.fhir.profiles.items import Item, Reader, inside, reader
+from salus.standards.fhir.profiles.matching import discriminate
+from salus.standards.fhir.profiles.paths import FindProfile
+from salus.standards.fhir.profiles.rules import invariant_checks
+from salus.standards.fhir.profiles.run import Check, Checks, Run
+from salus.standards.fhir.profiles.slicing import Divide, Slice, divide
+from salus.standards.fhir.profiles.targets import type_checks
+from salus.standards.fhir.profiles.values import value_checks
+from salus.standards.fhir.validation.issue import Where
+
+ChildCheck = Callable[[object, Where, Run], None]
+
+_BY_URL = Slicing((Discriminator("value", "url"),))
+_BY_TYPE = Slicing((Discriminator("type", "$this"),))
+
+
+class Compiler:
+    """Compiles the rules of one profile.
+
+    Args:
+        profile: its short name, for messages.
+        book: where other profiles' checks are.
+        find: where other profiles' facts are.
+    """
+
+    def __init__(self, profile: str, book: Checks, find: FindProfile) -> None:
+        self._profile = profile
+        self._book = book
+        self._find = find
+
+    def item(self, rules: Rules) -> Check | None:
+        """Return the check of an item, None where there is nothing to check."""
+        checks = type_checks(rules.types, self._profile, self._book)
+        checks += value_checks(rules, self._profile)
+        checks += binding_checks(rules.binding, self._profile)
+        if rules.children:
+            checks.append(self._children(rules))
+        checks += invariant_checks(rules.invariants, self._profile)
+        return in_turn(checks) if checks else None
+
+    def _children(self, rules: Rules) -> Check:
+        plans: dict[str, Sequence[ChildCheck]] = {}
+
+        def check(item: Item, run: Run) -> None:
+            plan = plans.get(item[2])
+            if plan is None:
+                plan = plans[item[2]] = self._plan(rules, item[2])
+            node, where = inside(item), item[3]
+            for one in plan:
+                one(node, where, run)
+
+        return check
+
+    def _plan(self, rules: Rules, type_name: str) -> Sequence[ChildCheck]:
+        found = (self._child(type_name, name, below) for name, below in rules.children.items())
+        return tuple(one for one in found if one is not None)
+
+    def _child(self, type_name: str, name: str, rules: Rules) -> ChildCheck | None:
+        """Return the check of all occurrences of a child, None where there is nothing to check."""
+        check = self.item(rules)
+        parts = self._slices(name, rules)
+        if check is None and parts is None and rules.min == 0 and rules.max is None:
+            return None
+        return _occurrences(reader(type_name, name), name, rules, check, parts, self._profile)
+
+    def _slices(self, name: str, rules: Rules) -> Divide | None:
+        slicing = rules.slicing
+        if not rules.slices and (slicing is None or slicing.rules != "closed"):
+            return None
+        if slicing is None or not slicing.discriminators:
+            slicing = _BY_URL if name in ("extension", "modifierExtension") else slicing
+            if slicing is None and all(one.types for one in rules.slices.values()):
+                slicing = _BY_TYPE
+        discriminators = slicing.discriminators if slicing is not None else ()
+        slices = [self._slice(name, cut, one, discriminators) for cut, one in rules.slices.items()]
+        return divide([one for one in slices if one is not None], rules, name, self._profile)
+
+    def _slice(
+        self, name: str, cut: str, rules: Rules, discriminators: tuple[Discriminator, ...]
+    ) -> Slice | None:
+        belongs, shown = discriminate(discriminators, rules, self._find)
+        if not discriminators:
+            return None
+        return Slice(
+            name=cut,
+            min=rules.min,
+            max=rules.max,
+            belongs=belongs,
+            shown=shown,
+            check=self.item(rules),
+            divide=self._slices(name, rules),
+        )
+
+
+def in_turn(checks: Sequence[Check]) -> Check:
+    """Return the check that runs several."""
+    if len(checks) == 1:
+        return checks[0]
+    if len(checks) == 2:
+        first, second = checks
+
+        def both(item: Item, run: Run) -> None:
+            first(item, run)
+            second(item, run)
+
+        return both
+    kept = tuple(checks)
+
+    def all_(item: Item, run: Run) -> None:
+        for check in kept:
+            check(item, run)
+
+    return all_
+
+
+def _occurrences(
+    read: Reader, name: str, rules: Rules, check: Check | None, parts: Divide | None, profile: str
+) -> ChildCheck:
+    least, most = rules.min, rules.max
+
+    def child(node: object, where: Where, run: Run) -> None:
+        items = read(node, where)
+        if len(items) < least:
+            _too_few(len(items), least, (where, name, None), profile, run)
+        if most is not None and len(items) > most:
+            _too_many(items, most, name, profile, run)
+        if check is not None:
+            for item in items:
+                check(item, run)
+        if parts is not None:
+            parts(items, where, run)
+
+    return child
+
+
+def _too_few(count: int, least: int, where: Where, profile: str, run: Run) -> None:
+    said = f"at least {least} of {where[1]}, {count} were found" if count else where[1]
+    run.add("error", "required", "profile-min", where, f"{profile} requires {said}; add it.")
+
+
+def _too_many(items: list[Item], most: int, name: str, profile: str, run: Run) -> None:
+    said = f"at most {most} of {name}, {len(items)} were found" if most else f"no {name}"
+    run.add("error", "structure", "profile-max", items[most][3], f"{profile} allows {said}; remove it.")

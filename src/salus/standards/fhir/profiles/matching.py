@@ -1,0 +1,213 @@
+"""Does an item belong to a slice? Discriminators as predicates (R4, profiling.html#discriminator)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from salus.standards.fhir.model import ancestors
+from salus.standards.fhir.profiles.coded import membership
+from salus.standards.fhir.profiles.facts import BindingRule, Discriminator, Rules
+from salus.standards.fhir.profiles.items import Item, is_primitive, reader
+from salus.standards.fhir.profiles.paths import FindProfile, Step, rules_at, select, steps_of
+from salus.standards.fhir.profiles.run import Run
+from salus.standards.fhir.profiles.values import describe, equals, fits
+
+Belongs = Callable[[Item, Run], bool]
+
+
+def discriminate(
+    discriminators: tuple[Discriminator, ...], rules: Rules, find: FindProfile
+) -> tuple[Belongs, str]:
+    """Return the predicate of a slice, and words for what it looks at ("code 'system|code'")."""
+    tests: list[Belongs] = []
+    shown: list[str] = []
+    for one in discriminators:
+        steps = steps_of(one.path)
+        if steps is None:
+            continue
+        test, words = _MAKERS[one.type](steps, rules, find)
+        if test is not None:
+            tests.append(test)
+        if words:
+            shown.append(f"{one.path} {words}" if steps else words)
+    tests.sort(key=lambda test: getattr(test, "is_dear", False))
+
+    def belongs(item: Item, run: Run) -> bool:
+        return all(test(item, run) for test in tests)
+
+    return tests[0] if len(tests) == 1 else belongs, "; ".join(shown)
+
+
+Made = tuple[Belongs | None, str]
+
+
+def _by_value(steps: tuple[Step, ...], rules: Rules, find: FindProfile) -> Made:
+    if steps == (("url", ""),):
+        urls = [
+            name.partition("|")[0]
+            for kind in rules.types
+            if kind.code == "Extension"
+            for name in kind.profiles
+        ]
+        if urls:
+            return _by_url(urls[0]), ""
+    places = rules_at(rules, steps, find)
+    for place in places:
+        if place.fixed:
+            return _holds(steps, place.fixed[0], equals), describe(place.fixed[0])
+        if place.pattern:
+            return _holds(steps, place.pattern[0], fits), describe(place.pattern[0])
+    for place in places:
+        nested = _nested(place)
+        if nested:
+            return _holds_nested(steps, nested), ", ".join(
+                f"{'.'.join(name for name, _ in one)} {describe(wanted)}" for one, wanted, _ in nested
+            )
+    bound = next(
+        (place.binding for place in places if place.binding and place.binding.strength == "required"), None
+    )
+    if bound is not None:
+        return _in_value_set(steps, bound), f"in {bound.value_set}"
+    return _by_exists(steps, rules, find)
+
+
+def _by_url(url: str) -> Belongs:
+    def test(item: Item, run: Run) -> bool:
+        value = item[0]
+        return type(value) is dict and value.get("url") == url
+
+    return test
+
+
+def _holds(steps: tuple[Step, ...], wanted: object, compare: Callable[[object, object], bool]) -> Belongs:
+    if not steps:
+        return lambda item, run: compare(wanted, item[0])
+    if len(steps) == 1 and steps[0][0] not in ("resolve", "ofType", "as") and not steps[0][1]:
+        name = steps[0][0].removesuffix("[x]")
+
+        def test_child(item: Item, run: Run) -> bool:
+            return any(compare(wanted, found[0]) for found in reader(item[2], name)(item[0], item[3]))
+
+        return test_child
+
+    def test(item: Item, run: Run) -> bool:
+        return any(compare(wanted, found[0]) for found in select(steps, item, run))
+
+    return test
+
+
+Nested = list[tuple[tuple[Step, ...], object, Callable[[object, object], bool]]]
+
+
+def _nested(rules: Rules, above: tuple[Step, ...] = (), depth: int = 0) -> Nested:
+    """Return the fixed values and patterns inside an element that has none itself ("coding.code")."""
+    found: Nested = []
+    for name, below in rules.children.items():
+        path = (*above, (name, ""))
+        if below.fixed:
+            found.append((path, below.fixed[0], equals))
+        elif below.pattern:
+            found.append((path, below.pattern[0], fits))
+        elif depth < 4:
+            found += _nested(below, path, depth + 1)
+        if name != "extension":
+            for one in below.slices.values():
+                if one.min > 0 and (one.pattern or one.fixed):
+                    found.append((path, (one.pattern or one.fixed)[0], fits))
+                elif one.min > 0 and depth < 4:
+                    found += _nested(one, path, depth + 1)
+    return found
+
+
+def _holds_nested(steps: tuple[Step, ...], nested: Nested) -> Belongs:
+    def test(item: Item, run: Run) -> bool:
+        return any(
+            all(
+                any(compare(wanted, found[0]) for found in select(path, place, run))
+                for path, wanted, compare in nested
+            )
+            for place in select(steps, item, run)
+        )
+
+    return test
+
+
+def _in_value_set(steps: tuple[Step, ...], bound: BindingRule) -> Belongs:
+    def test(item: Item, run: Run) -> bool:
+        return any(membership(bound.value_set, found, run)[0] is True for found in select(steps, item, run))
+
+    return test
+
+
+def _by_exists(steps: tuple[Step, ...], rules: Rules, find: FindProfile) -> Made:
+    for place in rules_at(rules, steps, find):
+        if place.max == 0:
+            return (lambda item, run: not select(steps, item, run)), "absent"
+        if place.min > 0:
+            return (lambda item, run: bool(select(steps, item, run))), "present"
+    return None, ""
+
+
+def _by_type(steps: tuple[Step, ...], rules: Rules, find: FindProfile) -> Made:
+    resolves = bool(steps) and steps[-1][0] == "resolve"
+    kinds: set[str] = set()
+    for place in rules_at(rules, steps, find)[:1] or []:
+        for rule in place.types:
+            if resolves:
+                kinds.update(_target_types(rule.targets, find))
+            else:
+                kinds.add(rule.code)
+    if not kinds:
+        return None, ""
+
+    def test(item: Item, run: Run) -> bool:
+        found = select(steps, item, run)
+        return any(one[2] in kinds or not kinds.isdisjoint(ancestors(one[2])) for one in found)
+
+    if not resolves and any(is_primitive(kind) or kind[:1].isupper() for kind in kinds):
+        return test, f"of type {', '.join(sorted(kinds))}"
+    return test, f"to {', '.join(sorted(kinds))}"
+
+
+def _target_types(targets: tuple[str, ...], find: FindProfile) -> set[str]:
+    found = set()
+    for target in targets:
+        profile = find(target)
+        found.add(profile.type if profile is not None else target.rpartition("/")[2].partition("|")[0])
+    return found
+
+
+def _by_profile(steps: tuple[Step, ...], rules: Rules, find: FindProfile) -> Made:
+    resolves = bool(steps) and steps[-1][0] == "resolve"
+    places = rules_at(rules, steps, find)
+    wanted = [
+        name
+        for place in places[:1]
+        for rule in place.types
+        for name in (rule.targets if resolves else rule.profiles)
+    ]
+    if not wanted:
+        return _by_type(steps, rules, find)
+
+    def test(item: Item, run: Run) -> bool:
+        return any(_follows(found, wanted, run) for found in select(steps, item, run))
+
+    test.is_dear = True  # type: ignore[attr-defined]  # a mark for sorting: cheap tests first
+    return test, f"following {', '.join(wanted)}"
+
+
+def _follows(item: Item, wanted: list[str], run: Run) -> bool:
+    for name in wanted:
+        kind = run.book.type_of(name)
+        if (not kind or kind == item[2] or kind in ancestors(item[2])) and run.conforms(item, name):
+            return True
+    return False
+
+
+_MAKERS: dict[str, Callable[[tuple[Step, ...], Rules, FindProfile], Made]] = {
+    "value": _by_value,
+    "pattern": _by_value,
+    "type": _by_type,
+    "profile": _by_profile,
+    "exists": _by_exists,
+}

@@ -1,0 +1,79 @@
+"""Validation against profiles: the door of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from salus.standards.fhir.profiles.book import Book
+from salus.standards.fhir.profiles.documents import check_document
+from salus.standards.fhir.profiles.items import Item
+from salus.standards.fhir.profiles.run import Run
+from salus.standards.fhir.profiles.walk import walk
+from salus.standards.fhir.validation.issue import Issue, Where
+from salus.standards.fhir.validation.validator import validate
+
+CLAIMS_MAX = 20
+"""Most profiles of one meta.profile that are checked."""
+
+
+def check_resource(
+    resource: dict[str, Any],  # Any: FHIR JSON
+    book: Book,
+    profiles: Sequence[str] = (),
+) -> list[Issue]:
+    """Return what is wrong with a resource by R4 and by profiles; base issues first.
+
+    Every profile that a resource in it claims (meta.profile) is checked too, and every extension by its
+    definition.
+    Nothing is raised, whatever the JSON is.
+
+    Args:
+        resource: JSON as `codec.json.parse_json` or `codec.xml.parse_xml` returns it.
+        book: the profiles at hand.
+        profiles: canonicals of those that the resource must follow.
+    """
+    base = validate(resource)
+    if type(resource) is not dict or type(resource.get("resourceType")) is not str:
+        return base
+    return distinct([*base, *check_profiles(resource, book, profiles)])
+
+
+def check_profiles(
+    resource: dict[str, Any],  # Any: FHIR JSON
+    book: Book,
+    profiles: Sequence[str] = (),
+) -> list[Issue]:
+    """Return what is wrong by profiles alone; as `check_resource`."""
+    name = str(resource.get("resourceType"))
+    where: Where = (None, name, None)
+    run = Run(resource, where, book, book.terminology)
+
+    def at_resource(node: dict[str, Any], place: Where, run: Run) -> None:
+        kind = str(node.get("resourceType"))
+        if kind == "Bundle":
+            check_document(node, place, run)
+        for canonical in claims(node):
+            run.follow((node, None, kind, place), canonical)
+
+    root: Item = (resource, None, name, where)
+    try:
+        for canonical in profiles:
+            run.follow(root, canonical)
+        walk(resource, name, where, run, book, at_resource)
+    except RecursionError:
+        message = "The resource is nested too deeply to check its profiles; flatten it."
+        run.issues.append(Issue("error", "too-long", "too-deep", name, message))
+    return distinct(run.issues)
+
+
+def claims(resource: dict[str, Any]) -> list[str]:  # Any: FHIR JSON
+    """Return the profiles that a resource claims to follow."""
+    meta = resource.get("meta")
+    found = meta.get("profile") if type(meta) is dict else None
+    return [one for one in found if type(one) is str][:CLAIMS_MAX] if type(found) is list else []
+
+
+def distinct(issues: Iterable[Issue]) -> list[Issue]:
+    """Return the issues, each once."""
+    return list(dict.fromkeys(issues))

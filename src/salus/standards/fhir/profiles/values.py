@@ -1,0 +1,135 @@
+"""Fixed values, patterns and bounds (R4, ElementDefinition.fixed[x], pattern[x], minValue[x], maxLength)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from salus.standards.fhir.profiles.facts import Rules
+from salus.standards.fhir.profiles.items import Item
+from salus.standards.fhir.profiles.run import Check, Run
+from salus.standards.fhir.validation.issue import quote
+
+Test = Callable[[Any], bool]  # Any: a JSON value
+
+
+def fits(pattern: Any, value: Any) -> bool:  # Any: JSON values
+    """Return whether a value holds all that a pattern holds."""
+    kind = type(pattern)
+    if kind is dict:
+        return type(value) is dict and all(
+            key in value and fits(wanted, value[key]) for key, wanted in pattern.items()
+        )
+    if kind is list:
+        return type(value) is list and all(any(fits(wanted, one) for one in value) for wanted in pattern)
+    return equals(pattern, value)
+
+
+def equals(wanted: Any, value: Any) -> bool:  # Any: JSON values
+    """Return whether two JSON values are the same; numbers by what they are worth."""
+    if type(wanted) is bool or type(value) is bool:
+        return wanted is value
+    if isinstance(wanted, int | float | Decimal) and isinstance(value, int | float | Decimal):
+        return Decimal(str(wanted)) == Decimal(str(value))
+    if type(wanted) is dict and type(value) is dict:
+        return wanted.keys() == value.keys() and all(equals(one, value[key]) for key, one in wanted.items())
+    if type(wanted) is list and type(value) is list:
+        return len(wanted) == len(value) and all(map(equals, wanted, value))
+    return bool(wanted == value)
+
+
+def describe(value: Any) -> str:  # Any: a JSON value
+    """Return a fixed value or pattern as a reader knows it: "system|code" for coded ones."""
+    if type(value) is not dict:
+        return quote(value)
+    codings = value.get("coding")
+    if type(codings) is list and codings:
+        return " and ".join(describe(one) for one in codings)
+    if "code" in value or "system" in value:
+        return f"'{value.get('system', '')}|{value.get('code', value.get('value', ''))}'"
+    return quote(
+        ", ".join(f"{key} {describe(one) if type(one) is dict else one}" for key, one in value.items())
+    )
+
+
+def value_checks(rules: Rules, profile: str) -> list[Check]:
+    """Return the checks of an item's own value."""
+    found: list[Check] = []
+    if rules.fixed:
+        found.append(_fixed(rules.fixed[0], profile))
+    if rules.pattern:
+        found.append(_pattern(rules.pattern[0], profile))
+    if rules.length_max is not None:
+        found.append(_length(rules.length_max, profile))
+    if rules.least:
+        found.append(_bound(rules.least[0], profile, is_least=True))
+    if rules.greatest:
+        found.append(_bound(rules.greatest[0], profile, is_least=False))
+    return found
+
+
+def _fixed(wanted: Any, profile: str) -> Check:
+    shown = describe(wanted)
+
+    def check(item: Item, run: Run) -> None:
+        if not equals(wanted, item[0]):
+            message = f"The value is fixed to {shown} by {profile}; write exactly this."
+            run.add("error", "value", "profile-fixed", item[3], message)
+
+    return check
+
+
+def _pattern(wanted: Any, profile: str) -> Check:
+    shown = describe(wanted)
+
+    def check(item: Item, run: Run) -> None:
+        if not fits(wanted, item[0]):
+            message = f"The value must hold {shown}, says {profile}; add it."
+            run.add("error", "value", "profile-pattern", item[3], message)
+
+    return check
+
+
+def _length(most: int, profile: str) -> Check:
+    def check(item: Item, run: Run) -> None:
+        if type(item[0]) is str and len(item[0]) > most:
+            message = f"The text has {len(item[0])} characters; {profile} allows {most}. Shorten it."
+            run.add("error", "too-long", "profile-length", item[3], message)
+
+    return check
+
+
+def _bound(limit: Any, profile: str, *, is_least: bool) -> Check:
+    word = "least" if is_least else "most"
+
+    def check(item: Item, run: Run) -> None:
+        order = compare(item[0], limit)
+        if order is not None and (order < 0 if is_least else order > 0):
+            message = f"The value must be at {word} {describe(limit)}, says {profile}; correct it."
+            run.add("error", "value", f"profile-{word}", item[3], message)
+
+    return check
+
+
+def compare(value: Any, limit: Any) -> int | None:  # Any: JSON values
+    """Return -1, 0 or 1 as a value lies below, at or above a limit; None where that cannot be said."""
+    if type(value) is dict and type(limit) is dict:
+        if value.get("code") != limit.get("code") or value.get("system") != limit.get("system"):
+            return None
+        return compare(value.get("value"), limit.get("value"))
+    if type(value) is str and type(limit) is str:
+        if _NUMBERS(value) and _NUMBERS(limit):
+            return compare(Decimal(value), Decimal(limit))
+        size = min(len(value), len(limit))
+        left, right = value[:size], limit[:size]
+        return (left > right) - (left < right)
+    try:
+        left_number, right_number = Decimal(str(value)), Decimal(str(limit))
+    except InvalidOperation:
+        return None
+    return int((left_number > right_number) - (left_number < right_number))
+
+
+_NUMBERS = re.compile(r"-?\d+(\.\d+)?").fullmatch
