@@ -236,3 +236,9 @@ class Library:
                 found = newest(versions)
                 assert found is not None, url
                 yield versions[found]
+
+    def every(self, kind: Kind) -> Iterator[Definition]:
+        """Yield each version of each address, sorted, without those below."""
+        for (one, _), versions in sorted(self._rows.items()):
+            if one == kind:
+                yield from (versions[version] for version in sorted(versions))

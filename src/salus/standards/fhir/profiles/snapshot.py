@@ -116,7 +116,9 @@ class _Merge:
         return made
 
     def _choice(self, node: Node, step: str) -> Node | None:
-        """Return the node of a choice spelled with its type ("valueQuantity"); other types are then excluded."""
+        """Return the node of a choice spelled with its type ("valueQuantity"); other types are then
+        excluded.
+        """
         for name, sliced in list(node.below.items()):
             if not name.endswith("[x]") or not step.startswith(name[:-3]) or ":" in step:
                 continue
@@ -128,11 +130,6 @@ class _Merge:
                 return sliced
             spelled = self._spelled.setdefault(id(sliced), set())
             spelled.add(code)
-            slicing = {
-                "discriminator": [{"type": "type", "path": "$this"}],
-                "ordered": False,
-                "rules": "closed",
-            }
             narrowed = [row for row in types if row["code"] in spelled]
             sliced.facts = {"slicing": _BY_TYPE} | sliced.facts | {"type": narrowed}
             return self._step(node, f"{name}:{step}")

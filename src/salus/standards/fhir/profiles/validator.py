@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from salus.standards.fhir.profiles.book import Book
@@ -13,6 +13,8 @@ from salus.standards.fhir.profiles.walk import walk
 from salus.standards.fhir.validation.issue import Issue, Where
 from salus.standards.fhir.validation.validator import validate
 
+_NONE: Mapping[str, str] = {}
+
 CLAIMS_MAX = 20
 """Most profiles of one meta.profile that are checked."""
 
@@ -21,6 +23,7 @@ def check_resource(
     resource: dict[str, Any],  # Any: FHIR JSON
     book: Book,
     profiles: Sequence[str] = (),
+    inner: Mapping[str, str] = _NONE,
 ) -> list[Issue]:
     """Return what is wrong with a resource by R4 and by profiles; base issues first.
 
@@ -32,17 +35,19 @@ def check_resource(
         resource: JSON as `codec.json.parse_json` or `codec.xml.parse_xml` returns it.
         book: the profiles at hand.
         profiles: canonicals of those that the resource must follow.
+        inner: canonicals, by resource type, that the entries of a Bundle must follow which claim none.
     """
     base = validate(resource)
     if type(resource) is not dict or type(resource.get("resourceType")) is not str:
         return base
-    return distinct([*base, *check_profiles(resource, book, profiles)])
+    return distinct([*base, *check_profiles(resource, book, profiles, inner)])
 
 
 def check_profiles(
     resource: dict[str, Any],  # Any: FHIR JSON
     book: Book,
     profiles: Sequence[str] = (),
+    inner: Mapping[str, str] = _NONE,
 ) -> list[Issue]:
     """Return what is wrong by profiles alone; as `check_resource`."""
     name = str(resource.get("resourceType"))
@@ -53,7 +58,10 @@ def check_profiles(
         kind = str(node.get("resourceType"))
         if kind == "Bundle":
             check_document(node, place, run)
-        for canonical in claims(node):
+        claimed = claims(node)
+        if not claimed and place[0] is not None and kind in inner:
+            claimed = [inner[kind]]
+        for canonical in claimed:
             run.follow((node, None, kind, place), canonical)
 
     root: Item = (resource, None, name, where)

@@ -40,7 +40,9 @@ def library_of(folder: Path, *names: str) -> Library:
 
 
 def differences(library: Library, content: dict[str, Any]) -> list[str]:
-    """Return the elements that differ between a definition's own snapshot and the one made of its differential."""
+    """Return the elements that differ between a definition's own snapshot and the one made of its
+    differential.
+    """
     own = dict(ids_of(content["snapshot"]))
     made = {element["id"]: element for element in Snapshots(library).snapshot(content)}
     found = list(own.keys() ^ made.keys())

@@ -1,0 +1,104 @@
+"""`salus check FILE...`: is it FHIR, does it follow its profiles, and what is wrong, on which line?"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from salus.cli.checking.junit import junit
+from salus.cli.checking.reading import files_in, read
+from salus.cli.checking.sarif import sarif
+from salus.cli.checking.verdict import Verdict, judge
+from salus.cli.command import Command
+from salus.cli.packages import add_packages_option, cache_folder
+from salus.cli.terminal import say, say_json
+from salus.core.limits import Limits
+from salus.standards.fhir.codec.json import write_json
+from salus.standards.fhir.profiles.book import Book
+from salus.standards.fhir.profiles.tables import TableShelf
+from salus.store.packages import tables_in
+
+UNREADABLE = 2
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="JSON, XML, NDJSON, or a folder of them"
+    )
+    add_packages_option(parser)
+    parser.add_argument(
+        "--profile", action="append", default=[], metavar="URL", help="judge by this profile (repeatable)"
+    )
+    parser.add_argument("--json", action="store_true", help="an object a file and line")
+    parser.add_argument("--junit", type=Path, metavar="OUT", help="write a JUnit XML report")
+    parser.add_argument("--sarif", type=Path, metavar="OUT", help="write a SARIF 2.1.0 report")
+
+
+def tables_folder() -> Path:
+    """Return where tables of packages are kept between calls."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "salus"
+
+
+def book_for(packages: Path | None) -> Book:
+    """Return the profiles at hand: those of a folder of packages, else of the usual cache."""
+    folder = packages or cache_folder()
+    return Book(TableShelf(tables_in(folder, tables_folder())))
+
+
+def _run(options: argparse.Namespace) -> int:
+    book = book_for(options.packages)
+    code = 0
+    kept = []
+    for verdict in _verdicts(options, book):
+        (_say_json if options.json else _say)(verdict)
+        if options.junit or options.sarif:
+            kept.append(verdict)
+        if not verdict.is_readable:
+            code = UNREADABLE
+        elif code != UNREADABLE and verdict.count("error"):
+            code = 1
+    if options.junit:
+        options.junit.write_bytes(junit(kept))
+    if options.sarif:
+        options.sarif.write_bytes(sarif(kept))
+    return code
+
+
+def _verdicts(options: argparse.Namespace, book: Book) -> Iterator[Verdict]:
+    limits = Limits()
+    for named in options.files:
+        for path in files_in(named):
+            for given in read(path, limits):
+                yield judge(given, book, options.profile, limits)
+
+
+def _say_json(verdict: Verdict) -> None:
+    row = {
+        "file": verdict.file,
+        "category": verdict.category or None,
+        "profiles": list(verdict.profiles),
+        "milliseconds": verdict.milliseconds,
+        "outcome": verdict.outcome(),
+    }
+    say_json(write_json(row))
+
+
+def _say(verdict: Verdict) -> None:
+    counts = ", ".join(
+        f"{verdict.count(severity)} {word}"
+        for severity, word in (("error", "errors"), ("warning", "warnings"), ("information", "notes"))
+    )
+    what = verdict.category or "no priority category"
+    say(f"{verdict.file}: {counts} ({what}, {verdict.milliseconds:.1f} ms)")
+    for profile in verdict.profiles:
+        say(f"  by {profile}")
+    for issue in verdict.issues:
+        say(f"  line {verdict.place(issue)}\t{issue.severity}\t{issue.expression}\t{issue.message}")
+
+
+COMMAND = Command(
+    "check", "Check FHIR files against R4 and their profiles; say what is wrong and where.", _arguments, _run
+)

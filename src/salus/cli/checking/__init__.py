@@ -1,0 +1,1 @@
+"""What `salus check` is made of: files in, verdicts, reports out."""

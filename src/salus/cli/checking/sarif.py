@@ -1,0 +1,41 @@
+"""Verdicts as SARIF 2.1.0 (OASIS), which code hosts and editors show beside the lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from salus.cli.checking.verdict import Verdict
+
+_LEVELS = {"error": "error", "warning": "warning", "information": "note"}
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def sarif(verdicts: Sequence[Verdict]) -> bytes:
+    """Return the report."""
+    results = [_result(one, issue) for one in verdicts for issue in one.issues]
+    rules = [{"id": name} for name in sorted({str(row["ruleId"]) for row in results})]
+    driver = {"name": "salus check", "version": version("salus"), "rules": rules}
+    run = {"tool": {"driver": driver}, "results": results, "columnKind": "unicodeCodePoints"}
+    return msgspec.json.format(msgspec.json.encode({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}))
+
+
+def _result(verdict: Verdict, issue: Any) -> dict[str, Any]:  # Any: an Issue, and open JSON
+    name, _, line = verdict.file.rpartition(":") if ".ndjson" in verdict.file else (verdict.file, "", "")
+    place: dict[str, Any] = {
+        "physicalLocation": {
+            "artifactLocation": {"uri": name},
+            "region": {"startLine": int(line) if line.isdigit() else verdict.place(issue)},
+        }
+    }
+    if issue.expression:
+        place["logicalLocations"] = [{"fullyQualifiedName": issue.expression, "kind": "element"}]
+    return {
+        "ruleId": issue.message_id,
+        "level": _LEVELS[issue.severity],
+        "message": {"text": issue.message},
+        "locations": [place],
+    }
