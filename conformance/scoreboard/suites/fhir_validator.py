@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from salus.standards.fhir.codec.xml import parse_xml
 from salus.standards.fhir.packages.archive import members
 from salus.standards.fhir.packages.definitions import Library, definition_of, definition_of_json
 from salus.standards.fhir.profiles.book import Book
+from salus.standards.fhir.profiles.policy import Policy
 from salus.standards.fhir.profiles.shelf import LibraryShelf
 from salus.standards.fhir.profiles.validator import check_resource
 from salus.standards.fhir.validation.issue import Issue
@@ -31,6 +33,7 @@ Json = dict[str, Any]  # Any: FHIR JSON
 _PACKAGES = ("hl7.fhir.r4.core", "hl7.fhir.uv.extensions.r4", "hl7.terminology.r4")
 _APART = frozenset({"tx", "tx-advanced"})
 _LIMITS = Limits()
+_NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def _recognises(folder: Path) -> bool:
@@ -110,14 +113,26 @@ def errors_of(folder: Path, case: Json, profile: Json | None) -> list[str]:
         resource = read_resource(folder / case["file"])
     except SalusError as error:
         return [f"unreadable: {error.message}"]
-    library, _ = _library(folder, names)
+    library, beside = _library(folder, names)
+    rule = case.get("bundle-param") or {}
+    inner = {str(rule["rule"]).partition(":")[0]: str(rule["profile"])} if rule else {}
     if profile is not None:
         source = profile["source"]
         canonicals.append(
             source if source.startswith("http") else str(read_resource(folder / source).get("url"))
         )
     book = Book(LibraryShelf(library))
-    return [_shown(one) for one in check_resource(resource, book, canonicals) if one.severity == "error"]
+    found = check_resource(resource, book, canonicals, inner, beside=beside, policy=_policy(case), now=_NOW)
+    return [_shown(one) for one in found if one.severity == "error"]
+
+
+def _policy(case: Json) -> Policy:
+    """Return what a case asks beyond the standard."""
+    return Policy(
+        unknown_extensions=False,
+        example_addresses=case.get("examples", True) is not False,
+        markup_in_markdown=not case.get("noHtmlInMarkdown"),
+    )
 
 
 def _shown(issue: Issue) -> str:

@@ -37,6 +37,9 @@ _ELEMENT = frozenset(
 _SLICING = frozenset({"discriminator", "ordered", "rules"})
 _VALUED = ("fixed", "pattern", "minValue", "maxValue")
 _MAX_VALUE_SET = "http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet"
+_MIN_LENGTH = "http://hl7.org/fhir/StructureDefinition/minLength"
+_LANGUAGE_CONTROL = "http://hl7.org/fhir/StructureDefinition/narrative-language-control"
+_PROFILE_ELEMENT = "http://hl7.org/fhir/StructureDefinition/elementdefinition-profile-element"
 _IMPOSES = "http://hl7.org/fhir/StructureDefinition/structuredefinition-imposeProfile"
 _FHIR_TYPE = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type"
 
@@ -98,6 +101,12 @@ def _structure(resource: Json) -> Json:
 def element_facts(element: Json) -> Json:
     """Return the facts of an ElementDefinition."""
     facts = {key: value for key, value in element.items() if key in _ELEMENT or key.startswith(_VALUED)}
+    controls = [row["valueCode"] for row in _extensions(element, _LANGUAGE_CONTROL) if "valueCode" in row]
+    if controls:
+        facts["languageControl"] = controls
+    shortest = [row["valueInteger"] for row in _extensions(element, _MIN_LENGTH) if "valueInteger" in row]
+    if shortest:
+        facts["minLength"] = shortest[0]
     if "type" in element:
         facts["type"] = [_type_facts(row) for row in element["type"]]
     if "constraint" in element:
@@ -114,9 +123,19 @@ def _type_facts(row: Json) -> Json:
     facts: Json = {
         key: row[key] for key in ("profile", "targetProfile", "aggregation", "versioning") if key in row
     }
+    if "_profile" in row and "profile" in row:
+        facts["profile"] = [_at_element(*pair) for pair in zip(row["profile"], row["_profile"], strict=False)]
     named = [one.get("valueUrl") or one.get("valueUri") for one in _extensions(row, _FHIR_TYPE)]
     code = str(named[0] if named and named[0] else row.get("code", ""))
     return {"code": code.removeprefix("http://hl7.org/fhirpath/System."), **facts}
+
+
+def _at_element(profile: str, sibling: Json | None) -> str:
+    """Return a profile, with #element where only the rules of one of its elements are meant."""
+    found = [
+        one["valueString"] for one in _extensions(sibling or {}, _PROFILE_ELEMENT) if "valueString" in one
+    ]
+    return f"{profile}#{found[0]}" if found else profile
 
 
 def _binding_facts(binding: Json) -> Json:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+import msgspec
+
 from salus.standards.fhir.model import ancestors, resource_types, type_definition
 from salus.standards.fhir.packages.definitions import Json
 from salus.standards.fhir.packages.versions import newest
 from salus.standards.fhir.profiles.base_types import CORE
 from salus.standards.fhir.profiles.compiler import Compiler, in_turn
-from salus.standards.fhir.profiles.facts import Profile
+from salus.standards.fhir.profiles.facts import NOTHING, Profile
 from salus.standards.fhir.profiles.items import Item
 from salus.standards.fhir.profiles.run import Check, Run
 from salus.standards.fhir.profiles.terminology import DefinedTerminology, Terminology
@@ -31,6 +33,9 @@ class Shelf(Protocol):
     def code_system(self, canonical: str) -> Json | None:
         """Return the facts of a code system, None where it is not at hand."""
 
+    def complete(self) -> frozenset[str]:
+        """Return the beginnings of addresses of which every definition is at hand."""
+
 
 class Book:
     """Compiled profiles over a shelf.
@@ -49,11 +54,19 @@ class Book:
     def find(self, canonical: str) -> Profile | None:
         """Return the facts of a profile by address or address|version, None where it is not at hand."""
         if canonical not in self._found:
-            url, _, version = canonical.partition("|")
+            address, _, version = canonical.partition("|")
+            url, _, element = address.partition("#")
             versions = tuple(self.shelf.versions(url))
             found = newest(versions, version) or newest(versions)
-            self._found[canonical] = None if found is None else self.shelf.profile(url, found)
+            profile = None if found is None else self.shelf.profile(url, found)
+            self._found[canonical] = (
+                profile if profile is None or not element else at_element(profile, element)
+            )
         return self._found[canonical]
+
+    def is_complete(self, url: str) -> bool:
+        """Return whether all extensions whose address begins as this one are at hand."""
+        return url.rpartition("/")[0] in self.shelf.complete()
 
     def type_of(self, canonical: str) -> str:
         """Return the type that a profile constrains, or the type that an address of R4 names; "" for
@@ -85,6 +98,17 @@ class Book:
             checks.append(own)
         checks += [_imposed(one) for one in profile.imposes]
         return in_turn(checks)
+
+
+def at_element(profile: Profile, element: str) -> Profile | None:
+    """Return the rules of one element of a profile ("Composition.section:x") as a profile of its own."""
+    rules, name = profile.rules, profile.type
+    for step in element.split(".")[1:]:
+        child, _, cut = step.partition(":")
+        below = rules.children.get(child.removesuffix("[x]"))
+        rules = below.slices.get(cut, NOTHING) if below is not None and cut else below or NOTHING
+        name = f"{name}.{child}"
+    return msgspec.structs.replace(profile, type=name, rules=msgspec.structs.replace(rules, min=0, max=None))
 
 
 def short_name(profile: Profile) -> str:
@@ -134,6 +158,10 @@ class Shelves:
         found = [one for shelf in self._shelves if (one := shelf.code_system(canonical)) is not None]
         return next((one for one in found if one.get("content") == "complete"), found[0] if found else None)
 
+    def complete(self) -> frozenset[str]:
+        """Return the beginnings of addresses of which every definition is at hand."""
+        return frozenset[str]().union(*(one.complete() for one in self._shelves))
+
 
 class Held:
     """A shelf of facts that are held in memory."""
@@ -165,3 +193,7 @@ class Held:
     def code_system(self, canonical: str) -> Json | None:
         """Return the facts of a code system."""
         return self._code_systems.get(canonical.partition("|")[0])
+
+    def complete(self) -> frozenset[str]:
+        """Return the beginnings of addresses of which every definition is at hand: none."""
+        return frozenset()

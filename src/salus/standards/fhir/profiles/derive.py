@@ -72,6 +72,8 @@ def _node_rules(node: Node, base: Element | None, types: tuple[str, ...]) -> Rul
         binding=_binding(facts.get("binding"), base),
         invariants=_invariants(facts.get("constraint", ()), base, types),
         must_support=facts.get("mustSupport") is True,
+        languages=tuple(facts.get("languageControl", ())),
+        length_min=facts.get("minLength"),
         length_max=facts.get("maxLength"),
         least=_valued(facts, "minValue"),
         greatest=_valued(facts, "maxValue"),
@@ -186,7 +188,8 @@ def _lowered(facts: Json, base: Element | None) -> int | None:
 
 def _types(rows: Iterable[Json], base: Element | None) -> tuple[TypeRule, ...]:
     if base is not None and any(_is_backbone(one.code) for one in base.types):
-        return ()
+        profiles = tuple(name for row in rows for name in row.get("profile", ()))
+        return (TypeRule(base.types[0].code, profiles),) if profiles else ()
     found = tuple(
         TypeRule(
             code=str(row.get("code", "")),

@@ -26,6 +26,7 @@ def check_document(bundle: dict[str, Any], where: Where, run: Run) -> None:  # A
         if "fullUrl" not in entry:
             message = "Every entry of a document needs a fullUrl, by which others refer to it; add it."
             run.add("error", "required", "document-full-url", (place, "fullUrl", None), message)
+        _check_address(entry, place, run)
     first = reader("Bundle.entry", "resource")(entries[0][0], entries[0][3]) if entries else []
     if not first or first[0][2] != "Composition":
         return
@@ -35,6 +36,18 @@ def check_document(bundle: dict[str, Any], where: Where, run: Run) -> None:  # A
     for item in _references(composition):
         _leads_to_entry(item, run)
     run.resource, run.container = around
+
+
+def _check_address(entry: dict[str, Any], where: Where, run: Run) -> None:
+    """Report a fullUrl of a server's resource of which the resource has no id."""
+    address, resource = entry.get("fullUrl"), entry.get("resource")
+    if type(address) is str and type(resource) is dict and "id" not in resource:
+        kind = str(resource.get("resourceType"))
+        if address.startswith("http") and f"/{kind}/" in address:
+            message = (
+                f"fullUrl is the address of a {kind} on a server; give the resource the id it ends with."
+            )
+            run.add("error", "required", "full-url-without-id", (where, "fullUrl", None), message)
 
 
 def _references(composition: Item) -> Iterator[Item]:
@@ -57,7 +70,15 @@ def _references(composition: Item) -> Iterator[Item]:
 
 def _leads_to_entry(item: Item, run: Run) -> None:
     text = item[0].get("reference")
-    if type(text) is not str or text[:1] == "#" or run.resolve(text) is not None:
+    if type(text) is not str or text[:1] == "#":
+        return
+    if run.resolve(text) is not None:
+        if not run.around.is_addressed(text, run.resource):
+            message = (
+                f"By fullUrl, {quote(text)} leads to no entry: it continues the address of its own entry. "
+                "Refer to the fullUrl, or give entries the addresses of one server."
+            )
+            run.add("error", "not-found", "document-reference-address", item[3], message)
         return
     if text.startswith(("http://", "https://")):
         message = f"{quote(text)} is not in the document; a reader without network cannot follow it."

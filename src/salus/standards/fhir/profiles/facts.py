@@ -58,6 +58,8 @@ class Rules(msgspec.Struct, frozen=True, omit_defaults=True):
         types: () where the base type says as much.
         fixed, pattern: in a tuple of one, the value that it equals or that it holds; () for none.
         least, greatest: bounds of the value, in a tuple of one; () for none.
+        languages: of the sections of a narrative: codes, _no for none, _yes for some, _resource for the
+        resource's.
         slices: by name; a slice of a slice lies in `slices` of that one.
         children: by element name ("value" for value[x]).
     """
@@ -70,6 +72,8 @@ class Rules(msgspec.Struct, frozen=True, omit_defaults=True):
     binding: BindingRule | None = None
     invariants: tuple[Invariant, ...] = ()
     must_support: bool = False
+    languages: tuple[str, ...] = ()
+    length_min: int | None = None
     length_max: int | None = None
     least: tuple[Any, ...] = ()  # Any: JSON
     greatest: tuple[Any, ...] = ()  # Any: JSON

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from salus.standards.fhir.profiles.items import Item
@@ -36,11 +37,20 @@ class Check(Protocol):
 class Run(Findings):
     """Collects the issues of profiles; each pair of object and profile is judged once."""
 
-    __slots__ = ("_judged", "around", "book", "terminology")
+    __slots__ = ("_judged", "around", "book", "now", "terminology")
 
-    def __init__(self, resource: Resource, where: Where, book: Checks, terminology: Terminology) -> None:
+    def __init__(
+        self,
+        resource: Resource,
+        where: Where,
+        book: Checks,
+        terminology: Terminology,
+        beside: Sequence[Resource] = (),
+        now: datetime | None = None,
+    ) -> None:
         super().__init__(resource)
-        self.around = Surroundings(resource, where)
+        self.now = now
+        self.around = Surroundings(resource, where, beside)
         self.book = book
         self.terminology = terminology
         self._judged: dict[tuple[int, str], Sequence[Issue]] = {}

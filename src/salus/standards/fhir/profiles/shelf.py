@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from salus.core.errors import SalusError
 from salus.standards.fhir.packages.definitions import Definition, Json, Kind, Library
@@ -45,11 +45,37 @@ class LibraryShelf:
         """Return the facts of a code system."""
         return self._content("CodeSystem", canonical)
 
+    def complete(self) -> frozenset[str]:
+        """Return the beginnings of addresses of which every definition is at hand."""
+        return frozenset(complete_beginnings(self._library.every("StructureDefinition")))
+
     def _content(self, kind: Kind, canonical: str) -> Json | None:
         found: Definition | None = self._library.find(kind, canonical)
         return None if found is None else found.content()
 
 
+_CORE = "http://hl7.org/fhir/StructureDefinition"
+_ALL_OF_CORE = "hl7.fhir.uv.extensions"
+
+
+def complete_beginnings(definitions: Iterable[Definition]) -> Iterator[str]:
+    """Yield the beginnings of addresses that packages define wholly.
+
+    The extensions of HL7 itself are all there only with the extensions pack; those that translate between
+    versions
+    of FHIR are thousands, of which packages hold a part.
+    """
+    for one in definitions:
+        beginning = one.url.rpartition("/")[0]
+        is_partial = "xver" in one.package or not one.package
+        if not is_partial and (beginning != _CORE or one.package.startswith(_ALL_OF_CORE)):
+            yield beginning
+
+
 def is_profile(definition: Json) -> bool:
-    """Return whether a structure definition constrains a type of R4."""
-    return definition.get("derivation") == "constraint"
+    """Return whether a structure definition constrains a type of R4, whatever it says of its derivation."""
+    name, url = str(definition.get("type")), definition.get("url")
+    is_new = (
+        definition.get("derivation") != "constraint" and definition.get("baseDefinition") != f"{_CORE}/{name}"
+    )
+    return not is_new and url != f"{_CORE}/{name}"

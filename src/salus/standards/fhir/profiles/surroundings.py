@@ -7,6 +7,7 @@ R4, bundle.html#references and references.html#contained.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from salus.standards.fhir.validation.issue import Where
@@ -31,12 +32,25 @@ class Place:
 
 
 class Surroundings:
-    """Every resource of one validation by address, with its place."""
+    """Every resource of one validation by address, with its place.
 
-    def __init__(self, root: Resource, where: Where) -> None:
+    Args:
+        root: what is validated.
+        where: its place.
+        beside: further resources that it may refer to, by Type/id or canonical address.
+    """
+
+    def __init__(self, root: Resource, where: Where, beside: Sequence[Resource] = ()) -> None:
         self._places: dict[int, Place] = {}
         self._by_address: dict[str, Resource] = {}
         self._by_id: dict[str, Resource] = {}
+        self._beside: dict[str, Resource] = {}
+        for one in beside:
+            name = f"{one.get('resourceType')}/{one.get('id')}"
+            self._beside[name] = one
+            self._places[id(one)] = Place((None, name, None), one, "")
+            if type(one.get("url")) is str:
+                self._beside[one["url"]] = one
         self._enter(root, where, "", 0)
 
     def _enter(self, resource: Resource, where: Where, full_url: str, depth: int) -> None:
@@ -91,12 +105,24 @@ class Surroundings:
             return found
         match = _RELATIVE(address)
         if match is None:
-            return None
+            return self._beside.get(address.partition("|")[0])
         if place is not None and place.base:
             absolute = self._by_address.get(f"{place.base}/{match[1]}/{match[2]}")
             if absolute is not None:
                 return absolute
-        return self._by_id.get(f"{match[1]}/{match[2]}")
+        name = f"{match[1]}/{match[2]}"
+        return self._by_id.get(name) or self._beside.get(name)
+
+    def is_addressed(self, reference: str, from_resource: Resource) -> bool:
+        """Return whether a relative reference leads to an entry by the fullUrls, as the standard has it.
+
+        A relative reference continues the server's address in the fullUrl of the entry that it stands in.
+        """
+        place = self._places.get(id(from_resource))
+        match = _RELATIVE(reference.partition("#")[0])
+        if match is None or place is None:
+            return True
+        return bool(place.base) and f"{place.base}/{match[1]}/{match[2]}" in self._by_address
 
 
 def _contained(holder: Resource, fragment: str) -> Resource | None:

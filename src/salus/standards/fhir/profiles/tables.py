@@ -15,10 +15,10 @@ from salus.standards.fhir.packages.definitions import Definition, Json, Library
 from salus.standards.fhir.packages.versions import newest
 from salus.standards.fhir.profiles.derive import derive
 from salus.standards.fhir.profiles.facts import Profile
-from salus.standards.fhir.profiles.shelf import is_profile
+from salus.standards.fhir.profiles.shelf import complete_beginnings, is_profile
 from salus.standards.fhir.profiles.snapshot import Snapshots
 
-LAYOUT = 1
+LAYOUT = 2
 """Number of this layout; a cached table of another one is made anew."""
 
 Rows = dict[str, dict[str, msgspec.Raw]]
@@ -30,6 +30,7 @@ class Tables(msgspec.Struct, frozen=True):
 
     Args:
         packages: name#version of the packages they are from.
+        complete: beginnings of addresses of which every definition is here.
         unusable: profiles that could not be derived, with the reason.
     """
 
@@ -38,6 +39,7 @@ class Tables(msgspec.Struct, frozen=True):
     profiles: Rows
     value_sets: Rows
     code_systems: Rows
+    complete: tuple[str, ...] = ()
     unusable: dict[str, str] = {}
 
 
@@ -63,6 +65,7 @@ def tables_of(library: Library, packages: Iterable[str] = ()) -> Tables:
         profiles=profiles,
         value_sets=_rows(library.every("ValueSet")),
         code_systems=_rows(library.every("CodeSystem")),
+        complete=tuple(sorted(set(complete_beginnings(library.every("StructureDefinition"))))),
         unusable=unusable,
     )
 
@@ -96,6 +99,7 @@ class TableShelf:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+        self._complete = frozenset(tables.complete)
 
     def versions(self, url: str) -> Iterable[str]:
         """Return the versions of a profile."""
@@ -112,6 +116,10 @@ class TableShelf:
     def code_system(self, canonical: str) -> Json | None:
         """Return the facts of a code system."""
         return _row(self._tables.code_systems, canonical)
+
+    def complete(self) -> frozenset[str]:
+        """Return the beginnings of addresses of which every definition is at hand."""
+        return self._complete
 
 
 def _row(rows: Rows, canonical: str) -> Json | None:

@@ -26,6 +26,8 @@ def type_checks(types: Sequence[TypeRule], profile: str, book: Checks) -> list[C
     for rule in types:
         if rule.profiles:
             found.append(_of_profiles(rule.code, rule.profiles, profile))
+        if rule.aggregation and rule.code == "Reference":
+            found.append(_by_aggregation(frozenset(rule.aggregation), profile))
         if rule.targets and rule.code == "Reference":
             found.append(_to_targets(rule.targets, profile, book))
     return found
@@ -61,6 +63,21 @@ def _of_profiles(code: str, profiles: tuple[str, ...], profile: str) -> Check:
             run.add("error", "structure", "profile-none", item[3], message)
 
     return one if len(profiles) == 1 else any_of
+
+
+def _by_aggregation(modes: frozenset[str], profile: str) -> Check:
+    """Return the check of where a reference may lead: into the resource, into the Bundle, elsewhere."""
+
+    def check(item: Item, run: Run) -> None:
+        text = item[0].get("reference") if type(item[0]) is dict else None
+        if type(text) is not str:
+            return
+        mode = "contained" if text[:1] == "#" else "referenced" if run.resolve(text) is None else "bundled"
+        if mode not in modes:
+            message = f"The reference is {mode}; {profile} allows {', '.join(sorted(modes))} only."
+            run.add("error", "value", "profile-aggregation", item[3], message)
+
+    return check
 
 
 def named_type(reference: Any) -> str:  # Any: a JSON value

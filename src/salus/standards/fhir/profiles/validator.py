@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from salus.standards.fhir.profiles.book import Book
 from salus.standards.fhir.profiles.documents import check_document
 from salus.standards.fhir.profiles.items import Item
+from salus.standards.fhir.profiles.policy import LENIENT, Policy
 from salus.standards.fhir.profiles.run import Run
-from salus.standards.fhir.profiles.walk import walk
+from salus.standards.fhir.profiles.walk import Walk
 from salus.standards.fhir.validation.issue import Issue, Where
 from salus.standards.fhir.validation.validator import validate
 
@@ -24,6 +26,10 @@ def check_resource(
     book: Book,
     profiles: Sequence[str] = (),
     inner: Mapping[str, str] = _NONE,
+    *,
+    beside: Sequence[dict[str, Any]] = (),  # Any: FHIR JSON
+    policy: Policy = LENIENT,
+    now: datetime | None = None,
 ) -> list[Issue]:
     """Return what is wrong with a resource by R4 and by profiles; base issues first.
 
@@ -36,11 +42,16 @@ def check_resource(
         book: the profiles at hand.
         profiles: canonicals of those that the resource must follow.
         inner: canonicals, by resource type, that the entries of a Bundle must follow which claim none.
+        beside: resources that references and canonicals may lead to besides those in the resource.
+        policy: what is asked beyond the standard.
+        now: the present moment, for bounds that are a time from now; None: those are not checked.
     """
     base = validate(resource)
     if type(resource) is not dict or type(resource.get("resourceType")) is not str:
         return base
-    return distinct([*base, *check_profiles(resource, book, profiles, inner)])
+    return distinct(
+        [*base, *check_profiles(resource, book, profiles, inner, beside=beside, policy=policy, now=now)]
+    )
 
 
 def check_profiles(
@@ -48,31 +59,47 @@ def check_profiles(
     book: Book,
     profiles: Sequence[str] = (),
     inner: Mapping[str, str] = _NONE,
+    *,
+    beside: Sequence[dict[str, Any]] = (),  # Any: FHIR JSON
+    policy: Policy = LENIENT,
+    now: datetime | None = None,
 ) -> list[Issue]:
     """Return what is wrong by profiles alone; as `check_resource`."""
     name = str(resource.get("resourceType"))
     where: Where = (None, name, None)
-    run = Run(resource, where, book, book.terminology)
+    run = Run(resource, where, book, book.terminology, beside, now)
 
     def at_resource(node: dict[str, Any], place: Where, run: Run) -> None:
         kind = str(node.get("resourceType"))
         if kind == "Bundle":
             check_document(node, place, run)
         claimed = claims(node)
-        if not claimed and place[0] is not None and kind in inner:
+        if not claimed and kind in inner and (place[0] is not None or not profiles):
             claimed = [inner[kind]]
         for canonical in claimed:
             run.follow((node, None, kind, place), canonical)
 
+    inner = dict(inner) | guided(beside)
     root: Item = (resource, None, name, where)
     try:
         for canonical in profiles:
             run.follow(root, canonical)
-        walk(resource, name, where, run, book, at_resource)
+        Walk(book, at_resource, policy).resource(resource, name, where, run)
     except RecursionError:
         message = "The resource is nested too deeply to check its profiles; flatten it."
         run.issues.append(Issue("error", "too-long", "too-deep", name, message))
     return distinct(run.issues)
+
+
+def guided(beside: Iterable[dict[str, Any]]) -> dict[str, str]:  # Any: FHIR JSON
+    """Return the profile of each type that an ImplementationGuide beside says holds globally."""
+    rows = (one.get("global") for one in beside if one.get("resourceType") == "ImplementationGuide")
+    return {
+        row["type"]: row["profile"]
+        for found in rows
+        for row in (found if type(found) is list else ())
+        if type(row) is dict and type(row.get("type")) is str and type(row.get("profile")) is str
+    }
 
 
 def claims(resource: dict[str, Any]) -> list[str]:  # Any: FHIR JSON

@@ -5,19 +5,29 @@ R4, extensibility.html; resource.html#Meta.profile.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from salus.core.errors import SalusError
+from salus.standards.fhir.fhirpath.expression import Node, compile_expression
 from salus.standards.fhir.model import ancestors, properties
+from salus.standards.fhir.profiles.anywhere import EVERYWHERE, asked_of_values
 from salus.standards.fhir.profiles.book import Book
 from salus.standards.fhir.profiles.facts import Profile
 from salus.standards.fhir.profiles.items import is_primitive
+from salus.standards.fhir.profiles.policy import Policy
+from salus.standards.fhir.profiles.rules import environment
 from salus.standards.fhir.profiles.run import Run
 from salus.standards.fhir.validation.issue import Where, quote
 from salus.standards.fhir.validation.values import label_of
 
 DEPTH_MAX = 100
+
+_CROSSING = re.compile(r"http://hl7\.org/fhir/[1-6]\.0/StructureDefinition/extension-(.+)").fullmatch
+_ONCE_MODIFIERS = frozenset({"Patient.animal"})
+"""Elements of other versions of FHIR that changed meaning, and so come as modifierExtension (R3)."""
 
 _Key = tuple[str, str, str]
 """What a key leads to: the label of the element, its type, and its path ("Patient.name")."""
@@ -44,87 +54,122 @@ def _keys(type_name: str) -> Mapping[str, _Key]:
 Visit = Callable[[dict[str, Any], Where, Run], None]  # Any: FHIR JSON
 
 
-def walk(
-    node: Any, type_name: str, where: Where, run: Run, book: Book, at_resource: Visit
-) -> None:  # Any: JSON
-    """Check every extension below a node, and tell of every resource in it.
+class Walk:
+    """Checks every extension below a resource, and tells of every resource in it.
 
-    `at_resource` is told (resource, place, run) of each.
+    Args:
+        book: the definitions at hand.
+        at_resource: is told (resource, place, run) of each.
+        policy: what is asked beyond the standard.
     """
-    if type(node) is dict:
-        _walk(node, type_name, (type_name,), where, run, book, at_resource, 0)
 
+    def __init__(self, book: Book, at_resource: Visit, policy: Policy) -> None:
+        self._book = book
+        self._at_resource = at_resource
+        self._policy = policy
+        self._asks = asked_of_values(policy)
 
-def _walk(
-    node: dict[str, Any],
-    type_name: str,
-    paths: tuple[str, ...],
-    where: Where,
-    run: Run,
-    book: Book,
-    at_resource: Visit,
-    depth: int,
-) -> None:
-    if depth > DEPTH_MAX:
-        return
-    keys = _keys(type_name)
-    around = None
-    if "resourceType" in node:
-        around = run.resource, run.container
-        place = run.around.place(node)
-        run.resource, run.container = node, place.holder if place is not None else node
-        at_resource(node, where, run)
-    for key, value in node.items():
-        entry = keys.get(key)
-        if entry is not None:
-            label, code, path = entry
-            kind = type(value)
-            if kind is dict:
-                if code == "Resource":
-                    code = str(value.get("resourceType"))
-                _walk(value, code, (path, code), (where, label, None), run, book, at_resource, depth + 1)
-            elif kind is list:
+    def resource(self, node: dict[str, Any], type_name: str, where: Where, run: Run) -> None:
+        """Walk through a whole resource."""
+        self._node(node, type_name, (type_name,), where, run, 0)
+
+    def _node(
+        self,
+        node: dict[str, Any],
+        type_name: str,
+        paths: tuple[str, ...],
+        where: Where,
+        run: Run,
+        depth: int,
+    ) -> None:
+        if depth > DEPTH_MAX:
+            return
+        around = None
+        if "resourceType" in node:
+            around = run.resource, run.container
+            place = run.around.place(node)
+            run.resource, run.container = node, place.holder if place is not None else node
+            self._at_resource(node, where, run)
+        check = EVERYWHERE.get(type_name)
+        if check is not None:
+            check(node, where, run)
+        if self._asks is not None:
+            self._asks(node, type_name, where, run)
+        keys = _keys(type_name)
+        for key, value in node.items():
+            entry = keys.get(key)
+            if entry is not None:
+                label, code, path = entry
+                kind = type(value)
+                if kind is dict:
+                    inner = str(value.get("resourceType")) if code == "Resource" else code
+                    self._node(value, inner, (path, inner), (where, label, None), run, depth + 1)
+                elif kind is list:
+                    for index, one in enumerate(value):
+                        if type(one) is dict:
+                            inner = str(one.get("resourceType")) if code == "Resource" else code
+                            self._node(one, inner, (path, inner), (where, label, index), run, depth + 1)
+            elif key in _HOLDERS and type(value) is list:
                 for index, one in enumerate(value):
                     if type(one) is dict:
-                        inner = str(one.get("resourceType")) if code == "Resource" else code
-                        place_ = (where, label, index)
-                        _walk(one, inner, (path, inner), place_, run, book, at_resource, depth + 1)
-        elif key in _HOLDERS and type(value) is list:
-            for index, one in enumerate(value):
-                if type(one) is dict:
-                    _extension(one, key, paths, (where, key, index), run, book, at_resource, depth + 1)
-    if around is not None:
-        run.resource, run.container = around
+                        self._extension(one, node, key, paths, (where, key, index), run, depth + 1)
+        if around is not None:
+            run.resource, run.container = around
 
+    def _extension(
+        self,
+        node: dict[str, Any],
+        holder: dict[str, Any],
+        key: str,
+        paths: tuple[str, ...],
+        where: Where,
+        run: Run,
+        depth: int,
+    ) -> None:
+        """Check an extension by its definition, then what is inside it."""
+        url = node.get("url")
+        if type(url) is str and ":" in url:
+            profile = self._book.find(url)
+            if profile is None:
+                self._unknown(url, where, run)
+            elif profile.type != "Extension":
+                message = f"{quote(url)} is the address of no extension; correct it."
+                run.add("error", "structure", "extension-other", where, message)
+            else:
+                run.follow((node, None, "Extension", where), url)
+                _placed(profile, key, paths, holder, where, run)
+        inner = (f"extension:{url}", "Extension") if type(url) is str else ("Extension",)
+        self._node(node, "Extension", inner, where, run, depth)
 
-def _extension(
-    node: dict[str, Any],
-    key: str,
-    paths: tuple[str, ...],
-    where: Where,
-    run: Run,
-    book: Book,
-    at_resource: Visit,
-    depth: int,
-) -> None:
-    """Check an extension by its definition, then what is inside it."""
-    url = node.get("url")
-    if type(url) is str and ":" in url:
-        profile = book.find(url)
-        if profile is None:
+    def _unknown(self, url: str, where: Where, run: Run) -> None:
+        crossing = _CROSSING(url)
+        if crossing is not None:
+            _across(url, crossing[1], where, run)
+        elif self._book.is_complete(url) or not (self._policy.unknown_extensions or _is_example(url)):
+            message = f"The extension {quote(url)} is defined nowhere that is at hand; correct or remove it."
+            run.add("error", "structure", "extension-unknown", where, message)
+        else:
             message = f"Not checked: the extension {quote(url)} needs the package that defines it."
             run.information("extension-not-checked", where, message)
-        elif profile.type != "Extension":
-            message = f"{quote(url)} is the address of no extension; correct it."
-            run.add("error", "structure", "extension-other", where, message)
-        else:
-            run.follow((node, None, "Extension", where), url)
-            _placed(profile, key, paths, where, run)
-    inner = (f"extension:{url}", "Extension") if type(url) is str else ("Extension",)
-    _walk(node, "Extension", inner, where, run, book, at_resource, depth)
 
 
-def _placed(profile: Profile, key: str, paths: tuple[str, ...], where: Where, run: Run) -> None:
+def _is_example(url: str) -> bool:
+    return url.startswith(("http://example.org/", "https://example.org/"))
+
+
+def _across(url: str, element: str, where: Where, run: Run) -> None:
+    """Tell of an extension that stands for an element of another version of FHIR."""
+    if element in _ONCE_MODIFIERS and where[1] == "extension":
+        message = f"{element} changed meaning in that version; it stands in modifierExtension."
+        run.add("error", "structure", "extension-modifier", where, message)
+    else:
+        message = f"Not checked: {quote(url)} needs the package of extensions between versions of FHIR."
+        run.information("extension-not-checked", where, message)
+
+
+def _placed(
+    profile: Profile, key: str, paths: tuple[str, ...], holder: dict[str, Any], where: Where, run: Run
+) -> None:
     """Report an extension that stands where its definition does not allow it."""
     if profile.is_modifier and key == "extension":
         message = f"{profile.url} changes meaning; it stands in modifierExtension, not in extension."
@@ -134,11 +179,23 @@ def _placed(profile: Profile, key: str, paths: tuple[str, ...], where: Where, ru
         run.add("error", "structure", "extension-modifier", where, message)
     if not profile.contexts or any(_allows(one.type, one.expression, paths) for one in profile.contexts):
         return
+    if any(one.type == "fhirpath" and _selects(one.expression, holder, run) for one in profile.contexts):
+        return
     shown = ", ".join(one.expression for one in profile.contexts)
     message = (
         f"{profile.url} does not belong to {paths[0].removeprefix('extension:')}; it belongs to: {shown}."
     )
     run.add("error", "structure", "extension-context", where, message)
+
+
+def _selects(expression: str, holder: dict[str, Any], run: Run) -> bool:
+    """Return whether an expression selects what holds an extension; one that fails selects all."""
+    try:
+        compiled = compile_expression(expression, str(run.resource.get("resourceType")), filtering_as=True)
+        found = compiled.collection(run.resource, environment(run))
+    except SalusError:
+        return True
+    return any(isinstance(one, Node) and holder in (one.value, one.extra) for one in found)
 
 
 @cache
@@ -151,7 +208,7 @@ def _allows(kind: str, expression: str, paths: tuple[str, ...]) -> bool:
         paths: the place as path of the element, and as its type.
     """
     if kind == "fhirpath":
-        return True
+        return False
     if kind == "extension":
         return f"extension:{expression}" in paths
     if expression in ("Element", "Base", "Any", "*"):

@@ -74,12 +74,12 @@ def test_slices_by_pattern_of_the_element_itself(errors):
         {
             "id": "Condition.category:x",
             "min": 1,
-            "patternCodeableConcept": {"coding": [{"system": "s", "code": "x"}]},
+            "patternCodeableConcept": {"coding": [{"system": "urn:s", "code": "x"}]},
         },
     )
     given = {
         "resourceType": "Condition",
-        "category": [{"coding": [{"system": "s", "code": "x", "display": "X"}]}],
+        "category": [{"coding": [{"system": "urn:s", "code": "x", "display": "X"}]}],
     }
     assert errors(given, rule) == []
     given["category"][0]["coding"][0]["code"] = "y"  # type: ignore[index]

@@ -1,0 +1,3 @@
+"""QuestionnaireResponses against their Questionnaires (R4, questionnaireresponse.html, with SDC's
+extensions).
+"""
