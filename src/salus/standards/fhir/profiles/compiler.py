@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from salus.standards.fhir.profiles.coded import binding_checks
 from salus.standards.fhir.profiles.facts import Discriminator, Rules, Slicing
 from salus.standards.fhir.profiles.items import Item, Reader, inside, reader
-from salus.standards.fhir.profiles.matching import discriminate
+from salus.standards.fhir.profiles.matching import discriminate, near
 from salus.standards.fhir.profiles.paths import FindProfile
 from salus.standards.fhir.profiles.rules import invariant_checks
 from salus.standards.fhir.profiles.run import Check, Checks, Run
@@ -89,6 +89,7 @@ class Compiler:
         belongs, shown = discriminate(discriminators, rules, self._find)
         if not discriminators:
             return None
+        close = near(discriminators, rules, self._find) if rules.min else None
         return Slice(
             name=cut,
             min=rules.min,
@@ -97,6 +98,8 @@ class Compiler:
             shown=shown,
             check=self.item(rules),
             divide=self._slices(name, rules),
+            is_near=close[0] if close else None,
+            profiles=close[1] if close else None,
         )
 
 

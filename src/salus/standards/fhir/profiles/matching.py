@@ -13,13 +13,15 @@ from salus.standards.fhir.profiles.run import Run
 from salus.standards.fhir.profiles.values import describe, equals, fits
 
 Belongs = Callable[[Item, Run], bool]
+Near = tuple[Belongs, Callable[[Item, Run], None]]
 
 
 def discriminate(
     discriminators: tuple[Discriminator, ...], rules: Rules, find: FindProfile
 ) -> tuple[Belongs, str]:
     """Return the predicate of a slice, and words for what it looks at ("code 'system|code'")."""
-    tests: list[Belongs] = []
+    cheap: list[Belongs] = []
+    dear: list[Belongs] = []
     shown: list[str] = []
     for one in discriminators:
         steps = steps_of(one.path)
@@ -27,15 +29,49 @@ def discriminate(
             continue
         test, words = _MAKERS[one.type](steps, rules, find)
         if test is not None:
-            tests.append(test)
+            (dear if one.type == "profile" else cheap).append(test)
         if words:
             shown.append(f"{one.path} {words}" if steps else words)
-    tests.sort(key=lambda test: getattr(test, "is_dear", False))
+    return _all([*cheap, *dear]), "; ".join(shown)
+
+
+def near(discriminators: tuple[Discriminator, ...], rules: Rules, find: FindProfile) -> Near | None:
+    """Return what tells of items that a profile alone keeps from a slice; None without such a discriminator.
+
+    The first is the predicate of such items, the second what is wrong with one.
+    """
+    wanted = [one for one in discriminators if one.type == "profile"]
+    steps = steps_of(wanted[0].path) if len(wanted) == 1 else None
+    if steps is None:
+        return None
+    cheap = [
+        test
+        for one in discriminators
+        if one.type != "profile" and (path := steps_of(one.path)) is not None
+        if (test := _MAKERS[one.type](path, rules, find)[0]) is not None
+    ]
+    by_type, _ = _by_type(steps, rules, find)
+    profiles = _profiles_at(steps, rules, find)
+    if by_type is None or len(profiles) != 1:
+        return None
+
+    def follow(item: Item, run: Run) -> None:
+        for found in select(steps, item, run):
+            run.follow(found, profiles[0])
+
+    return _all([*cheap, by_type]), follow
+
+
+def _all(tests: list[Belongs]) -> Belongs:
+    """Return the predicate of all, cheap ones first."""
+    if len(tests) == 1:
+        return tests[0]
+    kept = tuple(tests)
 
     def belongs(item: Item, run: Run) -> bool:
-        return all(test(item, run) for test in tests)
+        return all(test(item, run) for test in kept)
 
-    return tests[0] if len(tests) == 1 else belongs, "; ".join(shown)
+    return belongs
 
 
 Made = tuple[Belongs | None, str]
@@ -177,22 +213,25 @@ def _target_types(targets: tuple[str, ...], find: FindProfile) -> set[str]:
     return found
 
 
-def _by_profile(steps: tuple[Step, ...], rules: Rules, find: FindProfile) -> Made:
+def _profiles_at(steps: tuple[Step, ...], rules: Rules, find: FindProfile) -> list[str]:
+    """Return the profiles of what a path selects: of the type, or of a reference's target."""
     resolves = bool(steps) and steps[-1][0] == "resolve"
-    places = rules_at(rules, steps, find)
-    wanted = [
+    return [
         name
-        for place in places[:1]
+        for place in rules_at(rules, steps, find)[:1]
         for rule in place.types
         for name in (rule.targets if resolves else rule.profiles)
     ]
+
+
+def _by_profile(steps: tuple[Step, ...], rules: Rules, find: FindProfile) -> Made:
+    wanted = _profiles_at(steps, rules, find)
     if not wanted:
         return _by_type(steps, rules, find)
 
     def test(item: Item, run: Run) -> bool:
         return any(_follows(found, wanted, run) for found in select(steps, item, run))
 
-    test.is_dear = True  # type: ignore[attr-defined]  # a mark for sorting: cheap tests first
     return test, f"following {', '.join(wanted)}"
 
 

@@ -55,20 +55,18 @@ class LibraryShelf:
 
 
 _CORE = "http://hl7.org/fhir/StructureDefinition"
-_ALL_OF_CORE = "hl7.fhir.uv.extensions"
+_HL7 = (_CORE, "http://hl7.org/fhir/5.0", "http://terminology.hl7.org")
 
 
 def complete_beginnings(definitions: Iterable[Definition]) -> Iterator[str]:
     """Yield the beginnings of addresses that packages define wholly.
 
-    The extensions of HL7 itself are all there only with the extensions pack; those that translate between
-    versions
-    of FHIR are thousands, of which packages hold a part.
+    Not those of HL7 itself, which come with a new extensions pack every few months, nor those that translate
+    between versions of FHIR, which are thousands, and of which packages hold a part.
     """
     for one in definitions:
         beginning = one.url.rpartition("/")[0]
-        is_partial = "xver" in one.package or not one.package
-        if not is_partial and (beginning != _CORE or one.package.startswith(_ALL_OF_CORE)):
+        if one.package and "xver" not in one.package and not beginning.startswith(_HL7):
             yield beginning
 
 

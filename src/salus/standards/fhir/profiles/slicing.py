@@ -16,6 +16,7 @@ from salus.standards.fhir.profiles.matching import Belongs
 from salus.standards.fhir.profiles.run import Check, Run
 from salus.standards.fhir.validation.issue import Where
 
+Follow = Callable[[Item, Run], None]
 Divide = Callable[[Sequence[Item], Where, Run], None]
 
 
@@ -25,6 +26,8 @@ class Slice(msgspec.Struct, frozen=True):
     Args:
         shown: words for what tells it from others.
         divide: its own slices, None where it has none.
+        is_near: whether an item belongs but for the profile that it should follow.
+        profiles: tells what is wrong with such an item by that profile.
     """
 
     name: str
@@ -34,6 +37,8 @@ class Slice(msgspec.Struct, frozen=True):
     shown: str
     check: Check | None
     divide: Divide | None
+    is_near: Belongs | None = None
+    profiles: Follow | None = None
 
 
 def divide(slices: Sequence[Slice], rules: Rules, label: str, profile: str) -> Divide:
@@ -52,10 +57,12 @@ def divide(slices: Sequence[Slice], rules: Rules, label: str, profile: str) -> D
 
     def run_all(items: Sequence[Item], where: Where, run: Run) -> None:
         found: list[list[Item]] = [[] for _ in slices]
+        left: list[Item] = []
         last = -1
         for item in items:
             at = next((n for n, one in enumerate(slices) if one.belongs(item, run)), None)
             if at is None:
+                left.append(item)
                 if is_closed:
                     _report_unmatched(item, label, profile, run)
                 last = len(slices) if is_open_at_end else last
@@ -67,8 +74,17 @@ def divide(slices: Sequence[Slice], rules: Rules, label: str, profile: str) -> D
             found[at].append(item)
         for one, inside in zip(slices, found, strict=True):
             _check_slice(one, inside, (where, label, None), profile, run)
+            if len(inside) < one.min and one.is_near is not None and one.profiles is not None:
+                _explain(one.is_near, one.profiles, left, run)
 
     return run_all
+
+
+def _explain(is_near: Belongs, follow: Follow, left: Sequence[Item], run: Run) -> None:
+    """Tell what keeps items from a slice that they would belong to if they followed its profile."""
+    for item in left:
+        if is_near(item, run):
+            follow(item, run)
 
 
 def _report_unmatched(item: Item, label: str, profile: str, run: Run) -> None:

@@ -18,7 +18,7 @@ from salus.standards.fhir.profiles.facts import Profile
 from salus.standards.fhir.profiles.shelf import complete_beginnings, is_profile
 from salus.standards.fhir.profiles.snapshot import Snapshots
 
-LAYOUT = 2
+LAYOUT = 3
 """Number of this layout; a cached table of another one is made anew."""
 
 Rows = dict[str, dict[str, msgspec.Raw]]
