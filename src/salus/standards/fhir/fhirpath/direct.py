@@ -37,6 +37,7 @@ class Direct(msgspec.Struct, frozen=True):
         many: reads all items, values of primitives without their ids and extensions.
         exists: reads whether there is any item, a primitive without a value included.
         pairs: reads (type, value) of all items; absent where `types` has one member.
+        always: the truth value that it has whatever the item is, None where that depends.
     """
 
     types: tuple[str, ...]
@@ -44,6 +45,7 @@ class Direct(msgspec.Struct, frozen=True):
     one: Read | None = None
     exists: Read | None = None
     pairs: Read | None = None
+    always: bool | None = None
 
     @property
     def type(self) -> str:

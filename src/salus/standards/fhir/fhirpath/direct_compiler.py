@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from salus.core.errors import InvalidExpression
 from salus.standards.fhir.fhirpath import direct, types
 from salus.standards.fhir.fhirpath import direct_functions as functions
@@ -18,6 +20,7 @@ from salus.standards.fhir.fhirpath.direct import (
     raise_undecided,
 )
 from salus.standards.fhir.fhirpath.direct_values import (
+    constant,
     equality,
     kind,
     order,
@@ -51,12 +54,18 @@ _UCUM = "http://unitsofmeasure.org"
 
 
 class DirectCompiler:
-    """Compiles a tree for `$this` of a known type; what it does not know becomes UNDECIDED."""
+    """Compiles a tree for `$this` of a known type; what it does not know becomes UNDECIDED.
+
+    Attributes:
+        here: type of `$this`.
+        entry: type of the resource in `$this`, an entry of a Bundle, where that is known.
+    """
 
     def __init__(self, root_type: str, *, filtering_as: bool) -> None:
         self.here = root_type
         self.root_type = root_type
         self.filtering_as = filtering_as
+        self.entry = ""
 
     def inside(self, type_name: str, tree: Syntax) -> Direct:
         """Compile the argument of a function that runs for each item of a type."""
@@ -123,7 +132,14 @@ class DirectCompiler:
         name = tree.name
         if name[:1].isupper() and type_definition(name) is not None:
             return direct.this(self.here) if name in ancestors(self.here) else NOTHING
-        return direct.follow(direct.this(self.here), name, is_this=True)
+        return self.follow(direct.this(self.here), name, is_this=True)
+
+    def follow(self, left: Direct, name: str, *, is_this: bool) -> Direct:
+        """Children by name; the resource of an entry has the type that is known of it."""
+        found = direct.follow(left, name, is_this=is_this)
+        if self.entry and is_this and name == "resource" and found.type == "Resource":
+            return msgspec.structs.replace(found, types=(self.entry,))
+        return found
 
     def is_this(self, tree: Syntax) -> bool:
         """Return whether a tree means `$this`."""
@@ -140,7 +156,7 @@ class DirectCompiler:
                 return self.type_test("is", tree.left, name)
             case Member(name=name):
                 left = self.expression(tree.left)
-                return direct.follow(left, name, is_this=self.is_this(tree.left)) if left.type else UNDECIDED
+                return self.follow(left, name, is_this=self.is_this(tree.left)) if left.type else UNDECIDED
             case Call() as call:
                 left = self.expression(tree.left)
                 return (
@@ -176,6 +192,8 @@ class DirectCompiler:
         if isinstance(operand, Call) and operand.name == "resolve" and not operand.arguments:
             return self.reference_question(names)
         left = self.expression(operand)
+        if self.entry and left.type == self.entry and left.one is not None:
+            return constant(any(is_a(self.entry, name) for name in names))
         if left.type != "Resource" or left.one is None:
             return UNDECIDED
         one = left.one
@@ -243,8 +261,33 @@ class DirectCompiler:
         """Compile a criterion to a reader of True, False or None."""
         if not left.type or left.type in ABSTRACT or left.type.startswith("System."):
             return raise_undecided
+        if left.type == "Bundle.entry" and not self.entry:
+            return self.criteria_of_entries(tree)
         found = self.inside(left.type, tree)
         return found.one if found.one is not None and kind(found.type) == "truth" else raise_undecided
+
+    def criteria_of_entries(self, tree: Syntax) -> Read:
+        """Compile a criterion for entries of a Bundle, anew for each type of resource that they hold."""
+        compiled: dict[str, Read] = {}
+        filtering_as = self.filtering_as
+
+        def for_type(name: str) -> Read:
+            inner = DirectCompiler("Bundle.entry", filtering_as=filtering_as)
+            inner.entry = name if name in resource_types() else ""
+            found = inner.expression(tree)
+            if found.one is None or kind(found.type) != "truth":
+                return raise_undecided
+            return found.one
+
+        def read(item: Item, environment: Environment) -> Any:
+            resource = item.get("resource")
+            name = str(resource.get("resourceType")) if type(resource) is dict else ""
+            holds = compiled.get(name)
+            if holds is None:
+                holds = compiled[name] = for_type(name)
+            return holds(item, environment)
+
+        return read
 
     def where(self, left: Direct, tree: Syntax) -> Direct:
         """`where(criteria)`."""
@@ -324,6 +367,9 @@ class DirectCompiler:
         if right is not UNDECIDED and (right.one is None or kind(right.type) != "truth"):
             right = UNDECIDED
         assert right.one is not None
+        if left.always is not None and right.always is not None:
+            joined = _LOGIC[operator](left.always, right.always)
+            return UNDECIDED if joined is None else constant(joined)
         first, second = left.one, right.one
         join, decides = _LOGIC[operator], {"and": False, "or": True, "implies": False}.get(operator)
         shortcut = operator != "and"

@@ -38,6 +38,12 @@ def truth(read: Read) -> Direct:
     return Direct(("System.Boolean",), listed(read), read, None)
 
 
+def constant(value: bool) -> Direct:
+    """Return a Direct that is always true or always false."""
+    read: Read = lambda item, environment: value
+    return Direct(("System.Boolean",), listed(read), read, None, None, value)
+
+
 def kind(type_name: str) -> str:
     """Return which values of a type compare with each other: text, number, truth, moment, or nothing."""
     bare = type_name.removeprefix("System.")

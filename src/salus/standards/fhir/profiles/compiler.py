@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from salus.standards.fhir.profiles.coded import binding_checks
 from salus.standards.fhir.profiles.facts import Discriminator, Rules, Slicing
-from salus.standards.fhir.profiles.items import Item, Reader, inside, reader
-from salus.standards.fhir.profiles.matching import discriminate, near
+from salus.standards.fhir.profiles.items import Item, Reader, keys_of, reader
+from salus.standards.fhir.profiles.matching import discriminate
 from salus.standards.fhir.profiles.paths import FindProfile
 from salus.standards.fhir.profiles.rules import invariant_checks
 from salus.standards.fhir.profiles.run import Check, Checks, Run
@@ -20,6 +22,27 @@ ChildCheck = Callable[[object, Where, Run], None]
 
 _BY_URL = Slicing((Discriminator("value", "url"),))
 _BY_TYPE = Slicing((Discriminator("type", "$this"),))
+
+
+PLANS_MAX = 500
+"""Most shapes of objects for which one element remembers which children to look at."""
+
+
+class Child(msgspec.Struct, frozen=True):
+    """The check of a child's occurrences.
+
+    Args:
+        keys: JSON keys of the child.
+        is_wanted: whether its absence is a fault.
+    """
+
+    check: ChildCheck
+    keys: frozenset[str]
+    is_wanted: bool
+
+    def concerns(self, shape: tuple[str, ...]) -> bool:
+        """Return whether there is anything to check in an object with these keys."""
+        return self.is_wanted or not self.keys.isdisjoint(shape)
 
 
 class Compiler:
@@ -47,29 +70,43 @@ class Compiler:
         return in_turn(checks) if checks else None
 
     def _children(self, rules: Rules) -> Check:
-        plans: dict[str, Sequence[ChildCheck]] = {}
+        children: dict[str, Sequence[Child]] = {}
+        plans: dict[tuple[str, tuple[str, ...]], Sequence[ChildCheck]] = {}
 
         def check(item: Item, run: Run) -> None:
-            plan = plans.get(item[2])
+            value = item[0]
+            node = value if type(value) is dict else item[1]
+            shape = (item[2], tuple(node) if type(node) is dict else ())
+            plan = plans.get(shape)
             if plan is None:
-                plan = plans[item[2]] = self._plan(rules, item[2])
-            node, where = inside(item), item[3]
+                kind = item[2]
+                if kind not in children:
+                    children[kind] = self._of_type(rules, kind)
+                plan = tuple(one.check for one in children[kind] if one.concerns(shape[1]))
+                if len(plans) >= PLANS_MAX:
+                    plans.clear()
+                plans[shape] = plan
+            where = item[3]
             for one in plan:
                 one(node, where, run)
 
         return check
 
-    def _plan(self, rules: Rules, type_name: str) -> Sequence[ChildCheck]:
+    def _of_type(self, rules: Rules, type_name: str) -> Sequence[Child]:
         found = (self._child(type_name, name, below) for name, below in rules.children.items())
         return tuple(one for one in found if one is not None)
 
-    def _child(self, type_name: str, name: str, rules: Rules) -> ChildCheck | None:
+    def _child(self, type_name: str, name: str, rules: Rules) -> Child | None:
         """Return the check of all occurrences of a child, None where there is nothing to check."""
         check = self.item(rules)
         parts = self._slices(name, rules)
         if check is None and parts is None and rules.min == 0 and rules.max is None:
             return None
-        return _occurrences(reader(type_name, name), name, rules, check, parts, self._profile)
+        keys = keys_of(type_name, name)
+        is_wanted = rules.min > 0 or any(one.min > 0 for one in rules.slices.values())
+        return Child(
+            _occurrences(reader(type_name, name), name, rules, check, parts, self._profile), keys, is_wanted
+        )
 
     def _slices(self, name: str, rules: Rules) -> Divide | None:
         slicing = rules.slicing
@@ -86,20 +123,16 @@ class Compiler:
     def _slice(
         self, name: str, cut: str, rules: Rules, discriminators: tuple[Discriminator, ...]
     ) -> Slice | None:
-        belongs, shown = discriminate(discriminators, rules, self._find)
         if not discriminators:
             return None
-        close = near(discriminators, rules, self._find) if rules.min else None
+        match = discriminate(discriminators, rules, self._find, is_required=rules.min > 0)
         return Slice(
             name=cut,
             min=rules.min,
             max=rules.max,
-            belongs=belongs,
-            shown=shown,
+            match=match,
             check=self.item(rules),
             divide=self._slices(name, rules),
-            is_near=close[0] if close else None,
-            profiles=close[1] if close else None,
         )
 
 

@@ -47,6 +47,13 @@ def reader(type_name: str, child: str) -> Reader:
 
 
 @cache
+def keys_of(type_name: str, child: str) -> frozenset[str]:
+    """Return the JSON keys that a child may have, those of primitives' siblings included."""
+    found = [key for key, prop in properties(type_name).items() if prop.element.name == child]
+    return frozenset([*found, *("_" + key for key in found)])
+
+
+@cache
 def is_primitive(name: str) -> bool:
     """Return whether a type is a primitive."""
     definition = type_definition(name)

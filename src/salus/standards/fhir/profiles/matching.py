@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from salus.standards.fhir.model import ancestors
 from salus.standards.fhir.profiles.coded import membership
 from salus.standards.fhir.profiles.facts import BindingRule, Discriminator, Rules
-from salus.standards.fhir.profiles.items import Item, is_primitive, reader
+from salus.standards.fhir.profiles.items import Item, reader
 from salus.standards.fhir.profiles.paths import FindProfile, Step, rules_at, select, steps_of
 from salus.standards.fhir.profiles.run import Run
 from salus.standards.fhir.profiles.values import describe, equals, fits
@@ -16,29 +18,89 @@ Belongs = Callable[[Item, Run], bool]
 Near = tuple[Belongs, Callable[[Item, Run], None]]
 
 
+class Match(msgspec.Struct, frozen=True):
+    """Which items belong to a slice.
+
+    Args:
+        belongs: the predicate.
+        shown: words for what it looks at ("code 'system|code'").
+        kinds: the types of which an item that belongs can be, at `steps`; empty where that is not told.
+        steps: path to what has one of those types.
+        rest: the predicate for items of such a type; None where the type alone decides.
+        near: of items that a profile alone keeps out: their predicate, and what is wrong with one.
+    """
+
+    belongs: Belongs
+    shown: str
+    kinds: frozenset[str] = frozenset()
+    steps: tuple[Step, ...] | None = None
+    rest: Belongs | None = None
+    near: Near | None = None
+
+
 def discriminate(
-    discriminators: tuple[Discriminator, ...], rules: Rules, find: FindProfile
-) -> tuple[Belongs, str]:
-    """Return the predicate of a slice, and words for what it looks at ("code 'system|code'")."""
+    discriminators: tuple[Discriminator, ...], rules: Rules, find: FindProfile, *, is_required: bool
+) -> Match:
+    """Return which items belong to a slice."""
     cheap: list[Belongs] = []
     dear: list[Belongs] = []
+    rest: list[Belongs] = []
     shown: list[str] = []
+    kinds: frozenset[str] = frozenset()
+    at: tuple[Step, ...] | None = None
     for one in discriminators:
         steps = steps_of(one.path)
         if steps is None:
             continue
         test, words = _MAKERS[one.type](steps, rules, find)
+        told = (
+            _kinds_at(steps, rules, find) if one.type in ("type", "profile") and at is None else frozenset()
+        )
+        if told:
+            at, kinds = steps, told
         if test is not None:
             (dear if one.type == "profile" else cheap).append(test)
+            if not (told and one.type == "type"):
+                rest.append(test)
         if words:
             shown.append(f"{one.path} {words}" if steps else words)
-    return _all([*cheap, *dear]), "; ".join(shown)
+    return Match(
+        belongs=_all([*cheap, *dear]),
+        shown="; ".join(shown),
+        kinds=kinds,
+        steps=at,
+        rest=_all(rest) if rest else None,
+        near=_near(discriminators, rules, find) if is_required else None,
+    )
 
 
-def near(discriminators: tuple[Discriminator, ...], rules: Rules, find: FindProfile) -> Near | None:
-    """Return what tells of items that a profile alone keeps from a slice; None without such a discriminator.
+def kind_reader(steps: tuple[Step, ...] | None) -> Callable[[Item, Run], str] | None:
+    """Return what reads the type of the one thing at a path, for the paths that Bundles and lists are
+    sliced by.
+    """
+    if steps == ():
+        return lambda item, run: item[2]
+    if steps == (("resource", ""),):
+        return _kind_of_resource
+    if steps == (("resolve", ""),):
+        return _kind_of_target
+    return None
 
-    The first is the predicate of such items, the second what is wrong with one.
+
+def _kind_of_resource(item: Item, run: Run) -> str:
+    resource = item[0].get("resource") if type(item[0]) is dict else None
+    return str(resource.get("resourceType")) if type(resource) is dict else ""
+
+
+def _kind_of_target(item: Item, run: Run) -> str:
+    text = item[0].get("reference") if type(item[0]) is dict else None
+    target = run.resolve(text) if type(text) is str else None
+    return target[2] if target is not None else ""
+
+
+def _near(discriminators: tuple[Discriminator, ...], rules: Rules, find: FindProfile) -> Near | None:
+    """Return what tells of items that a profile alone keeps from a slice; None without such a
+    discriminator.
     """
     wanted = [one for one in discriminators if one.type == "profile"]
     steps = steps_of(wanted[0].path) if len(wanted) == 1 else None
@@ -185,24 +247,34 @@ def _by_exists(steps: tuple[Step, ...], rules: Rules, find: FindProfile) -> Made
 
 
 def _by_type(steps: tuple[Step, ...], rules: Rules, find: FindProfile) -> Made:
-    resolves = bool(steps) and steps[-1][0] == "resolve"
-    kinds: set[str] = set()
-    for place in rules_at(rules, steps, find)[:1] or []:
-        for rule in place.types:
-            if resolves:
-                kinds.update(_target_types(rule.targets, find))
-            else:
-                kinds.add(rule.code)
+    kinds = _kinds_at(steps, rules, find)
     if not kinds:
         return None, ""
+    read = kind_reader(steps)
+    if read is not None:
+        read_kind = read
+
+        def test_one(item: Item, run: Run) -> bool:
+            kind = read_kind(item, run)
+            return kind in kinds or not kinds.isdisjoint(ancestors(kind))
+
+        return test_one, f"of type {', '.join(sorted(kinds))}"
 
     def test(item: Item, run: Run) -> bool:
         found = select(steps, item, run)
         return any(one[2] in kinds or not kinds.isdisjoint(ancestors(one[2])) for one in found)
 
-    if not resolves and any(is_primitive(kind) or kind[:1].isupper() for kind in kinds):
-        return test, f"of type {', '.join(sorted(kinds))}"
-    return test, f"to {', '.join(sorted(kinds))}"
+    return test, f"of type {', '.join(sorted(kinds))}"
+
+
+def _kinds_at(steps: tuple[Step, ...], rules: Rules, find: FindProfile) -> frozenset[str]:
+    """Return the types that what is at a path may have, by a slice's rules; empty where they say nothing."""
+    resolves = bool(steps) and steps[-1][0] == "resolve"
+    kinds: set[str] = set()
+    for place in rules_at(rules, steps, find)[:1]:
+        for rule in place.types:
+            kinds.update(_target_types(rule.targets, find) if resolves else {rule.code})
+    return frozenset(kinds)
 
 
 def _target_types(targets: tuple[str, ...], find: FindProfile) -> set[str]:

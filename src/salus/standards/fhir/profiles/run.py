@@ -34,10 +34,19 @@ class Check(Protocol):
         """Check the item."""
 
 
-class Run(Findings):
-    """Collects the issues of profiles; each pair of object and profile is judged once."""
+class _Failed(Exception):
+    """The first error of a trial; caught by `Run.conforms`."""
 
-    __slots__ = ("_judged", "around", "book", "now", "terminology")
+
+class Run(Findings):
+    """Collects the issues of profiles; each pair of object and profile is judged once.
+
+    A trial (`conforms`) ends at the first error; all that is wrong is worked out when it counts. A trial
+    without
+    one is a whole judgement.
+    """
+
+    __slots__ = ("_failed", "_is_trial", "_judged", "_resolved", "around", "book", "now", "terminology")
 
     def __init__(
         self,
@@ -54,9 +63,18 @@ class Run(Findings):
         self.book = book
         self.terminology = terminology
         self._judged: dict[tuple[int, str], Sequence[Issue]] = {}
+        self._failed: set[tuple[int, str]] = set()
+        self._resolved: dict[str, Item | None] = {}
+        self._is_trial = False
 
     def add(self, severity: Severity, code: str, message_id: str, where: Where, message: str) -> None:
-        """Keep an issue; more than a limit are not kept."""
+        """Keep an issue; more than a limit are not kept.
+
+        Raises:
+            _Failed: it is an error in a trial.
+        """
+        if self._is_trial and severity == "error":
+            raise _Failed
         if len(self.issues) < JUDGED_ISSUES_MAX:
             self.issues.append(Issue(severity, code, message_id, render(where), message))
         else:
@@ -67,48 +85,87 @@ class Run(Findings):
         self.add("information", "not-supported", message_id, where, message)
 
     def judge(self, item: Item, canonical: str) -> Sequence[Issue]:
-        """Return what is wrong with an object by a profile, whether it counts or is only a trial."""
-        is_object = type(item[0]) is dict
-        key = (id(item[0]) if is_object else 0, canonical)
-        known = self._judged.get(key) if is_object else None
+        """Return all that is wrong with an object by a profile."""
+        key = (id(item[0]), canonical)
+        known = self._judged.get(key)
         if known is not None:
             return known
         check = self.book.check_of(canonical)
         if check is None:
             message = f"Not checked: needs the profile {canonical}; install the package that holds it."
-            missing = Issue("information", "not-supported", "not-checked", render(item[3]), message)
-            return (missing,)
+            return (Issue("information", "not-supported", "not-checked", render(item[3]), message),)
+        return self._run(check, item, key, is_trial=False)
+
+    def _run(self, check: Check, item: Item, key: tuple[int, str], *, is_trial: bool) -> Sequence[Issue]:
+        """Check an item, apart from what is under way; remember what is found of objects.
+
+        Raises:
+            _Failed: there is an error, in a trial.
+        """
+        value = item[0]
+        is_object = type(value) is dict
+        outer = self.issues, self._is_trial, self.resource, self.container
+        self.issues, self._is_trial = [], is_trial
         if is_object:
             self._judged[key] = _NONE
-        issues, around = self.issues, (self.resource, self.container)
-        self.issues = []
+            if "resourceType" in value:
+                place = self.around.place(value)
+                self.resource = value
+                self.container = place.holder if place is not None else value
         try:
-            self._enter(item[0])
             check(item, self)
             found: Sequence[Issue] = self.issues or _NONE
+        except _Failed:
+            self._judged.pop(key, None)
+            raise
         finally:
-            self.issues = issues
-            self.resource, self.container = around
+            self.issues, self._is_trial, self.resource, self.container = outer
         if is_object:
             self._judged[key] = found
         return found
 
-    def _enter(self, value: Any) -> None:  # Any: a JSON value
-        if type(value) is dict and "resourceType" in value:
-            place = self.around.place(value)
-            self.resource = value
-            self.container = place.holder if place is not None else value
-
     def follow(self, item: Item, canonical: str) -> None:
-        """Check an item against a profile; what is found counts."""
-        self.issues.extend(self.judge(item, canonical))
+        """Check an item against a profile; what is found counts.
+
+        Raises:
+            _Failed: there is an error, in a trial.
+        """
+        if self._is_trial and not self.conforms(item, canonical):
+            raise _Failed
+        found = self.judge(item, canonical)
+        if found:
+            self.issues.extend(found)
 
     def conforms(self, item: Item, canonical: str) -> bool:
-        """Return whether an item follows a profile."""
-        return not any(one.severity == "error" for one in self.judge(item, canonical))
+        """Return whether an item follows a profile; one that is not at hand counts as followed."""
+        key = (id(item[0]), canonical)
+        judged = self._judged.get(key)
+        if judged is not None:
+            return not judged or not any(one.severity == "error" for one in judged)
+        if key in self._failed:
+            return False
+        check = self.book.check_of(canonical)
+        if check is None:
+            return True
+        try:
+            self._run(check, item, key, is_trial=True)
+        except _Failed:
+            if type(item[0]) is dict:
+                self._failed.add(key)
+            return False
+        return True
 
     def resolve(self, reference: str) -> Item | None:
         """Return the resource that a reference of the present resource leads to, with its place."""
+        if ":" not in reference:
+            return self._resolve(reference)
+        try:
+            return self._resolved[reference]
+        except KeyError:
+            found = self._resolved[reference] = self._resolve(reference)
+            return found
+
+    def _resolve(self, reference: str) -> Item | None:
         found = self.around.resolve(reference, self.resource)
         place = self.around.place(found) if found is not None else None
         if found is None or place is None:

@@ -10,13 +10,16 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from salus.standards.fhir.model import ancestors
 from salus.standards.fhir.profiles.facts import Rules
 from salus.standards.fhir.profiles.items import Item
-from salus.standards.fhir.profiles.matching import Belongs
+from salus.standards.fhir.profiles.matching import Belongs, Match, Near, kind_reader
 from salus.standards.fhir.profiles.run import Check, Run
 from salus.standards.fhir.validation.issue import Where
 
-Follow = Callable[[Item, Run], None]
+KINDS_MAX = 300
+"""Most types that one slicing remembers."""
+
 Divide = Callable[[Sequence[Item], Where, Run], None]
 
 
@@ -24,21 +27,16 @@ class Slice(msgspec.Struct, frozen=True):
     """One slice, compiled.
 
     Args:
-        shown: words for what tells it from others.
+        match: which items belong.
         divide: its own slices, None where it has none.
-        is_near: whether an item belongs but for the profile that it should follow.
-        profiles: tells what is wrong with such an item by that profile.
     """
 
     name: str
     min: int
     max: int | None
-    belongs: Belongs
-    shown: str
+    match: Match
     check: Check | None
     divide: Divide | None
-    is_near: Belongs | None = None
-    profiles: Follow | None = None
 
 
 def divide(slices: Sequence[Slice], rules: Rules, label: str, profile: str) -> Divide:
@@ -54,13 +52,14 @@ def divide(slices: Sequence[Slice], rules: Rules, label: str, profile: str) -> D
     is_closed = slicing is not None and slicing.rules == "closed"
     is_open_at_end = slicing is not None and slicing.rules == "openAtEnd"
     is_ordered = slicing is not None and slicing.ordered
+    find = _finder(slices)
 
     def run_all(items: Sequence[Item], where: Where, run: Run) -> None:
         found: list[list[Item]] = [[] for _ in slices]
         left: list[Item] = []
         last = -1
         for item in items:
-            at = next((n for n, one in enumerate(slices) if one.belongs(item, run)), None)
+            at = find(item, run)
             if at is None:
                 left.append(item)
                 if is_closed:
@@ -73,15 +72,54 @@ def divide(slices: Sequence[Slice], rules: Rules, label: str, profile: str) -> D
             last = max(last, at) if is_ordered else last
             found[at].append(item)
         for one, inside in zip(slices, found, strict=True):
-            _check_slice(one, inside, (where, label, None), profile, run)
-            if len(inside) < one.min and one.is_near is not None and one.profiles is not None:
-                _explain(one.is_near, one.profiles, left, run)
+            if inside or one.min:
+                _check_slice(one, inside, (where, label, None), profile, run)
+            if len(inside) < one.min and one.match.near is not None:
+                _explain(one.match.near, left, run)
 
     return run_all
 
 
-def _explain(is_near: Belongs, follow: Follow, left: Sequence[Item], run: Run) -> None:
+def _finder(slices: Sequence[Slice]) -> Callable[[Item, Run], int | None]:
+    """Return what finds the slice of an item; by its type first, where all slices are told apart so."""
+    steps = {one.match.steps for one in slices}
+    kind_at = kind_reader(next(iter(steps))) if len(steps) == 1 else None
+    if kind_at is None:
+        tests = tuple(enumerate(one.match.belongs for one in slices))
+
+        def find(item: Item, run: Run) -> int | None:
+            for number, belongs in tests:
+                if belongs(item, run):
+                    return number
+            return None
+
+        return find
+    by_kind: dict[str, tuple[tuple[int, Belongs | None], ...]] = {}
+    read_kind = kind_at
+
+    def find_by_kind(item: Item, run: Run) -> int | None:
+        kind = read_kind(item, run)
+        candidates = by_kind.get(kind)
+        if candidates is None:
+            family = {kind, *ancestors(kind)}
+            candidates = tuple(
+                (number, one.match.rest)
+                for number, one in enumerate(slices)
+                if not family.isdisjoint(one.match.kinds)
+            )
+            if len(by_kind) < KINDS_MAX:
+                by_kind[kind] = candidates
+        for number, rest in candidates:
+            if rest is None or rest(item, run):
+                return number
+        return None
+
+    return find_by_kind
+
+
+def _explain(near: Near, left: Sequence[Item], run: Run) -> None:
     """Tell what keeps items from a slice that they would belong to if they followed its profile."""
+    is_near, follow = near
     for item in left:
         if is_near(item, run):
             follow(item, run)
@@ -95,7 +133,7 @@ def _report_unmatched(item: Item, label: str, profile: str, run: Run) -> None:
 def _check_slice(one: Slice, items: Sequence[Item], where: Where, profile: str, run: Run) -> None:
     count = len(items)
     if count < one.min:
-        shown = f" ({one.shown})" if one.shown else ""
+        shown = f" ({one.match.shown})" if one.match.shown else ""
         message = (
             f"{profile} requires {one.min} of {where[1]}:{one.name}{shown}; {count or 'none'} found. Add it."
         )

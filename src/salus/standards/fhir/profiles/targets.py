@@ -91,8 +91,13 @@ def _to_targets(targets: tuple[str, ...], profile: str, book: Checks) -> Check:
     allowed = ", ".join(sorted({kind or target for target, kind in kinds.items()}))
     is_any = any(kind in ("Resource", "DomainResource") for kind in kinds.values())
 
+    by_kind: dict[str, list[str]] = {}
+
     def candidates(kind: str) -> list[str]:
-        return [target for target, one in kinds.items() if one == kind or not one]
+        found = by_kind.get(kind)
+        if found is None:
+            found = by_kind[kind] = [target for target, one in kinds.items() if one == kind or not one]
+        return found
 
     def refuse(kind: str, item: Item, run: Run) -> None:
         message = f"{profile} does not allow a reference to {quote(kind)} here; refer to one of: {allowed}."
