@@ -11,8 +11,9 @@ from salus.standards.fhir.model import ancestors, resource_types, type_definitio
 from salus.standards.fhir.packages.definitions import Json
 from salus.standards.fhir.packages.versions import newest
 from salus.standards.fhir.profiles.base_types import CORE
+from salus.standards.fhir.profiles.coded import is_checked
 from salus.standards.fhir.profiles.compiler import Compiler, in_turn
-from salus.standards.fhir.profiles.facts import NOTHING, Profile
+from salus.standards.fhir.profiles.facts import NOTHING, Profile, Rules, asking_slices
 from salus.standards.fhir.profiles.items import Item
 from salus.standards.fhir.profiles.run import Check, Run
 from salus.standards.fhir.profiles.terminology import DefinedTerminology, Terminology
@@ -50,6 +51,8 @@ class Book:
         self.terminology = terminology or DefinedTerminology(shelf.value_set, shelf.code_system)
         self._checks: dict[str, Check | None] = {}
         self._found: dict[str, Profile | None] = {}
+        self._types: dict[str, str] = {}
+        self._idle: dict[str, bool] = {}
 
     def find(self, canonical: str) -> Profile | None:
         """Return the facts of a profile by address or address|version, None where it is not at hand."""
@@ -72,11 +75,38 @@ class Book:
         """Return the type that a profile constrains, or the type that an address of R4 names; "" for
         unknown.
         """
-        name = canonical.partition("|")[0].removeprefix(CORE)
-        if type_definition(name) is not None:
-            return name
-        profile = self.find(canonical)
-        return profile.type if profile is not None else ""
+        known = self._types.get(canonical)
+        if known is None:
+            name = canonical.partition("|")[0].removeprefix(CORE)
+            profile = self.find(canonical) if type_definition(name) is None else None
+            known = profile.type if profile is not None else name if type_definition(name) is not None else ""
+            self._types[canonical] = known
+        return known
+
+    def is_idle(self, canonical: str) -> bool:
+        """Return whether a profile is at hand and has nothing to check beyond the base type."""
+        known = self._idle.get(canonical)
+        if known is None:
+            self._idle[canonical] = False
+            profile = self.find(canonical)
+            known = profile is not None and not profile.imposes and self._is_idle(profile.rules)
+            self._idle[canonical] = known
+        return known
+
+    def _is_idle(self, rules: Rules) -> bool:
+        asks = (
+            rules.min, rules.fixed, rules.pattern, rules.invariants, rules.languages,
+            rules.length_min, rules.length_max, rules.least, rules.greatest,
+        )  # fmt: skip
+        return (
+            not any(asks)
+            and rules.max is None
+            and (rules.binding is None or not is_checked(rules.binding))
+            and all(not one.targets and all(map(self.is_idle, one.profiles)) for one in rules.types)
+            and not any(asking_slices(name, one) for name, one in rules.children.items())
+            and all(one.slicing is None or one.slicing.rules == "open" for one in rules.children.values())
+            and all(map(self._is_idle, rules.children.values()))
+        )
 
     def check_of(self, canonical: str) -> Check | None:
         """Return the check of a profile, None where it is not at hand."""

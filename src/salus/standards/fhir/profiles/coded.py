@@ -17,6 +17,11 @@ from salus.standards.fhir.validation.issue import Severity, quote
 _TEXTS = frozenset({"code", "string", "uri", "url", "canonical", "markdown", "id", "oid"})
 
 
+def is_checked(binding: BindingRule) -> bool:
+    """Return whether a binding asks for anything that is checked."""
+    return bool(binding.largest) or bool(binding.value_set and binding.strength in ("required", "extensible"))
+
+
 def binding_checks(binding: BindingRule | None, profile: str) -> list[Check]:
     """Return the checks of a binding: of its value set, and of the one it may never leave."""
     if binding is None:

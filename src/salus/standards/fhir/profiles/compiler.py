@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from salus.standards.fhir.profiles.coded import binding_checks
-from salus.standards.fhir.profiles.facts import Discriminator, Rules, Slicing
-from salus.standards.fhir.profiles.items import Item, Reader, keys_of, reader
+from salus.standards.fhir.profiles.facts import Discriminator, Rules, Slicing, asking_slices
+from salus.standards.fhir.profiles.items import Item, Reader, has_one_type, keys_of, reader
 from salus.standards.fhir.profiles.matching import discriminate
 from salus.standards.fhir.profiles.paths import FindProfile
 from salus.standards.fhir.profiles.rules import invariant_checks
@@ -59,9 +59,10 @@ class Compiler:
         self._book = book
         self._find = find
 
-    def item(self, rules: Rules) -> Check | None:
-        """Return the check of an item, None where there is nothing to check."""
-        checks = type_checks(rules.types, self._profile, self._book)
+    def item(self, rules: Rules, *, is_told: bool = False) -> Check | None:
+        """Return the check of an item, None where there is nothing to check; `is_told` as in `type_checks`.
+        """
+        checks = type_checks(rules.types, self._profile, self._book, is_told=is_told)
         checks += value_checks(rules, self._profile)
         checks += binding_checks(rules.binding, self._profile)
         if rules.children:
@@ -93,12 +94,14 @@ class Compiler:
         return check
 
     def _of_type(self, rules: Rules, type_name: str) -> Sequence[Child]:
-        found = (self._child(type_name, name, below) for name, below in rules.children.items())
+        """Return the checks of the children, those first that tell one profile from another."""
+        rows = sorted(rules.children.items(), key=lambda row: _telling(row[1]))
+        found = (self._child(type_name, name, below) for name, below in rows)
         return tuple(one for one in found if one is not None)
 
     def _child(self, type_name: str, name: str, rules: Rules) -> Child | None:
         """Return the check of all occurrences of a child, None where there is nothing to check."""
-        check = self.item(rules)
+        check = self.item(rules, is_told=has_one_type(type_name, name))
         parts = self._slices(name, rules)
         if check is None and parts is None and rules.min == 0 and rules.max is None:
             return None
@@ -110,14 +113,15 @@ class Compiler:
 
     def _slices(self, name: str, rules: Rules) -> Divide | None:
         slicing = rules.slicing
-        if not rules.slices and (slicing is None or slicing.rules != "closed"):
+        asking = asking_slices(name, rules)
+        if not asking and (slicing is None or slicing.rules != "closed"):
             return None
         if slicing is None or not slicing.discriminators:
             slicing = _BY_URL if name in ("extension", "modifierExtension") else slicing
             if slicing is None and all(one.types for one in rules.slices.values()):
                 slicing = _BY_TYPE
         discriminators = slicing.discriminators if slicing is not None else ()
-        slices = [self._slice(name, cut, one, discriminators) for cut, one in rules.slices.items()]
+        slices = [self._slice(name, cut, one, discriminators) for cut, one in asking.items()]
         return divide([one for one in slices if one is not None], rules, name, self._profile)
 
     def _slice(
@@ -134,6 +138,14 @@ class Compiler:
             check=self.item(rules),
             divide=self._slices(name, rules),
         )
+
+
+def _telling(rules: Rules, depth: int = 0) -> int:
+    """Return 0 for rules that fix a value, 1 for those that do further down, 2 for others."""
+    if rules.fixed or rules.pattern:
+        return 0
+    below = (*rules.children.values(), *rules.slices.values()) if depth < 3 else ()
+    return 1 if any(_telling(one, depth + 1) < 2 for one in below) else 2
 
 
 def in_turn(checks: Sequence[Check]) -> Check:

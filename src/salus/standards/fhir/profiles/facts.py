@@ -83,6 +83,23 @@ class Rules(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 NOTHING = Rules()
+HOLDERS = ("extension", "modifierExtension")
+
+
+def asking_slices(name: str, rules: Rules) -> dict[str, Rules]:
+    """Return the slices of an element that ask for something.
+
+    An extension that may be there, as its definition says, is checked by that wherever it stands.
+    """
+    is_open = rules.slicing is None or (rules.slicing.rules == "open" and not rules.slicing.ordered)
+    if name not in HOLDERS or not is_open:
+        return rules.slices
+    return {cut: one for cut, one in rules.slices.items() if one != _as_defined(one)}
+
+
+def _as_defined(rules: Rules) -> Rules:
+    """Return the rules of a slice that only names the definition of its extension."""
+    return Rules(types=rules.types[:1], must_support=rules.must_support)
 
 
 class Context(msgspec.Struct, frozen=True):

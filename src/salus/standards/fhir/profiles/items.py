@@ -54,6 +54,13 @@ def keys_of(type_name: str, child: str) -> frozenset[str]:
 
 
 @cache
+def has_one_type(type_name: str, child: str) -> bool:
+    """Return whether every occurrence of a child has the type that its key says."""
+    found = [prop for prop in properties(type_name).values() if prop.element.name == child]
+    return len(found) == 1 and found[0].type.code != "Resource"
+
+
+@cache
 def is_primitive(name: str) -> bool:
     """Return whether a type is a primitive."""
     definition = type_definition(name)

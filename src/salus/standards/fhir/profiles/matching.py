@@ -12,7 +12,7 @@ from salus.standards.fhir.profiles.facts import BindingRule, Discriminator, Rule
 from salus.standards.fhir.profiles.items import Item, reader
 from salus.standards.fhir.profiles.paths import FindProfile, Step, rules_at, select, steps_of
 from salus.standards.fhir.profiles.run import Run
-from salus.standards.fhir.profiles.values import describe, equals, fits
+from salus.standards.fhir.profiles.values import Test, describe, equals, fits, fitting
 
 Belongs = Callable[[Item, Run], bool]
 Near = tuple[Belongs, Callable[[Item, Run], None]]
@@ -152,9 +152,9 @@ def _by_value(steps: tuple[Step, ...], rules: Rules, find: FindProfile) -> Made:
     places = rules_at(rules, steps, find)
     for place in places:
         if place.fixed:
-            return _holds(steps, place.fixed[0], equals), describe(place.fixed[0])
+            return _holds(steps, _equal_to(place.fixed[0])), describe(place.fixed[0])
         if place.pattern:
-            return _holds(steps, place.pattern[0], fits), describe(place.pattern[0])
+            return _holds(steps, fitting(place.pattern[0])), describe(place.pattern[0])
     for place in places:
         nested = _nested(place)
         if nested:
@@ -177,19 +177,25 @@ def _by_url(url: str) -> Belongs:
     return test
 
 
-def _holds(steps: tuple[Step, ...], wanted: object, compare: Callable[[object, object], bool]) -> Belongs:
+def _equal_to(wanted: object) -> Test:
+    if type(wanted) is str:
+        return wanted.__eq__
+    return lambda value: equals(wanted, value)
+
+
+def _holds(steps: tuple[Step, ...], holds: Test) -> Belongs:
     if not steps:
-        return lambda item, run: compare(wanted, item[0])
+        return lambda item, run: holds(item[0]) is True
     if len(steps) == 1 and steps[0][0] not in ("resolve", "ofType", "as") and not steps[0][1]:
         name = steps[0][0].removesuffix("[x]")
 
         def test_child(item: Item, run: Run) -> bool:
-            return any(compare(wanted, found[0]) for found in reader(item[2], name)(item[0], item[3]))
+            return any(holds(found[0]) is True for found in reader(item[2], name)(item[0], item[3]))
 
         return test_child
 
     def test(item: Item, run: Run) -> bool:
-        return any(compare(wanted, found[0]) for found in select(steps, item, run))
+        return any(holds(found[0]) is True for found in select(steps, item, run))
 
     return test
 

@@ -26,6 +26,9 @@ class Checks(Protocol):
     def type_of(self, canonical: str) -> str:
         """Return the type that a profile constrains, "" where it is not at hand."""
 
+    def is_idle(self, canonical: str) -> bool:
+        """Return whether a profile is at hand and has nothing to check beyond the base type."""
+
 
 class Check(Protocol):
     """Looks at an item and tells a run what is wrong."""

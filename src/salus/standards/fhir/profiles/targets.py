@@ -18,13 +18,18 @@ _NAMED = re.compile(
 ).fullmatch
 
 
-def type_checks(types: Sequence[TypeRule], profile: str, book: Checks) -> list[Check]:
-    """Return the checks of what an item may be: its type, the profiles of it, the targets of references."""
+def type_checks(
+    types: Sequence[TypeRule], profile: str, book: Checks, *, is_told: bool = False
+) -> list[Check]:
+    """Return the checks of what an item may be: its type, the profiles of it, the targets of references.
+
+    `is_told` says that the element has one type anyway.
+    """
     if not types:
         return []
-    found: list[Check] = [_of_type({rule.code for rule in types}, profile)]
+    found: list[Check] = [] if is_told else [_of_type({rule.code for rule in types}, profile)]
     for rule in types:
-        if rule.profiles:
+        if rule.profiles and not all(map(book.is_idle, rule.profiles)):
             found.append(_of_profiles(rule.code, rule.profiles, profile))
         if rule.aggregation and rule.code == "Reference":
             found.append(_by_aggregation(frozenset(rule.aggregation), profile))
@@ -92,6 +97,7 @@ def _to_targets(targets: tuple[str, ...], profile: str, book: Checks) -> Check:
     is_any = any(kind in ("Resource", "DomainResource") for kind in kinds.values())
 
     by_kind: dict[str, list[str]] = {}
+    base = frozenset(target for target in targets if _is_base(target))
 
     def candidates(kind: str) -> list[str]:
         found = by_kind.get(kind)
@@ -118,10 +124,11 @@ def _to_targets(targets: tuple[str, ...], profile: str, book: Checks) -> Check:
         if not left:
             if not is_any:
                 refuse(target[2], item, run)
+        elif not base.isdisjoint(left):
+            return
         elif len(left) == 1:
-            if not _is_base(left[0]):
-                run.follow(target, left[0])
-        elif not any(_is_base(one) or run.conforms(target, one) for one in left):
+            run.follow(target, left[0])
+        elif not any(run.conforms(target, one) for one in left):
             _none_fits(left, item, target, run, profile)
 
     return check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
@@ -15,6 +16,8 @@ from salus.standards.fhir.profiles.run import Check, Run
 from salus.standards.fhir.validation.issue import quote
 
 _DAYS = {"a": 365.25, "mo": 30.4375, "wk": 7.0, "d": 1.0, "h": 1 / 24, "min": 1 / 1440, "s": 1 / 86400}
+
+Test = Callable[[Any], bool]  # Any: a JSON value
 
 UCUM = "http://unitsofmeasure.org"
 
@@ -42,6 +45,30 @@ def equals(wanted: Any, value: Any) -> bool:  # Any: JSON values
     if type(wanted) is list and type(value) is list:
         return len(wanted) == len(value) and all(map(equals, wanted, value))
     return bool(wanted == value)
+
+
+def fitting(pattern: Any) -> Test:  # Any: a JSON value
+    """Return `fits` of one pattern, compiled: closures for the common case of texts in objects in lists."""
+    if type(pattern) is dict:
+        return _fitting_object(tuple((key, fitting(wanted)) for key, wanted in pattern.items()))
+    if type(pattern) is list and len(pattern) == 1:
+        one = fitting(pattern[0])
+        return lambda value: type(value) is list and any(map(one, value))
+    if type(pattern) is str:
+        return pattern.__eq__
+    return lambda value: fits(pattern, value)
+
+
+def _fitting_object(parts: tuple[tuple[str, Test], ...]) -> Test:
+    def test(value: Any) -> bool:
+        if type(value) is not dict:
+            return False
+        for key, holds in parts:
+            if key not in value or holds(value[key]) is not True:
+                return False
+        return True
+
+    return test
 
 
 def describe(value: Any) -> str:  # Any: a JSON value
@@ -88,9 +115,10 @@ def _fixed(wanted: Any, profile: str) -> Check:
 
 def _pattern(wanted: Any, profile: str) -> Check:
     shown = describe(wanted)
+    test = fitting(wanted)
 
     def check(item: Item, run: Run) -> None:
-        if not fits(wanted, item[0]):
+        if test(item[0]) is not True:
             message = f"The value must hold {shown}, says {profile}; add it."
             run.add("error", "value", "profile-pattern", item[3], message)
 

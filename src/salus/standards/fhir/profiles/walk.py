@@ -54,6 +54,15 @@ def _keys(type_name: str) -> Mapping[str, _Key]:
 Visit = Callable[[dict[str, Any], Where, Run], None]  # Any: FHIR JSON
 
 
+WAYS_MAX = 2_000
+"""Most shapes of objects for which it is remembered which keys lead further."""
+
+_WAYS: dict[tuple[str, tuple[str, ...]], tuple[tuple[str, _Key | None], ...]] = {}
+
+
+_NO_WAY: tuple[str, _Key | None] = ("", None)
+
+
 class Walk:
     """Checks every extension below a resource, and tells of every resource in it.
 
@@ -68,6 +77,7 @@ class Walk:
         self._at_resource = at_resource
         self._policy = policy
         self._asks = asked_of_values(policy)
+        self._ways = _WAYS
 
     def resource(self, node: dict[str, Any], type_name: str, where: Where, run: Run) -> None:
         """Walk through a whole resource."""
@@ -87,29 +97,41 @@ class Walk:
         around = None
         if "resourceType" in node:
             around = run.resource, run.container
-            place = run.around.place(node)
-            run.resource, run.container = node, place.holder if place is not None else node
+            stands = run.around.place(node)
+            run.resource, run.container = node, stands.holder if stands is not None else node
             self._at_resource(node, where, run)
         check = EVERYWHERE.get(type_name)
         if check is not None:
             check(node, where, run)
         if self._asks is not None:
             self._asks(node, type_name, where, run)
-        keys = _keys(type_name)
-        for key, value in node.items():
-            entry = keys.get(key)
+        shape = (type_name, tuple(node))
+        ways = self._ways.get(shape)
+        if ways is None:
+            if len(self._ways) >= WAYS_MAX:
+                self._ways.clear()
+            keys = _keys(type_name)
+            ways = tuple((key, keys.get(key)) for key in node if key in keys or key in _HOLDERS)
+            # What has no way further and no check of its own is not entered again.
+            ways = self._ways[shape] = ways if check is None else (*ways, _NO_WAY)
+        leaves, asks = self._ways, self._asks is not None
+        for key, entry in ways:
+            value: Any = node.get(key)
             if entry is not None:
                 label, code, path = entry
                 kind = type(value)
                 if kind is dict:
                     inner = str(value.get("resourceType")) if code == "Resource" else code
-                    self._node(value, inner, (path, inner), (where, label, None), run, depth + 1)
+                    if asks or leaves.get((inner, tuple(value))) != ():
+                        self._node(value, inner, (path, inner), (where, label, None), run, depth + 1)
                 elif kind is list:
                     for index, one in enumerate(value):
                         if type(one) is dict:
                             inner = str(one.get("resourceType")) if code == "Resource" else code
-                            self._node(one, inner, (path, inner), (where, label, index), run, depth + 1)
-            elif key in _HOLDERS and type(value) is list:
+                            if asks or leaves.get((inner, tuple(one))) != ():
+                                place = (where, label, index)
+                                self._node(one, inner, (path, inner), place, run, depth + 1)
+            elif type(value) is list:
                 for index, one in enumerate(value):
                     if type(one) is dict:
                         self._extension(one, node, key, paths, (where, key, index), run, depth + 1)
