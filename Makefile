@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SUITES ?=
 DEMO ?=
+PACKAGES ?= ../shared/fhir-packages
 
-.PHONY: demo test check lint types contracts bench scoreboard lock sbom tables clean
+.PHONY: demo test check lint types contracts bench scoreboard lock sbom tables profile-tables clean
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -c "import sys; sys.exit('Salus needs Python 3.11 or newer; try: make PYTHON=python3.12 ...') if sys.version_info < (3, 11) else None"
@@ -47,6 +48,9 @@ sbom: $(VENV)/.ready  ## Write sbom.cdx.json (CycloneDX): all that requirements.
 
 tables: $(VENV)/.ready  ## Derive the shipped FHIR tables from the pinned core package
 	$(BIN)/python -m tools.r4_tables
+
+profile-tables: $(VENV)/.ready  ## Derive the shipped rules of the six categories from the guides in the folder PACKAGES
+	$(BIN)/python -m tools.profile_tables $(PACKAGES)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache scoreboard

@@ -16,8 +16,8 @@ from salus.cli.packages import add_packages_option, cache_folder
 from salus.cli.terminal import say, say_json
 from salus.core.limits import Limits
 from salus.standards.fhir.codec.json import write_json
-from salus.standards.fhir.profiles.book import Book
-from salus.standards.fhir.profiles.tables import TableShelf
+from salus.standards.fhir.profiles.book import Book, Shelves
+from salus.standards.fhir.profiles.tables import TableShelf, shipped_shelf
 from salus.store.packages import tables_in
 
 UNREADABLE = 2
@@ -43,9 +43,13 @@ def tables_folder() -> Path:
 
 
 def book_for(packages: Path | None) -> Book:
-    """Return the profiles at hand: those of a folder of packages, else of the usual cache."""
-    folder = packages or cache_folder()
-    return Book(TableShelf(tables_in(folder, tables_folder())))
+    """Return the profiles at hand: those of a folder of packages, else of the usual cache, and the shipped
+    ones.
+
+    Of a profile that both have, the newer version counts, and the package's where they are the same.
+    """
+    installed = TableShelf(tables_in(packages or cache_folder(), tables_folder()))
+    return Book(Shelves([installed, shipped_shelf()]))
 
 
 def _run(options: argparse.Namespace) -> int:

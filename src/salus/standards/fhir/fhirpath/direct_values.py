@@ -40,7 +40,10 @@ def truth(read: Read) -> Direct:
 
 def constant(value: bool) -> Direct:
     """Return a Direct that is always true or always false."""
-    read: Read = lambda item, environment: value
+
+    def read(item: Item, environment: Environment) -> bool:
+        return value
+
     return Direct(("System.Boolean",), listed(read), read, None, None, value)
 
 

@@ -60,8 +60,7 @@ class Compiler:
         self._find = find
 
     def item(self, rules: Rules, *, is_told: bool = False) -> Check | None:
-        """Return the check of an item, None where there is nothing to check; `is_told` as in `type_checks`.
-        """
+        """Return the check of an item, None where there is nothing to check; `is_told`: see `type_checks`."""
         checks = type_checks(rules.types, self._profile, self._book, is_told=is_told)
         checks += value_checks(rules, self._profile)
         checks += binding_checks(rules.binding, self._profile)

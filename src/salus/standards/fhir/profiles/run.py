@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from salus.standards.fhir.profiles.items import Item
 from salus.standards.fhir.profiles.surroundings import Resource, Surroundings

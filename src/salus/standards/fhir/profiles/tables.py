@@ -6,6 +6,8 @@ The same layout serves the shipped rules of the six categories and the cache of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib import resources
 from typing import Any, cast
 
 import msgspec
@@ -94,6 +96,12 @@ def read_tables(body: bytes) -> Tables:
     return tables
 
 
+@cache
+def shipped_shelf() -> TableShelf:
+    """Return the rules of the six priority categories that Salus ships with (PROVENANCE.md)."""
+    return TableShelf(read_tables(resources.files(__package__).joinpath("shipped.json").read_bytes()))
+
+
 class TableShelf:
     """Tables as a shelf: a row is decoded when it is asked for."""
 
@@ -108,6 +116,10 @@ class TableShelf:
     def profile(self, url: str, version: str) -> Profile:
         """Return the facts of a profile."""
         return msgspec.json.decode(self._tables.profiles[url][version], type=Profile)
+
+    def value_sets(self) -> Iterable[str]:
+        """Return the addresses of the value sets."""
+        return self._tables.value_sets
 
     def value_set(self, canonical: str) -> Json | None:
         """Return the facts of a value set."""

@@ -144,6 +144,8 @@ class DefinedTerminology:
 
     def _part(self, row: Json, depth: int) -> Content:
         parts = [self._expanded(str(one), depth + 1) for one in row.get("valueSet", ())]
+        if "needs" in row and "system" not in row:
+            parts.append(Content(whole=str(row["needs"])))
         if "system" in row:
             parts.append(self._of_system(row))
         found = parts[0] if parts else Content()
@@ -153,6 +155,8 @@ class DefinedTerminology:
 
     def _of_system(self, row: Json) -> Content:
         system = str(row["system"])
+        if "needs" in row:
+            return Content(open={system: str(row["needs"])})
         if "codes" in row:
             return Content({system: frozenset(row["codes"])})
         facts = self._code_system(system)

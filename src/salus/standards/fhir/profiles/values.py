@@ -63,10 +63,7 @@ def _fitting_object(parts: tuple[tuple[str, Test], ...]) -> Test:
     def test(value: Any) -> bool:
         if type(value) is not dict:
             return False
-        for key, holds in parts:
-            if key not in value or holds(value[key]) is not True:
-                return False
-        return True
+        return all(key in value and holds(value[key]) is True for key, holds in parts)
 
     return test
 

@@ -204,9 +204,7 @@ def _placed(
     if any(one.type == "fhirpath" and _selects(one.expression, holder, run) for one in profile.contexts):
         return
     shown = ", ".join(one.expression for one in profile.contexts)
-    message = (
-        f"{profile.url} does not belong to {paths[0].removeprefix('extension:')}; it belongs to: {shown}."
-    )
+    message = f"{profile.url} does not belong to {paths[-1]}; it belongs to: {shown}."
     run.add("error", "structure", "extension-context", where, message)
 
 

@@ -13,8 +13,8 @@ from salus.standards.fhir.packages.archive import members
 WRONG = {
     # Inner extensions of a cross-version extension, whose own context is BodyStructure (a preview package).
     "BodyStructure-example-body-structure-eu": {"extension-context"},
-    # 19 laboratory Observations without the category that medicalTestResult-eu-core requires (the README of the
-    # packages says so), a Composition that follows no profile for that, two devices with an empty udiCarrier.
+    # 19 laboratory Observations without the category that medicalTestResult-eu-core requires (so says the
+    # README of the packages), hence a Composition that follows no profile; two empty udiCarrier.
     "Bundle-Instance-Bundle-1a24e60d-9b12-4109-a50a-07249a4f21c3": {"ele-1", "profile-min", "slice-min"},
     # Written for R5: no scope and no policy, a status of R5, an ingredient without item.
     "Consent-consent-example": {"cardinality-min", "ppc-1"},

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from tests.property.standards.fhir.profiles.packages import SHARED, check, packages
-from tests.property.standards.fhir.profiles.seeding import is_at, mutants
+from tests.property.standards.fhir.profiles.seeding import Mutant, is_at, mutants
 
 from salus.core.limits import Limits
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.packages.archive import members
+from salus.standards.fhir.profiles.book import Book
 from salus.standards.fhir.profiles.categories import categories, detect
 
 EXAMPLES = {
@@ -30,8 +33,8 @@ EXAMPLES = {
 }
 
 
-def examples() -> dict[str, list[dict[str, object]]]:
-    found: dict[str, list[dict[str, object]]] = {}
+def examples() -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
     for package, names in EXAMPLES.items():
         path = next(SHARED.glob(f"{package}-*.tgz"))
         with path.open("rb") as archive:
@@ -42,22 +45,27 @@ def examples() -> dict[str, list[dict[str, object]]]:
     return found
 
 
-@pytest.fixture(scope="module")
-def outcomes() -> list[tuple[str, str, str, bool]]:
-    """Return (category, kind, place, told at the place) of every mutant."""
+def seeded(found: dict[str, list[dict[str, Any]]]) -> Iterator[tuple[str, Book, Mutant]]:
+    """Yield (category, book, mutant) for all examples, which have no error themselves."""
     library, book = packages()
-    found = []
-    for category, documents in sorted(examples().items()):
+    for category, documents in sorted(found.items()):
         for seed, document in enumerate(documents):
             detected = detect(document)
             assert not [one for one in check(document, book) if one.severity == "error"]
-            profiles = dict(detected.inner) | dict.fromkeys(
-                [str(document["resourceType"])], "".join(detected.profiles[:1])
-            )
-            for mutant in mutants(document, library, profiles, seed, each_max=2):
-                issues = check(mutant.document, book)
-                told = any(one.severity == "error" and is_at(one.expression, mutant.place) for one in issues)
-                found.append((category, mutant.kind, mutant.place, told))
+            own = {str(document["resourceType"]): "".join(detected.profiles[:1])}
+            for mutant in mutants(document, library, dict(detected.inner) | own, seed, each_max=2):
+                yield category, book, mutant
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> list[tuple[str, str, str, bool]]:
+    """Return (category, kind, place, told at the place) of every mutant."""
+    packages()
+    found = []
+    for category, book, mutant in seeded(examples()):
+        issues = check(mutant.document, book)
+        told = any(one.severity == "error" and is_at(one.expression, mutant.place) for one in issues)
+        found.append((category, mutant.kind, mutant.place, told))
     return found
 
 
