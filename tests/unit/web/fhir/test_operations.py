@@ -397,3 +397,21 @@ async def test_a_file_of_an_export_may_be_asked_for_by_its_own_media_type(door):
     path = manifest["output"][0]["url"].removeprefix("https://node.test/fhir")
     got = await door.operator("GET", path, headers={"accept": "application/fhir+ndjson"})
     assert (got.status_code, got.headers["content-type"]) == (200, "application/fhir+ndjson")
+
+
+EU_PATIENT = "http://hl7.eu/fhir/base/StructureDefinition/patient-eu-core"
+
+
+@pytest.mark.parametrize("way", ["asked", "claimed"])
+async def test_validating_checks_the_profiles_of_the_priority_categories(door, way):
+    claims = {"meta": {"profile": [EU_PATIENT]}} if way == "claimed" else {}
+    query = f"?profile={EU_PATIENT}" if way == "asked" else ""
+    bare = {"resourceType": "Patient", "active": True} | claims
+    answer = await door("POST", f"/Patient/$validate{query}", bare)
+    found = [
+        (one["severity"], one["expression"]) for one in answer.json()["issue"] if one["severity"] == "error"
+    ]
+    assert ("error", ["Patient.name"]) in found
+    assert not any(
+        one["code"] == "not-supported" and one["severity"] == "error" for one in answer.json()["issue"]
+    )

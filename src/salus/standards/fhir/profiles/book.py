@@ -18,6 +18,9 @@ from salus.standards.fhir.profiles.items import Item
 from salus.standards.fhir.profiles.run import Check, Run
 from salus.standards.fhir.profiles.terminology import DefinedTerminology, Terminology
 
+REMEMBERED_MAX = 20_000
+"""Most addresses, with versions and elements of any kind, for which a profile is kept compiled."""
+
 
 class Shelf(Protocol):
     """Where facts lie: the tables of packages, or those that are shipped."""
@@ -49,23 +52,31 @@ class Book:
     def __init__(self, shelf: Shelf, terminology: Terminology | None = None) -> None:
         self.shelf = shelf
         self.terminology = terminology or DefinedTerminology(shelf.value_set, shelf.code_system)
-        self._checks: dict[str, Check | None] = {}
-        self._found: dict[str, Profile | None] = {}
+        self._checks: dict[str, Check] = {}
+        self._found: dict[str, Profile] = {}
         self._types: dict[str, str] = {}
         self._idle: dict[str, bool] = {}
 
     def find(self, canonical: str) -> Profile | None:
-        """Return the facts of a profile by address or address|version, None where it is not at hand."""
-        if canonical not in self._found:
-            address, _, version = canonical.partition("|")
-            url, _, element = address.partition("#")
-            versions = tuple(self.shelf.versions(url))
-            found = newest(versions, version) or newest(versions)
-            profile = None if found is None else self.shelf.profile(url, found)
-            self._found[canonical] = (
-                profile if profile is None or not element else at_element(profile, element)
-            )
-        return self._found[canonical]
+        """Return the facts of a profile by address or address|version, None where it is not at hand.
+
+        Only what is at hand is remembered: what strangers claim to follow is without end.
+        """
+        known = self._found.get(canonical)
+        if known is not None:
+            return known
+        address, _, version = canonical.partition("|")
+        url, _, element = address.partition("#")
+        versions = tuple(self.shelf.versions(url))
+        found = newest(versions, version) or newest(versions)
+        if found is None:
+            return None
+        profile = self.shelf.profile(url, found)
+        wanted = at_element(profile, element) if element else profile
+        if len(self._found) >= REMEMBERED_MAX:
+            self._found.clear()
+        self._found[canonical] = wanted
+        return wanted
 
     def is_complete(self, url: str) -> bool:
         """Return whether all extensions whose address begins as this one are at hand."""
@@ -80,7 +91,8 @@ class Book:
             name = canonical.partition("|")[0].removeprefix(CORE)
             profile = self.find(canonical) if type_definition(name) is None else None
             known = profile.type if profile is not None else name if type_definition(name) is not None else ""
-            self._types[canonical] = known
+            if known:
+                self._types[canonical] = known
         return known
 
     def is_idle(self, canonical: str) -> bool:
@@ -110,9 +122,14 @@ class Book:
 
     def check_of(self, canonical: str) -> Check | None:
         """Return the check of a profile, None where it is not at hand."""
-        if canonical not in self._checks:
-            self._checks[canonical] = self._compiled(canonical)
-        return self._checks[canonical]
+        known = self._checks.get(canonical)
+        if known is None:
+            known = self._compiled(canonical)
+            if known is not None:
+                if len(self._checks) >= REMEMBERED_MAX:
+                    self._checks.clear()
+                self._checks[canonical] = known
+        return known
 
     def _compiled(self, canonical: str) -> Check | None:
         name = canonical.partition("|")[0].removeprefix(CORE)
@@ -130,7 +147,7 @@ class Book:
         return in_turn(checks)
 
 
-def at_element(profile: Profile, element: str) -> Profile | None:
+def at_element(profile: Profile, element: str) -> Profile:
     """Return the rules of one element of a profile ("Composition.section:x") as a profile of its own."""
     rules, name = profile.rules, profile.type
     for step in element.split(".")[1:]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from salus.standards.fhir.model import Property, properties, type_definition
+from salus.standards.fhir.model import Property, properties, resource_types, type_definition
 from salus.standards.fhir.validation.issue import Where
 from salus.standards.fhir.validation.values import label_of
 
@@ -44,6 +44,12 @@ def reader(type_name: str, child: str) -> Reader:
         return []
 
     return choice
+
+
+def kind_of(resource: Any) -> str:  # Any: a JSON value
+    """Return the type of a resource, "" for what R4 does not know: nothing is remembered of names made up."""
+    name = resource.get("resourceType") if type(resource) is dict else None
+    return name if type(name) is str and name in resource_types() else ""
 
 
 @cache
@@ -103,9 +109,9 @@ def _resources(key: str, label: str) -> Reader:
     def read(node: Any, where: Where) -> list[Item]:
         values = node.get(key) if type(node) is dict else None
         if type(values) is dict:
-            return [(values, None, str(values.get("resourceType")), (where, label, None))]
+            return [(values, None, kind_of(values), (where, label, None))]
         return [
-            (value, None, str(value.get("resourceType")), (where, label, index))
+            (value, None, kind_of(value), (where, label, index))
             for index, value in enumerate(values if type(values) is list else ())
             if type(value) is dict
         ]

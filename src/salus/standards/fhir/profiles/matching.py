@@ -9,7 +9,7 @@ import msgspec
 from salus.standards.fhir.model import ancestors
 from salus.standards.fhir.profiles.coded import membership
 from salus.standards.fhir.profiles.facts import BindingRule, Discriminator, Rules
-from salus.standards.fhir.profiles.items import Item, reader
+from salus.standards.fhir.profiles.items import Item, kind_of, reader
 from salus.standards.fhir.profiles.paths import FindProfile, Step, rules_at, select, steps_of
 from salus.standards.fhir.profiles.run import Run
 from salus.standards.fhir.profiles.values import Test, describe, equals, fits, fitting
@@ -89,7 +89,7 @@ def kind_reader(steps: tuple[Step, ...] | None) -> Callable[[Item, Run], str] | 
 
 def _kind_of_resource(item: Item, run: Run) -> str:
     resource = item[0].get("resource") if type(item[0]) is dict else None
-    return str(resource.get("resourceType")) if type(resource) is dict else ""
+    return kind_of(resource)
 
 
 def _kind_of_target(item: Item, run: Run) -> str:

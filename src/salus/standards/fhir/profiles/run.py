@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from salus.standards.fhir.profiles.items import Item
+from salus.standards.fhir.profiles.items import Item, kind_of
 from salus.standards.fhir.profiles.surroundings import Resource, Surroundings
 from salus.standards.fhir.profiles.terminology import Terminology
 from salus.standards.fhir.validation.issue import Findings, Issue, Severity, Where, render
@@ -173,4 +173,4 @@ class Run(Findings):
         place = self.around.place(found) if found is not None else None
         if found is None or place is None:
             return None
-        return found, None, str(found.get("resourceType")), place.where
+        return found, None, kind_of(found), place.where

@@ -19,6 +19,9 @@ from salus.standards.fhir.packages.definitions import Json
 from salus.standards.fhir.profiles.filters import keeps
 from salus.standards.fhir.validation.foreign_codes import currencies, is_media_type
 
+REMEMBERED_MAX = 5_000
+"""Most value sets that are kept expanded."""
+
 NESTED_MAX = 12
 """Deepest nesting of value sets that include each other."""
 
@@ -40,9 +43,6 @@ class Terminology(Protocol):
 
     def judge(self, value_set: str, system: str, code: str) -> Membership:
         """Say whether a code belongs to a value set; system "" stands for a code element, which has none."""
-
-    def has_code(self, system: str, code: str) -> bool | None:
-        """Say whether a code system has a code, None where its content is not at hand."""
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -81,7 +81,6 @@ class DefinedTerminology:
         self._value_set = value_set
         self._code_system = code_system
         self._contents: dict[str, Content] = {}
-        self._systems: dict[str, frozenset[str] | None] = {}
 
     def judge(self, value_set: str, system: str, code: str) -> Membership:
         """Say whether a code belongs to a value set."""
@@ -109,22 +108,14 @@ class DefinedTerminology:
                 return IN
         return Membership(None, content.whole) if content.whole else OUT
 
-    def has_code(self, system: str, code: str) -> bool | None:
-        """Say whether a code system has a code."""
-        if system not in self._systems:
-            facts = self._code_system(system)
-            is_complete = facts is not None and facts.get("content") == "complete" and "concepts" in facts
-            self._systems[system] = (
-                frozenset(str(row["code"]) for row in facts["concepts"]) if facts and is_complete else None
-            )
-        codes = self._systems[system]
-        return None if codes is None else code in codes
-
     def content(self, canonical: str) -> Content:
         """Return a value set as far as it is determined."""
         known = self._contents.get(canonical)
         if known is None:
-            known = self._contents[canonical] = self._expanded(canonical, 0)
+            known = self._expanded(canonical, 0)
+            if len(self._contents) >= REMEMBERED_MAX:
+                self._contents.clear()
+            self._contents[canonical] = known
         return known
 
     def _expanded(self, canonical: str, depth: int) -> Content:

@@ -8,7 +8,7 @@ from typing import Any
 
 from salus.standards.fhir.profiles.book import Book
 from salus.standards.fhir.profiles.documents import check_document
-from salus.standards.fhir.profiles.items import Item
+from salus.standards.fhir.profiles.items import Item, kind_of
 from salus.standards.fhir.profiles.policy import LENIENT, Policy
 from salus.standards.fhir.profiles.run import Run
 from salus.standards.fhir.profiles.walk import Walk
@@ -65,12 +65,14 @@ def check_profiles(
     now: datetime | None = None,
 ) -> list[Issue]:
     """Return what is wrong by profiles alone; as `check_resource`."""
-    name = str(resource.get("resourceType"))
+    name = kind_of(resource)
+    if not name:
+        return []
     where: Where = (None, name, None)
     run = Run(resource, where, book, book.terminology, beside, now)
 
     def at_resource(node: dict[str, Any], place: Where, run: Run) -> None:
-        kind = str(node.get("resourceType"))
+        kind = kind_of(node)
         if kind == "Bundle":
             check_document(node, place, run)
         claimed = claims(node)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from salus.core.errors import SalusError
@@ -16,7 +16,7 @@ from salus.standards.fhir.model import ancestors, properties
 from salus.standards.fhir.profiles.anywhere import EVERYWHERE, asked_of_values
 from salus.standards.fhir.profiles.book import Book
 from salus.standards.fhir.profiles.facts import Profile
-from salus.standards.fhir.profiles.items import is_primitive
+from salus.standards.fhir.profiles.items import is_primitive, kind_of
 from salus.standards.fhir.profiles.policy import Policy
 from salus.standards.fhir.profiles.rules import environment
 from salus.standards.fhir.profiles.run import Run
@@ -121,13 +121,13 @@ class Walk:
                 label, code, path = entry
                 kind = type(value)
                 if kind is dict:
-                    inner = str(value.get("resourceType")) if code == "Resource" else code
+                    inner = kind_of(value) if code == "Resource" else code
                     if asks or leaves.get((inner, tuple(value))) != ():
                         self._node(value, inner, (path, inner), (where, label, None), run, depth + 1)
                 elif kind is list:
                     for index, one in enumerate(value):
                         if type(one) is dict:
-                            inner = str(one.get("resourceType")) if code == "Resource" else code
+                            inner = kind_of(one) if code == "Resource" else code
                             if asks or leaves.get((inner, tuple(one))) != ():
                                 place = (where, label, index)
                                 self._node(one, inner, (path, inner), place, run, depth + 1)
@@ -211,14 +211,14 @@ def _placed(
 def _selects(expression: str, holder: dict[str, Any], run: Run) -> bool:
     """Return whether an expression selects what holds an extension; one that fails selects all."""
     try:
-        compiled = compile_expression(expression, str(run.resource.get("resourceType")), filtering_as=True)
+        compiled = compile_expression(expression, kind_of(run.resource), filtering_as=True)
         found = compiled.collection(run.resource, environment(run))
     except SalusError:
         return True
     return any(isinstance(one, Node) and holder in (one.value, one.extra) for one in found)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _allows(kind: str, expression: str, paths: tuple[str, ...]) -> bool:
     """Return whether a context names a place.
 

@@ -9,6 +9,9 @@ from salus.core.errors import MalformedContent
 from salus.standards.fhir.bundle import Resource
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.model import resource_types
+from salus.standards.fhir.profiles.shipped import shipped_book
+from salus.standards.fhir.profiles.validator import check_profiles, distinct
+from salus.standards.fhir.validation.issue import Issue
 from salus.standards.fhir.validation.validator import validate
 from salus.store import resources
 from salus.store.shares import beside
@@ -45,8 +48,8 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
     if resource is None:
         raise MalformedContent("Send the resource to validate, alone or as the parameter resource.")
     expected = identity if mode == "update" else ""
-    found = await beside(len(content), check, resource, kind, expected, mode)
-    found += check_profiles(profiles, str(resource.get("resourceType", "")))
+    found = await beside(len(content), check, resource, kind, expected, mode, tuple(profiles))
+    found += unknown_profiles(profiles, str(resource.get("resourceType", "")))
     found += warn_of_claims(resource, asked=profiles)
     if not found:
         found = [
@@ -98,8 +101,14 @@ async def stored(services: Services, caller: Caller, kind: str, identity: str) -
     return parse_json(found.content, UNLIMITED) | {"id": identity}
 
 
-def check(resource: Resource, kind: str, identity: str, mode: str | None) -> Issues:
-    """Return the issues of a resource: of its type and id against the address, then of its content."""
+def check(
+    resource: Resource, kind: str, identity: str, mode: str | None, profiles: tuple[str, ...] = ()
+) -> Issues:
+    """Return the issues of a resource: of its type and id against the address, of its content, by profiles.
+
+    Those asked for and those claimed are checked as far as they are at hand: the rules of the six priority
+    categories (`standards/fhir/profiles`).
+    """
     named = resource.get("resourceType")
     if not isinstance(named, str) or named not in resource_types():
         return [issue("error", "structure", "The resource has no resourceType that FHIR R4 knows.")]
@@ -115,16 +124,28 @@ def check(resource: Resource, kind: str, identity: str, mode: str | None) -> Iss
         found.append(issue("information", "informational", text, expression=f"{named}.id"))
     return found + [
         issue(one.severity, one.code, one.message, expression=one.expression, message_id=one.message_id)
-        for one in validate(resource)
+        for one in distinct([*validate(resource), *_by_profiles(resource, profiles)])
     ]
 
 
-def check_profiles(profiles: list[str], kind: str) -> Issues:
+def _by_profiles(resource: Resource, profiles: tuple[str, ...]) -> list[Issue]:
+    """Return what is wrong by profiles at hand; those that are not are named apart (`warn_of_claims`)."""
+    book = shipped_book()
+    known = [one for one in profiles if book.find(one) is not None]
+    place = str(resource.get("resourceType"))
+    return [
+        one
+        for one in check_profiles(resource, book, known)
+        if one.message_id != "not-checked" or one.expression != place
+    ]
+
+
+def unknown_profiles(profiles: list[str], kind: str) -> Issues:
     """Return an issue for each profile that the node cannot validate against, or that is of another type."""
     found: Issues = []
     for profile in profiles:
         name = profile.partition("|")[0]
-        if name == BASE + kind:
+        if name == BASE + kind or shipped_book().find(profile) is not None:
             continue
         if name.removeprefix(BASE) in resource_types():
             found.append(issue("error", "invalid", f"The profile is not one of {kind}."))
@@ -145,7 +166,9 @@ def warn_of_claims(resource: Resource, *, asked: list[str]) -> Issues:
     unknown = [
         each
         for each in dict.fromkeys(texts)
-        if each.partition("|")[0] != f"{BASE}{kind}" and each not in asked
+        if each.partition("|")[0] != f"{BASE}{kind}"
+        and each not in asked
+        and shipped_book().find(each) is None
     ]
     sentences = [
         f"The resource says that it conforms to '{_shown(each)}', which is not known here: {UNCHECKED}"
@@ -165,7 +188,7 @@ OPERATION = Operation(
     name="validate",
     definition="http://hl7.org/fhir/OperationDefinition/Resource-validate",
     run=run,
-    documentation="Validate a resource against FHIR R4 without storing it.",
+    documentation="Validate a resource against FHIR R4 and the European profiles without storing it.",
     system=True,
     types=("*",),
     instances=("*",),
