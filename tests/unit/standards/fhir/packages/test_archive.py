@@ -54,7 +54,7 @@ def test_a_package_that_unpacks_to_too_much_is_refused(monkeypatch):
         list(members(io.BytesIO(body)))
 
 
-@pytest.mark.parametrize("body", [b"", b"no archive", packed()[:20]])
+@pytest.mark.parametrize("body", [b"", b"no archive", packed()[:20]], ids=["nothing", "text", "the start"])
 def test_what_is_no_archive_is_refused(body):
     with pytest.raises(MalformedContent):
         manifest_of(body)
