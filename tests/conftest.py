@@ -18,9 +18,11 @@ import pytest
 
 from salus.core.access import Action, Caller, Grant, Purpose, Role
 from salus.store.embedded import embedded_server
+from salus.store.keystore import KeyStore
 from salus.store.logins import make_logins
 from salus.store.migrations import migrate, migrations
 from salus.store.postgres import LOADING, Database, open_database
+from salus.store.record_seal import RecordSeal
 from salus.trust.audiences import words_of
 
 _NAMES = itertools.count()
@@ -95,9 +97,17 @@ async def database_url(server: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """Yield a fresh migrated database."""
-    async with open_database(database_url, migrated=False, roles=LOADING) as opened:
+def contents(tmp_path: Path) -> Iterator[RecordSeal]:
+    """Yield what seals contents as a node does, with a key store of its own."""
+    keys = KeyStore(tmp_path / "keystore of tests", b"the master key of all the tests.")
+    yield RecordSeal(keys, b"digests")
+    keys.close()
+
+
+@pytest.fixture
+async def database(database_url: str, contents: RecordSeal) -> AsyncIterator[Database]:
+    """Yield a fresh migrated database, whose contents are sealed."""
+    async with open_database(database_url, migrated=False, roles=LOADING, contents=contents) as opened:
         yield opened
 
 

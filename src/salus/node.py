@@ -24,7 +24,7 @@ from salus.federation.membership import Membership
 from salus.federation.membership_list import key_id
 from salus.federation.peers import Peers
 from salus.federation.witnessing import Witnesses, ask_witnesses, witness_name
-from salus.settings import EMBEDDED, KEYS_FOLDER, Settings, read_settings
+from salus.settings import EMBEDDED, KEY_STORE_FOLDER, KEYS_FOLDER, Settings, read_settings
 from salus.standards.jose import compact
 from salus.standards.merkle.note import log_key
 from salus.store import exports
@@ -34,8 +34,11 @@ from salus.store.health_links import forget_links
 from salus.store.journal import Journal, open_journal
 from salus.store.journal_files import FOLDER as JOURNAL_FOLDER
 from salus.store.journal_files import JournalFiles
+from salus.store.keys_erased import destroy_what_is_due
+from salus.store.keystore import KeyStore
 from salus.store.postgres import BOUND, NODES_OWN, SERVING, WIDE, Database, open_database
 from salus.store.presence import forget_presence
+from salus.store.record_seal import RecordSeal, digest_key
 from salus.store.retention import expire_quarantine
 from salus.store.revocations import follow_revocations, forget_expired
 from salus.store.sealing import Seal
@@ -50,6 +53,7 @@ from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
 from salus.trust.jurisdictions.law import jurisdiction_of
 from salus.trust.keys import NodeKeys, database_password, derived_witness_key, load_keys
+from salus.trust.master_key import load_master_key
 from salus.trust.standing import facts_of
 from salus.trust.tokens import TokenTerms
 from salus.trust.watching import Round, watch_once
@@ -127,6 +131,17 @@ def load_node_keys(data: Path) -> NodeKeys:
     return load_keys(data / KEYS_FOLDER)
 
 
+def key_store_of(data: Path, settings: Settings) -> KeyStore:
+    """Return the node's key store, opened with its master key.
+
+    Raises:
+        SettingsInvalid: there is no master key, it lies in the node's folder, or it cannot be had.
+    """
+    command = settings.master_key_command
+    master = load_master_key(data, file=settings.master_key, command=command, demo=settings.demo)
+    return KeyStore(Path(settings.key_store) if settings.key_store else data / KEY_STORE_FOLDER, master)
+
+
 def _password(data: Path, settings: Settings) -> str:
     """Return the password of the database login that the node makes for itself, "" where it needs none."""
     if settings.database == EMBEDDED or settings.database_app:
@@ -159,15 +174,18 @@ async def open_services(
     """
     settings = read_settings(data)
     keys = load_node_keys(data)
+    key_store = key_store_of(data, settings)
     limits, terms = settings.limits, terms_of(settings)
     law = jurisdiction_of(settings.country)
     seal = Seal(*keys.audit)
     async with AsyncExitStack() as stack:
+        stack.callback(key_store.close)
         database = await stack.enter_async_context(
             open_database(
                 place_of(data, settings),
                 limits=limits,
                 seal=seal,
+                contents=RecordSeal(key_store, digest_key(keys.search)),
                 roles=roles,
                 applications=_applications(settings),
                 password=_password(data, settings),
@@ -282,6 +300,7 @@ async def open_node(data: Path, clock: Clock = utc_now) -> AsyncIterator[Node]:
     async with AsyncExitStack() as stack:
         settings, services = await stack.enter_async_context(open_services(data, clock, filed=True))
         await require_replayed(services.database, data)
+        await destroy_what_is_due(services.database)
         await mirror(services.database, data)  # what a crash kept from being written
         await services.database.bring_in()
         await stack.enter_async_context(_background(services))
@@ -445,6 +464,7 @@ async def _sweep(database: Database, clock: Clock) -> None:
     await forget_expired_apps(database, now)
     await forget_links(database, now)
     await exports.expire(database, at=now)
+    await destroy_what_is_due(database)
     await forget_cosignatures(database, now - timedelta(days=COSIGNATURES_DAYS))
 
 

@@ -23,6 +23,7 @@ from salus.trust.login.wallet import Wallet, check_wallet
 
 FILE_NAME = "salus.toml"
 KEYS_FOLDER = "keys"
+KEY_STORE_FOLDER = "keystore"
 EMBEDDED = "embedded"
 
 _UNION = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK"
@@ -53,6 +54,7 @@ ApplicationUrl = Annotated[
         pattern="^(postgres(ql)?://[^@/]+@.+)?$", description='"postgresql://USER:PASSWORD@HOST/DATABASE"'
     ),
 ]
+Place = Annotated[str, msgspec.Meta(pattern="^(/.+)?$", description="an absolute path")]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535, description="a port from 1 to 65535")]
 Quorum = Annotated[int, msgspec.Meta(ge=0, le=100, description="a whole number from 0 to 100")]
 Workers = Annotated[int, msgspec.Meta(ge=1, le=64, description="a whole number from 1 to 64")]
@@ -76,6 +78,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         database_logins: further logins and roles of the server that the operator answers for.
         languages: of the portal; the first is the default.
         demo: offer test logins. Never on a node with real data.
+        master_key: file of the key that wraps all keys of contents, outside the node's folder.
+        master_key_command: a program and its arguments, which writes that key in base64; instead of a file.
+        key_store: folder of the wrapped keys; "" for one in the node's folder.
         login: providers that people log in with.
         wallet: how people log in with a wallet.
         referential_integrity: refuse a write that refers to a missing local resource.
@@ -100,6 +105,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     database_logins: tuple[str, ...] = ()
     languages: tuple[str, ...] = ("en",)
     demo: bool = False
+    master_key: Place = ""
+    master_key_command: tuple[str, ...] = ()
+    key_store: Place = ""
     login: tuple[Provider, ...] = ()
     wallet: Wallet | None = None
     referential_integrity: bool = False
@@ -150,6 +158,8 @@ def parse_settings(body: bytes, file: str) -> Settings:
     except ProvidersInvalid as error:
         raise SettingsInvalid(f"{file}: {error}") from error
     _check_logins(settings, file)
+    if settings.master_key and settings.master_key_command:
+        raise SettingsInvalid(f"{file}: master_key_command: is instead of master_key; leave one away")
     if not settings.languages:
         raise SettingsInvalid(f'{file}: languages: name at least one, e.g. ["en"]')
     return settings

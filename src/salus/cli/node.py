@@ -7,11 +7,14 @@ import os
 import socket
 from pathlib import Path
 
+import msgspec
+
 from salus.cli.command import Command, program
 from salus.cli.terminal import say
 from salus.core.errors import SettingsInvalid
 from salus.settings import EMBEDDED, FILE_NAME, KEYS_FOLDER, Settings, parse_settings, render_settings
-from salus.trust.keys import make_keys
+from salus.trust.keys import add_secret, make_keys
+from salus.trust.master_key import beside
 
 PORT_FIRST = 8480
 PORTS_TRIED = 100
@@ -34,6 +37,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--languages", default="en", metavar="LIST", help="e.g. pt,en; the first is the default"
     )
+    parser.add_argument(
+        "--master-key", type=Path, metavar="FILE",
+        help="the key that wraps all keys of contents; made if it is not there "
+        "(default: DIR.master.key, beside DIR)",
+    )  # fmt: skip
     parser.add_argument("--demo", action="store_true", help="offer test logins; never with real data")
 
 
@@ -51,9 +59,13 @@ def run(options: argparse.Namespace) -> int:
         database=options.database,
         languages=tuple(options.languages.split(",")),
         demo=options.demo,
+        master_key="" if options.master_key is None else str(options.master_key.resolve()),
     )
     make_node(options.data, settings)
     say(f"Node {settings.node} is made in {options.data}; its address will be {settings.base_url}")
+    if not settings.demo:
+        where = settings.master_key or beside(options.data)
+        say(f"Its master key is {where}: keep a copy in a safe; without it nothing can be read again.")
     say(f"Start it with: {program()} serve --data {options.data}")
     return 0
 
@@ -77,12 +89,14 @@ def free_port(host: str) -> int:
 
 
 def make_node(data: Path, settings: Settings) -> None:
-    """Make the folder of a node.
+    """Make the folder of a node, and its master key beside the folder if the settings name none.
 
     Raises:
         SettingsInvalid: there is a node already, the settings break a rule, or the folder cannot be written.
     """
     path = data / FILE_NAME
+    if not (settings.demo or settings.master_key or settings.master_key_command):
+        settings = msgspec.structs.replace(settings, master_key=str(beside(data)))
     text = render_settings(settings)
     parse_settings(text.encode(), str(path))
     try:
@@ -90,6 +104,8 @@ def make_node(data: Path, settings: Settings) -> None:
         if path.exists():
             raise FileExistsError
         make_keys(data / KEYS_FOLDER)
+        if settings.master_key:
+            add_secret(Path(settings.master_key))
         # The database's URL may hold a password.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

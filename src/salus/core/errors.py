@@ -197,6 +197,10 @@ class StorageUnavailable(SalusError):
     issue, status = "no-store", 503
 
 
+class KeyMissing(StorageUnavailable):
+    """What is asked for is sealed with a key that is not there, or no longer."""
+
+
 class SettingsInvalid(SalusError):
     """The node's settings or folder cannot be used as they are."""
 

@@ -32,6 +32,7 @@ from salus.store.changes import Operation
 from salus.store.documents import Document
 from salus.store.postgres import Connection, Database
 from salus.store.received import Incoming, Rule, judge
+from salus.store.record_seal import record_seal_of
 from salus.store.rows import Row, patients_of
 from salus.store.tombstones import erased_among
 from salus.trust.consent.hanging import hang
@@ -242,7 +243,7 @@ async def _store(
             Incoming(
                 row.type,
                 row.id,
-                row.digest,
+                record_seal_of(connection).digest(row.digest),
                 rule,
                 compartment=row.compartment,
                 patients=patients_of(row.compartment, row.others),

@@ -108,7 +108,16 @@ async def load_files(
         await database.parameters.refresh(connection)
     added = database.parameters.added
     settings = [
-        Setting(file.source, file.path, plan.key, grant.opened_at, plan.limits, plan.lenient, added=added)
+        Setting(
+            file.source,
+            file.path,
+            plan.key,
+            grant.opened_at,
+            plan.limits,
+            plan.lenient,
+            added=added,
+            sealing=database.contents.for_workers(),
+        )
         for file in files
     ]
     workers = plan.workers or os.cpu_count() or 1

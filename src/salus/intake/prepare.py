@@ -42,6 +42,7 @@ from salus.store.copying import Encoded, encode_row
 from salus.store.documents import Document
 from salus.store.parameters_known import Added, registry_of
 from salus.store.quarantine import Rejection
+from salus.store.record_seal import Sealing, seal_of_worker
 from salus.store.rows import Row, make_row, original_id, patients_of
 from salus.store.source_deletions import Deletion
 from salus.store.stored_types import MADE_HERE, check_stored
@@ -64,6 +65,7 @@ class Setting(msgspec.Struct, frozen=True):
             where nothing matches, to None where several do or it is no search.
         added: the search parameters of the node beside those of R4.
         arrived_at: when its units came first, of what was in quarantine; None of what comes now.
+        sealing: how contents are sealed, None where they are not.
     """
 
     source: str
@@ -75,6 +77,7 @@ class Setting(msgspec.Struct, frozen=True):
     links: dict[str, str | None] = {}
     added: Added = Added()
     arrived_at: datetime | None = None
+    sealing: Sealing | None = None
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -165,9 +168,10 @@ def _indexer(type_name: str, key: bytes, added: Added) -> Indexer:
 
 def prepare(unit: Unit, setting: Setting) -> Prepared:
     """Return the rows of a unit encoded for COPY, or why it is refused."""
-    prepared = prepare_rows(unit, setting)
+    prepared, seal = prepare_rows(unit, setting), seal_of_worker(setting.sealing)
     encoded = tuple(
-        encode_row(row, patients_of(row.compartment, row.others), setting.updated) for row in prepared.rows
+        encode_row(row, patients_of(row.compartment, row.others), setting.updated, seal)
+        for row in prepared.rows
     )
     if setting.arrived_at is not None:
         encoded = tuple(msgspec.structs.replace(one, arrived_at=setting.arrived_at) for one in encoded)

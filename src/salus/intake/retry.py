@@ -141,6 +141,7 @@ async def _attempt(
             plan.lenient,
             added=added,
             arrived_at=None if is_corrected(one.rejection) else one.arrived_at,
+            sealing=database.contents.for_workers(),
         )
         for file, one in zip(files, kept, strict=True)
     ]

@@ -29,6 +29,7 @@ from salus.store.changes import Operation
 from salus.store.documents import Document
 from salus.store.parameters_known import registry_of
 from salus.store.postgres import Connection
+from salus.store.record_seal import record_seal_of
 from salus.store.rows import Row, make_row
 from salus.store.search_check import resource_of
 
@@ -117,7 +118,11 @@ async def arrive(
     rows = {row["id"]: row for row in await connection.fetch(DESCRIBED, patient, asker_of(grant))}
     if is_published:
         shown = {name: row for name, row in rows.items() if row["shown"]}
-        again = _published_before(kept, shown, received)
+        document = received.document
+        document = msgspec.structs.replace(
+            document, digest=record_seal_of(connection).digest(document.digest)
+        )
+        again = _published_before(kept, shown, msgspec.structs.replace(received, document=document))
         if again is None and same and not await connection.fetchval(_DELETED, same[0].reference):
             again = same[0]  # the citizen hides it (EHDS 8)
         if again is not None:

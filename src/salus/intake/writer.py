@@ -25,6 +25,7 @@ from salus.store.postgres import Connection, Database
 from salus.store.progress import FileProgress
 from salus.store.quarantine import Rejection
 from salus.store.received import Fate, Rule
+from salus.store.record_seal import seal_of_worker
 from salus.store.rows import patients_of
 from salus.store.same_source import propose_loaded
 from salus.store.source_deletions import note_deletions
@@ -272,8 +273,9 @@ class Writer:
             return (), "file"
         if arrival.outdated:
             row = outdated_row(part.prepared.received[0])
-            updated = self._settings[part.file].updated
-            described = encode_row(row, patients_of(row.compartment, row.others), updated)
+            setting = self._settings[part.file]
+            seal = seal_of_worker(setting.sealing)
+            described = encode_row(row, patients_of(row.compartment, row.others), setting.updated, seal)
             return [*(one for one in encoded[:-1] if one.type in STAY), described], "absent"
         return encoded, "document"
 

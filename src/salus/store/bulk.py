@@ -18,6 +18,7 @@ from salus.store.changes import stays_hidden
 from salus.store.copying import RANGE_COLUMNS, RESOURCE_COLUMNS, Encoded, copy_rows
 from salus.store.postgres import Connection
 from salus.store.received import Fate, Incoming, Rule, judge
+from salus.store.record_seal import record_seal_of
 from salus.store.referring import (
     await_restrictions_of_many,
     follow,
@@ -147,6 +148,7 @@ async def _store(
     written = [(one.compartment, one.type, one.id) for one in fresh]
     before = [row["compartment"] for row in replaced]
     await await_restrictions_of_many(connection, (*before, *(one.compartment for one in fresh)))
+    await record_seal_of(connection).settle([key for one in fresh for key in one.keys])
     if replaced:
         keys = [(row["compartment"], row["type"], row["id"]) for row in replaced]
         await connection.execute(SUPERSEDE, *[list(column) for column in zip(*keys, strict=True)])

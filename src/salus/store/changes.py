@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from salus.core.access import Grant
 from salus.core.errors import NotFound, VersionConflict
 from salus.store.asker import sees_hidden
 from salus.store.directory import SHARED_TYPES
+from salus.store.record_seal import RecordSeal, whose_of
 from salus.store.rows import Row, StoredResource, patients_of
 
 Outcome = Literal["created", "updated", "deleted", "unchanged"]
@@ -65,8 +66,8 @@ class Change(msgspec.Struct, frozen=True):
     superseded: tuple[str, str, str] | None = None
     received: bool = False
 
-    def columns(self) -> tuple[object, ...]:
-        """Return the values of `resource`, in the order of the insert statement."""
+    def columns(self, seal: RecordSeal) -> tuple[object, ...]:
+        """Return the values of `resource`, sealed, in the order of the insert statement."""
         new = self.written.resource
         index = None if self.row is None else self.row.index
         return (
@@ -85,13 +86,21 @@ class Change(msgspec.Struct, frozen=True):
             "{}" if index is None else "{" + ",".join(map(str, index.tokens)) + "}",
             "{}" if index is None else "{" + ",".join(f'"{link}"' for link in index.links) + "}",
             0 if index is None else index.links_stated,
-            new.content,
+            seal.close(whose_of(new.type, self.compartment, self.others), new.content),
             self.received,
         )
 
 
-def plan(grant: Grant, operation: Operation, current: Any) -> Change:  # Any: an asyncpg record, or None
+def plan(
+    grant: Grant,
+    operation: Operation,
+    current: Any,  # Any: an asyncpg record, or None
+    *,
+    digest: Callable[[bytes], bytes],
+) -> Change:
     """Return what the operation does, given the current version (a row of `resource`) or None.
+
+    `digest` gives what the database keeps of the digest of a row (`RecordSeal.digest`).
 
     Raises:
         NotFound: nothing to change, or nothing that this grant may know of.
@@ -110,7 +119,8 @@ def plan(grant: Grant, operation: Operation, current: Any) -> Change:  # Any: an
         )
     if operation.row is None:
         return _deletion(grant, operation, current)
-    return _version(grant, operation.row, current, received=operation.received)
+    kept = digest(operation.row.digest)
+    return _version(grant, operation.row, current, digest=kept, received=operation.received)
 
 
 def _makes(grant: Grant, operation: Operation) -> bool:
@@ -183,12 +193,13 @@ def _version(
     row: Row,
     current: Any,  # Any: an asyncpg record, or None
     *,
+    digest: bytes,
     received: bool,
 ) -> Change:
     patients = patients_of(row.compartment, row.others)
     if current is not None:
         before = patients_of(current["compartment"], current["others"])
-        unchanged = not current["deleted"] and current["digest"] == row.digest
+        unchanged = not current["deleted"] and current["digest"] == digest
     else:
         before, unchanged = (), False
     outcome: Outcome
@@ -207,7 +218,7 @@ def _version(
         compartment=row.compartment,
         others=row.others,
         hidden=current is not None and stays_hidden(current, patients),
-        digest=row.digest,
+        digest=digest,
         row=row,
         superseded=None if current is None else (current["compartment"], row.type, row.id),
         received=received,

@@ -13,7 +13,9 @@ from functools import cache
 
 import msgspec
 
+from salus.store.keystore import WrappedKey
 from salus.store.postgres import Connection
+from salus.store.record_seal import IN_CLEAR, RecordSeal, whose_of
 from salus.store.rows import Row
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -39,12 +41,13 @@ class Encoded(msgspec.Struct, frozen=True, array_like=True):
 
     Args:
         patients: logical ids of the patients it is about.
-        digest: SHA-256 of its content.
+        digest: of its content, as the database keeps it.
         resource, ranges: rows of the two tables, "" for none.
         binaries: ids of the Binary resources that it names.
         identities: tokens of the patients that it names by an identifier alone.
         sent_at, sent_version: when its source changed it last, and its version there; "" where it is silent.
         arrived_at: when it came first, of what was in quarantine; None of what comes now.
+        keys: that the key store may not have yet, and must have before `resource` is written.
     """
 
     compartment: str
@@ -59,6 +62,7 @@ class Encoded(msgspec.Struct, frozen=True, array_like=True):
     sent_at: str = ""
     sent_version: str = ""
     arrived_at: datetime | None = None
+    keys: tuple[WrappedKey, ...] = ()
 
     def versioned(self, version: int, updated: datetime) -> bytes:
         """Return the row of `resource` with another version and time."""
@@ -100,9 +104,11 @@ def _texts(texts: tuple[str, ...]) -> bytes:
     return _field(_array_head(_TEXT, len(texts)) + b"".join(_field(text.encode()) for text in texts))
 
 
-def encode_row(row: Row, patients: tuple[str, ...], updated: datetime) -> Encoded:
-    """Return the row of a resource, as its first version of the time `updated`."""
-    index = row.index
+def encode_row(
+    row: Row, patients: tuple[str, ...], updated: datetime, seal: RecordSeal = IN_CLEAR
+) -> Encoded:
+    """Return the row of a resource, sealed, as its first version of the time `updated`."""
+    index, digest = row.index, seal.digest(row.digest)
     name = _field(row.compartment.encode()) + _field(row.type.encode()) + _field(row.id.encode())
     parts = (
         _two(len(RESOURCE_COLUMNS)),
@@ -111,12 +117,12 @@ def encode_row(row: Row, patients: tuple[str, ...], updated: datetime) -> Encode
         _texts(row.others),
         _field(row.source.encode()),
         _field(row.source_id.encode()),
-        _field(row.digest),
+        _field(digest),
         _length(-1) if index.date is None else struct.pack(">iq", 8, microseconds(index.date)),
         _integers(_INT8, "q", 8, index.tokens),
         _texts(index.links),
         _two_integers(4, index.links_stated),
-        _field(row.content),
+        _field(seal.close(whose_of(row.type, row.compartment, row.others), row.content)),
     )
     range_head = _two(len(RANGE_COLUMNS)) + name
     return Encoded(
@@ -124,13 +130,14 @@ def encode_row(row: Row, patients: tuple[str, ...], updated: datetime) -> Encode
         patients,
         row.type,
         row.id,
-        row.digest,
+        digest,
         b"".join(parts),
         b"".join(range_head + _key_low_high(8, key, 8, low, 8, high) for key, low, high in index.ranges),
         index.binaries,
         index.identities,
         row.sent_at,
         row.sent_version,
+        keys=seal.take_new(),
     )
 
 

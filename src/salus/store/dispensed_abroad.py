@@ -14,6 +14,7 @@ from salus.standards.fhir.codec.json import write_json
 from salus.store import resources
 from salus.store.changes import Operation
 from salus.store.postgres import Connection, Database
+from salus.store.record_seal import record_of
 from salus.store.rows import make_row
 
 UNANSWERED_MAX = 100
@@ -94,9 +95,11 @@ async def begin(grant: Grant, database: Database, line: DispensedAbroad) -> tupl
 
     A line already begun is returned as it is; one that was refused is begun anew.
     """
+    message = database.contents.close(record_of(line.patient), line.message)
+    await database.contents.settle()
     async with database.writing(grant) as connection:
         row = await connection.fetchrow(
-            _BEGIN, line.patient, line.system, line.value, line.prescription, line.message, line.begun,
+            _BEGIN, line.patient, line.system, line.value, line.prescription, message, line.begun,
             line.pharmacy, line.relationship,
         )  # fmt: skip
         begun = row is not None

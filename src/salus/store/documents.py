@@ -12,7 +12,9 @@ from salus.core.access import Grant
 from salus.core.errors import NotFound
 from salus.store.asker import asker_of
 from salus.store.postgres import Connection, Database
+from salus.store.record_seal import record_seal_of, whose_of
 from salus.store.referring import follow
+from salus.store.shares import beside
 
 _INSERT = """
 INSERT INTO document (patient, id, reference, media_type, digest, received_at, source, extracted, content)
@@ -44,7 +46,7 @@ class Document(msgspec.Struct, frozen=True):
         id: also in the attachment's url, `Binary/{id}`.
         reference: id of its DocumentReference.
         media_type: as declared by its sender.
-        digest: SHA-256 of `content`.
+        digest: SHA-256 of `content`; of one that was kept, as the database keeps it (`RecordSeal.digest`).
         received_at: when it was first received.
         source: the system it came from.
         extracted: "Type/id" of the resources made from it.
@@ -68,9 +70,13 @@ async def keep(grant: Grant, connection: Connection, document: Document) -> None
     The caller writes the audit leaf with the DocumentReference (`resources.apply`).
     """
     assert grant.patients is None or document.patient in grant.patients
+    seal, size = record_seal_of(connection), len(document.content)
+    content = await beside(size, seal.close, whose_of("Binary", document.patient, ()), document.content)
+    await seal.settle()
     await connection.execute(
-        _INSERT, document.patient, document.id, document.reference, document.media_type, document.digest,
-        document.received_at, document.source, list(document.extracted), document.content,
+        _INSERT, document.patient, document.id, document.reference, document.media_type,
+        seal.digest(document.digest), document.received_at, document.source, list(document.extracted),
+        content,
     )  # fmt: skip
     if document.extracted:  # the document is hidden with what of it is
         described = (document.patient, "DocumentReference", document.reference)

@@ -14,7 +14,10 @@ from salus.core.access import Grant, Outcome
 from salus.core.errors import Conflict
 from salus.standards.fhir.labels import is_asserted
 from salus.store import ledger
+from salus.store.exports import forget_keys
+from salus.store.keys_erased import destroy_revived, destroy_what_is_due, due, refused_about, seal_anew
 from salus.store.postgres import Connection, Database
+from salus.store.record_seal import record_seal_of
 from salus.store.tombstones import Tombstone, digests_of, keep_tombstones
 
 NEEDLE_LENGTH_MIN = 6
@@ -36,9 +39,10 @@ _DOCUMENT = (
     "SELECT EXISTS (SELECT FROM document WHERE patient = ANY ($1) AND 'DocumentReference/' || reference = $2)"
 )
 _OWNER = "SELECT compartment FROM resource WHERE compartment = ANY ($1) AND type || '/' || id = $2"
+# As they lie there: whose key is destroyed is not opened, and breaks nothing.
 _PATIENTS = """
-SELECT content FROM resource WHERE compartment = ANY ($1) AND type = 'Patient'
-UNION ALL SELECT content FROM resource_version WHERE compartment = ANY ($1) AND type = 'Patient'
+SELECT content::text FROM resource WHERE compartment = ANY ($1) AND type = 'Patient'
+UNION ALL SELECT content::text FROM resource_version WHERE compartment = ANY ($1) AND type = 'Patient'
 """
 _OUTSIDE = """
 SELECT type || '/' || id FROM resource
@@ -53,8 +57,6 @@ ORDER BY 1
 """
 _LEAVE_GROUPS = "SELECT leave_groups($1)"
 _ERASE_PERSON = "SELECT erase_person($1, '{}', $2)"
-_REFUSED = "SELECT id, content FROM quarantine WHERE patient <> ALL ($1)"
-_FORGET_REFUSED = "DELETE FROM quarantine WHERE id = ANY ($1)"
 _ERASE_ENTRY = "SELECT erase_entry($1, $2, $3)"
 _TABLES = (
     "resource",
@@ -88,6 +90,10 @@ SELECT r.compartment, r.type || '/' || r.id AS name FROM resource r
 JOIN erased e ON NOT e.whole AND e.digest =
     sha256((SELECT salt FROM erased_salt) || convert_to(r.type || '/' || r.id, 'UTF8'))
 WHERE r.updated <= e.at ORDER BY 1, 2
+"""
+_BACK_REFUSED = """
+DELETE FROM quarantine q USING erased e WHERE NOT e.whole AND e.digest =
+    sha256((SELECT salt FROM erased_salt) || convert_to('quarantine/' || q.id, 'UTF8'))
 """
 
 
@@ -198,8 +204,14 @@ async def erase(
         check(await held(grant, connection, order.records, order.name))
         await told(connection)
         erased = await _erase(grant, connection, order)
+    await _destroy_keys(database)
     await sweep(database)
     return erased
+
+
+async def _destroy_keys(database: Database) -> None:
+    await destroy_what_is_due(database)
+    await forget_keys(database)
 
 
 async def erase_again(grant: Grant, database: Database) -> list[Erased]:
@@ -222,6 +234,10 @@ async def erase_again(grant: Grant, database: Database) -> list[Erased]:
             if order.name and not await connection.fetchval(_OWNER, list(order.records), order.name):
                 continue  # it went with another entry
             found.append(await _erase(grant, connection, order, again=True))
+    async with database.writing(grant) as connection:
+        await connection.execute(_BACK_REFUSED)
+    await destroy_revived(database)
+    await _destroy_keys(database)
     if found:
         await sweep(database)
     return found
@@ -236,11 +252,14 @@ async def _erase(grant: Grant, connection: Connection, order: Order, *, again: b
         names: list[str] = await connection.fetchval(_ERASE_ENTRY, owner, order.name, at)
         stones, shared, whole = names, (), False
     else:
-        await _forget_refused(connection, records)
+        refused = await refused_about(connection, await _needles(connection, records))
         outside = [row[0] for row in await connection.fetch(_OUTSIDE, records)]
         shared = tuple(row[0] for row in await connection.fetch(_SHARED, records))
         await connection.execute(_LEAVE_GROUPS, records)
         names = await connection.fetchval(_ERASE_PERSON, records, at)
+        await seal_anew(connection, shared)
+        outside += [f"quarantine/{one}" for one in refused]
+        await due(connection, records)
         stones, whole = [f"Patient/{record}" for record in records], True
         if not again:
             await keep_tombstones(connection, await _stones(connection, outside, order, at, whole=False))
@@ -263,25 +282,14 @@ async def _stones(
     return [Tombstone(digest, order.erasure, at, whole, order.ground) for digest in digests]
 
 
-async def _forget_refused(connection: Connection, records: Sequence[str]) -> None:
-    """Erase input that was refused, and could not be given to a record, where it names the person."""
-    needles = await _needles(connection, records)
-    if not needles:
-        return
-    found = [
-        row["id"]
-        async for row in connection.cursor(_REFUSED, records)
-        if any(needle in row["content"] for needle in needles)
-    ]
-    await connection.execute(_FORGET_REFUSED, found)
-
-
 async def _needles(connection: Connection, records: Sequence[str]) -> list[bytes]:
     """Return the identifiers of the person as they stand in input that was refused."""
     found: set[str] = set()
-    for row in await connection.fetch(_PATIENTS, list(records)):
-        if row["content"]:
-            named = msgspec.json.decode(row["content"], type=_Named)
+    seal = record_seal_of(connection)
+    for (text,) in await connection.fetch(_PATIENTS, list(records)):
+        content = seal.open_if_possible(text)
+        if content:
+            named = msgspec.json.decode(content, type=_Named)
             found |= {one.value for one in named.identifier if len(one.value) >= NEEDLE_LENGTH_MIN}
     return [f'"{value}"'.encode() for value in sorted(found)]
 

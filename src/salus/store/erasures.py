@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -15,6 +16,7 @@ from salus.core.errors import Conflict, NotFound, Throttled
 from salus.store import ledger
 from salus.store.notices import Telling, tell
 from salus.store.postgres import Connection, Database
+from salus.store.record_seal import record_of, record_seal_of
 
 ANSWERED = "erasure-answered"
 LISTED_MAX = 500
@@ -106,7 +108,9 @@ async def ask(grant: Grant, database: Database, request: Erasure) -> None:
     async with database.writing(grant) as connection:
         if await connection.fetchval(_WAITING, sorted(grant.patients or ())) >= WAITING_MAX:
             raise Throttled(f"{WAITING_MAX} of your requests wait for an answer: wait for those first.")
-        await connection.execute(_ASK, *msgspec.structs.astuple(request)[:-1])
+        sealed = await _sealed(connection, request.patient, request.said)
+        kept = msgspec.structs.asdict(request) | {"said": sealed}
+        await connection.execute(_ASK, *list(kept.values())[:-1])
         await _step(grant, connection, request, request.state, request.said)
 
 
@@ -114,7 +118,7 @@ async def own(grant: Grant, database: Database) -> list[Erasure]:
     """Return the requests of the person of the grant, newest first, with their history."""
     async with database.reading(grant) as connection:
         rows = await connection.fetch(_OWN, sorted(grant.patients or ()), LISTED_MAX)
-        return await _with_history(connection, [Erasure(*row) for row in rows])
+        return await _with_history(connection, [_kept(row) for row in rows])
 
 
 async def waiting(grant: Grant, database: Database, *, answered: bool) -> list[Erasure]:
@@ -122,7 +126,7 @@ async def waiting(grant: Grant, database: Database, *, answered: bool) -> list[E
     assert grant.patients is None
     async with database.reading(grant) as connection:
         rows = await connection.fetch(_ALL, answered, LISTED_MAX)
-        return await _with_history(connection, [Erasure(*row) for row in rows])
+        return await _with_history(connection, [_kept(row) for row in rows])
 
 
 async def one(grant: Grant, database: Database, identity: str) -> Erasure:
@@ -131,7 +135,7 @@ async def one(grant: Grant, database: Database, identity: str) -> Erasure:
         row = await connection.fetchrow(_ONE, identity)
         if row is None:
             raise NotFound("There is no such request; see /rights/erasure-requests.")
-        return (await _with_history(connection, [Erasure(*row)]))[0]
+        return (await _with_history(connection, [_kept(row)]))[0]
 
 
 async def answer(
@@ -183,17 +187,30 @@ async def note_told(grant: Grant, database: Database, erasure: str, node: str) -
 
 
 async def _step(grant: Grant, connection: Connection, request: Erasure, state: str, said: str) -> None:
+    sealed = await _sealed(connection, request.patient, said)
     await connection.execute(
-        _STEP, request.patient, request.id, grant.opened_at, grant.caller.name, state, said
+        _STEP, request.patient, request.id, grant.opened_at, grant.caller.name, state, sealed
     )
     what = f"erasure/{request.id} {state}"
     leaf = ledger.leaf_of(grant, request.patient, what=what, resources=1, outcome=Outcome.SERVED)
     await ledger.append(connection, [leaf])
 
 
+def _kept(row: Any) -> Erasure:  # Any: an asyncpg record of `_COLUMNS`
+    return Erasure(**{**row, "said": row["said"].decode()})
+
+
+async def _sealed(connection: Connection, patient: str, said: str) -> bytes:
+    """Return words of or to a person, sealed with the key of their record."""
+    seal = record_seal_of(connection)
+    sealed = seal.close(record_of(patient), said.encode("utf-8", "replace"))
+    await seal.settle()
+    return sealed
+
+
 async def _with_history(connection: Connection, found: list[Erasure]) -> list[Erasure]:
     rows = await connection.fetch(_STEPS, [each.patient for each in found], [each.id for each in found])
-    steps = [Step(*row) for row in rows]
+    steps = [Step(**{**row, "said": row["said"].decode()}) for row in rows]
     return [
         msgspec.structs.replace(each, history=tuple(step for step in steps if step.request == each.id))
         for each in found

@@ -20,6 +20,7 @@ from salus.store.asker import asker_of, is_shown_hidden, sees_hidden
 from salus.store.narrowed import fill_page, keeping
 from salus.store.postgres import Database
 from salus.store.readable import require_open, require_readable
+from salus.store.record_seal import EXPORTS, export_of
 from salus.store.rows import StoredResource, patients_of
 from salus.store.shares import beside
 
@@ -231,12 +232,23 @@ async def discard(database: Database, job: str, caller: Caller, *, at: datetime)
     async with database.system() as connection, connection.transaction():
         await connection.execute("UPDATE export_job SET status = 'cancelled' WHERE id = $1", job)
         await connection.execute("DELETE FROM export_file WHERE job = $1", job)
+    await database.contents.destroy([export_of(job)])
 
 
 async def expire(database: Database, *, at: datetime) -> None:
-    """Remove jobs and files past their time."""
+    """Remove jobs and files past their time, and the keys of jobs that are not there any more."""
     async with database.system() as connection:
         await connection.execute("DELETE FROM export_job WHERE expires_at < $1", at)
+    await forget_keys(database)
+
+
+async def forget_keys(database: Database) -> None:
+    """Destroy the keys of jobs that are not there any more: no backup opens their files then."""
+    keyed = await database.contents.begin_with(EXPORTS)
+    if keyed:
+        async with database.system() as connection:
+            there = {export_of(row[0]) for row in await connection.fetch("SELECT id FROM export_job")}
+        await database.contents.destroy([one for one in keyed if one not in there])
 
 
 async def take(database: Database, *, at: datetime) -> Taken | None:
@@ -272,13 +284,16 @@ async def keep_file(
         # The row stays locked, so that a cancellation comes before the file, or after and removes it.
         if await connection.fetchval(_WANTED, job, at) is None:
             return False
+        seal = database.contents
+        sealed = await beside(len(content), seal.close, export_of(job), content)
+        await seal.settle()
         await connection.execute(
             _FILE,
             job,
             file.number,
             file.type,
             file.resources,
-            content,
+            sealed,
             list(patients),
             list(patients.values()),
         )

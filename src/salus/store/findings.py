@@ -12,6 +12,7 @@ from salus.core.access import Grant, Outcome
 from salus.core.errors import NotFound
 from salus.store import ledger
 from salus.store.postgres import Connection, Database
+from salus.store.record_seal import SHARED, record_seal_of
 
 _KEEP = """
 INSERT INTO finding (key, found_at, score, body)
@@ -77,18 +78,28 @@ async def end_round(
     found: Mapping[str, tuple[float, bytes]],
 ) -> int:
     """Keep where the watch stands and its findings (score and JSON by key); return how many are new."""
-    await connection.execute(_POSITION, position, grant.opened_at, memory)
-    scores = [score for score, _ in found.values()]
-    bodies = [body for _, body in found.values()]
+    seal = record_seal_of(connection)
+    sealed = seal.close(SHARED, memory)
+    await seal.settle()
+    await connection.execute(_POSITION, position, grant.opened_at, sealed)
+    scores, bodies = await _sealed(connection, found)
     return len(await connection.fetch(_KEEP, grant.opened_at, list(found), scores, bodies))
+
+
+async def _sealed(
+    connection: Connection, found: Mapping[str, tuple[float, bytes]]
+) -> tuple[list[float], list[bytes]]:
+    seal = record_seal_of(connection)
+    bodies = [seal.close(SHARED, body) for _, body in found.values()]
+    await seal.settle()
+    return [score for score, _ in found.values()], bodies
 
 
 async def keep_findings(
     grant: Grant, connection: Connection, found: Mapping[str, tuple[float, bytes]]
 ) -> int:
     """Keep findings (score and JSON by key) that no round of the watch made; return how many are new."""
-    scores = [score for score, _ in found.values()]
-    bodies = [body for _, body in found.values()]
+    scores, bodies = await _sealed(connection, found)
     return len(await connection.fetch(_KEEP, grant.opened_at, list(found), scores, bodies))
 
 

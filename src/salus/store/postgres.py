@@ -24,10 +24,13 @@ from salus.core.limits import Limits
 from salus.store.embedded import embedded_server, start_again
 from salus.store.granted import GrantKey, Signing, is_refused, keep, register, settings_of, signing_for
 from salus.store.journal_files import JournalFiles
+from salus.store.keystore_known import require_own
 from salus.store.logins import ROLES, application_url, login_of
 from salus.store.parameters_known import Parameters
 from salus.store.pool import Connection, Pool
 from salus.store.preparing import CONNECT_SECONDS_MAX, NOT_THERE, check, first_connection, prepare
+from salus.store.record_seal import IN_CLEAR as CONTENTS_IN_CLEAR
+from salus.store.record_seal import RecordSeal, opens
 from salus.store.sealing import IN_CLEAR, Seal
 from salus.store.shares import Shares
 from salus.store.together import Together
@@ -99,6 +102,7 @@ class Database:
 
     Attributes:
         url: of PostgreSQL, for the login that serves node-wide.
+        contents: seals what its connections write, see `store.record_seal`.
         limits: the node's.
         logins: that of each role.
         parameters: the search parameters that its resources are indexed by.
@@ -110,8 +114,16 @@ class Database:
 
     journals: JournalFiles | None = None
 
-    def __init__(self, url: str, limits: Limits, pools: dict[str, Pool], logins: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        url: str,
+        limits: Limits,
+        pools: dict[str, Pool],
+        logins: Mapping[str, str],
+        contents: RecordSeal,
+    ) -> None:
         self.url = url
+        self.contents = contents
         self.limits = limits
         self.logins = logins
         self.parameters = Parameters()
@@ -238,6 +250,7 @@ async def open_database(
     connections_max: int = 16,
     migrated: bool = True,
     seal: Seal = IN_CLEAR,
+    contents: RecordSeal = CONTENTS_IN_CLEAR,
     roles: Sequence[str] = SERVING,
     applications: Mapping[str, str] = NODES_OWN,
     password: str = "",
@@ -252,6 +265,7 @@ async def open_database(
         connections_max: most connections of each role.
         migrated: bring the schema up to date first.
         seal: of the audit's records.
+        contents: seals what is written, and opens it; what an older version left in clear is sealed here.
         roles: whose connections may be opened, `SERVING` or `LOADING`.
         applications: URL of the login that serves in each role, if the operator made them; else the node
             makes them.
@@ -272,20 +286,24 @@ async def open_database(
         with storage_errors():
             async with first_connection(owner, restart) as connection:
                 if migrated:
-                    await prepare(connection, None if applications else password, search_key)
+                    await prepare(connection, None if applications else password, search_key, contents)
                 await register(connection, key)
             if migrated:
                 for role in ROLES:
                     await check(urls[role], role, logins)
         pools = {
             role: Pool(
-                partial(_connect, urls.get(role, owner), role, limits, restart, seal, key), connections_max
+                partial(_connect, urls.get(role, owner), role, limits, restart, (seal, contents), key),
+                connections_max,
             )
             for role in roles
         }
         for pool in pools.values():
             stack.push_async_callback(pool.close)
-        database = Database(urls[WIDE], limits, pools, logins)
+        database = Database(urls[WIDE], limits, pools, logins, contents)
+        if contents.keys is not None:
+            async with database.system() as connection:
+                await require_own(connection, contents.keys)
         keeping = asyncio.create_task(_keep(database, key), name="grant key")
         stack.push_async_callback(_end, keeping)
         yield database
@@ -324,29 +342,37 @@ class _Restart:
 
 
 async def _connect(
-    url: str, role: str, limits: Limits, restart: _Restart | None, seal: Seal, key: GrantKey
+    url: str,
+    role: str,
+    limits: Limits,
+    restart: _Restart | None,
+    seals: tuple[Seal, RecordSeal],
+    key: GrantKey,
 ) -> Connection:
     try:
-        return await _connect_as(url, role, limits, seal, key)
+        return await _connect_as(url, role, limits, seals, key)
     except NOT_THERE:
         if restart is None:
             raise
     await restart()
-    return await _connect_as(url, role, limits, seal, key)
+    return await _connect_as(url, role, limits, seals, key)
 
 
 class _Knowing(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
-    """A connection that knows how the database's audit is sealed and its own grants are signed.
+    """A connection that knows how audit and contents are sealed and its own grants are signed.
 
-    See `store.sealing.seal_of` and `store.granted.settings_of`.
+    See `store.sealing.seal_of`, `store.record_seal.record_seal_of` and `store.granted.settings_of`.
     """
 
-    __slots__ = ("seal", "signing")
+    __slots__ = ("contents", "seal", "signing")
     seal: Seal
+    contents: RecordSeal
     signing: Signing | None
 
 
-async def _connect_as(url: str, role: str, limits: Limits, seal: Seal, key: GrantKey) -> Connection:
+async def _connect_as(
+    url: str, role: str, limits: Limits, seals: tuple[Seal, RecordSeal], key: GrantKey
+) -> Connection:
     timeout_ms = _LOADING_TIMEOUT_MS if role == OWNER else limits.statement_timeout_ms
     made = await asyncpg.connect(
         url,
@@ -359,7 +385,8 @@ async def _connect_as(url: str, role: str, limits: Limits, seal: Seal, key: Gran
             "timezone": "UTC",
         },
     )
-    made.seal = seal
+    made.seal, made.contents = seals
+    await opens(made, made.contents)
     made.signing = await signing_for(made, key) if role == BOUND else None
     return made
 

@@ -9,9 +9,12 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from salus.core.errors import SettingsInvalid
+from salus.store.clear_contents import seal_what_is_clear
+from salus.store.keystore_known import require_own
 from salus.store.logins import by_hand, check_login, close_temporary, make_logins
 from salus.store.migrations import changing, migrate, migrations
 from salus.store.pool import Connection
+from salus.store.record_seal import IN_CLEAR, RecordSeal, opens
 from salus.store.strings_indexed import index_strings
 
 CONNECT_SECONDS_MAX = 10.0
@@ -53,13 +56,16 @@ async def _first(url: str, restart: Callable[[], Awaitable[None]] | None) -> Con
     return await asyncpg.connect(url)
 
 
-async def prepare(owner: Connection, password: str | None, search_key: bytes) -> None:
-    """Bring schema and index up to date; make the logins that serve.
+async def prepare(
+    owner: Connection, password: str | None, search_key: bytes, contents: RecordSeal = IN_CLEAR
+) -> None:
+    """Bring schema and index up to date, seal what is in clear; make the logins that serve.
 
     Args:
         owner: a connection of the owner's.
         password: of the logins that serve; None where the operator made them.
         search_key: of search hashes, for what an update must index anew.
+        contents: seals what an older version left in clear.
 
     Raises:
         SettingsInvalid: the server is too old, its schema newer than this Salus, or its owner may not.
@@ -72,7 +78,12 @@ async def prepare(owner: Connection, password: str | None, search_key: bytes) ->
         )
     async with changing(owner):
         await _bring_up_to_date(owner)
+        await opens(owner, contents)
         await index_strings(owner, search_key)
+        await owner.reset_type_codec("bytea", schema="pg_catalog")
+        if contents.keys is not None:
+            await require_own(owner, contents.keys)
+            await seal_what_is_clear(owner, contents)
         if password is not None:
             await make_logins(owner, password)
         await close_temporary(owner)

@@ -12,6 +12,7 @@ from salus.core.access import Grant
 from salus.core.errors import NotFound
 from salus.core.identifiers import derived_id
 from salus.store.postgres import Connection, Database
+from salus.store.record_seal import record_seal_of, rejected_of
 from salus.store.tombstones import erased_among
 
 _PUT = """
@@ -28,7 +29,8 @@ ORDER BY arrived_at, file, line, entry LIMIT $3
 """  # noqa: S608  (constants only)
 _OPEN = f"SELECT {_COLUMNS}, content FROM quarantine WHERE id = $1 AND expires_at > $2"  # noqa: S608
 _CLEAR = "DELETE FROM quarantine WHERE source = $1 AND id = ANY($2::text[])"
-_NOTE = "UPDATE quarantine SET outcome = $3 WHERE source = $1 AND id = $2"
+_NOTE = "UPDATE quarantine SET outcome = $4 WHERE source = $1 AND id = $2 AND patient = $3"
+_WHOSE = "SELECT patient, arrived_at FROM quarantine WHERE source = $1 AND id = $2"
 LISTED_MAX = 10_000
 
 
@@ -85,13 +87,15 @@ async def put(
     if not rejections:
         return []
     expires_at = grant.opened_at + timedelta(days=days)
-    rows = {
-        one.id: (
+    seal = record_seal_of(connection)
+    rows = {}
+    for one in rejections:
+        whose = rejected_of(one.patient, grant.opened_at)
+        rows[one.id] = (
             one.patient, one.id, grant.opened_at, expires_at, one.source, one.file, one.line, one.entry,
-            one.type, one.outcome, one.content,
-        )
-        for one in rejections
-    }  # fmt: skip
+            one.type, seal.close(whose, one.outcome), seal.close(whose, one.content),
+        )  # fmt: skip
+    await seal.settle()
     await connection.execute(_PUT, *[list(column) for column in zip(*rows.values(), strict=True)])
     return list(rows)
 
@@ -138,4 +142,8 @@ async def clear(grant: Grant, connection: Connection, source: str, ids: Sequence
 async def note(grant: Grant, connection: Connection, source: str, rejection_id: str, outcome: bytes) -> None:
     """Write another OperationOutcome beside the bytes as received, in the caller's transaction."""
     assert grant.patients is None
-    await connection.execute(_NOTE, source, rejection_id, outcome)
+    seal = record_seal_of(connection)
+    for row in await connection.fetch(_WHOSE, source, rejection_id):
+        sealed = seal.close(rejected_of(row["patient"], row["arrived_at"]), outcome)
+        await seal.settle()
+        await connection.execute(_NOTE, source, rejection_id, row["patient"], sealed)

@@ -64,7 +64,7 @@ class Incoming(msgspec.Struct, frozen=True):
     """A resource as it was sent.
 
     Args:
-        digest: SHA-256 of its content.
+        digest: of its content, as the database keeps it (`RecordSeal.digest`).
         sent_at, sent_version: meta.lastUpdated and meta.versionId as sent, "" for none.
         arrived_at: when it came first, of what was in quarantine; None of what comes now.
         compartment: the record it lies in, "Type/id" for what lies in none.

@@ -22,6 +22,7 @@ from salus.store.changes import Change, Operation, Written, plan
 from salus.store.directory import SHARED_TYPES
 from salus.store.narrowed import narrowing_of, shows
 from salus.store.postgres import Connection, Database
+from salus.store.record_seal import record_seal_of
 from salus.store.referring import (
     await_restrictions,
     follow,
@@ -221,7 +222,8 @@ async def apply(
 async def change(grant: Grant, connection: Connection, operations: Sequence[Operation]) -> list[Written]:
     """Do the operations without leaves: only for a caller that appends them in the same transaction."""
     known = await _lock_and_read(grant, connection, operations)
-    changes = [plan(grant, operation, known.get((operation.type, operation.id))) for operation in operations]
+    digest = record_seal_of(connection).digest
+    changes = [plan(grant, one, known.get((one.type, one.id)), digest=digest) for one in operations]
     _confine(grant, changes)
     changed = [one for one in changes if one.written.outcome != "unchanged"]
     await _store(connection, changed)
@@ -342,7 +344,9 @@ async def _store(connection: Connection, changes: list[Change]) -> None:
         await connection.execute(SUPERSEDE, *([list(column) for column in zip(*superseded, strict=True)]))
     if not changes:
         return
-    columns = zip(*(one.columns() for one in changes), strict=True)
+    seal = record_seal_of(connection)
+    columns = list(zip(*(one.columns(seal) for one in changes), strict=True))
+    await seal.settle()
     await connection.execute(_INSERT, *[list(column) for column in columns])
     rows = [one.row for one in changes if one.row is not None]
     ranges = [(r.compartment, r.type, r.id, *entry) for r in rows for entry in r.index.ranges]

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from salus.core.access import Grant
+from salus.core.errors import KeyMissing
 from salus.store.granted import is_refused, together_of
 from salus.store.pool import Pool
 
@@ -67,12 +68,15 @@ class Together:
             self._running -= 1
 
     async def _settle(self, batch: Sequence[_Asked]) -> None:
-        """Give each its rows or its error; a request that PostgreSQL refuses takes no other with it."""
+        """Give each its rows or its error.
+
+        A request that PostgreSQL refuses, or whose key is missing, takes no other with it.
+        """
         if not batch:
             return
         try:
             rows = await self._fetch([wanted for wanted, _ in batch])
-        except asyncpg.PostgresError as error:
+        except (asyncpg.PostgresError, KeyMissing) as error:
             if len(batch) > 1 and not isinstance(error, asyncpg.QueryCanceledError):
                 for one in batch:
                     await self._settle([one])
@@ -96,7 +100,7 @@ class Together:
             told = together_of(connection, [grant for grant, _ in wanted])
             asked = zip(*(arguments for _, arguments in wanted), strict=True)
             rows: list[asyncpg.Record] = await connection.fetch(self._statement, *told, *asked)
-        except asyncpg.PostgresError as error:
+        except (asyncpg.PostgresError, KeyMissing) as error:
             if is_refused(error):
                 self._pool.give_up(connection)
             else:

@@ -64,15 +64,15 @@ def load_keys(folder: Path) -> NodeKeys:
     Raises:
         SettingsInvalid: one is missing, unreadable, of the wrong kind or readable by others.
     """
-    search = _secret(folder / "search.key")
+    search = read_secret(folder / "search.key")
     for name in ("pseudonym.key", "audit.key"):
-        _add_secret(folder / name)
+        add_secret(folder / name)
     return NodeKeys(
         federation=_ec_key(folder / "federation.jwk", "P-384"),
         token=_ec_key(folder / "token.jwk", "P-256"),
         ledger=_okp_key(folder / "ledger.jwk"),
         search=search,
-        pseudonym=_secret(folder / "pseudonym.key"),
+        pseudonym=read_secret(folder / "pseudonym.key"),
         audit=_secrets(folder / "audit.key"),
     )
 
@@ -84,8 +84,8 @@ def database_password(folder: Path) -> str:
         SettingsInvalid: it cannot be made, read, or is readable by others.
     """
     path = folder / "database.key"
-    _add_secret(path)
-    return _secret(path).hex()
+    add_secret(path)
+    return read_secret(path).hex()
 
 
 def public_jwks(keys: NodeKeys) -> dict[str, Any]:  # Any: JWK members (RFC 7517)
@@ -141,7 +141,12 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _add_secret(path: Path) -> None:
+def add_secret(path: Path) -> None:
+    """Make a file with 32 random bytes unless it is there.
+
+    Raises:
+        SettingsInvalid: it cannot be made.
+    """
     try:
         _write_new(path, secrets.token_bytes(_SECRET_BYTES))
     except OSError as error:
@@ -151,7 +156,12 @@ def _add_secret(path: Path) -> None:
         ) from error
 
 
-def _secret(path: Path) -> bytes:
+def read_secret(path: Path) -> bytes:
+    """Return the 32 bytes of a file.
+
+    Raises:
+        SettingsInvalid: it cannot be read, is of another length, or is readable by others.
+    """
     content = _read(path)
     if len(content) != _SECRET_BYTES:
         raise SettingsInvalid(f"{path} must hold {_SECRET_BYTES} bytes; restore it from a backup.")

@@ -278,7 +278,7 @@ async def test_a_sort_without_index_passes_through_any_number_of_rows(
     await resources.create(grant(), filled, row)
     found, cursor = [], ""
     limits = Limits(search_candidates_max=1)
-    async with open_database(database_url, limits=limits, migrated=False) as narrow:
+    async with open_database(database_url, limits=limits, migrated=False, contents=filled.contents) as narrow:
         for _ in range(9):
             query = asked("Observation", f"_sort={sort}&_count={count}&_cursor={cursor}")
             page = await search(grant(), narrow, query, key=KEY)
@@ -424,13 +424,15 @@ async def test_a_step_through_too_many_is_refused_and_says_what_is_missing(
     filled, database_url, grant, type_name, text, step
 ):
     limits = Limits(search_candidates_max=1)
-    async with open_database(database_url, limits=limits, migrated=False) as narrow:
+    async with open_database(database_url, limits=limits, migrated=False, contents=filled.contents) as narrow:
         with pytest.raises(TooCostly, match=rf"more than 1.*{step}.*add a filter"):
             await search(grant(), narrow, asked(type_name, text), key=KEY)
 
 
 async def test_more_includes_than_the_limit_are_refused(filled, database_url, grant):
-    async with open_database(database_url, limits=Limits(include_count_max=1), migrated=False) as narrow:
+    async with open_database(
+        database_url, limits=Limits(include_count_max=1), migrated=False, contents=filled.contents
+    ) as narrow:
         with pytest.raises(TooCostly, match="_count"):
             await search(grant(), narrow, asked("Patient", "_revinclude=Observation:subject"), key=KEY)
 
