@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
+from tests.flow.opened import opened
 from tests.flow.test_portal_standing import Visitor, citizen, visit
 from tests.flow.test_rights import put
 from tests.flow.test_standing import Hand, ana, ask, clock, country, folder, leaves, node
@@ -48,33 +49,39 @@ async def own_entry(ask, text=TEXT):
     return f"Observation/{answer.json()['id']}"
 
 
-async def found_in(database_url, *words):
-    """Return the tables of the database that hold one of the words, as text or as bytes."""
-    connection = await asyncpg.connect(database_url)
+async def found_in(folder, *words):
+    """Return the tables of the node's database that hold one of the words, as text, as bytes or sealed."""
     forms = []
     for word in words:
         raw = word.encode()
         forms += [raw, raw.hex().encode(), raw.lower(), raw.upper(), base64.b64encode(raw).rstrip(b"=")[:-1]]
     found = set()
-    tables = await connection.fetch(
-        "SELECT schemaname, relname FROM pg_stat_all_tables WHERE schemaname <> 'pg_toast'"
-        " UNION SELECT 'pg_catalog', 'pg_stats'"
-    )
-    try:
+    async with opened(folder) as connection:
+        tables = await connection.fetch(
+            "SELECT schemaname, relname FROM pg_stat_all_tables WHERE schemaname <> 'pg_toast'"
+            " UNION SELECT 'pg_catalog', 'pg_stats'"
+        )
         for schema, table in tables:
             for row in await connection.fetch(f'SELECT t::text AS cells FROM "{schema}"."{table}" t'):
                 cells = row["cells"].encode()
                 if any(form in cells for form in forms):
                     found.add(table)
-    finally:
-        await connection.close()
+        for table, column in await connection.fetch(
+            "SELECT table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND udt_name = 'bytea'"
+        ):
+            for (content,) in await connection.fetch(f'SELECT "{column}" FROM "{table}"'):
+                if content is not None and any(form in content for form in forms):
+                    found.add(table)
     return found
 
 
 @pytest.mark.clause("GDPR 17(1) and 12(3)")
-async def test_what_the_citizen_entered_goes_once_somebody_else_has_agreed(node, ask, ana, database_url):
+async def test_what_the_citizen_entered_goes_once_somebody_else_has_agreed(
+    node, ask, ana, database_url, folder
+):
     entry = await own_entry(ask)
-    assert "resource" in await found_in(database_url, TEXT)
+    assert "resource" in await found_in(folder, TEXT)
     asked = await request(ask, entry, "own-entry")
     assert asked.status_code == 201, asked.text
     told = asked.json()
@@ -93,7 +100,7 @@ async def test_what_the_citizen_entered_goes_once_somebody_else_has_agreed(node,
     assert [step["state"] for step in own["history"]] == ["open", "accepted"]
     news = (await ask("GET", "/notices", Role.CITIZEN)).json()["notices"]
     assert [each["kind"] for each in news] == ["erasure-answered"]
-    assert await found_in(database_url, TEXT) == set()
+    assert await found_in(folder, TEXT) == set()
     assert any(leaf.what.endswith(" erased") for leaf in await leaves(node))
     assert (await respond(ask, told["id"])).status_code == 409
 
@@ -278,14 +285,16 @@ async def erased(ask, entry="record", ground="mistake"):
 
 
 @pytest.mark.clause("GDPR 17")
-async def test_a_whole_person_goes_from_every_table_and_leaves_no_word(ask, full, database_url, clock):
+async def test_a_whole_person_goes_from_every_table_and_leaves_no_word(
+    ask, full, database_url, clock, folder
+):
     words = (FAMILY, TEXT, NUMBER)
-    before = await found_in(database_url, *words)
+    before = await found_in(folder, *words)
     assert before >= {"resource", "document", "quarantine", "health_link", "export_file"}
     assert "pg_statistic" not in before
     done = await erased(ask)
     assert done["request"]["said"] == ""
-    assert await found_in(database_url, *words) == set()
+    assert await found_in(folder, *words) == set()
     assert await named_in(database_url, "ana", "annie") <= STAYS
     clock.now += timedelta(minutes=1)
     assert (await ask("GET", "/fhir/Patient/rui", Role.OPERATOR)).status_code == 200
@@ -328,7 +337,7 @@ async def test_every_door_answers_as_for_one_who_never_was(ask, full, role):
     assert found.json().get("total", 0) == 0
 
 
-async def test_erasure_is_asked_for_and_answered_on_pages(citizen, visit, ask, ana, database_url):
+async def test_erasure_is_asked_for_and_answered_on_pages(citizen, visit, ask, ana, database_url, folder):
     entry = await own_entry(ask)
     visitor = citizen("ana")
     page = await visitor.get("/record/problems?language=en")
@@ -349,7 +358,7 @@ async def test_erasure_is_asked_for_and_answered_on_pages(citizen, visit, ask, a
     done = await staff.post(address, state="accepted", said=REASON)
     assert done.status_code == 200
     assert "Erased" in (await visitor.get("/my-rights/erasures?language=en")).text
-    assert "resource" not in await found_in(database_url, TEXT)
+    assert "resource" not in await found_in(folder, TEXT)
     assert (await visitor.get("/erasures?language=en")).status_code == 403
     for language in ("et", "pt", "fr"):
         assert (await visitor.get(f"/my-rights/erasures?language={language}")).status_code == 200
@@ -406,7 +415,8 @@ async def test_what_is_about_others_too_stays_and_is_named(ask, ana, database_ur
 
 
 NOBODYS = {
-    "assertion_seen", "checkpoint", "client", "cosignature", "erased", "erased_salt",
+    "assertion_seen", "checkpoint", "clear_content", "client", "cosignature", "erased", "erased_salt",
+    "key_store", "key_to_destroy",
     "erasure_recipient", "leaf_index", "link_start", "load_progress", "log_evidence", "migration", "peer_log",
     "person_page", "revoked_token", "search_parameter", "search_parameter_generation", "tree_node",
     "watch", "wished_notice", "app_request", "on_call", "written_by",

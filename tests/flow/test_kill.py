@@ -9,8 +9,8 @@ import subprocess
 import sys
 import threading
 
-import asyncpg
 import pytest
+from tests.flow.opened import opened
 
 from salus.cli.main import main
 from salus.core.access import Caller, Purpose, Role
@@ -111,10 +111,9 @@ async def test_a_killed_node_keeps_what_it_acknowledged_and_no_half_transaction(
     forks.set_forkserver_preload(["salus.cli.main", "salus.cli.serve"])
     for turn in range(ROUNDS):
         acknowledged += round_of(forks, data, port, token, numbers, wanted=1 + turn % 4)
-    connection = await asyncpg.connect(database_url)
-    rows = await connection.fetch("SELECT content FROM resource")
-    leaves = await connection.fetchval("SELECT count(DISTINCT patient) FROM leaf WHERE patient <> ''")
-    await connection.close()
+    async with opened(data) as connection:
+        rows = await connection.fetch("SELECT content FROM resource")
+        leaves = await connection.fetchval("SELECT count(DISTINCT patient) FROM leaf WHERE patient <> ''")
     counts = {}
     for row in rows:
         number = int(json.loads(row["content"])["identifier"][0]["value"])

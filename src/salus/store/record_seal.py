@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -96,7 +97,9 @@ class RecordSeal:
 
     def digest(self, plain: bytes) -> bytes:
         """Return the digest that the database keeps of a content, from its SHA-256."""
-        return hmac.digest(self._digests, plain, "sha256") if self.keys is not None and plain else plain
+        if self.keys is None or not plain:
+            return plain
+        return blake2b(plain, key=self._digests, digest_size=32).digest()
 
     def close(self, whose: str, content: bytes) -> bytes:
         """Return a content sealed; nothing stays nothing. `settle` comes before it is written."""
@@ -182,6 +185,8 @@ class RecordSeal:
             found = self.keys.of(whose)
             if found is not None:
                 known = self._remember(_Known(*found, is_new=False))
+            elif known is not None and known.new is not None:
+                known.since = monotonic()  # on its way to the key store with what it sealed
             else:
                 known = self._remember(_Known(*self.keys.make(whose), is_new=True))
         if known.new is not None:
@@ -191,7 +196,7 @@ class RecordSeal:
 
     def _cipher(self, key_id: bytes) -> AESGCM:
         known = self._by_id.get(key_id)
-        if known is None or monotonic() - known.since > OPENS_SECONDS:
+        if known is None or (known.new is None and monotonic() - known.since > OPENS_SECONDS):
             if self.keys is None:
                 raise KeyMissing("What is asked for is sealed, and no key store is open.")
             known = self._remember(_Known(*self.keys.by_id(key_id), is_new=False))
