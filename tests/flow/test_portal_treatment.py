@@ -67,6 +67,16 @@ async def test_where_no_word_is_taken_the_page_asks_for_none_and_the_button_open
     assert NOT_KNOWN not in (await mari.post("/patient/fr-1/ana/treatment", code=code)).text
 
 
+async def test_a_code_that_the_patient_shows_may_be_said_when_they_are_found(ask, mari, record):
+    await mari.get("/patient?language=en")
+    wrong = await mari.post("/patient", **FIND, code="WRNG2345")
+    assert (wrong.status_code, "the code is wrong" in wrong.text) == (403, True)
+    code = (await ask("POST", "/rights/presence-code", Role.CITIZEN)).json()["code"]
+    found = await mari.post("/patient", **FIND, code=code)
+    assert found.url.path == "/patient/fr-1/ana"
+    assert NOT_KNOWN not in found.text
+
+
 @pytest.mark.parametrize("known", [Known.REQUIRED])
 async def test_the_button_is_there_and_opens_the_pages(mari, record):
     await find(mari)

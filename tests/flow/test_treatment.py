@@ -454,3 +454,18 @@ async def test_pages_of_a_listing_follow_each_other(ask, put, record):
             break
         path = path.removeprefix("http://node.test")
     assert found == {"c-ana", "d0", "d1", "d2"}
+
+
+@pytest.mark.parametrize(
+    ("scopes", "seen"), [(("user/*.rs",), {"c-rui"}), (("patient/*.rs",), set()), ((), {"c-rui"})]
+)
+async def test_a_token_that_names_a_patient_opens_no_more_than_is_in_care(ask, put, record, scopes, seen):
+    await put("Encounter", "tie", **encounter("rui", **seen_by()))
+    token = {"patient": "ana", "scopes": scopes}
+    assert await conditions(ask, **token) == seen
+    assert (await ask("GET", "/fhir/Condition/c-ana", **token)).status_code == 404
+    await ask("POST", "/treatment", body={"patient": "ana", "reason": REASON})
+    assert await conditions(ask, **token) == {
+        "c-ana"
+    }  # one whose tie is only stated is opened alone, and marked
+    assert (await ask("GET", "/fhir/Condition/c-ana", **token)).status_code == 200

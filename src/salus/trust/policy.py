@@ -16,6 +16,7 @@ from salus.trust.facts import ORDINARY, TIED, Facts
 from salus.trust.jurisdictions.law import NEUTRAL, Jurisdiction, jurisdiction_of
 from salus.trust.scopes import parse_grantable, permitting
 
+_UNTIED = "not-in-their-care"
 SUMMARY = "summary"
 """The word for a patient summary, which is one document of many types."""
 
@@ -166,6 +167,8 @@ def decide(
         return msgspec.structs.replace(decision, absent=absent)
     if facts.in_care is not None:
         opened = facts.in_care if decision.patients is None else decision.patients & facts.in_care
+        if decision.patients and not opened:
+            return Decision(False, _UNTIED, absent=True)
         decision = msgspec.structs.replace(decision, patients=opened)
     types = rule.opens or readable_types(caller, request.action, decision.patients, words)
     if facts.mandate is not None:

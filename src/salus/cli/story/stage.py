@@ -19,6 +19,7 @@ from salus.cli.token import make_token
 from salus.core.access import Purpose, Role
 from salus.core.limits import Limits
 from salus.settings import Settings
+from salus.trust.care import Known
 
 COUNTRIES = {
     "PT": ("Portugal, demonstration node", ("pt", "en", "et", "fr")),
@@ -85,6 +86,7 @@ async def open_stage(folder: Path, wishes: Wishes) -> AsyncIterator[Stage]:
             port=port,
             languages=languages,
             demo=True,
+            treatment_relationship=Known.DECLARED if country == "EE" else Known.ORGANISATION,
             limits=Limits(peer_deadline_ms=DEADLINE_MS),
         )
         make_node(folder / country.lower(), settings[country])

@@ -9,13 +9,14 @@ from salus.core.access import Action, Purpose
 from salus.core.errors import InvalidSearch, PeerUnavailable, SalusError
 from salus.primary.cross_border import find_patients
 from salus.standards.nationalid.identifiers import holds, national_identifiers
-from salus.trust.care import LOOKUP
+from salus.trust.care import LOOKUP, Known
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.web.abroad import desk_of
 from salus.web.portal.emergency import emergency_stated
 from salus.web.portal.lookup import Person, find_persons, person_of
 from salus.web.portal.patient_context import Stated, keep
+from salus.web.portal.treatment import show_code
 from salus.web.portal.visit import Visit
 
 CODE_LENGTH_MAX = 40
@@ -44,7 +45,13 @@ async def find_patient(visit: Visit) -> Response:
         return _page(visit, problem=problem, silent=silent, status=422)
     home, person = found[0]
     relationship = "present" if visit.form.get("present") == "yes" else "none"
-    stated = Stated(relationship, visit.form.get("code", "")[:CODE_LENGTH_MAX].strip())
+    code = visit.form.get("code", "")[:CODE_LENGTH_MAX].strip()
+    stated = Stated(relationship, code)
+    if code and node == visit.services.node and visit.services.care.known is not Known.ORGANISATION:
+        try:
+            await show_code(asking, person.id, code)
+        except SalusError as error:
+            return _page(visit, problem=visit.tell(error), status=error.status)
     if purpose is Purpose.EMERGENCY:
         try:
             stated = await emergency_stated(asking, home, person.id, reason, stated)

@@ -46,6 +46,13 @@ async def state(visit: Visit) -> Response:
     return RedirectResponse(f"{found.path}?language={visit.language}", 303)
 
 
+async def show_code(visit: Visit, patient: str, code: str) -> None:
+    """Keep that the patient showed the professional their code. Raises as `state_treatment` does."""
+    services = visit.services
+    shown = Statement(presence_code=code)
+    await state_treatment(weigher_of(services), services.care, visit.caller, patient, shown)
+
+
 async def _is_tied(visit: Visit, found: InFront) -> bool:
     patient, knows = found.person.id, visit.services.gatehouse.knows
     assert knows is not None, "a running node knows what is in force"
