@@ -57,6 +57,7 @@ class Person(msgspec.Struct):
         evidence: the newest leaves that each detector counted.
         reported: the day of the last finding, -1 for none.
         lured: the day of the last finding of a honey record, -1 for none.
+        node: that named them, "" for somebody of here.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Person(msgspec.Struct):
     evidence: dict[str, list[int]] = {}
     reported: int = -1
     lured: int = -1
+    node: str = ""
 
     def meet(self, colleague: str, *, colleagues_max: int) -> None:
         """Count one meeting; when the table is full all fade by one (Misra and Gries, 1982)."""

@@ -46,6 +46,7 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     company_max: int
     strangers_max: int
     evidence_max: int
+    named_by_node_max: int
 
 
 @cache

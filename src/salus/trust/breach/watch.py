@@ -60,11 +60,13 @@ def see(watch: Watch, facts: Facts, index: int, leaf: Leaf) -> list[Finding]:
 
 def _note(watch: Watch, facts: Facts, index: int, leaf: Leaf, terms: Thresholds) -> list[Finding]:
     watch.accesses += 1
-    person = watch.people.get(leaf.subject)
+    subject = _watched_as(watch, leaf, terms)
+    person = watch.people.get(subject)
     if person is None:
-        person = watch.people[leaf.subject] = Person(leaf.name, leaf.role, leaf.organisation)
-    person.name, person.role = leaf.name, leaf.role
-    person.unit = facts.units.get(leaf.subject, leaf.organisation)
+        person = watch.people[subject] = Person(leaf.name, leaf.role, leaf.organisation, node=leaf.node)
+    if not is_node(subject):
+        person.name, person.role = leaf.name, leaf.role
+        person.unit = facts.units.get(subject, leaf.organisation)
     found = leaf.outcome is Outcome.SERVED and bool(leaf.patient)
     sighting = Sighting(
         leaf=index,
@@ -78,21 +80,35 @@ def _note(watch: Watch, facts: Facts, index: int, leaf: Leaf, terms: Thresholds)
     if leaf.outcome is Outcome.SERVED and not leaf.patient:
         return []  # a search that found nothing, a terminology: about nobody
     _remember(person.days.setdefault(watch.today, []), sighting, terms)
-    if leaf.node:
+    if leaf.node and not is_node(subject):
         _note_node(watch, leaf, msgspec.structs.replace(sighting), terms)
     if not found:
         return []
     trail = watch.trails.setdefault(leaf.patient, Trail())
-    trail.note(leaf.subject, watch.today, wrote=sighting.wrote, company_max=terms.company_max)
+    trail.note(subject, watch.today, wrote=sighting.wrote, company_max=terms.company_max)
     if leaf.patient in facts.honey and leaf.action not in _WHOLESALE:
-        return _honey(watch, leaf, index, terms)
+        return _honey(watch, subject, index, terms)
     return []
+
+
+def _watched_as(watch: Watch, leaf: Leaf, terms: Thresholds) -> str:
+    """Return as whom the caller is watched: of a node that names ever new people, as the node itself."""
+    if not leaf.node or leaf.subject in watch.people:
+        return leaf.subject
+    named = sum(person.node == leaf.node for person in watch.people.values())
+    if named < terms.named_by_node_max:
+        return leaf.subject
+    _node_of(watch, leaf)
+    return node_subject(leaf.node)
+
+
+def _node_of(watch: Watch, leaf: Leaf) -> Person:
+    return watch.people.setdefault(node_subject(leaf.node), Person(f"Node {leaf.node}", Role.NODE, ""))
 
 
 def _note_node(watch: Watch, leaf: Leaf, sighting: Sighting, terms: Thresholds) -> None:
     """Count the access to the node that asked for it: the professional's name is that node's word."""
-    subject = node_subject(leaf.node)
-    node = watch.people.setdefault(subject, Person(f"Node {leaf.node}", Role.NODE, ""))
+    node = _node_of(watch, leaf)
     _remember(node.days.setdefault(watch.today, []), sighting, terms)
 
 
@@ -109,10 +125,10 @@ def _remember(day: list[Sighting], sighting: Sighting, terms: Thresholds) -> Non
         day.append(sighting)
 
 
-def _honey(watch: Watch, leaf: Leaf, index: int, terms: Thresholds) -> list[Finding]:
+def _honey(watch: Watch, subject: str, index: int, terms: Thresholds) -> list[Finding]:
     """Return the finding of a record that nobody has a reason to open; it waits for nothing."""
     watch.honey += 1
-    person = watch.people[leaf.subject]
+    person = watch.people[subject]
     if person.lured >= 0 and watch.today - person.lured < terms.quiet_days:
         return []
     person.lured = watch.today
@@ -120,7 +136,7 @@ def _honey(watch: Watch, leaf: Leaf, index: int, terms: Thresholds) -> list[Find
     sentence = "opened a record that is of nobody and that no one has a reason to open"
     reason = Reason(_HONEY, sentence, 1.0, 0.0, score, (index,))
     watch.spent += terms.innocence_min
-    return [finding_about(watch, leaf.subject, score, [reason])]
+    return [finding_about(watch, subject, score, [reason])]
 
 
 def _close(watch: Watch, facts: Facts, terms: Thresholds) -> list[Finding]:

@@ -8,6 +8,7 @@ from salus.core.access import Leaf, Outcome
 from salus.trust.breach.affected import Scope
 from salus.trust.breach.facts import Contact, Facts
 from salus.trust.breach.memory import Watch
+from salus.trust.breach.thresholds import thresholds
 from salus.trust.breach.watch import see
 
 BEGIN = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
@@ -156,3 +157,15 @@ def test_what_a_node_did_is_found_whomever_it_named():
     assert scope.covers(mine)
     assert not scope.covers(leaf(subject="n1/x", node="n1"))
     assert not scope.covers(leaf(subject="x", node=""))
+
+
+def test_what_is_remembered_of_those_whom_a_node_names_is_bounded():
+    most = thresholds().named_by_node_max
+    watch, facts = Watch(), Facts(honey=frozenset({"honey"}))
+    for number in range(most + 50):
+        see(watch, facts, number, leaf(subject=f"n0/{number}", node="n0", patient=f"x{number}"))
+    assert len(watch.people) == most + 1
+    (found,) = see(watch, facts, most + 50, leaf(subject="n0/new", node="n0", patient="honey"))
+    assert (found.subject, found.role) == ("node:n0", "node")
+    see(watch, facts, most + 51, leaf(subject="s1"))
+    assert "s1" in watch.people
