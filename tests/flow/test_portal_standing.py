@@ -217,3 +217,19 @@ async def test_every_page_speaks_the_languages(citizen, visit, ana, language):
         page = await visitor.get(f"{path}?language={language}")
         assert page.status_code == 200
         assert f'<html lang="{language}">' in page.text
+
+
+@pytest.mark.clause("EHDS 11(5)")
+async def test_an_emergency_service_finds_and_opens_in_an_emergency_alone(visit, kati):
+    crew = visit(Role.EMERGENCY, subject="ems-1", name="Rein Lepik", purpose=Purpose.EMERGENCY)
+    await crew.get("/patient?language=en")
+    find = {"country": "fr-1", "identifier": f"{SNS}|38001085718", "present": "yes"}
+    unsaid = await crew.post("/patient", purpose="TREAT", **find)
+    assert unsaid.status_code == 403
+    assert 'action="/patient/fr-1/kati/emergency"' in unsaid.text
+    opened = await crew.post("/patient/fr-1/kati/emergency", reason=REASON)
+    assert opened.status_code == 200
+    assert "Emergency access until" in opened.text
+    for path in ("/summary", "/documents"):
+        assert (await crew.get(f"/patient/fr-1/kati{path}?language=en")).status_code == 200, path
+    assert (await crew.post("/patient/fr-1/kati/dispense", prescription="x")).status_code == 403
