@@ -1,10 +1,9 @@
 """fhir-validator-r4: is there an error or not, as the reference validator recorded it (FHIR/fhir-test-cases)?
 
-A case is a file, judged by R4 and, where it names a profile, by that. It passes when every recorded outcome
-of the
-reference validator agrees with ours on error or no error. Not counted are module tx and tx-advanced (a
-terminology
-server), cases with packages that are not here, and those without a recorded outcome.
+A case is a file, judged by R4 and, where it names a profile, by that. It passes when every outcome that the
+reference validator recorded agrees with ours on error or no error. Not counted are module tx and tx-advanced
+(a terminology server), cases with packages that are not here, and those without an outcome. Besides, apart,
+the same against the outcomes of the second implementation, where it has recorded any.
 """
 
 from __future__ import annotations
@@ -31,7 +30,10 @@ from salus.standards.fhir.validation.issue import Issue
 
 Json = dict[str, Any]  # Any: FHIR JSON
 _PACKAGES = ("hl7.fhir.r4.core", "hl7.fhir.uv.extensions.r4", "hl7.terminology.r4")
+_SHARED = Path(__file__).resolve().parents[4] / "shared" / "fhir-packages"
 _APART = frozenset({"tx", "tx-advanced"})
+_REFERENCE = ("java",)
+_SECOND = ("firely-sdk-current", "firely-sdk-wip")
 _LIMITS = Limits()
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -42,9 +44,10 @@ def _recognises(folder: Path) -> bool:
 
 @cache
 def _core(folder: Path) -> Library:
-    """Return the definitions of the packages beside the suites."""
+    """Return the definitions of the packages beside the suites, else of those in ../shared."""
     library = Library()
-    for path in sorted((folder.parent.parent / "fhir-packages").glob("*.tgz")):
+    beside = folder.parent.parent / "fhir-packages"
+    for path in sorted((beside if beside.is_dir() else _SHARED).glob("*.tgz")):
         if path.name.startswith(_PACKAGES):
             with path.open("rb") as archive:
                 for member in members(archive):
@@ -93,6 +96,8 @@ def has_error(folder: Path, recorded: object) -> bool | None:
         if not path.is_file():
             return None
         recorded = json.loads(path.read_bytes())
+    if isinstance(recorded, list):  # lines of the second implementation
+        return any(str(line).startswith(("[ERROR]", "[FATAL]")) for line in recorded)
     if not isinstance(recorded, dict):
         return None
     if "errorCount" in recorded:
@@ -139,21 +144,30 @@ def _shown(issue: Issue) -> str:
     return f"{issue.message_id} at {issue.expression}: {issue.message}"
 
 
-def verdict(folder: Path, case: Json, recorder: str) -> tuple[str, bool]:
-    """Return why a case fails ("" if it passes) against a recorder's outcomes, and whether there was any."""
+def verdict(folder: Path, case: Json, recorders: tuple[str, ...]) -> tuple[str, bool]:
+    """Return why a case fails ("" if it passes) against recorded outcomes, and whether there was any.
+
+    Of several recorders the first that has an outcome counts.
+    """
     said = False
-    for profile in (None, case.get("profile")):
-        if profile is None and said:
-            continue
-        wanted = has_error(folder, (profile or case).get(recorder))
+    for part in (case, case.get("profile")):
+        recorded = (part.get(name) for name in recorders) if isinstance(part, dict) else ()
+        wanted = next((one for one in (has_error(folder, row) for row in recorded) if one is not None), None)
         if wanted is None:
             continue
         said = True
-        errors = errors_of(folder, case, profile)
+        errors = errors_of(folder, case, None if part is case else part)
         if bool(errors) != wanted:
-            by = " by its profile" if profile else ""
+            by = "" if part is case else " by its profile"
             return f"{'an error' if wanted else 'no error'}{by} recorded; ours: {errors[:3]}", True
     return "", said
+
+
+def _judged(folder: Path, case: Json, recorders: tuple[str, ...]) -> tuple[str, bool]:
+    try:
+        return verdict(folder, case, recorders)
+    except (OSError, LookupError, TypeError, ValueError, AttributeError) as error:
+        return f"broke: {error!r}", True
 
 
 def _play(folder: Path) -> Iterator[Case]:
@@ -163,11 +177,11 @@ def _play(folder: Path) -> Iterator[Case]:
             apart = "needs a terminology server"
         elif case.get("packages"):
             apart = "needs packages that are not here"
-        try:
-            failure, said = verdict(folder, case, "java")
-        except (OSError, LookupError, TypeError, ValueError, AttributeError) as error:
-            failure, said = f"broke: {error!r}", True
-        yield Case(case["name"], failure, apart if said or apart else "no outcome recorded")
+        failure, said = _judged(folder, case, _REFERENCE)
+        yield Case(case["name"], failure, apart or ("" if said else "no outcome recorded"))
+        failure, said = _judged(folder, case, _SECOND)
+        if said and not apart:
+            yield Case(f"{case['name']} (second)", failure, "by the second implementation")
 
 
 SUITE = Suite("fhir-validator-r4", _recognises, _play)

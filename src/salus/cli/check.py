@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from salus.cli.checking.junit import junit
 from salus.cli.checking.reading import files_in, read
 from salus.cli.checking.sarif import sarif
@@ -17,6 +19,7 @@ from salus.cli.terminal import say, say_json
 from salus.core.limits import Limits
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.profiles.book import Book, Shelves
+from salus.standards.fhir.profiles.must_support import Support
 from salus.standards.fhir.profiles.tables import TableShelf, shipped_shelf
 from salus.store.packages import tables_in
 
@@ -30,6 +33,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     add_packages_option(parser)
     parser.add_argument(
         "--profile", action="append", default=[], metavar="URL", help="judge by this profile (repeatable)"
+    )
+    parser.add_argument(
+        "--must-support", action="store_true", help="say which elements that must be supported are there"
     )
     parser.add_argument("--json", action="store_true", help="an object a file and line")
     parser.add_argument("--junit", type=Path, metavar="OUT", help="write a JUnit XML report")
@@ -58,6 +64,8 @@ def _run(options: argparse.Namespace) -> int:
     kept = []
     for verdict in _verdicts(options, book):
         (_say_json if options.json else _say)(verdict)
+        for one in verdict.support:
+            _say_support(one, as_json=options.json)
         if options.junit or options.sarif:
             kept.append(verdict)
         if not verdict.is_readable:
@@ -76,7 +84,7 @@ def _verdicts(options: argparse.Namespace, book: Book) -> Iterator[Verdict]:
     for named in options.files:
         for path in files_in(named):
             for given in read(path, limits):
-                yield judge(given, book, options.profile, limits)
+                yield judge(given, book, options.profile, limits, with_support=options.must_support)
 
 
 def _say_json(verdict: Verdict) -> None:
@@ -101,6 +109,15 @@ def _say(verdict: Verdict) -> None:
         say(f"  by {profile}")
     for issue in verdict.issues:
         say(f"  line {verdict.place(issue)}\t{issue.severity}\t{issue.expression}\t{issue.message}")
+
+
+def _say_support(support: Support, *, as_json: bool) -> None:
+    if as_json:
+        say_json(msgspec.json.encode({"mustSupport": support}))
+        return
+    say(f"  must support\t{support.place}\tby {support.profile}: {len(support.present)} there")
+    for path in support.absent:
+        say(f"    not there\t{path}")
 
 
 COMMAND = Command(

@@ -170,3 +170,13 @@ def test_installed_packages_are_used(check, tmp_path, capsys):
     assert "guide#1.0.0" in capsys.readouterr().out
     assert main(["packages", "remove", "guide@1.0.0", "--packages", str(tmp_path / "packages")]) == 0
     assert main(["packages", "remove", "guide", "--packages", str(tmp_path / "packages")]) == 1
+
+
+def test_what_must_be_supported_is_told_when_asked_for(check, tmp_path):
+    profile = "http://hl7.org/fhir/uv/ips/StructureDefinition/Patient-uv-ips"
+    file = written(tmp_path, "a.json", GOOD | {"name": [{"family": "x"}]})
+    _, out = check("--must-support", "--profile", profile, file)
+    assert f"must support\tPatient\tby {profile}" in out
+    assert "not there\tPatient.birthDate" in out
+    _, out = check("--must-support", "--json", "--profile", profile, file)
+    assert "Patient.birthDate" in json.loads(out.splitlines()[1])["mustSupport"]["absent"]

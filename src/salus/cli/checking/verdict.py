@@ -13,6 +13,7 @@ from salus.core.limits import Limits
 from salus.standards.fhir.codec.lines import Lines, lines_of
 from salus.standards.fhir.profiles.book import Book
 from salus.standards.fhir.profiles.categories import Detected, detect
+from salus.standards.fhir.profiles.must_support import Support, supports
 from salus.standards.fhir.profiles.outcome import outcome_of
 from salus.standards.fhir.profiles.validator import check_resource
 from salus.standards.fhir.validation.issue import Issue
@@ -28,6 +29,7 @@ class Verdict(msgspec.Struct, frozen=True):
         profiles: canonicals that the file was judged by, as far as the file as a whole is concerned.
         issues: errors first.
         lines: where they stand, None where the text could not be read.
+        support: which elements that must be supported are there, where that is asked for.
     """
 
     file: str
@@ -38,6 +40,7 @@ class Verdict(msgspec.Struct, frozen=True):
     is_readable: bool
     lines: Lines | None = None
     line: int = 1
+    support: tuple[Support, ...] = ()
 
     def count(self, severity: str) -> int:
         """Return how many issues are of a severity."""
@@ -52,7 +55,9 @@ class Verdict(msgspec.Struct, frozen=True):
         return outcome_of(self.issues, self.lines)
 
 
-def judge(given: Read, book: Book, wanted: Sequence[str], limits: Limits) -> Verdict:
+def judge(
+    given: Read, book: Book, wanted: Sequence[str], limits: Limits, *, with_support: bool = False
+) -> Verdict:
     """Return the verdict on a resource; `wanted` are profiles named by the caller, in place of those
     detected.
     """
@@ -74,4 +79,5 @@ def judge(given: Read, book: Book, wanted: Sequence[str], limits: Limits) -> Ver
         is_readable=True,
         lines=lines_of(given.body, limits) if issues else None,
         line=given.line,
+        support=tuple(supports(given.resource, book, detected.profiles)) if with_support else (),
     )

@@ -7,10 +7,10 @@ R4, bundle.html#references and references.html#contained.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from salus.standards.fhir.validation.issue import Where
+from salus.standards.fhir.validation.issue import Where, render
 
 Resource = dict[str, Any]  # Any: FHIR JSON
 
@@ -42,6 +42,7 @@ class Surroundings:
 
     def __init__(self, root: Resource, where: Where, beside: Sequence[Resource] = ()) -> None:
         self._places: dict[int, Place] = {}
+        self._placed: list[tuple[Resource, Where]] = []
         self._by_address: dict[str, Resource] = {}
         self._by_id: dict[str, Resource] = {}
         self._beside: dict[str, Resource] = {}
@@ -56,10 +57,12 @@ class Surroundings:
     def _enter(self, resource: Resource, where: Where, full_url: str, depth: int) -> None:
         match = _RESTFUL(full_url)
         self._places[id(resource)] = Place(where, resource, match[1] if match else "")
+        self._placed.append((resource, where))
         contained = resource.get("contained")
         for index, one in enumerate(contained if type(contained) is list else ()):
             if type(one) is dict:
                 self._places[id(one)] = Place((where, "contained", index), resource, "")
+                self._placed.append((one, (where, "contained", index)))
         if resource.get("resourceType") == "Bundle" and depth < 3:
             self._enter_bundle(resource, where, depth)
         if resource.get("resourceType") == "Parameters" and depth < 3:
@@ -89,9 +92,10 @@ class Surroundings:
         """Return where a resource stands; None for one that is no part of what is validated."""
         return self._places.get(id(resource))
 
-    def resources(self) -> int:
-        """Return how many resources there are."""
-        return len(self._places)
+    def placed(self) -> Iterator[tuple[Resource, str]]:
+        """Yield every resource with the expression of its place, contained ones after what contains them."""
+        for resource, place in self._placed:
+            yield resource, render(place)
 
     def resolve(self, reference: str, from_resource: Resource) -> Resource | None:
         """Return the resource that a reference leads to, None where it leads outside."""
