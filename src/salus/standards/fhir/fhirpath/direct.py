@@ -14,6 +14,7 @@ import msgspec
 
 from salus.standards.fhir.fhirpath.environment import Environment
 from salus.standards.fhir.fhirpath.navigate import Step, steps_of
+from salus.standards.fhir.model import resource_types
 
 Item = Any  # JSON of the element that `$this` is
 Read = Callable[[Item, Environment], Any]
@@ -66,6 +67,22 @@ def listed(one: Read) -> Read:
 def raise_undecided(item: Item, environment: Environment) -> Any:
     """Read nothing."""
     raise Undecided
+
+
+def by_resource_type(compile_for: Callable[[str], Read]) -> Read:
+    """Return a reader of entries of a Bundle that is compiled anew for each type of resource in them."""
+    compiled: dict[str, Read] = {}
+
+    def read(item: Item, environment: Environment) -> Any:
+        resource = item.get("resource")
+        name = resource.get("resourceType") if type(resource) is dict else ""
+        known = name if type(name) is str and name in resource_types() else ""
+        holds = compiled.get(known)
+        if holds is None:
+            holds = compiled[known] = compile_for(known)
+        return holds(item, environment)
+
+    return read
 
 
 NOTHING = Direct(

@@ -268,26 +268,15 @@ class DirectCompiler:
 
     def criteria_of_entries(self, tree: Syntax) -> Read:
         """Compile a criterion for entries of a Bundle, anew for each type of resource that they hold."""
-        compiled: dict[str, Read] = {}
         filtering_as = self.filtering_as
 
         def for_type(name: str) -> Read:
             inner = DirectCompiler("Bundle.entry", filtering_as=filtering_as)
-            inner.entry = name if name in resource_types() else ""
+            inner.entry = name
             found = inner.expression(tree)
-            if found.one is None or kind(found.type) != "truth":
-                return raise_undecided
-            return found.one
+            return found.one if found.one is not None and kind(found.type) == "truth" else raise_undecided
 
-        def read(item: Item, environment: Environment) -> Any:
-            resource = item.get("resource")
-            name = str(resource.get("resourceType")) if type(resource) is dict else ""
-            holds = compiled.get(name)
-            if holds is None:
-                holds = compiled[name] = for_type(name)
-            return holds(item, environment)
-
-        return read
+        return direct.by_resource_type(for_type)
 
     def where(self, left: Direct, tree: Syntax) -> Direct:
         """`where(criteria)`."""

@@ -105,15 +105,7 @@ class Walk:
             check(node, where, run)
         if self._asks is not None:
             self._asks(node, type_name, where, run)
-        shape = (type_name, tuple(node))
-        ways = self._ways.get(shape)
-        if ways is None:
-            if len(self._ways) >= WAYS_MAX:
-                self._ways.clear()
-            keys = _keys(type_name)
-            ways = tuple((key, keys.get(key)) for key in node if key in keys or key in _HOLDERS)
-            # What has no way further and no check of its own is not entered again.
-            ways = self._ways[shape] = ways if check is None else (*ways, _NO_WAY)
+        ways = self._ways.get((type_name, tuple(node))) or self._ways_of(node, type_name)
         leaves, asks = self._ways, self._asks is not None
         for key, entry in ways:
             value: Any = node.get(key)
@@ -137,6 +129,20 @@ class Walk:
                         self._extension(one, node, key, paths, (where, key, index), run, depth + 1)
         if around is not None:
             run.resource, run.container = around
+
+    def _ways_of(self, node: dict[str, Any], type_name: str) -> tuple[tuple[str, _Key | None], ...]:
+        """Return the keys that lead further; for what has none, and no check of its own, nothing at all.
+
+        Of objects with these keys the latter are then not entered again.
+        """
+        if len(self._ways) >= WAYS_MAX:
+            self._ways.clear()
+        keys = _keys(type_name)
+        found = tuple((key, keys.get(key)) for key in node if key in keys or key in _HOLDERS)
+        if type_name in EVERYWHERE or "resourceType" in node:
+            found = (*found, _NO_WAY)
+        self._ways[type_name, tuple(node)] = found
+        return found
 
     def _extension(
         self,

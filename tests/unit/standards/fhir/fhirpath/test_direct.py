@@ -121,3 +121,46 @@ def test_rules_and_search_parameters_take_the_fast_road(text):
 
 def test_a_name_is_looked_up_without_a_type_the_general_way():
     assert compile_expression("name.exists()").direct is None
+
+
+BUNDLES = [
+    {"resourceType": "Bundle"},
+    {"resourceType": "Bundle", "entry": []},
+    {"resourceType": "Bundle", "entry": [{"fullUrl": "urn:x"}, {"resource": {"resourceType": "Patient"}}]},
+    {
+        "resourceType": "Bundle",
+        "entry": [
+            {"resource": {"resourceType": "Condition", "subject": {"reference": "Patient/1"}}},
+            {"resource": {"resourceType": "Observation", "subject": {"display": "x"}}},
+            {"resource": {"resourceType": "AllergyIntolerance", "patient": {"reference": "Patient/1"}}},
+        ],
+    },
+    {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Condition", "subject": {}}}]},
+    {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Nothing"}}, {"resource": 7}]},
+    {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": 7}}, 7]},
+]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "entry.where(resource.is(Condition) or resource.is(Observation)).all(resource.subject.exists())",
+        "entry.where(resource.is(Condition)).all(resource.subject.reference.exists())",
+        "entry.where(resource is Condition and resource is Patient).empty()",
+        "entry.where(resource.is(DomainResource)).exists()",
+        "entry.all(resource.id.exists())",
+        "entry.where(resource.subject.exists()).count()",
+        "entry.tail().where(resource is Composition).empty()",
+    ],
+)
+def test_entries_are_judged_by_the_type_of_their_resource(text):
+    expression = compile_expression(text, "Bundle", filtering_as=True)
+    general = msgspec.structs.replace(expression, direct=None)
+    for bundle in BUNDLES:
+        found = []
+        for one in (expression, general):
+            try:
+                found.append(one(bundle, Environment(resource=bundle)))
+            except Exception as error:  # noqa: BLE001 - both must fail alike, whatever it is
+                found.append((type(error), str(error)))
+        assert found[0] == found[1], bundle
