@@ -14,7 +14,7 @@ from salus.cli.checking.reading import files_in, read
 from salus.cli.checking.sarif import sarif
 from salus.cli.checking.verdict import Verdict, judge
 from salus.cli.command import Command
-from salus.cli.packages import add_packages_option, cache_folder
+from salus.cli.package_folder import add_packages_option, cache_folder
 from salus.cli.terminal import say, say_json
 from salus.core.limits import Limits
 from salus.standards.fhir.codec.json import write_json

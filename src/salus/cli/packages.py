@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from salus.cli.command import Command
+from salus.cli.package_folder import add_packages_option, cache_folder
 from salus.cli.terminal import say, say_json
 from salus.core.errors import NotFound, SalusError
 from salus.standards.fhir.packages.archive import ARCHIVE_BYTES_MAX
@@ -20,21 +21,6 @@ from salus.store.packages import install, install_folder, installed, missing, re
 
 PACKAGES_MAX = 200
 """Most packages that one call fetches."""
-
-
-def cache_folder() -> Path:
-    """Return the usual cache of FHIR packages."""
-    return Path.home() / ".fhir" / "packages"
-
-
-def add_packages_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option that names another folder of packages."""
-    parser.add_argument(
-        "--packages",
-        type=Path,
-        metavar="DIR",
-        help="folder with packages in place of ~/.fhir/packages: NAME#VERSION folders, or .tgz files",
-    )
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
