@@ -36,9 +36,12 @@ from salus.store.journal_files import FOLDER as JOURNAL_FOLDER
 from salus.store.journal_files import JournalFiles
 from salus.store.keys_erased import destroy_what_is_due
 from salus.store.keystore import KeyStore
+from salus.store.mirror import FOLDER as MIRROR_FOLDER
+from salus.store.mirror import Mirror
 from salus.store.postgres import BOUND, NODES_OWN, SERVING, WIDE, Database, open_database
 from salus.store.presence import forget_presence
 from salus.store.record_seal import RecordSeal, digest_key
+from salus.store.replaying import require_current
 from salus.store.retention import expire_quarantine
 from salus.store.revocations import follow_revocations, forget_expired
 from salus.store.sealing import Seal
@@ -193,6 +196,7 @@ async def open_services(
             )
         )
         database.journals = files = JournalFiles(data / JOURNAL_FOLDER)
+        database.mirror = Mirror(data / MIRROR_FOLDER)
         journal = await stack.enter_async_context(
             open_filed_journal(database, files, seal, clock) if filed else open_journal(database)
         )
@@ -299,6 +303,7 @@ async def open_node(data: Path, clock: Clock = utc_now) -> AsyncIterator[Node]:
     """
     async with AsyncExitStack() as stack:
         settings, services = await stack.enter_async_context(open_services(data, clock, filed=True))
+        await require_current(services.database)
         await require_replayed(services.database, data)
         await destroy_what_is_due(services.database)
         await mirror(services.database, data)  # what a crash kept from being written

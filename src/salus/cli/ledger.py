@@ -1,4 +1,4 @@
-"""`salus ledger verify|prove|status|events|...`: check the log, prove an access, give all to a repository."""
+"""`salus ledger verify|prove|status|events|...`: check the log, prove or give accesses, restore."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from salus.cli.command import Command
 from salus.cli.moment import moment
-from salus.cli.operator import auditor_of
+from salus.cli.operator import auditor_of, operator_of
 from salus.cli.terminal import say, say_json
 from salus.core.access import Action
 from salus.core.errors import NotFound, SettingsInvalid
@@ -27,13 +27,16 @@ from salus.store.access_log import (
 )
 from salus.store.ledger_check import check_log, state_of
 from salus.store.logins import strangers
+from salus.store.postgres import LOADING
+from salus.store.replaying import publish_gap, replay
 from salus.store.sequencer import last_checkpoint
 from salus.store.witness import unpin
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.web.fhir.audit import event_of
-from salus.web.ledger import key_of
+from salus.web.ledger import key_of, signer_of
 from salus.web.reconciling import reconcile
+from salus.web.rights.erasures import erase_again
 from salus.web.services import Services
 from salus.web.witness import word_of
 
@@ -46,17 +49,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument(
         "action",
-        choices=["verify", "prove", "status", "events", "reconcile", "forget"],
+        choices=["verify", "prove", "status", "events", "reconcile", "forget", "replay", "gap"],
         help="verify: compare every leaf with every signed checkpoint (exit code 2 when something is wrong); "
         "prove: the proof that one access is in the log; status: how far it is, and who vouches for it; "
         "events: all accesses as AuditEvents (IHE BALP), one a line, for a repository that collects them; "
         "reconcile: compare a patient's accesses from abroad with what the nodes there say (exit code 2 "
-        "where they differ); forget: drop the pinned keys of another node's log",
+        "where they differ); forget: drop the pinned keys of another node's log; "
+        "replay: after a restore, bring back the leaves, restrictions, revocations and erasures that the "
+        "backup lacks; gap: sign that leaves are lost",
     )
     parser.add_argument(
         "which",
         nargs="?",
-        help="prove: the index of the access in the log; reconcile: the patient's id; forget: the other node",
+        help="prove: the index of the access in the log; reconcile: the patient's id; forget: the other "
+        "node; gap: why",
     )
     parser.add_argument(
         "--since", type=moment, metavar="TIME", help="verify: only what was signed since; events: likewise"
@@ -70,13 +76,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what the action says."""
     which = options.which or ""
-    if (options.action in ("prove", "forget", "reconcile")) != bool(which) or (
+    if (options.action in ("prove", "forget", "reconcile", "gap")) != bool(which) or (
         options.action == "prove" and not (which.isascii() and which.isdigit() and len(which) < INDEX_DIGITS)
     ):
         raise SettingsInvalid(
             "say: salus ledger verify, or status, or events, or prove INDEX, or reconcile PATIENT, "
-            "or forget NODE"
+            "or forget NODE, or replay, or gap REASON"
         )
+    if options.action in ("replay", "gap"):
+        return asyncio.run(_restored(options))
     return asyncio.run(_run(options))
 
 
@@ -94,6 +102,29 @@ async def _run(options: argparse.Namespace) -> int:
             await _forget(options.which, services)
         else:
             await _status(options, services, settings.database_logins)
+    return 0
+
+
+async def _restored(options: argparse.Namespace) -> int:
+    """Bring a restored database up to what the node has signed, or sign that this cannot be done."""
+    async with open_services(options.data, roles=LOADING) as (_, services):
+        database, operator = services.database, operator_of(services)
+        signer = signer_of(services.base_url, services.keys)
+        asked = AccessRequest(Action.LOAD, "", f"ledger {options.action}")
+        async with enter(services.gatehouse, operator, asked) as access:
+            access.record(())
+            if options.action == "gap":
+                done, _ = await publish_gap(
+                    access.grant, database, signer, services.clock(), str(options.which)
+                )
+                say(f"Leaf {done.size - 1} says that leaves are lost, and why. Ask the other operators for:")
+                say(f"\tsalus ledger forget {services.node}")
+            else:
+                done = await replay(access.grant, database, signer, services.clock())
+                say(f"{done.leaves} leaves are back in their places; the log has {done.size}, as signed.")
+        lacked, erased = await erase_again(services, operator)
+    say(f"{done.waiting} leaves more were in files, and {done.changes} restrictions and the like.")
+    say(f"{lacked} erasures were not known to the database; {len(erased)} persons or entries erased again.")
     return 0
 
 

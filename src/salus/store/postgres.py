@@ -26,6 +26,7 @@ from salus.store.granted import GrantKey, Signing, is_refused, keep, register, s
 from salus.store.journal_files import JournalFiles
 from salus.store.keystore_known import require_own
 from salus.store.logins import ROLES, application_url, login_of
+from salus.store.mirror import Mirror
 from salus.store.parameters_known import Parameters
 from salus.store.pool import Connection, Pool
 from salus.store.preparing import CONNECT_SECONDS_MAX, NOT_THERE, check, first_connection, prepare
@@ -110,9 +111,11 @@ class Database:
         restricting: turns of restrictions and their previews, one at a time for each caller.
         shares: of large work, caller by caller.
         journals: files whose leaves are not all in the database so far; None where there are none.
+        mirror: what a restored backup must not forget; None for a database without one.
     """
 
     journals: JournalFiles | None = None
+    mirror: Mirror | None = None
 
     def __init__(
         self,

@@ -13,8 +13,9 @@ import base64
 import hashlib
 import hmac
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -27,12 +28,13 @@ from salus.standards.merkle.link import NO_LEAF, Link, pseudonym
 from salus.standards.merkle.persons import ROOT as MAP_ROOT
 from salus.standards.merkle.persons import Page, Person, Place, top_of, with_persons
 from salus.standards.merkle.tree import Node, Span, completed, fold, full_nodes, node_hash
+from salus.store.mirror import Marker, Mirror, take_events
 from salus.store.person_map import Way, numbers, way_to, write_pages
 from salus.store.postgres import Connection, Database
 
 LOG = logging.getLogger("salus.store.sequencer")
-_LOCK = 0x4C454446
-_LEAVES_PER_ROUND = 20_000
+LOCK = 0x4C454446
+LEAVES_PER_ROUND = 20_000
 KEPT_EVERY = 4
 """Subtrees of every fourth level are kept: a fifteenth of the rows, at most 8 hashes more for a node."""
 
@@ -40,7 +42,10 @@ _LAST = "SELECT size, root, settled FROM checkpoint ORDER BY size DESC LIMIT 1"
 _OLDEST = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 _NEXT = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 _TAKE = """
-SELECT arrival, patient, coalesce(digest, sha256(entry)) AS digest FROM leaf
+SELECT arrival, patient, coalesce(digest, sha256(entry)) AS digest,
+    CASE WHEN $3 AND filed IS NULL THEN at END AS at, CASE WHEN $3 AND filed IS NULL THEN entry END AS entry,
+    CASE WHEN $3 AND filed IS NULL THEN request END AS request
+FROM leaf
 WHERE arrival > $1 AND NOT EXISTS (SELECT FROM leaf_index taken WHERE taken.arrival = leaf.arrival)
 ORDER BY arrival LIMIT $2
 """
@@ -100,27 +105,74 @@ async def sequence(
         SettingsInvalid: the key of the pseudonyms is not the one that the chains began with.
     """
     previous = previous or Progress()
+    mirror = database.mirror
     await database.bring_in()
     async with database.system() as connection, connection.transaction():
-        if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
+        if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", LOCK):
             return Progress(size=previous.size)
-        return await _round(connection, signer, at, previous)
+        if mirror is not None and (events := await take_events(connection)):
+            await asyncio.to_thread(mirror.add, events)
+        progress, marker = await _round(connection, signer, at, previous, mirror)
+    if mirror is not None and marker is not None:
+        await asyncio.to_thread(mirror.mark, marker)
+    return progress
 
 
-async def _round(connection: Connection, signer: Signer, at: datetime, previous: Progress) -> Progress:
+async def _round(
+    connection: Connection, signer: Signer, at: datetime, previous: Progress, mirror: Mirror | None
+) -> tuple[Progress, Marker | None]:
     last = await connection.fetchrow(_LAST)
     size, settled = (last["size"], last["settled"]) if last is not None else (0, 0)
     oldest = await connection.fetchval(_OLDEST)
-    rows = await connection.fetch(_TAKE, settled, _LEAVES_PER_ROUND)
+    rows = await connection.fetch(_TAKE, settled, LEAVES_PER_ROUND, mirror is not None)
     horizon = previous.horizon
     if not rows:
-        return Progress(size=size, horizon=horizon)
+        return Progress(size=size, horizon=horizon), None
     if horizon is not None and oldest >= horizon[1]:
         # Whatever could appear below it was visible above, so it is in the tree now.
         settled, horizon = max(settled, horizon[0]), None
     if horizon is None:
         # Whoever holds a smaller arrival got its transaction id before these rows were read: below this one.
         horizon = (max(row["arrival"] for row in rows), await connection.fetchval(_NEXT))
+    if mirror is not None:
+        await asyncio.to_thread(_keep, mirror, size, rows)
+    marker = await place(connection, signer, at, rows, size=size, settled=settled)
+    full = len(rows) == LEAVES_PER_ROUND
+    return Progress(size=marker.size, sequenced=len(rows), full=full, horizon=horizon), marker
+
+
+def _keep(mirror: Mirror, size: int, rows: list[asyncpg.Record]) -> None:
+    """Keep the order of new leaves in the mirror, and those that came through no journal file."""
+    mirror.keep(
+        size,
+        [row["digest"] for row in rows],
+        [
+            (row["patient"], row["at"], row["entry"], row["digest"], row["request"] or "")
+            for row in rows
+            if row["entry"] is not None
+        ],
+    )
+
+
+async def place(
+    connection: Connection,
+    signer: Signer,
+    at: datetime,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    size: int,
+    settled: int,
+) -> Marker:
+    """Give the leaves (arrival, patient, digest) the next places in their order, and sign.
+
+    Args:
+        connection: in a transaction that holds `LOCK`.
+        signer: writes the log.
+        at: when the checkpoint is signed.
+        rows: at least one, none of which has a place.
+        size: leaves in the tree.
+        settled: every leaf that arrived up to here is in the tree then.
+    """
     start = await _start_of_links(connection, signer, size)
     edge = await nodes_of(connection, full_nodes(Span(0, size)))
     chains = await _chain(connection, signer, rows)
@@ -142,7 +194,7 @@ async def _round(connection: Connection, signer: Signer, at: datetime, previous:
     size += len(rows)
     note = sign_checkpoint(signer.origin, size, root, signer.key, extensions_of(start, persons))
     await connection.execute(_CHECKPOINT, size, root, at, note, settled)
-    return Progress(size=size, sequenced=len(rows), full=len(rows) == _LEAVES_PER_ROUND, horizon=horizon)
+    return Marker(size, root, note)
 
 
 def extensions_of(start: int, persons: bytes) -> tuple[str, str]:
@@ -174,14 +226,14 @@ class _Chains(msgspec.Struct, frozen=True):
     ends: list[Person]
 
 
-async def _chain(connection: Connection, signer: Signer, rows: list[asyncpg.Record]) -> _Chains:
+async def _chain(connection: Connection, signer: Signer, rows: Sequence[Mapping[str, Any]]) -> _Chains:
     """Link the new leaves to those before of their persons."""
     names = {patient: pseudonym(signer.pseudonyms, patient) for patient in {row["patient"] for row in rows}}
     way = await way_to(connection, names.values())
     return await asyncio.to_thread(_linked, rows, names, way)
 
 
-def _linked(rows: list[asyncpg.Record], names: dict[str, bytes], way: Way) -> _Chains:
+def _linked(rows: Sequence[Mapping[str, Any]], names: dict[str, bytes], way: Way) -> _Chains:
     ends = dict(way.ends)
     leaves: list[bytes] = []
     counts: list[int] = []
