@@ -41,7 +41,7 @@ from salus.store.mirror import Mirror
 from salus.store.postgres import BOUND, NODES_OWN, SERVING, WIDE, Database, open_database
 from salus.store.presence import forget_presence
 from salus.store.record_seal import RecordSeal, digest_key
-from salus.store.replaying import require_current
+from salus.store.replaying import forget_erased, require_current
 from salus.store.retention import expire_quarantine
 from salus.store.revocations import follow_revocations, forget_expired
 from salus.store.sealing import Seal
@@ -471,6 +471,7 @@ async def _sweep(database: Database, clock: Clock) -> None:
     await exports.expire(database, at=now)
     await destroy_what_is_due(database)
     await forget_cosignatures(database, now - timedelta(days=COSIGNATURES_DAYS))
+    await forget_erased(database)
 
 
 def _client(deadline_ms: int) -> httpx.AsyncClient:

@@ -21,6 +21,7 @@ from salus.node import open_node, open_services
 from salus.settings import FILE_NAME
 from salus.store.access_log import access_log
 from salus.store.ledger_check import check_log
+from salus.store.replaying import forget_erased
 from salus.store.revocations import follow_revocations, revoke
 from salus.trust.jurisdictions.law import Ground
 from salus.trust.tokens import issue
@@ -110,7 +111,11 @@ async def restored(folder, serving, database_url, caller):
             )
         ).erased
         await signed(services)
-        marker = services.database.mirror.newest()
+        mirror = services.database.mirror
+        marker = mirror.newest()
+        assert mirror.patients() == {"ana", "rui"}
+        await forget_erased(services.database)
+        assert mirror.patients() == {"ana"}
     settings = folder / FILE_NAME
     settings.write_text(settings.read_text().replace(database_url, backup))
     return marker, backup

@@ -18,6 +18,7 @@ from salus.federation import witnessing
 from salus.federation.reconciling import Reconciled
 from salus.node import open_services
 from salus.standards.fhir.codec.json import write_json
+from salus.store import tombstones
 from salus.store.access_log import (
     access_log,
     accesses_from,
@@ -113,6 +114,7 @@ async def _restored(options: argparse.Namespace) -> int:
         asked = AccessRequest(Action.LOAD, "", f"ledger {options.action}")
         async with enter(services.gatehouse, operator, asked) as access:
             access.record(())
+            await tombstones.replay(database, services.data)  # what is replayed is not of who was erased
             if options.action == "gap":
                 done, _ = await publish_gap(
                     access.grant, database, signer, services.clock(), str(options.which)

@@ -50,6 +50,10 @@ class Event(msgspec.Struct, frozen=True):
     content: msgspec.Raw
 
 
+class _Of(msgspec.Struct, frozen=True):
+    patient: str = ""
+
+
 class Mirror:
     """The mirror in one folder."""
 
@@ -125,7 +129,7 @@ class Mirror:
     def changes(self) -> Iterator[Event]:
         """Yield the changes, the oldest first; what a crash tore is left out."""
         if self.events.exists():
-            for line in self.events.read_bytes().split(b"\n")[:-1]:
+            for line in filter(None, self.events.read_bytes().split(b"\n")[:-1]):
                 try:
                     yield msgspec.json.decode(line, type=Event)
                 except msgspec.DecodeError:
@@ -133,8 +137,25 @@ class Mirror:
 
     def add(self, events: Sequence[Event]) -> None:
         """Keep changes durably."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _append(self.events, b"\n" + b"".join(msgspec.json.encode(each) + b"\n" for each in events))
+        with self._locked():
+            _append(self.events, _lines(events))
+
+    def patients(self) -> set[str]:
+        """Return whose rows the changes are of."""
+        return {msgspec.json.decode(each.content, type=_Of).patient for each in self.changes()} - {""}
+
+    def forget(self, patients: frozenset[str]) -> None:
+        """Drop the changes of rows of persons who were erased."""
+        with self._locked():
+            kept = [
+                each
+                for each in self.changes()
+                if msgspec.json.decode(each.content, type=_Of).patient not in patients
+            ]
+            new = self.folder / "events.new"
+            new.unlink(missing_ok=True)
+            _append(new, _lines(kept))
+            new.replace(self.events)
 
     def _write(self, marker: Marker) -> None:
         new = self.folder / "checkpoint.new"
@@ -159,6 +180,11 @@ async def take_events(connection: Connection) -> list[Event]:
     if rows:
         await connection.execute(_TAKEN, [row["id"] for row in rows])
     return [Event(row["kind"], row["gone"], msgspec.Raw(row["content"].encode())) for row in rows]
+
+
+def _lines(events: Sequence[Event]) -> bytes:
+    """Return changes as lines, after a line's end: a crash may have torn the one before."""
+    return b"\n" + b"".join(msgspec.json.encode(each) + b"\n" for each in events)
 
 
 def _append(path: Path, content: bytes) -> None:

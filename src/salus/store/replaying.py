@@ -6,6 +6,7 @@ the last state of each row that narrows who may see what. All of it is one trans
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -247,6 +248,18 @@ async def _replay_changes(connection: Connection, events: Sequence[Event]) -> in
     await connection.execute(_SHOW, shown)
     await connection.execute("DELETE FROM mirror_event")  # what this made itself
     return len(kept)
+
+
+async def forget_erased(database: Database) -> None:
+    """Drop from the mirror's changes those of persons who were erased."""
+    mirror = database.mirror
+    if mirror is None:
+        return
+    patients = await asyncio.to_thread(mirror.patients)
+    async with database.system() as connection:
+        erased = await _erased(connection, patients)
+    if erased:
+        await asyncio.to_thread(mirror.forget, frozenset(each.removeprefix("Patient/") for each in erased))
 
 
 async def _erased(connection: Connection, patients: Iterable[str]) -> frozenset[str]:

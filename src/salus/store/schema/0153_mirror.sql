@@ -5,7 +5,7 @@ CREATE TABLE mirror_event (
     id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind    text        NOT NULL,                       -- the table
     gone    boolean     NOT NULL,                       -- the row was deleted
-    content jsonb       NOT NULL                        -- the row
+    content jsonb       NOT NULL                        -- the row; its key alone where it is gone
 );
 ALTER TABLE mirror_event ENABLE ROW LEVEL SECURITY;
 REVOKE ALL ON mirror_event FROM PUBLIC, salus_wide, salus_bound;
@@ -17,7 +17,8 @@ CREATE FUNCTION mirror_change() RETURNS trigger
 AS $$
 BEGIN
     INSERT INTO mirror_event (kind, gone, content)
-    VALUES (TG_TABLE_NAME, TG_OP = 'DELETE', to_jsonb(CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END));
+    SELECT TG_TABLE_NAME, TG_OP = 'DELETE', CASE TG_OP WHEN 'DELETE'
+        THEN (SELECT jsonb_object_agg(key, to_jsonb(OLD) -> key) FROM unnest(TG_ARGV) AS key) ELSE to_jsonb(NEW) END;
     RETURN NULL;
 END
 $$;
@@ -26,13 +27,16 @@ REVOKE ALL ON FUNCTION mirror_change() FROM PUBLIC;
 DO $$
 DECLARE
     kind text;
+    key text;
 BEGIN
-    FOREACH kind IN ARRAY ARRAY[
-        'restriction', 'veil', 'opt_out', 'proxy', 'revoked_token', 'app_consent', 'account', 'health_link'
-    ] LOOP
+    FOR kind, key IN VALUES
+        ('restriction', 'patient, type, id, veil'), ('veil', 'patient, id'), ('opt_out', 'patient, kind, number'),
+        ('proxy', 'patient, id'), ('revoked_token', 'token_id'), ('app_consent', 'id'), ('account', 'patient, id'),
+        ('health_link', 'patient, id')
+    LOOP
         EXECUTE format(
-            'CREATE TRIGGER mirrored AFTER INSERT OR UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION mirror_change()',
-            kind);
+            'CREATE TRIGGER mirrored AFTER INSERT OR UPDATE OR DELETE ON %I '
+            'FOR EACH ROW EXECUTE FUNCTION mirror_change(%s)', kind, key);
     END LOOP;
 END
 $$;
