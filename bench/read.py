@@ -203,9 +203,9 @@ def _clinician() -> Caller:
     return Caller("c1", "Mari Tamm", Role.CLINICIAN, "Tartu Hospital", "bench", Purpose.TREATMENT)
 
 
-def _ask(port: int, wish: dict[str, Any], seconds: float) -> dict[str, float]:
+def _ask(port: int, wish: dict[str, Any], seconds: float, connections: int = CONNECTIONS) -> dict[str, float]:
     done = subprocess.run(
-        [sys.executable, "-m", "bench._http_load", str(port), str(seconds), str(CONNECTIONS)],
+        [sys.executable, "-m", "bench._http_load", str(port), str(seconds), str(connections)],
         input=json.dumps(wish), stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
     found: dict[str, float] = json.loads(done.stdout)

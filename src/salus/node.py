@@ -7,7 +7,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -105,6 +105,8 @@ WISHED_SECONDS = 5.0
 ASK_SECONDS = 10.0
 COMPARE_SECONDS = 25.0
 COSIGNATURES_DAYS = 7
+FILES_DAYS = 40
+"""How long a leaf is in the journal and the mirror: an older backup cannot be replayed."""
 RETRY_SECONDS = 5.0
 INDEX_BATCH = 100
 """Resources indexed anew in one turn: some milliseconds in which the process answers nobody."""
@@ -472,6 +474,15 @@ async def _sweep(database: Database, clock: Clock) -> None:
     await destroy_what_is_due(database)
     await forget_cosignatures(database, now - timedelta(days=COSIGNATURES_DAYS))
     await forget_erased(database)
+    await _forget_files(database, now - timedelta(days=FILES_DAYS))
+
+
+async def _forget_files(database: Database, before: datetime) -> None:
+    """Remove the files of leaves that no backup needs any more."""
+    if database.journals is not None and database.mirror is not None:
+        async with database.system() as connection:
+            await database.journals.forget(connection, before)
+        database.mirror.forget_before(before)
 
 
 def _client(deadline_ms: int) -> httpx.AsyncClient:

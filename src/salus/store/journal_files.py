@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import os
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from salus.store.journal_frames import HEAD_BYTES, Columns, columns_of, length_of
@@ -63,6 +64,22 @@ class JournalFiles:
         """Bring in what one file has; return how many leaves those were."""
         async with self._turn:
             return await self._bring_in(connection, name)
+
+    async def forget(self, connection: Connection, before: datetime) -> int:
+        """Remove the files that were last written to before a time and brought in whole; return how many."""
+        names = self.names()
+        rows = await connection.fetch(_REACHED, names)
+        reached = {row["name"]: row["reached"] for row in rows}
+        old = [
+            path
+            for name in names
+            if (path := self.path_of(name)).stat().st_mtime < before.timestamp()
+            and _is_ended(path)
+            and not piece_of(path, reached.get(name, 0))[1]
+        ]
+        for path in old:
+            path.unlink()
+        return len(old)
 
     async def _bring_in(self, connection: Connection, name: str) -> int:
         brought = 0

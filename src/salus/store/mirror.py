@@ -93,7 +93,7 @@ class Mirror:
         """Keep durably which leaves follow the first `begin`, and those of them that are in no other file."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if records:
-            if self._file is None or self._file.stat().st_size > _FILE_BYTES_MAX:
+            if self._file is None or not self._file.exists() or self._file.stat().st_size > _FILE_BYTES_MAX:
                 self._file = self.folder / (secrets.token_hex(8) + _SUFFIX)
             _append(self._file, frame_of(records))
         handle = os.open(self.order, os.O_WRONLY | os.O_CREAT, 0o600)
@@ -102,6 +102,12 @@ class Mirror:
             os.fdatasync(handle)
         finally:
             os.close(handle)
+
+    def forget_before(self, before: datetime) -> None:
+        """Remove the files of leaves that were last written to before a time."""
+        for path in self.files():
+            if path != self._file and path.stat().st_mtime < before.timestamp():
+                path.unlink()
 
     def mark(self, marker: Marker) -> None:
         """Keep durably that a checkpoint was signed; an older one changes nothing."""

@@ -258,3 +258,20 @@ async def test_what_the_database_forgets_is_brought_in_again(database, files, op
             await transaction.rollback()
         assert await bring_in(database, JournalFiles(files.folder)) == 1
     assert await patients(database) == ["ana"]
+
+
+async def test_files_go_once_they_are_old_ended_and_brought_in(database, files, opened, leaf):
+    async with opened() as journal:
+        await journal.write([leaf("ana")])
+        (name,) = files.names()
+        os.utime(files.path_of(name), (0, 0))
+        async with database.system() as connection:
+            assert await files.forget(connection, NOW) == 0  # it is still written to
+    os.utime(files.path_of(name), (0, 0))
+    waiting = files.path_of("waiting")
+    waiting.write_bytes(frame_of(RECORDS))
+    os.utime(waiting, (0, 0))
+    files.path_of("young").write_bytes(b"")
+    async with database.system() as connection:
+        assert await files.forget(connection, NOW) == 1
+    assert files.names() == ["waiting", "young"]
