@@ -113,7 +113,7 @@ async def sequence(
         if mirror is not None and (events := await take_events(connection)):
             await asyncio.to_thread(mirror.add, events)
         progress, marker = await _round(connection, signer, at, previous, mirror)
-    if mirror is not None and marker is not None:
+    if mirror is not None and marker is not None and not progress.full:
         await asyncio.to_thread(mirror.mark, marker)
     return progress
 
@@ -134,9 +134,11 @@ async def _round(
     if horizon is None:
         # Whoever holds a smaller arrival got its transaction id before these rows were read: below this one.
         horizon = (max(row["arrival"] for row in rows), await connection.fetchval(_NEXT))
-    if mirror is not None:
-        await asyncio.to_thread(_keep, mirror, size, rows)
-    marker = await place(connection, signer, at, rows, size=size, settled=settled)
+    placing = place(connection, signer, at, rows, size=size, settled=settled)
+    if mirror is None:
+        marker = await placing
+    else:
+        marker, _ = await asyncio.gather(placing, asyncio.to_thread(_keep, mirror, size, rows))
     full = len(rows) == LEAVES_PER_ROUND
     return Progress(size=marker.size, sequenced=len(rows), full=full, horizon=horizon), marker
 
