@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import uvloop
 
@@ -22,12 +23,8 @@ from salus.store.record_seal import IN_CLEAR
 @contextmanager
 def unsealed() -> Iterator[None]:
     """Open nodes that seal nothing until the end."""
-    sealing = salus.node.RecordSeal
-    salus.node.RecordSeal = lambda *_: IN_CLEAR  # type: ignore[assignment,misc]  # a stand-in
-    try:
+    with patch.object(salus.node, "RecordSeal", lambda *_: IN_CLEAR):
         yield
-    finally:
-        salus.node.RecordSeal = sealing  # type: ignore[misc]  # as it was
 
 
 if __name__ == "__main__":
