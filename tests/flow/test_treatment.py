@@ -368,8 +368,10 @@ async def test_where_a_relationship_is_required_no_word_is_taken_for_it_and_the_
 
 @pytest.mark.parametrize("role", [Role.CITIZEN, Role.OPERATOR])
 async def test_only_a_professional_states_a_treatment(ask, record, role):
-    answer = await ask("POST", "/treatment", role, {"patient": "ana", "reason": REASON})
-    assert answer.status_code == 403
+    for shown in ({"reason": REASON}, {"document": "C 123-456"}, {"document": "C 999-999"}):
+        answer = await ask("POST", "/treatment", role, {"patient": "ana"} | shown)
+        assert answer.status_code == 403
+        assert "a professional of this node says whom they treat" in answer.text
 
 
 async def test_a_search_that_finds_nothing_leaves_a_leaf_of_those_it_named_alone(node, ask, put, record):

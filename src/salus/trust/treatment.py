@@ -74,6 +74,12 @@ async def state_treatment(
     scopes = caller.scopes if caller.app else ()
     asking = msgspec.structs.replace(caller, purpose=Purpose.TREATMENT, scopes=scopes)
     request = AccessRequest(Action.CREATE, TREATMENT, TREATMENT, frozenset({patient}))
+    known = await ward.gatehouse.knows(asking, request) if ward.gatehouse.knows is not None else ORDINARY
+    if not ward.gatehouse.decide(
+        asking, request, known
+    ).permitted:  # before anything that is shown is weighed
+        async with enter(ward.gatehouse, asking, request, known):
+            raise AccessRefused("This access is not permitted.")
     evidence = await evidence_of(weigher, asking, patient, stated.presence_code, stated.document, now)
     reason = ""
     if evidence is None:
@@ -86,7 +92,6 @@ async def state_treatment(
                 "that shows it; ask the patient for a one-time code or a document's number, or open an "
                 "emergency."
             )
-    known = await ward.gatehouse.knows(asking, request) if ward.gatehouse.knows is not None else ORDINARY
     tie = Relationship.OWN if evidence else Relationship.STATED
     facts = msgspec.structs.replace(known, relationship=tie, is_proven=evidence is not None)
     until = now + timedelta(hours=PROVEN_HOURS)
