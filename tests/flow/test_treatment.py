@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -471,3 +472,11 @@ async def test_a_token_that_names_a_patient_opens_no_more_than_is_in_care(ask, p
         "c-ana"
     }  # one whose tie is only stated is opened alone, and marked
     assert (await ask("GET", "/fhir/Condition/c-ana", **token)).status_code == 200
+
+
+async def test_statements_at_once_do_not_pass_the_ration(node, ask, put, record):
+    node.services.care.stated_max = 1
+    await put("Patient", "eva", name=[{"family": "eva"}])
+    bodies = [{"patient": name, "reason": REASON} for name in ("ana", "rui", "eva")]
+    answers = await asyncio.gather(*(ask("POST", "/treatment", body=body) for body in bodies))
+    assert sorted(answer.status_code for answer in answers) == [201, 429, 429]

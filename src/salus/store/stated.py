@@ -28,23 +28,26 @@ _COUNT = """
 SELECT count(DISTINCT patient) FROM presence
 WHERE node = '' AND subject = $1 AND evidence = 'declared' AND since >= $2 AND patient <> $3
 """
+_IN_TURN = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _END = """
 UPDATE presence SET until = $3
 WHERE patient = $1 AND node = '' AND subject = $2 AND until > $3 RETURNING patient
 """
 
 
-async def stated_today(database: Database, subject: str, patient: str, now: datetime) -> int:
-    """Return of how many other patients the professional only stated today (UTC) that they treat them."""
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    async with database.system() as connection:
-        return int(await connection.fetchval(_COUNT, subject, midnight, patient))
-
-
 async def keep_treatment(
-    grant: Grant, database: Database, patient: str, evidence: str, reason: str, until: datetime
-) -> datetime:
+    grant: Grant,
+    database: Database,
+    patient: str,
+    evidence: str,
+    reason: str,
+    until: datetime,
+    *,
+    stated_max: int,
+) -> datetime | None:
     """Keep that the caller treats the patient; return until when, of one that is kept already as it was.
+
+    None where it is only stated, and the caller has stated it of as many other patients today (UTC).
 
     `evidence` is "code" or "document", or "declared" for the caller's word alone. The grant is the caller's
     over the patient, marked as unproven where it is only stated; so its leaf tells the citizen.
@@ -56,6 +59,11 @@ async def keep_treatment(
         )
         if running is not None:
             return running
+        if evidence == DECLARED:
+            await connection.execute(_IN_TURN, f"treatments stated by {subject}")
+            midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+            if await connection.fetchval(_COUNT, subject, midnight, patient) >= stated_max:
+                return None
         await connection.execute(_KEEP, patient, subject, evidence, now, until, reason)
         what = f"treatment {'stated' if evidence == DECLARED else 'shown'}"
         leaf = ledger.leaf_of(grant, patient, what=what, resources=1, outcome=Outcome.SERVED)

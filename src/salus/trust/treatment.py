@@ -16,7 +16,7 @@ from salus.core.errors import AccessRefused, Conflict, NotFound, Throttled
 from salus.core.identifiers import is_fhir_id
 from salus.store import resources
 from salus.store.standing import DECLARED
-from salus.store.stated import end_treatment, keep_treatment, stated_today
+from salus.store.stated import end_treatment, keep_treatment
 from salus.trust.care import TREATMENT, Care, Known
 from salus.trust.emergencies import told_in_words
 from salus.trust.facts import ORDINARY, Relationship
@@ -86,26 +86,27 @@ async def state_treatment(
         if care.known is Known.REQUIRED:
             raise AccessRefused(SHOWN_ONLY)
         reason = told_in_words(stated.reason, WHY)
-        if await stated_today(ward.database, caller.subject, patient, now) >= care.stated_max:
-            raise Throttled(
-                f"You have stated of {care.stated_max} patients today that you treat them, without anything "
-                "that shows it; ask the patient for a one-time code or a document's number, or open an "
-                "emergency."
-            )
     tie = Relationship.OWN if evidence else Relationship.STATED
     facts = msgspec.structs.replace(known, relationship=tie, is_proven=evidence is not None)
     until = now + timedelta(hours=PROVEN_HOURS)
     try:
         async with enter(ward.gatehouse, asking, request, facts) as access:
             await resources.read(access.grant, ward.database, "Patient", patient)
-            until = await keep_treatment(
-                access.grant, ward.database, patient, evidence or DECLARED, reason, until
-            )
+            kept = await keep_treatment(
+                access.grant, ward.database, patient, evidence or DECLARED, reason, until,
+                stated_max=care.stated_max,
+            )  # fmt: skip
+            if kept is None:
+                raise Throttled(
+                    f"You have stated of {care.stated_max} patients today that you treat them, without "
+                    "anything that shows it; ask the patient for a one-time code or a document's number, or "
+                    "open an emergency."
+                )
     except NotFound as error:
         raise NotFound(_NOBODY) from error
     await ward.standing.refresh(patient)
     care.forget(caller.subject)
-    return evidence is not None, until
+    return evidence is not None, kept
 
 
 async def finish_treatment(weigher: Weigher, care: Care, caller: Caller, patient: str) -> None:
