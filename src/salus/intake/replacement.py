@@ -49,9 +49,9 @@ SELECT compartment, type, id, content, source, source_id, updated, true AS shown
 WHERE type = 'DocumentReference' AND id = ANY($1) AND NOT deleted AND compartment <> $3
     AND (NOT hidden OR salus_shows(type, id, $2::jsonb))
 """
-_RELATED = """
-SELECT DISTINCT compartment FROM resource WHERE compartment = ANY($1) AND type = 'DocumentReference'
-    AND NOT deleted AND position('"replaces"'::bytea IN content) > 0
+_DOCUMENTS = """
+SELECT compartment, content FROM resource WHERE compartment = ANY($1) AND type = 'DocumentReference'
+    AND NOT deleted
 """
 Described = dict[str, Any]  # a DocumentReference; its members are of many types, hence Any
 
@@ -94,9 +94,13 @@ async def follow_loaded(
 
     Those within received documents are followed when these arrive (`intake.succession`).
     """
-    related = await connection.fetch(_RELATED, sorted(stored)) if stored else []
+    related: set[str] = set()
+    if stored:
+        async for row in connection.cursor(_DOCUMENTS, sorted(stored)):
+            if b'"replaces"' in row["content"]:
+                related.add(row["compartment"])
     changes: list[Operation] = []
-    for record in sorted(row["compartment"] for row in related):
+    for record in sorted(related):
         await connection.execute(resources.LOCK, [f"documents of {record}"])
         found = await connection.fetch(DESCRIBED, record, asker_of(grant))
         rows = {row["id"]: row for row in found}
