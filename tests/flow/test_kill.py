@@ -1,5 +1,6 @@
 """kill -9 in the middle of transactions: what was acknowledged is there, and nothing is there by half."""
 
+import asyncio
 import http.client
 import itertools
 import json
@@ -17,6 +18,8 @@ from salus.core.access import Caller, Purpose, Role
 from salus.core.clock import utc_now
 from salus.node import load_node_keys, terms_of
 from salus.settings import read_settings
+from salus.store.ledger import decode_entry
+from salus.store.sealing import Seal
 from salus.trust import tokens
 
 SALUS = [sys.executable, "-m", "salus.cli.main"]
@@ -63,6 +66,27 @@ class Sender(threading.Thread):
             self.enough.set()
 
 
+class Reader(Sender):
+    """Searches again and again until the node is gone; keeps how many answers it got."""
+
+    def run(self):
+        headers = {"Authorization": f"Bearer {self.token}"}
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+            while True:
+                connection.request(
+                    "GET", f"/fhir/Patient?identifier=urn:x|{next(self.numbers)}", headers=headers
+                )
+                answer = connection.getresponse()
+                answer.read()
+                if answer.status == 200:
+                    self.acknowledged.append(answer.status)
+                if len(self.acknowledged) >= self.wanted:
+                    self.enough.set()
+        except (OSError, http.client.HTTPException):
+            self.enough.set()
+
+
 @pytest.fixture
 def node(tmp_path, database_url):
     data, port = tmp_path / "data", free_port()
@@ -84,12 +108,12 @@ def reachable(port):
     raise AssertionError("the node does not listen")
 
 
-def round_of(forks, data, port, token, numbers, wanted):
+def round_of(forks, data, port, token, numbers, wanted, sender=Sender):
     """Serve, let the clients post, kill -9 in the middle; return the numbers acknowledged."""
     process = forks.Process(target=main, args=(["serve", "--data", str(data)],))
     process.start()
     reachable(port)
-    senders = [Sender(port, token, numbers, wanted) for _ in range(CLIENTS)]
+    senders = [sender(port, token, numbers, wanted) for _ in range(CLIENTS)]
     for sender in senders:
         sender.start()
     senders[0].enough.wait(60)
@@ -122,3 +146,26 @@ async def test_a_killed_node_keeps_what_it_acknowledged_and_no_half_transaction(
     assert set(counts.values()) == {ENTRIES}
     assert set(acknowledged) <= set(counts)
     assert leaves == len(rows)
+
+
+async def test_a_killed_node_keeps_the_leaf_of_each_read_that_it_answered(node, database_url):
+    data, port = node
+    keys, terms = load_node_keys(data), terms_of(read_settings(data))
+    caller = Caller("s", "Test", Role.OPERATOR, "o", terms.issuer, Purpose.OPERATIONS)
+    token = tokens.issue(keys.token, caller, terms, now=utc_now())
+    numbers, acknowledged = itertools.count(), []
+    forks = multiprocessing.get_context("forkserver")
+    forks.set_forkserver_preload(["salus.cli.main", "salus.cli.serve"])
+    for turn in range(4):
+        acknowledged += round_of(forks, data, port, token, numbers, 5 + turn * 7, Reader)
+    looked = await asyncio.to_thread(main, ["ledger", "status", "--data", str(data)])
+    assert looked == 0
+    connection = await asyncpg.connect(database_url)
+    rows = await connection.fetch("SELECT entry FROM leaf")
+    await connection.close()
+    seal = Seal(*keys.audit)
+    leaves = [decode_entry(seal.open(row["entry"])) for row in rows]
+    searches = [leaf.request for leaf in leaves if leaf.action == "search"]
+    assert len(acknowledged) >= 4 * 5
+    assert len(acknowledged) <= len(searches) <= len(acknowledged) + 4 * CLIENTS
+    assert len(searches) == len(set(searches))

@@ -31,7 +31,7 @@ def write(source: socket.socket, path: str) -> None:
     reserved = end = 0
     source.sendall((0).to_bytes(8, "big"))
     try:
-        while taken := source.recv(_TAKEN_BYTES_MAX):
+        while taken := _received(source):
             if end + len(taken) > reserved:
                 os.posix_fallocate(handle, reserved, RESERVED_BYTES)
                 reserved += RESERVED_BYTES
@@ -49,6 +49,14 @@ def write(source: socket.socket, path: str) -> None:
         os.ftruncate(handle, end)
         os.fsync(handle)
         os.close(handle)
+
+
+def _received(source: socket.socket) -> bytes:
+    """Return what has come, nothing once the other side has closed or was killed."""
+    try:
+        return source.recv(_TAKEN_BYTES_MAX)
+    except ConnectionResetError:  # it left answers unread; what it had sent was taken before
+        return b""
 
 
 def _begun(path: str) -> int:
