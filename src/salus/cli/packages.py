@@ -108,6 +108,7 @@ def _installing(word: str, folder: Path, registry: str | None, web: httpx.Client
     path = Path(word)
     if path.is_file():
         yield install(path.read_bytes(), folder)
+        yield from _from_beside(path.parent, folder)
     elif (path / "package" / "package.json").is_file():
         yield install_folder(path, folder)
     elif path.is_dir():
@@ -125,6 +126,14 @@ def _installing(word: str, folder: Path, registry: str | None, web: httpx.Client
     else:
         name, version = _split(word)
         yield install(fetch_package(web, registry or REGISTRY, name, version), folder)
+
+
+def _from_beside(source: Path, folder: Path) -> Iterator[Manifest]:
+    """Install what is missing from the archives beside one that was named, as far as they are there."""
+    beside = {one.manifest.label: one for one in installed(source) if one.is_archive()}
+    while wanted := [label for label in missing(installed(folder)) if label in beside]:
+        for label in wanted:
+            yield install(beside[label].path.read_bytes(), folder)
 
 
 def _fetch_missing(folder: Path, options: argparse.Namespace, web: httpx.Client) -> None:
