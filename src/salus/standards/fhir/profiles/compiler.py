@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -13,6 +14,7 @@ from salus.standards.fhir.profiles.matching import discriminate
 from salus.standards.fhir.profiles.paths import FindProfile
 from salus.standards.fhir.profiles.rules import invariant_checks
 from salus.standards.fhir.profiles.run import Check, Checks, Run
+from salus.standards.fhir.profiles.shapes import number_of
 from salus.standards.fhir.profiles.slicing import Divide, Slice, divide
 from salus.standards.fhir.profiles.targets import type_checks
 from salus.standards.fhir.profiles.values import value_checks
@@ -71,22 +73,26 @@ class Compiler:
 
     def _children(self, rules: Rules) -> Check:
         children: dict[str, Sequence[Child]] = {}
-        plans: dict[tuple[str, tuple[str, ...]], Sequence[ChildCheck]] = {}
+        plans: dict[tuple[str, int], Sequence[ChildCheck]] = {}
+
+        def plan_for(kind: str, node: Any, shape: int) -> Sequence[ChildCheck]:
+            if kind not in children:
+                children[kind] = self._of_type(rules, kind)
+            keys = tuple(node) if type(node) is dict else ()
+            if len(plans) >= PLANS_MAX:
+                plans.clear()
+            plan = plans[kind, shape] = tuple(one.check for one in children[kind] if one.concerns(keys))
+            return plan
 
         def check(item: Item, run: Run) -> None:
-            value = item[0]
-            node = value if type(value) is dict else item[1]
-            shape = (item[2], tuple(node) if type(node) is dict else ())
-            plan = plans.get(shape)
+            value, sibling, kind, where = item
+            node = value if type(value) is dict else sibling
+            shape = run.shapes.get(id(node))
+            if shape is None:
+                shape = run.shapes[id(node)] = number_of(node)
+            plan = plans.get((kind, shape))
             if plan is None:
-                kind = item[2]
-                if kind not in children:
-                    children[kind] = self._of_type(rules, kind)
-                plan = tuple(one.check for one in children[kind] if one.concerns(shape[1]))
-                if len(plans) >= PLANS_MAX:
-                    plans.clear()
-                plans[shape] = plan
-            where = item[3]
+                plan = plan_for(kind, node, shape)
             for one in plan:
                 one(node, where, run)
 
@@ -140,11 +146,13 @@ class Compiler:
 
 
 def _telling(rules: Rules, depth: int = 0) -> int:
-    """Return 0 for rules that fix a value, 1 for those that do further down, 2 for others."""
+    """Return 0 for rules that fix a value, 1 for required bindings, 2 for either below, 3 for others."""
     if rules.fixed or rules.pattern:
         return 0
+    if rules.binding is not None and rules.binding.strength == "required":
+        return 1
     below = (*rules.children.values(), *rules.slices.values()) if depth < 3 else ()
-    return 1 if any(_telling(one, depth + 1) < 2 for one in below) else 2
+    return 2 if any(_telling(one, depth + 1) < 3 for one in below) else 3
 
 
 def in_turn(checks: Sequence[Check]) -> Check:
@@ -172,6 +180,14 @@ def _occurrences(
     read: Reader, name: str, rules: Rules, check: Check | None, parts: Divide | None, profile: str
 ) -> ChildCheck:
     least, most = rules.min, rules.max
+    if check is not None and parts is None and least == 0 and most is None:
+        look = check
+
+        def each(node: object, where: Where, run: Run) -> None:
+            for item in read(node, where):
+                look(item, run)
+
+        return each
 
     def child(node: object, where: Where, run: Run) -> None:
         items = read(node, where)

@@ -137,6 +137,7 @@ def subtract(rules: Rules, around: Rules) -> Rules:
             name: below
             for name, below in children.items()
             if below != NOTHING and not (name in around.children and below == _husk(below))
+            if rules.children[name] != around.children.get(name)
         },
     )
 

@@ -49,7 +49,17 @@ class Run(Findings):
     one is a whole judgement.
     """
 
-    __slots__ = ("_failed", "_is_trial", "_judged", "_resolved", "around", "book", "now", "terminology")
+    __slots__ = (
+        "_failed",
+        "_is_trial",
+        "_judged",
+        "_resolved",
+        "around",
+        "book",
+        "now",
+        "shapes",
+        "terminology",
+    )
 
     def __init__(
         self,
@@ -68,6 +78,7 @@ class Run(Findings):
         self._judged: dict[tuple[int, str], Sequence[Issue]] = {}
         self._failed: set[tuple[int, str]] = set()
         self._resolved: dict[str, Item | None] = {}
+        self.shapes: dict[int, int] = {}
         self._is_trial = False
 
     def add(self, severity: Severity, code: str, message_id: str, where: Where, message: str) -> None:

@@ -20,7 +20,7 @@ from salus.standards.fhir.profiles.facts import Profile
 from salus.standards.fhir.profiles.shelf import complete_beginnings, is_profile
 from salus.standards.fhir.profiles.snapshot import Snapshots
 
-LAYOUT = 3
+LAYOUT = 4
 """Number of this layout; a cached table of another one is made anew."""
 
 Rows = dict[str, dict[str, msgspec.Raw]]

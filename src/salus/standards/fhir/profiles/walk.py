@@ -20,6 +20,7 @@ from salus.standards.fhir.profiles.items import is_primitive, kind_of
 from salus.standards.fhir.profiles.policy import Policy
 from salus.standards.fhir.profiles.rules import environment
 from salus.standards.fhir.profiles.run import Run
+from salus.standards.fhir.profiles.shapes import number_of
 from salus.standards.fhir.validation.issue import Where, quote
 from salus.standards.fhir.validation.values import label_of
 
@@ -57,7 +58,7 @@ Visit = Callable[[dict[str, Any], Where, Run], None]  # Any: FHIR JSON
 WAYS_MAX = 2_000
 """Most shapes of objects for which it is remembered which keys lead further."""
 
-_WAYS: dict[tuple[str, tuple[str, ...]], tuple[tuple[str, _Key | None], ...]] = {}
+_WAYS: dict[tuple[str, int], tuple[tuple[str, _Key | None], ...]] = {}
 
 
 _NO_WAY: tuple[str, _Key | None] = ("", None)
@@ -105,7 +106,9 @@ class Walk:
             check(node, where, run)
         if self._asks is not None:
             self._asks(node, type_name, where, run)
-        ways = self._ways.get((type_name, tuple(node))) or self._ways_of(node, type_name)
+        shapes = run.shapes
+        shape = shapes.get(id(node)) or number_of(node)
+        ways = self._ways.get((type_name, shape)) or self._ways_of(node, type_name, shape)
         leaves, asks = self._ways, self._asks is not None
         for key, entry in ways:
             value: Any = node.get(key)
@@ -114,13 +117,15 @@ class Walk:
                 kind = type(value)
                 if kind is dict:
                     inner = kind_of(value) if code == "Resource" else code
-                    if asks or leaves.get((inner, tuple(value))) != ():
+                    shape = shapes.get(id(value)) or number_of(value)
+                    if asks or leaves.get((inner, shape)) != ():
                         self._node(value, inner, (path, inner), (where, label, None), run, depth + 1)
                 elif kind is list:
                     for index, one in enumerate(value):
                         if type(one) is dict:
                             inner = kind_of(one) if code == "Resource" else code
-                            if asks or leaves.get((inner, tuple(one))) != ():
+                            shape = shapes.get(id(one)) or number_of(one)
+                            if asks or leaves.get((inner, shape)) != ():
                                 place = (where, label, index)
                                 self._node(one, inner, (path, inner), place, run, depth + 1)
             elif type(value) is list:
@@ -130,7 +135,9 @@ class Walk:
         if around is not None:
             run.resource, run.container = around
 
-    def _ways_of(self, node: dict[str, Any], type_name: str) -> tuple[tuple[str, _Key | None], ...]:
+    def _ways_of(
+        self, node: dict[str, Any], type_name: str, shape: int
+    ) -> tuple[tuple[str, _Key | None], ...]:
         """Return the keys that lead further; for what has none, and no check of its own, nothing at all.
 
         Of objects with these keys the latter are then not entered again.
@@ -141,7 +148,7 @@ class Walk:
         found = tuple((key, keys.get(key)) for key in node if key in keys or key in _HOLDERS)
         if type_name in EVERYWHERE or "resourceType" in node:
             found = (*found, _NO_WAY)
-        self._ways[type_name, tuple(node)] = found
+        self._ways[type_name, shape] = found
         return found
 
     def _extension(
