@@ -14,13 +14,14 @@ from salus.standards.fhir.model import properties, search_parameters
 from salus.standards.fhir.profiles.policy import Policy
 from salus.standards.fhir.profiles.run import Run
 from salus.standards.fhir.profiles.structure_definitions import check_structure_definition
-from salus.standards.fhir.validation.issue import Where, quote
+from salus.standards.fhir.validation.issue import Severity, Where, quote
 
 NodeCheck = Callable[[dict[str, Any], Where, Run], None]  # Any: FHIR JSON
 ValueCheck = Callable[[dict[str, Any], str, Where, Run], None]  # Any: FHIR JSON
 
 _ADDRESSES = re.compile(r"https?://(?:[^/]+\.)?example\.(?:org|com)(?:[:/]|$)").match
 _NAMES_AS_LINKS = re.compile(r"""\bhref\s*=\s*["']urn:""").search
+_RELATIVE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}").fullmatch
 _MARKUP = re.compile(r"<[A-Za-z/!?]").search
 
 
@@ -35,6 +36,28 @@ def _coding(node: dict[str, Any], where: Where, run: Run) -> None:
     elif system.startswith(("http://hl7.org/fhir/ValueSet/", "http://terminology.hl7.org/ValueSet/")):
         message = f"{quote(system)} is a value set; name the code system that the code is from."
         run.add("error", "value", "coding-system", (where, "system", None), message)
+
+
+def _reference(node: dict[str, Any], where: Where, run: Run) -> None:
+    """A reference inside a Bundle by urn:uuid or urn:oid names an entry; nobody else knows what it means.
+
+    Those of a document's Composition are checked with the document.
+    """
+    text = node.get("reference")
+    if run.around.is_document and run.resource.get("resourceType") == "Composition":
+        return
+    if type(text) is not str or not run.around.is_bundle or run.resolve(text) is not None:
+        return
+    if text.startswith(("urn:uuid:", "urn:oid:")):
+        is_document = run.around.is_document
+        message = (
+            f"No entry of the Bundle has the fullUrl {quote(text)}; add the entry or correct the reference."
+        )
+        severity: Severity = "error" if is_document else "warning"
+        run.add(severity, "not-found", "reference-nowhere", where, message)
+    elif run.around.is_document and _RELATIVE(text):
+        message = f"{quote(text)} is not in the document; a reader cannot follow it. Add the entry."
+        run.add("warning", "not-found", "reference-outside", where, message)
 
 
 def _bundle(node: dict[str, Any], where: Where, run: Run) -> None:
@@ -107,6 +130,7 @@ def asked_of_values(policy: Policy) -> ValueCheck | None:
 
 EVERYWHERE: Mapping[str, NodeCheck] = {
     "Coding": _coding,
+    "Reference": _reference,
     "Narrative": _narrative,
     "Bundle": _bundle,
     "SearchParameter": _search_parameter,

@@ -42,6 +42,8 @@ class Surroundings:
 
     def __init__(self, root: Resource, where: Where, beside: Sequence[Resource] = ()) -> None:
         self._places: dict[int, Place] = {}
+        self.is_bundle = root.get("resourceType") == "Bundle"
+        self.is_document = self.is_bundle and root.get("type") == "document"
         self._placed: list[tuple[Resource, Where]] = []
         self._by_address: dict[str, Resource] = {}
         self._by_id: dict[str, Resource] = {}

@@ -58,3 +58,21 @@ def test_every_entry_needs_an_address():
     del given["entry"][2]["fullUrl"]
     given["entry"][0]["resource"]["section"] = []
     assert found(given) == [("error", "document-full-url", "Bundle.entry[2].fullUrl")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reference", "wanted"),
+    [
+        ("document", "urn:uuid:9", [("error", "reference-nowhere")]),
+        ("collection", "urn:uuid:9", [("warning", "reference-nowhere")]),
+        ("document", "Patient/9", [("warning", "reference-outside")]),
+        ("collection", "Patient/9", []),
+        ("document", "urn:uuid:2", []),
+        ("document", "https://other.example/Patient/9", []),
+    ],
+)
+def test_a_reference_of_an_entry_to_no_entry(kind, reference, wanted):
+    given = document() | {"type": kind}
+    given["entry"][2]["resource"]["subject"] = {"reference": reference}
+    place = "Bundle.entry[2].resource.subject"
+    assert found(given) == [(severity, message_id, place) for severity, message_id in wanted]
