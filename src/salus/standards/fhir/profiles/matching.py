@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -10,6 +10,7 @@ from salus.standards.fhir.model import ancestors
 from salus.standards.fhir.profiles.coded import membership
 from salus.standards.fhir.profiles.facts import BindingRule, Discriminator, Rules
 from salus.standards.fhir.profiles.items import Item, kind_of, reader
+from salus.standards.fhir.profiles.likeness import codings
 from salus.standards.fhir.profiles.paths import FindProfile, Step, rules_at, select, steps_of
 from salus.standards.fhir.profiles.run import Run
 from salus.standards.fhir.profiles.values import Test, describe, equals, fits, fitting
@@ -28,6 +29,7 @@ class Match(msgspec.Struct, frozen=True):
         steps: path to what has one of those types.
         rest: the predicate for items of such a type; None where the type alone decides.
         near: of items that a profile alone keeps out: their predicate, and what is wrong with one.
+        codes: (child, system, code) of the codes that it looks for, child "" for the item itself.
     """
 
     belongs: Belongs
@@ -36,6 +38,7 @@ class Match(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...] | None = None
     rest: Belongs | None = None
     near: Near | None = None
+    codes: tuple[tuple[str, str, str], ...] = ()
 
 
 def discriminate(
@@ -71,7 +74,21 @@ def discriminate(
         steps=at,
         rest=_all(rest) if rest else None,
         near=_near(discriminators, rules, find) if is_required else None,
+        codes=tuple(_codes(discriminators, rules, find)),
     )
+
+
+def _codes(
+    discriminators: tuple[Discriminator, ...], rules: Rules, find: FindProfile
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the codes that a slice looks for, where one discriminator looks at one element."""
+    steps = steps_of(discriminators[0].path) if len(discriminators) == 1 else None
+    if steps is None or len(steps) > 1 or discriminators[0].type not in ("value", "pattern"):
+        return
+    child = steps[0][0] if steps else ""
+    for place in rules_at(rules, steps, find):
+        for wanted in (*place.fixed, *place.pattern):
+            yield from ((child, system, code) for system, code in codings(wanted))
 
 
 def kind_reader(steps: tuple[Step, ...] | None) -> Callable[[Item, Run], str] | None:

@@ -13,6 +13,7 @@ import msgspec
 from salus.standards.fhir.model import ancestors
 from salus.standards.fhir.profiles.facts import Rules
 from salus.standards.fhir.profiles.items import Item
+from salus.standards.fhir.profiles.likeness import warn_of_likeness
 from salus.standards.fhir.profiles.matching import Belongs, Match, Near, kind_reader
 from salus.standards.fhir.profiles.run import Check, Run
 from salus.standards.fhir.validation.issue import Where
@@ -53,6 +54,8 @@ def divide(slices: Sequence[Slice], rules: Rules, label: str, profile: str) -> D
     is_open_at_end = slicing is not None and slicing.rules == "openAtEnd"
     is_ordered = slicing is not None and slicing.ordered
     find = _finder(slices)
+    codes = {code: (system, one.name) for one in slices for _, system, code in one.match.codes}
+    child = next((name for one in slices for name, _, _ in one.match.codes), "")
 
     def run_all(items: Sequence[Item], where: Where, run: Run) -> None:
         found: list[list[Item]] = [[] for _ in slices]
@@ -62,6 +65,8 @@ def divide(slices: Sequence[Slice], rules: Rules, label: str, profile: str) -> D
             at = find(item, run)
             if at is None:
                 left.append(item)
+                if codes:
+                    warn_of_likeness(item, child, codes, label, run)
                 if is_closed:
                     _report_unmatched(item, label, profile, run)
                 last = len(slices) if is_open_at_end else last

@@ -87,6 +87,9 @@ class _Merge:
         node = self._root
         for step in steps:
             node = self._step(node, step)
+        if "type" in element and "contentReference" in node.facts:
+            # Named with its type, it is a copy of what it shared until now.
+            self._lay_open(node)
         node.facts = _merged(node.facts, element)
 
     def _step(self, node: Node, step: str) -> Node:

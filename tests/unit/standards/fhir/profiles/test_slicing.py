@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.standards.fhir.profiles.writing import BASE, profile
+from tests.unit.standards.fhir.profiles.writing import BASE, book_of, profile
+
+from salus.standards.fhir.profiles.validator import check_profiles
 
 
 def slicing(kind: str, path: str, rules: str = "open", **more: object) -> dict[str, object]:
@@ -219,3 +221,21 @@ def test_slices_by_what_a_reference_resolves_to(errors):
     assert errors(given, rule, WITH_NAME) == []
     del given["contained"][0]["name"]  # type: ignore[index]
     assert errors(given, rule, WITH_NAME)[0] == ("slice-min", "List.entry")
+
+
+def test_a_code_of_a_slice_in_another_system_is_a_warning():
+    rule = profile(
+        "p",
+        "Composition",
+        {"id": "Composition.section", "slicing": slicing("pattern", "code")},
+        {"id": "Composition.section:allergies", "min": 0},
+        {
+            "id": "Composition.section:allergies.code",
+            "patternCodeableConcept": {"coding": [{"system": "http://loinc.org", "code": "48765-2"}]},
+        },
+    )
+    for system, wanted in (("http://loinc.org", []), ("http://loinc.example", ["slice-likeness"])):
+        code = {"coding": [{"system": system, "code": "48765-2"}]}
+        given = {"resourceType": "Composition", "section": [{"code": code}]}
+        found = check_profiles(given, book_of(rule), [rule["url"]])
+        assert [one.message_id for one in found] == wanted
