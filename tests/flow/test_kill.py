@@ -160,9 +160,8 @@ async def test_a_killed_node_keeps_the_leaf_of_each_read_that_it_answered(node, 
         acknowledged += round_of(forks, data, port, token, numbers, 5 + turn * 7, Reader)
     looked = await asyncio.to_thread(main, ["ledger", "status", "--data", str(data)])
     assert looked == 0
-    connection = await asyncpg.connect(database_url)
-    rows = await connection.fetch("SELECT entry FROM leaf")
-    await connection.close()
+    async with opened(data) as connection:
+        rows = await connection.fetch("SELECT entry FROM leaf")
     seal = Seal(*keys.audit)
     leaves = [decode_entry(seal.open(row["entry"])) for row in rows]
     searches = [leaf.request for leaf in leaves if leaf.action == "search"]
