@@ -41,8 +41,8 @@ _DOCUMENT = (
 _OWNER = "SELECT compartment FROM resource WHERE compartment = ANY ($1) AND type || '/' || id = $2"
 # As they lie there: whose key is destroyed is not opened, and breaks nothing.
 _PATIENTS = """
-SELECT content::text FROM resource WHERE compartment = ANY ($1) AND type = 'Patient'
-UNION ALL SELECT content::text FROM resource_version WHERE compartment = ANY ($1) AND type = 'Patient'
+SELECT CAST(content AS text) FROM resource WHERE compartment = ANY ($1) AND type = 'Patient'
+UNION ALL SELECT CAST(content AS text) FROM resource_version WHERE compartment = ANY ($1) AND type = 'Patient'
 """
 _OUTSIDE = """
 SELECT type || '/' || id FROM resource

@@ -17,11 +17,11 @@ _AT_ONCE = 1_000
 _REFUSED_AT_ONCE = 50
 _DUE = "INSERT INTO key_to_destroy (whose) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
 _REFUSED = """
-SELECT patient, id, content::text FROM quarantine WHERE (patient, id) > ($1, $2) ORDER BY patient, id LIMIT $3
+SELECT patient, id, CAST(content AS text) FROM quarantine WHERE (patient, id) > ($1, $2) ORDER BY patient, id LIMIT $3
 """
 _DROP = "DELETE FROM quarantine WHERE id = ANY ($1)"
 _LEFT = """
-SELECT compartment, type, id, version, others, content::text AS content FROM {table}
+SELECT compartment, type, id, version, others, CAST(content AS text) AS content FROM {table}
 WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND content <> ''
     AND (salus_is_outside(compartment, type) OR type = 'Group')
 """

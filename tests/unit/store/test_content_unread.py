@@ -105,7 +105,8 @@ async def test_links_are_written_and_go_to_the_history(database, grant, loaded):
         assert tuple(await connection.fetchrow(LINKS.format("resource"), "o")) == ([], 0)
         old = await connection.fetchrow(LINKS.format("resource_version"), "o")
         assert tuple(old) == (["Observation/m", "Encounter/e"], 1)
-        assert await connection.fetchval("SELECT digest FROM resource_version WHERE id = 'o'") == first.digest
+        digest = first.digest if loaded else database.contents.digest(first.digest)
+        assert await connection.fetchval("SELECT digest FROM resource_version WHERE id = 'o'") == digest
 
 
 STORED = [
