@@ -17,7 +17,8 @@ _AT_ONCE = 1_000
 _REFUSED_AT_ONCE = 50
 _DUE = "INSERT INTO key_to_destroy (whose) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
 _REFUSED = """
-SELECT patient, id, CAST(content AS text) FROM quarantine WHERE (patient, id) > ($1, $2) ORDER BY patient, id LIMIT $3
+SELECT patient, id, CAST(content AS text) FROM quarantine
+WHERE (patient, id) > ($1, $2) ORDER BY patient, id LIMIT $3
 """
 _DROP = "DELETE FROM quarantine WHERE id = ANY ($1)"
 _LEFT = """

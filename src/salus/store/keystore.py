@@ -117,15 +117,12 @@ class KeyStore:
         if row is None:
             raise KeyMissing(
                 "What is asked for is sealed with a key that the node's key store does not hold. The "
-                "operator "
-                "restores the key store from its newest backup: one younger than the database opens all "
-                "of it."
+                "operator restores it from its newest backup: one younger than the database opens all of it."
             )
         if row[3] is None:
             raise KeyMissing(
-                "What is asked for was erased: its key is destroyed. A database that was restored from "
-                "a backup "
-                "is brought up to date by `salus erase --again`."
+                "What is asked for was erased: its key is destroyed. A database that was restored from a "
+                "backup is brought up to date by `salus erase --again`."
             )
         return self._unwrapped(WrappedKey(*row))
 
@@ -204,9 +201,8 @@ class KeyStore:
     def _unwrapped(self, key: WrappedKey) -> tuple[WrappedKey, bytes]:
         if key.master != self._name:
             raise KeyMissing(
-                "The node's key store is wrapped by another master key than the one in the settings. "
-                "The operator "
-                "sets master_key to that one again, or changes the master key by `salus keys rewrap`."
+                "The node's key store is wrapped by another master key than that of the settings. The "
+                "operator sets master_key to that one again, or wraps it anew by `salus keys rewrap`."
             )
         return key, _unwrap(key, self._master)
 
