@@ -42,6 +42,9 @@ _CARE = frozenset({Purpose.TREATMENT, Purpose.EMERGENCY})
 _RANKS = {Assurance.LOW: 0, Assurance.SUBSTANTIAL: 1, Assurance.HIGH: 2}
 _PEOPLE = frozenset({Role.CITIZEN, Role.PROXY})
 _MACHINES = frozenset({Role.APP, Role.NODE})
+_CUT_TO_MANDATE: frozenset[str] = frozenset({"", "restriction"})
+"""A request about no single type, or a restriction, reaches what a proxy's mandate covers: the grant is cut to it."""
+_NONE: frozenset[str] = frozenset()
 _VOICES = {
     Voice.PERMIT: Circumstance.CONSENT_PERMITS,
     Voice.DENY: Circumstance.CONSENT_DENIES,
@@ -93,9 +96,8 @@ def _words(caller: Caller, resource_type: str, facts: Facts, law: Jurisdiction) 
         Circumstance.OPTED_OUT_OF_SECONDARY_USE: facts.is_opted_out_of_secondary_use,
         Circumstance.NO_OPT_OUT_HERE: not law.exchange_opt_out_offered.value,
         Circumstance.DEFAULT_IS_DENY: law.default_access.value == "deny",
-        # A request about no single type reads what the mandate covers: the grant's types are cut to it.
         Circumstance.OUTSIDE_MANDATE: facts.mandate is not None
-        and resource_type not in facts.mandate | ({""} if caller.role is Role.PROXY else frozenset()),
+        and resource_type not in facts.mandate | (_CUT_TO_MANDATE if caller.role is Role.PROXY else _NONE),
         Circumstance.HAS_PERMIT: facts.has_permit,
         Circumstance.OUTSIDE_ENVIRONMENT: facts.environment is Environment.OUTSIDE,
         Circumstance.OUTPUT_UNCHECKED: not facts.is_output_checked,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from salus.core.access import Role
+from salus.primary.language import show_type
+from salus.web.portal.record import category_of
 from salus.web.portal.visit import Visit
 from salus.web.portal.words import words
+from salus.web.restrictions import restricted
 from salus.web.rights.archive import archive
 from salus.web.rights.recipients import known_recipients
 
@@ -13,7 +17,8 @@ from salus.web.rights.recipients import known_recipients
 async def my_rights(visit: Visit) -> Response:
     """Show what one may ask for."""
     authorities = visit.services.gatehouse.law.complaint_authorities.value
-    return visit.show("my-rights.html", visit.say("my-rights"), authorities=authorities)
+    hidden = await _hidden(visit) if visit.caller.role is Role.DESK else []
+    return visit.show("my-rights.html", visit.say("my-rights"), authorities=authorities, hidden=hidden)
 
 
 async def take_record(visit: Visit) -> Response:
@@ -26,6 +31,20 @@ async def my_recipients(visit: Visit) -> Response:
     known = await known_recipients(visit.services, visit.caller)
     rows = [(each, [_purpose(visit, code) for code in each.purposes]) for each in known.recipients]
     return visit.show("recipients.html", visit.say("recipients-title"), known=known, rows=rows)
+
+
+async def _hidden(visit: Visit) -> list[dict[str, object]]:
+    """Return what the person hides, by kind and time: staff who help them see nothing else of it."""
+    return [
+        {
+            "type": each.type,
+            "id": each.id,
+            "kind": show_type(each.type, visit.language),
+            "since": each.since,
+            "key": category_of(each.type).key,
+        }
+        for each in await restricted(visit.services, visit.caller)
+    ]
 
 
 def _purpose(visit: Visit, code: str) -> str:

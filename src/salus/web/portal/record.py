@@ -16,6 +16,7 @@ from salus.standards.fhir.model import compartments
 from salus.standards.fhir.search.parameters import clinical_date, parameters_of
 from salus.store.compartment import kinds, named
 from salus.store.merged import merges
+from salus.store.restrictions import ANOTHER_ENTRY
 from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
 from salus.web.fhir.search import CURSOR
@@ -200,8 +201,8 @@ def _newest(kind: str, access: Access, mark: str) -> list[tuple[str, str]]:
 
 
 async def _restricted(visit: Visit) -> dict[tuple[str, str], str]:
-    """Return what the citizen hides, each with what else it is hidden with, or ""; a proxy is not told."""
-    if visit.caller.role is not Role.CITIZEN:
+    """Return what the citizen hides, each with what else it is hidden with, or ""; a desk sees none of it."""
+    if visit.caller.role is Role.DESK:
         return {}
     return roots(await restricted(visit.services, visit.caller))
 
@@ -210,7 +211,8 @@ async def _holders(
     visit: Visit, access: Access, hidden: Mapping[tuple[str, str], str]
 ) -> dict[str, dict[str, str]]:
     """Return what other entries are hidden with, by "Type/id": its name, and the page it is on."""
-    keys = [(name.partition("/")[0], name.partition("/")[2]) for name in sorted(set(hidden.values()) - {""})]
+    holders = sorted(set(hidden.values()) - {"", ANOTHER_ENTRY})
+    keys = [(name.partition("/")[0], name.partition("/")[2]) for name in holders]
     stored = await named(access.grant, visit.services.database, keys) if keys else []
     for each in stored:
         access.record(each.patients)
@@ -219,11 +221,11 @@ async def _holders(
     for kind, identity in keys:
         name = f"{kind}/{identity}"
         entry = read_entry(held[name], held, visit.language, visit.services.clock()) if name in held else None
-        found[name] = {"what": entry.what if entry else name, "path": f"/record/{_category_of(kind).key}"}
+        found[name] = {"what": entry.what if entry else name, "path": f"/record/{category_of(kind).key}"}
     return found
 
 
-def _category_of(kind: str) -> Category:
+def category_of(kind: str) -> Category:
     """Return the category under which entries of a type are listed."""
     listed = words().category
     rest = next(each for each in listed if not each.types)
