@@ -1,6 +1,7 @@
 """Accounts of people at log-in providers, and the records that they open.
 
-Every binding, its end and every code is a leaf of the person's log, in the same transaction.
+Every binding, its end and every code is a leaf of the person's log, in the same transaction. The person is
+told of each new account and of each code that is made for them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from salus.core.errors import AccessRefused, AlreadyDone, NotFound
 from salus.core.identifiers import new_id
 from salus.store import ledger
 from salus.store.login_sessions import end_sessions
+from salus.store.notices import ACCOUNT_BOUND, ACCOUNT_CODE, tell, told_of
 from salus.store.postgres import Connection, Database
 
 _KNOWN = """
@@ -90,10 +92,12 @@ async def bind(grant: Grant, database: Database, *, issuer: str, subject: str, s
     """
     patient = _own(grant)
     async with database.system() as connection, connection.transaction():
-        values = (patient, new_id(), issuer, subject, source, how, grant.opened_at)
+        identity = new_id()
+        values = (patient, identity, issuer, subject, source, how, grant.opened_at)
         if not await connection.fetchval(_BIND, *values):
             raise AlreadyDone("This account opens a record already; log in again.")
         await _write_down(grant, connection, [patient], f"account bound by {how}")
+        await tell(connection, [told_of(grant, patient, ACCOUNT_BOUND, identity, place=source)])
 
 
 async def bindings(grant: Grant, database: Database) -> list[Binding]:
@@ -131,6 +135,7 @@ async def make_code(
         await connection.execute(_FORGET_CODES, grant.opened_at)
         await connection.execute(_MAKE_CODE, digest, patient, grant.opened_at, expires_at)
         await _write_down(grant, connection, [patient], "code to bind an account")
+        await tell(connection, [told_of(grant, patient, ACCOUNT_CODE, grant.request)])
 
 
 async def use_code(grant: Grant, database: Database, digest: bytes) -> str:

@@ -20,10 +20,17 @@ from salus.store.postgres import Connection, Database
 EMERGENCY, UNPROVEN, CUT_OFF = "emergency", "unproven", "cut-off"
 EMERGENCY_UNJUSTIFIED = "emergency-unjustified"
 """What the second look found of an emergency access (`store.emergencies.review`)."""
+ASSISTED = "assisted"
+"""Staff at a desk did something in the person's name; one a day of each member of staff."""
+ACCOUNT_BOUND, ACCOUNT_CODE = "account-bound", "account-code"
+PROXY_CONFIRMED = "proxy-confirmed"
+"""Others can reach the record in a new way: an account, a code to bind one, a proxy that staff confirmed."""
 ACCESS = "access"
 """Of any access, to who wishes it (`store.wished`)."""
-TOLD = frozenset({EMERGENCY, UNPROVEN, CUT_OFF})
+TOLD = frozenset({EMERGENCY, UNPROVEN, CUT_OFF, ASSISTED})
 """Marks of a leaf that its patient is told of."""
+_NOT_IN_THEIR_NAME = ("Patient/", "proxy", "account-code", "code to bind", "assistance ended")
+"""What staff at a desk do without acting as the person, or what has a notice of its own."""
 WITHHELD = "withheld"
 LISTED_MAX = 500
 _TELL = "SELECT tell($1, $2, $3, $4, $5, $6, $7, $8)"
@@ -90,7 +97,7 @@ def is_told(leaf: Leaf) -> bool:
     """
     if not leaf.patient or leaf.outcome is not Outcome.SERVED:
         return False
-    return _claimed(leaf) or UNPROVEN in leaf.marks or CUT_OFF in leaf.marks
+    return _claimed(leaf) or UNPROVEN in leaf.marks or CUT_OFF in leaf.marks or _assists(leaf)
 
 
 def notice_of(leaf: Leaf) -> Telling:
@@ -99,15 +106,26 @@ def notice_of(leaf: Leaf) -> Telling:
     if _claimed(leaf):
         kind, key = EMERGENCY, leaf.what.removeprefix("emergency/").partition(" ")[0]
     else:
-        kind, key = (
-            UNPROVEN if UNPROVEN in leaf.marks else CUT_OFF,
-            f"{leaf.at:%Y-%m-%d} {leaf.node} {leaf.subject}",
-        )
+        mark = next(each for each in (UNPROVEN, CUT_OFF, ASSISTED) if each in leaf.marks)
+        kind, key = mark, f"{leaf.at:%Y-%m-%d} {leaf.node} {leaf.subject}"
     return Telling(leaf.patient, leaf.at, kind, key, leaf.subject, leaf.name, place, leaf.request)
 
 
 def _claimed(leaf: Leaf) -> bool:
     return EMERGENCY in leaf.marks and leaf.what.startswith("emergency/")
+
+
+def _assists(leaf: Leaf) -> bool:
+    return ASSISTED in leaf.marks and not leaf.what.startswith(_NOT_IN_THEIR_NAME)
+
+
+def told_of(grant: Grant, patient: str, kind: str, key: str, *, place: str = "") -> Telling:
+    """Return the notice of what the grant's caller does; `place` is their organisation without one."""
+    caller = grant.caller
+    return Telling(
+        patient, grant.opened_at, kind, key, caller.subject, caller.name, place or caller.organisation,
+        grant.request,
+    )  # fmt: skip
 
 
 async def tell(connection: Connection, tellings: Sequence[Telling]) -> None:

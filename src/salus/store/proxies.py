@@ -10,9 +10,10 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from salus.core.access import Grant, Outcome
+from salus.core.access import Grant, Outcome, Role
 from salus.core.errors import Conflict, NotFound
 from salus.store import ledger
+from salus.store.notices import PROXY_CONFIRMED, tell, told_of
 from salus.store.postgres import Connection, Database
 
 _COLUMNS = (
@@ -52,7 +53,7 @@ class Proxy(msgspec.Struct, frozen=True):
 
 
 async def keep_proxy(grant: Grant, database: Database, proxy: Proxy) -> None:
-    """Keep a power that somebody confirmed."""
+    """Keep a power that somebody confirmed; the represented are told of one that they did not give."""
     async with database.writing(grant) as connection:
         types = None if proxy.types is None else list(proxy.types)
         await connection.execute(
@@ -69,6 +70,8 @@ async def proxies(grant: Grant, database: Database, patients: frozenset[str]) ->
         return [_proxy(row) for row in await connection.fetch(_OF, sorted(patients), LISTED_MAX)]
 
 
+        if grant.caller.role is not Role.CITIZEN:
+            await tell(connection, [told_of(grant, proxy.patient, PROXY_CONFIRMED, proxy.id)])
 async def proxy_of(grant: Grant, database: Database, identity: str) -> Proxy:
     """Return one power. Raises NotFound: there is none that the grant may know of."""
     async with database.writing(grant) as connection:

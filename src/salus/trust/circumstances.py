@@ -43,7 +43,7 @@ _RANKS = {Assurance.LOW: 0, Assurance.SUBSTANTIAL: 1, Assurance.HIGH: 2}
 _PEOPLE = frozenset({Role.CITIZEN, Role.PROXY})
 _MACHINES = frozenset({Role.APP, Role.NODE})
 _CUT_TO_MANDATE: frozenset[str] = frozenset({"", "restriction"})
-"""A request about no single type, or a restriction, reaches what a proxy's mandate covers: the grant is cut to it."""
+"""A request about no single type, or a restriction, reaches what a proxy's mandate covers."""
 _NONE: frozenset[str] = frozenset()
 _VOICES = {
     Voice.PERMIT: Circumstance.CONSENT_PERMITS,

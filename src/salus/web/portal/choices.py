@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from salus.core.access import Role
 from salus.core.errors import NotFound
+from salus.store.notices import ACCOUNT_BOUND, ACCOUNT_CODE, PROXY_CONFIRMED
 from salus.trust.presence import give_code
 from salus.web import notices
 from salus.web.portal.visit import Visit
@@ -16,6 +17,10 @@ from salus.web.rights.choices import KINDS, is_offered, opt_out, opt_outs, weigh
 OUT, BACK = "opt-out", "take-back"
 
 CHOSEN = {"yes": True, "no": False}
+WAYS = {
+    ACCOUNT_BOUND: "/login/accounts", ACCOUNT_CODE: "/login/accounts", PROXY_CONFIRMED: "/acting",
+}  # fmt: skip
+"""Where the citizen undoes what a notice tells of."""
 
 
 async def choices(visit: Visit) -> Response:
@@ -53,7 +58,9 @@ async def told(visit: Visit) -> Response:
     if visit.request.method == "POST" and number.isascii() and number.isdigit() and len(number) <= 18:
         await notices.note_read(visit.services, visit.caller, int(number))
     found = await notices.told(visit.services, visit.caller)
-    return visit.show("told.html", visit.say("notices"), notices=found.notices, unread=found.unread)
+    return visit.show(
+        "told.html", visit.say("notices"), notices=found.notices, unread=found.unread, ways=WAYS
+    )
 
 
 async def _page(visit: Visit, *, code: str = "", until: datetime | None = None) -> Response:
