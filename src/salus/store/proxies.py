@@ -18,10 +18,10 @@ from salus.store.postgres import Connection, Database
 
 _COLUMNS = (
     "id, patient, holder, name, kind, types, proof, starts_at, ends_at, asked_at, confirmed_at, "
-    "confirmed_by, ended_at, disputed_at"
+    "confirmed_by, ended_at, disputed_at, contested_at"
 )
 _KEEP = f"""
-INSERT INTO proxy ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+INSERT INTO proxy ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 """  # noqa: S608  (constants only)
 _OF = f"""
 SELECT {_COLUMNS} FROM proxy WHERE patient = ANY ($1) OR holder = ANY ($1) ORDER BY asked_at DESC, id LIMIT $2
@@ -30,11 +30,18 @@ _ONE = f"SELECT {_COLUMNS} FROM proxy WHERE id = $1 FOR UPDATE"  # noqa: S608
 _END = "UPDATE proxy SET ended_at = $3 WHERE patient = $1 AND id = $2"
 _END_LINKS = "SELECT end_links_of_power($1, $2, $3)"
 _DISPUTE = "UPDATE proxy SET disputed_at = $3 WHERE patient = $1 AND id = $2"
+_CONTEST = "UPDATE proxy SET contested_at = $3 WHERE patient = $1 AND id = $2"
+_SETTLE = "UPDATE proxy SET disputed_at = NULL, contested_at = NULL WHERE patient = $1 AND id = $2"
+_IN_DISPUTE = f"""
+SELECT {_COLUMNS} FROM proxy
+WHERE ended_at IS NULL AND (disputed_at IS NOT NULL OR contested_at IS NOT NULL)
+ORDER BY asked_at, id LIMIT $1
+"""  # noqa: S608
 LISTED_MAX = 200
 
 
 class Proxy(msgspec.Struct, frozen=True):
-    """Somebody's power to act for a patient; schema 0062 says what the fields mean."""
+    """Somebody's power to act for a patient; schema 0062 and 0169 say what the fields mean."""
 
     id: str
     patient: str
@@ -50,6 +57,7 @@ class Proxy(msgspec.Struct, frozen=True):
     confirmed_by: str
     ended_at: datetime | None = None
     disputed_at: datetime | None = None
+    contested_at: datetime | None = None
 
 
 async def keep_proxy(grant: Grant, database: Database, proxy: Proxy) -> None:
@@ -59,9 +67,11 @@ async def keep_proxy(grant: Grant, database: Database, proxy: Proxy) -> None:
         await connection.execute(
             _KEEP, proxy.id, proxy.patient, proxy.holder, proxy.name, proxy.kind, types, proxy.proof,
             proxy.starts_at, proxy.ends_at, proxy.asked_at, proxy.confirmed_at, proxy.confirmed_by,
-            proxy.ended_at, proxy.disputed_at,
+            proxy.ended_at, proxy.disputed_at, proxy.contested_at,
         )  # fmt: skip
         await _write_down(grant, connection, proxy, "given")
+        if grant.caller.role is not Role.CITIZEN:
+            await tell(connection, [told_of(grant, proxy.patient, PROXY_CONFIRMED, proxy.id)])
 
 
 async def proxies(grant: Grant, database: Database, patients: frozenset[str]) -> list[Proxy]:
@@ -70,8 +80,6 @@ async def proxies(grant: Grant, database: Database, patients: frozenset[str]) ->
         return [_proxy(row) for row in await connection.fetch(_OF, sorted(patients), LISTED_MAX)]
 
 
-        if grant.caller.role is not Role.CITIZEN:
-            await tell(connection, [told_of(grant, proxy.patient, PROXY_CONFIRMED, proxy.id)])
 async def proxy_of(grant: Grant, database: Database, identity: str) -> Proxy:
     """Return one power. Raises NotFound: there is none that the grant may know of."""
     async with database.writing(grant) as connection:
@@ -105,6 +113,23 @@ async def dispute_proxy(grant: Grant, database: Database, identity: str) -> Prox
     return found
 
 
+async def contest_proxy(grant: Grant, database: Database, identity: str) -> Proxy:
+    """Note that the represented contests a power, which stands meanwhile. Raises as `end_proxy` does."""
+    async with database.writing(grant) as connection:
+        found = await _one(connection, identity)
+        if found.ended_at is not None or found.contested_at is not None:
+            raise Conflict("This power has ended or is in dispute already.")
+        await connection.execute(_CONTEST, found.patient, found.id, grant.opened_at)
+        await _write_down(grant, connection, found, "contested")
+    return found
+
+
+async def proxies_in_dispute(grant: Grant, database: Database) -> list[Proxy]:
+    """Return the powers that wait for staff to settle them, the oldest first, as far as the grant reaches."""
+    async with database.reading(grant) as connection:
+        return [_proxy(row) for row in await connection.fetch(_IN_DISPUTE, LISTED_MAX)]
+
+
 async def settle_proxy(grant: Grant, database: Database, identity: str, *, stands: bool) -> Proxy:
     """End the dispute about a power: it stands, or it ends now.
 
@@ -114,9 +139,9 @@ async def settle_proxy(grant: Grant, database: Database, identity: str, *, stand
     """
     async with database.writing(grant) as connection:
         found = await _one(connection, identity)
-        if found.disputed_at is None:
+        if found.disputed_at is None and found.contested_at is None:
             raise Conflict("Nobody disputes this power.")
-        await connection.execute(_DISPUTE, found.patient, found.id, None)
+        await connection.execute(_SETTLE, found.patient, found.id)
         if not stands:
             await _end(grant, connection, found)
         await _write_down(grant, connection, found, "stands" if stands else "ended after a dispute")

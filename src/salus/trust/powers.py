@@ -2,7 +2,8 @@
 
 The represented appoint somebody who shows them a one-time code; for a child, or somebody who cannot, staff
 confirm it with the proof they saw. Nobody becomes a proxy by a name and a birth date. A parent's power ends
-by itself when the child is of age, and a child that the law lets decide may end it before.
+by itself when the child is of age, and a child that the law lets decide may end it before. What a court gave
+(a guardian's power) the represented may dispute: staff are told, and it stands until they have settled it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ TYPE = "proxy"
 Kind = Literal["parent", "guardian", "carer", "executor"]
 APPOINTED = frozenset({"carer", "executor"})
 """What somebody may appoint another to; a parent's and a guardian's power is not theirs to give."""
+BY_A_COURT = frozenset({"guardian"})
+"""What the represented may dispute and not end or suspend themselves."""
 TEXT_MAX = 200
 _TWO_PATIENTS = "Name two patients of this node by their logical ids."
 _STAFF = frozenset({Role.DESK, Role.OPERATOR})
@@ -134,25 +137,50 @@ async def powers(ward: Ward, caller: Caller, patient: str) -> list[Proxy]:
         return await store.proxies(access.grant, ward.database, frozenset({patient}))
 
 
+async def in_dispute(ward: Ward, caller: Caller) -> list[Proxy]:
+    """Return the powers that wait for staff to settle them, the oldest first.
+
+    Raises:
+        AccessRefused: the caller is no staff.
+    """
+    if caller.role not in _STAFF:
+        raise AccessRefused("What is in dispute is for the node's staff to see; ask at a desk.")
+    async with _enter(ward, caller, Action.READ, None) as access:
+        found = await store.proxies_in_dispute(access.grant, ward.database)
+        access.record([each.patient for each in found])
+    return found
+
+
 async def end(ward: Ward, caller: Caller, identity: str) -> None:
     """End a power: its holder, the represented where the law lets them decide, or staff.
 
     Raises:
         NotFound, Conflict: as `store.proxies.end_proxy`.
-        AccessRefused: a child that the law does not let decide yet.
+        AccessRefused: a child that the law does not let decide yet, or the represented of a guardian.
     """
     async with _enter(ward, caller, Action.UPDATE, caller.patient) as access:
+        if await _is_bound_by_a_court(ward, access, identity):
+            raise AccessRefused("A court gave this power; dispute it, and the node's staff look at it.")
         await _check_may_decide(ward, access, identity)
         found = await store.end_proxy(access.grant, ward.database, identity)
     await ward.standing.refresh(found.patient)
 
 
-async def dispute(ward: Ward, caller: Caller, identity: str) -> None:
-    """Suspend a power until staff have settled it. Raises as `end` does."""
+async def dispute(ward: Ward, caller: Caller, identity: str) -> Proxy:
+    """Suspend a power until staff have settled it; one that a court gave stands meanwhile.
+
+    Raises:
+        NotFound, Conflict: as `store.proxies.dispute_proxy`.
+        AccessRefused: a child that the law does not let decide yet.
+    """
     async with _enter(ward, caller, Action.UPDATE, caller.patient) as access:
-        await _check_may_decide(ward, access, identity)
-        found = await store.dispute_proxy(access.grant, ward.database, identity)
+        if await _is_bound_by_a_court(ward, access, identity):
+            found = await store.contest_proxy(access.grant, ward.database, identity)
+        else:
+            await _check_may_decide(ward, access, identity)
+            found = await store.dispute_proxy(access.grant, ward.database, identity)
     await ward.standing.refresh(found.patient)
+    return found
 
 
 async def settle(ward: Ward, caller: Caller, identity: str, *, stands: bool) -> None:
@@ -210,6 +238,12 @@ def _enter(ward: Ward, caller: Caller, action: Action, patient: str | None) -> P
     return enter(
         ward.gatehouse, caller, AccessRequest(action, TYPE, TYPE, frozenset({patient}) if patient else None)
     )
+
+
+async def _is_bound_by_a_court(ward: Ward, access: Access, identity: str) -> bool:
+    """Return whether the caller is the represented of a power that a court gave."""
+    found = await store.proxy_of(access.grant, ward.database, identity)
+    return found.kind in BY_A_COURT and access.grant.caller.patient == found.patient
 
 
 async def _check_may_decide(ward: Ward, access: Access, identity: str) -> None:

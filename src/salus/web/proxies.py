@@ -1,9 +1,9 @@
 """Who may act for whom (Regulation (EU) 2025/327, Art. 4(2)): /proxies.
 
-GET lists the powers over oneself and those one holds; staff name the `patient`. POST appoints somebody by the
-one-time code they show (a citizen), or confirms a power with its proof (staff). DELETE /proxies/[id] ends it,
-POST /dispute suspends it, POST /settle ends the dispute (staff). POST /proxies/[id]/token gives its holder a
-token to act.
+GET lists the powers over oneself and those one holds; staff name the `patient`, and without one see what is
+in dispute. POST appoints somebody by the one-time code they show (a citizen), or confirms a power with its
+proof (staff). DELETE /proxies/[id] ends it, POST /dispute suspends it, POST /settle ends the dispute (staff).
+POST /proxies/[id]/token gives its holder a token to act.
 """
 
 from __future__ import annotations
@@ -40,10 +40,13 @@ def face(services: Services) -> Face:
 
 async def _list(services: Services, caller: Caller, request: Request, _: Parts) -> Response:
     patient = caller.patient or request.query_params.get("patient", "")
-    if not is_fhir_id(patient):
-        raise NotFound("Name the patient: /proxies?patient=ID.")
     ward = ward_of(services)
-    found = await powers.powers(ward, caller, patient)
+    if not patient:
+        found = await powers.in_dispute(ward, caller)
+    elif not is_fhir_id(patient):
+        raise NotFound("Name the patient: /proxies?patient=ID.")
+    else:
+        found = await powers.powers(ward, caller, patient)
     shown = [msgspec.to_builtins(each) | {"state": await _state(services, each)} for each in found]
     return JSONResponse({"proxies": shown})
 
@@ -70,8 +73,9 @@ async def _end(services: Services, caller: Caller, request: Request, parts: Part
 
 
 async def _dispute(services: Services, caller: Caller, request: Request, parts: Parts) -> Response:
-    await powers.dispute(ward_of(services), caller, parts["id"])
-    return JSONResponse({"id": parts["id"], "state": "disputed"})
+    found = await powers.dispute(ward_of(services), caller, parts["id"])
+    state = "contested" if found.kind in powers.BY_A_COURT and caller.patient == found.patient else "disputed"
+    return JSONResponse({"id": parts["id"], "state": state})
 
 
 async def _settle(services: Services, caller: Caller, request: Request, parts: Parts) -> Response:

@@ -29,8 +29,9 @@ async def acting(visit: Visit) -> Response:
     listed = await powers.powers(ward, visit.caller, own)
     rows = [await _row(visit, each, own) for each in listed]
     return visit.show(
-        "acting.html", visit.say("acting"), status=status, rows=rows, kinds=KINDS, problem=problem
-    )
+        "acting.html", visit.say("acting"), status=status, rows=rows, kinds=KINDS, problem=problem,
+        by_a_court=powers.BY_A_COURT,
+    )  # fmt: skip
 
 
 async def _row(visit: Visit, power: Proxy, own: str) -> dict[str, object]:

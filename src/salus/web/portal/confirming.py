@@ -21,11 +21,18 @@ CHANGES = {"stands": True, "ends": False}
 async def confirming(visit: Visit) -> Response:
     """Find both, show who they are and what is in force; confirm a power, end or settle one."""
     if visit.request.method == "GET":
-        return _page(visit)
+        return _page(visit, waiting=await _waiting(visit))
     try:
         return await _done(visit)
     except SalusError as error:
         return _page(visit, status=error.status, problem=visit.tell(error))
+
+
+async def _waiting(visit: Visit) -> list[dict[str, object]]:
+    """Return what is in dispute and waits for staff."""
+    ward = ward_of(visit.services)
+    found = await powers.in_dispute(ward, visit.caller)
+    return [{"of": each, "state": (await powers.state_of(ward, each)).value} for each in found]
 
 
 async def _done(visit: Visit) -> Response:
@@ -80,7 +87,8 @@ def _kind(visit: Visit) -> powers.Kind:
 
 def _page(visit: Visit, *, status: int = 200, **more: object) -> Response:
     nothing: dict[str, object] = {
-        "patient": None, "holder": None, "rows": [], "problem": "", "done": "", "made": None, "kinds": KINDS,
+        "patient": None, "holder": None, "rows": [], "waiting": [], "problem": "", "done": "", "made": None,
+        "kinds": KINDS,
     }  # fmt: skip
     numbers = {name: visit.form.get(name, "") for name in ("patient_number", "holder_number")}
     return visit.show(
