@@ -161,7 +161,7 @@ async def test_one_appoints_another_by_a_code_who_acts_and_is_marked_as_acting(c
     category = await eva.get("/record/problems?language=en")
     assert category.status_code == 200
     assert "condition c1" in category.text
-    assert "/record/restrict" not in category.text
+    assert "/record/restrict" in category.text
     for path in ("/record", "/told", "/my-rights/recipients", "/apps"):
         page = await eva.get(f"{path}?language=en")
         links = set(re.findall(r'href="(/[^"?]*)\?', page.text))

@@ -100,7 +100,9 @@ async def test_a_proxy_restricts_for_whom_they_act_within_their_power(node, ask,
     leaf = next(each for each in await leaves(node) if each.what == "Condition/c1 restricted")
     assert (leaf.patient, leaf.subject, leaf.rule) == ("ana", "eva", "proxy-restricts-the-record")
     await ask("DELETE", f"/proxies/{power}", Role.CITIZEN)
-    assert (await ask("PUT", path, Role.PROXY)).status_code == 404
+    for method in ("GET", "PUT", "DELETE"):
+        assert (await ask(method, path, Role.PROXY)).status_code == 404
+    assert (await ask("GET", "/restrictions", Role.PROXY)).json() == {"restrictions": []}
 
 
 async def test_a_proxy_for_some_types_restricts_those_alone(ask, ana):

@@ -180,10 +180,10 @@ def _is_own(grant: Grant) -> bool:
 
 
 def _restricted_for(grant: Grant) -> list[str]:
-    """Return whose record the grant lets restrict."""
+    """Return whose record the grant lets restrict; nobody's where it opens nobody, as if absent."""
     role = grant.caller.role
-    assists = role is Role.DESK and ASSISTED in grant.marks
-    if not grant.patients or not (assists or role in (Role.CITIZEN, Role.PROXY)):
+    assists = role is Role.DESK and (ASSISTED in grant.marks or not grant.patients)
+    if grant.patients is None or not (assists or role in (Role.CITIZEN, Role.PROXY)):
         raise AccessRefused("The citizen restricts their record, or who acts for them, or a desk with them.")
     return sorted(grant.patients)
 
