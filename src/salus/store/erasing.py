@@ -57,6 +57,7 @@ ORDER BY 1
 """
 _LEAVE_GROUPS = "SELECT leave_groups($1)"
 _ERASE_PERSON = "SELECT erase_person($1, '{}', $2)"
+_ERASE_COMPLAINTS = "SELECT erase_complaints($1)"
 _ERASE_ENTRY = "SELECT erase_entry($1, $2, $3)"
 _TABLES = (
     "resource",
@@ -74,7 +75,7 @@ SELECT DISTINCT found.patient, e.erasure FROM (
     UNION SELECT patient FROM document UNION SELECT patient FROM quarantine UNION SELECT patient FROM account
     UNION SELECT patient FROM notice UNION SELECT patient FROM opt_out UNION SELECT patient FROM health_link
     UNION SELECT patient FROM proxy UNION SELECT holder FROM proxy UNION SELECT patient FROM rectification
-    UNION SELECT patient FROM erasure
+    UNION SELECT patient FROM erasure UNION SELECT patient FROM complaint
 ) AS found (patient)
 JOIN erased e ON e.whole AND e.digest =
     sha256((SELECT salt FROM erased_salt) || convert_to('Patient/' || found.patient, 'UTF8'))
@@ -257,6 +258,7 @@ async def _erase(grant: Grant, connection: Connection, order: Order, *, again: b
         shared = tuple(row[0] for row in await connection.fetch(_SHARED, records))
         await connection.execute(_LEAVE_GROUPS, records)
         names = await connection.fetchval(_ERASE_PERSON, records, at)
+        await connection.execute(_ERASE_COMPLAINTS, records)
         await seal_anew(connection, shared)
         outside += [f"quarantine/{one}" for one in refused]
         await due(connection, records)

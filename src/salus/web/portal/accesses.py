@@ -197,4 +197,5 @@ def _row(logged: LoggedAccess, language: str) -> dict[str, Any]:  # values of se
         "outcome": leaf.outcome.value,
         "outcome_word": _word("outcome", leaf.outcome.value, language),
         "index": logged.index,
+        "request": leaf.request if logged.withheld_until is None else "",
     }

@@ -20,6 +20,7 @@ from salus.web.portal.documents import document, documents, letter, own_document
 from salus.web.portal.emergency import claim_emergency, reviews
 from salus.web.portal.finding import find_patient
 from salus.web.portal.front import home
+from salus.web.portal.my_complaints import my_complaints, staff_complaints, take_evidence
 from salus.web.portal.my_erasures import answer_erasure, my_erasures, note_told, staff_erasures
 from salus.web.portal.my_links import end_link, my_links
 from salus.web.portal.my_requests import answer_request, my_requests, staff_requests
@@ -78,6 +79,9 @@ def face(services: Services) -> Face:
             page("/erasures", staff_erasures, (Role.OPERATOR,)),
             page("/erasures/{id:str}", answer_erasure, (Role.OPERATOR,), "POST"),
             page("/erasures/{id:str}/told", note_told, (Role.OPERATOR,), "POST"),
+            page("/my-rights/complaints", assisted_page(my_complaints), ASSISTED, "GET", "POST"),
+            page("/my-rights/complaints/{number:str}/evidence", assisted_page(take_evidence), ASSISTED),
+            page("/complaints", staff_complaints, (Role.AUDITOR,)),
             page("/reviews", reviews, (Role.AUDITOR,), "GET", "POST"),
             page("/accesses", assisted_page(accesses), (Role.CITIZEN, Role.DESK)),
             page("/accesses/{index:int}", proof, CITIZEN),

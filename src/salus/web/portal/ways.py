@@ -21,8 +21,8 @@ HOMES = {
 """The first page of a role; of any other it is the front page."""
 PAGES = (
     "/record", "/sharing", "/choices", "/told", "/my-rights/links", "/my-rights/requests",
-    "/my-rights/erasures", "/my-rights", "/acting", "/desk/proxies", "/desk", "/requests", "/erasures",
-    "/reviews", "/apps", "/login/accounts", "/login/desk", FIND,
+    "/my-rights/erasures", "/my-rights/complaints", "/my-rights", "/acting", "/desk/proxies", "/desk",
+    "/requests", "/erasures", "/reviews", "/apps", "/login/accounts", "/login/desk", FIND,
 )  # fmt: skip
 """Pages with forms, each before those whose address begins it."""
 _CHART = re.compile(r"(/patient/[^/]+/[^/]+)(?:/.*)?")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from salus.web.rights import archive, choices, erasures, links, recipients, rectifications
+from salus.web.rights import archive, choices, complaints, erasures, links, recipients, rectifications
 from salus.web.services import Face, Services
 from salus.web.token_door import Addresses, token_door
 
@@ -18,7 +18,10 @@ ADDRESSES: Addresses = {
     "/rights/erasure-requests/{id}/answer": {"POST": erasures.handle_answer},
     "/rights/erasure-recipients": {"GET": erasures.handle_recipients, "POST": erasures.handle_told},
     "/rights/recipients": {"GET": recipients.handle_recipients},
-    "/rights/complaint": {"GET": recipients.handle_complaint},
+    "/rights/complaint": {"GET": recipients.handle_complaint, "POST": complaints.handle_complain},
+    "/rights/complaints": {"GET": complaints.handle_own},
+    "/rights/complaints/{number}/evidence": {"GET": complaints.handle_evidence},
+    "/rights/complaint-list": {"GET": complaints.handle_list},
     **choices.ADDRESSES,
 }
 
