@@ -280,9 +280,12 @@ async def test_without_a_number_that_counts_no_name_opens_a_record(node):
             assert "salus_session" not in browser.cookies
 
 
+SEEN = {"proof": "passport", "number": "AB 12345"}
+
+
 async def test_a_code_of_the_desk_binds_an_account_once(node):
     desk = authenticate(node.services.doorkeeper, f"Bearer {await operator(node.services)}")
-    code, until = await give_code(node.services, desk, "ana")
+    code, until = await give_code(node.services, desk, "ana", **SEEN)
     assert until > node.clock.now
     async with node.browser() as browser:
         page = await come_back(node, browser)
@@ -316,7 +319,9 @@ async def test_a_clerk_who_has_seen_a_person_gives_them_a_code(node):
         page = await clerk.post("/login/desk", data={"csrf": form_token(page), "identifier": NUMBER})
         assert "Is this the person" in page.text
         assert 'name="patient" value="ana"' in page.text
-        page = await clerk.post("/login/desk", data={"csrf": form_token(page), "patient": "ana"})
+        unseen = await clerk.post("/login/desk", data={"csrf": form_token(page), "patient": "ana"})
+        assert (unseen.status_code, 'name="number"' in unseen.text) == (400, True)
+        page = await clerk.post("/login/desk", data={"csrf": form_token(unseen), "patient": "ana", **SEEN})
         code = re.search(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", page.text).group()
         assert (await clerk.get("/patient")).status_code == 403
         assert (await clerk.get("/record")).headers["location"].startswith("/desk?")  # of nobody, unassisted

@@ -7,6 +7,7 @@ from tests.flow.test_portal_standing import citizen, visit
 from tests.flow.test_standing import ana, ask, clock, country, folder, leaves, node
 
 from salus.core.access import Action, Purpose, Role
+from salus.core.errors import InvalidSearch
 from salus.store import accounts
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
@@ -48,8 +49,21 @@ async def test_a_new_account_is_told_of_to_whose_record_it_opens(node, ask, ana,
 @pytest.mark.clause("EHDS 4(4) and 16")
 async def test_a_code_that_a_desk_makes_is_told_of_each_time(node, ask, ana, clerk):
     for _ in range(2):
-        await give_code(node.services, clerk, "ana")
+        await give_code(node.services, clerk, "ana", proof="passport", number="AB 12345")
     assert await told(ask) == [("account-code", "Kim Clerk", "City")] * 2
+
+
+@pytest.mark.clause("EHDS 16")
+async def test_a_code_names_the_document_that_was_seen_by_a_hash_and_not_its_number(node, ask, ana, clerk):
+    for number in ("AB-12345", "ab 12345", "AB-12346"):
+        await give_code(node.services, clerk, "ana", proof="passport", number=number)
+    for proof, number in (("", "AB-12345"), ("library-card", "AB-12345"), ("passport", "A-1")):
+        with pytest.raises(InvalidSearch):
+            await give_code(node.services, clerk, "ana", proof=proof, number=number)
+    said = [leaf.what for leaf in await leaves(node) if leaf.what.startswith("code to bind")]
+    assert len(said) == 3
+    assert said[0] == said[1] != said[2]
+    assert all("passport" in each and "12345" not in each for each in said[:2])
 
 
 @pytest.mark.clause("EHDS 4(4)")
@@ -88,7 +102,7 @@ async def test_the_page_says_each_in_the_readers_language_and_leads_to_where_it_
     node, ask, ana, caller, clerk, citizen, language
 ):
     await bound(node, caller)
-    await give_code(node.services, clerk, "ana")
+    await give_code(node.services, clerk, "ana", proof="passport", number="AB 12345")
     asked = {"patient": "ana", "holder": "eva", "name": "Eva", "kind": "guardian", "proof": "court order"}
     await ask("POST", "/proxies", Role.DESK, asked)
     await ask("GET", "/rights/recipients?patient=ana", Role.DESK)

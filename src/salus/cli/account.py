@@ -16,6 +16,7 @@ from salus.core.errors import NotFound
 from salus.node import open_services
 from salus.store import accounts
 from salus.trust.gate import enter
+from salus.trust.login.binding import PROOFS
 from salus.trust.policy import AccessRequest
 from salus.web.login.records import ACCOUNT, give_code
 from salus.web.services import Services
@@ -30,6 +31,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "end ACCOUNT: take one back, its sessions end at once",
     )
     parser.add_argument("account", nargs="?", default="", metavar="ACCOUNT", help="as list prints it")
+    parser.add_argument(
+        "--document",
+        default="",
+        metavar="KIND:NUMBER",
+        help=f"code: the document that staff saw ({', '.join(PROOFS)}); of the number a keyed hash is kept",
+    )
     parser.add_argument("--patient", required=True, metavar="ID", help="logical id of the Patient")
 
 
@@ -43,7 +50,7 @@ async def _act(options: argparse.Namespace) -> int:
         raise NotFound("salus account end takes one account; code and list take none.")
     async with open_services(options.data) as (_, services):
         if options.action == "code":
-            await _code(services, options.patient)
+            await _code(services, options.patient, options.document)
         elif options.action == "list":
             await _list(services, options.patient)
         else:
@@ -51,8 +58,9 @@ async def _act(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _code(services: Services, patient: str) -> None:
-    code, expires_at = await give_code(services, operator_of(services), patient)
+async def _code(services: Services, patient: str, document: str) -> None:
+    proof, _, number = document.partition(":")
+    code, expires_at = await give_code(services, operator_of(services), patient, proof=proof, number=number)
     say(f"{code}  good once, until {expires_at.isoformat(timespec='minutes')}")
 
 

@@ -122,9 +122,11 @@ async def end(grant: Grant, database: Database, binding_id: str) -> list[str]:
 
 
 async def make_code(
-    grant: Grant, database: Database, patient: str, digest: bytes, *, expires_at: datetime
+    grant: Grant, database: Database, patient: str, digest: bytes, *, expires_at: datetime, seen: str
 ) -> None:
     """Keep the digest of a code that binds an account to the patient's record, once.
+
+    `seen` is what the leaf says of the document that staff saw (`trust.login.binding.document_seen`).
 
     Raises:
         AccessRefused: the grant does not open the patient.
@@ -134,7 +136,7 @@ async def make_code(
     async with database.system() as connection, connection.transaction():
         await connection.execute(_FORGET_CODES, grant.opened_at)
         await connection.execute(_MAKE_CODE, digest, patient, grant.opened_at, expires_at)
-        await _write_down(grant, connection, [patient], "code to bind an account")
+        await _write_down(grant, connection, [patient], f"code to bind an account, {seen}")
         await tell(connection, [told_of(grant, patient, ACCOUNT_CODE, grant.request)])
 
 

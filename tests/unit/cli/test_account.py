@@ -10,6 +10,7 @@ from salus.node import open_services
 from salus.trust.login.person import Account, Person
 from salus.web.login.records import redeem
 
+SEEN = ["--document", "passport:AB-12345"]
 PERSON = Person(Account("https://id.example", "s-1"), "a", "Provider A", "Ana", Assurance.HIGH)
 
 
@@ -45,7 +46,7 @@ def test_a_desk_gives_a_code_lists_the_account_and_ends_it(node, capsys):
     capsys.readouterr()
     assert main(["account", "list", "--patient", patient, *data]) == 0
     assert capsys.readouterr().out == "No account opens this record.\n"
-    assert main(["account", "code", "--patient", patient, *data]) == 0
+    assert main(["account", "code", "--patient", patient, *SEEN, *data]) == 0
     code = capsys.readouterr().out.split()[0]
     assert bind(node, code) == patient
     assert main(["account", "list", "--patient", patient, *data]) == 0
@@ -57,5 +58,7 @@ def test_a_desk_gives_a_code_lists_the_account_and_ends_it(node, capsys):
 
 
 def test_a_code_for_nobody_is_none(node, capsys):
-    assert main(["account", "code", "--patient", "nobody", "--data", str(node)]) == 1
-    assert main(["account", "end", "--patient", "nobody", "--data", str(node)]) == 1
+    assert main(["account", "code", "--patient", "nobody", *SEEN, "--data", str(node)]) == 1
+    assert main(["account", "code", "--patient", patient_of(node), "--data", str(node)]) != 0
+    assert main(["account", "end", "--patient", "nobody", *SEEN, "--data", str(node)]) == 1
+    assert main(["account", "code", "--patient", patient_of(node), "--data", str(node)]) != 0

@@ -59,17 +59,17 @@ async def test_an_account_opens_one_record_and_only_ones_own(database, grant):
 
 async def test_a_code_is_good_once_and_for_a_while(database, grant):
     until = NOW + timedelta(days=14)
-    await accounts.make_code(grant(), database, "ana", b"digest", expires_at=until)
+    await accounts.make_code(grant(), database, "ana", b"digest", expires_at=until, seen="passport 1f")
     assert await accounts.use_code(grant(), database, b"digest") == "ana"
     for digest in (b"digest", b"another"):
         with pytest.raises(NotFound):
             await accounts.use_code(grant(), database, digest)
-    await accounts.make_code(grant(), database, "ana", b"stale", expires_at=NOW)
+    await accounts.make_code(grant(), database, "ana", b"stale", expires_at=NOW, seen="passport 1f")
     with pytest.raises(NotFound):
         await accounts.use_code(grant(), database, b"stale")
     assert ("ana", "code to bind an account used") in await leaves(database)
     with pytest.raises(AccessRefused):
-        await accounts.make_code(grant("eva"), database, "ana", b"x", expires_at=until)
+        await accounts.make_code(grant("eva"), database, "ana", b"x", expires_at=until, seen="passport 1f")
 
 
 async def test_a_session_that_goes_on_as_another_stays_its_persons_to_end(database, grant):

@@ -15,10 +15,15 @@ from enum import StrEnum
 
 import msgspec
 
+from salus.core.errors import InvalidSearch
+
 CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 CODE_LENGTH = 12
 CODE_LIFE = timedelta(days=14)
 """Long enough for a letter on paper."""
+PROOFS = ("identity-card", "passport", "driving-licence", "residence-permit")
+"""Documents that staff at a desk look at."""
+DOCUMENT_LENGTH_MIN, DOCUMENT_LENGTH_MAX = 5, 40
 TRIES_MAX = 5
 TRIES_PERIOD = timedelta(minutes=15)
 
@@ -93,3 +98,20 @@ def digest_of(code: str, key: bytes) -> bytes:
     """Return what is stored of a code, however it was typed."""
     letters = "".join(char for char in code.upper() if char in CODE_LETTERS)
     return hmac.digest(key, b"salus binding code\0" + letters.encode(), "sha256")
+
+
+def document_seen(kind: str, number: str, key: bytes) -> str:
+    """Return what is written down of a document that staff saw: its kind, and a keyed hash of its number.
+
+    Whoever has the number later can be shown that it was this document; nobody reads the number from it.
+
+    Raises:
+        InvalidSearch: no kind of document that counts, or no number.
+    """
+    letters = "".join(char for char in number.upper() if char.isalnum())
+    if kind not in PROOFS:
+        raise InvalidSearch(f"Say which document you saw: {', '.join(PROOFS)}.")
+    if not DOCUMENT_LENGTH_MIN <= len(letters) <= DOCUMENT_LENGTH_MAX:
+        raise InvalidSearch("Enter the number of the document that you saw, as it stands on it.")
+    digest = hmac.digest(key, b"salus document seen\0" + f"{kind} {letters}".encode(), "sha256")
+    return f"{kind} {digest.hex()[:32]}"

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from starlette.responses import Response
 
+from salus.core.errors import InvalidSearch
 from salus.core.identifiers import is_fhir_id
+from salus.trust.login.binding import DOCUMENT_LENGTH_MAX, PROOFS
 from salus.web.login.records import find_for_desk, give_code, look_at
 from salus.web.portal.visit import Visit
 
@@ -15,7 +17,14 @@ async def desk(visit: Visit) -> Response:
     """Find a person by the number on their document, show who it is, then give a code."""
     patient = visit.form.get("patient", "")
     if is_fhir_id(patient):
-        code, expires_at = await give_code(visit.services, visit.caller, patient)
+        proof, number = visit.form.get("proof", ""), visit.form.get("number", "")
+        try:
+            code, expires_at = await give_code(
+                visit.services, visit.caller, patient, proof=proof, number=number
+            )
+        except InvalidSearch as error:
+            person = await look_at(visit.services, visit.caller, patient)
+            return _page(visit, status=error.status, problem=visit.tell(error), person=person)
         return _page(visit, code=code, until=expires_at)
     identifier = visit.form.get("identifier", "")
     if not identifier:
@@ -33,6 +42,9 @@ async def show_found(visit: Visit, identifier: str, page: Callable[..., Response
 
 
 def _page(visit: Visit, *, status: int = 200, **more: object) -> Response:
-    shown: dict[str, object] = {"person": None, "code": "", "until": None, "problem": ""}
+    shown: dict[str, object] = {
+        "person": None, "code": "", "until": None, "problem": "", "proofs": PROOFS,
+        "number_max": DOCUMENT_LENGTH_MAX,
+    }  # fmt: skip
     title = visit.say("desk-title")
     return visit.show("desk.html", title, status=status, **(shown | more))

@@ -13,7 +13,16 @@ from salus.store import accounts, resources
 from salus.store.accounts import Binding
 from salus.store.merged import merges
 from salus.trust.gate import enter
-from salus.trust.login.binding import CODE_LIFE, How, Known, Outcome, decide, digest_of, new_code
+from salus.trust.login.binding import (
+    CODE_LIFE,
+    How,
+    Known,
+    Outcome,
+    decide,
+    digest_of,
+    document_seen,
+    new_code,
+)
 from salus.trust.login.person import Person
 from salus.trust.policy import AccessRequest
 from salus.web.own_record import enter_own
@@ -114,21 +123,28 @@ async def look_at(services: Services, caller: Caller, patient: str) -> Shown:
     return person_of(read(services, stored))
 
 
-async def give_code(services: Services, caller: Caller, patient: str) -> tuple[str, datetime]:
+async def give_code(
+    services: Services, caller: Caller, patient: str, *, proof: str, number: str
+) -> tuple[str, datetime]:
     """Return a fresh code that binds one account to the patient's record, and until when it is good.
 
-    Staff give it to somebody whose identity they have checked in person, and to nobody else.
+    Staff give it to somebody whose identity they have checked in person, and to nobody else: by a document of
+    the kind `proof` (`PROOFS`), whose `number` is written down as a keyed hash.
 
     Raises:
+        InvalidSearch: no document, or no number of it.
         AccessRefused: the caller may not give codes.
         NotFound: there is no such patient.
     """
+    seen = document_seen(proof, number, services.keys.search)
     await look_at(services, caller, patient)
     asked = AccessRequest(Action.CREATE, CODE, CODE, frozenset({patient}))
     code, expires_at = new_code(), services.clock() + CODE_LIFE
     async with enter(services.gatehouse, caller, asked) as access:
         digest = digest_of(code, services.keys.search)
-        await accounts.make_code(access.grant, services.database, patient, digest, expires_at=expires_at)
+        await accounts.make_code(
+            access.grant, services.database, patient, digest, expires_at=expires_at, seen=seen
+        )
     return code, expires_at
 
 

@@ -13,6 +13,7 @@ from salus.core.access import Action, Caller, Role
 from salus.core.errors import AccessRefused, InvalidSearch
 from salus.core.identifiers import is_fhir_id
 from salus.trust.gate import enter
+from salus.trust.login.binding import PROOFS
 from salus.trust.policy import AccessRequest
 from salus.web.login.desk_page import show_found
 from salus.web.login.records import look_at
@@ -20,7 +21,6 @@ from salus.web.portal.session import go_on_as
 from salus.web.portal.visit import Handler, Visit
 
 TYPE = "assistance"
-PROOFS = ("identity-card", "passport", "driving-licence", "residence-permit")
 
 
 async def desk_begin(visit: Visit) -> Response:
