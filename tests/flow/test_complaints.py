@@ -9,6 +9,7 @@ import re
 import zipfile
 
 import pytest
+from tests.flow.test_erasure import erased
 from tests.flow.test_portal_standing import citizen, visit
 from tests.flow.test_standing import ana, ask, clock, country, folder, leaves, node
 
@@ -111,8 +112,8 @@ async def test_complaints_are_erased_with_the_person_and_kept_under_the_second_w
     await complain(ask)
     async with node.services.database.reading(grant("rui", role=Role.CITIZEN)) as connection:
         assert await connection.fetchval("SELECT count(*) FROM complaint") == 0
+    await erased(ask)
     async with node.services.database.system() as connection:
-        await connection.execute("SELECT erase_complaints(ARRAY['ana'])")
         assert await connection.fetchval("SELECT count(*) FROM complaint") == 0
 
 

@@ -53,7 +53,7 @@ async def complain(
         if await connection.fetchval(_TODAY, records, at) >= A_DAY_MAX:
             raise Throttled(f"You made {A_DAY_MAX} complaints today: complain of more tomorrow.")
         if kind == "access" and not await connection.fetchval(_IS_LOGGED, records, about):
-            raise NotFound("Your access log has no line of this request; see /ledger/log.")
+            raise NotFound("Your access log has no line of this request; see /ledger/accesses.")
         number = int(await connection.fetchval(_KEEP, patient, at, by, kind, about, said))
         what = f"complaint/{number}"
         leaf = ledger.leaf_of(grant, patient, what=what, resources=1, outcome=Outcome.SERVED)
