@@ -22,7 +22,13 @@ LINKS = "SELECT links, links_stated FROM {} WHERE id = $1"
 _NAMES = count()
 ANSWERED = re.compile(r"\b[rvo]\.content(?=,|\s+FROM|$)", re.MULTILINE)
 """Content as a column of an answer."""
-OTHERS_CONTENT = {"erase_copies", "start_subscription", "forget_links_of_power", "end_links_of_power"}
+OTHERS_CONTENT = {
+    "mirror_change",
+    "erase_copies",
+    "start_subscription",
+    "forget_links_of_power",
+    "end_links_of_power",
+}
 """Functions about a column of the same name of other tables."""
 
 
