@@ -36,6 +36,7 @@ from salus.store.journal_files import FOLDER as JOURNAL_FOLDER
 from salus.store.journal_files import JournalFiles
 from salus.store.keys_erased import destroy_what_is_due
 from salus.store.keystore import KeyStore
+from salus.store.lookups import forget_lookups
 from salus.store.mirror import FOLDER as MIRROR_FOLDER
 from salus.store.mirror import Mirror
 from salus.store.postgres import BOUND, NODES_OWN, SERVING, WIDE, Database, open_database
@@ -468,6 +469,7 @@ async def _sweep(database: Database, clock: Clock) -> None:
     await forget_expired(database, now - timedelta(hours=1))
     await expire_quarantine(database, now)
     await forget_presence(database, now - timedelta(days=1))
+    await forget_lookups(database, now - timedelta(days=1))
     await forget_expired_apps(database, now)
     await forget_links(database, now)
     await exports.expire(database, at=now)

@@ -103,10 +103,12 @@ async def test_a_national_number_is_found_however_it_is_written(federation, desk
         assert (await found(desk, {"identifier": f"{system}|{number}"})).id == "kati"
 
 
-async def test_two_who_match_are_both_shown_and_none_is_picked(federation, desk):
+async def test_of_two_who_match_nobody_is_told_and_that_it_was_two_is_not(federation, desk):
     await put(federation.nodes["pt-1"], person("ana2"))
     answers, _ = await find_patients(desk, DEMOGRAPHICS)
-    assert sorted(each.id for each in answers.answers["pt-1"]) == ["ana", "ana2"]
+    nobody, _ = await find_patients(desk, DEMOGRAPHICS | {"given": "Nobody"})
+    assert (answers.answers, answers.silent) == (nobody.answers, nobody.silent) == ({"pt-1": []}, [])
+    assert (await found(desk, {"identifier": f"{SNS}|n-ana2"})).id == "ana2"
 
 
 async def test_nobody_found_is_said_with_the_nodes_that_were_silent(federation, desk):

@@ -24,6 +24,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         search_unindexed_max: most of them that no index answers: :missing, :not, a string of two letters.
         searches_at_once_max: most searches of one caller that run at once; others wait, then are refused.
         lookups_per_minute_max: most patients that one node looks up in a minute.
+        lookups_per_day_max: most of them on a day (UTC); those in emergencies are counted apart.
         unproven_patients_per_day_max: most patients whom one node may ask for a day (UTC) without showing
             that they are with its professional.
         emergency_patients_per_day_usual: most patients whom one node opens in emergencies on a day (UTC)
@@ -64,6 +65,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     search_unindexed_max: int = 4
     searches_at_once_max: int = 4
     lookups_per_minute_max: int = 120
+    lookups_per_day_max: int = 2_000
     unproven_patients_per_day_max: int = 50
     emergency_patients_per_day_usual: int = 20
     stated_treatments_per_day_max: int = 20

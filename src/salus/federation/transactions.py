@@ -10,8 +10,8 @@ from types import MappingProxyType
 TRANSACTIONS = MappingProxyType(
     {
         ("Patient", "search-type"): (
-            "PDQm ITI-78 by POST. A node without a patient in its token asks by identifier, or by family, "
-            "given and birthdate; all candidates are answered, at most five."
+            "PDQm ITI-78 by POST. A node without a patient in its token asks by what the law of this country "
+            "says finds a person; the one who matches is answered, or nobody."
         ),
         ("DocumentReference", "search-type"): "MHD ITI-67, between nodes by POST.",
         ("DocumentReference", "create"): (

@@ -32,6 +32,7 @@ from salus.standards.fhir.validation.aspects import STRUCTURE
 from salus.standards.fhir.validation.validator import validate
 from salus.store.dispensed_abroad import DispensedAbroad
 from salus.trust.identity import authenticate
+from salus.trust.jurisdictions.law import NEUTRAL, jurisdiction_of
 from salus.web.proof import proven
 from salus.web.services import Face, Receive, Scope, Send, Services
 
@@ -66,13 +67,21 @@ class Whom(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Looked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Whom to look for: an identifier "system|value", or the names and the birth date."""
+    """Whom to look for: an identifier "system|value", or what the law of the home asks for instead of one."""
 
     identifier: Text = ""
     family: Text = ""
     given: Text = ""
     birthdate: Text = ""
+    gender: Text = ""
+    birth_place: Text = ""
     countries: Countries = ()
+
+    @property
+    def demographics(self) -> dict[str, str]:
+        """Return what is given of the person, as `primary.demographics` calls it."""
+        given = msgspec.structs.asdict(self)
+        return {name.replace("_", "-"): text for name, text in given.items() if text and name != "countries"}
 
 
 class Document(Whom, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -171,9 +180,9 @@ async def _patients(desk: Desk, body: bytes) -> Resource:
     asked = _read(desk, body, Looked)
     if not why_not(desk.caller):  # who may not ask is told that, and it is written down
         _check_question(desk, asked)
-    fields = msgspec.structs.asdict(asked)
-    demographics = {name: text for name, text in fields.items() if text and name != "countries"}
-    found, milliseconds = await cross_border.find_patients(desk, demographics, countries=asked.countries)
+    found, milliseconds = await cross_border.find_patients(
+        desk, asked.demographics, countries=asked.countries
+    )
     candidates = [each for listed in found.answers.values() for each in listed]
     return {
         "candidates": [{"node": each.node, "id": each.id, "patient": each.resource} for each in candidates],
@@ -189,12 +198,15 @@ async def _patients(desk: Desk, body: bytes) -> Resource:
 def _check_question(desk: Desk, asked: Looked) -> None:
     """Check that the question points at one person, and that there is somebody to ask.
 
+    The home node judges by the law of its country; here it is enough that one of those asked would answer.
+
     Raises:
         InvalidSearch: it is empty or incomplete.
         NotFound: no member can be asked.
     """
-    fields = msgspec.structs.asdict(asked)
-    check_lookup(tuple((name, text) for name, text in fields.items() if text and name != "countries"))
+    countries = _countries(desk).intersection(asked.countries or _countries(desk)) or {NEUTRAL}
+    ways = [way for each in sorted(countries) for way in jurisdiction_of(each).lookup_parameters.value]
+    check_lookup(tuple(asked.demographics.items()), ways)
     if asked.countries and len(_unreached(desk, asked)) == len(asked.countries):
         raise NotFound(
             f"There is no member node in {', '.join(asked.countries)[:100]}; nobody was asked. "

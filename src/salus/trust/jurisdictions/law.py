@@ -20,6 +20,7 @@ from salus.core.errors import SettingsInvalid
 Value = TypeVar("Value")
 NEUTRAL = "EU"
 _Years = Annotated[int, msgspec.Meta(ge=0, le=150)]
+LookupParameter = Literal["identifier", "family", "given", "birthdate", "gender", "birth-place"]
 _Hours = Annotated[int, msgspec.Meta(ge=0, le=8_760)]
 
 
@@ -79,7 +80,8 @@ class Jurisdiction(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=
         assurance: least assurance of a log-in.
         assurance_of_acts: least assurance for what needs another than its role does, by the policy's word for
             it (`proxy`, `exchange-opt-out`).
-        lookup_parameters: the combinations of search parameters that find a person, each enough alone.
+        lookup_parameters: the combinations of parameters by which another node finds a person, each enough
+            alone.
         emergency_minutes_max: how long one emergency access may last.
         second_look_hours: within which an emergency access is looked at again.
         rights_answered_months: within which a request such as rectification is answered (GDPR 12(3)).
@@ -103,7 +105,11 @@ class Jurisdiction(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=
     access_log_kept_years: Sourced[Annotated[int, msgspec.Meta(ge=3, le=150)]]
     assurance: Sourced[AssuranceNeeded]
     assurance_of_acts: Sourced[dict[str, Assurance]]
-    lookup_parameters: Sourced[list[list[str]]]
+    lookup_parameters: Sourced[
+        Annotated[
+            list[Annotated[list[LookupParameter], msgspec.Meta(min_length=1)]], msgspec.Meta(min_length=1)
+        ]
+    ]
     emergency_minutes_max: Sourced[Annotated[int, msgspec.Meta(ge=1, le=60)]]
     second_look_hours: Sourced[Annotated[int, msgspec.Meta(ge=1, le=72)]]
 
