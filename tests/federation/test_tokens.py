@@ -221,9 +221,9 @@ class LocalSystem:
         self.home, self.client = home, client
         self.key = RSAKey.generate_key(2048, {"kid": "r1"})
 
-    async def register(self):
+    async def register(self, *purposes):
         keys = [self.key.as_dict(private=False)]
-        registered = Client(self.client, "Laboratory", keys, ("system/Observation.rs",))
+        registered = Client(self.client, "Laboratory", keys, ("system/Observation.rs",), purposes=purposes)
         await register_client(self.home.services.database, registered, now=self.home.clock())
 
     async def post(self, path, headers=None, **fields):
@@ -249,6 +249,16 @@ async def reads_with(home, token):
     headers = {"authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(trust_env=False, headers=headers) as http:
         return (await http.get(f"{home.url}/fhir/Observation")).status_code
+
+
+async def test_a_system_registered_for_public_health_asks_for_that_purpose(federation):
+    home = federation.nodes["pt-1"]
+    for client, purposes, read in (("body", (Purpose.PUBLIC_HEALTH,), 403), ("lab", (), 200)):
+        system = LocalSystem(home, client)
+        await system.register(*purposes)
+        token = (await system.ask())["access_token"]
+        assert home.services.doorkeeper.identify(token).purpose is (purposes or (Purpose.OPERATIONS,))[0]
+        assert await reads_with(home, token) == read
 
 
 async def test_a_registered_local_system_is_given_its_scopes_and_no_more(federation):

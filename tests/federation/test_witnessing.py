@@ -94,7 +94,7 @@ async def test_the_others_sign_a_checkpoint_and_each_next_one_that_grew(three):
     assert sizes[0] < sizes[1]
     status = (await ask(pt, "/ledger/status")).json()
     assert (status["witnessed"], status["members"], status["quorum"]) == ("yes", 2, 1)
-    assert (status["size"], status["evidence"]) == (sizes[1], [])
+    assert (status["size"], status["evidence"], status["kept_years"]) == (sizes[1], [], 3)
     assert (await ask(pt, "/healthz")).json()["audit_witnessed"] == "yes"
 
 

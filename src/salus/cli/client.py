@@ -27,7 +27,7 @@ from salus.web.services import Services
 
 ALGORITHMS = frozenset({"ES384", "RS384"})
 ROLES = (Role.APP, Role.CLINICIAN, Role.PHARMACIST, Role.EMERGENCY)
-PURPOSES = (Purpose.TREATMENT, Purpose.EMERGENCY)
+PURPOSES = (Purpose.TREATMENT, Purpose.EMERGENCY, Purpose.PUBLIC_HEALTH)
 UNDERWAY_SECONDS = 2
 """A token may be in the making while its client is switched off."""
 
@@ -58,7 +58,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--purpose", action="append", choices=[purpose.value for purpose in PURPOSES],
-        help="register: for what its clinicians and pharmacists ask (default: TREAT)",
+        help="register: for what its clinicians and pharmacists ask (default: TREAT); PUBHLTH: it "
+        "exports for public health, as itself",
     )  # fmt: skip
 
 
@@ -128,8 +129,12 @@ def _wanted(options: argparse.Namespace) -> Client:
     keys = _keys(options)
     roles = tuple(Role(name) for name in options.role or (Role.APP,))
     purposes = tuple(Purpose(name) for name in options.purpose or (Purpose.TREATMENT,))
+    if Purpose.PUBLIC_HEALTH in purposes and (roles, purposes) != ((Role.APP,), (Purpose.PUBLIC_HEALTH,)):
+        raise SettingsInvalid(
+            "who exports for public health (PUBHLTH) does nothing else: register another client"
+        )
     if roles == (Role.APP,):
-        purposes = ()
+        purposes = tuple(each for each in purposes if each is Purpose.PUBLIC_HEALTH)
     return Client(options.client, options.name, keys, scopes, roles, purposes)
 
 

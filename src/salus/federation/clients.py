@@ -258,7 +258,7 @@ def _local(applicant: Applicant, asker: Asker | None, wanted: list[str], issuer:
         role=Role.APP,
         organisation=applicant.name,
         issuer=issuer,
-        purpose=Purpose.OPERATIONS,
+        purpose=Purpose.PUBLIC_HEALTH if Purpose.PUBLIC_HEALTH in applicant.purposes else Purpose.OPERATIONS,
         scopes=granted,
     )
 

@@ -6,7 +6,7 @@ a restriction: what a citizen hides after they were made is left out when they a
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,6 +40,10 @@ _HIDDEN = (
     "SELECT id, compartment, others FROM resource WHERE type = $1 AND id = ANY ($2::text[])"
     " AND hidden AND NOT salus_shows(type, id, $3::jsonb)"
 )
+_OF_THESE = (
+    "SELECT id, compartment, others FROM resource WHERE type = $1 AND id = ANY ($2::text[])"
+    " AND (compartment IN (SELECT unnest($3::text[])) OR others && $3)"
+)
 _WANTED = "UPDATE export_job SET taken_at = $2 WHERE id = $1 AND status = 'running' RETURNING id"
 _TAKE = """
 UPDATE export_job SET status = 'running', taken_at = $1, attempts = attempts + 1 WHERE id = (
@@ -69,7 +73,8 @@ SELECT {_COLUMNS} FROM resource
 WHERE type = $1 AND id > $2 AND NOT deleted AND (NOT hidden OR salus_shows(type, id, $3::jsonb))
   AND ($4::timestamptz IS NULL OR updated >= $4) AND updated <= $5
   AND ($6::text[] IS NULL OR compartment = ANY ($6)) AND ($7 OR compartment <> type || '/' || id)
-ORDER BY id LIMIT $8
+  AND compartment NOT IN (SELECT unnest($8::text[])) AND (others = '{{}}' OR NOT others && $8)
+ORDER BY id LIMIT $9
 """  # noqa: S608  (constants only)
 TAKEN_AGAIN_AFTER = timedelta(minutes=10)
 """A job whose worker went silent is done again."""
@@ -176,10 +181,13 @@ async def look(database: Database, job: str, caller: Caller, *, at: datetime) ->
     return found, [File(number, kind, count if counted else None) for number, kind, count in files]
 
 
-async def read_file(grant: Grant, database: Database, job: str, number: int) -> tuple[bytes, dict[str, int]]:
+async def read_file(
+    grant: Grant, database: Database, job: str, number: int, *, without: Collection[str] = ()
+) -> tuple[bytes, dict[str, int]]:
     """Return a finished export's file, and how many resources of each patient it holds ("" for nobody).
 
-    What was restricted since, and the grant does not see, is left out.
+    What was restricted since, and the grant does not see, is left out, and what is about the patients of
+    `without`.
 
     Raises:
         NotFound: there is none, it is another's, it was made with a token for another patient, or its time is
@@ -198,12 +206,14 @@ async def read_file(grant: Grant, database: Database, job: str, number: int) -> 
     require = require_open if asker.scopes == caller.scopes else require_readable
     require(grant, (row["type"],), "use a token like that of the export")
     content, counts = bytes(row["content"]), dict(zip(row["patients"], row["counts"], strict=True))
-    if sees_hidden(grant):
+    if sees_hidden(grant) and not without:
         return content, counts
     ids = await beside(len(content), _ids, content)
     async with database.system() as connection:
         hidden = await connection.fetch(_HIDDEN, row["type"], ids, asker_of(grant))
-    for one in hidden:
+        if without:
+            hidden += await connection.fetch(_OF_THESE, row["type"], ids, list(without))
+    for one in {one["id"]: one for one in hidden}.values():
         for patient in patients_of(one["compartment"], one["others"]) or ("",):
             counts[patient] = counts.get(patient, 1) - 1
     if hidden:
@@ -307,9 +317,17 @@ async def finish(database: Database, job: str, *, at: datetime, failure: str = "
 
 
 async def page(
-    grant: Grant, database: Database, kind: str, wish: Wish, *, after: str, until: datetime, count: int
+    grant: Grant,
+    database: Database,
+    kind: str,
+    wish: Wish,
+    *,
+    after: str,
+    until: datetime,
+    count: int,
+    without: Collection[str] = (),
 ) -> Sequence[StoredResource]:
-    """Return the next `count` resources of a type, by id.
+    """Return the next `count` resources of a type, by id; nothing of whom `without` names.
 
     `after` is the id of the last one of the page before, "" for the first page; nothing newer than `until`
     is returned, so that all pages show one moment.
@@ -319,11 +337,12 @@ async def page(
     """
     require_open(grant, (kind,), "name other types in _type")
     patients: Any = None if wish.patients is None else list(wish.patients)  # Any: an argument of asyncpg
+    left_out = list(without)
 
     async def fetch(last: asyncpg.Record | None) -> Sequence[asyncpg.Record]:
         here = after if last is None else last["id"]
         rows: list[asyncpg.Record] = await connection.fetch(
-            _PAGE, kind, here, asker_of(grant), wish.since, until, patients, wish.shared, count
+            _PAGE, kind, here, asker_of(grant), wish.since, until, patients, wish.shared, left_out, count
         )
         return rows
 

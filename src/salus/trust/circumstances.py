@@ -45,6 +45,8 @@ _MACHINES = frozenset({Role.APP, Role.NODE})
 _CUT_TO_MANDATE: frozenset[str] = frozenset({"", "restriction"})
 """A request about no single type, or a restriction, reaches what a proxy's mandate covers."""
 _NONE: frozenset[str] = frozenset()
+SECONDARY_PURPOSES = frozenset({Purpose.PUBLIC_HEALTH, Purpose.RESEARCH})
+_PUBLIC_BODIES = frozenset({Role.ACCESS_BODY, Role.APP})
 _VOICES = {
     Voice.PERMIT: Circumstance.CONSENT_PERMITS,
     Voice.DENY: Circumstance.CONSENT_DENIES,
@@ -93,7 +95,8 @@ def _words(caller: Caller, resource_type: str, facts: Facts, law: Jurisdiction) 
         and not (emergency and law.restriction_opened_in_emergency.value),
         Circumstance.OPTED_OUT_OF_EXCHANGE: facts.is_opted_out_of_exchange
         and not (emergency and law.exchange_opt_out_opened_in_emergency.value),
-        Circumstance.OPTED_OUT_OF_SECONDARY_USE: facts.is_opted_out_of_secondary_use,
+        Circumstance.OPTED_OUT_OF_SECONDARY_USE: facts.is_opted_out_of_secondary_use
+        and opt_out_holds(caller, law),
         Circumstance.NO_OPT_OUT_HERE: not law.exchange_opt_out_offered.value,
         Circumstance.DEFAULT_IS_DENY: law.default_access.value == "deny",
         Circumstance.OUTSIDE_MANDATE: facts.mandate is not None
@@ -109,6 +112,17 @@ def _words(caller: Caller, resource_type: str, facts: Facts, law: Jurisdiction) 
     words = {word for word, holds in found.items() if holds}
     said = _VOICES.get(facts.voice)
     return frozenset(words | {said} if said else words)
+
+
+def opt_out_holds(caller: Caller, law: Jurisdiction) -> bool:
+    """Return whether what the caller asks is kept from whoever opted out of secondary use (EHDS 71).
+
+    A law may let a public body use data for public health all the same (71(4)); for research it may not.
+    """
+    overridden = law.secondary_opt_out_overridable.value and caller.role in _PUBLIC_BODIES
+    return caller.purpose in SECONDARY_PURPOSES and not (
+        overridden and caller.purpose is Purpose.PUBLIC_HEALTH
+    )
 
 
 def needed_assurance(caller: Caller, resource_type: str, law: Jurisdiction) -> Assurance:

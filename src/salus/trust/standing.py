@@ -14,6 +14,7 @@ from salus.core.access import Caller, Purpose, Role
 from salus.core.clock import Clock
 from salus.store.standing import Person, Power, Standing
 from salus.trust.care import Care, Known
+from salus.trust.circumstances import SECONDARY_PURPOSES, opt_out_holds
 from salus.trust.consent.at_the_gate import voice_at_the_gate
 from salus.trust.facts import ORDINARY, Facts, Relationship, Voice
 from salus.trust.jurisdictions.law import Jurisdiction
@@ -22,7 +23,7 @@ from salus.trust.policy import AccessRequest
 EXCHANGE, SECONDARY = "exchange", "secondary-use"
 _NOBODY = Person()
 _PROFESSIONALS = frozenset({Role.CLINICIAN, Role.PHARMACIST, Role.EMERGENCY, Role.NODE})
-_REUSERS = frozenset({Role.RESEARCHER, Role.ACCESS_BODY})
+_REUSERS = frozenset({Role.RESEARCHER, Role.ACCESS_BODY, Role.APP})
 _THEMSELVES = frozenset({Role.CITIZEN, Role.PROXY})
 
 
@@ -57,10 +58,17 @@ async def _in_force(
         now = clock()
         facts = facts_of_professional(known, len(patients), caller, now, law)
         return await _heard(standing, known, patients, caller, now, facts, law)
-    if caller.role in _REUSERS and known:
+    if caller.role in _REUSERS and caller.purpose in SECONDARY_PURPOSES and known:
         out = any(SECONDARY in person.opted_out for person in known)
         return Facts(is_opted_out_of_secondary_use=True) if out else ORDINARY
     return ORDINARY
+
+
+def left_out(standing: Standing, caller: Caller, law: Jurisdiction) -> frozenset[str]:
+    """Return the patients whom what the caller asks leaves out: who opted out of secondary use (EHDS 71)."""
+    if not opt_out_holds(caller, law):
+        return frozenset()
+    return frozenset(patient for patient, person in standing.persons.items() if SECONDARY in person.opted_out)
 
 
 def _about(caller: Caller, request: AccessRequest) -> frozenset[str]:

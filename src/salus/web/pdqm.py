@@ -5,8 +5,8 @@ law of this node's country (`primary.demographics`). The answer is the one who m
 several match, and nothing tells that from none. A person whose records were merged is answered by the record
 that stays; the merged record that matched comes along as an include. A person whom a citizen registered is no
 answer before staff confirm them. A node asks only so often in a minute and on a day (`store.lookups`, counted
-for all processes), and every question is a leaf. Searches of local callers and of those bound to a patient are
-the FHIR face's.
+for all processes), and every question is a leaf. Searches of local callers and of those bound to a patient
+are the FHIR face's.
 """
 
 from __future__ import annotations

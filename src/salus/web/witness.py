@@ -40,6 +40,7 @@ class Status(msgspec.Struct, frozen=True):
         members: other members that could sign.
         quorum: how many must.
         evidence: what speaks against members' logs, this node's included.
+        kept_years: for how many years at least who looked can be read, by the law of the country (EHDS 9).
     """
 
     witnessed: str
@@ -48,6 +49,7 @@ class Status(msgspec.Struct, frozen=True):
     members: int
     quorum: int
     evidence: list[Against]
+    kept_years: int
 
 
 def word_of(state: State) -> str:
@@ -70,6 +72,7 @@ async def status_of(services: Services) -> Status:
         state.members,
         state.quorum,
         [Against(each.node, each.found_at, each.what, (each.known, each.shown)) for each in against],
+        services.gatehouse.law.access_log_kept_years.value,
     )
 
 

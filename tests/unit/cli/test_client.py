@@ -93,6 +93,19 @@ def test_a_system_is_registered_for_the_roles_and_purposes_that_it_may_state(nod
     assert capsys.readouterr().out == "ehr\tEHR\tsystem/*.rs\tclinician pharmacist\tETREAT\n"
 
 
+def test_who_exports_for_public_health_is_registered_for_nothing_else(node, tmp_path, capsys):
+    keys = key_file(tmp_path, public(ECKey.generate_key("P-384")))
+    register = ["client", "register", "body", "--name", "Body", "--keys", keys, "--data", node]
+    register += ["--scopes", "system/*.rs", "--purpose", "PUBHLTH"]
+    for more in (["--role", "clinician"], ["--purpose", "TREAT"]):
+        assert main([*register, *more]) == 1
+        assert "register another client" in capsys.readouterr().err
+    assert main(register) == 0
+    capsys.readouterr()
+    assert main(["client", "list", "--data", node]) == 0
+    assert capsys.readouterr().out == "body\tBody\tsystem/*.rs\tapp\tPUBHLTH\n"
+
+
 def test_no_system_is_registered_to_speak_for_citizens(tmp_path, capsys):
     keys = key_file(tmp_path, public(ECKey.generate_key("P-384")))
     register = ["client", "register", "ehr", "--name", "EHR", "--keys", keys, "--scopes", "system/*.rs"]

@@ -70,13 +70,13 @@ class Jurisdiction(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=
         restriction_opened_in_emergency: whether vital interests open what a citizen restricted (8, 11(5)).
         exchange_opt_out_offered: whether one may opt out of access through exchange (10).
         exchange_opt_out_opened_in_emergency: whether vital interests set that opt-out aside.
-        secondary_opt_out_overridable: whether public bodies may use data despite an opt-out (71(4)).
+        secondary_opt_out_overridable: whether public bodies may use data for public health despite an opt-out
+            (71(4)).
         parent_acts_until_years: the age of the child at which the power of its parents ends.
         child_decides_from_years: the age at which a child's own log-in stands beside its parents'.
-        digital_consent_years: the age of consent to services of the information society (GDPR 8).
         results_delay_hours: delay of results for the citizen, by category; a category left away has none.
         record_kept_years: how long a record is kept after the last entry.
-        access_log_kept_years: how long the log of accesses is kept, at least 3 (9).
+        access_log_kept_years: how long the log of accesses is kept at least, 3 or more (9).
         assurance: least assurance of a log-in.
         assurance_of_acts: least assurance for what needs another than its role does, by the policy's word for
             it (`proxy`, `exchange-opt-out`).
@@ -99,7 +99,6 @@ class Jurisdiction(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=
     secondary_opt_out_overridable: Sourced[bool]
     parent_acts_until_years: Sourced[_Years]
     child_decides_from_years: Sourced[_Years]
-    digital_consent_years: Sourced[_Years]
     results_delay_hours: Sourced[dict[str, _Hours]]
     record_kept_years: Sourced[_Years]
     access_log_kept_years: Sourced[Annotated[int, msgspec.Meta(ge=3, le=150)]]

@@ -16,6 +16,7 @@ from salus.store.exports import File, Wish
 from salus.store.merged import merges
 from salus.trust.gate import Access
 from salus.trust.policy import AccessRequest, decide, narrowed_types, readable_types
+from salus.trust.standing import left_out
 from salus.web.fhir.answer import Answer, http_date, json_answer, plain_json, resource_bytes
 from salus.web.fhir.door import include_merged, pass_gate
 from salus.web.fhir.members import Members
@@ -57,9 +58,9 @@ async def start(
         raise NotSupported(UNKNOWN_HEADER)
     since = first(pairs, "_since")
     asked, named = types_of(pairs, level)
-    types, left_out = permitted_of(caller, asked)
-    if named and left_out:
-        await refuse_types(services, caller, left_out)
+    types, others = permitted_of(caller, asked)
+    if named and others:
+        await refuse_types(services, caller, others)
     query = f"?{format_pairs(pairs)}" if pairs else ""
     patients = None
     if of is not None:
@@ -71,7 +72,7 @@ async def start(
         since=parse_instant(since, "_since") if since else None,
         patients=patients,
         shared=level == "system",
-        left_out=left_out,
+        left_out=others,
         members_left_out=() if of is None else of.left_out,
     )
     job = new_id()
@@ -205,7 +206,9 @@ async def download(services: Services, request: FhirRequest, caller: Caller) -> 
     lead = lead_of(caller, sorted(exportable(caller) or ()))
     what = f"$export/{job}/{int(number)}"
     async with pass_gate(services, caller, Action.EXPORT, lead, what, narrows=True) as access:
-        content, patients = await exports.read_file(access.grant, services.database, job, int(number))
+        content, patients = await exports.read_file(
+            access.grant, services.database, job, int(number), without=await _opted_out(services, caller)
+        )
         for patient, count in patients.items():
             access.record((patient,), count=count)
     return Answer(200, content, (NDJSON,), raw=True)
@@ -241,15 +244,31 @@ async def work_once(services: Services) -> bool:
     return True
 
 
+async def _opted_out(services: Services, caller: Caller) -> frozenset[str]:
+    """Return the records that an export leaves out, for who opted out of secondary use (EHDS 71)."""
+    found = left_out(services.standing, caller, services.gatehouse.law)
+    if not found:
+        return found
+    return found | (await merges(services.database, services.clock())).beside(found)
+
+
 async def fill(services: Services, access: Access, job: str, wish: Wish, until: datetime) -> None:
     """Write the files of an export; the leaves of a file are durable before it can be had."""
     number = 0
+    without = await _opted_out(services, access.grant.caller)
     for kind in wish.types:
         after, lines, held, counted = "", [], 0, 0
         patients: dict[str, int] = {}
         while True:
             page = await exports.page(
-                access.grant, services.database, kind, wish, after=after, until=until, count=PAGE_COUNT
+                access.grant,
+                services.database,
+                kind,
+                wish,
+                after=after,
+                until=until,
+                count=PAGE_COUNT,
+                without=without,
             )
             for resource in page:
                 line = b" ".join(resource_bytes(resource).splitlines())

@@ -36,7 +36,7 @@ def test_a_country_without_a_table_has_the_law_of_the_regulation_alone():
 
 
 def test_countries_differ():
-    assert len({jurisdiction_of(country).digital_consent_years.value for country in ("EE", "FR")}) == 2
+    assert len({jurisdiction_of(country).child_decides_from_years.value for country in ("EE", "FR")}) == 2
     assert len({jurisdiction_of(country).assurance.value for country in ("PT", "EE", "FR")}) == 3
 
 
