@@ -50,6 +50,7 @@ from salus.store.search_parameters import reindex
 from salus.store.sequencer import run_sequencer
 from salus.store.standing import follow_standing
 from salus.store.tombstones import mirror, require_replayed
+from salus.store.veils import end_delays
 from salus.store.witness import forget_cosignatures
 from salus.trust.care import Care
 from salus.trust.emergencies import find_crowded, find_overdue
@@ -470,6 +471,7 @@ async def _sweep(database: Database, clock: Clock) -> None:
     await expire_quarantine(database, now)
     await forget_presence(database, now - timedelta(days=1))
     await forget_lookups(database, now - timedelta(days=1))
+    await end_delays(database, now)
     await forget_expired_apps(database, now)
     await forget_links(database, now)
     await exports.expire(database, at=now)

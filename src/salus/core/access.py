@@ -138,6 +138,8 @@ class Grant(msgspec.Struct, frozen=True):
         audiences: those from whom a citizen may hide that the caller belongs to (`trust.audiences`); nothing
             is hidden from who belongs to none, and all of it from who was not placed (None).
         country: of the node that asks, this one or a member, ISO 3166-1 alpha-2; "" where it is not known.
+        delays: hours for which the law keeps a result that is written from the person, by its category
+            (`trust.delays`).
     """
 
     request: str
@@ -151,6 +153,7 @@ class Grant(msgspec.Struct, frozen=True):
     marks: tuple[str, ...] = ()
     audiences: frozenset[str] | None = None
     country: str = ""
+    delays: tuple[tuple[str, int], ...] = ()
 
 
 class Outcome(StrEnum):

@@ -8,18 +8,26 @@ database, as for a restriction (docs/decisions/0010). What it says is worked out
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from salus.core.access import Grant
-from salus.store.postgres import Connection
+from salus.core.access import Grant, Outcome
+from salus.store import ledger
+from salus.store.postgres import Connection, Database
 
 _HOLD = "SELECT hold_persons($1)"
 _HANG = "SELECT hang_veils($1, $2::jsonb, $3, $4)"
 _VERSIONS = "SELECT type, id, content FROM versions_of_person($1, $2)"
 _VEILED = "SELECT veiled_among($1)"
 _OUTSIDE = "SELECT patient, type || '/' || id AS name FROM veiled_outside($1, $2)"
+_CONTENTS = """
+SELECT compartment, type, id, content FROM resource
+WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND NOT deleted
+"""
+_LIFT = "SELECT lift_delays($1, $2, $3)"
+_END = "SELECT end_delays($1)"
 _PREFETCH = 100
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -94,6 +102,35 @@ async def versions(
     async for row in connection.cursor(_VERSIONS, patient, wanted, prefetch=_PREFETCH):
         if row["content"]:
             yield {**_decode(row["content"]), "resourceType": row["type"], "id": row["id"]}
+
+
+async def contents(
+    connection: Connection, keys: Iterable[tuple[str, str, str]]
+) -> list[tuple[str, str, str, bytes]]:
+    """Return the resources (compartment, type, id) that a load just wrote, with their content."""
+    _, kinds, ids = (list(column) for column in zip(*keys, strict=True))
+    return [tuple(row) for row in await connection.fetch(_CONTENTS, kinds, ids)]
+
+
+async def release(grant: Grant, database: Database, patient: str, names: Collection[str]) -> list[str]:
+    """Let a person see results ("Type/id") that the law delays; return those that waited. A leaf of theirs.
+
+    What states a result that still waits stays hidden.
+    """
+    _confined(grant, (patient,))
+    async with database.writing(grant) as connection:
+        found = sorted(await connection.fetchval(_LIFT, patient, sorted(names), grant.opened_at))
+        leaf = ledger.leaf_of(
+            grant, patient, what="results released", resources=len(found), outcome=Outcome.SERVED
+        )
+        await ledger.append(connection, [leaf])
+    return found
+
+
+async def end_delays(database: Database, now: datetime) -> int:
+    """Take away the veils of delays that are over, which hide nothing more; return of how many records."""
+    async with database.system() as connection:
+        return int(await connection.fetchval(_END, now))
 
 
 async def veiled(grant: Grant, connection: Connection, patients: Iterable[str]) -> frozenset[str]:

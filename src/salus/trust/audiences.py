@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from salus.core.access import Caller, Role
+from salus.core.access import Caller, Purpose, Role
 from salus.trust.jurisdictions.law import Jurisdiction
 from salus.trust.policy import Decision, Obligation
 
@@ -13,24 +13,31 @@ PROXIES = "proxies"
 ABROAD = "abroad"
 EXCHANGE = "exchange"
 """Whoever a record is exchanged with, here or abroad (EHDS 10)."""
+WAITING = "waiting"
+"""The person and whoever acts for them, while the law delays results for them (EHDS 3(3))."""
 _UNVEILED = frozenset({Role.CITIZEN, Role.OPERATOR, Role.AUDITOR})
 
 
-def audiences_of(caller: Caller, decision: Decision, law: Jurisdiction, country: str = "") -> frozenset[str]:
+def audiences_of(
+    caller: Caller, decision: Decision, law: Jurisdiction, country: str = "", *, waits: bool = False
+) -> frozenset[str]:
     """Return the audiences, from whom a veil may hide, that the caller belongs to under the decision.
 
     `country` is that of the member node that asks for them, ISO 3166-1 alpha-2; "" for a local caller.
+    `waits`: the law delays results, and the person did not choose to see them at once.
 
-    The citizen, and those whom the law lets see all, belong to none. An emergency, which the decision owes a
-    second look for, lifts all but `exchange` and `abroad` where the law keeps an opt-out of exchange closed.
+    The citizen, and those whom the law lets see all, belong to none, but who asks for the person may have to
+    wait. An emergency, which the decision owes a second look for, lifts all but `exchange` and `abroad` where
+    the law keeps an opt-out of exchange closed.
     """
+    waiting = frozenset({WAITING}) if waits and caller.purpose is Purpose.PATIENT_REQUEST else frozenset()
     if caller.role in _UNVEILED:
-        return frozenset()
+        return waiting
     if Obligation.REVIEW_AFTER in decision.obligations and law.restriction_opened_in_emergency.value:
         if law.exchange_opt_out_opened_in_emergency.value:
             return frozenset()
         return frozenset({EXCHANGE, ABROAD} if caller.node is not None else {EXCHANGE})
-    return words_of(caller, country)
+    return words_of(caller, country) | waiting
 
 
 @lru_cache(maxsize=4_096)

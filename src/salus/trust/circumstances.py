@@ -32,7 +32,6 @@ class Circumstance(StrEnum):
     OUTSIDE_ENVIRONMENT = "outside-environment"
     OUTPUT_UNCHECKED = "output-unchecked"
     ANOTHER_AUTHOR = "another-author"
-    DELAYED = "delayed"
     CUT_OFF = "cut-off"
     DECEASED = "deceased"
 
@@ -105,7 +104,6 @@ def _words(caller: Caller, resource_type: str, facts: Facts, law: Jurisdiction) 
         Circumstance.OUTSIDE_ENVIRONMENT: facts.environment is Environment.OUTSIDE,
         Circumstance.OUTPUT_UNCHECKED: not facts.is_output_checked,
         Circumstance.ANOTHER_AUTHOR: not facts.is_own_entry,
-        Circumstance.DELAYED: facts.is_delayed,
         Circumstance.CUT_OFF: caller.cut_off,
         Circumstance.DECEASED: facts.has_died,
     }

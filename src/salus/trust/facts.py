@@ -73,7 +73,8 @@ class Facts(msgspec.Struct, frozen=True):
         environment: where a data user works.
         is_output_checked: whether a result passed the check before it leaves (article 73).
         is_own_entry: whether what is written names the caller as its author.
-        is_delayed: whether the law still delays this result for the citizen.
+        wants_results_now: whether the person chose to see results that the law delays; decides nothing, but
+            from whom the store hides them (`trust.audiences`).
         has_died: whether the person whose log-in it is has died.
         is_veiled_whole: whether an opt-out of exchange hides the whole record in the database; decides
             nothing, and is marked in the leaf.
@@ -94,7 +95,7 @@ class Facts(msgspec.Struct, frozen=True):
     environment: Environment = Environment.SECURE
     is_output_checked: bool = False
     is_own_entry: bool = True
-    is_delayed: bool = False
+    wants_results_now: bool = False
     has_died: bool = False
     is_veiled_whole: bool = False
     in_care: frozenset[str] | None = None

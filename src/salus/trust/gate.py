@@ -13,7 +13,7 @@ from types import TracebackType
 
 import msgspec
 
-from salus.core.access import READS, Action, Caller, Grant, Leaf, Outcome
+from salus.core.access import READS, Action, Caller, Grant, Leaf, Outcome, Purpose
 from salus.core.clock import Clock
 from salus.core.errors import AccessRefused, NotFound, NotSureEnough
 from salus.core.identifiers import new_request_id
@@ -256,8 +256,15 @@ class Passage:
             types=decision.types,
             narrowed=decision.narrowed,
             marks=_marks(decision.obligations, self._facts.is_veiled_whole) if decision.permitted else (),
-            audiences=audiences_of(caller, decision, gatehouse.law, "" if caller.node is None else country),
+            audiences=audiences_of(
+                caller,
+                decision,
+                gatehouse.law,
+                "" if caller.node is None else country,
+                waits=bool(gatehouse.law.results_delay_hours.value) and not self._facts.wants_results_now,
+            ),
             country=country,
+            delays=() if caller.purpose is Purpose.PATIENT_REQUEST else gatehouse.law.delays,
         )
 
     async def __aexit__(

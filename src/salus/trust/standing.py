@@ -20,7 +20,7 @@ from salus.trust.facts import ORDINARY, Facts, Relationship, Voice
 from salus.trust.jurisdictions.law import Jurisdiction
 from salus.trust.policy import AccessRequest
 
-EXCHANGE, SECONDARY = "exchange", "secondary-use"
+EXCHANGE, SECONDARY, RESULTS_DELAY = "exchange", "secondary-use", "results-delay"
 _NOBODY = Person()
 _PROFESSIONALS = frozenset({Role.CLINICIAN, Role.PHARMACIST, Role.EMERGENCY, Role.NODE})
 _REUSERS = frozenset({Role.RESEARCHER, Role.ACCESS_BODY, Role.APP})
@@ -37,6 +37,8 @@ async def facts_of(
 ) -> Facts:
     """Return what is known of the patients whom the request is about; `care` says who treats whom."""
     facts = await _in_force(standing, clock, law, caller, request)
+    if law.delays and caller.purpose is Purpose.PATIENT_REQUEST and _want_now(standing, caller, request):
+        facts = msgspec.structs.replace(facts, wants_results_now=True)
     if care is None or care.known is Known.ORGANISATION:
         return facts
     return await care.facts(caller, request, facts, clock())
@@ -62,6 +64,13 @@ async def _in_force(
         out = any(SECONDARY in person.opted_out for person in known)
         return Facts(is_opted_out_of_secondary_use=True) if out else ORDINARY
     return ORDINARY
+
+
+def _want_now(standing: Standing, caller: Caller, request: AccessRequest) -> bool:
+    """Return whether all whom the request is about chose to see results at once."""
+    patients = _about(caller, request)
+    known = [standing.persons.get(patient, _NOBODY) for patient in patients]
+    return bool(known) and all(RESULTS_DELAY in person.opted_out for person in known)
 
 
 def left_out(standing: Standing, caller: Caller, law: Jurisdiction) -> frozenset[str]:

@@ -38,7 +38,7 @@ FACTS = st.builds(
     has_permit=st.booleans(),
     environment=st.sampled_from(Environment),
     is_output_checked=st.booleans(),
-    is_delayed=st.booleans(),
+    wants_results_now=st.booleans(),
 )
 OPEN = msgspec.structs.replace(
     jurisdiction_of("EU"),

@@ -43,7 +43,7 @@ NONE = Relationship.NONE
         ("clinician", Facts(emergency_reason=" "), READ, "emergency-needs-a-reason", False),
         ("citizen", Facts(restriction=Restriction.REACHES), READ, "citizen-sees-own-record", False),
         ("citizen", Facts(relationship=NONE), READ, "another-persons-record", True),
-        ("citizen", Facts(is_delayed=True), READ, "result-still-delayed", True),
+        ("citizen", Facts(wants_results_now=True), READ, "citizen-sees-own-record", False),
         ("proxy", Facts(), READ, "proxy-sees-the-record", False),
         ("proxy", Facts(relationship=Relationship.ENDED), READ, "proxy-power-not-in-force", True),
         ("proxy", Facts(mandate=frozenset({"Condition"})), READ, "proxy-power-does-not-cover", True),

@@ -21,6 +21,8 @@ from salus.store.postgres import Connection
 from salus.store.veils import Veil
 from salus.trust.consent.veils import PRIVATE, Rules, is_private, rules_of, veil_over
 from salus.trust.consent.voice import item_of
+from salus.trust.delays import TYPES as RESULTS
+from salus.trust.delays import veil_over_result
 
 CONSENT = "Consent"
 ACTIVE_MAX = 100
@@ -45,6 +47,7 @@ async def hang(
         OverBudget: a person has more Consents than the node hears.
     """
     heard, named = set[str](), dict[str, set[str]]()
+    written = list(written)
     for one in written:
         if one.outcome == "unchanged":
             continue
@@ -56,6 +59,14 @@ async def hang(
             for patient in own:
                 named.setdefault(patient, set()).add(f"{resource.type}/{resource.id}")
     await _settle(grant, connection, heard, named, default_denies=default_denies)
+    if grant.delays:
+        results = [
+            (patient, one.resource.type, one.resource.id, one.resource.content)
+            for one in written
+            if one.outcome != "unchanged" and one.resource.type in RESULTS and not one.resource.deleted
+            for patient in one.patients
+        ]
+        await _delay(grant, connection, results)
 
 
 async def hang_loaded(
@@ -79,7 +90,25 @@ async def hang_loaded(
         if patient in veiled:
             named.setdefault(patient, set()).add(f"{kind}/{identity}")
     await _settle(grant, connection, heard, named, default_denies=default_denies)
+    results = [key for key in known if key[1] in RESULTS]
+    if grant.delays and results:
+        await _delay(grant, connection, await veils.contents(connection, results))
     return frozenset(heard)
+
+
+async def _delay(
+    grant: Grant, connection: Connection, results: Iterable[tuple[str, str, str, bytes]]
+) -> None:
+    """Hang veils over the results (patient, type, id, content) that the law shows the person later."""
+    found: dict[str, Names] = {}
+    for patient, kind, identity, content in results:
+        hanging = veil_over_result(
+            {**msgspec.json.decode(content), "resourceType": kind}, grant.delays, grant.opened_at
+        )
+        if hanging is not None and (grant.patients is None or patient in grant.patients):
+            found.setdefault(patient, {}).setdefault(hanging, set()).add(f"{kind}/{identity}")
+    for patient in sorted(found):
+        await veils.hang(grant, connection, patient, found[patient], anew=False)
 
 
 async def _settle(

@@ -20,6 +20,7 @@ from salus.core.errors import SettingsInvalid
 Value = TypeVar("Value")
 NEUTRAL = "EU"
 _Years = Annotated[int, msgspec.Meta(ge=0, le=150)]
+ResultCategory = Literal["laboratory", "imaging"]
 LookupParameter = Literal["identifier", "family", "given", "birthdate", "gender", "birth-place"]
 _Hours = Annotated[int, msgspec.Meta(ge=0, le=8_760)]
 
@@ -99,7 +100,7 @@ class Jurisdiction(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=
     secondary_opt_out_overridable: Sourced[bool]
     parent_acts_until_years: Sourced[_Years]
     child_decides_from_years: Sourced[_Years]
-    results_delay_hours: Sourced[dict[str, _Hours]]
+    results_delay_hours: Sourced[dict[ResultCategory, _Hours]]
     record_kept_years: Sourced[_Years]
     access_log_kept_years: Sourced[Annotated[int, msgspec.Meta(ge=3, le=150)]]
     assurance: Sourced[AssuranceNeeded]
@@ -111,6 +112,11 @@ class Jurisdiction(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=
     ]
     emergency_minutes_max: Sourced[Annotated[int, msgspec.Meta(ge=1, le=60)]]
     second_look_hours: Sourced[Annotated[int, msgspec.Meta(ge=1, le=72)]]
+
+    @property
+    def delays(self) -> tuple[tuple[str, int], ...]:
+        """The delays of results that there are, as a grant has them."""
+        return tuple(sorted((name, hours) for name, hours in self.results_delay_hours.value.items() if hours))
 
     @property
     def default_denies(self) -> bool:

@@ -1,9 +1,9 @@
 """What a citizen decides about the use of their data (Regulation (EU) 2025/327, Art. 10, 11 and 71).
 
-GET /rights/exchange-opt-out and /rights/secondary-use-opt-out say whether the law offers it, what it means,
-the risk and the history; PUT opts out once the risk was read, DELETE takes that back. POST
-/rights/presence-code makes the code by which a professional abroad shows that the citizen is with them. Staff
-at a desk name the `patient`.
+GET /rights/exchange-opt-out, /rights/secondary-use-opt-out and /rights/results-delay-opt-out (to see at once
+the results that the law delays, Art. 3(3)) say whether the law offers it, what it means, the risk and the
+history; PUT opts out once the risk was read, DELETE takes that back. POST /rights/presence-code makes the
+code by which a professional abroad shows that the citizen is with them. Staff at a desk name the `patient`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from salus.store.postgres import Connection
 from salus.trust.consent.hanging import renew
 from salus.trust.policy import AccessRequest
 from salus.trust.presence import Weigher, give_code
-from salus.trust.standing import EXCHANGE, SECONDARY
+from salus.trust.standing import EXCHANGE, RESULTS_DELAY, SECONDARY
 from salus.web.bodies import read_body
 from salus.web.emergency import ward_of
 from salus.web.own_record import enter_own
@@ -30,7 +30,7 @@ from salus.web.services import Services
 from salus.web.token_door import Addresses, Parts
 
 PREFIX = "/rights"
-KINDS = (EXCHANGE, SECONDARY)
+KINDS = (EXCHANGE, SECONDARY, RESULTS_DELAY)
 RISK = {
     EXCHANGE: (
         "No professional is shown anything of your record through this node any more, here or abroad, but "
@@ -42,6 +42,10 @@ RISK = {
         "Your data will be left out of new permits for research, statistics and public health. That changes "
         "nothing in your care. Results that were worked out before stay as they are. You can take this back "
         "at any time."
+    ),
+    RESULTS_DELAY: (
+        "You see results as soon as they are here, perhaps before a professional has read them or can "
+        "explain them to you, and some may be hard to bear alone. You can take this back at any time."
     ),
 }
 IN_EMERGENCIES = {
@@ -91,7 +95,9 @@ async def opt_outs(services: Services, caller: Caller, kind: str, *, patient: st
 
 def is_offered(services: Services, kind: str) -> bool:
     """Return whether the law of the node's country offers the opt-out."""
-    return kind != EXCHANGE or services.gatehouse.law.exchange_opt_out_offered.value
+    law = services.gatehouse.law
+    offered = {EXCHANGE: law.exchange_opt_out_offered.value, RESULTS_DELAY: bool(law.delays)}
+    return offered.get(kind, True)
 
 
 def risk_of(services: Services, kind: str) -> str:

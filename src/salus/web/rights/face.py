@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from salus.web.rights import archive, choices, complaints, erasures, links, recipients, rectifications
+from salus.web.rights import (
+    archive,
+    choices,
+    complaints,
+    erasures,
+    links,
+    recipients,
+    rectifications,
+    results,
+)
 from salus.web.services import Face, Services
 from salus.web.token_door import Addresses, token_door
 
@@ -22,6 +31,7 @@ ADDRESSES: Addresses = {
     "/rights/complaints": {"GET": complaints.handle_own},
     "/rights/complaints/{number}/evidence": {"GET": complaints.handle_evidence},
     "/rights/complaint-list": {"GET": complaints.handle_list},
+    "/rights/results-release": {"POST": results.handle},
     **choices.ADDRESSES,
 }
 
