@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from salus.core.access import Action, Caller, Role
-from salus.core.errors import InvalidSearch, NotFound
+from salus.core.errors import AccessRefused, InvalidSearch, NotFound
 from salus.core.identifiers import is_fhir_id
 from salus.store.opt_outs import Change, change_opt_out, opt_out_history
 from salus.store.postgres import Connection
@@ -74,6 +74,8 @@ async def opt_out(
     whose = patient or caller.patient or ""
     async with enter_own(services, caller, _asked(Action.UPDATE, kind, whose)) as access:
         grant = access.grant
+        if kind == RESULTS_DELAY and not is_offered(services, kind):
+            raise AccessRefused("The law here delays no results: you see them as soon as they are here.")
 
         async def veil(connection: Connection) -> None:
             if kind == EXCHANGE:

@@ -156,6 +156,9 @@ async def test_the_person_chooses_to_see_results_at_once_and_takes_it_back(ward)
     for out, expected in ((True, {"new", "old", "pressure"}), (False, {"old", "pressure"})):
         assert await opt_out(ward.services, mine, RESULTS_DELAY, opted_out=out)
         assert await seen(ward) == expected
+    msgspec.structs.force_setattr(ward.services.gatehouse, "law", jurisdiction_of("PT"))
+    with pytest.raises(AccessRefused, match="delays no results"):
+        await opt_out(ward.services, mine, RESULTS_DELAY, opted_out=True)
 
 
 async def test_a_restriction_and_a_consent_leave_the_delay_and_its_end_leaves_them(ward):
