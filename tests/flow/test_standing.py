@@ -109,6 +109,7 @@ async def ana(ask):
 
 
 async def leaves(node):
+    await node.services.database.bring_in()
     async with node.services.database.system() as connection:
         rows = await connection.fetch("SELECT entry FROM leaf ORDER BY arrival")
     return [leaf_in(connection, row["entry"]) for row in rows]

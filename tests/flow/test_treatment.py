@@ -134,6 +134,7 @@ async def conditions(ask, **fields):
 
 
 async def leaves(node):
+    await node.services.database.bring_in()
     async with node.services.database.system() as connection:
         rows = await connection.fetch("SELECT entry FROM leaf ORDER BY arrival")
         return [leaf_in(connection, row["entry"]) for row in rows]

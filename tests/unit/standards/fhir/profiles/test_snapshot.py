@@ -108,7 +108,7 @@ def test_a_type_can_be_taken_from_the_shipped_tables(core):
 EXPLAINED_OF_EUROPE = {
     "Address-eu": "its extensions of a primitive (line) are laid open though nothing is said below",
     "composition-eu-core": "the same of the extension diagnosticReport",
-    "service-request-order-obligation-eu-imaging": "value[x] of an extension spelled with its type, no slice",
+    "service-request-order-obligation-eu-imaging": "value[x] spelled with its type, not as a slice",
     "DocumentReferenceKeyImageEuImaging": "an extension that is a slice is sliced again without saying how",
 }
 
