@@ -15,6 +15,7 @@ from salus.standards.fhir.profiles.coded import is_checked
 from salus.standards.fhir.profiles.compiler import Compiler, in_turn
 from salus.standards.fhir.profiles.facts import NOTHING, Profile, Rules, asking_slices
 from salus.standards.fhir.profiles.items import Item
+from salus.standards.fhir.profiles.likeness import codings
 from salus.standards.fhir.profiles.run import Check, Run
 from salus.standards.fhir.profiles.terminology import DefinedTerminology, Terminology
 
@@ -56,6 +57,7 @@ class Book:
         self._found: dict[str, Profile] = {}
         self._types: dict[str, str] = {}
         self._idle: dict[str, bool] = {}
+        self._codes: dict[str, frozenset[tuple[str, str]] | None] = {}
 
     def find(self, canonical: str) -> Profile | None:
         """Return the facts of a profile by address or address|version, None where it is not at hand.
@@ -119,6 +121,25 @@ class Book:
             and all(one.slicing is None or one.slicing.rules == "open" for one in rules.children.values())
             and all(map(self._is_idle, rules.children.values()))
         )
+
+    def codes_of(self, canonical: str) -> frozenset[tuple[str, str]] | None:
+        """Return (system, code) of which a resource's `code` must hold one, None where that is not told."""
+        if canonical in self._codes:
+            return self._codes[canonical]
+        profile = self.find(canonical)
+        if profile is None:
+            return None
+        rules = profile.rules.children.get("code", NOTHING)
+        found: frozenset[tuple[str, str]] | None = None
+        if rules.pattern:
+            told = frozenset(codings(rules.pattern[0]))
+            found = told if len(told) == 1 else None
+        elif rules.binding is not None and rules.binding.strength == "required":
+            found = self.terminology.listed(rules.binding.value_set)
+        if len(self._codes) >= REMEMBERED_MAX:
+            self._codes.clear()
+        self._codes[canonical] = found
+        return found
 
     def check_of(self, canonical: str) -> Check | None:
         """Return the check of a profile, None where it is not at hand."""

@@ -30,6 +30,7 @@ class Match(msgspec.Struct, frozen=True):
         rest: the predicate for items of such a type; None where the type alone decides.
         near: of items that a profile alone keeps out: their predicate, and what is wrong with one.
         codes: (child, system, code) of the codes that it looks for, child "" for the item itself.
+        is_by_code: whether one such code alone decides.
     """
 
     belongs: Belongs
@@ -39,6 +40,7 @@ class Match(msgspec.Struct, frozen=True):
     rest: Belongs | None = None
     near: Near | None = None
     codes: tuple[tuple[str, str, str], ...] = ()
+    is_by_code: bool = False
 
 
 def discriminate(
@@ -75,6 +77,7 @@ def discriminate(
         rest=_all(rest) if rest else None,
         near=_near(discriminators, rules, find) if is_required else None,
         codes=tuple(_codes(discriminators, rules, find)),
+        is_by_code=_is_by_code(discriminators, rules, find),
     )
 
 
@@ -89,6 +92,20 @@ def _codes(
     for place in rules_at(rules, steps, find):
         for wanted in (*place.fixed, *place.pattern):
             yield from ((child, system, code) for system, code in codings(wanted))
+
+
+def _is_by_code(discriminators: tuple[Discriminator, ...], rules: Rules, find: FindProfile) -> bool:
+    """Return whether a slice looks for one coding with system and code, and for nothing else."""
+    if len(discriminators) != 1 or discriminators[0].type not in ("value", "pattern"):
+        return False
+    steps = steps_of(discriminators[0].path)
+    places = rules_at(rules, steps, find) if steps is not None and len(steps) < 2 else []
+    stated = [place for place in places if place.fixed or place.pattern]
+    if not stated or stated[0].fixed:
+        return False
+    pattern = stated[0].pattern[0]
+    rows = pattern.get("coding") if type(pattern) is dict and set(pattern) == {"coding"} else None
+    return type(rows) is list and len(rows) == 1 and set(rows[0]) == {"system", "code"}
 
 
 def kind_reader(steps: tuple[Step, ...] | None) -> Callable[[Item, Run], str] | None:
@@ -324,18 +341,40 @@ def _by_profile(steps: tuple[Step, ...], rules: Rules, find: FindProfile) -> Mad
     if not wanted:
         return _by_type(steps, rules, find)
 
+    shown = f"following {', '.join(wanted)}"
+    if steps == (("resource", ""),):
+        return (lambda item, run: _resource_follows(item, wanted, run)), shown
+
     def test(item: Item, run: Run) -> bool:
         return any(_follows(found, wanted, run) for found in select(steps, item, run))
 
-    return test, f"following {', '.join(wanted)}"
+    return test, shown
+
+
+def _resource_follows(entry: Item, wanted: list[str], run: Run) -> bool:
+    """Return whether the resource of an entry follows one of the profiles."""
+    resource = entry[0].get("resource") if type(entry[0]) is dict else None
+    if type(resource) is not dict:
+        return False
+    return _follows((resource, None, kind_of(resource), (entry[3], "resource", None)), wanted, run)
 
 
 def _follows(item: Item, wanted: list[str], run: Run) -> bool:
     for name in wanted:
         kind = run.book.type_of(name)
-        if (not kind or kind == item[2] or kind in ancestors(item[2])) and run.conforms(item, name):
+        if kind and kind != item[2] and kind not in ancestors(item[2]):
+            continue
+        if not _has_other_code(item, run.book.codes_of(name)) and run.conforms(item, name):
             return True
     return False
+
+
+def _has_other_code(item: Item, wanted: frozenset[tuple[str, str]] | None) -> bool:
+    """Return whether the code of a resource says at once that it does not follow a profile."""
+    if wanted is None or type(item[0]) is not dict:
+        return False
+    found = list(codings(item[0].get("code")))
+    return bool(found) and wanted.isdisjoint(found)
 
 
 _MAKERS: dict[str, Callable[[tuple[Step, ...], Rules, FindProfile], Made]] = {

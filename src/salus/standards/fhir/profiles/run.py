@@ -29,6 +29,9 @@ class Checks(Protocol):
     def is_idle(self, canonical: str) -> bool:
         """Return whether a profile is at hand and has nothing to check beyond the base type."""
 
+    def codes_of(self, canonical: str) -> frozenset[tuple[str, str]] | None:
+        """Return (system, code) of which a resource's `code` must hold one, None where that is not told."""
+
 
 class Check(Protocol):
     """Looks at an item and tells a run what is wrong."""

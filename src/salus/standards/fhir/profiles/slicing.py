@@ -13,7 +13,7 @@ import msgspec
 from salus.standards.fhir.model import ancestors
 from salus.standards.fhir.profiles.facts import Rules
 from salus.standards.fhir.profiles.items import Item
-from salus.standards.fhir.profiles.likeness import warn_of_likeness
+from salus.standards.fhir.profiles.likeness import codings, warn_of_likeness
 from salus.standards.fhir.profiles.matching import Belongs, Match, Near, kind_reader
 from salus.standards.fhir.profiles.run import Check, Run
 from salus.standards.fhir.validation.issue import Where
@@ -87,6 +87,9 @@ def divide(slices: Sequence[Slice], rules: Rules, label: str, profile: str) -> D
 
 def _finder(slices: Sequence[Slice]) -> Callable[[Item, Run], int | None]:
     """Return what finds the slice of an item; by its type first, where all slices are told apart so."""
+    by_code = _finder_by_code(slices)
+    if by_code is not None:
+        return by_code
     steps = {one.match.steps for one in slices}
     kind_at = kind_reader(next(iter(steps))) if len(steps) == 1 else None
     if kind_at is None:
@@ -120,6 +123,28 @@ def _finder(slices: Sequence[Slice]) -> Callable[[Item, Run], int | None]:
         return None
 
     return find_by_kind
+
+
+def _finder_by_code(slices: Sequence[Slice]) -> Callable[[Item, Run], int | None] | None:
+    """Return what finds the slice of an item by its code, where each slice looks for one at the same place."""
+    children = {one.match.codes[0][0] if one.match.is_by_code else None for one in slices}
+    child = next(iter(children)) if len(children) == 1 else None
+    if child is None:
+        return None
+    name = child
+    numbers: dict[tuple[str, str], int] = {}
+    for number, one in enumerate(slices):
+        _, system, code = one.match.codes[0]
+        numbers.setdefault((system, code), number)
+
+    def find(item: Item, run: Run) -> int | None:
+        value = item[0]
+        concept = value.get(name) if name and type(value) is dict else value
+        concepts = concept if type(concept) is list else (concept,)
+        found = [numbers[pair] for one in concepts for pair in codings(one) if pair in numbers]
+        return min(found) if found else None
+
+    return find
 
 
 def _explain(near: Near, left: Sequence[Item], run: Run) -> None:

@@ -44,6 +44,9 @@ class Terminology(Protocol):
     def judge(self, value_set: str, system: str, code: str) -> Membership:
         """Say whether a code belongs to a value set; system "" stands for a code element, which has none."""
 
+    def listed(self, value_set: str) -> frozenset[tuple[str, str]] | None:
+        """Return (system, code) of all that belongs to a value set, None where that is not determined."""
+
 
 class Content(msgspec.Struct, frozen=True):
     """A value set as far as it is determined.
@@ -96,6 +99,13 @@ class DefinedTerminology:
         if foreign is not None and not content.whole:
             return Membership(foreign(code))
         return Membership(None, needs)
+
+    def listed(self, value_set: str) -> frozenset[tuple[str, str]] | None:
+        """Return (system, code) of all that belongs to a value set, None where that is not determined."""
+        content = self.content(value_set)
+        if content.open or content.whole:
+            return None
+        return frozenset((system, code) for system, codes in content.codes.items() for code in codes)
 
     def _judge_bare(self, content: Content, code: str) -> Membership:
         if any(code in codes for codes in content.codes.values()):
