@@ -11,6 +11,7 @@ table of all packages of ../shared in its cache and has checked the document onc
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import os
@@ -86,6 +87,7 @@ def _best(work: Callable[[], object]) -> float:
 
 
 def _rates(body: bytes, count: int, book: Book) -> list[dict[str, Any]]:
+    gc.freeze()  # as `salus check` does
     resource = parse_json(body, LIMITS)
     found = detect(resource)
     decode = msgspec.json.Decoder().decode

@@ -126,7 +126,7 @@ def _finder(slices: Sequence[Slice]) -> Callable[[Item, Run], int | None]:
 
 
 def _finder_by_code(slices: Sequence[Slice]) -> Callable[[Item, Run], int | None] | None:
-    """Return what finds the slice of an item by its code, where each slice looks for one at the same place."""
+    """Return what finds the slice of an item by its code, where each looks for one at the same place."""
     children = {one.match.codes[0][0] if one.match.is_by_code else None for one in slices}
     child = next(iter(children)) if len(children) == 1 else None
     if child is None:
