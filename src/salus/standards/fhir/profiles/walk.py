@@ -62,6 +62,7 @@ _WAYS: dict[tuple[str, int], tuple[tuple[str, _Key | None], ...]] = {}
 
 
 _NO_WAY: tuple[str, _Key | None] = ("", None)
+_ONLY_ITSELF = (_NO_WAY,)
 
 
 class Walk:
@@ -106,34 +107,35 @@ class Walk:
             check(node, where, run)
         if self._asks is not None:
             self._asks(node, type_name, where, run)
-        shapes = run.shapes
-        shape = shapes.get(id(node)) or number_of(node)
+        shape = run.shapes.get(id(node)) or number_of(node)
         ways = self._ways.get((type_name, shape)) or self._ways_of(node, type_name, shape)
-        leaves, asks = self._ways, self._asks is not None
         for key, entry in ways:
             value: Any = node.get(key)
-            if entry is not None:
-                label, code, path = entry
-                kind = type(value)
-                if kind is dict:
-                    inner = kind_of(value) if code == "Resource" else code
-                    shape = shapes.get(id(value)) or number_of(value)
-                    if asks or leaves.get((inner, shape)) != ():
-                        self._node(value, inner, (path, inner), (where, label, None), run, depth + 1)
-                elif kind is list:
-                    for index, one in enumerate(value):
-                        if type(one) is dict:
-                            inner = kind_of(one) if code == "Resource" else code
-                            shape = shapes.get(id(one)) or number_of(one)
-                            if asks or leaves.get((inner, shape)) != ():
-                                place = (where, label, index)
-                                self._node(one, inner, (path, inner), place, run, depth + 1)
+            if entry is None:
+                for index, one in enumerate(value if type(value) is list else ()):
+                    if type(one) is dict:
+                        self._extension(one, node, key, paths, (where, key, index), run, depth + 1)
+            elif type(value) is dict:
+                self._below(value, entry, (where, entry[0], None), run, depth)
             elif type(value) is list:
                 for index, one in enumerate(value):
                     if type(one) is dict:
-                        self._extension(one, node, key, paths, (where, key, index), run, depth + 1)
+                        self._below(one, entry, (where, entry[0], index), run, depth)
         if around is not None:
             run.resource, run.container = around
+
+    def _below(self, node: dict[str, Any], entry: _Key, where: Where, run: Run, depth: int) -> None:
+        """Look at an element; one of which nothing leads further is only checked itself."""
+        _, code, path = entry
+        inner = kind_of(node) if code == "Resource" else code
+        ways = self._ways.get((inner, run.shapes.get(id(node)) or number_of(node)))
+        if self._asks is None and ways is not None:
+            if ways == ():
+                return
+            if ways is _ONLY_ITSELF:
+                EVERYWHERE[inner](node, where, run)
+                return
+        self._node(node, inner, (path, inner), where, run, depth + 1)
 
     def _ways_of(
         self, node: dict[str, Any], type_name: str, shape: int
@@ -146,8 +148,10 @@ class Walk:
             self._ways.clear()
         keys = _keys(type_name)
         found = tuple((key, keys.get(key)) for key in node if key in keys or key in _HOLDERS)
-        if type_name in EVERYWHERE or "resourceType" in node:
+        if "resourceType" in node:
             found = (*found, _NO_WAY)
+        elif type_name in EVERYWHERE:
+            found = (*found, _NO_WAY) if found else _ONLY_ITSELF
         self._ways[type_name, shape] = found
         return found
 
