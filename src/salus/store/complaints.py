@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -10,6 +11,7 @@ from salus.core.access import Grant, Outcome
 from salus.core.errors import NotFound, Throttled
 from salus.store import ledger
 from salus.store.postgres import Database
+from salus.store.record_seal import record_of, record_seal_of
 
 LISTED_MAX = 500
 A_DAY_MAX = 20
@@ -54,7 +56,10 @@ async def complain(
             raise Throttled(f"You made {A_DAY_MAX} complaints today: complain of more tomorrow.")
         if kind == "access" and not await connection.fetchval(_IS_LOGGED, records, about):
             raise NotFound("Your access log has no line of this request; see /ledger/accesses.")
-        number = int(await connection.fetchval(_KEEP, patient, at, by, kind, about, said))
+        seal = record_seal_of(connection)
+        sealed = seal.close(record_of(patient), said.encode("utf-8", "replace"))
+        await seal.settle()
+        number = int(await connection.fetchval(_KEEP, patient, at, by, kind, about, sealed))
         what = f"complaint/{number}"
         leaf = ledger.leaf_of(grant, patient, what=what, resources=1, outcome=Outcome.SERVED)
         await ledger.append(connection, [leaf])
@@ -68,7 +73,7 @@ async def complaints(grant: Grant, database: Database) -> list[Complaint]:
             rows = await connection.fetch(_ALL, LISTED_MAX)
         else:
             rows = await connection.fetch(_OWN, sorted(grant.patients), LISTED_MAX)
-    return [Complaint(*row) for row in rows]
+    return [_kept(row) for row in rows]
 
 
 async def complaint(grant: Grant, database: Database, number: int) -> Complaint:
@@ -77,4 +82,8 @@ async def complaint(grant: Grant, database: Database, number: int) -> Complaint:
         row = await connection.fetchrow(_ONE, sorted(grant.patients or ()), number)
     if row is None:
         raise NotFound(f"You made no complaint {number}; see /rights/complaints.")
-    return Complaint(*row)
+    return _kept(row)
+
+
+def _kept(row: Any) -> Complaint:  # Any: an asyncpg record of `_COLUMNS`
+    return Complaint(**{**row, "said": row["said"].decode()})

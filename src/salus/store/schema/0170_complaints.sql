@@ -6,7 +6,7 @@ CREATE TABLE complaint (
     by           text        NOT NULL,                -- name of who wrote it: the person, who acts for them, staff at a desk
     kind         text        NOT NULL CHECK (kind IN ('access', 'organisation', 'other')),
     about        text        NOT NULL,                -- id of the request in the access log; name of the organisation; '' else
-    said         text        NOT NULL,
+    said         bytea       NOT NULL,                -- sealed (docs/decisions/0028)
     PRIMARY KEY (patient, number)
 );
 CREATE INDEX complaint_number ON complaint (number);
