@@ -1,4 +1,4 @@
--- Whoever wrote an entry sees it for a day, whether or not what a citizen said before hides it from them (docs/decisions/0035):
+-- Whoever wrote an entry sees it for a day, whether or not what a citizen said before hides it from them (docs/decisions/0037):
 -- else that it is gone at once would tell that something hides it. What is hidden later is hidden from the author too, and a
 -- later version by somebody else ends it. Rows are forgotten after that day.
 CREATE TABLE written_by (
