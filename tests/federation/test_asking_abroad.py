@@ -10,10 +10,14 @@ from salus.core.access import Caller, Outcome, Purpose, Role
 from salus.store.ledger import leaf_in
 from salus.trust.tokens import issue
 
-RUI = {"resourceType": "Patient", "id": "rui", "name": [{"family": "Costa"}], "birthDate": "1980-02-02"}
+NUMBER = {"system": "urn:x", "value": "1"}
+RUI = {
+    "resourceType": "Patient", "id": "rui", "name": [{"family": "Costa"}], "birthDate": "1980-02-02",
+    "identifier": [NUMBER],
+}  # fmt: skip
 WHOM = {"node": "ee-1", "id": "rui", "relationship": "present"}
 ASKED = {
-    "/abroad/patients": {"family": "Costa", "given": "Rui", "birthdate": "1980-02-02"},
+    "/abroad/patients": {"identifier": "urn:x|1"},
     "/abroad/summary": WHOM,
     "/abroad/documents": WHOM,
     "/abroad/document": WHOM | {"reference": {"content": [{"attachment": {"url": "Binary/b"}}]}},

@@ -45,6 +45,8 @@ ROWS = {
     "due_at, state)"
     " VALUES ('p1', 'e', '', '', 'mistake', $1, '', now(), now(), 'open')",
     "erasure_step": "INSERT INTO erasure_step VALUES ('p1', 'e', 1, now(), '', 'open', $1)",
+    "complaint": "INSERT INTO complaint (patient, at, by, kind, about, said)"
+    " VALUES ('p1', now(), '', 'other', '', $1)",
 }
 
 

@@ -7,6 +7,7 @@ CREATE TABLE mirror_event (
     gone    boolean     NOT NULL,                       -- the row was deleted
     content jsonb       NOT NULL                        -- the row; its key alone where it is gone
 );
+ALTER TABLE mirror_event ALTER COLUMN content SET STATISTICS 0;  -- no samples of people (schema 0122)
 ALTER TABLE mirror_event ENABLE ROW LEVEL SECURITY;
 REVOKE ALL ON mirror_event FROM PUBLIC, salus_wide, salus_bound;
 GRANT SELECT, DELETE ON mirror_event TO salus_wide;

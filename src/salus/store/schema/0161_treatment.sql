@@ -1,6 +1,7 @@
 -- Who treats whom, beside what entries of the record say (store/treatment.py): shown or stated at this node
 -- (presence, node ''), and who is on call for what. A reason that was stated is kept with the record.
 ALTER TABLE presence ADD COLUMN reason text NOT NULL DEFAULT '';
+ALTER TABLE presence ALTER COLUMN reason SET STATISTICS 0;  -- no samples of people (schema 0122)
 ALTER TABLE presence DROP CONSTRAINT presence_pkey;
 ALTER TABLE presence ADD PRIMARY KEY (patient, node, subject, since);
 CREATE INDEX presence_here ON presence (subject, since) WHERE node = '';

@@ -9,6 +9,7 @@ CREATE TABLE complaint (
     said         bytea       NOT NULL,                -- sealed (docs/decisions/0028)
     PRIMARY KEY (patient, number)
 );
+ALTER TABLE complaint ALTER COLUMN by SET STATISTICS 0, ALTER COLUMN about SET STATISTICS 0;  -- as in 0122
 CREATE INDEX complaint_number ON complaint (number);
 ALTER TABLE complaint ENABLE ROW LEVEL SECURITY;
 GRANT SELECT, INSERT ON complaint TO salus_bound;
