@@ -6,6 +6,7 @@ with a key that is pinned still (OpenID Federation 1.0 section 11.2).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ class Superior:
         self._skew_seconds = skew_seconds
         self._known: tuple[str, Statement, float] | None = None
         self._mark_asked_at = 0.0
+        self._marks_turn = asyncio.Lock()
 
     @property
     def entity(self) -> str:
@@ -117,10 +119,17 @@ class Superior:
         return await fetch_text(self._client, address, bytes_max=LIST_SIZE_MAX)
 
     async def own_marks(self, base_url: str) -> tuple[str, ...]:
-        """Return the trust marks that the anchor gave this node, asked for now when none is in force."""
-        entity, now = self.entity, self._clock().timestamp()
-        if not entity:
+        """Return the trust marks that the anchor gave this node, asked for now when none is in force.
+
+        Whoever comes while they are asked for waits: a configuration without them makes a chain of nobody.
+        """
+        if not self.entity:
             return ()
+        async with self._marks_turn:
+            return await self._own_marks(base_url)
+
+    async def _own_marks(self, base_url: str) -> tuple[str, ...]:
+        entity, now = self.entity, self._clock().timestamp()
         known = read_file(self._data, MARK_FILE)
         if known is not None and _is_in_force(known, base_url, entity, now):
             return (known,)

@@ -356,6 +356,15 @@ async def test_a_node_gets_its_own_mark_once(world, tmp_path):
     assert await fresh.superior.own_marks(PT.base_url) == ()
 
 
+async def test_all_who_come_while_a_node_asks_for_its_mark_get_it(world):
+    chains, web, _ = world
+    web.tell_all()
+    web.answers[f"{ANCHOR}/trust_mark"] = MARK
+    found = await asyncio.gather(*(chains.superior.own_marks(EE.base_url) for _ in range(3)))
+    assert found == [(MARK,)] * 3
+    assert sum("trust_mark" in address for address in web.asked) == 1
+
+
 async def test_what_changes_in_trust_is_told_once_for_the_audit(world):
     chains, web, clock = world
     web.tell_all()
