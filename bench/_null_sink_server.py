@@ -15,7 +15,8 @@ import uvloop
 
 import salus.node
 from bench import _read_server
-from salus.store.filed_journal import FiledJournal, tell
+from salus.store.filed_journal import FiledJournal
+from salus.store.journal import tell
 
 
 def _nothing(_journal: FiledJournal, _writer: object, requests: list[Any]) -> None:

@@ -292,6 +292,7 @@ async def test_a_whole_person_goes_from_every_table_and_leaves_no_word(
     words = (FAMILY, TEXT, NUMBER)
     before = await found_in(folder, *words)
     assert before >= {"resource", "document", "quarantine", "health_link", "export_file"}
+    assert "pg_statistic" not in before
     done = await erased(ask)
     assert done["request"]["said"] == ""
     async with opened(folder) as connection:

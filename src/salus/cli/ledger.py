@@ -178,10 +178,11 @@ async def _events(options: argparse.Namespace, services: Services) -> None:
             async with services.database.system() as connection:
                 begin = max(begin, await first_index_at(access.grant, connection, options.since))
         while found := await accesses_from(access.grant, services.database, begin, EVENTS_AT_ONCE):
+            access.record((), count=len(found))
+            await access.settle()
             for one in found:
                 say_json(write_json(event_of(services, one)))
             begin, written = (found[-1].index or 0) + 1, written + len(found)
-        access.record((), count=written)
     say(f"{written:,} accesses. The next ones: salus ledger events --after {begin - 1}", file=sys.stderr)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 import msgspec
 
@@ -92,11 +94,10 @@ async def node_log(
     """
     if grant.patients is not None:
         return []
+    await database.bring_in()
     async with database.reading(grant) as connection:
         rows = await connection.fetch(_NODE_PAGE, _NEWEST if before is None else before, count)
-        return [
-            LoggedAccess(row["arrival"], row["index"], leaf_in(connection, row["entry"]), b"") for row in rows
-        ]
+        return _of_all(connection, rows)
 
 
 async def accesses_from(grant: Grant, database: Database, index: int, count: int) -> list[LoggedAccess]:
@@ -105,9 +106,13 @@ async def accesses_from(grant: Grant, database: Database, index: int, count: int
         return []
     async with database.reading(grant) as connection:
         rows = await connection.fetch(_FROM, index, count)
-        return [
-            LoggedAccess(row["arrival"], row["index"], leaf_in(connection, row["entry"]), b"") for row in rows
-        ]
+        return _of_all(connection, rows)
+
+
+def _of_all(connection: Connection, rows: Iterable[Any]) -> list[LoggedAccess]:  # Any: asyncpg records
+    return [
+        LoggedAccess(row["arrival"], row["index"], leaf_in(connection, row["entry"]), b"") for row in rows
+    ]
 
 
 def _logged(arrival: int, index: int | None, entry: bytes, withheld: Withheld) -> LoggedAccess:

@@ -11,7 +11,7 @@ from salus.core.access import Grant, Outcome
 from salus.core.errors import NotFound, Throttled
 from salus.store import ledger
 from salus.store.postgres import Database
-from salus.store.record_seal import record_of, record_seal_of
+from salus.store.record_seal import sealed_words
 
 LISTED_MAX = 500
 A_DAY_MAX = 20
@@ -56,9 +56,7 @@ async def complain(
             raise Throttled(f"You made {A_DAY_MAX} complaints today: complain of more tomorrow.")
         if kind == "access" and not await connection.fetchval(_IS_LOGGED, records, about):
             raise NotFound("Your access log has no line of this request; see /ledger/accesses.")
-        seal = record_seal_of(connection)
-        sealed = seal.close(record_of(patient), said.encode("utf-8", "replace"))
-        await seal.settle()
+        sealed = await sealed_words(connection, patient, said)
         number = int(await connection.fetchval(_KEEP, patient, at, by, kind, about, sealed))
         what = f"complaint/{number}"
         leaf = ledger.leaf_of(grant, patient, what=what, resources=1, outcome=Outcome.SERVED)

@@ -16,7 +16,7 @@ from salus.core.errors import Conflict, NotFound, Throttled
 from salus.store import ledger
 from salus.store.notices import Telling, tell
 from salus.store.postgres import Connection, Database
-from salus.store.record_seal import record_of, record_seal_of
+from salus.store.record_seal import sealed_words
 
 ANSWERED = "erasure-answered"
 LISTED_MAX = 500
@@ -108,7 +108,7 @@ async def ask(grant: Grant, database: Database, request: Erasure) -> None:
     async with database.writing(grant) as connection:
         if await connection.fetchval(_WAITING, sorted(grant.patients or ())) >= WAITING_MAX:
             raise Throttled(f"{WAITING_MAX} of your requests wait for an answer: wait for those first.")
-        sealed = await _sealed(connection, request.patient, request.said)
+        sealed = await sealed_words(connection, request.patient, request.said)
         kept = msgspec.structs.asdict(request) | {"said": sealed}
         await connection.execute(_ASK, *list(kept.values())[:-1])
         await _step(grant, connection, request, request.state, request.said)
@@ -187,7 +187,7 @@ async def note_told(grant: Grant, database: Database, erasure: str, node: str) -
 
 
 async def _step(grant: Grant, connection: Connection, request: Erasure, state: str, said: str) -> None:
-    sealed = await _sealed(connection, request.patient, said)
+    sealed = await sealed_words(connection, request.patient, said)
     await connection.execute(
         _STEP, request.patient, request.id, grant.opened_at, grant.caller.name, state, sealed
     )
@@ -198,14 +198,6 @@ async def _step(grant: Grant, connection: Connection, request: Erasure, state: s
 
 def _kept(row: Any) -> Erasure:  # Any: an asyncpg record of `_COLUMNS`
     return Erasure(**{**row, "said": row["said"].decode()})
-
-
-async def _sealed(connection: Connection, patient: str, said: str) -> bytes:
-    """Return words of or to a person, sealed with the key of their record."""
-    seal = record_seal_of(connection)
-    sealed = seal.close(record_of(patient), said.encode("utf-8", "replace"))
-    await seal.settle()
-    return sealed
 
 
 async def _with_history(connection: Connection, found: list[Erasure]) -> list[Erasure]:

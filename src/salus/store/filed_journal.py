@@ -27,7 +27,7 @@ from salus.core.access import Leaf
 from salus.core.clock import Clock
 from salus.core.errors import SalusError, StorageUnavailable
 from salus.store import journal_writer
-from salus.store.journal import LANES, Journal
+from salus.store.journal import LANES, Journal, tell
 from salus.store.journal_files import JournalFiles
 from salus.store.journal_frames import frame_of
 from salus.store.ledger import encode_entries
@@ -109,17 +109,6 @@ class Writer(asyncio.Protocol):
         await asyncio.wait([self.ended], timeout=_END_SECONDS_MAX)
         self._transport.close()
         await asyncio.to_thread(self._process.wait)
-
-
-def tell(waiting: _Waiting, error: SalusError | None) -> None:
-    """Wake everybody who still waits: the leaves are durable, or cannot be."""
-    for future in waiting:
-        if future is None or future.done():
-            continue
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
 
 
 def _is_for_the_database(leaf: Leaf) -> bool:

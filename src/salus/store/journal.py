@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import asyncpg
@@ -38,14 +38,19 @@ class _Batch:
         self.requests.append((leaves, durable))
 
     def tell(self, error: SalusError | None) -> None:
-        """Wake everybody who still waits: the leaves are on disk, or cannot be."""
-        for _, future in self.requests:
-            if future is None or future.done():
-                continue
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error)
+        """Wake everybody who still waits for the batch."""
+        tell((future for _, future in self.requests), error)
+
+
+def tell(waiting: Iterable[asyncio.Future[None] | None], error: SalusError | None) -> None:
+    """Wake everybody who still waits: the leaves are on disk, or cannot be."""
+    for future in waiting:
+        if future is None or future.done():
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
 
 
 class Journal:

@@ -232,6 +232,14 @@ def record_seal_of(connection: Connection) -> RecordSeal:
     return found
 
 
+async def sealed_words(connection: Connection, patient: str, said: str) -> bytes:
+    """Return words of or to a person, sealed with the key of their record, which is kept by then."""
+    seal = record_seal_of(connection)
+    sealed = seal.close(record_of(patient), said.encode("utf-8", "replace"))
+    await seal.settle()
+    return sealed
+
+
 def digest_key(search: bytes) -> bytes:
     """Return what keys the digests of contents, from the node's secret for search hashes."""
     return hmac.digest(search, b"salus content digests", "sha256")

@@ -143,9 +143,8 @@ class Access:
         """
         request = AccessRequest(action, resource_type, self.what, self.grant.patients)
         facts = self._facts
-        if (
-            facts.in_care is not None
-        ):  # the grant's patients are of those already, and of records merged with them
+        if facts.in_care is not None:
+            # The grant's patients are of those already, and of records merged with them.
             facts = msgspec.structs.replace(facts, in_care=None)
         decision = self._gatehouse.decide(self.grant.caller, request, facts)
         within = decision.patients is None or (

@@ -10,10 +10,12 @@ import pytest
 
 from salus.cli.main import main
 from salus.core.access import Outcome
+from salus.core.errors import StorageUnavailable
 from salus.node import open_services
 from salus.standards.merkle.checkpoint import open_checkpoint
 from salus.standards.merkle.note import parse_key
 from salus.standards.merkle.proof import verify_inclusion
+from salus.store.journal import Journal
 from salus.store.ledger import append, leaf_of
 from salus.store.sequencer import sequence
 from salus.store.witness import pin
@@ -65,6 +67,15 @@ def test_all_accesses_are_written_as_events_and_the_next_call_goes_on(node, caps
     assert [json.loads(line)["id"] for line in capsys.readouterr().out.splitlines()] == [
         event["id"] for event in events[18:]
     ]
+
+
+def test_no_access_is_told_before_the_leaf_of_telling_it_is_durable(node, capsys, monkeypatch):
+    async def full(_journal, _leaves):
+        raise StorageUnavailable("The audit cannot be written now; send the request again.")
+
+    monkeypatch.setattr(Journal, "write", full)
+    assert main(["ledger", "events", "--data", node]) != 0
+    assert capsys.readouterr().out == ""
 
 
 def test_an_access_is_proved(node, capsys):
