@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 
 from salus.core.errors import NotAcceptable, SalusError
 from salus.trust.identity import authenticate
 from salus.web.fhir.answer import Answer, charged, marked, send_answer
 from salus.web.fhir.capability import capabilities
+from salus.web.fhir.evening import wait_for_step
 from salus.web.fhir.negotiation import Format, answer_format
 from salus.web.fhir.request import FhirRequest, read_request
-from salus.web.fhir.routes import addresses, route
+from salus.web.fhir.routes import addresses, route, shape_of
 from salus.web.fhir.search import with_form
 from salus.web.problems import Problem, problem
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PREFIX = "/fhir"
+READS = frozenset({"T/i", "T/i/_history/v"})
+"""Shapes of addresses by which one thing is found or not: found, it was not hidden."""
 
 
 def face(services: Services) -> Face:
@@ -48,7 +53,14 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
         return capabilities(services, request)
     caller = authenticate(services.doorkeeper, request.header("authorization") or None, request.proven_key)
     asked = await with_form(request)
-    answer = await route(asked)(services, asked, caller)
+    started = time.perf_counter()
+    try:
+        answer = await route(asked)(services, asked, caller)
+    except SalusError:
+        await wait_for_step(started)
+        raise
+    if shape_of(asked.segments) not in READS:
+        await wait_for_step(started)
     if asked is not request:
         answer = msgspec.structs.replace(answer, format=asked.format, pretty=asked.pretty)
     return charged(marked(answer, caller), services.database.shares, caller)
