@@ -49,6 +49,7 @@ from salus.store.sealing import Seal
 from salus.store.search_parameters import reindex
 from salus.store.sequencer import run_sequencer
 from salus.store.standing import follow_standing
+from salus.store.tallies import Tallies, forget_tallies, write_tallies
 from salus.store.tombstones import mirror, require_replayed
 from salus.store.veils import end_delays
 from salus.store.witness import forget_cosignatures
@@ -72,6 +73,7 @@ from salus.web import (
     health_links,
     incidents,
     ledger,
+    metrics,
     mhd,
     notices,
     openapi,
@@ -104,6 +106,7 @@ REFRESH_SECONDS = 30.0
 LOOK_SECONDS = 1.0
 WATCH_SECONDS = 300.0
 WISHED_SECONDS = 5.0
+TALLY_SECONDS = 5.0
 ASK_SECONDS = 10.0
 COMPARE_SECONDS = 25.0
 COSIGNATURES_DAYS = 7
@@ -214,6 +217,7 @@ async def open_services(
             key=keys.search,
             stated_max=limits.stated_treatments_per_day_max,
         )
+        tallies = Tallies()
         membership = Membership(data)
         chains = Chains(data, membership, client, clock, skew_seconds=limits.clock_skew_seconds)
         kid = key_id(keys.federation.as_dict(private=False))
@@ -259,9 +263,12 @@ async def open_services(
                     sign=sign,
                     clock=clock,
                     limits=limits,
+                    observe=lambda tally, milliseconds: tallies.count(tally, clock(), milliseconds),
                 ),
                 client=client,
                 witnesses=_witnesses(settings, keys, chains, database, journal, client, clock),
+                tallies=tallies,
+                systems={each.source: each for each in settings.systems},
                 logins=settings.login,
                 wallet=settings.wallet,
             ),
@@ -345,6 +352,7 @@ def faces(services: Services) -> list[Face]:
         abroad.face(services),
         pdqm.face(services),
         mhd.face(services),
+        metrics.face(services),
         health.face(services),
         checker.face(),
         portal_face(services),
@@ -379,6 +387,7 @@ async def _background(services: Services) -> AsyncIterator[None]:
         ),
         "witnesses": lambda: _every(ASK_SECONDS, lambda: ask_witnesses(services.witnesses)),
         "other logs": lambda: _every(COMPARE_SECONDS, lambda: compare_logs(services.witnesses)),
+        "counts": lambda: _every(TALLY_SECONDS, lambda: write_tallies(database, services.tallies)),
         "watch": lambda: _every(WATCH_SECONDS, lambda: watch_ledger(services)),
     }
     tasks = [asyncio.create_task(_forever(name, step), name=name) for name, step in work.items()]
@@ -388,8 +397,9 @@ async def _background(services: Services) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        with suppress(StorageUnavailable):  # the database went first; the count goes with the process
+        with suppress(StorageUnavailable):  # the database went first; the counts go with the process
             await write_refusals(services)
+            await write_tallies(database, services.tallies)
 
 
 async def watch_ledger(services: Services) -> Round:
@@ -472,6 +482,7 @@ async def _sweep(database: Database, clock: Clock) -> None:
     await forget_presence(database, now - timedelta(days=1))
     await forget_lookups(database, now - timedelta(days=1))
     await end_delays(database, now)
+    await forget_tallies(database, now.date())
     await forget_expired_apps(database, now)
     await forget_links(database, now)
     await exports.expire(database, at=now)

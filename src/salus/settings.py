@@ -16,6 +16,7 @@ import msgspec
 
 from salus.core.errors import SettingsInvalid
 from salus.core.limits import Limits
+from salus.core.tally import System
 from salus.store.logins import by_hand, login_of
 from salus.trust.care import Known
 from salus.trust.login.provider import Provider, ProvidersInvalid, check_providers
@@ -88,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         subscription_targets: prefixes of URLs that subscriptions may notify.
         subscription_private_hosts: hosts and addresses among them that may be of a private network.
         ledger_quorum: how many other members must vouch for the audit's checkpoints; 0 for half of them.
+        systems: who made the systems that files come from, for the counts of who conforms.
         limits: see `Limits`.
     """
 
@@ -115,6 +117,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     subscription_targets: tuple[str, ...] = ()
     subscription_private_hosts: tuple[str, ...] = ()
     ledger_quorum: Quorum = 0
+    systems: tuple[System, ...] = ()
     limits: Limits = Limits()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -35,7 +36,16 @@ from salus.core.errors import (
 )
 from salus.core.identifiers import new_id
 from salus.core.limits import Limits
+from salus.core.tally import Outcome, Tally
 from salus.federation.chains import Chains, Vouched
+from salus.federation.exchanges import (
+    ASKED,
+    NO_REASON,
+    Observe,
+    exchange,
+    outcome_of_answer,
+    outcome_of_error,
+)
 from salus.federation.membership_list import Member
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.jose.keys import thumbprint
@@ -66,6 +76,10 @@ class Answer(msgspec.Struct, frozen=True):
     location: str = ""
 
 
+def _unobserved(_: Tally, __: float) -> None:
+    """Tell nobody how a call ended."""
+
+
 class _Token(msgspec.Struct, frozen=True):
     text: str
     expires_at: float
@@ -77,6 +91,7 @@ class Peers:
     Args:
         node: this node's id.
         sign: signs the claims of an assertion with the node's ES384 key.
+        observe: is told how each call ended.
     """
 
     def __init__(
@@ -88,6 +103,7 @@ class Peers:
         sign: Callable[[Mapping[str, Any]], str],
         clock: Clock,
         limits: Limits,
+        observe: Observe = _unobserved,
     ) -> None:
         self.node = node
         self.chains = chains
@@ -96,6 +112,7 @@ class Peers:
         self.limits = limits
         self._client = client
         self._sign = sign
+        self._observe = observe
         self._tokens: dict[tuple[str, Asker, str], _Token] = {}
         self._key = ECKey.generate_key("P-256")  # its tokens die with the process, and so may their key
 
@@ -141,8 +158,36 @@ class Peers:
                 no trust chain.
         """
         assert PATH.fullmatch(path), "a path is built from checked parts, without a query"
+        started = time.perf_counter()
+        outcome = Outcome.LATE  # where whoever asks waits no longer
+        try:
+            answer = await self._call(
+                member, asker, method, path, scope, body, content_type, accept, headers or {}
+            )
+            outcome = outcome_of_answer(answer.status, answer.body)
+        except SalusError as error:
+            outcome = outcome_of_error(error)
+            raise
+        finally:
+            segments = path.removeprefix("/fhir").strip("/").split("/") if path != "/fhir" else ()
+            happened = exchange(ASKED, member.node, member.country, segments, outcome)
+            self._observe(happened, (time.perf_counter() - started) * 1_000)
+        return answer
+
+    async def _call(
+        self,
+        member: Member,
+        asker: Asker,
+        method: str,
+        path: str,
+        scope: str,
+        body: bytes,
+        content_type: str,
+        accept: str,
+        headers: Mapping[str, str],
+    ) -> Answer:
         self.membership.admitted(member.node, self.clock())
-        sent = {"accept": accept, "content-type": content_type, **(headers or {})}
+        sent = {"accept": accept, "content-type": content_type, **headers}
         async with _deadline(member, self.limits.peer_deadline_ms):
             _, found = await self.chains.vouched(member)
             if found is Vouched.CUT_OFF and asker.purpose is not Purpose.EMERGENCY:
@@ -289,7 +334,7 @@ def _description(body: bytes) -> str:
         found.get("error_description"),
         found.get("error"),
     )
-    text = next((each for each in texts if isinstance(each, str) and each), "no reason given")
+    text = next((each for each in texts if isinstance(each, str) and each), NO_REASON)
     return "".join(char for char in text if char.isprintable())[:DIAGNOSTICS_LENGTH_MAX]
 
 

@@ -34,6 +34,7 @@ from salus.web.fhir import authorship, bodies, writing
 from salus.web.fhir import face as fhir
 from salus.web.fhir.answer import UNLIMITED, Answer, written
 from salus.web.fhir.door import pass_gate
+from salus.web.fhir.exchanged import counted
 from salus.web.fhir.provenance import is_lay, own_source, source_of
 from salus.web.fhir.request import FhirRequest, read_body
 from salus.web.fhir_door import delegating
@@ -68,6 +69,11 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
         resource = await beside(len(content), parse_json, content, UNLIMITED)
     if is_lay(caller):
         resource, _ = await beside(len(content), authorship.mark, caller, resource, content, None)
+    publication = _published(services, caller, request, resource)
+    return await counted(services, caller, request, publication)
+
+
+async def _published(services: Services, caller: Caller, request: FhirRequest, resource: Resource) -> Answer:
     received, stored = await publish(services, caller, resource)
     note = "The document is kept as it came." if received.created else "The same document was here already."
     return written(request, stored, services.fhir_base, status=201 if received.created else 200, note=note)

@@ -33,6 +33,7 @@ from salus.trust.identity import authenticate
 from salus.web.fhir import face as fhir
 from salus.web.fhir.answer import Answer, marked
 from salus.web.fhir.door import pass_gate
+from salus.web.fhir.exchanged import counted
 from salus.web.fhir.request import FhirRequest
 from salus.web.fhir.search import bundle, note_named, with_form
 from salus.web.fhir_door import delegating
@@ -56,7 +57,8 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
         raise MethodNotAllowed("A lookup between nodes is a POST, so that no log keeps what is asked.")
     if request.pairs:
         raise InvalidSearch("Send the parameters in the body; a query may end up in a log.")
-    return await look_up(services, (await with_form(request)).pairs, caller)
+    pairs = (await with_form(request)).pairs
+    return await counted(services, caller, request, look_up(services, pairs, caller))
 
 
 async def look_up(services: Services, pairs: Pairs, caller: Caller) -> Answer:

@@ -15,6 +15,7 @@ import msgspec
 
 from salus.core.clock import Clock
 from salus.core.limits import Limits
+from salus.core.tally import System
 from salus.federation.chains import Chains
 from salus.federation.membership import Membership
 from salus.federation.peers import Peers
@@ -22,6 +23,7 @@ from salus.federation.witnessing import Witnesses
 from salus.store.journal import Journal
 from salus.store.postgres import Database
 from salus.store.standing import Standing
+from salus.store.tallies import Tallies
 from salus.trust.care import Care
 from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
@@ -66,6 +68,8 @@ class Services(msgspec.Struct, frozen=True):
         chains: trust chains to its members.
         peers: signed calls to other nodes.
         client: the one HTTP client for calls to elsewhere.
+        tallies: what this process has counted of checks and exchanges.
+        systems: registered systems by their source.
         witnesses: how this node's audit is vouched for by others, and theirs by it.
         logins: the providers that people may log in with.
         wallet: how people log in with a wallet; None where they do not.
@@ -98,6 +102,8 @@ class Services(msgspec.Struct, frozen=True):
     peers: Peers
     client: httpx.AsyncClient
     witnesses: Witnesses
+    tallies: Tallies
+    systems: Mapping[str, System]
     logins: tuple[Provider, ...] = ()
     wallet: Wallet | None = None
 

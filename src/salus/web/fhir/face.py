@@ -11,6 +11,7 @@ from salus.trust.identity import authenticate
 from salus.web.fhir.answer import Answer, charged, marked, send_answer
 from salus.web.fhir.capability import capabilities
 from salus.web.fhir.evening import wait_for_step
+from salus.web.fhir.exchanged import counted
 from salus.web.fhir.negotiation import Format, answer_format
 from salus.web.fhir.request import FhirRequest, read_request
 from salus.web.fhir.routes import addresses, route, shape_of
@@ -55,7 +56,7 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
     asked = await with_form(request)
     started = time.perf_counter()
     try:
-        answer = await route(asked)(services, asked, caller)
+        answer = await counted(services, caller, asked, route(asked)(services, asked, caller))
     except SalusError:
         await wait_for_step(started)
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from salus.core.access import Action, Caller
@@ -15,6 +16,7 @@ from salus.standards.fhir.validation.issue import Issue
 from salus.standards.fhir.validation.validator import validate
 from salus.store import resources
 from salus.store.shares import beside
+from salus.web.checked import count_check, system_of
 from salus.web.fhir import writing
 from salus.web.fhir.answer import UNLIMITED, Answer, json_answer
 from salus.web.fhir.door import known_id, pass_gate
@@ -48,7 +50,10 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
     if resource is None:
         raise MalformedContent("Send the resource to validate, alone or as the parameter resource.")
     expected = identity if mode == "update" else ""
+    started = time.perf_counter()
     found = await beside(len(content), check, resource, kind, expected, mode, tuple(profiles))
+    seconds = time.perf_counter() - started
+    await count_check(services, "validate", system_of(caller), resource, _broken(found), seconds)
     found += unknown_profiles(profiles, str(resource.get("resourceType", "")))
     found += warn_of_claims(resource, asked=profiles)
     if not found:
@@ -56,6 +61,15 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
             issue("information", "informational", "No issues were found: the resource is valid FHIR R4.")
         ]
     return json_answer(200, outcome(found))
+
+
+def _broken(found: Issues) -> list[str]:
+    """Return the ids of the rules that are broken; an issue without one is counted by its code."""
+    return [
+        str(one.get("extension", [{}])[0].get("valueString") or one["code"])
+        for one in found
+        if one["severity"] in ("error", "fatal")
+    ]
 
 
 def is_bare(request: FhirRequest) -> bool:
