@@ -15,20 +15,16 @@ import msgspec
 from joserfc.jwk import ECKey
 
 from salus.core.access import READS, Leaf, Outcome
-from salus.core.errors import MalformedContent, NotAuthenticated, PeerUnavailable
-from salus.core.identifiers import is_fhir_id, new_id
+from salus.core.errors import MalformedContent, PeerUnavailable
+from salus.core.identifiers import is_fhir_id
 from salus.federation.membership import Membership
-from salus.federation.membership_list import Member, key_id
+from salus.federation.membership_list import Member
+from salus.federation.signed_calls import read_call, sign_call
 from salus.federation.witnessing import exchange
-from salus.standards.jose import compact
-from salus.store.federation import is_first_use
 from salus.store.postgres import Database
 
 PATH = "/ledger/reconcile"
 TYPE = "salus-reconcile+jwt"
-ALGORITHMS = frozenset({"ES384"})
-LIFE_SECONDS = 60
-SKEW_SECONDS = 60
 TOLD_MAX = 5_000
 ANSWER_BYTES_MAX = 4_000_000
 READ_WITHIN = timedelta(hours=1)
@@ -130,12 +126,9 @@ async def ask_abroad(
     Raises:
         PeerUnavailable: it says nothing that can be read.
     """
-    seconds = int(now.timestamp())
-    claims = {
-        "iss": node, "aud": f"{member.base_url}{PATH}", "iat": seconds, "exp": seconds + LIFE_SECONDS,
-        "jti": new_id(), "patient": patient,
-    }  # fmt: skip
-    token = compact.sign(claims, key, kid=key_id(key.as_dict(private=False)), typ=TYPE)
+    token = sign_call(
+        key, node=node, kind=TYPE, audience=f"{member.base_url}{PATH}", now=now, claims={"patient": patient}
+    )
     answer = await exchange(
         client, "POST", f"{member.base_url}{PATH}", content=token.encode(), bytes_max=ANSWER_BYTES_MAX
     )
@@ -155,22 +148,11 @@ async def read_request(
     Raises:
         NotAuthenticated: no member signed it for this node, or it was used before, or it is too old.
         AccessRefused: the node that signed is no active member.
+        Throttled: it asks too often.
         MalformedContent: it names no patient.
     """
-    claimed = compact.unverified(token)
-    node, patient, jti = (claimed.claims.get(name) for name in ("iss", "patient", "jti"))
-    if not isinstance(node, str) or not isinstance(jti, str) or not 0 < len(jti) <= 100:
-        raise NotAuthenticated("iss must be the node that asks, jti an id of the request")
-    member = membership.admitted(node, now)
-    signed = compact.verify(token, member.keys, algorithms=ALGORITHMS)
-    made, ends, seconds = *(compact.moment(signed.claims, name) for name in ("iat", "exp")), now.timestamp()
-    if signed.header.get("typ") != TYPE or signed.claims.get("aud") != audience:
-        raise NotAuthenticated("the request is not for this address of this node")
-    if not made - SKEW_SECONDS <= seconds < ends + SKEW_SECONDS or ends - made > LIFE_SECONDS:
-        raise NotAuthenticated("the request is too old, or not of this time")
-    forget_at = datetime.fromtimestamp(ends + SKEW_SECONDS + 1, UTC)
-    if not await is_first_use(database, node, f"reconcile:{jti}", forget_at=forget_at, now=now):
-        raise NotAuthenticated("the request was used before")
+    called = await read_call(token, membership, database, kind=TYPE, audience=audience, now=now)
+    patient = called.claims.get("patient")
     if not isinstance(patient, str) or not is_fhir_id(patient):
         raise MalformedContent("patient must be the logical id at the node that asks")
-    return Asked(node, patient)
+    return Asked(called.member.node, patient)

@@ -35,6 +35,7 @@ DELETE FROM assertion_seen WHERE (client, jti) IN (
     SELECT client, jti FROM assertion_seen WHERE forget_at < $1 ORDER BY forget_at LIMIT $2
 )
 """
+_LATELY = "SELECT count(*) FROM assertion_seen WHERE client = $1 AND starts_with(jti, $2) AND forget_at > $3"
 _COLUMNS = "id, name, keys, scopes, roles, purposes, redirects, launch"
 _CLIENT = f"SELECT {_COLUMNS} FROM client WHERE id = $1 AND active"  # noqa: S608  (constants only)
 _REGISTER = f"""
@@ -91,6 +92,12 @@ async def is_first_use(
         first = await connection.fetchval(_REMEMBER, client, jti, forget_at)
         await connection.execute(_FORGET, now, FORGOTTEN_AT_ONCE_MAX)
     return bool(first)
+
+
+async def count_first_uses(database: Database, client: str, prefix: str, *, now: datetime) -> int:
+    """Return how many assertions of the client whose jti begins so are still remembered."""
+    async with database.system() as connection:
+        return int(await connection.fetchval(_LATELY, client, prefix, now))
 
 
 async def find_client(database: Database, client: str) -> Client | None:
