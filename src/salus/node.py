@@ -79,6 +79,7 @@ from salus.web import (
     openapi,
     openid_federation,
     pdqm,
+    peer_notices,
     proxies,
     restrictions,
     smart,
@@ -107,6 +108,7 @@ LOOK_SECONDS = 1.0
 WATCH_SECONDS = 300.0
 WISHED_SECONDS = 5.0
 TALLY_SECONDS = 5.0
+TELL_SECONDS = 5.0
 ASK_SECONDS = 10.0
 COMPARE_SECONDS = 25.0
 COSIGNATURES_DAYS = 7
@@ -346,6 +348,7 @@ def faces(services: Services) -> list[Face]:
         emergency.face(services),
         treatment.face(services),
         notices.face(services),
+        peer_notices.face(services),
         proxies.face(services),
         rights_face(services),
         health_links.face(services),
@@ -385,6 +388,7 @@ async def _background(services: Services) -> AsyncIterator[None]:
             WISHED_SECONDS,
             lambda: tell_wished(services.gatehouse, database, issuer=services.base_url),
         ),
+        "notices to peers": lambda: _every(TELL_SECONDS, lambda: peer_notices.work_once(services)),
         "witnesses": lambda: _every(ASK_SECONDS, lambda: ask_witnesses(services.witnesses)),
         "other logs": lambda: _every(COMPARE_SECONDS, lambda: compare_logs(services.witnesses)),
         "counts": lambda: _every(TALLY_SECONDS, lambda: write_tallies(database, services.tallies)),

@@ -21,6 +21,7 @@ from salus.node import open_node, open_services
 from salus.settings import FILE_NAME
 from salus.store.tombstones import FILE, read_file
 from salus.trust.jurisdictions.law import Ground
+from salus.web.peer_notices import work_once
 from salus.web.rights.erasures import Answer, Asked, answer, ask, erase_again
 
 __all__ = ["country", "folder"]
@@ -192,10 +193,13 @@ async def test_a_restored_backup_serves_nobody_until_it_was_erased_again(
             pass
     assert await asyncio.to_thread(main, ["erase", "--again", "--data", str(folder)]) == 0
     assert await found_in(folder, FAMILY, TEXT) == set()
-    assert await named_in(backup, who) <= {"leaf", "leaf_index"}
+    assert await named_in(backup, who) <= {"leaf", "leaf_index", "peer_act"}
     assert await ids_of(folder, "Rui") != []
     async with open_node(folder), open_services(folder) as (_, services):
         assert await erase_again(services, operator) == (0, [])
+    async with open_services(folder) as (_, services):
+        await work_once(services)  # as the node does: nobody abroad is to be told
+    assert await named_in(backup, who) <= {"leaf", "leaf_index"}
 
 
 async def test_the_file_of_another_node_is_not_replayed(folder, database_url, erased, operator):

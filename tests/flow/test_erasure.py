@@ -22,6 +22,7 @@ from salus.store.merged import forget
 from salus.store.mirror import take_events
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
+from salus.web.peer_notices import work_once
 
 __all__ = ["Hand", "Visitor", "ana", "ask", "citizen", "clock", "country", "folder", "node", "visit"]
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -287,7 +288,7 @@ async def erased(ask, entry="record", ground="mistake"):
 
 @pytest.mark.clause("GDPR 17")
 async def test_a_whole_person_goes_from_every_table_and_leaves_no_word(
-    ask, full, database_url, clock, folder
+    ask, full, database_url, clock, folder, node
 ):
     words = (FAMILY, TEXT, NUMBER)
     before = await found_in(folder, *words)
@@ -298,6 +299,7 @@ async def test_a_whole_person_goes_from_every_table_and_leaves_no_word(
     async with opened(folder) as connection:
         await take_events(connection)  # as the sequencer does within a second: tests/flow/test_restored.py
     assert await found_in(folder, *words) == set()
+    await work_once(node.services)  # whom to tell is worked out in seconds: nobody abroad got anything
     assert await named_in(database_url, "ana", "annie") <= STAYS
     clock.now += timedelta(minutes=1)
     assert (await ask("GET", "/fhir/Patient/rui", Role.OPERATOR)).status_code == 200
@@ -405,7 +407,7 @@ async def test_a_document_goes_with_what_it_alone_says_and_the_rest_of_the_recor
         assert (await ask("GET", f"/fhir/{stays}", Role.CITIZEN)).status_code == 200, stays
 
 
-async def test_what_is_about_others_too_stays_and_is_named(ask, ana, database_url):
+async def test_what_is_about_others_too_stays_and_is_named(ask, ana, database_url, node):
     group = {
         "resourceType": "Group", "id": "g1", "type": "person", "actual": True,
         "member": [{"entity": {"reference": f"Patient/{name}"}} for name in ("ana", "rui")],
@@ -414,6 +416,7 @@ async def test_what_is_about_others_too_stays_and_is_named(ask, ana, database_ur
     done = await erased(ask)
     assert done["erased"]["shared"] == ["Group/g1"]
     assert (await ask("GET", "/fhir/Group/g1", Role.OPERATOR)).status_code == 200
+    await work_once(node.services)
     assert await named_in(database_url, "ana") <= STAYS
 
 
@@ -426,8 +429,9 @@ NOBODYS = {
     "looked_up",
 }  # fmt: skip
 """Tables that hold no words of a person; `watch` knows the ids of the ledger."""
-KEPT_BY_LAW = {"leaf", "incident", "incident_entry", "finding", "dispensed_abroad"}
-"""The ledger, incidents and findings; and what this node handed over for people of other nodes."""
+KEPT_BY_LAW = {"leaf", "incident", "incident_entry", "finding"}
+"""The ledger, incidents and findings. What this node handed over for people of other nodes goes when their
+home tells so, where the law lets it (tests/federation/test_telling_peers.py)."""
 
 
 async def test_every_table_is_erased_from_or_known_to_hold_nobody(database_url):

@@ -164,6 +164,29 @@ async def test_the_page_has_one_button_and_no_other_site_can_press_it(citizen, a
     assert (await visitor.client.get("/my-rights/archive")).status_code in (404, 405)
 
 
+@pytest.mark.clause("GDPR 19")
+async def test_how_it_stands_with_each_node_that_is_told_is_on_the_page(node, ana, citizen, visit):
+    sent = [
+        ("n1", "ee-1", "rectified", 1, NOW, "none", "", ["Condition/c1"]),
+        ("n2", "fr-1", "erased", 1, NOW, "kept", "CSP, article R5132-10", []),
+        ("n3", "es-1", "restricted", 3, None, "", "", ["Condition/c2"]),
+    ]
+    async with node.services.database.system() as connection:
+        for name, peer, kind, tries, settled, outcome, law, names in sent:
+            await connection.execute(
+                "INSERT INTO peer_notice (patient, id, node, kind, whom, names, dispensed, reference, at,"
+                " next_at, tries, settled_at, outcome, law, receipt)"
+                " VALUES ('ana', $1, $2, $3, '{ana}', $4, '{}', '', $5, $5, $6, $7, $8, $9, 'x')",
+                name, peer, kind, names, NOW, tries, settled, outcome, law,
+            )  # fmt: skip
+    page = (await citizen("ana").get("/my-rights/recipients?language=en")).text
+    assert "with a signed receipt; the node itself keeps no copy of it" in page
+    assert "it answered that it does not do this by its law" in page
+    assert "CSP, article R5132-10" in page
+    assert "Not reached yet, since 24 November 2026" in page
+    assert page.count("Condition/") == 2
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_the_pages_speak_the_languages(citizen, ana, language):
     visitor = citizen("ana")

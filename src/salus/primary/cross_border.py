@@ -33,6 +33,7 @@ from salus.primary.desk import Desk, leave
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.validation.issue import Issue
 from salus.standards.smart.asker import Asker
+from salus.store.peer_notices_received import HomeSays, home_says
 from salus.trust.gate import Access
 from salus.trust.policy import SUMMARY
 
@@ -69,6 +70,7 @@ class Fetched(msgspec.Struct, frozen=True):
         issues: what validation found.
         is_checked: whether it was validated: what is not FHIR is not.
         milliseconds: from asking to validated.
+        home_says: what became of what this node got before.
     """
 
     body: bytes
@@ -77,6 +79,7 @@ class Fetched(msgspec.Struct, frozen=True):
     issues: list[Issue]
     is_checked: bool
     milliseconds: float
+    home_says: tuple[HomeSays, ...] = ()
 
     @property
     def is_valid(self) -> bool | None:
@@ -89,11 +92,15 @@ class Fetched(msgspec.Struct, frozen=True):
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """Resources found abroad; `complete` is False when the other node holds more than it sent."""
+    """Resources found abroad; `complete` is False when the other node holds more than it sent.
+
+    `home_says` is what became of what this node got before.
+    """
 
     resources: list[Resource]
     complete: bool
     milliseconds: float
+    home_says: tuple[HomeSays, ...] = ()
 
 
 async def find_patients(
@@ -308,8 +315,9 @@ async def _fetch(
         fetched = _fetched(desk, answer.body, answer.content_type, began)
         if check is not None:
             await check(member, fetched.resource)
+        said = await home_says(access.grant, desk.database, patient.here)
         access.record([patient.here])
-    return fetched
+    return msgspec.structs.replace(fetched, home_says=said)
 
 
 def _fetched(desk: Desk, body: bytes, content_type: str, began: float) -> Fetched:
@@ -333,8 +341,18 @@ async def _search(desk: Desk, patient: PatientAbroad, kind: str, asked: Mapping[
         found = read_found(member, answer, query, limits)
         await check_subjects(desk, member, patient, subjects(found.matches))
         resources = [*found.matches, *found.included]
+        said = await home_says(access.grant, desk.database, patient.here)
         access.record([patient.here], count=max(len(resources), 1))
-    return Listed(resources, found.complete, (perf_counter() - began) * 1000)
+    return Listed(resources, found.complete, (perf_counter() - began) * 1000, said)
+
+
+async def what_home_says(desk: Desk, patient: PatientAbroad) -> tuple[HomeSays, ...]:
+    """Return what the patient's home told this node of what it got before, the newest first."""
+    what = f"notices of {patient.node}"
+    async with depart(desk, patient, Action.READ, "MedicationDispense", what) as access:
+        said = await home_says(access.grant, desk.database, patient.here)
+        access.record([patient.here], count=len(said))
+    return said
 
 
 async def check_subjects(desk: Desk, member: Member, patient: PatientAbroad, named: frozenset[str]) -> None:

@@ -16,6 +16,7 @@ from salus.standards.fhir.labels import is_asserted
 from salus.store import ledger
 from salus.store.exports import forget_keys
 from salus.store.keys_erased import destroy_revived, destroy_what_is_due, due, refused_about, seal_anew
+from salus.store.peer_notices import NAMES_MAX, Act, erase_notices, firsts, note_act
 from salus.store.postgres import Connection, Database
 from salus.store.record_seal import record_seal_of
 from salus.store.tombstones import Tombstone, digests_of, keep_tombstones
@@ -250,7 +251,13 @@ async def _erase(grant: Grant, connection: Connection, order: Order, *, again: b
         owner = await connection.fetchval(_OWNER, records, order.name)
         if owner is None:
             raise Conflict("The entry is not there any more; nothing was erased.")
+        (first,) = await firsts(grant, connection, [order.name], at)
         names: list[str] = await connection.fetchval(_ERASE_ENTRY, owner, order.name, at)
+        await erase_notices(grant, connection, [owner], names)
+        act = Act(
+            "erased", owner, order.records, tuple(names[:NAMES_MAX]), at, first.since, first.exact,
+            f"erasure/{order.erasure}",
+        )  # fmt: skip
         stones, shared, whole = names, (), False
     else:
         refused = await refused_about(connection, await _needles(connection, records))
@@ -259,6 +266,8 @@ async def _erase(grant: Grant, connection: Connection, order: Order, *, again: b
         await connection.execute(_LEAVE_GROUPS, records)
         names = await connection.fetchval(_ERASE_PERSON, records, at)
         await connection.execute(_ERASE_COMPLAINTS, records)
+        await erase_notices(grant, connection, records, ())
+        act = Act("erased", records[0], order.records, (), at, reference=f"erasure/{order.erasure}")
         await seal_anew(connection, shared)
         outside += [f"quarantine/{one}" for one in refused]
         await due(connection, records)
@@ -267,6 +276,7 @@ async def _erase(grant: Grant, connection: Connection, order: Order, *, again: b
             await keep_tombstones(connection, await _stones(connection, outside, order, at, whole=False))
     if not again:
         await keep_tombstones(connection, await _stones(connection, stones, order, at, whole=whole))
+    await note_act(grant, connection, act)
     what = f"erasure/{order.erasure} again" if again else f"erasure/{order.erasure} erased"
     leaves = [
         ledger.leaf_of(grant, record, what=what, resources=len(names), outcome=Outcome.SERVED)

@@ -22,6 +22,7 @@ from salus.store import resources, veils
 from salus.store.changes import Operation
 from salus.store.matching import THRESHOLD, Traits, likeness, traits_of
 from salus.store.parted import discard_copies
+from salus.store.peer_notices import Act, note_act
 from salus.store.postgres import Connection, Database
 from salus.store.rows import StoredResource, make_row
 from salus.store.search import search
@@ -232,7 +233,8 @@ async def unmerge(
 ) -> None:
     """Undo a merge; `after` as in `merge`. Raises NotFound when the two were not merged.
 
-    Links and exports that were made of both records together are ended and discarded.
+    Links and exports that were made of both records together are ended and discarded; nodes that got
+    something meanwhile are told.
     """
 
     async def work(connection: Connection) -> None:
@@ -251,6 +253,9 @@ async def unmerge(
         await _write(grant, connection, database, changed, key=key)
         await _decide(grant, connection, one, other, "refused")
         await discard_copies(grant, connection, one, other, merged_at=row["decided_at"])
+        for record in (stays, goes):
+            parted = Act("unmerged", record, (record,), (), grant.opened_at, since=row["decided_at"])
+            await note_act(grant, connection, parted)
         if after is not None:
             await after(connection, (one, other))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from salus.core.access import Grant, Outcome
 from salus.core.errors import Conflict, NotFound, Throttled
 from salus.store import ledger
 from salus.store.notices import Telling, tell
+from salus.store.peer_notices import Act, note_act
 from salus.store.postgres import Connection, Database
 from salus.store.record_seal import sealed_words
 
@@ -117,8 +119,11 @@ async def answer(
     due_at: datetime,
     said: str,
     corrected: str = "",
+    others: Sequence[str] = (),
 ) -> None:
-    """Keep an answer, or that it takes longer; the person is told.
+    """Keep an answer, or that it takes longer; the person is told, and nodes that got what was corrected.
+
+    `corrected` is what is right now, `others` the other records of the person.
 
     Raises:
         Conflict: somebody answered it meanwhile.
@@ -130,6 +135,13 @@ async def answer(
         if changed is None:
             raise Conflict("Somebody answered this request meanwhile; look at it again.")
         await _step(grant, connection, request, state, said, corrected)
+        if "/_history/" in corrected:
+            name, reference = f"{request.type}/{request.entry}", f"rectification/{request.id}"
+            owners = (request.patient, *others)
+            act = Act(
+                "rectified", request.patient, owners, (name,), grant.opened_at, reference=reference
+            )  # fmt: skip
+            await note_act(grant, connection, act)
         caller = grant.caller
         told = Telling(
             request.patient, grant.opened_at, ANSWERED, f"{request.id} {state}", caller.subject, caller.name,

@@ -31,6 +31,7 @@ from salus.standards.fhir.codec.json import parse_json_value, write_json
 from salus.standards.fhir.validation.aspects import STRUCTURE
 from salus.standards.fhir.validation.validator import validate
 from salus.store.dispensed_abroad import DispensedAbroad
+from salus.store.peer_notices_received import shown_to_professionals
 from salus.trust.identity import authenticate
 from salus.trust.jurisdictions.law import NEUTRAL, jurisdiction_of
 from salus.web.proof import proven
@@ -235,6 +236,7 @@ async def _documents(desk: Desk, body: bytes) -> Resource:
     return {
         "documents": listed.resources,
         "complete": listed.complete,
+        "home_says": shown_to_professionals(listed.home_says),
         "milliseconds": round(listed.milliseconds, 1),
     }
 
@@ -346,6 +348,7 @@ def _fetched(fetched: Fetched) -> Resource:
         "errors": sum(severity in ("error", "fatal") for severity in severities),
         "warnings": severities.count("warning"),
         "messages": errors[:MESSAGES_MAX],
+        "home_says": shown_to_professionals(fetched.home_says),
         "milliseconds": round(fetched.milliseconds, 1),
     }
 

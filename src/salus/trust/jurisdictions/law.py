@@ -22,6 +22,7 @@ NEUTRAL = "EU"
 _Years = Annotated[int, msgspec.Meta(ge=0, le=150)]
 ResultCategory = Literal["laboratory", "imaging"]
 LookupParameter = Literal["identifier", "family", "given", "birthdate", "gender", "birth-place"]
+CopyAction = Literal["mark", "hide", "erase", "keep"]
 _Hours = Annotated[int, msgspec.Meta(ge=0, le=8_760)]
 
 
@@ -52,6 +53,19 @@ class AssuranceNeeded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     citizen: Assurance
     professional: Assurance
     abroad: Assurance
+
+
+class CopiesFromAbroad(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What becomes of copies by what their home tells of them.
+
+    mark: they are shown with what was told. hide: no professional but their author sees them. erase: they
+    go for good. keep: nothing is changed, and the home is told that this is the law here.
+    """
+
+    rectified: CopyAction
+    unmerged: CopyAction
+    restricted: CopyAction
+    erased: CopyAction
 
 
 class Authority(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +102,8 @@ class Jurisdiction(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=
         rights_answered_months: within which a request such as rectification is answered (GDPR 12(3)).
         erasure_grounds: on which something may be erased (GDPR 17), where the facts bear them out.
         complaint_authorities: where one complains, name and address (EHDS 21, GDPR 77).
+        copies_from_abroad: what becomes of this node's hand-overs on prescriptions from abroad, when the home
+            of the patient tells that they were corrected, parted, hidden or erased there.
         acts_after_death: kinds of proxies (`store/schema/0062`) whose power outlasts the person.
     """
 
@@ -126,6 +142,7 @@ class Jurisdiction(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=
     rights_answered_months: Sourced[Annotated[int, msgspec.Meta(ge=1, le=3)]]
     erasure_grounds: Sourced[list[Ground]]
     complaint_authorities: Sourced[list[Authority]]
+    copies_from_abroad: Sourced[CopiesFromAbroad]
     acts_after_death: Sourced[list[Literal["parent", "guardian", "carer", "executor"]]]
 
 

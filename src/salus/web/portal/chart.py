@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -11,7 +11,7 @@ from starlette.responses import Response
 from salus.core.errors import SalusError
 from salus.core.identifiers import new_id
 from salus.primary.amounts import Amount, read_amount
-from salus.primary.cross_border import fetch_summary
+from salus.primary.cross_border import fetch_summary, what_home_says
 from salus.primary.dispensable import Hindrance
 from salus.primary.language import Shown, show_status
 from salus.primary.prescribed import Prescribed
@@ -19,6 +19,7 @@ from salus.primary.prescriptions import early_reason
 from salus.primary.quantities import show_number, show_quantity
 from salus.primary.shown import fingerprint
 from salus.primary.substitution import Leave
+from salus.store.peer_notices_received import HomeSays
 from salus.web.abroad import desk_of
 from salus.web.portal.checking import check_document
 from salus.web.portal.composing import compose_here
@@ -31,7 +32,7 @@ from salus.web.portal.prescribed import (
     prescriptions_abroad,
     read_chart,
 )
-from salus.web.portal.rendering import day
+from salus.web.portal.rendering import day, moment
 from salus.web.portal.session import form_token
 from salus.web.portal.summary import read_entry, read_summary
 from salus.web.portal.visit import Visit
@@ -61,8 +62,10 @@ async def chart(visit: Visit) -> Response:
             listed = await prescriptions_abroad(visit, found)
     except SalusError as error:
         unknown, status = visit.tell(error), error.status
+    said: tuple[HomeSays, ...] = ()
     if found.node != visit.services.node:
         made = await hand_overs_abroad(visit, found)
+        said = await what_home_says(desk_of(visit.services, speaking(visit, found)), abroad(found))
     named = {each.resource["id"]: each for each in listed}
     done = visit.request.query_params.get("done", "")
     return visit.show(
@@ -75,6 +78,7 @@ async def chart(visit: Visit) -> Response:
         unknown=unknown,
         hand_overs=[_made(each, named, products, visit) for each in made],
         rows=visit.say(rows, n=len(made)),
+        home_says_notes=_said(visit, said),
         done=visit.say(f"done-{done}") if done in DONE else "",
     )
 
@@ -83,10 +87,12 @@ async def summary(visit: Visit) -> Response:
     """Show the patient summary, validated on arrival, in the language chosen."""
     found = in_front(visit)
     caller = speaking(visit, found)
+    said: tuple[HomeSays, ...] = ()
     if found.node == visit.services.node:
         document = await compose_here(visit.services, caller, found.person.id, (visit.language,))
     else:
-        document = (await fetch_summary(desk_of(visit.services, caller), abroad(found))).resource
+        fetched = await fetch_summary(desk_of(visit.services, caller), abroad(found))
+        document, said = fetched.resource, fetched.home_says
     return visit.show(
         "summary.html",
         visit.say("patient-summary"),
@@ -97,7 +103,21 @@ async def summary(visit: Visit) -> Response:
         query="",
         back=found.path,
         save="",
+        home_says_notes=_said(visit, said),
     )
+
+
+def _said(visit: Visit, said: Sequence[HomeSays]) -> list[str]:
+    """Return what the patient's home told this node, in the reader's words."""
+    return [
+        visit.say(
+            f"home-says-{each.kind}",
+            when=moment(each.at, visit.language),
+            since=moment(each.since or each.at, visit.language),
+            what=", ".join(each.names) or visit.say("home-says-all"),
+        )
+        for each in said
+    ]
 
 
 def _row(each: Prescribed, visit: Visit) -> dict[str, object]:

@@ -130,6 +130,7 @@ def _shown(visit: Visit, body: bytes, media_type: str, path: str, head: dict[str
         query="",
         back=path,
         save=own,
+        home_says_notes=[],
     )
 
 

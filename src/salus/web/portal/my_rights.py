@@ -12,6 +12,7 @@ from salus.web.portal.words import words
 from salus.web.restrictions import restricted
 from salus.web.rights.archive import archive
 from salus.web.rights.recipients import known_recipients
+from salus.web.rights.told_abroad import state_of, told_abroad
 
 
 async def my_rights(visit: Visit) -> Response:
@@ -27,10 +28,14 @@ async def take_record(visit: Visit) -> Response:
 
 
 async def my_recipients(visit: Visit) -> Response:
-    """Show who got something of the record, by organisation and country."""
+    """Show who got something of the record, by organisation and country, and which nodes were told since."""
     known = await known_recipients(visit.services, visit.caller)
     rows = [(each, [_purpose(visit, code) for code in each.purposes]) for each in known.recipients]
-    return visit.show("recipients.html", visit.say("recipients-title"), known=known, rows=rows)
+    told = [
+        (each, state_of(each), f"told-{each.outcome if state_of(each) == 'told' else state_of(each)}")
+        for each in await told_abroad(visit.services, visit.caller)
+    ]
+    return visit.show("recipients.html", visit.say("recipients-title"), known=known, rows=rows, told=told)
 
 
 async def _hidden(visit: Visit) -> list[dict[str, object]]:

@@ -24,4 +24,5 @@ async def own_summary(visit: Visit) -> Response:
         query="",
         back="",
         save="",
+        home_says_notes=[],
     )

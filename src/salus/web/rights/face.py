@@ -11,6 +11,7 @@ from salus.web.rights import (
     recipients,
     rectifications,
     results,
+    told_abroad,
 )
 from salus.web.services import Face, Services
 from salus.web.token_door import Addresses, token_door
@@ -26,6 +27,9 @@ ADDRESSES: Addresses = {
     "/rights/erasure-requests": {"GET": erasures.handle_list},
     "/rights/erasure-requests/{id}/answer": {"POST": erasures.handle_answer},
     "/rights/erasure-recipients": {"GET": erasures.handle_recipients, "POST": erasures.handle_told},
+    "/rights/told-abroad": {"GET": told_abroad.handle_own},
+    "/rights/peer-notices": {"GET": told_abroad.handle_sent},
+    "/rights/peer-notices-received": {"GET": told_abroad.handle_received},
     "/rights/recipients": {"GET": recipients.handle_recipients},
     "/rights/complaint": {"GET": recipients.handle_complaint, "POST": complaints.handle_complain},
     "/rights/complaints": {"GET": complaints.handle_own},

@@ -120,9 +120,11 @@ async def answer(services: Services, caller: Caller, identity: str, said: Answer
         corrected = ""
         if said.state == ACCEPTED:
             corrected = await _corrected(services, caller, found, said)
+        others = (await merges(database, services.clock())).beside([found.patient])
         await rectifications.answer(
-            grant, database, found, state=said.state, due_at=due, said=text, corrected=corrected
-        )
+            grant, database, found, state=said.state, due_at=due, said=text, corrected=corrected,
+            others=sorted(others),
+        )  # fmt: skip
         return await rectifications.one(grant, database, identity)
 
 
