@@ -31,11 +31,13 @@ async def report(federation):
     return answer.json()["abroad"]
 
 
-async def remove_leaves(node, patient):
-    """Take the leaves of a patient away, as only the owner of the tables can."""
+async def remove_leaves(node, patient, request=None):
+    """Take the leaves of a patient away, or those of one request, as only the owner of the tables can."""
     owner = await asyncpg.connect(read_settings(node.services.data).database)
     await owner.execute("SET session_replication_role = replica")
-    await owner.execute("DELETE FROM leaf WHERE patient = $1", patient)
+    await owner.execute(
+        "DELETE FROM leaf WHERE patient = $1 AND request = coalesce($2, request)", patient, request
+    )
     await owner.close()
 
 
@@ -60,6 +62,32 @@ async def test_to_be_asked_is_an_access_at_the_node_abroad(crossed):
         rows = await connection.fetch("SELECT entry FROM leaf WHERE patient = 'pt-1:ana' ORDER BY arrival")
         leaves = [leaf_in(connection, row["entry"]) for row in rows]
     assert (leaves[-1].action, leaves[-1].node, leaves[-1].rule) == ("audit", "pt-1", "home-node-reconciles")
+
+
+async def of_search(node, patient, what):
+    """Return the leaf of a node about a patient whose search was this."""
+    async with node.services.database.system() as connection:
+        rows = await connection.fetch("SELECT entry FROM leaf WHERE patient = $1", patient)
+        leaves = [leaf_in(connection, row["entry"]) for row in rows]
+    return next(leaf for leaf in leaves if leaf.what.startswith(what))
+
+
+async def test_an_access_that_one_side_does_not_have_is_named_exactly(crossed):
+    """Of several by the same person within the hour."""
+    home, abroad = crossed.nodes["pt-1"], crossed.nodes["ee-1"]
+    await home.services.database.bring_in()
+    await abroad.services.database.bring_in()
+    lost = await of_search(abroad, "pt-1:ana", "$summary")
+    kept = await of_search(abroad, "pt-1:ana", "DocumentReference")
+    assert (lost.asked, kept.asked) == (lost.request, kept.request)
+    at_home = await of_search(home, "ana", "DocumentReference")
+    assert at_home.asked == kept.request
+    await remove_leaves(abroad, "pt-1:ana", lost.request)
+    await remove_leaves(home, "ana", at_home.request)
+    (compared,) = await report(crossed)
+    assert {each["request"] for each in compared["only_here"]} == {lost.request}
+    assert {each["request"] for each in compared["only_there"]} == {kept.request}
+    assert {each["name"] for each in (*compared["only_here"], *compared["only_there"])} == {"Mari Tamm"}
 
 
 async def test_what_the_node_abroad_lost_is_found(crossed):

@@ -15,7 +15,7 @@ from salus.cli.terminal import say, say_json
 from salus.core.access import Action
 from salus.core.errors import NotFound, SettingsInvalid
 from salus.federation import witnessing
-from salus.federation.reconciling import Reconciled
+from salus.federation.reconciling import Reconciled, Told
 from salus.node import open_services
 from salus.standards.fhir.codec.json import write_json
 from salus.store import tombstones
@@ -211,6 +211,17 @@ def _sentence(compared: Reconciled) -> str:
     return (
         f"{node}: {compared.agreed} accesses agree; {len(compared.only_here)} are written down only here, "
         f"{len(compared.only_there)} only there. Tell the auditors of both nodes."
+        + "".join(_named("here", each) for each in compared.only_here)
+        + "".join(_named("there", each) for each in compared.only_there)
+    )
+
+
+def _named(where: str, access: Told) -> str:
+    """Return the line of an access that one node has not."""
+    request = f", request {access.request}" if access.request else ""
+    who = ", ".join(name for name in (access.name, access.organisation) if name)
+    return (
+        f"\n\tonly {where}: {access.at:%Y-%m-%d %H:%M:%S}  {who}  {access.action} {access.purpose}{request}"
     )
 
 

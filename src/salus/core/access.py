@@ -98,6 +98,7 @@ class Caller(msgspec.Struct, frozen=True):
             answers for.
         app: client id of the app that acts for the caller within its scopes, "" without one.
         cut_off: this node could not ask the federation's anchor about `node` when it let the caller in.
+        asked: id of the request at `node`, as its own leaf of this access has it; "" where it names none.
     """
 
     subject: str
@@ -113,6 +114,7 @@ class Caller(msgspec.Struct, frozen=True):
     assurance: Assurance | None = None
     app: str = ""
     cut_off: bool = False
+    asked: str = ""
 
 
 Narrowing = tuple[tuple[tuple[str, str], ...], ...]
@@ -140,6 +142,7 @@ class Grant(msgspec.Struct, frozen=True):
         country: of the node that asks, this one or a member, ISO 3166-1 alpha-2; "" where it is not known.
         delays: hours for which the law keeps a result that is written from the person, by its category
             (`trust.delays`).
+        asked: as in `Leaf`.
     """
 
     request: str
@@ -154,6 +157,7 @@ class Grant(msgspec.Struct, frozen=True):
     audiences: frozenset[str] | None = None
     country: str = ""
     delays: tuple[tuple[str, int], ...] = ()
+    asked: str = ""
 
 
 class Outcome(StrEnum):
@@ -182,6 +186,8 @@ class Leaf(msgspec.Struct, frozen=True, omit_defaults=True):
             professional abroad). A leaf without marks has no such member.
         country: as in `Grant`; of a leaf of an earlier release, none.
         app: client id of the app that acted for the caller; none without one.
+        asked: of an access across a border, the id of the request at the node that asked: the leaves of it at
+            both nodes have the same. None of an access within one node, or of an earlier release.
     """
 
     at: datetime
@@ -201,3 +207,4 @@ class Leaf(msgspec.Struct, frozen=True, omit_defaults=True):
     marks: tuple[str, ...] = ()
     country: str = ""
     app: str = ""
+    asked: str = ""

@@ -121,10 +121,10 @@ class Peers:
         """Return the thumbprint of the key that this node's tokens at its peers are bound to."""
         return thumbprint(self._key.as_dict(private=False))
 
-    def prove(self, method: str, address: str, token: str = "") -> str:
+    def prove(self, method: str, address: str, token: str = "", request: str = "") -> str:
         """Return the proof for one request that the sender holds that key (RFC 9449)."""
         now = self.clock().timestamp()
-        return make_proof(self._key, method, address, jti=new_id(), now=now, token=token)
+        return make_proof(self._key, method, address, jti=new_id(), now=now, token=token, request=request)
 
     async def call(
         self,
@@ -138,6 +138,7 @@ class Peers:
         content_type: str = FHIR_JSON,
         accept: str = FHIR_JSON,
         headers: Mapping[str, str] | None = None,
+        request: str = "",
     ) -> Answer:
         """Send one request to a member under a token for this asker, within the deadline.
 
@@ -151,6 +152,7 @@ class Peers:
             content_type: of the body.
             accept: what may be answered.
             headers: further ones, e.g. If-None-Exist.
+            request: id under which this node writes the access down (`trust.gate.Access.cross`).
 
         Raises:
             PeerUnavailable: no readable answer in time.
@@ -196,7 +198,10 @@ class Peers:
                 )
             for attempt in (1, 2):
                 token, address = await self._token(member, asker, scope), f"{member.base_url}{path}"
-                sent |= {"authorization": f"DPoP {token}", "dpop": self.prove(method, address, token)}
+                sent |= {
+                    "authorization": f"DPoP {token}",
+                    "dpop": self.prove(method, address, token, request),
+                }
                 answer = await self._send(member, method, address, sent, body, self.limits.body_bytes_max)
                 if answer.status == 401 and attempt == 1:
                     self._tokens.pop((member.node, asker, scope), None)

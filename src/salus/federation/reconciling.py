@@ -2,7 +2,8 @@
 
 The home node asks the node abroad, in a request that it signs with its federation key, what that one has
 written down about one of its patients; it alone is answered, since it alone is that patient's home. Each
-access of either must have one at the other by the same person, for the same purpose, at about the same time.
+access of either must have one at the other, by the same person, for the same purpose, at about the same time,
+and with the same id of the request. Leaves of earlier releases have no id, and are compared by the rest.
 """
 
 from __future__ import annotations
@@ -33,13 +34,20 @@ WRITTEN_WITHIN = timedelta(days=1)
 
 
 class Told(msgspec.Struct, frozen=True):
-    """An access as the node abroad has written it down: who, for what, when, what was done."""
+    """An access as a node has written it down: who, for what, when, what was done.
+
+    Args:
+        request: id of the request at the node that asked, "" for one of an earlier release.
+        outcome: how it ended there.
+    """
 
     at: datetime
     name: str
     organisation: str
     purpose: str
     action: str
+    request: str = ""
+    outcome: Outcome = Outcome.SERVED
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -81,7 +89,9 @@ class Asked(msgspec.Struct, frozen=True):
 
 def told_of(leaf: Leaf) -> Told:
     """Return a leaf as another node is told it."""
-    return Told(leaf.at, leaf.name, leaf.organisation, leaf.purpose, leaf.action)
+    return Told(
+        leaf.at, leaf.name, leaf.organisation, leaf.purpose, leaf.action, leaf.asked, leaf.outcome
+    )  # fmt: skip
 
 
 def compare(node: str, here: Sequence[Leaf], there: Answer) -> Reconciled:
@@ -92,22 +102,29 @@ def compare(node: str, here: Sequence[Leaf], there: Answer) -> Reconciled:
         here: the home node's leaves of accesses from there.
         there: what that one says.
     """
-    ours = [told_of(leaf) for leaf in here if leaf.outcome is Outcome.SERVED]
     tried = [told_of(leaf) for leaf in here]
-    only_here = [each for each in ours if not _has_like(each, there.accesses)]
+    ours = [each for each in tried if each.outcome is Outcome.SERVED]
+    only_here = [each for each in ours if not _is_at(each, there.accesses)]
     if there.more:
         oldest = min((each.at for each in there.accesses), default=datetime.max.replace(tzinfo=UTC))
         only_here = [each for each in only_here if each.at >= oldest]
-    only_there = [each for each in there.accesses if not _has_like(each, tried)]
+    served = [each for each in there.accesses if each.outcome is Outcome.SERVED]
+    only_there = [each for each in served if not _is_at(each, tried)]
     return Reconciled(node, len(ours) - len(only_here), only_here, only_there)
 
 
-def _has_like(access: Told, others: Sequence[Told]) -> bool:
+def _is_at(access: Told, others: Sequence[Told]) -> bool:
+    """Return whether the other node has the access; where one of the two has no id, a like one."""
     within = READ_WITHIN if access.action in READS else WRITTEN_WITHIN
-    return any(
-        (other.name, other.purpose) == (access.name, access.purpose) and abs(other.at - access.at) <= within
+    like = [
+        other
         for other in others
-    )
+        if (other.name, other.purpose) == (access.name, access.purpose)
+        and abs(other.at - access.at) <= within
+    ]
+    if access.request and any(other.request == access.request for other in like):
+        return True
+    return any(not (access.request and other.request) for other in like)
 
 
 async def ask_abroad(

@@ -128,10 +128,11 @@ async def find_patients(
     # A merged record may come along with the one that stays, as that one's link includes it.
     patients = parse_query("Patient", [("_revinclude", "Patient:link")], peers.limits)
 
-    async def ask(member: Member) -> list[PatientAbroad]:
+    async def ask(member: Member, request: str) -> list[PatientAbroad]:
         answer = await peers.call(
-            member, asker, "POST", "/fhir/Patient/_search", scope=LOOKUP_SCOPE, body=body, content_type=FORM
-        )
+            member, asker, "POST", "/fhir/Patient/_search", scope=LOOKUP_SCOPE, body=body, content_type=FORM,
+            request=request,
+        )  # fmt: skip
         found = read_found(member, answer, patients, peers.limits)
         return [
             PatientAbroad(member.node, str(each["id"]), each)
@@ -141,7 +142,10 @@ async def find_patients(
     names = ",".join(sorted(demographics))
     what = f"Patient?{names} at {','.join(member.node for member in members)}"[:200]
     async with leave(desk, Action.SEARCH, "Patient", what) as access:
-        found = await fan_out(members, ask, deadline_ms=peers.limits.peer_deadline_ms)
+        request = access.cross()
+        found = await fan_out(
+            members, lambda member: ask(member, request), deadline_ms=peers.limits.peer_deadline_ms
+        )
         for candidates in found.answers.values():
             access.record(candidate.here for candidate in candidates)
     return found, (perf_counter() - began) * 1000
@@ -192,11 +196,11 @@ async def fetch_summary(desk: Desk, patient: PatientAbroad) -> Fetched:
         PeerUnavailable: what came is no document, or it is about another patient.
     """
 
-    async def check(member: Member, document: Resource) -> None:
+    async def check(member: Member, document: Resource, request: str) -> None:
         subject = subject_of(document)
         if not subject:
             raise PeerUnavailable(f"node {member.node} answered something other than a patient summary")
-        await check_subjects(desk, member, patient, frozenset({subject}))
+        await check_subjects(desk, member, patient, frozenset({subject}), request)
 
     path = f"/fhir/Patient/{patient.id}/$summary"
     return await _fetch(desk, patient, path, SUMMARY, "$summary", check=check)
@@ -305,16 +309,19 @@ async def _fetch(
     what: str,
     *,
     accept: str = FHIR_JSON,
-    check: Callable[[Member, Resource], Awaitable[None]] | None = None,
+    check: Callable[[Member, Resource, str], Awaitable[None]] | None = None,
 ) -> Fetched:
     began = perf_counter()
     asker = asker_of(desk.caller, patient)
     async with depart(desk, patient, Action.READ, kind, f"{what} at {patient.node}") as access:
         member = member_of(desk, patient)
-        answer = await desk.peers.call(member, asker, "GET", path, scope=SCOPE, accept=accept)
+        request = access.cross()
+        answer = await desk.peers.call(
+            member, asker, "GET", path, scope=SCOPE, accept=accept, request=request
+        )
         fetched = _fetched(desk, answer.body, answer.content_type, began)
         if check is not None:
-            await check(member, fetched.resource)
+            await check(member, fetched.resource, request)
         said = await home_says(access.grant, desk.database, patient.here)
         access.record([patient.here])
     return msgspec.structs.replace(fetched, home_says=said)
@@ -335,11 +342,13 @@ async def _search(desk: Desk, patient: PatientAbroad, kind: str, asked: Mapping[
     query = parse_query(kind, [pair for pair in asked.items() if pair[0] != "patient"], limits, strict=True)
     async with depart(desk, patient, Action.SEARCH, kind, what) as access:
         member = member_of(desk, patient)
+        request = access.cross()
         answer = await desk.peers.call(
-            member, asker, "POST", f"/fhir/{kind}/_search", scope=SCOPE, body=body, content_type=FORM
-        )
+            member, asker, "POST", f"/fhir/{kind}/_search", scope=SCOPE, body=body, content_type=FORM,
+            request=request,
+        )  # fmt: skip
         found = read_found(member, answer, query, limits)
-        await check_subjects(desk, member, patient, subjects(found.matches))
+        await check_subjects(desk, member, patient, subjects(found.matches), request)
         resources = [*found.matches, *found.included]
         said = await home_says(access.grant, desk.database, patient.here)
         access.record([patient.here], count=max(len(resources), 1))
@@ -355,8 +364,12 @@ async def what_home_says(desk: Desk, patient: PatientAbroad) -> tuple[HomeSays, 
     return said
 
 
-async def check_subjects(desk: Desk, member: Member, patient: PatientAbroad, named: frozenset[str]) -> None:
+async def check_subjects(
+    desk: Desk, member: Member, patient: PatientAbroad, named: frozenset[str], request: str
+) -> None:
     """Refuse what is about somebody else than the patient, whose records there may be several by a merge.
+
+    `request` is the id of what was asked for.
 
     Raises:
         PeerUnavailable: it is.
@@ -368,7 +381,7 @@ async def check_subjects(desk: Desk, member: Member, patient: PatientAbroad, nam
     try:
         answer = await desk.peers.call(
             member, asker, "POST", "/fhir/Patient/_search", scope=SCOPE,
-            body=urlencode({"_count": str(PAGE_COUNT)}).encode(), content_type=FORM,
+            body=urlencode({"_count": str(PAGE_COUNT)}).encode(), content_type=FORM, request=request,
         )  # fmt: skip
         limits = desk.peers.limits
         records = read_found(member, answer, parse_query("Patient", [], limits), limits).matches

@@ -330,13 +330,14 @@ async def _exchange(
         Conflict: another call brought the line to another state meanwhile.
     """
     access.record({patient.here, line.patient})
+    request = access.cross()
     message, state = _message(desk, patient, line), Line(line.state)
     answer, response, recorded, error = Answer.DONE, "", message, None
     try:
         if state in TAKING_BACK:
-            response, recorded = await send_discard(desk, patient, message)
+            response, recorded = await send_discard(desk, patient, message, request)
         else:
-            response, recorded = await send_hand_over(desk, patient, message)
+            response, recorded = await send_hand_over(desk, patient, message, request)
             check_recorded(read_dispensation(message), read_dispensation(recorded))
     except SalusError as caught:
         answer, error = answer_of(caught, in_doubt=in_doubt), caught

@@ -25,21 +25,27 @@ NOT_RECORDED = (
 NOT_DISCARDED = "it is not known whether the dispensation was taken back: call again, or finish it later"
 
 
-async def send_hand_over(desk: Desk, patient: PatientAbroad, message: Resource) -> tuple[str, Resource]:
+async def send_hand_over(
+    desk: Desk, patient: PatientAbroad, message: Resource, request: str
+) -> tuple[str, Resource]:
     """Send a MedicationDispense and return the response status and the resource as recorded.
+
+    `request` is the id under which this node writes it down.
 
     Raises:
         PeerUnavailable: it is not known whether it was recorded.
         SalusError: home refused it.
     """
-    request = {"method": "POST", "url": KIND, "ifNoneExist": _condition(message)}
-    return await _send(desk, patient, message, request, NOT_RECORDED)
+    asked = {"method": "POST", "url": KIND, "ifNoneExist": _condition(message)}
+    return await _send(desk, patient, message, asked, NOT_RECORDED, request)
 
 
-async def send_discard(desk: Desk, patient: PatientAbroad, message: Resource) -> tuple[str, Resource]:
+async def send_discard(
+    desk: Desk, patient: PatientAbroad, message: Resource, request: str
+) -> tuple[str, Resource]:
     """Send a MedicationDispense with status entered-in-error; returns and raises as `send_hand_over`."""
-    request = {"method": "PUT", "url": f"{KIND}?{_condition(message)}"}
-    return await _send(desk, patient, message, request, NOT_DISCARDED)
+    asked = {"method": "PUT", "url": f"{KIND}?{_condition(message)}"}
+    return await _send(desk, patient, message, asked, NOT_DISCARDED, request)
 
 
 def _condition(message: Resource) -> str:
@@ -50,11 +56,11 @@ def _condition(message: Resource) -> str:
 
 
 async def _send(
-    desk: Desk, patient: PatientAbroad, message: Resource, request: Resource, unknown: str
+    desk: Desk, patient: PatientAbroad, message: Resource, asked: Resource, unknown: str, request: str
 ) -> tuple[str, Resource]:
-    entry = {"fullUrl": FULL_URL, "resource": message, "request": request}
+    entry = {"fullUrl": FULL_URL, "resource": message, "request": asked}
     body = write_json({"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
-    answer = await _until_answered(desk, patient, body, unknown)
+    answer = await _until_answered(desk, patient, body, unknown, request)
     member = desk.peers.membership.admitted(patient.node, desk.peers.clock())
     found = read_json(member, answer, "Bundle", desk.peers.limits).get("entry", [])
     first = found[0] if isinstance(found, list) and len(found) == 1 and isinstance(found[0], dict) else {}
@@ -75,7 +81,9 @@ def _dispensation(resource: object) -> Resource | None:
     return resource
 
 
-async def _until_answered(desk: Desk, patient: PatientAbroad, body: bytes, unknown: str) -> Answer:
+async def _until_answered(
+    desk: Desk, patient: PatientAbroad, body: bytes, unknown: str, request: str
+) -> Answer:
     """Send it, and once more when the answer is lost: the home node does it only once."""
     asker = asker_of(desk.caller, patient)
     lost: PeerUnavailable | None = None
@@ -84,7 +92,7 @@ async def _until_answered(desk: Desk, patient: PatientAbroad, body: bytes, unkno
         try:
             return await desk.peers.call(
                 member, asker, "POST", "/fhir", scope=SCOPE, body=body,
-                headers={"prefer": "return=representation"},
+                headers={"prefer": "return=representation"}, request=request,
             )  # fmt: skip
         except PeerUnavailable as error:
             lost = error

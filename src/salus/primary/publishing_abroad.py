@@ -58,13 +58,13 @@ async def publish_document(desk: Desk, patient: PatientAbroad, letter: Letter) -
     asker = asker_of(desk.caller, patient)
     what = f"DocumentReference at {patient.node}"
     async with depart(desk, patient, Action.CREATE, "DocumentReference", what) as access:
-        member = member_of(desk, patient)
+        member, request = member_of(desk, patient), access.cross()
         answer = await desk.peers.call(
             member, asker, "POST", "/fhir/DocumentReference", scope=SCOPE,
-            body=write_json(_described(desk, patient, letter)),
+            body=write_json(_described(desk, patient, letter)), request=request,
         )  # fmt: skip
         made = _published(desk, member, letter, answer)
-        await check_subjects(desk, member, patient, subjects([made]))
+        await check_subjects(desk, member, patient, subjects([made]), request)
         access.record([patient.here])
     return made
 

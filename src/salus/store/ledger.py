@@ -67,6 +67,7 @@ def leaf_of(grant: Grant, patient: str, *, what: str, resources: int, outcome: O
         marks=grant.marks,
         country=grant.country,
         app=caller.app,
+        asked=grant.asked or caller.asked,
     )
 
 

@@ -125,6 +125,11 @@ class Access:
         if self.grant.patients is not None and merged:
             self.grant = msgspec.structs.replace(self.grant, patients=self.grant.patients | merged)
 
+    def cross(self) -> str:
+        """Return the id under which another node that is asked now writes this access down too."""
+        self.grant = msgspec.structs.replace(self.grant, asked=self.grant.request)
+        return self.grant.request
+
     def concern(self, patients: Iterable[str]) -> None:
         """Note patients whom the request names, or whose data decides its answer, though nothing leaves.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+import msgspec
 from joserfc.jwk import ECKey
 
 from salus.core.access import Caller, Purpose
@@ -97,9 +98,15 @@ class Doorkeeper:
         self._remembered[token] = verified
 
 
-def authenticate(doorkeeper: Doorkeeper, authorization: str | None, proven: str = "") -> Caller:
-    """Return the caller named by an Authorization header. Raises NotAuthenticated, as `present` does."""
-    return present(doorkeeper, authorization, proven).caller
+def authenticate(
+    doorkeeper: Doorkeeper, authorization: str | None, proven: str = "", asked: str = ""
+) -> Caller:
+    """Return the caller named by an Authorization header. Raises NotAuthenticated, as `present` does.
+
+    `asked` is the id that the request has at the node that sent it: of nobody else's is any account taken.
+    """
+    caller = present(doorkeeper, authorization, proven).caller
+    return msgspec.structs.replace(caller, asked=asked) if asked and caller.node is not None else caller
 
 
 def present(doorkeeper: Doorkeeper, authorization: str | None, proven: str = "") -> AccessToken:

@@ -77,7 +77,7 @@ def _compared(compared: Reconciled, *, without_names: bool) -> dict[str, Any]:  
     """Return what two nodes say; without names where some author is withheld, who could be one of them."""
     told: dict[str, Any] = msgspec.to_builtins(compared)
     for each in (*told["only_here"], *told["only_there"]) if without_names else ():
-        each |= {"name": "", "organisation": ""}
+        each |= {"name": "", "organisation": "", "request": ""}
     return told | {"both_say_the_same": compared.is_agreed}
 
 

@@ -53,7 +53,9 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
     is_create = request.method == "POST" and request.segments == ("DocumentReference",)
     if not is_create or request.header("if-none-exist"):
         return await fhir.respond(services, request)
-    caller = authenticate(services.doorkeeper, request.header("authorization") or None, request.proven_key)
+    caller = authenticate(
+        services.doorkeeper, request.header("authorization") or None, request.proven_key, request.asked
+    )
     request = replayed(request, await read_body(request))
     resource, content = await writing.read_resource(request, services.limits)
     writing.check_type(resource, "DocumentReference")

@@ -50,7 +50,9 @@ def face(services: Services) -> Face:
 
 async def respond(services: Services, request: FhirRequest) -> Answer:
     """Answer a lookup, or let the FHIR face answer what is none."""
-    caller = authenticate(services.doorkeeper, request.header("authorization") or None, request.proven_key)
+    caller = authenticate(
+        services.doorkeeper, request.header("authorization") or None, request.proven_key, request.asked
+    )
     if LOOKUP not in caller.scopes:
         return await fhir.respond(services, request)
     if request.method != "POST" or request.segments != ("Patient", "_search"):

@@ -24,6 +24,11 @@ def is_bound(scope: Scope) -> bool:
     return False
 
 
+def asked(scope: Scope) -> str:
+    """Return the id that the request has at the node that sent it, "" where its proof names none."""
+    return str(scope.get("asked", ""))
+
+
 def proven(scope: Scope) -> str:
     """Return the thumbprint of the key that a request was found to prove, "" for none."""
     return str(scope.get("proven_key", ""))
@@ -32,14 +37,18 @@ def proven(scope: Scope) -> str:
 async def proven_key(services: Services, scope: Scope) -> str:
     """Return the thumbprint of the key that a request with a bound token proves to hold.
 
+    What else the proof says of the request is put into the scope, for `asked`.
+
     Raises:
         ProofRefused: it proves none; the rule that is broken is named.
     """
     try:
-        return (await prove(services, scope, token=_one(scope, b"authorization")[len(SCHEME) :])).key
+        proof = await prove(services, scope, token=_one(scope, b"authorization")[len(SCHEME) :])
     except ProofRefused:
         services.doorkeeper.refusals.note(BEARER)
         raise
+    scope["asked"] = proof.request
+    return proof.key
 
 
 async def prove(services: Services, scope: Scope, *, token: str = "") -> Proof:

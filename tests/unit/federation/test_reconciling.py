@@ -16,16 +16,17 @@ KEY, OTHER = ECKey.generate_key("P-384"), ECKey.generate_key("P-384")
 ADDRESS = "https://ee-1.test/ledger/reconcile"
 
 
-def leaf(name="Mari Tamm", minutes=0, action="read", outcome=Outcome.SERVED, purpose="TREAT"):
+def leaf(name="Mari Tamm", minutes=0, action="read", outcome=Outcome.SERVED, purpose="TREAT", asked=""):
     at = NOW + timedelta(minutes=minutes)
     return Leaf(
         at=at, request="r", patient="ana", subject="s", name=name, role="clinician", organisation="Tartu",
         node="ee-1", purpose=purpose, action=action, what="x", resources=1, outcome=outcome, rule="r",
+        asked=asked,
     )  # fmt: skip
 
 
-def told(name="Mari Tamm", minutes=0, action="read", purpose="TREAT"):
-    return Told(NOW + timedelta(minutes=minutes), name, "Tartu", purpose, action)
+def told(name="Mari Tamm", minutes=0, action="read", purpose="TREAT", request="", outcome=Outcome.SERVED):
+    return Told(NOW + timedelta(minutes=minutes), name, "Tartu", purpose, action, request, outcome)
 
 
 CASES = {
@@ -40,6 +41,21 @@ CASES = {
     "a dispensation handed over later": (
         [leaf(action="create", minutes=300)], [told(action="create")], (1, 0, 0),
     ),
+    "the same by its id": ([leaf(asked="a")], [told(request="a")], (1, 0, 0)),
+    "several calls of one request": ([leaf(asked="a"), leaf(asked="a")], [told(request="a")], (2, 0, 0)),
+    "another request of the same minute": ([leaf(asked="a")], [told(request="b")], (0, 1, 1)),
+    "one of two": ([leaf(asked="a"), leaf(asked="b")], [told(request="b")], (1, 1, 0)),
+    "an id used again by another person": ([leaf("Jaan Kask", asked="a")], [told(request="a")], (0, 1, 1)),
+    "an id used again for another purpose": (
+        [leaf(asked="a", purpose="ETREAT")], [told(request="a")], (0, 1, 1),
+    ),
+    "an id used again the next day": ([leaf(asked="a", minutes=26 * 60)], [told(request="a")], (0, 1, 1)),
+    "served here, and lost on the way": (
+        [leaf(asked="a")], [told(request="a", outcome=Outcome.FAILED)], (1, 0, 0),
+    ),
+    "failed there, nothing here": ([], [told(request="a", outcome=Outcome.FAILED)], (0, 0, 0)),
+    "an older release here": ([leaf()], [told(request="a")], (1, 0, 0)),
+    "an older release there": ([leaf(asked="a")], [told()], (1, 0, 0)),
     "refused here, so nothing served": ([leaf(outcome=Outcome.REFUSED)], [], (0, 0, 0)),
     "refused here, which they noted as done": ([leaf(outcome=Outcome.REFUSED)], [told()], (0, 0, 0)),
 }  # fmt: skip

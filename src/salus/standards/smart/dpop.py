@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +26,9 @@ TYPE = "dpop+jwt"
 ALGORITHMS = frozenset({"ES256", "ES384"})
 PROOF_SECONDS_MAX = 60
 JTI_LENGTH_MAX = 128
+REQUEST = "request_id"
+"""A claim of ours (RFC 9449, section 4.2, lets a proof have further ones)."""
+_REQUEST = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 _PUBLIC = ("kty", "crv", "x", "y")
 _PORTS = {"https": 443, "http": 80}
 
@@ -36,14 +40,18 @@ class Proof(msgspec.Struct, frozen=True):
         key: thumbprint of the sender's key (RFC 7638), as `cnf.jkt` of a bound token says it.
         jti: to be used once.
         expires_at: from when it fails by its date, in seconds since 1970; its jti is remembered until then.
+        request: id of the request at the sender, "" where it names none.
     """
 
     key: str
     jti: str
     expires_at: float
+    request: str = ""
 
 
-def make_proof(key: ECKey, method: str, address: str, *, jti: str, now: float, token: str = "") -> str:
+def make_proof(
+    key: ECKey, method: str, address: str, *, jti: str, now: float, token: str = "", request: str = ""
+) -> str:
     """Return the proof for one request.
 
     Args:
@@ -53,10 +61,13 @@ def make_proof(key: ECKey, method: str, address: str, *, jti: str, now: float, t
         jti: unique.
         now: the present, in seconds since 1970.
         token: the access token that is sent along, "" at the token endpoint.
+        request: id of the request at the sender, for the audit of both.
     """
     claims = {"jti": jti, "htm": method, "htu": address.partition("?")[0], "iat": int(now)}
     if token:
         claims["ath"] = token_hash(token)
+    if request:
+        claims[REQUEST] = request
     public = key.as_dict(private=False)
     headers = {"jwk": {name: public[name] for name in _PUBLIC}}
     return sign(claims, key, kid="", typ=TYPE, headers=headers)
@@ -111,7 +122,9 @@ def _checked(
         raise ProofRefused("the proof is too old (iat); sign a new one for each request")
     if token and not _is_hash_of(claims.get("ath"), token):
         raise ProofRefused("the proof is for another access token (ath)")
-    return Proof(thumbprint(key), _jti(claims), issued_at + PROOF_SECONDS_MAX + skew_seconds)
+    return Proof(
+        thumbprint(key), _jti(claims), issued_at + PROOF_SECONDS_MAX + skew_seconds, _request(claims)
+    )
 
 
 def _public(found: object) -> Jwk:
@@ -127,6 +140,13 @@ def _jti(claims: Mapping[str, Any]) -> str:
     if not isinstance(jti, str) or not 0 < len(jti) <= JTI_LENGTH_MAX or not jti.isprintable():
         raise ProofRefused(f"jti must be a text of 1 to {JTI_LENGTH_MAX} characters that can be printed")
     return jti
+
+
+def _request(claims: Mapping[str, Any]) -> str:
+    found = claims.get(REQUEST, "")
+    if not isinstance(found, str) or (found and not _REQUEST.fullmatch(found)):
+        raise ProofRefused(f"{REQUEST} must be an id of 1 to 64 letters, digits and hyphens")
+    return found
 
 
 def _is_hash_of(found: object, token: str) -> bool:

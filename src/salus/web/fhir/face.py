@@ -52,7 +52,9 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
     """
     if request.segments == ("metadata",):
         return capabilities(services, request)
-    caller = authenticate(services.doorkeeper, request.header("authorization") or None, request.proven_key)
+    caller = authenticate(
+        services.doorkeeper, request.header("authorization") or None, request.proven_key, request.asked
+    )
     asked = await with_form(request)
     started = time.perf_counter()
     try:

@@ -65,6 +65,7 @@ class FhirRequest(msgspec.Struct, frozen=True):
         body_bytes_max: most bytes the body may have.
         has_format: `_format` named the format, not the Accept header.
         proven_key: thumbprint of the key that the request proves to hold (RFC 9449), "" for none.
+        asked: id of the request at the node that sent it, as its proof says, "" for none.
     """
 
     method: str
@@ -79,6 +80,7 @@ class FhirRequest(msgspec.Struct, frozen=True):
     body_bytes_max: int
     has_format: bool = False
     proven_key: str = ""
+    asked: str = ""
 
     def header(self, name: str) -> str:
         """Return a header by its lower-case name, "" when absent."""
@@ -208,6 +210,7 @@ def read_request(scope: Scope, receive: Receive, *, prefix: bytes, body_bytes_ma
         body_bytes_max=body_bytes_max,
         has_format=override is not None,
         proven_key=scope.get("proven_key", ""),
+        asked=scope.get("asked", ""),
     )
 
 

@@ -50,6 +50,19 @@ def test_what_is_made_is_believed():
     assert found.expires_at == NOW + 120
 
 
+def test_it_names_the_request_of_its_sender_where_there_is_one():
+    assert (
+        check(make_proof(KEY, "GET", ADDRESS, jti="j", now=NOW, token="t0", request="a1-b")).request == "a1-b"
+    )
+    assert check(proof()).request == ""
+
+
+@pytest.mark.parametrize("request_id", ["a b", "a/b", "x" * 65, 7, ["a"], "é"])
+def test_what_it_calls_the_request_is_an_id_and_nothing_else(request_id):
+    with pytest.raises(ProofRefused, match="request_id"):
+        check(proof(request_id=request_id))
+
+
 @pytest.mark.parametrize(
     "htu",
     [
