@@ -23,6 +23,7 @@ from salus.federation.comparing import compare_logs
 from salus.federation.membership import Membership
 from salus.federation.membership_list import key_id
 from salus.federation.peers import Peers
+from salus.federation.remembered import remembered
 from salus.federation.witnessing import Witnesses, ask_witnesses, witness_name
 from salus.settings import EMBEDDED, KEY_STORE_FOLDER, KEYS_FOLDER, Settings, read_settings
 from salus.standards.jose import compact
@@ -42,7 +43,7 @@ from salus.store.mirror import Mirror
 from salus.store.postgres import BOUND, NODES_OWN, SERVING, WIDE, Database, open_database
 from salus.store.presence import forget_presence
 from salus.store.record_seal import RecordSeal, digest_key
-from salus.store.replaying import forget_erased, require_current
+from salus.store.replaying import forget_erased, require_current, require_known
 from salus.store.retention import expire_quarantine
 from salus.store.revocations import follow_revocations, forget_expired
 from salus.store.sealing import Seal
@@ -312,11 +313,13 @@ async def open_node(data: Path, clock: Clock = utc_now) -> AsyncIterator[Node]:
     Any number of processes may serve one node; where only one may work at a time, the database decides.
 
     Raises:
-        SettingsInvalid: the database was restored from a backup, and what was erased since is there again.
+        SettingsInvalid: the database was restored from a backup: it is behind what the node or other members
+            know, or what was erased since is there again.
     """
     async with AsyncExitStack() as stack:
         settings, services = await stack.enter_async_context(open_services(data, clock, filed=True))
         await require_current(services.database)
+        await ask_what_is_remembered(services)
         await require_replayed(services.database, data)
         await destroy_what_is_due(services.database)
         await mirror(services.database, data)  # what a crash kept from being written
@@ -404,6 +407,18 @@ async def _background(services: Services) -> AsyncIterator[None]:
         with suppress(StorageUnavailable):  # the database went first; the counts go with the process
             await write_refusals(services)
             await write_tallies(database, services.tallies)
+
+
+async def ask_what_is_remembered(services: Services) -> None:
+    """Ask the other members which checkpoints of this node's log they have cosigned; name who is silent.
+
+    Raises:
+        SettingsInvalid: a newer one than the database reaches: it was restored.
+    """
+    found = await remembered(services.witnesses)
+    for node, reason in found.silent:
+        LOG.warning("node %s did not say what it has cosigned of this node's log: %s", node, reason)
+    await require_known(services.database, found.answers)
 
 
 async def watch_ledger(services: Services) -> Round:

@@ -4,7 +4,7 @@
 came through no journal file are in `*.leaves`, in the form of one. `events.jsonl` has each change of a
 restriction, veil, opt-out, power or revocation (schema 0153). `checkpoint` is the newest one that the log
 has signed: a database that does not reach it was restored, and serves nobody before it is replayed
-(`store.replaying`).
+(`store.replaying`). `vouched` are newer ones that only other members knew, `given-up` those that a gap ended.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ DIGEST_BYTES = 32
 _SUFFIX = ".leaves"
 _FILE_BYTES_MAX = 64 << 20
 _EVENTS_AT_ONCE = 5_000
+_MARKERS_MAX = 1_000
+"""Most checkpoints of others that are kept, the newest."""
 _EVENTS = "SELECT id, kind, gone, content FROM mirror_event ORDER BY id LIMIT $1"
 _TAKEN = "DELETE FROM mirror_event WHERE id = ANY ($1)"
 Record = tuple[str, datetime, bytes, bytes, str]
@@ -116,9 +118,24 @@ class Mirror:
             if known is None or known.size < marker.size:
                 self._write(marker)
 
-    def mark_anew(self, marker: Marker) -> None:
-        """Keep durably that the log goes on from here, whatever was signed before."""
+    def remember(self, markers: Sequence[Marker]) -> None:
+        """Keep durably checkpoints that others vouch for: the newest is the newest one that was signed."""
         with self._locked():
+            known = {(each.size, each.root): each for each in (*self._read("vouched"), *markers)}
+            self._replace("vouched", sorted(known.values(), key=lambda each: each.size)[-_MARKERS_MAX:])
+        self.mark(max(markers, key=lambda each: each.size))
+
+    def given_up(self) -> frozenset[tuple[int, bytes]]:
+        """Return size and root of checkpoints that were given up when a gap was published."""
+        return frozenset((each.size, each.root) for each in self._read("given-up"))
+
+    def mark_anew(self, marker: Marker) -> None:
+        """Keep durably that the log goes on from here, whatever was signed before: that is given up."""
+        with self._locked():
+            before = self.newest()
+            lost = [*self._read("given-up"), *self._read("vouched"), *([before] if before else [])]
+            self._replace("given-up", lost[-_MARKERS_MAX:])
+            self._replace("vouched", [])
             self._write(marker)
             if self.order.exists():
                 os.truncate(self.order, marker.size * DIGEST_BYTES)
@@ -164,10 +181,24 @@ class Mirror:
             new.replace(self.events)
 
     def _write(self, marker: Marker) -> None:
-        new = self.folder / "checkpoint.new"
+        self._put("checkpoint", msgspec.json.encode(marker))
+
+    def _read(self, name: str) -> list[Marker]:
+        try:
+            return msgspec.json.decode((self.folder / name).read_bytes(), type=list[Marker])
+        except FileNotFoundError:
+            return []
+        except msgspec.DecodeError as error:
+            raise SettingsInvalid(f"{self.folder}/{name} cannot be read: restore that file.") from error
+
+    def _replace(self, name: str, markers: Sequence[Marker]) -> None:
+        self._put(name, msgspec.json.encode(markers))
+
+    def _put(self, name: str, content: bytes) -> None:
+        new = self.folder / f"{name}.new"
         new.unlink(missing_ok=True)
-        _append(new, msgspec.json.encode(marker))
-        new.replace(self.folder / "checkpoint")
+        _append(new, content)
+        new.replace(self.folder / name)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

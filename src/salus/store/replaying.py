@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,11 @@ from salus.store.sequencer import LEAVES_PER_ROUND, LOCK, Signer, place
 RESTORED = (
     "The database holds {} signed leaves of {}: it was restored from a backup. Run `salus ledger replay` "
     "before the node serves anybody; where the files of the mirror are lost too, `salus ledger gap REASON`."
+)
+VOUCHED = (
+    "The database holds {} signed leaves; {} are signed by this node and cosigned by {}: it was restored "
+    "from a backup. Run `salus ledger replay` before the node serves anybody; where the files of the mirror "
+    "are lost too, `salus ledger gap REASON`."
 )
 GAP = "or publish that they are lost: salus ledger gap REASON"
 _LAST = "SELECT size, root, settled FROM checkpoint ORDER BY size DESC LIMIT 1"
@@ -80,6 +85,33 @@ async def require_current(database: Database) -> None:
         size = await connection.fetchval(_SIZE)
     if size < newest.size:
         raise SettingsInvalid(RESTORED.format(size, newest.size))
+
+
+async def require_known(database: Database, vouched: Mapping[str, Sequence[Marker]]) -> None:
+    """Refuse to go on with a database that is behind what others have cosigned, and remember what that was.
+
+    Args:
+        database: with its mirror.
+        vouched: the checkpoints of this node that each member vouches for; the node's own signature holds.
+
+    Raises:
+        SettingsInvalid: it was restored.
+    """
+    mirror = database.mirror
+    if mirror is None or not any(vouched.values()):
+        return
+    async with database.system() as connection:
+        size = await connection.fetchval(_SIZE)
+    lost = await asyncio.to_thread(mirror.given_up)
+    newer = {
+        node: [each for each in markers if each.size > size and (each.size, each.root) not in lost]
+        for node, markers in vouched.items()
+    }
+    known = [each for markers in newer.values() for each in markers]
+    if known:
+        await asyncio.to_thread(mirror.remember, known)
+        names = ", ".join(sorted(node for node, markers in newer.items() if markers))
+        raise SettingsInvalid(VOUCHED.format(size, max(each.size for each in known), names))
 
 
 async def replay(grant: Grant, database: Database, signer: Signer, at: datetime) -> Replayed:
