@@ -61,6 +61,7 @@ from salus.trust.identity import Doorkeeper
 from salus.trust.jurisdictions.law import jurisdiction_of
 from salus.trust.keys import NodeKeys, database_password, derived_witness_key, load_keys
 from salus.trust.master_key import load_master_key
+from salus.trust.relabelling import relabel
 from salus.trust.standing import facts_of
 from salus.trust.tokens import TokenTerms
 from salus.trust.watching import Round, watch_once
@@ -379,6 +380,9 @@ async def _background(services: Services) -> AsyncIterator[None]:
         "exports": lambda: _work_off(lambda: export.work_once(services)),
         "notifications": lambda: _work_off(lambda: notify.work_once(services)),
         "sweep": lambda: _every(SWEEP_SECONDS, lambda: _sweep(database, clock)),
+        "labels": lambda: _every(
+            SWEEP_SECONDS, lambda: relabel(services.gatehouse, database, issuer=services.base_url)
+        ),
         "membership": lambda: _every(
             REFRESH_SECONDS, lambda: refresh(services.membership, services.client, services.node, clock())
         ),

@@ -19,8 +19,9 @@ from salus.store.consents import CONSENTS_MAX, Json, consents_within
 from salus.store.directory import SHARED_TYPES
 from salus.store.postgres import Connection
 from salus.store.veils import Veil
+from salus.trust.consent.products import Products, with_products
 from salus.trust.consent.veils import PRIVATE, Rules, is_private, rules_of, veil_over
-from salus.trust.consent.voice import item_of
+from salus.trust.consent.voice import Item, item_of
 from salus.trust.delays import TYPES as RESULTS
 from salus.trust.delays import veil_over_result
 
@@ -75,8 +76,8 @@ async def hang_loaded(
     """Do so for the resources (compartment, type, id) of a batch of a load. Raises as `hang` does.
 
     Returns:
-        The patients whose Consents are among them: whom these name may come later in the load, so they are
-        to be renewed at its end.
+        The patients whose Consents are among them, or whose resources name medicines that are not here: what
+        these name may come later in the load, so they are to be renewed at its end.
     """
     written = list(keys)
     known = [key for key in written if "/" not in key[0]]
@@ -89,11 +90,11 @@ async def hang_loaded(
     for patient, kind, identity in known:
         if patient in veiled:
             named.setdefault(patient, set()).add(f"{kind}/{identity}")
-    await _settle(grant, connection, heard, named, default_denies=default_denies)
+    wanting = await _settle(grant, connection, heard, named, default_denies=default_denies)
     results = [key for key in known if key[1] in RESULTS]
     if grant.delays and results:
         await _delay(grant, connection, await veils.contents(connection, results))
-    return frozenset(heard)
+    return frozenset(heard) | wanting
 
 
 async def _delay(
@@ -118,18 +119,25 @@ async def _settle(
     named: Mapping[str, Set[str]],
     *,
     default_denies: bool,
-) -> None:
+) -> frozenset[str]:
+    """Judge what was written; return the patients whose resources name medicines that are not here."""
     for patient in sorted(heard):
         await renew(grant, connection, patient, default_denies=default_denies)
-    for patient in sorted(named.keys() - heard):
-        await cover(grant, connection, patient, named[patient], default_denies=default_denies)
+    return frozenset(
+        [
+            patient
+            for patient in sorted(named.keys() - heard)
+            if await cover(grant, connection, patient, named[patient], default_denies=default_denies)
+        ]
+    )
 
 
 async def renew(grant: Grant, connection: Connection, patient: str, *, default_denies: bool) -> None:
     """Work out anew all veils of the person whose record this is. Raises as `hang` does."""
     await veils.hold(grant, connection, [patient])
     rules = await _rules(connection, patient, default_denies=default_denies)
-    await veils.hang(grant, connection, patient, await _judge(grant, connection, patient, rules), anew=True)
+    found, _ = await _judge(grant, connection, patient, rules)
+    await veils.hang(grant, connection, patient, found, anew=True)
 
 
 async def renew_persons(
@@ -145,15 +153,19 @@ async def renew_persons(
 
 async def cover(
     grant: Grant, connection: Connection, patient: str, names: Iterable[str], *, default_denies: bool
-) -> None:
-    """Hang veils over these rows ("Type/id") of a person who has veils already."""
+) -> bool:
+    """Hang veils over these rows ("Type/id") of a person who has veils already.
+
+    Return whether some name a medicine that is not here: with it they are to be judged again.
+    """
     rules = await _rules(connection, patient, default_denies=default_denies)
     if rules.relates:
         await renew(grant, connection, patient, default_denies=default_denies)
-        return
-    found = await _judge(grant, connection, patient, rules, names)
+        return False
+    found, products = await _judge(grant, connection, patient, rules, names)
     if found:
         await veils.hang(grant, connection, patient, found, anew=False)
+    return None in products.values()
 
 
 async def _rules(connection: Connection, patient: str, *, default_denies: bool) -> Rules:
@@ -169,17 +181,20 @@ async def _rules(connection: Connection, patient: str, *, default_denies: bool) 
 
 async def _judge(
     grant: Grant, connection: Connection, patient: str, rules: Rules, names: Iterable[str] | None = None
-) -> Names:
-    """Return what veils hang over which rows of the record."""
+) -> tuple[Names, Products]:
+    """Return what veils hang over which rows of the record, and the medicines that these name."""
     found: Names = {}
+    products: Products = {}
     wanted = None if names is None else list(names)
     referred = await _referred(grant, connection, patient) if rules.relates else {}
     async for resource in veils.versions(grant, connection, patient, wanted):
         for part, whole in _parts(resource):
-            veil = _veil_of(part, rules, referred, whole=whole)
+            item = await with_products(connection, item_of(part), products)
+            around = None if whole is None else await with_products(connection, item_of(whole), products)
+            veil = _veil_of(part, item, around, rules, referred)
             if veil is not None:
                 found.setdefault(veil, set()).add(_name(resource))
-    return found
+    return found, products
 
 
 def _parts(resource: Json) -> Iterator[tuple[Json, Json | None]]:
@@ -205,16 +220,15 @@ def _resources(found: Iterable[object]) -> Iterator[Json]:
 
 
 def _veil_of(
-    resource: Json, rules: Rules, referred: dict[str, set[str]], *, whole: Json | None
+    resource: Json, item: Item, whole: Item | None, rules: Rules, referred: dict[str, set[str]]
 ) -> Veil | None:
     kind = resource["resourceType"]
     if kind in _UNVEILED:
         return None
     if kind == CONSENT and is_private(resource):
         return PRIVATE
-    item = item_of(resource)
     if whole is not None:
-        return veil_over(item, rules, whole=item_of(whole))
+        return veil_over(item, rules, whole=whole)
     by = referred.get(item.reference)
     return veil_over(msgspec.structs.replace(item, referred_by=frozenset(by)) if by else item, rules)
 

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from salus.standards.fhir.search.values import date_interval, period_interval
+from salus.standards.sensitivity.labelling import sensitivities_of
 from salus.trust.consent.codes import codes, with_kinds
 from salus.trust.consent.provisions import (
     Interval,
@@ -226,18 +227,31 @@ def within(part: Item, whole: Item) -> Item:
     )
 
 
+def showing(item: Item, products: Iterable[Item]) -> Item:
+    """Return a resource with what the medicines that it names are about: an order tells what they are for."""
+    for product in products:
+        item = msgspec.structs.replace(
+            item, codes=_joined(item.codes, product.codes), labels=item.labels | product.labels
+        )
+    return item
+
+
 def _joined(one: Words, other: Words) -> Words:
     return one if other is None else other if one is None else one | other
 
 
 def labels_of(resource: Json) -> frozenset[str]:
-    """Return the codes of confidentiality and sensitivity in meta.security; other tags mark other things."""
+    """Return the codes of confidentiality and sensitivity in meta.security, and what its codes tell.
+
+    Other tags mark other things. What its source labelled is never taken away (docs/decisions/0039).
+    """
     tags = resource.get("meta", {}).get("security", ())
-    return frozenset(
+    stated = frozenset(
         tag["code"]
         for tag in tags
         if "code" in tag and str(tag.get("system", "")).endswith(("v3-Confidentiality", "v3-ActCode"))
     )
+    return stated | sensitivities_of(resource)
 
 
 def _listed(found: Any) -> list[Any]:  # Any: JSON

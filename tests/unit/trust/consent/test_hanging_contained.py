@@ -79,8 +79,11 @@ async def test_a_permit_of_what_is_normal_permits_nothing_that_contains_what_is_
     label = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
     permit = {"type": "permit", "securityLabel": [{"code": "N"}]}
     await write(PATIENT, consent("c", "a", provision=[permit]))
-    await write(report("hidden", held(meta={"security": [label]})), report("shown", held()))
-    assert await sees("DiagnosticReport/hidden", "DiagnosticReport/shown") == {"DiagnosticReport/shown"}
+    normal = {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]}
+    labelled = held(normal, meta={"security": [label]})
+    await write(report("labelled", labelled), report("coded", held(HIV)), report("shown", held(normal)))
+    names = ("DiagnosticReport/labelled", "DiagnosticReport/coded", "DiagnosticReport/shown")
+    assert await sees(*names) == {"DiagnosticReport/shown"}
 
 
 async def test_an_exception_spares_whom_it_names_for_what_is_contained(write, sees):

@@ -1,0 +1,1 @@
+"""Which sensitive categories a resource belongs to by its codes: HL7 DS4P security labelling. Pure."""
