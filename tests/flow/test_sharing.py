@@ -172,3 +172,37 @@ async def test_the_page_is_there_in_four_languages_and_for_citizens_only(node, c
         assert title in (await citizen.get(f"/sharing?language={language}")).text
     async with browser(node) as stranger:
         assert "/login" in str((await stranger.get("/sharing")).url)
+
+
+MATTERS = {
+    "en": ("HIV", "All that is about", "fall under this today: 2"),
+    "et": ("HIV", "Kõik, mis puudutab", "selliseid kandeid: 2"),
+    "pt": ("VIH", "Tudo o que diz respeito a", "abrangidas hoje: 2"),
+    "fr": ("VIH", "Tout ce qui concerne", "concernées aujourd"),
+}
+
+
+@pytest.mark.clause("EHDS 8")
+async def test_a_sensitive_matter_is_kept_to_oneself_by_its_codes(node, citizen):
+    tenofovir = {"coding": [{"system": "http://www.whocc.no/atc", "code": "J05AR03"}]}
+    order = {"resourceType": "MedicationRequest", "id": "m", "status": "active", "intent": "order",
+             "subject": {"reference": "Patient/ana"},
+             "medicationReference": {"reference": "Medication/tenofovir"}}  # fmt: skip
+    infection = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "B24"}]}
+    stored = ({"resourceType": "Medication", "id": "tenofovir", "code": tenofovir}, order,
+              CONDITION | {"code": infection})  # fmt: skip
+    headers = bearer(node, Role.OPERATOR) | {"content-type": "application/fhir+json"}
+    for each in stored:
+        made = await citizen.put(f"/fhir/{each['resourceType']}/{each['id']}", json=each, headers=headers)
+        assert made.is_success, made.text
+    for language, said in MATTERS.items():
+        page = await citizen.get(f"/sharing?language={language}")
+        form = {"csrf": form_token(page), "what": "about-hiv", "whom": "professionals", "language": language}
+        asked = await citizen.post("/sharing", data=form)
+        texts = (page.text, page.text, asked.text)
+        assert [text for words, text in zip(said, texts, strict=True) if words not in text] == []
+    assert await shown(node, citizen) == [200, 200]
+    assert (await citizen.post("/sharing", data=form | {"confirmed": "yes"})).status_code == 200
+    assert await shown(node, citizen) == [404, 200]
+    assert (await citizen.get("/fhir/MedicationRequest/m", headers=bearer(node, Role.CLINICIAN))).is_error
+    assert "Masqué à tous les professionnels : VIH." in (await citizen.get("/sharing?language=fr")).text

@@ -34,9 +34,10 @@ _AUDIENCES: dict[str, Whom] = {"abroad": "abroad", "proxies": "proxies"}
 _TYPES = "http://hl7.org/fhir/resource-types"
 _PURPOSE = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+SENSITIVITY = f"{_TERMINOLOGY}/v3-ActCode"
 _COUNTRY = re.compile("[A-Z]{2}")
 _NAME_LENGTH_MAX = 200
-_OWN = frozenset({"type", "actor", "purpose", "class", "period"})
+_OWN = frozenset({"type", "actor", "purpose", "class", "period", "securityLabel"})
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -47,7 +48,8 @@ class Rule(msgspec.Struct, frozen=True):
             abroad, whoever acts for the citizen, or whoever asks for a purpose.
         value: which one: its name, the subject of a person, ISO 3166-1 alpha-2, the code of a purpose.
         name: what `value` is called, for people.
-        classes: resource types; () for the whole record.
+        classes: resource types; () for all, the whole record if there are no labels either.
+        labels: sensitivity codes of v3-ActCode, of which any will do; () for all.
         starts, ends: dates "YYYY-MM-DD", both days included; "" for open.
     """
 
@@ -57,6 +59,7 @@ class Rule(msgspec.Struct, frozen=True):
     classes: tuple[str, ...] = ()
     starts: str = ""
     ends: str = ""
+    labels: tuple[str, ...] = ()
 
 
 def check_rule(rule: Rule, *, today: date) -> None:
@@ -106,6 +109,8 @@ def consent_of(rule: Rule, patient: str, at: datetime) -> Json:
         named = {"identifier": identifier} | ({"display": rule.name} if rule.name else {})
         role = {"coding": [{"system": f"{_TERMINOLOGY}/v3-ParticipationType", "code": "IRCP"}]}
         provision["actor"] = [{"role": role, "reference": named}]
+    if rule.labels:
+        provision["securityLabel"] = [{"system": SENSITIVITY, "code": code} for code in rule.labels]
     if rule.classes:
         provision["class"] = [{"system": _TYPES, "code": name} for name in rule.classes]
     return {
@@ -125,6 +130,9 @@ def rule_of(consent: Mapping[str, Any]) -> Rule | None:
     provision = consent.get("provision")
     if not isinstance(provision, dict) or provision.get("type") != "deny" or not _OWN.issuperset(provision):
         return None
+    labels = provision.get("securityLabel", [])
+    if any(label.get("system") != SENSITIVITY for label in labels):
+        return None
     actors, purposes = provision.get("actor", []), provision.get("purpose", [])
     period = provision.get("period", {})
     everybody = Rule(
@@ -132,6 +140,7 @@ def rule_of(consent: Mapping[str, Any]) -> Rule | None:
         classes=tuple(str(coding.get("code", "")) for coding in provision.get("class", [])),
         starts=str(period.get("start", "")),
         ends=str(period.get("end", "")),
+        labels=tuple(str(label.get("code", "")) for label in labels),
     )
     if not actors and not purposes:
         return everybody

@@ -13,6 +13,7 @@ from salus.trust.consent.voice import item_of
 
 AT = datetime(2026, 11, 29, tzinfo=UTC)
 TODAY = AT.date()
+DEPRESSION = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "F32.1"}]}
 RULES = [
     (Rule("professionals"), {"professionals"}),
     (Rule("professionals", classes=("Condition", "Observation")), {"professionals"}),
@@ -22,6 +23,8 @@ RULES = [
     (Rule("abroad"), {"abroad"}),
     (Rule("proxies", classes=("Condition",)), {"proxies"}),
     (Rule("purpose", "HRESCH"), {"purpose:HRESCH"}),
+    (Rule("professionals", labels=("PSY", "MH")), {"professionals"}),
+    (Rule("organisation", "Tartu Hospital", labels=("PSY",)), {"organisation:Tartu Hospital"}),
 ]
 
 
@@ -31,7 +34,7 @@ def test_a_rule_is_a_valid_consent_that_hides_from_whom_it_names_and_reads_as_it
     assert [found for found in validate(consent) if found.severity in ("error", "fatal")] == []
     assert rule_of(consent) == rule
     hanging = veil_over(
-        item_of({"resourceType": "Condition", "id": "c"}),
+        item_of({"resourceType": "Condition", "id": "c", "code": DEPRESSION}),
         rules_of(Consents((consent,)), default_denies=False),
     )
     assert is_hidden(hanging, meant, AT.timestamp())

@@ -23,7 +23,7 @@ async def with_products(connection: Connection, item: Item, products: Products) 
         item: the resource.
         products: those read so far; what is missing is read and added.
     """
-    named = list(_named(item))
+    named = list(products_named(item))
     if not named:
         return item
     missing = {name for name in named if name not in products}
@@ -42,7 +42,8 @@ async def _read(connection: Connection, names: set[str]) -> Products:
     return found
 
 
-def _named(item: Item) -> Iterator[str]:
+def products_named(item: Item) -> Iterator[str]:
+    """Yield the medicines and substances of the directory that a resource names, as "Type/id"."""
     for reference in item.refers_to or ():
         *_, kind, identity = ("", *reference.split("/"))
         if kind in _TYPES:

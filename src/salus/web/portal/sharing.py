@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -27,11 +27,12 @@ from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.web.fhir import writing
 from salus.web.portal.lookup import find
+from salus.web.portal.under_rule import under_rule
 from salus.web.portal.visit import Visit
-from salus.web.portal.words import Category, words
+from salus.web.portal.words import Category, Sensitive, words
 
 CONSENT = "Consent"
-WHOLE = "whole"
+WHOLE, ABOUT = "whole", "about-"
 FIELDS = ("what", "whom", "organisation", "person", "country", "purpose", "starts", "ends")
 """Of the form of a rule."""
 OFFERED_MAX = 20
@@ -68,6 +69,8 @@ async def _page(visit: Visit, *, problem: str = "", status: int = 200) -> Respon
         organisations=organisations,
         persons=persons,
         categories=_categories(),
+        sensitive=words().sensitive,
+        about=ABOUT,
         whole=WHOLE,
         done=visit.say("sharing-done") if visit.request.query_params.get("done") else "",
     )
@@ -89,6 +92,8 @@ async def add_rule(visit: Visit) -> Response:
             "sharing-risk.html",
             visit.say("sharing"),
             said=_in_words(visit, rule),
+            count=await under_rule(visit, rule),
+            by_code=bool(rule.labels),
             fields=fields | ({"organisation": rule.value} if rule.whom == "organisation" else {}),
             unknown="" if is_known else visit.say("sharing-unknown", name=rule.value),
             organisations=organisations[:OFFERED_MAX],
@@ -163,21 +168,23 @@ def _rule_of_form(visit: Visit) -> Rule:
     whom = next((each for each in WHOMS if each == form.get("whom")), None)
     chosen = form.get("what", "")
     category = next((each for each in _categories() if each.key == chosen), None)
-    if whom is None or (category is None and chosen != WHOLE):
+    matter = next((each for each in words().sensitive if f"{ABOUT}{each.key}" == chosen), None)
+    if whom is None or (category is None and matter is None and chosen != WHOLE):
         raise NotFound("There is no such choice.")
     value = form.get(whom, "").strip() if whom in NAMED or whom == "purpose" else ""
     name = ""
     if whom == "person":
         value, _, name = value.partition("|")
     classes = () if category is None else category.types
-    return Rule(whom, value, name, classes, form.get("starts", "").strip(), form.get("ends", "").strip())
+    starts, ends = form.get("starts", "").strip(), form.get("ends", "").strip()
+    return Rule(whom, value, name, classes, starts, ends, () if matter is None else matter.labels)
 
 
 def _in_words(visit: Visit, rule: Rule | None) -> str:
     """Return a rule as a sentence in the reader's language."""
     if rule is None:
         return visit.say("sharing-other")
-    what = _what_in_words(visit, rule.classes)
+    what = _what_in_words(visit, rule)
     name = rule.name or rule.value
     if rule.whom == "purpose":
         name = visit.say(f"sharing-{rule.value}")
@@ -189,9 +196,16 @@ def _in_words(visit: Visit, rule: Rule | None) -> str:
     return " ".join(said)
 
 
-def _what_in_words(visit: Visit, classes: Iterable[str]) -> str:
-    known = tuple(classes)
-    if not known:
-        return visit.say("sharing-whole")
-    title = next((each.title(visit.language) for each in _categories() if each.types == known), "")
-    return title or ", ".join(known)
+def _what_in_words(visit: Visit, rule: Rule) -> str:
+    named: list[str] = []
+    if rule.classes:
+        parts = [each for each in _categories() if each.types == rule.classes]
+        named.append(_title(visit, parts) or ", ".join(rule.classes))
+    if rule.labels:
+        matters = [each for each in words().sensitive if set(each.labels) == set(rule.labels)]
+        named.append(_title(visit, matters) or ", ".join(rule.labels))
+    return "; ".join(named) or visit.say("sharing-whole")
+
+
+def _title(visit: Visit, found: Sequence[Category | Sensitive]) -> str:
+    return found[0].title(visit.language) if found else ""

@@ -28,6 +28,21 @@ class Category(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return str(getattr(self, language))
 
 
+class Sensitive(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Something that people keep to themselves: its key, its sensitivity codes (v3-ActCode), its title."""
+
+    key: str
+    labels: tuple[str, ...]
+    en: str
+    et: str
+    pt: str
+    fr: str
+
+    def title(self, language: str) -> str:
+        """Return what it is called in `language`, one of `LANGUAGES`."""
+        return str(getattr(self, language))
+
+
 class Dates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a language writes a day and a month, with {day}, {month} and {year}."""
 
@@ -46,11 +61,12 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dates: dict[str, Dates]
     phrase: dict[str, dict[str, str]]
     category: tuple[Category, ...]
+    sensitive: tuple[Sensitive, ...]
 
 
 @cache
 def words() -> Words:
-    """Return the table of phrases and categories."""
+    """Return the table of phrases, categories and what is sensitive."""
     return msgspec.toml.decode(resources.files(__package__).joinpath("words.toml").read_bytes(), type=Words)
 
 
