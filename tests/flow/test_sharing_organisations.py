@@ -3,10 +3,13 @@
 import html
 import re
 
+import msgspec
 import pytest
 from tests.flow.test_sharing import bearer, citizen, form_token, node, shown
 
 from salus.core.access import Role
+from salus.trust.tokens import issue
+from salus.web.portal.personas import persona_caller
 
 __all__ = ["citizen", "node"]
 WARNINGS = {
@@ -70,4 +73,23 @@ async def test_the_register_of_the_node_is_offered_too(node, citizen):
     )  # fmt: skip
     assert made.status_code == 201, made.text
     assert '<option value="Far Clinic">' in (await citizen.get("/sharing")).text
-    assert 'role="alert"' not in (await ask(citizen, "far clinic")).text
+    asked = await ask(citizen, "far clinic", language="en")
+    assert "by its name alone" in asked.text
+    assert "No organisation named" not in asked.text
+
+
+@pytest.mark.clause("EHDS 8")
+async def test_an_organisation_is_kept_out_by_its_identifier_whatever_it_is_called_later(
+    node, citizen, hospital
+):
+    asked = await ask(citizen, hospital)
+    assert 'role="alert"' not in asked.text, "the log says its identifier"
+    assert (await confirm(citizen, asked)).status_code == 200
+    assert await shown(node, citizen) == [404, 404]
+    renamed = persona_caller(Role.CLINICIAN, "PT")
+    key, terms = node.services.keys.token, node.services.terms
+    for number, expected in ((renamed.organisation_id, 404), ("urn:oid:1.2|78", 200)):
+        who = msgspec.structs.replace(renamed, organisation="Another name", organisation_id=number)
+        token = issue(key, who, terms, now=node.services.clock())
+        answer = await citizen.get("/fhir/Condition/c", headers={"authorization": f"Bearer {token}"})
+        assert answer.status_code == expected

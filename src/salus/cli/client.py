@@ -49,6 +49,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="add: where an app may be answered, exact; several times for several",
     )
     parser.add_argument("--launch", default="", metavar="ADDRESS", help="add: where the portal opens the app")
+    parser.add_argument(
+        "--organisation",
+        default="",
+        metavar="SYSTEM|VALUE",
+        help="register: identifier of the organisation whose people it speaks for; it may state no other",
+    )
     parser.add_argument("--scopes", help='register: e.g. "system/Observation.rs system/Patient.rs"')
     parser.add_argument(
         "--role",
@@ -135,7 +141,11 @@ def _wanted(options: argparse.Namespace) -> Client:
         )
     if roles == (Role.APP,):
         purposes = tuple(each for each in purposes if each is Purpose.PUBLIC_HEALTH)
-    return Client(options.client, options.name, keys, scopes, roles, purposes)
+    if options.organisation and not all(options.organisation.partition("|")):
+        raise SettingsInvalid("write the organisation's identifier as SYSTEM|VALUE")
+    return Client(
+        options.client, options.name, keys, scopes, roles, purposes, organisation_id=options.organisation
+    )
 
 
 def _app(options: argparse.Namespace) -> Client:
@@ -148,8 +158,10 @@ def _app(options: argparse.Namespace) -> Client:
         raise SettingsInvalid(
             'say: salus client add ID --app --name NAME --redirect ADDRESS --scopes "patient/*.rs ..."'
         )
-    if options.role or options.purpose:
-        raise SettingsInvalid("an app speaks for whoever logs in through it; leave --role and --purpose away")
+    if options.role or options.purpose or options.organisation:
+        raise SettingsInvalid(
+            "an app speaks for whoever logs in through it; leave --role, --purpose and --organisation away"
+        )
     app = Client(
         options.client,
         options.name,

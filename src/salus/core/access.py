@@ -99,6 +99,8 @@ class Caller(msgspec.Struct, frozen=True):
         app: client id of the app that acts for the caller within its scopes, "" without one.
         cut_off: this node could not ask the federation's anchor about `node` when it let the caller in.
         asked: id of the request at `node`, as its own leaf of this access has it; "" where it names none.
+        organisation_id: identifier of the organisation, "system|value"; "" where nobody vouched for one, and
+            it is known by its name alone.
     """
 
     subject: str
@@ -115,6 +117,7 @@ class Caller(msgspec.Struct, frozen=True):
     app: str = ""
     cut_off: bool = False
     asked: str = ""
+    organisation_id: str = ""
 
 
 Narrowing = tuple[tuple[tuple[str, str], ...], ...]
@@ -188,6 +191,7 @@ class Leaf(msgspec.Struct, frozen=True, omit_defaults=True):
         app: client id of the app that acted for the caller; none without one.
         asked: of an access across a border, the id of the request at the node that asked: the leaves of it at
             both nodes have the same. None of an access within one node, or of an earlier release.
+        organisation_id: as in `Caller`; none without one.
     """
 
     at: datetime
@@ -208,3 +212,4 @@ class Leaf(msgspec.Struct, frozen=True, omit_defaults=True):
     country: str = ""
     app: str = ""
     asked: str = ""
+    organisation_id: str = ""

@@ -53,6 +53,7 @@ class Applicant(msgspec.Struct, frozen=True):
         purposes: for what it was registered to ask on their behalf.
         vouched_until: when the trust chain of a member ends, in seconds since 1970; None for no member.
         cut_off: that chain has ended, and the federation's anchor cannot be asked for another.
+        organisation_id: identifier of the organisation that it was registered for, "" without one.
     """
 
     client: str
@@ -64,6 +65,7 @@ class Applicant(msgspec.Struct, frozen=True):
     purposes: tuple[Purpose, ...] = ()
     vouched_until: float | None = None
     cut_off: bool = False
+    organisation_id: str = ""
 
 
 def claimed_client(token: str) -> str:
@@ -123,6 +125,7 @@ async def authenticate_client(
         purposes=known.purposes,
         vouched_until=held.chain.expires_at if held else None,
         cut_off=found is Vouched.CUT_OFF,
+        organisation_id=known.organisation_id,
     )
 
 
@@ -204,7 +207,7 @@ def refusal(asker: Asker, applicant: Applicant, *, request: str, now: datetime, 
         at=now, request=request, patient=asker.patient, subject=subject, name=asker.name,
         role=asker.role.value, organisation=asker.organisation, node=applicant.node or "",
         purpose=asker.purpose.value, action="token", what="oauth/token", resources=0, outcome=Outcome.REFUSED,
-        rule=rule,
+        rule=rule, organisation_id=asker.organisation_id,
     )  # fmt: skip
 
 
@@ -260,6 +263,7 @@ def _local(applicant: Applicant, asker: Asker | None, wanted: list[str], issuer:
         issuer=issuer,
         purpose=Purpose.PUBLIC_HEALTH if Purpose.PUBLIC_HEALTH in applicant.purposes else Purpose.OPERATIONS,
         scopes=granted,
+        organisation_id=applicant.organisation_id,
     )
 
 
@@ -272,6 +276,11 @@ def _vouched_for(applicant: Applicant, asker: Asker, granted: tuple[str, ...]) -
         )
     if asker.purpose not in applicant.purposes:
         raise AccessRefused(f"this client is not registered for purpose {asker.purpose.value}")
+    registered = applicant.organisation_id
+    if registered and asker.organisation_id not in ("", registered):
+        raise AccessRefused(
+            f"this client is registered for the organisation {registered}; state that identifier, or none"
+        )
     if not asker.patient:
         return granted
     if not is_fhir_id(asker.patient):
@@ -292,4 +301,5 @@ def _speaking_for(asker: Asker, applicant: Applicant, scopes: tuple[str, ...], i
         node=applicant.node,
         assurance=asker.assurance,
         cut_off=applicant.cut_off,
+        organisation_id=asker.organisation_id or applicant.organisation_id,
     )

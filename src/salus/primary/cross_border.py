@@ -291,6 +291,7 @@ def asker_of(caller: Caller, patient: PatientAbroad | None = None) -> Asker:
         name=caller.name,
         role=caller.role,
         organisation=caller.organisation,
+        organisation_id=caller.organisation_id,
         purpose=caller.purpose,
         patient=stated.id,
         relationship=stated.relationship,

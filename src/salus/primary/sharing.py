@@ -49,6 +49,7 @@ class Rule(msgspec.Struct, frozen=True):
         value: which one: its name, the subject of a person, ISO 3166-1 alpha-2, the code of a purpose.
         name: what `value` is called, for people.
         classes: resource types; () for all, the whole record if there are no labels either.
+        identifier: of an organisation, "system|value"; "" where it is known by its name alone.
         labels: sensitivity codes of v3-ActCode, of which any will do; () for all.
         starts, ends: dates "YYYY-MM-DD", both days included; "" for open.
     """
@@ -60,6 +61,7 @@ class Rule(msgspec.Struct, frozen=True):
     starts: str = ""
     ends: str = ""
     labels: tuple[str, ...] = ()
+    identifier: str = ""
 
 
 def check_rule(rule: Rule, *, today: date) -> None:
@@ -106,9 +108,12 @@ def consent_of(rule: Rule, patient: str, at: datetime) -> Json:
         provision["purpose"] = [{"system": _PURPOSE, "code": rule.value}]
     elif rule.whom != "professionals":
         identifier = {"system": _SYSTEMS.get(rule.whom, _AUDIENCE), "value": rule.value or rule.whom}
-        named = {"identifier": identifier} | ({"display": rule.name} if rule.name else {})
+        named = [{"identifier": identifier} | ({"display": rule.name} if rule.name else {})]
+        if rule.identifier:  # whoever has it, and whoever is called so and has none, or another
+            system, _, value = rule.identifier.partition("|")
+            named.append({"identifier": {"system": system, "value": value}, "display": rule.value})
         role = {"coding": [{"system": f"{_TERMINOLOGY}/v3-ParticipationType", "code": "IRCP"}]}
-        provision["actor"] = [{"role": role, "reference": named}]
+        provision["actor"] = [{"role": role, "reference": each} for each in named]
     if rule.labels:
         provision["securityLabel"] = [{"system": SENSITIVITY, "code": code} for code in rule.labels]
     if rule.classes:
@@ -144,6 +149,7 @@ def rule_of(consent: Mapping[str, Any]) -> Rule | None:
     )
     if not actors and not purposes:
         return everybody
+    actors, number = _without_number(actors)
     if len(actors) + len(purposes) != 1:
         return None
     if purposes:
@@ -160,7 +166,21 @@ def rule_of(consent: Mapping[str, Any]) -> Rule | None:
         whom=kind,
         value="" if system == _AUDIENCE else value,
         name=str(reference.get("display", "")),
+        identifier=number,
     )
+
+
+def _without_number(actors: list[Json]) -> tuple[list[Json], str]:
+    """Return the actors, and apart from them the identifier of the organisation that the first one names."""
+    if len(actors) != 2:
+        return actors, ""
+    first, second = (actor.get("reference", {}) for actor in actors)
+    one, other = first.get("identifier", {}), second.get("identifier", {})
+    is_same = one.get("system") == _SYSTEMS["organisation"] and second.get("display") == one.get("value")
+    number = f"{other.get('system', '')}|{other.get('value', '')}"
+    if not is_same or "reference" in second or not all(number.partition("|")):
+        return actors, ""
+    return actors[:1], number
 
 
 def _day(text: str) -> date | None:

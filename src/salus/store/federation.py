@@ -36,12 +36,13 @@ DELETE FROM assertion_seen WHERE (client, jti) IN (
 )
 """
 _LATELY = "SELECT count(*) FROM assertion_seen WHERE client = $1 AND starts_with(jti, $2) AND forget_at > $3"
-_COLUMNS = "id, name, keys, scopes, roles, purposes, redirects, launch"
+_COLUMNS = "id, name, keys, scopes, roles, purposes, redirects, launch, organisation_id"
 _CLIENT = f"SELECT {_COLUMNS} FROM client WHERE id = $1 AND active"  # noqa: S608  (constants only)
 _REGISTER = f"""
-INSERT INTO client ({_COLUMNS}, registered) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO client ({_COLUMNS}, registered) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $10, $9)
 ON CONFLICT (id) DO UPDATE
-SET name = $2, keys = $3, scopes = $4, roles = $5, purposes = $6, redirects = $7, launch = $8, active = true
+SET name = $2, keys = $3, scopes = $4, roles = $5, purposes = $6, redirects = $7, launch = $8,
+    organisation_id = $10, active = true
 """  # noqa: S608  (constants only)
 
 
@@ -67,6 +68,8 @@ class Client(msgspec.Struct, frozen=True):
         purposes: for what those people may ask.
         redirects: of an app: where its answers may go, each exact.
         launch: of an app: the address at which the portal opens it, "" when it does not.
+        organisation_id: identifier, "system|value", of the organisation whose people it speaks for; "" where
+            it says itself for whom.
     """
 
     id: str
@@ -77,6 +80,7 @@ class Client(msgspec.Struct, frozen=True):
     purposes: tuple[Purpose, ...] = ()
     redirects: tuple[str, ...] = ()
     launch: str = ""
+    organisation_id: str = ""
 
     @property
     def is_app(self) -> bool:
@@ -143,7 +147,15 @@ async def register_client(
     lists = (" ".join(each) for each in (client.scopes, client.roles, client.purposes))
     async with database.system() as connection, connection.transaction():
         await connection.execute(
-            _REGISTER, client.id, client.name, keys, *lists, list(client.redirects), client.launch, now
+            _REGISTER,
+            client.id,
+            client.name,
+            keys,
+            *lists,
+            list(client.redirects),
+            client.launch,
+            now,
+            client.organisation_id,
         )
         await ledger.append(connection, [] if leaf is None else [leaf])
 
@@ -158,6 +170,7 @@ def _client(row: Any) -> Client:  # Any: a database row
         tuple(Purpose(each) for each in row["purposes"].split()),
         tuple(row["redirects"]),
         row["launch"],
+        row["organisation_id"],
     )
 
 

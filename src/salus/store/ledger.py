@@ -68,6 +68,7 @@ def leaf_of(grant: Grant, patient: str, *, what: str, resources: int, outcome: O
         country=grant.country,
         app=caller.app,
         asked=grant.asked or caller.asked,
+        organisation_id=caller.organisation_id,
     )
 
 

@@ -11,6 +11,8 @@ from salus.trust.policy import Decision, Obligation
 PROFESSIONALS = "professionals"
 PROXIES = "proxies"
 ABROAD = "abroad"
+NAMED = "organisation-named"
+"""Of an organisation by its name alone, of which no identifier is vouched for."""
 EXCHANGE = "exchange"
 """Whoever a record is exchanged with, here or abroad (EHDS 10)."""
 WAITING = "waiting"
@@ -51,6 +53,10 @@ def words_of(caller: Caller, country: str = "") -> frozenset[str]:
     words |= {PROXIES} if caller.role is Role.PROXY else {PROFESSIONALS, EXCHANGE}
     if caller.organisation:
         words.add(f"organisation:{caller.organisation}")
+    if caller.organisation_id:
+        words.add(f"organisation:{caller.organisation_id}")
+    elif caller.organisation:
+        words.add(f"{NAMED}:{caller.organisation}")
     if caller.node is not None:
         words |= {ABROAD, f"node:{caller.node}"}
     if country:

@@ -77,6 +77,7 @@ class _Claims(msgspec.Struct, frozen=True):
     app: str = ""
     ends: tuple[str, ...] = ()
     cut_off: bool = False
+    organisation_id: str = ""
 
 
 def issue(
@@ -121,6 +122,7 @@ def issue(
         "app": caller.app,
         "ends": ends_with or None,
         "cut_off": caller.cut_off or None,
+        "organisation_id": caller.organisation_id,
     }
     present = {name: value for name, value in claims.items() if value not in (None, "")}
     present |= {"name": caller.name, "organisation": caller.organisation}
@@ -182,6 +184,7 @@ def _checked(claims: _Claims, terms: TokenTerms, now: datetime) -> AccessToken:
         assurance=claims.assurance,
         app=claims.app,
         cut_off=claims.cut_off,
+        organisation_id=claims.organisation_id,
     )
     holder = claims.cnf.jkt if claims.cnf else ""
     expires_at = datetime.fromtimestamp(claims.exp, tz=now.tzinfo)

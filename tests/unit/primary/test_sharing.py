@@ -18,6 +18,10 @@ RULES = [
     (Rule("professionals"), {"professionals"}),
     (Rule("professionals", classes=("Condition", "Observation")), {"professionals"}),
     (Rule("organisation", "Tartu Hospital", classes=("Condition",)), {"organisation:Tartu Hospital"}),
+    (
+        Rule("organisation", "Tartu Hospital", identifier="urn:oid:1.2|77"),
+        {"organisation:urn:oid:1.2|77", "organisation:Tartu Clinic"},
+    ),
     (Rule("person", "s-1", "Mari Tamm", starts="2026-01-01", ends="2027-01-31"), {"person:s-1"}),
     (Rule("country", "EE", "Estonia"), {"country:EE"}),
     (Rule("abroad"), {"abroad"}),

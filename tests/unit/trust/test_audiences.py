@@ -1,5 +1,6 @@
 """From whom a veil may hide: by role, organisation, node and purpose; and what an emergency lifts."""
 
+import msgspec
 import pytest
 
 from salus.core.access import Action, Purpose, Role
@@ -22,10 +23,18 @@ def test_a_clinician_is_a_professional_of_an_organisation_with_a_purpose(caller)
         EXCHANGE,
         "person:s-1",
         "organisation:Tartu Hospital",
+        "organisation-named:Tartu Hospital",
         "purpose:TREAT",
     }
     assert {ABROAD, "node:EE"} <= _audiences(caller(node="EE"), Facts(), "PT")
     assert "country:EE" in words_of(caller(node="ee-1"), "EE")
+
+
+def test_who_is_vouched_an_identifier_is_known_by_it_and_not_by_the_name_alone(caller):
+    who = msgspec.structs.replace(caller(), organisation_id="urn:oid:1.2|77")
+    words = words_of(who)
+    assert {"organisation:urn:oid:1.2|77", "organisation:Tartu Hospital"} <= words
+    assert "organisation-named:Tartu Hospital" not in words
 
 
 @pytest.mark.parametrize("role", ["citizen", "operator", "auditor"])

@@ -18,6 +18,7 @@ from salus.core.access import Assurance, Purpose, Role
 from salus.core.errors import NotAuthenticated
 
 PURPOSE_SYSTEM = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+URI_SYSTEM = "urn:ietf:rfc:3986"
 ROLE_SYSTEM = "http://snomed.info/sct"
 TEXT_LENGTH_MAX = 200
 UNPRINTABLE = frozenset({"Cc", "Cs"})  # Unicode categories: control characters, halves of surrogate pairs
@@ -49,6 +50,7 @@ class Asker(msgspec.Struct, frozen=True):
         document: number of an identity or insurance document that the patient showed, "" without one.
         reason: why it cannot wait, of an emergency; why they treat the patient, of a local system's.
         assurance: how surely the professional is who they say, None where that is not stated.
+        organisation_id: identifier of the organisation, "system|value", "" without one.
     """
 
     subject: str
@@ -62,6 +64,7 @@ class Asker(msgspec.Struct, frozen=True):
     document: str = ""
     reason: str = ""
     assurance: Assurance | None = None
+    organisation_id: str = ""
 
 
 _LEVEL = "http://eidas.europa.eu/LoA/"
@@ -77,6 +80,7 @@ def write_extensions(asker: Asker) -> dict[str, Any]:
         "ihe_iua": {
             "subject_name": asker.name,
             "subject_organization": asker.organisation,
+            **({"subject_organization_id": asker.organisation_id} if asker.organisation_id else {}),
             "subject_role": [{"system": ROLE_SYSTEM, "code": code}],
             "purpose_of_use": [{"system": PURPOSE_SYSTEM, "code": asker.purpose.value}],
             "person_id": asker.patient,
@@ -132,6 +136,7 @@ def _read_iua(found: object, subject: object, relationship: str) -> Asker:
         name=_text(members.get("subject_name"), "subject_name"),
         role=_role(members.get("subject_role")),
         organisation=_optional(members.get("subject_organization"), "subject_organization"),
+        organisation_id=_identifier(members.get("subject_organization_id"), "subject_organization_id"),
         purpose=_purpose(members.get("purpose_of_use")),
         patient=_optional(members.get("person_id"), "person_id"),
         relationship=relationship,
@@ -147,6 +152,7 @@ def _read_b2b(found: object, relationship: str) -> Asker:
         name=_text(members.get("subject_name"), "subject_name"),
         role=_role(members.get("subject_role")),
         organisation=_optional(members.get("organization_name"), "organization_name"),
+        organisation_id=_identifier(members.get("organization_id"), "organization_id"),
         purpose=_purpose(members.get("purpose_of_use")),
         patient=_optional(members.get("person_id"), "person_id"),
         relationship=relationship,
@@ -206,6 +212,14 @@ def _text(found: object, name: str) -> str:
     if any(unicodedata.category(char) in UNPRINTABLE for char in found):
         raise NotAuthenticated(f"{name} must not hold control characters")
     return found
+
+
+def _identifier(found: object, name: str) -> str:
+    """Return "system|value"; an address or OID alone is a value of the system that FHIR gives to such."""
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    text = _optional(found, name)
+    return text if not text or all(text.partition("|")) else f"{URI_SYSTEM}|{text}"
 
 
 def _optional(found: object, name: str) -> str:

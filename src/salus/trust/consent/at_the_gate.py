@@ -49,6 +49,6 @@ def _fits(provision: Provision, caller: Caller, words: frozenset[str], consents:
         return False
     if provision.actors is None:
         return True
-    meant = [words_of_actor(actor, consents.named) for actor in provision.actors]
+    meant = [words_of_actor(actor, consents.named, permits=provision.permits) for actor in provision.actors]
     untold = not provision.permits and not all(meant)
     return untold or any(not each.isdisjoint(words) for each in meant)

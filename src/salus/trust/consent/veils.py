@@ -139,7 +139,10 @@ def _meant(provision: Provision, consents: Consents) -> Meant:
     """
     actors: list[frozenset[str]] = [frozenset()]
     if provision.actors is not None:
-        told = {actor: words_of_actor(actor, consents.named) for actor in provision.actors}
+        told = {
+            actor: words_of_actor(actor, consents.named, permits=provision.permits)
+            for actor in provision.actors
+        }
         words = frozenset[str]().union(*told.values())
         actors = [frozenset({word}) for word in sorted(words)]
         if not provision.permits and not all(told.values()):

@@ -38,6 +38,7 @@ class Person(msgspec.Struct, frozen=True):
         identifiers: national ones, (system, number), each keeping its country's rule.
         role: what they work as here; None for nobody who works here.
         organisation: where, "" where none is said.
+        organisation_id: its identifier, "system|value", "" where none is said.
         session: the provider's id of the session, "" where it has none.
     """
 
@@ -50,11 +51,12 @@ class Person(msgspec.Struct, frozen=True):
     role: Role | None = None
     organisation: str = ""
     session: str = ""
+    organisation_id: str = ""
 
 
 def person_of(provider: Provider, claims: Claims) -> Person:
     """Return whom verified claims of a provider are about."""
-    role, organisation = work_of(provider.professional, claims)
+    work = work_of(provider.professional, claims)
     return Person(
         account=Account(provider.issuer, str(claims["sub"])),
         source=provider.id,
@@ -62,8 +64,9 @@ def person_of(provider: Provider, claims: Claims) -> Person:
         name=name_of(claims),
         assurance=assurance_of(provider, claims),
         identifiers=identifiers_of(provider.identifiers, claims),
-        role=role,
-        organisation=organisation,
+        role=work.role,
+        organisation=work.organisation,
+        organisation_id=work.organisation_id,
         session=_shown(claims.get("sid")),
     )
 
@@ -100,15 +103,28 @@ def identifiers_of(trusted: Sequence[IdentifierClaim], claims: Claims) -> tuple[
     return tuple(found)
 
 
-def work_of(trusted: ProfessionalClaims | None, claims: Claims) -> tuple[Role | None, str]:
+class Work(msgspec.Struct, frozen=True):
+    """What somebody works as, None for nothing here; where, and the identifier ("system|value") of that."""
+
+    role: Role | None = None
+    organisation: str = ""
+    organisation_id: str = ""
+
+
+def work_of(trusted: ProfessionalClaims | None, claims: Claims) -> Work:
     """Return what somebody works as, and where; nobody works without an organisation."""
     if trusted is None:
-        return None, ""
+        return Work()
     said = claims.get(trusted.claim)
     values = said if isinstance(said, list) else [said]
     role = next((trusted.roles[one] for one in values if isinstance(one, str) and one in trusted.roles), None)
     organisation = _shown(claims.get(trusted.organisation))
-    return (role, organisation) if role is not None and organisation else (None, "")
+    if role is None or not organisation:
+        return Work()
+    number = _shown(claims.get(trusted.organisation_id)) if trusted.organisation_id else ""
+    if number and "|" not in number:
+        number = f"{trusted.organisation_system}|{number}" if trusted.organisation_system else ""
+    return Work(role, organisation, number)
 
 
 def name_of(claims: Claims) -> str:

@@ -45,11 +45,15 @@ class ProfessionalClaims(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         claim: whose value, or one of whose values, names the work.
         roles: role on this node by that value.
         organisation: claim with the name of the organisation.
+        organisation_id: claim with its identifier, "" without one: the value alone, or "system|value".
+        organisation_system: FHIR system of a value alone; without it, a value alone says nothing.
     """
 
     claim: str
     roles: dict[str, Role]
     organisation: str
+    organisation_id: str = ""
+    organisation_system: str = ""
 
 
 class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

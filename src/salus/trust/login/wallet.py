@@ -152,8 +152,10 @@ def person_by_wallet(
     work = shown[WORK]
     attester = _issuer(wallet.profession.issuers, work)
     _check_same_person(pid, work, identifiers, identifiers_of(attester.identifiers, work.claims))
-    role, organisation = work_of(wallet.profession.claims, work.claims)
-    return msgspec.structs.replace(person, role=role, organisation=organisation)
+    told = work_of(wallet.profession.claims, work.claims)
+    return msgspec.structs.replace(
+        person, role=told.role, organisation=told.organisation, organisation_id=told.organisation_id
+    )
 
 
 def check_ends(credential: Credential, now: float) -> None:

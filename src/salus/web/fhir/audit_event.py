@@ -127,7 +127,11 @@ def _agents(leaf: Leaf, pattern: Pattern, node: str, address: str) -> list[Json]
     }
     if not leaf.organisation:
         return [user, client, server]
-    employer = {"type": {"coding": [PROVIDER]}, "who": {"display": leaf.organisation}, "requestor": False}
+    who: Json = {"display": leaf.organisation}
+    if leaf.organisation_id:
+        system, _, value = leaf.organisation_id.partition("|")
+        who["identifier"] = {"system": system, "value": value}
+    employer = {"type": {"coding": [PROVIDER]}, "who": who, "requestor": False}
     return [user, employer, client, server]
 
 

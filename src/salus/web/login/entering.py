@@ -111,6 +111,7 @@ def _professional(person: Person) -> Caller:
         name=person.name or person.account.subject,
         role=person.role,
         organisation=person.organisation,
+        organisation_id=person.organisation_id,
         issuer="",
         purpose=PURPOSES.get(person.role, Purpose.OPERATIONS),
         assurance=person.assurance,
@@ -156,4 +157,5 @@ def _leaf(visit: Visit, caller: Caller, person: Person) -> Leaf:
         resources=0,
         outcome=Outcome.SERVED,
         rule=LOGGED_IN,
+        organisation_id=caller.organisation_id,
     )

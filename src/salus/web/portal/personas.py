@@ -20,11 +20,12 @@ PURPOSES = {
 
 
 class Persona(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One test person: name, what they are in words, and where they work."""
+    """One test person: name, what they are in words, where they work, and its identifier ("system|value")."""
 
     name: str
     describes: str
     organisation: str
+    identifier: str
 
 
 @cache
@@ -65,6 +66,7 @@ def persona_caller(
         name=name or (persona.name if persona else f"Test {role.value}"),
         role=role,
         organisation=persona.organisation if persona else "",
+        organisation_id=persona.identifier if persona else "",
         issuer="",
         purpose=purpose or PURPOSES.get(role, Purpose.TREATMENT),
         patient=patient if role is Role.CITIZEN else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -40,7 +40,7 @@ OFFERED_MAX = 20
 LOOKED_MAX = 500
 """Accesses that are looked through for names to choose from."""
 Json = Mapping[str, Any]
-"""A Consent: JSON."""
+"""A resource: JSON."""
 
 
 async def sharing(visit: Visit) -> Response:
@@ -66,7 +66,7 @@ async def _page(visit: Visit, *, problem: str = "", status: int = 200) -> Respon
         whoms=WHOMS,
         purposes=PURPOSES,
         countries=_countries(visit),
-        organisations=organisations,
+        organisations=sorted(organisations),
         persons=persons,
         categories=_categories(),
         sensitive=words().sensitive,
@@ -83,11 +83,12 @@ async def add_rule(visit: Visit) -> Response:
         check_rule(rule, today=visit.services.clock().date())
     except SalusError as error:
         return await _page(visit, problem=visit.tell(error), status=error.status)
-    organisations = (await _those_known(visit))[0] if rule.whom == "organisation" else []
+    organisations = (await _those_known(visit))[0] if rule.whom == "organisation" else {}
     rule = spelt_as_known(rule, organisations)
+    if rule.whom == "organisation":
+        rule = msgspec.structs.replace(rule, identifier=organisations.get(rule.value, ""))
     if visit.form.get("confirmed") != "yes":
         fields = {name: each for name, each in visit.form.items() if name not in ("csrf", "confirmed")}
-        is_known = rule.whom != "organisation" or rule.value in organisations
         return visit.show(
             "sharing-risk.html",
             visit.say("sharing"),
@@ -95,8 +96,8 @@ async def add_rule(visit: Visit) -> Response:
             count=await under_rule(visit, rule),
             by_code=bool(rule.labels),
             fields=fields | ({"organisation": rule.value} if rule.whom == "organisation" else {}),
-            unknown="" if is_known else visit.say("sharing-unknown", name=rule.value),
-            organisations=organisations[:OFFERED_MAX],
+            unknown=_warning(visit, rule, organisations),
+            organisations=[] if rule.value in organisations else sorted(organisations)[:OFFERED_MAX],
         )
     caller = visit.caller
     resource = consent_of(rule, caller.patient or "", visit.services.clock())
@@ -106,6 +107,13 @@ async def add_rule(visit: Visit) -> Response:
     )
     await writing.write(visit.services, caller, [entry])
     return RedirectResponse(f"/sharing?language={visit.language}&done=1", 303)
+
+
+def _warning(visit: Visit, rule: Rule, organisations: Mapping[str, str]) -> str:
+    """Return what to know of an organisation that is not known here, or by its name alone; "" for nothing."""
+    if rule.whom != "organisation" or rule.identifier:
+        return ""
+    return visit.say("sharing-by-name" if rule.value in organisations else "sharing-unknown", name=rule.value)
 
 
 async def end_rule(visit: Visit) -> Response:
@@ -129,10 +137,11 @@ async def _consents(visit: Visit) -> list[dict[str, Any]]:  # Any: JSON
         return await find(visit.services, access, CONSENT, [("patient", patient), ("_count", "200")])
 
 
-async def _those_known(visit: Visit) -> tuple[list[str], list[tuple[str, str]]]:
+async def _those_known(visit: Visit) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """Return the organisations, and the persons (subject, name), that have looked at the record.
 
-    With the organisations are those of the node's register.
+    An organisation is a name with its identifier ("system|value"), "" where none is known, or several are.
+    With them are those of the node's register.
     """
     patient = visit.caller.patient or ""
     asked = AccessRequest(Action.AUDIT, "", "access log", frozenset({patient}))
@@ -142,10 +151,29 @@ async def _those_known(visit: Visit) -> tuple[list[str], list[tuple[str, str]]]:
     asked = AccessRequest(Action.SEARCH, "Organization", "Organization", frozenset({patient}))
     async with enter(visit.services.gatehouse, visit.caller, asked) as access:
         register = await find(visit.services, access, "Organization", [("_count", str(LOOKED_MAX))])
-    listed = {str(each["name"]) for each in register if each.get("name")}
-    organisations = sorted({each.organisation for each in staff} | listed)
+    organisations = _numbered(
+        [(each.organisation, each.organisation_id) for each in staff]
+        + [(str(each["name"]), number) for each in register if each.get("name") for number in _numbers(each)]
+    )
     persons = sorted({(each.subject, f"{each.name}, {each.organisation}") for each in staff}, key=_by_name)
     return organisations, persons
+
+
+def _numbers(organisation: Json) -> list[str]:
+    numbers = [
+        f"{each['system']}|{each['value']}"
+        for each in organisation.get("identifier", ())
+        if each.get("system") and each.get("value")
+    ]
+    return numbers[:1] or [""]
+
+
+def _numbered(known: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the names, each with its identifier where there is one, and no more than one."""
+    numbers: dict[str, set[str]] = {}
+    for name, number in known:
+        numbers.setdefault(name, set()).update({number} - {""})
+    return {name: next(iter(found)) if len(found) == 1 else "" for name, found in numbers.items()}
 
 
 def _countries(visit: Visit) -> list[str]:

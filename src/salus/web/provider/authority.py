@@ -84,7 +84,9 @@ def numbers_of(country: str) -> tuple[IdentifierClaim, ...]:
 
 def _wallet(country: str, pid_issuer: str, work_issuer: str) -> Wallet:
     numbers = numbers_of(country)
-    claims = ProfessionalClaims(claim="role", roles=WORK, organisation="organisation")
+    claims = ProfessionalClaims(
+        claim="role", roles=WORK, organisation="organisation", organisation_id="organisation_id"
+    )
     return Wallet(
         certificates_file="",
         key_file="",

@@ -49,7 +49,7 @@ async def claims_of(services: Services, persona: str, level: Assurance, identifi
     found = personas(services.country).get(persona)
     if found is None:
         raise Unknown(0)
-    work = {"role": persona, "organisation": found.organisation}
+    work = {"role": persona, "organisation": found.organisation, "organisation_id": found.identifier}
     return {"sub": f"{services.country.lower()}-{persona}", "name": found.name, **work, **acr}
 
 

@@ -37,7 +37,9 @@ def embedded(base_url: str) -> Provider:
         identifiers=tuple(
             IdentifierClaim(claim=row.system, system=row.system) for row in national_identifiers()
         ),
-        professional=ProfessionalClaims(claim="role", roles=WORK, organisation="organisation"),
+        professional=ProfessionalClaims(
+            claim="role", roles=WORK, organisation="organisation", organisation_id="organisation_id"
+        ),
     )
 
 

@@ -81,7 +81,7 @@ async def held_by(services: Services, authority: Authority, persona: str, identi
         held["work"] = _issued(
             services, authority.work, f"{authority.statuses}/work", key,
             {"iss": authority.work_issuer, "vct": WORK_TYPE},
-            {"role": persona, "organisation": work.organisation},
+            {"role": persona, "organisation": work.organisation, "organisation_id": work.identifier},
         )  # fmt: skip
     return held
 

@@ -162,3 +162,33 @@ def test_a_level_that_nobody_knows_is_refused(acr):
     written["salus"]["acr"] = acr
     with pytest.raises(NotAuthenticated, match="acr must be one of"):
         read_extensions(written)
+
+
+@pytest.mark.parametrize(
+    ("stated", "read"),
+    [
+        ("urn:oid:1.2.3|77", "urn:oid:1.2.3|77"),
+        ("urn:oid:1.2.3.77", "urn:ietf:rfc:3986|urn:oid:1.2.3.77"),
+        (["https://hospital.example"], "urn:ietf:rfc:3986|https://hospital.example"),
+        (None, ""),
+    ],
+)
+def test_an_organisation_is_stated_by_identifier_as_iua_and_udap_have_it(stated, read):
+    numbered = msgspec.structs.replace(MARTA, organisation_id=read)
+    extensions = write_extensions(numbered)
+    assert read_extensions(extensions) == numbered
+    given = {**extensions["ihe_iua"], "subject_organization_id": stated}
+    assert read_extensions({**extensions, "ihe_iua": given}) == numbered
+    role, purpose = given["subject_role"], given["purpose_of_use"]
+    b2b = {"version": "1", "subject_id": MARTA.subject, "subject_name": MARTA.name, "subject_role": role,
+           "organization_name": MARTA.organisation, "organization_id": stated,
+           "purpose_of_use": purpose, "person_id": "p1"}  # fmt: skip
+    assert read_extensions({"hl7-b2b": b2b, "salus": extensions["salus"]}) == numbered
+
+
+@pytest.mark.parametrize("stated", [7, "two\nlines", ["a", "b"], {"value": "77"}, "x" * 201])
+def test_an_identifier_of_an_organisation_that_is_none_is_refused(stated):
+    extensions = write_extensions(MARTA)
+    given = {**extensions["ihe_iua"], "subject_organization_id": stated}
+    with pytest.raises(NotAuthenticated, match="subject_organization_id"):
+        read_extensions({**extensions, "ihe_iua": given})

@@ -1,9 +1,10 @@
 """What of a provider's claims counts here, and how sure it makes."""
 
+import msgspec
 import pytest
 
 from salus.core.access import Assurance, Role
-from salus.trust.login.person import acr_values, is_enough, name_of, person_of
+from salus.trust.login.person import Work, acr_values, is_enough, name_of, person_of, work_of
 from salus.trust.login.provider import IdentifierClaim, ProfessionalClaims, Provider
 
 LEVELS = {"loa/high": Assurance.HIGH, "loa/mid": Assurance.SUBSTANTIAL, "": Assurance.LOW}
@@ -55,3 +56,20 @@ def test_a_name_is_one_line_of_bounded_length():
     assert name_of({"name": "Ebba\r\nforged line\x1b[0m" + "x" * 500}).startswith("Ebbaforged line[0m")
     assert len(name_of({"name": "x" * 500})) == 200
     assert name_of({"name": 7}) == ""
+
+
+@pytest.mark.parametrize(
+    ("claim", "system", "known"),
+    [
+        ("urn:oid:1.2|77", "", "urn:oid:1.2|77"),
+        ("77", "urn:oid:1.2", "urn:oid:1.2|77"),
+        ("77", "", ""),
+        (77, "urn:oid:1.2", ""),
+    ],
+)
+def test_an_organisation_is_vouched_for_by_identifier_where_the_settings_say_how(claim, system, known):
+    trusted = msgspec.structs.replace(WORK, organisation_id="number", organisation_system=system)
+    claims = {"job": "doctor", "employer": "Clinic", "number": claim}
+    assert work_of(trusted, claims) == Work(Role.CLINICIAN, "Clinic", known)
+    assert work_of(WORK, claims) == Work(Role.CLINICIAN, "Clinic")
+    assert work_of(trusted, claims | {"employer": ""}) == Work()
