@@ -42,6 +42,14 @@ def audiences_of(
     return words_of(caller, country) | waiting
 
 
+def is_professional(caller: Caller) -> bool:
+    """Return whether a citizen may have hidden something from the caller as from any professional.
+
+    Not the citizen, who acts for them, or whom the law lets see all.
+    """
+    return caller.role not in _UNVEILED and caller.role is not Role.PROXY
+
+
 @lru_cache(maxsize=4_096)
 def words_of(caller: Caller, country: str = "") -> frozenset[str]:
     """Return all the audiences that the caller belongs to by what they are, whatever was decided.

@@ -32,6 +32,7 @@ from salus.standards.fhir.validation.aspects import STRUCTURE
 from salus.standards.fhir.validation.validator import validate
 from salus.store.dispensed_abroad import DispensedAbroad
 from salus.store.peer_notices_received import shown_to_professionals
+from salus.trust.explain import LIMITED
 from salus.trust.identity import authenticate
 from salus.trust.jurisdictions.law import NEUTRAL, jurisdiction_of
 from salus.web.proof import proven
@@ -157,7 +158,8 @@ def face(services: Services) -> Face:
         caller = authenticate(
             services.doorkeeper, request.headers.get("authorization"), proven(request.scope)
         )
-        answer = write_json(await handler(desk_of(services, caller), await _body(request)))
+        found = await handler(desk_of(services, caller), await _body(request))
+        answer = write_json(found | NOTICE if handler in READS else found)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
@@ -333,6 +335,11 @@ ROUTES: dict[str, Callable[[Desk, bytes], Awaitable[Resource]]] = {
     "/finish": _finish,
     "/handed-over": _handed_over,
 }
+
+
+READS = frozenset({_summary, _documents, _document, _prescriptions})
+NOTICE = {"notice": LIMITED}
+"""Told of every part of a record from abroad, whether or not the citizen has limited it (EHDS 8)."""
 
 
 def _fetched(fetched: Fetched) -> Resource:

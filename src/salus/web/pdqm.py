@@ -34,6 +34,7 @@ from salus.web.fhir import face as fhir
 from salus.web.fhir.answer import Answer, marked
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.exchanged import counted
+from salus.web.fhir.limits_told import head_for
 from salus.web.fhir.request import FhirRequest
 from salus.web.fhir.search import bundle, note_named, with_form
 from salus.web.fhir_door import delegating
@@ -85,7 +86,8 @@ async def look_up(services: Services, pairs: Pairs, caller: Caller) -> Answer:
             access.record(resource.patients)
         await note_named(services, access, named_by(query), found=len(persons))
     answered = Page(tuple(persons), tuple(gone), "", None)
-    body = bundle(services.fhir_base, f"{services.fhir_base}/Patient", query, answered)
+    head = head_for(caller, "searchset")
+    body = bundle(services.fhir_base, f"{services.fhir_base}/Patient", query, answered, (), head)
     return marked(Answer(200, body), caller)
 
 

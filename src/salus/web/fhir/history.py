@@ -9,7 +9,6 @@ from typing import Any
 
 from salus.core.access import Action, Caller
 from salus.core.errors import MalformedContent
-from salus.core.identifiers import new_id
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.query_string import Pairs, format_pairs
@@ -21,6 +20,7 @@ from salus.store.rows import StoredResource
 from salus.store.search_cursor import bound_to, open_mark, seal_mark
 from salus.web.fhir.answer import Answer, join_bundle, resource_bytes
 from salus.web.fhir.door import include_merged, known_id, known_type, pass_gate
+from salus.web.fhir.limits_told import head_for
 from salus.web.fhir.request import FhirRequest, first, parse_instant, refuse_unknown
 from salus.web.services import Services
 
@@ -92,7 +92,7 @@ async def answer(
         last = versions[-1]
         following = seal_mark(key, bound, Position(last.updated, last.type, last.id, last.version))
     address = f"{services.fhir_base}/{'/'.join(request.segments)}"
-    head: dict[str, Any] = {"resourceType": "Bundle", "id": new_id(), "type": "history"}  # open JSON
+    head = head_for(caller, "history")
     if found.total is not None:
         head["total"] = found.total
     head["link"] = links(address, pairs, following)

@@ -9,7 +9,6 @@ import msgspec
 
 from salus.core.access import Action, Caller
 from salus.core.errors import NotFound, NotSupported, UnsupportedMedia
-from salus.core.identifiers import new_id
 from salus.primary.medications import sent_along
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import compartments
@@ -25,6 +24,7 @@ from salus.store.search import Page
 from salus.trust.gate import Access
 from salus.web.fhir.answer import UNLIMITED, Answer, join_bundle, resource_bytes, text_bytes
 from salus.web.fhir.door import known_id, known_type, pass_gate
+from salus.web.fhir.limits_told import head_for
 from salus.web.fhir.negotiation import answer_format, body_media
 from salus.web.fhir.request import FhirRequest, first, read_body
 from salus.web.fhir.subset import Subset
@@ -127,7 +127,8 @@ async def answer(
         parts = (*page.resources, *page.included) if subset_of(query) else ()  # whole ones are not parsed
         size = sum(len(resource.content) for resource in parts)
         share = services.database.shares.of(caller)
-        body = await share.beside(size, bundle, services.fhir_base, address, query, page, notes)
+        head = head_for(caller, "searchset")
+        body = await share.beside(size, bundle, services.fhir_base, address, query, page, notes, head)
     return Answer(200, body)
 
 
@@ -184,9 +185,15 @@ def entries_of_merges(known: Merges, patients: Sequence[str], *, included: bool 
     return [entry_of_outcome("informational", note, severity="information") for note in notes]
 
 
-def bundle(base: str, address: str, query: Query, page: Page, notes: Sequence[bytes] = ()) -> bytes:
-    """Return the searchset Bundle of a page, assembled from the resources' bytes."""
-    head: dict[str, Any] = {"resourceType": "Bundle", "id": new_id(), "type": "searchset"}  # open JSON
+def bundle(
+    base: str,
+    address: str,
+    query: Query,
+    page: Page,
+    notes: Sequence[bytes],
+    head: dict[str, Any],  # Any: open JSON
+) -> bytes:
+    """Return the searchset Bundle of a page, assembled from the resources' bytes after its head."""
     if page.total is not None:
         head["total"] = page.total
     head["link"] = links(address, query, page.next_cursor)

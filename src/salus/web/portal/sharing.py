@@ -151,10 +151,13 @@ async def _those_known(visit: Visit) -> tuple[dict[str, str], list[tuple[str, st
     asked = AccessRequest(Action.SEARCH, "Organization", "Organization", frozenset({patient}))
     async with enter(visit.services.gatehouse, visit.caller, asked) as access:
         register = await find(visit.services, access, "Organization", [("_count", str(LOOKED_MAX))])
-    organisations = _numbered(
-        [(each.organisation, each.organisation_id) for each in staff]
-        + [(str(each["name"]), number) for each in register if each.get("name") for number in _numbers(each)]
-    )
+    named = [each for each in register if each.get("name")]
+    listed = [(str(each["name"]), number) for each in named for number in _numbers(each)]
+    looked = _numbered([(each.organisation, each.organisation_id) for each in staff])
+    # What stands in tokens is what a rule is compared with: it comes before the register's own numbers.
+    organisations = _numbered(listed) | {
+        name: number for name, number in looked.items() if number or name not in dict(listed)
+    }
     persons = sorted({(each.subject, f"{each.name}, {each.organisation}") for each in staff}, key=_by_name)
     return organisations, persons
 

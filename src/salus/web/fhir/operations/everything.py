@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from salus.core.access import Action, Caller
 from salus.core.errors import MalformedContent
-from salus.core.identifiers import new_id
 from salus.primary.medications import sent_along
 from salus.primary.references import split_version
 from salus.standards.fhir.bundle import links
@@ -30,6 +28,7 @@ from salus.trust.gate import Access
 from salus.web.fhir.answer import UNLIMITED, Answer, join_bundle, resource_bytes
 from salus.web.fhir.door import known_id, known_type, pass_gate
 from salus.web.fhir.history import read_count, with_query
+from salus.web.fhir.limits_told import head_for
 from salus.web.fhir.operation import Operation, pairs_of
 from salus.web.fhir.request import FhirRequest, first, parse_instant
 from salus.web.fhir.search import entries_of_merges, entry_of, entry_of_left_out
@@ -74,7 +73,7 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
         kept = [pair for pair in pairs if pair[0] != CURSOR]
         mark = seal_mark(key, bound, Position(page[-1].type, page[-1].id))
         link.append({"relation": "next", "url": with_query(address, [*kept, (CURSOR, mark)])})
-    head: dict[str, Any] = {"resourceType": "Bundle", "id": new_id(), "type": "searchset", "link": link}
+    head = head_for(caller, "searchset") | {"link": link}
     entries = [entry_of(base, one, resource_bytes(one), "match") for one in page]
     entries += [entry_of(base, one, resource_bytes(one), "include") for one in others]
     if after is None and len(types) < len(asked):
