@@ -55,6 +55,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SYSTEM|VALUE",
         help="register: identifier of the organisation whose people it speaks for; it may state no other",
     )
+    parser.add_argument(
+        "--introspect",
+        action="store_true",
+        help="register: a resource server: it asks of tokens that it is sent, and gets none itself",
+    )
     parser.add_argument("--scopes", help='register: e.g. "system/Observation.rs system/Patient.rs"')
     parser.add_argument(
         "--role",
@@ -84,7 +89,8 @@ async def _run(options: argparse.Namespace) -> int:
             leaf = _leaf(services, f"client {wanted.id} registered", now)
             await register_client(database, wanted, now=now, leaf=leaf)
             kind = f"{'a confidential' if wanted.keys else 'a public'} app" if wanted.is_app else "a system"
-            say(f"{wanted.id} is registered as {kind} for {' '.join(wanted.scopes)}.")
+            told = f"{kind} for {' '.join(wanted.scopes)}"
+            say(f"{wanted.id} is registered as {'a resource server' if wanted.introspects else told}.")
         elif options.action == "off":
             leaf = _leaf(services, f"client {options.client} off", now)
             until = _last_expiry(settings)
@@ -124,6 +130,8 @@ def _wanted(options: argparse.Namespace) -> Client:
     """
     if options.app or options.action == "add":
         return _app(options)
+    if options.introspect:
+        return _resource_server(options)
     if not (options.client and options.name and options.keys and options.scopes):
         raise SettingsInvalid('say: salus client register ID --name NAME --keys FILE --scopes "..."')
     if options.redirect or options.launch:
@@ -146,6 +154,14 @@ def _wanted(options: argparse.Namespace) -> Client:
     return Client(
         options.client, options.name, keys, scopes, roles, purposes, organisation_id=options.organisation
     )
+
+
+def _resource_server(options: argparse.Namespace) -> Client:
+    if not (options.client and options.name and options.keys):
+        raise SettingsInvalid("say: salus client register ID --introspect --name NAME --keys FILE")
+    if options.scopes or options.role or options.purpose or options.organisation or options.redirect:
+        raise SettingsInvalid("a resource server gets no token: leave --scopes, --role and --purpose away")
+    return Client(options.client, options.name, _keys(options), (), roles=(), introspects=True)
 
 
 def _app(options: argparse.Namespace) -> Client:

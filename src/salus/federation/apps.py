@@ -62,7 +62,13 @@ def offered(app: Client, request: LaunchRequest) -> tuple[str, ...]:
     return found
 
 
-def offered_to(scopes: Iterable[str], person: Caller, patient: str, *, is_opened: bool) -> tuple[str, ...]:
+NAMING = frozenset({"fhirUser", "profile"})
+"""Scopes by which an app is told who uses it, as a resource."""
+
+
+def offered_to(
+    scopes: Iterable[str], person: Caller, patient: str, *, is_opened: bool, has_resource: bool = False
+) -> tuple[str, ...]:
     """Return what of the scopes makes sense for who logged in.
 
     Args:
@@ -70,6 +76,7 @@ def offered_to(scopes: Iterable[str], person: Caller, patient: str, *, is_opened
         person: who logged in.
         patient: logical id of the patient in context, "" for none.
         is_opened: whether the portal opened the app.
+        has_resource: whether the person is a resource of the node's directory; a citizen is a Patient anyway.
 
     Raises:
         OAuthRefused: a professional must open the app from the patient's page, or nothing is left.
@@ -78,14 +85,18 @@ def offered_to(scopes: Iterable[str], person: Caller, patient: str, *, is_opened
     own = person.role in _OWN_RECORD
     if not own and not patient and "launch/patient" in asked:
         raise OAuthRefused("invalid_scope", "open the app from the page of the patient in the portal")
-    left = tuple(scope for scope in asked if _makes_sense(scope, person, patient, is_opened=is_opened))
+    left = tuple(
+        scope
+        for scope in asked
+        if (has_resource and scope in NAMING) or _makes_sense(scope, person, patient, is_opened=is_opened)
+    )
     if not any(is_data(scope) or scope == "openid" for scope in left):
         raise OAuthRefused("invalid_scope", "none of the scopes can be given here")
     return left
 
 
 def _makes_sense(scope: str, person: Caller, patient: str, *, is_opened: bool) -> bool:
-    if scope in ("fhirUser", "profile"):  # a professional is no resource here
+    if scope in NAMING:
         return person.role is Role.CITIZEN
     if scope == "offline_access":  # somebody who leaves a hospital leaves its data
         return person.role is Role.CITIZEN

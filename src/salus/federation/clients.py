@@ -54,6 +54,7 @@ class Applicant(msgspec.Struct, frozen=True):
         vouched_until: when the trust chain of a member ends, in seconds since 1970; None for no member.
         cut_off: that chain has ended, and the federation's anchor cannot be asked for another.
         organisation_id: identifier of the organisation that it was registered for, "" without one.
+        introspects: whether it was registered to ask of tokens that others send it (RFC 7662).
     """
 
     client: str
@@ -66,6 +67,7 @@ class Applicant(msgspec.Struct, frozen=True):
     vouched_until: float | None = None
     cut_off: bool = False
     organisation_id: str = ""
+    introspects: bool = False
 
 
 def claimed_client(token: str) -> str:
@@ -126,6 +128,7 @@ async def authenticate_client(
         vouched_until=held.chain.expires_at if held else None,
         cut_off=found is Vouched.CUT_OFF,
         organisation_id=known.organisation_id,
+        introspects=known.introspects,
     )
 
 
@@ -245,6 +248,10 @@ def _narrow(scope: str, letters: dict[str, str]) -> str:
 
 
 def _local(applicant: Applicant, asker: Asker | None, wanted: list[str], issuer: str) -> Caller:
+    if applicant.introspects:
+        raise AccessRefused(
+            "this client asks of the tokens of others (/oauth/introspect), and gets none itself"
+        )
     if not applicant.roles:
         raise AccessRefused("people log in through this app (authorization_code); it asks nothing by itself")
     parts = (given(scope, applicant.scopes) for scope in wanted or applicant.scopes)

@@ -164,7 +164,7 @@ class Peers:
         outcome = Outcome.LATE  # where whoever asks waits no longer
         try:
             answer = await self._call(
-                member, asker, method, path, scope, body, content_type, accept, headers or {}
+                member, asker, method, path, scope, body, content_type, accept, headers or {}, request
             )
             outcome = outcome_of_answer(answer.status, answer.body)
         except SalusError as error:
@@ -187,6 +187,7 @@ class Peers:
         content_type: str,
         accept: str,
         headers: Mapping[str, str],
+        request: str,
     ) -> Answer:
         self.membership.admitted(member.node, self.clock())
         sent = {"accept": accept, "content-type": content_type, **headers}

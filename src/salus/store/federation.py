@@ -36,13 +36,13 @@ DELETE FROM assertion_seen WHERE (client, jti) IN (
 )
 """
 _LATELY = "SELECT count(*) FROM assertion_seen WHERE client = $1 AND starts_with(jti, $2) AND forget_at > $3"
-_COLUMNS = "id, name, keys, scopes, roles, purposes, redirects, launch, organisation_id"
+_COLUMNS = "id, name, keys, scopes, roles, purposes, redirects, launch, organisation_id, introspects"
 _CLIENT = f"SELECT {_COLUMNS} FROM client WHERE id = $1 AND active"  # noqa: S608  (constants only)
 _REGISTER = f"""
-INSERT INTO client ({_COLUMNS}, registered) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $10, $9)
+INSERT INTO client ({_COLUMNS}, registered) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $10, $11, $9)
 ON CONFLICT (id) DO UPDATE
 SET name = $2, keys = $3, scopes = $4, roles = $5, purposes = $6, redirects = $7, launch = $8,
-    organisation_id = $10, active = true
+    organisation_id = $10, introspects = $11, active = true
 """  # noqa: S608  (constants only)
 
 
@@ -70,6 +70,7 @@ class Client(msgspec.Struct, frozen=True):
         launch: of an app: the address at which the portal opens it, "" when it does not.
         organisation_id: identifier, "system|value", of the organisation whose people it speaks for; "" where
             it says itself for whom.
+        introspects: a resource server, which asks of the tokens that it is sent, and gets none itself.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Client(msgspec.Struct, frozen=True):
     redirects: tuple[str, ...] = ()
     launch: str = ""
     organisation_id: str = ""
+    introspects: bool = False
 
     @property
     def is_app(self) -> bool:
@@ -156,6 +158,7 @@ async def register_client(
             client.launch,
             now,
             client.organisation_id,
+            client.introspects,
         )
         await ledger.append(connection, [] if leaf is None else [leaf])
 
@@ -171,6 +174,7 @@ def _client(row: Any) -> Client:  # Any: a database row
         tuple(row["redirects"]),
         row["launch"],
         row["organisation_id"],
+        row["introspects"],
     )
 
 

@@ -93,6 +93,21 @@ async def parties_of(
     return Parties(*(frozenset(sorted(each)[:PARTIES_MAX]) for each in (own, team, rota)))
 
 
+async def resource_of(database: Database, key: bytes, subject: str) -> str:
+    """Return the resource of a professional in the node's directory, by its id or the value of an identifier.
+
+    "Practitioner/id", or "PractitionerRole/id" where no Practitioner is theirs; "" for none, and where it is
+    not one alone: which of two is theirs nobody could tell.
+    """
+    hash_of = compile_hasher(key)
+    async with database.system() as connection:
+        for kind in ("Practitioner", "PractitionerRole"):
+            found = await _of_value(connection, hash_of, kind, subject)
+            if found:
+                return f"{kind}/{found.pop()}" if len(found) == 1 else ""
+    return ""
+
+
 async def ties_to(
     database: Database, key: bytes, parties: Parties, now: datetime, patient: str = ""
 ) -> dict[str, str]:

@@ -24,6 +24,7 @@ from salus.store import apps
 from salus.store.apps import Reused, Session, Taken
 from salus.store.federation import Client, find_client
 from salus.store.revocations import of_app_session, of_consent
+from salus.store.treatment import resource_of
 from salus.trust.scopes import given
 from salus.trust.tokens import issue
 from salus.web.oauth import NOT_KEPT
@@ -33,6 +34,8 @@ CODE, REFRESH = "authorization_code", "refresh_token"
 GRANTS = (CODE, REFRESH)
 UNDERWAY_SECONDS = 2
 """A token may be in the making while what it comes of is ended."""
+PROFESSIONALS = frozenset({Role.CLINICIAN, Role.PHARMACIST, Role.EMERGENCY})
+"""Who has a resource in the directory."""
 ONLINE = timedelta(minutes=30)
 OFFLINE = timedelta(days=90)
 LASTING_MAX = timedelta(days=365)
@@ -85,7 +88,7 @@ async def exchange(services: Services, app: Client, fields: dict[str, str], *, h
             raise OAuthRefused("invalid_grant", "the code was not given to this app, address and verifier")
         session, scopes = taken.session, taken.session.caller.scopes
         lasting = _lasting(services, session, now)
-        id_token = identity(services, app, session, now) if "openid" in scopes else ""
+        id_token = await identity(services, app, session, now) if "openid" in scopes else ""
     else:
         secret = fields.get("refresh_token", "")
         scopes = await _narrowed(services, secret, fields.get("scope", ""), now)
@@ -194,7 +197,7 @@ def _answer(
     return JSONResponse({name: value for name, value in answer.items() if value}, headers=NOT_KEPT)
 
 
-def identity(services: Services, app: Client, session: Session, now: datetime) -> str:
+async def identity(services: Services, app: Client, session: Session, now: datetime) -> str:
     """Return the id token (OpenID Connect Core 1.0, 2), which says who logged in."""
     caller = session.caller
     claims: dict[str, Any] = {  # Any: JWT claims
@@ -206,14 +209,23 @@ def identity(services: Services, app: Client, session: Session, now: datetime) -
         "nonce": session.nonce,
     }
     if "fhirUser" in caller.scopes:
-        claims |= {"fhirUser": fhir_user(services, caller), "profile": fhir_user(services, caller)}
+        own = await fhir_user(services, caller)
+        claims |= {"fhirUser": own, "profile": own}
     key = services.keys.federation
     return compact.sign({name: value for name, value in claims.items() if value}, key, kid=str(key.kid))
 
 
-def fhir_user(services: Services, caller: Caller) -> str:
-    """Return the address of the person's own resource, "" where they have none here."""
-    return f"{services.fhir_base}/Patient/{caller.patient}" if caller.role is Role.CITIZEN else ""
+async def fhir_user(services: Services, caller: Caller) -> str:
+    """Return the address of the person's own resource, "" where they have none here.
+
+    A citizen's is their Patient, a professional's the Practitioner, or the role, of the node's directory.
+    """
+    if caller.role is Role.CITIZEN:
+        return f"{services.fhir_base}/Patient/{caller.patient}"
+    if caller.role not in PROFESSIONALS:
+        return ""
+    found = await resource_of(services.database, services.keys.search, caller.subject)
+    return f"{services.fhir_base}/{found}" if found else ""
 
 
 def pairwise(services: Services, client: str, caller: Caller) -> str:
@@ -222,10 +234,11 @@ def pairwise(services: Services, client: str, caller: Caller) -> str:
     return encode(hmac.digest(services.keys.search, named, "sha256")[:18])
 
 
-def about_person(services: Services, caller: Caller) -> dict[str, str]:
-    """Return what an introspection tells an app of the person, as its id token does."""
+async def about_person(services: Services, caller: Caller) -> dict[str, str]:
+    """Return what an introspection tells of who uses an app, as its id token does."""
     told = {"sub": pairwise(services, caller.app, caller)}
-    return told | ({"fhirUser": fhir_user(services, caller)} if "fhirUser" in caller.scopes else {})
+    own = await fhir_user(services, caller) if "fhirUser" in caller.scopes else ""
+    return told | ({"fhirUser": own} if own else {})
 
 
 async def give_back(services: Services, secret: str, client: str) -> None:

@@ -20,7 +20,7 @@ from starlette.routing import Router
 from salus.core.access import Action, Caller, Role
 from salus.core.errors import MalformedContent, OAuthRefused, SalusError
 from salus.core.identifiers import new_id
-from salus.federation.apps import PEOPLE, chosen, held_of, offered, offered_to, speaking_through
+from salus.federation.apps import NAMING, PEOPLE, chosen, held_of, offered, offered_to, speaking_through
 from salus.standards.smart.launch import (
     LaunchRequest,
     addressed,
@@ -36,7 +36,7 @@ from salus.store.revocations import of_consent
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.web.addresses import find
-from salus.web.app_tokens import ONLINE, last_expiry
+from salus.web.app_tokens import ONLINE, fhir_user, last_expiry
 from salus.web.app_words import choices
 from salus.web.oauth import pairs_of, read_pairs
 from salus.web.portal.apps import CONSENT, routes
@@ -186,7 +186,9 @@ async def _offer(
         if found is None:
             raise OAuthRefused("invalid_request", "launch is unknown or too old; open the app anew")
         patient = found
-    return Offer(app, request, offered_to(scopes, person, patient, is_opened=opened), patient, opened)
+    known = bool(await fhir_user(services, person)) if NAMING.intersection(scopes) else False
+    given = offered_to(scopes, person, patient, is_opened=opened, has_resource=known)
+    return Offer(app, request, given, patient, opened)
 
 
 async def _page(visit: Visit, asked: Asked, offer: Offer, ticked: tuple[str, ...]) -> Response:

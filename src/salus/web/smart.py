@@ -46,7 +46,7 @@ from salus.trust.tokens import AccessToken, TokenTerms, issue, verify
 from salus.trust.treatment import Statement, state_treatment
 from salus.web import app_tokens, pushed
 from salus.web.addresses import find, methods_of
-from salus.web.oauth import oauth_error, read_form
+from salus.web.oauth import NOT_KEPT, oauth_error, read_form
 from salus.web.proof import prove
 from salus.web.rights.choices import weigher_of
 from salus.web.services import Face, Receive, Scope, Send, Services
@@ -248,7 +248,10 @@ async def _revoke(services: Services, request: Request) -> Response:
 
 
 async def _introspect(services: Services, request: Request) -> Response:
-    """RFC 7662: a client that can prove who it is asks whether a token of its own is still good."""
+    """RFC 7662: a client that can prove who it is asks whether a token of its own is still good.
+
+    A resource server that was registered for it asks of every token whose audience this node is.
+    """
     try:
         fields = await read_form(request)
     except MalformedContent as error:
@@ -256,9 +259,13 @@ async def _introspect(services: Services, request: Request) -> Response:
     applicant = await _authenticated(services, request, fields)
     if isinstance(applicant, Response):
         return applicant
-    found = _own_token(services, fields, applicant.client)
+    found = (
+        _good_token(services, fields)
+        if applicant.introspects
+        else _own_token(services, fields, applicant.client)
+    )
     if found is None or services.doorkeeper.ended(found):
-        return JSONResponse({"active": False})
+        return JSONResponse({"active": False}, headers=NOT_KEPT)
     caller = found.caller
     described = {
         "active": True,
@@ -266,21 +273,28 @@ async def _introspect(services: Services, request: Request) -> Response:
         "sub": caller.subject,
         "client_id": found.client,
         "iss": caller.issuer,
+        "aud": services.terms.issuer,
+        "token_type": "DPoP" if found.key else "Bearer",
     }
     described["cnf"] = {"jkt": found.key} if found.key else None
     described |= {"exp": int(found.expires_at.timestamp()), "patient": caller.patient, "jti": caller.token_id}
     if caller.app:
-        described |= app_tokens.about_person(services, caller)
-    return JSONResponse({name: value for name, value in described.items() if value is not None})
+        described |= await app_tokens.about_person(services, caller)
+    told = {name: value for name, value in described.items() if value is not None}
+    return JSONResponse(told, headers=NOT_KEPT)
 
 
 def _own_token(services: Services, fields: dict[str, str], client: str) -> AccessToken | None:
     """Return the token of the form, if it is a good one that was issued to the authenticated client."""
+    found = _good_token(services, fields)
+    return found if found is not None and found.client == client else None
+
+
+def _good_token(services: Services, fields: dict[str, str]) -> AccessToken | None:
     try:
-        found = verify(services.keys.token, fields.get("token", ""), services.terms, now=services.clock())
+        return verify(services.keys.token, fields.get("token", ""), services.terms, now=services.clock())
     except NotAuthenticated:
         return None
-    return found if found.client == client else None
 
 
 async def _authenticated(

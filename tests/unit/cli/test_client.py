@@ -145,10 +145,31 @@ def test_what_is_no_app_is_refused_before_anything_is_stored(tmp_path, options, 
     assert "none/" not in capsys.readouterr().err
 
 
-def test_the_examples_of_the_page_on_apps_work(node, capsys):
+def test_a_resource_server_gets_no_scope_and_no_role(node, tmp_path, capsys):
+    keys = key_file(tmp_path, public(ECKey.generate_key("P-384")))
+    register = ["client", "register", "archive", "--introspect", "--name", "Archive", "--data", node]
+    assert main(register) == 1
+    assert main([*register, "--keys", keys, "--scopes", "system/*.rs"]) == 1
+    assert "leave --scopes" in capsys.readouterr().err
+    assert main([*register, "--keys", keys]) == 0
+    assert "resource server" in capsys.readouterr().out
+
+
+def test_a_system_is_registered_for_an_organisation_by_its_identifier(node, tmp_path, capsys):
+    keys = key_file(tmp_path, public(ECKey.generate_key("P-384")))
+    register = ["client", "register", "ehr", "--name", "EHR", "--keys", keys, "--data", node]
+    register += ["--scopes", "system/*.rs", "--role", "clinician", "--organisation"]
+    assert main([*register, "Tartu Hospital"]) == 1
+    assert "SYSTEM|VALUE" in capsys.readouterr().err
+    assert main([*register, "urn:oid:1.2|77"]) == 0
+
+
+def test_the_examples_of_the_page_on_apps_work(node, tmp_path, capsys):
+    keys = key_file(tmp_path, public(ECKey.generate_key("P-384")))
     text = (Path(__file__).parents[3] / "docs" / "apps.md").read_text(encoding="utf-8")
     lines = re.findall(r"^salus .*", text, flags=re.MULTILINE)
     assert lines
     for line in lines:
-        words = [node if word == "./pt" else word for word in shlex.split(line)[1:]]
+        here = {"./pt": node, "archive.jwks.json": keys}
+        words = [here.get(word, word) for word in shlex.split(line)[1:]]
         assert main(words) == 0, capsys.readouterr().err
