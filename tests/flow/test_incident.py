@@ -193,6 +193,102 @@ async def test_from_a_leaf_to_a_closed_incident(services, client, bearer, caller
         assert f"incident/{number} {what}" in leaves
 
 
+@pytest.mark.clause("GDPR 33, 34(3)(a)")
+async def test_of_a_stolen_backup_everybody_it_held_is_told_once_its_key_came_to_light(
+    services, client, bearer, caller, clock
+):
+    """Who came after the backup is not in it; sealed and without its key, nobody needs to be told."""
+    await patient(services, caller, "ana", "en")
+    await patient(services, caller, "rui", "pt")
+    taken = clock.now
+    clock.now += timedelta(hours=1)
+    await patient(services, caller, "eva", "pt")
+    auditor = bearer(Role.AUDITOR)
+    opening = {
+        "kind": "backup", "title": "The safe was open", "until": taken.isoformat(), "protection": "sealed",
+    }  # fmt: skip
+    number = (await client.post("/incidents", headers=auditor, json=opening)).json()["incident"]
+    path = f"/incidents/{number}"
+    shown = (await client.get(path, headers=auditor)).json()
+    assert shown["extent"] == {
+        "persons": 2, "accesses": 0, "resources": 2, "categories": {"identity": 2}, "erased_since": 0,
+    }  # fmt: skip
+    assert shown["people"] == []
+    assert shown["exempt"] == "GDPR, Art. 34(3)(a)"
+    assert [each["notice"] for each in shown["clocks"]] == ["authority"]
+    (drafted,) = (await client.get(f"{path}/notices/authority", headers=auditor)).json()["drafts"]
+    assert "its key was not taken" in drafted["text"]
+    assert "about 2" in drafted["text"]
+
+    found = {"protection": "opened", "text": "The key lay beside it."}
+    refused = await client.post(f"{path}/protection", headers=bearer(Role.OPERATOR), json=found)
+    assert refused.status_code == 403
+    assert (await client.post(f"{path}/protection", headers=auditor, json=found)).status_code == 200
+    shown = (await client.get(path, headers=auditor)).json()
+    assert (shown["exempt"], shown["clocks"][1]["notice"]) == ("", "persons")
+    people = (await client.get(f"{path}/notices/persons", headers=auditor)).json()["drafts"]
+    assert {each["language"]: each["people"] for each in people} == {"en": 1, "pt": 1}
+
+    drafted = {"texts": {each["language"]: each["text"] for each in people}}
+    unfilled = await client.post(f"{path}/release", headers=auditor, json=drafted)
+    assert unfilled.status_code == 400
+    assert "[name]" in unfilled.json()["issue"][0]["details"]["text"]
+    texts = {"texts": {"en": "A copy was stolen.", "pt": "Foi roubada uma cópia."}}
+    for who, body, status in (
+        (bearer(Role.OPERATOR), texts, 403), (auditor, {"texts": {"pt": "Só."}}, 400),
+    ):  # fmt: skip
+        answer = await client.post(f"{path}/release", headers=who, json=body)
+        assert answer.status_code == status
+    for told in ((2, 0), (0, 2)):
+        done = (await client.post(f"{path}/release", headers=auditor, json=texts)).json()
+        assert (done["told"], done["told_before"]) == told
+    assert (await whats(services)).count(f"incident/{number} told") == 2
+
+    async def notices_of(person):
+        token = issue(
+            services.keys.token, caller(Role.CITIZEN, patient=person), services.terms, now=services.clock()
+        )
+        answer = await client.get("/notices", headers={"Authorization": f"Bearer {token}"})
+        return answer.json()["notices"]
+
+    (notice,) = await notices_of("rui")
+    assert (notice["kind"], notice["text"]) == ("breach", "Foi roubada uma cópia.")
+    assert (notice["language"], notice["categories"], notice["who"]) == ("pt", ["identity"], services.name)
+    assert [each["text"] for each in await notices_of("ana")] == ["A copy was stolen."]
+    assert await notices_of("eva") == []
+    async with services.database.system() as connection:
+        words = await connection.fetch("SELECT CAST(said AS text) AS said FROM incident_text")
+        assert all(b"copy".hex() not in row["said"] for row in words)
+        await connection.execute("SELECT erase_told('{rui}')")
+        left = await connection.fetch("SELECT patient FROM incident_person")
+    assert [row["patient"] for row in left] == ["ana"]
+
+
+async def test_everyone_whom_a_stolen_token_key_could_open_is_listed_with_the_nodes(
+    services, client, bearer, caller
+):
+    await look(services, caller, "rui")
+    async with enter(
+        services.gatehouse,
+        caller(Role.CLINICIAN, subject="x", node="ee-1"),
+        AccessRequest(Action.READ, "Observation", "Observation/2", frozenset({"mari"})),
+    ) as access:
+        access.record(["mari"], "Observation/2")
+    await sequenced(services)
+    auditor = bearer(Role.AUDITOR)
+    people = {}
+    for kind, subject in (("key-token", None), ("client", "ee-1"), ("key-ledger", None)):
+        opening = {"kind": kind, "title": "It came into other hands"} | (
+            {"subject": subject} if subject else {}
+        )
+        number = (await client.post("/incidents", headers=auditor, json=opening)).json()["incident"]
+        shown = (await client.get(f"/incidents/{number}", headers=auditor)).json()
+        people[kind] = sorted(each["patient"] for each in shown["people"])
+        if kind == "client":
+            assert shown["nodes"] == [{"node": "ee-1", "accesses": 1, "people": 1}]
+    assert people == {"key-token": ["mari", "rui"], "client": ["mari"], "key-ledger": []}
+
+
 @pytest.mark.parametrize("role", [Role.CITIZEN, Role.CLINICIAN, Role.PHARMACIST])
 async def test_incidents_are_nobody_elses(client, bearer, role):
     for path in ("/incidents", "/incidents/findings", "/incidents/1"):
@@ -233,6 +329,11 @@ async def test_the_operator_opens_an_incident_and_the_auditor_alone_settles_it(
         ("POST", "", {"title": "x", "subject": "s", "since": "2026-01-02T00:00:00"}, 400),
         ("POST", "", {"title": "x", "subject": "s", "aware_at": "2030-01-02T00:00:00Z"}, 400),
         ("POST", "", {"title": "x", "subject": "s", "colour": "red"}, 400),
+        ("POST", "", {"title": "x", "kind": "flood"}, 400),
+        ("POST", "", {"title": "x", "kind": "client"}, 400),
+        ("POST", "", {"title": "x", "subject": "s", "protection": "sealed"}, 400),
+        ("POST", "/77/release", {"texts": {"en": "x"}}, 404),
+        ("POST", "/77/protection", {"protection": "opened", "text": "x"}, 404),
         ("POST", "", {"finding": 77}, 404),
         ("GET", "/77", None, 404),
         ("GET", "/x", None, 404),
@@ -287,6 +388,11 @@ def test_the_command_line_keeps_an_incident(folder, capsys):
     assert json.loads(capsys.readouterr().out)[0]["closed_at"] is None
     assert main(["incident", "show", "1", *data]) == 0
     assert "Its key is destroyed." in capsys.readouterr().out
+    assert main(["incident", "open", "--kind", "backup", "--title", "x", "--taken", "sealed", *data]) == 0
+    assert main(["incident", "show", "2", *data]) == 0
+    assert "GDPR, Art. 34(3)(a)" in capsys.readouterr().out
+    assert main(["incident", "tell", "2", *data]) == 0
+    assert "No member node" in capsys.readouterr().out
     assert main(["watch", "mark", "p1", "--as", "honey", *data]) == 0
     assert main(["watch", "mark", "p1", "--as", "kin", *data]) == 1
     assert main(["watch", "once", *data]) == 0

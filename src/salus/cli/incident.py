@@ -1,4 +1,4 @@
-"""`salus incident list|show|open|note|notify`: incidents with the law's clocks and notices."""
+"""`salus incident list|show|open|note|notify|tell`: incidents with the law's clocks and notices."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from salus.cli.operator import operator_of
 from salus.cli.terminal import say, say_json
 from salus.core.errors import SettingsInvalid
 from salus.node import open_services
+from salus.store.incidents import Incident
 from salus.trust import incidents
 from salus.trust.breach.clocks import duties
+from salus.trust.breach.kinds import ORDINARY, PROTECTIONS, kinds
 from salus.trust.incidents import Desk, Opening
 from salus.web.incidents import desk_of, shown, shown_dossier
 
@@ -23,14 +25,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument(
         "action",
-        choices=["list", "show", "open", "note", "notify"],
+        choices=["list", "show", "open", "note", "notify", "tell"],
         help="list and show: what is there; open: a new one; note: what was learnt or done; notify: draft a "
-        "notice, or with --sent record it as sent",
+        "notice, or with --sent record it as sent; tell: which member nodes are to be told",
     )
     parser.add_argument("number", nargs="?", type=int, help="of the incident, for all but list and open")
     parser.add_argument("--finding", type=int, metavar="N", help="open: for this finding of the watch")
     parser.add_argument("--title", default="", help="open: what happened, in one sentence")
-    parser.add_argument("--subject", help="open: whose accesses it is about, as leaves name them")
+    parser.add_argument(
+        "--kind", choices=list(kinds()), default=ORDINARY, help="open: what happened (default: access)"
+    )
+    parser.add_argument(
+        "--subject", help="open: whose accesses it is about, as leaves name them; an app, a client, a node"
+    )
+    parser.add_argument(
+        "--taken", choices=PROTECTIONS, default="unknown",
+        help="open: sealed: what was taken is encrypted and its key was not with it; opened: it can be read",
+    )  # fmt: skip
     parser.add_argument(
         "--since", type=moment, metavar="TIME", help="open: accesses from here (default: 90 days ago)"
     )
@@ -64,7 +75,7 @@ async def _run(options: argparse.Namespace) -> int:
     async with open_services(options.data) as (_, services):
         desk = desk_of(services, operator_of(services))
         await {
-            "list": _list, "show": _show, "open": _open, "note": _note, "notify": _notify,
+            "list": _list, "show": _show, "open": _open, "note": _note, "notify": _notify, "tell": _tell,
         }[options.action](options, desk)  # fmt: skip
     return 0
 
@@ -89,8 +100,10 @@ async def _show(options: argparse.Namespace, desk: Desk) -> None:
     each = found.incident
     say(
         f"Incident {each.id}: {each.title}",
-        f"accesses of {each.subject or 'unknown callers'}, {each.since} to {each.until}",
+        f"{each.kind}: {_about(each)}",
     )
+    if found.exempt:
+        say(f"People need not be told ({found.exempt}): what was taken is sealed and its key was not taken.")
     for clock in found.clocks:
         due = f"until {clock.due_at:%Y-%m-%d %H:%M} UTC" if clock.due_at else "without undue delay"
         say(f"{clock.state(now):9} {clock.notice:13} to {clock.to}, {due} ({clock.law})")
@@ -99,13 +112,38 @@ async def _show(options: argparse.Namespace, desk: Desk) -> None:
             f"{entry.at:%Y-%m-%d %H:%M} UTC  {entry.by}: {entry.kind} {entry.notice}".rstrip(),
             f"    {entry.body}",
         )
-    say(f"{len(found.people)} people concerned")
+    say(f"{found.extent.persons} people concerned")
+    for name, count in sorted(found.extent.categories.items()):
+        say(f"    {count} people: {name}")
+    if found.erased_since:
+        say(f"    and {found.erased_since} people erased since then, whom nobody can name")
+    for at in found.nodes:
+        say(f"    through node {at.node}: {at.accesses} accesses, {len(at.patients)} people")
     for person in found.people:
         one = person.affected
         say(
             f"    {one.patient}  {one.accesses} accesses  {one.first_at:%Y-%m-%d} to {one.last_at:%Y-%m-%d}  "
             f"{person.language}  {', '.join(sorted(one.categories))}"
         )
+
+
+def _about(incident: Incident) -> str:
+    reach = kinds()[incident.kind].reach
+    if reach == "store":
+        return f"the records held at {incident.until}"
+    if reach == "nobody":
+        return "nobody's data became readable by it"
+    whose = "anybody" if reach == "everybody" else incident.subject or "unknown callers"
+    return f"accesses of {whose}, {incident.since} to {incident.until}"
+
+
+async def _tell(options: argparse.Namespace, desk: Desk) -> None:
+    found = await incidents.dossier(desk, options.number)
+    for at in found.nodes:
+        say(f"{at.node}  {at.accesses} accesses to {len(at.patients)} people of here asked for by it")
+    if not found.nodes:
+        say("No member node asked for anything that the incident is about.")
+    say("Tell each operator by a way that is not this federation, and write it down: salus incident note")
 
 
 async def _open(options: argparse.Namespace, desk: Desk) -> None:
@@ -116,6 +154,7 @@ async def _open(options: argparse.Namespace, desk: Desk) -> None:
             until=options.until, patients=tuple(options.patient),
             acting="processor" if options.processor else "controller", significant=options.significant,
             high_risk=not options.low_risk, aware_at=options.aware,
+            kind=options.kind, protection=options.taken,
         ),
     )  # fmt: skip
     say(f"Incident {number} is open; its clocks run. See: salus incident show {number}")

@@ -59,6 +59,7 @@ ORDER BY 1
 _LEAVE_GROUPS = "SELECT leave_groups($1)"
 _ERASE_PERSON = "SELECT erase_person($1, '{}', $2)"
 _ERASE_COMPLAINTS = "SELECT erase_complaints($1)"
+_ERASE_TOLD = "SELECT erase_told($1)"
 _ERASE_ENTRY = "SELECT erase_entry($1, $2, $3)"
 _TABLES = (
     "resource",
@@ -77,6 +78,7 @@ SELECT DISTINCT found.patient, e.erasure FROM (
     UNION SELECT patient FROM notice UNION SELECT patient FROM opt_out UNION SELECT patient FROM health_link
     UNION SELECT patient FROM proxy UNION SELECT holder FROM proxy UNION SELECT patient FROM rectification
     UNION SELECT patient FROM erasure UNION SELECT patient FROM complaint
+    UNION SELECT patient FROM incident_person
 ) AS found (patient)
 JOIN erased e ON e.whole AND e.digest =
     sha256((SELECT salt FROM erased_salt) || convert_to('Patient/' || found.patient, 'UTF8'))
@@ -268,6 +270,7 @@ async def _erase(grant: Grant, connection: Connection, order: Order, *, again: b
         await connection.execute(_ERASE_COMPLAINTS, records)
         await erase_notices(grant, connection, records, ())
         act = Act("erased", records[0], order.records, (), at, reference=f"erasure/{order.erasure}")
+        await connection.execute(_ERASE_TOLD, records)
         await seal_anew(connection, shared)
         outside += [f"quarantine/{one}" for one in refused]
         await due(connection, records)

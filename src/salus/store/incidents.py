@@ -15,10 +15,14 @@ from salus.core.errors import Conflict, NotFound
 from salus.store import ledger
 from salus.store.postgres import Connection, Database
 
-_COLUMNS = "id, title, subject, since, until, patients, acting, significant, high_risk, aware_at, closed_at"
+_COLUMNS = """
+id, title, subject, since, until, patients, acting, significant, high_risk, aware_at, closed_at, kind,
+protection
+"""
 _OPEN = """
-INSERT INTO incident (title, subject, since, until, patients, acting, significant, high_risk, aware_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id
+INSERT INTO incident
+    (title, subject, since, until, patients, acting, significant, high_risk, aware_at, kind, protection)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id
 """
 _LIST = f"SELECT {_COLUMNS} FROM incident ORDER BY id DESC LIMIT $1"  # noqa: S608  (constants only)
 _ONE = f"SELECT {_COLUMNS} FROM incident WHERE id = $1"  # noqa: S608
@@ -31,7 +35,7 @@ LISTED_MAX = 1_000
 
 
 class Incident(msgspec.Struct, frozen=True):
-    """One incident; schema 0025 says what the fields mean. `id` is 0 before it is kept."""
+    """One incident; schemas 0025 and 0179 say what the fields mean. `id` is 0 before it is kept."""
 
     id: int
     title: str
@@ -44,10 +48,12 @@ class Incident(msgspec.Struct, frozen=True):
     high_risk: bool
     aware_at: datetime
     closed_at: datetime | None = None
+    kind: str = "access"
+    protection: str = "unknown"
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One line of an incident's history: opened, note, notice or closed."""
+    """One line of an incident's history: opened, note, notice, reassessed, released or closed."""
 
     at: datetime
     by: str
@@ -68,12 +74,13 @@ async def open_incident(grant: Grant, database: Database, incident: Incident, fi
         number = int(
             await connection.fetchval(
                 _OPEN, fields.title, fields.subject, fields.since, fields.until, list(fields.patients),
-                fields.acting, fields.significant, fields.high_risk, fields.aware_at,
+                fields.acting, fields.significant, fields.high_risk, fields.aware_at, fields.kind,
+                fields.protection,
             )
         )  # fmt: skip
         if finding is not None:
             await _claim(connection, finding, number)
-        await _write_down(grant, connection, number, "opened", "", incident.title)
+        await write_down(grant, connection, number, "opened", "", incident.title)
     return number
 
 
@@ -115,21 +122,45 @@ async def add_entry(
         Conflict: it is closed.
     """
     async with database.writing(grant) as connection:
-        row = await connection.fetchrow("SELECT closed_at FROM incident WHERE id = $1 FOR UPDATE", number)
-        if row is None:
-            raise NotFound(f"There is no incident {number}; see: salus incident list")
-        if row["closed_at"] is not None:
-            raise Conflict(f"Incident {number} is closed; open another one for what came to light since.")
+        await require_open(connection, number)
         if kind == "closed":
             await connection.execute(
                 "UPDATE incident SET closed_at = $2 WHERE id = $1", number, grant.opened_at
             )
-        await _write_down(grant, connection, number, kind, notice, body)
+        await write_down(grant, connection, number, kind, notice, body)
 
 
-async def _write_down(
+async def reassess(grant: Grant, database: Database, number: int, protection: str, body: str) -> None:
+    """Change what is known of the protection of what was taken, and say why in the history.
+
+    Raises:
+        NotFound: there is none of that number.
+        Conflict: it is closed.
+    """
+    async with database.writing(grant) as connection:
+        await require_open(connection, number)
+        await connection.execute("UPDATE incident SET protection = $2 WHERE id = $1", number, protection)
+        await write_down(grant, connection, number, "reassessed", protection, body)
+
+
+async def require_open(connection: Connection, number: int) -> None:
+    """Keep an incident as it is until the transaction ends.
+
+    Raises:
+        NotFound: there is none of that number.
+        Conflict: it is closed.
+    """
+    row = await connection.fetchrow("SELECT closed_at FROM incident WHERE id = $1 FOR UPDATE", number)
+    if row is None:
+        raise NotFound(f"There is no incident {number}; see: salus incident list")
+    if row["closed_at"] is not None:
+        raise Conflict(f"Incident {number} is closed; open another one for what came to light since.")
+
+
+async def write_down(
     grant: Grant, connection: Connection, number: int, kind: str, notice: str, body: str
 ) -> None:
+    """Add a line to an incident's history and its leaf, in the caller's transaction."""
     await connection.execute(_ADD, number, grant.opened_at, grant.caller.name, kind, notice, body)
     what = " ".join(filter(None, (f"incident/{number}", kind, notice)))
     leaf = ledger.leaf_of(grant, "", what=what, resources=1, outcome=Outcome.SERVED)

@@ -25,6 +25,8 @@ ASSISTED = "assisted"
 ACCOUNT_BOUND, ACCOUNT_CODE = "account-bound", "account-code"
 PROXY_CONFIRMED = "proxy-confirmed"
 """Others can reach the record in a new way: an account, a code to bind one, a proxy that staff confirmed."""
+BREACH = "breach"
+"""Of an incident that concerns their data; `store.incident_people` has the words."""
 ACCESS = "access"
 """Of any access, to who wishes it (`store.wished`)."""
 TOLD = frozenset({EMERGENCY, UNPROVEN, CUT_OFF, ASSISTED})
@@ -35,7 +37,7 @@ WITHHELD = "withheld"
 LISTED_MAX = 500
 _TELL = "SELECT tell($1, $2, $3, $4, $5, $6, $7, $8)"
 _LIST = """
-SELECT n.id, n.at, n.kind, n.subject, n.who, n.place, n.request, n.read_at,
+SELECT n.id, n.at, n.kind, n.key, n.subject, n.who, n.place, n.request, n.read_at,
     coalesce(e.reason, d.reason, '') AS reason,
     EXISTS (
         SELECT FROM withholding w WHERE w.patient = n.patient AND w.subject = n.subject
@@ -78,7 +80,13 @@ class Telling(msgspec.Struct, frozen=True):
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """A notice as the person sees it; `request` finds the access in their log, `reason` was stated."""
+    """A notice as the person sees it.
+
+    Args:
+        request: finds the access in their log.
+        reason: that was stated.
+        language, text, categories: of an incident, what the person is told and of which data (`Words`).
+    """
 
     id: int
     at: datetime
@@ -88,6 +96,16 @@ class Notice(msgspec.Struct, frozen=True):
     request: str
     read_at: datetime | None
     reason: str = ""
+    language: str = ""
+    text: str = ""
+    categories: tuple[str, ...] = ()
+
+
+class KeptNotice(msgspec.Struct, frozen=True):
+    """A notice with its key, which finds what belongs to it."""
+
+    key: str
+    notice: Notice
 
 
 def is_told(leaf: Leaf) -> bool:
@@ -140,11 +158,11 @@ def _ordered(tellings: Sequence[Telling]) -> list[Telling]:
     return sorted(tellings, key=lambda each: (each.patient, each.kind, each.key))
 
 
-async def notices(grant: Grant, database: Database) -> list[Notice]:
+async def notices(grant: Grant, database: Database) -> list[KeptNotice]:
     """Return what the person of the grant was told, newest first; of an author who is withheld, only that."""
     async with database.reading(grant) as connection:
         rows = await connection.fetch(_LIST, sorted(grant.patients or ()), LISTED_MAX, grant.opened_at)
-    return [_notice(row) for row in rows]
+    return [KeptNotice(row["key"], _notice(row)) for row in rows]
 
 
 def _notice(row: asyncpg.Record) -> Notice:

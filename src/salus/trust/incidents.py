@@ -5,6 +5,7 @@ The law's clocks, the people concerned and the drafts are computed anew each tim
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import get_args
 
@@ -14,21 +15,22 @@ from salus.core.access import Action, Caller, Grant
 from salus.core.errors import Conflict, InvalidSearch, NotFound
 from salus.store import findings as kept
 from salus.store import incidents as store
-from salus.store.access_log import first_index_at, leaves_from
 from salus.store.findings import KeptFinding
+from salus.store.held_at import erased_since
 from salus.store.incidents import Entry, Incident
 from salus.store.postgres import Database
-from salus.trust.breach.affected import Affected, Scope, gather
+from salus.trust.breach.affected import Affected, Extent
 from salus.trust.breach.clocks import Acting, Clock, clocks, duties
 from salus.trust.breach.finding import Finding
+from salus.trust.breach.kinds import EXEMPT, ORDINARY, PROTECTIONS, is_unintelligible, kinds
 from salus.trust.breach.notices import Draft, Occasion, draft
 from salus.trust.gate import Gatehouse, Passage, enter
+from salus.trust.incident_people import AtNode, kind_of, people_of
 from salus.trust.policy import AccessRequest
 
 TYPE = "incident"
 SETTLEMENT = "incident-settlement"
 """The policy's word for dismissing a finding and closing an incident."""
-_PAGE = 5_000
 TEXT_MAX = 20_000
 SEASON = timedelta(days=90)
 """How far back the accesses of a finding are looked at, unless something else is said."""
@@ -63,13 +65,16 @@ class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Args:
         finding: number of the finding it is opened for.
         title: in one sentence.
-        subject: of the caller whose accesses it is about.
-        since, until: their accesses in this time (default: 90 days up to now).
+        kind: as in `breach/kinds.toml`.
+        subject: of the caller, client or node whose accesses it is about, where the kind asks for one.
+        since, until: their accesses in this time (default: 90 days up to now); what the store held
+            counts as of `until`.
         patients: only of these patients.
         acting: controller or processor.
         significant: under NIS2, Art. 23(3).
         high_risk: for the people concerned (GDPR, Art. 34(1)).
         aware_at: since when one knows (default: now).
+        protection: of what was taken, as in `breach/kinds.py`, where the kind can be sealed.
     """
 
     finding: int | None = None
@@ -82,6 +87,8 @@ class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     significant: bool = False
     high_risk: bool = True
     aware_at: datetime | None = None
+    kind: str = ORDINARY
+    protection: str = "unknown"
 
 
 class Concerned(msgspec.Struct, frozen=True):
@@ -92,12 +99,26 @@ class Concerned(msgspec.Struct, frozen=True):
 
 
 class Dossier(msgspec.Struct, frozen=True):
-    """All that is known of an incident: its clocks and history, the people concerned, most accesses first."""
+    """All that is known of an incident.
+
+    Args:
+        clocks: of the notices that are owed.
+        entries: its history.
+        extent: how many people, and of what.
+        people: those concerned, most accesses first; none where it is whoever the store held.
+        nodes: members through which data left, and who are told.
+        erased_since: of a copy: people who were erased since, whom nobody can name.
+        exempt: the article by which people need not be told, "" where there is none.
+    """
 
     incident: Incident
     clocks: list[Clock]
     entries: list[Entry]
+    extent: Extent
     people: list[Concerned]
+    nodes: list[AtNode]
+    erased_since: int
+    exempt: str
 
 
 async def open_incident(desk: Desk, opening: Opening) -> int:
@@ -115,8 +136,7 @@ async def open_incident(desk: Desk, opening: Opening) -> int:
         if opening.finding is not None:
             found = finding_of(await kept.finding(access.grant, desk.database, opening.finding))
             title, subject = title or found.sentence, found.subject if subject is None else subject
-        if not title.strip() or len(title) > TEXT_MAX or subject is None:
-            raise InvalidSearch("Name a finding, or a title and the subject whose accesses it is about.")
+        subject = _checked_kind(opening, title, subject)
         until = opening.until or now
         since = opening.since or until - SEASON
         aware_at = opening.aware_at or now
@@ -128,8 +148,28 @@ async def open_incident(desk: Desk, opening: Opening) -> int:
         incident = Incident(
             0, title, subject, since, until, opening.patients, opening.acting,
             opening.significant, opening.high_risk, aware_at,
+            kind=opening.kind, protection=opening.protection,
         )  # fmt: skip
         return await store.open_incident(access.grant, desk.database, incident, opening.finding)
+
+
+def _checked_kind(opening: Opening, title: str, subject: str | None) -> str:
+    """Return the subject of an opening that can be, "" where its kind names none."""
+    kind = kinds().get(opening.kind)
+    if kind is None:
+        raise InvalidSearch(f"There is no kind of incident {opening.kind}; there are {', '.join(kinds())}.")
+    if not title.strip() or len(title) > TEXT_MAX or (subject is None and kind.subject != "none"):
+        named = "" if kind.subject == "none" else f", and the {kind.subject} whose accesses it is about"
+        raise InvalidSearch(f"Name a finding, or a title{named}.")
+    _check_protection(opening.kind, opening.protection)
+    return subject or ""
+
+
+def _check_protection(kind: str, protection: str) -> None:
+    if protection not in PROTECTIONS:
+        raise InvalidSearch(f"What was taken is one of: {', '.join(PROTECTIONS)}; not {protection}.")
+    if protection != "unknown" and not kinds()[kind].sealable:
+        raise InvalidSearch(f"An incident of kind {kind} has nothing that could be sealed: leave that away.")
 
 
 async def list_incidents(desk: Desk) -> list[Incident]:
@@ -153,6 +193,21 @@ async def dossier(desk: Desk, number: int) -> Dossier:
 async def note(desk: Desk, number: int, text: str) -> None:
     """Add a note: what was learnt or done. It stands in the drafts as a measure."""
     await _add(desk, number, "note", text)
+
+
+async def reassess(desk: Desk, number: int, protection: str, why: str) -> None:
+    """Say what came to light of the protection of what was taken: its key was with it, or was not.
+
+    Raises:
+        AccessRefused: the caller is not the auditor: it may end the duty to tell people.
+        InvalidSearch: there is no such protection, or no reason is given.
+        NotFound: there is none of that number.
+    """
+    async with desk.settle(f"{TYPE}/{number}") as access:
+        incident, _ = await store.incident(access.grant, desk.database, number)
+        _check_protection(incident.kind, protection)
+        text = _checked(why, "Say how that is known.")
+        await store.reassess(access.grant, desk.database, number, protection, text)
 
 
 async def close(desk: Desk, number: int, lessons: str) -> None:
@@ -192,21 +247,38 @@ async def drafts(
     if notice not in duties():
         raise NotFound(f"There is no notice {notice}; there are {', '.join(duties())}.")
     found = await dossier(desk, number)
-    occasion = Occasion(
-        desk.node, number, found.incident.aware_at, found.incident.since, found.incident.until,
-        tuple(entry.body for entry in found.entries if entry.kind == "note"),
-    )  # fmt: skip
+    occasion = occasion_of(desk, found.incident, found.entries)
     if notice != "persons":
-        everybody = [person.affected for person in found.people]
-        return [(draft(notice, language or desk.language, occasion, everybody), len(everybody))]
-    groups: dict[str, list[Affected]] = {}
-    for person in found.people:
-        if language in (None, person.language):
-            groups.setdefault(person.language, []).append(person.affected)
+        drafted = draft(notice, language or desk.language, occasion, found.extent)
+        return [(drafted, found.extent.persons)]
+    extents = await _by_language(desk, found)
     return [
-        (draft(notice, spoken, occasion, affected), len(affected))
-        for spoken, affected in sorted(groups.items())
+        (draft(notice, spoken, occasion, extent), extent.persons)
+        for spoken, extent in sorted(extents.items())
+        if language in (None, spoken)
     ]
+
+
+async def _by_language(desk: Desk, found: Dossier) -> dict[str, Extent]:
+    """Return how many people are told in which language."""
+    extents: dict[str, Extent] = defaultdict(Extent)
+    for person in found.people:
+        extents[person.language].add([person.affected])
+    if kind_of(found.incident).reach == "store":
+        async with desk.enter(Action.AUDIT, f"{TYPE}/{found.incident.id}") as access:
+            async for page in people_of(access.grant, desk.database, found.incident):
+                for person in await spoken_by(desk, access.grant, page):
+                    extents[person.language].add([person.affected])
+    return extents
+
+
+def occasion_of(desk: Desk, incident: Incident, entries: list[Entry]) -> Occasion:
+    """Return what the drafts of an incident tell of."""
+    return Occasion(
+        desk.node, incident.id, incident.aware_at, incident.since, incident.until,
+        tuple(entry.body for entry in entries if entry.kind == "note"),
+        incident.kind, incident.protection,
+    )  # fmt: skip
 
 
 async def record_notice(desk: Desk, number: int, notice: str, text: str) -> None:
@@ -262,25 +334,32 @@ def clocks_of(incident: Incident, entries: list[Entry]) -> list[Clock]:
         sent,
         acting=msgspec.convert(incident.acting, Acting),
         is_significant=incident.significant,
-        is_high_risk=incident.high_risk,
+        is_high_risk=incident.high_risk
+        and kind_of(incident).reach != "nobody"
+        and not is_unintelligible(incident.kind, incident.protection),
     )
 
 
 async def _dossier(desk: Desk, grant: Grant, number: int) -> Dossier:
     incident, entries = await store.incident(grant, desk.database, number)
-    scope = Scope(incident.subject, incident.since, incident.until, frozenset(incident.patients))
-    affected: dict[str, Affected] = {}
-    async with desk.database.reading(grant) as connection:
-        index = await first_index_at(grant, connection, incident.since)
-        while leaves := await leaves_from(grant, connection, index, _PAGE):
-            gather(affected, scope, [leaf for _, leaf in leaves])
-            index = leaves[-1][0] + 1
-            if leaves[0][1].at > incident.until + timedelta(days=1):
-                break
-    spoken = await store.languages_of(grant, desk.database, sorted(affected))
-    ordered = sorted(affected.values(), key=lambda one: (-one.accesses, one.patient))
-    people = [Concerned(one, spoken.get(one.patient, desk.language)) for one in ordered]
-    return Dossier(incident, clocks_of(incident, entries), entries, people)
+    is_listed = kind_of(incident).reach != "store"
+    extent, people, nodes = Extent(), list[Concerned](), dict[str, AtNode]()
+    async for page in people_of(grant, desk.database, incident, nodes):
+        extent.add(page)
+        if is_listed:
+            people += await spoken_by(desk, grant, page)
+    gone = 0 if is_listed else await erased_since(grant, desk.database, incident.until)
+    exempt = EXEMPT if is_unintelligible(incident.kind, incident.protection) else ""
+    ordered = sorted(nodes.values(), key=lambda each: each.node)
+    return Dossier(
+        incident, clocks_of(incident, entries), entries, extent, people, ordered, gone, exempt
+    )  # fmt: skip
+
+
+async def spoken_by(desk: Desk, grant: Grant, affected: list[Affected]) -> list[Concerned]:
+    """Return people with the language to write to them in."""
+    spoken = await store.languages_of(grant, desk.database, [one.patient for one in affected])
+    return [Concerned(one, spoken.get(one.patient, desk.language)) for one in affected]
 
 
 async def _add(desk: Desk, number: int, kind: str, text: str, *, notice: str = "") -> None:

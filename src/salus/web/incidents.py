@@ -18,6 +18,7 @@ from salus.core.errors import InvalidSearch, NotFound
 from salus.store.findings import KeptFinding
 from salus.store.incidents import Incident
 from salus.trust.identity import authenticate
+from salus.trust.incident_people import AtNode
 from salus.trust.incidents import (
     Desk,
     Dossier,
@@ -31,8 +32,10 @@ from salus.trust.incidents import (
     list_incidents,
     note,
     open_incident,
+    reassess,
     record_notice,
 )
+from salus.trust.releasing import release
 from salus.web.addresses import find, methods_of
 from salus.web.proof import proven
 from salus.web.services import Face, Receive, Scope, Send, Services
@@ -43,6 +46,15 @@ _Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
 class _Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    text: str
+
+
+class _Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    texts: dict[str, str] = {}
+
+
+class _Protection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    protection: str
     text: str
 
 
@@ -110,6 +122,18 @@ async def _record(desk: Desk, request: Request, parts: Parts) -> Response:
     return _answer({"incident": number})
 
 
+async def _release(desk: Desk, request: Request, parts: Parts) -> Response:
+    number = _number(parts)
+    done = await release(desk, number, (await _body(request, _Texts)).texts)
+    return _answer({"incident": number, **msgspec.structs.asdict(done)})
+
+
+async def _reassess(desk: Desk, request: Request, parts: Parts) -> Response:
+    number, asked = _number(parts), await _body(request, _Protection)
+    await reassess(desk, number, asked.protection, asked.text)
+    return _answer({"incident": number, "protection": asked.protection})
+
+
 async def _close(desk: Desk, request: Request, parts: Parts) -> Response:
     number = _number(parts)
     await close(desk, number, (await _body(request, _Text)).text)
@@ -124,6 +148,8 @@ ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
     "/incidents/{number}": {"GET": _dossier},
     "/incidents/{number}/notes": {"POST": _note},
     "/incidents/{number}/notices/{notice}": {"GET": _drafts, "POST": _record},
+    "/incidents/{number}/protection": {"POST": _reassess},
+    "/incidents/{number}/release": {"POST": _release},
     "/incidents/{number}/close": {"POST": _close},
 }
 
@@ -153,13 +179,21 @@ def shown_dossier(found: Dossier, now: datetime) -> dict[str, Any]:  # Any: JSON
     return {
         **shown(found.incident),
         "clocks": [msgspec.to_builtins(clock) | {"state": clock.state(now)} for clock in found.clocks],
+        "exempt": found.exempt,
         "entries": msgspec.to_builtins(found.entries),
+        "extent": {**msgspec.to_builtins(found.extent), "erased_since": found.erased_since},
+        "nodes": [shown_node(each) for each in found.nodes],
         "people": [
             msgspec.to_builtins(person.affected)
             | {"categories": sorted(person.affected.categories), "language": person.language}
             for person in found.people
         ],
     }
+
+
+def shown_node(at: AtNode) -> dict[str, Any]:  # Any: JSON values
+    """Return a member node that an incident concerns as JSON; of people only how many."""
+    return {"node": at.node, "accesses": at.accesses, "people": len(at.patients)}
 
 
 def _answer(fields: dict[str, Any], *, status: int = 200) -> Response:  # Any: JSON values

@@ -5,14 +5,19 @@ The quiet channel is for who shares a telephone: what is sent says only that the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from salus.core.access import Action, Caller
 from salus.core.errors import NotFound
+from salus.store.incident_people import Words, words_of_incidents
 from salus.store.notices import (
+    BREACH,
     Channel,
+    KeptNotice,
     Notice,
     channel_of,
     choose_channel,
@@ -56,9 +61,21 @@ async def told(services: Services, caller: Caller) -> Told:
     """Return what the person was told."""
     async with enter_own(services, caller, _asked(caller, Action.READ)) as access:
         grant, database = access.grant, services.database
-        found = await notices(grant, database)
+        kept = await notices(grant, database)
+        incidents = any(each.notice.kind == BREACH for each in kept)
+        words = await words_of_incidents(grant, database) if incidents else {}
+        found = [_with_words(each, words) for each in kept]
         channel = await channel_of(grant, database)
         return Told(found, await unread(grant, database), channel.quiet, channel.every)
+
+
+def _with_words(kept: KeptNotice, words: Mapping[str, Words]) -> Notice:
+    said = words.get(kept.key) if kept.notice.kind == BREACH else None
+    if said is None:
+        return kept.notice
+    return msgspec.structs.replace(
+        kept.notice, language=said.language, text=said.text, categories=said.categories
+    )
 
 
 async def note_read(services: Services, caller: Caller, number: int) -> None:

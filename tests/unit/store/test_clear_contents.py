@@ -45,6 +45,9 @@ ROWS = {
     "due_at, state)"
     " VALUES ('p1', 'e', '', '', 'mistake', $1, '', now(), now(), 'open')",
     "erasure_step": "INSERT INTO erasure_step VALUES ('p1', 'e', 1, now(), '', 'open', $1)",
+    "incident_text": "WITH opened AS (INSERT INTO incident (title, subject, since, until, patients, acting,"
+    " significant, high_risk, aware_at) VALUES ('', '', now(), now(), '{}', 'controller', true, true, now())"
+    " RETURNING id) INSERT INTO incident_text (incident, language, said) SELECT id, 'en', $1 FROM opened",
     "complaint": "INSERT INTO complaint (patient, at, by, kind, about, said)"
     " VALUES ('p1', now(), '', 'other', '', $1)",
 }

@@ -1,9 +1,13 @@
-"""Whose data an incident concerns, and which: computed from the ledger's leaves (GDPR, Art. 33(3)(a))."""
+"""Whose data an incident concerns, and which: computed from the ledger's leaves (GDPR, Art. 33(3)(a)).
+
+Where a copy of the store was taken, from what the store held.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -28,26 +32,35 @@ class Scope(msgspec.Struct, frozen=True):
 
     Args:
         subject: of the person who opened the records, or `person.node_subject` of a node abroad for all whom
-            it spoke for.
+            it spoke for; "" for anybody.
         since, until: when, both included.
         patients: only these; empty for all that the person opened.
+        of_client: the subject is an app, a client or a node: what it did in anybody's name counts.
     """
 
     subject: str
     since: datetime
     until: datetime
     patients: frozenset[str] = frozenset()
+    of_client: bool = False
 
     def covers(self, leaf: Leaf) -> bool:
         """Say whether data of a patient left or changed by this leaf, in the scope."""
         return bool(
             leaf.patient
-            and (leaf.subject == self.subject or (leaf.node and node_subject(leaf.node) == self.subject))
+            and self._names(leaf)
             and self.since <= leaf.at <= self.until
             and leaf.outcome is Outcome.SERVED
             and leaf.resources > 0
             and (not self.patients or leaf.patient in self.patients)
         )
+
+    def _names(self, leaf: Leaf) -> bool:
+        if not self.subject or leaf.subject == self.subject:
+            return True
+        if leaf.node and node_subject(leaf.node) == self.subject:
+            return True
+        return self.of_client and self.subject in (leaf.app, leaf.node)
 
 
 class Affected(msgspec.Struct):
@@ -59,6 +72,23 @@ class Affected(msgspec.Struct):
     accesses: int = 0
     resources: int = 0
     categories: set[str] = msgspec.field(default_factory=set)
+
+
+class Extent(msgspec.Struct):
+    """How far an incident reaches: people, accesses, entries, and people by category of data."""
+
+    persons: int = 0
+    accesses: int = 0
+    resources: int = 0
+    categories: Counter[str] = msgspec.field(default_factory=Counter)
+
+    def add(self, affected: Iterable[Affected]) -> None:
+        """Count further people."""
+        for one in affected:
+            self.persons += 1
+            self.accesses += one.accesses
+            self.resources += one.resources
+            self.categories.update(one.categories)
 
 
 @cache
@@ -89,3 +119,11 @@ def gather(affected: dict[str, Affected], scope: Scope, leaves: Iterable[Leaf]) 
         one.accesses += 1
         one.resources += leaf.resources
         one.categories.add(category_of(leaf.what))
+
+
+def held_as(
+    patient: str, entries: Mapping[str, int], at: datetime, categories: Iterable[str] = ()
+) -> Affected:
+    """Return a patient of whom the store held so many entries by type, or whose `categories` were opened."""
+    opened = set(categories) or {category_of(name) for name in entries}
+    return Affected(patient, at, at, 0, sum(entries.values()), opened)

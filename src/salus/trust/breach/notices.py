@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from importlib import resources
 
 import msgspec
 
-from salus.trust.breach.affected import Affected, categories
+from salus.trust.breach.affected import Extent, categories
+from salus.trust.breach.kinds import ORDINARY, kinds
 
 ORIGINAL = "en"
 
@@ -20,12 +20,24 @@ class Sentences(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
     reviewed: bool
     unreviewed: str
     none: str
+    sealed: str
+    opened: str
+    unknown: str
     authority: str
     persons: str
     controller: str = ""
     early_warning: str = ""
     csirt: str = ""
     final_report: str = ""
+
+
+class Happening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What happened, in one language: a row of `happenings.toml`, whose head says what the columns mean."""
+
+    nature: str
+    headline: str
+    happened: str
+    risk: str
 
 
 class Occasion(msgspec.Struct, frozen=True):
@@ -36,6 +48,8 @@ class Occasion(msgspec.Struct, frozen=True):
         incident: its number.
         aware_at, since, until: as of the incident.
         measures: what was done so far, a sentence each.
+        kind: of incident, as in `kinds.toml`.
+        protection: of what was taken, as in `kinds.py`.
     """
 
     node: str
@@ -44,6 +58,8 @@ class Occasion(msgspec.Struct, frozen=True):
     since: datetime
     until: datetime
     measures: tuple[str, ...]
+    kind: str = ORDINARY
+    protection: str = "unknown"
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -69,25 +85,37 @@ def languages() -> dict[str, Sentences]:
     return msgspec.toml.decode(text, type=dict[str, Sentences])
 
 
-def draft(notice: str, language: str, occasion: Occasion, affected: Sequence[Affected]) -> Draft:
-    """Return the draft of a notice about the affected, in the language or, where it has none, in English."""
+@cache
+def happenings() -> dict[str, dict[str, Happening]]:
+    """Return what happened, by kind's text and language."""
+    text = resources.files(__package__).joinpath("happenings.toml").read_bytes()
+    return msgspec.toml.decode(text, type=dict[str, dict[str, Happening]])
+
+
+def draft(notice: str, language: str, occasion: Occasion, extent: Extent) -> Draft:
+    """Return the draft of a notice about such an extent, in the language or, where it has none, English."""
     attribute = notice.replace("-", "_")
     spoken = language if getattr(languages().get(language), attribute, "") else ORIGINAL
     sentences = languages()[spoken]
-    names = sorted(set().union(*(one.categories for one in affected)))
-    table = categories()
+    kind, table = kinds()[occasion.kind], categories()
+    told = happenings()[kind.text][spoken]
+    moments = {"since": _moment(occasion.since), "until": _moment(occasion.until)}
+    protection = f" {getattr(sentences, occasion.protection)}" if kind.sealable else ""
     body = (
         str(getattr(sentences, attribute))
         .strip()
         .format(
             node=occasion.node,
             incident=occasion.incident,
-            persons=len(affected),
-            accesses=sum(one.accesses for one in affected),
+            persons=extent.persons,
+            accesses=extent.accesses,
             aware=_moment(occasion.aware_at),
-            since=_moment(occasion.since),
-            until=_moment(occasion.until),
-            categories=", ".join(table[name].text[spoken] for name in names) or "-",
+            nature=told.nature.format(**moments),
+            headline=told.headline,
+            happened=told.happened.format(**moments),
+            risk=told.risk,
+            protection=protection,
+            categories=", ".join(table[name].text[spoken] for name in sorted(extent.categories)) or "-",
             measures=" ".join(occasion.measures) or sentences.none,
         )
     )

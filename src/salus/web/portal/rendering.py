@@ -10,6 +10,7 @@ import jinja2
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
+from salus.trust.breach.affected import categories
 from salus.web.portal.words import phrase, words
 
 ENGLISH = "en"
@@ -29,7 +30,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"day": day, "moment": moment, "safe_narrative": Markup}
+    found.filters |= {"category": category, "day": day, "moment": moment, "safe_narrative": Markup}
     return found
 
 
@@ -37,6 +38,12 @@ def page(template: str, context: dict[str, object], *, status: int = 200) -> HTM
     """Return the page of a template."""
     text = environment().get_template(template).render(context)
     return HTMLResponse(text, status_code=status, headers={"content-security-policy": POLICY})
+
+
+def category(name: str, language: str = ENGLISH) -> str:
+    """Return a category of data in words, as notices of a breach name it."""
+    texts = categories()[name].text
+    return texts.get(language, texts[ENGLISH])
 
 
 def day(written: str, language: str = ENGLISH) -> str:
