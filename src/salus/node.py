@@ -96,6 +96,7 @@ from salus.web.fhir.outbound import resolve_by_system
 from salus.web.login.face import face as login_face
 from salus.web.login.wallet_face import face as wallet_face
 from salus.web.membership import face as membership_face
+from salus.web.outgoing import send_messages
 from salus.web.portal.face import face as portal_face
 from salus.web.proof import proven_key
 from salus.web.provider.face import face as provider_face
@@ -111,6 +112,7 @@ WATCH_SECONDS = 300.0
 WISHED_SECONDS = 5.0
 TALLY_SECONDS = 5.0
 TELL_SECONDS = 5.0
+MESSAGES_SECONDS = 15
 ASK_SECONDS = 10.0
 COMPARE_SECONDS = 25.0
 COSIGNATURES_DAYS = 7
@@ -275,6 +277,7 @@ async def open_services(
                 systems={each.source: each for each in settings.systems},
                 logins=settings.login,
                 wallet=settings.wallet,
+                mail=settings.mail,
             ),
         )
 
@@ -396,6 +399,7 @@ async def _background(services: Services) -> AsyncIterator[None]:
             lambda: tell_wished(services.gatehouse, database, issuer=services.base_url),
         ),
         "notices to peers": lambda: _every(TELL_SECONDS, lambda: peer_notices.work_once(services)),
+        "messages": lambda: _every(MESSAGES_SECONDS, lambda: send_messages(services)),
         "witnesses": lambda: _every(ASK_SECONDS, lambda: ask_witnesses(services.witnesses)),
         "other logs": lambda: _every(COMPARE_SECONDS, lambda: compare_logs(services.witnesses)),
         "counts": lambda: _every(TALLY_SECONDS, lambda: write_tallies(database, services.tallies)),

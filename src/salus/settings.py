@@ -21,6 +21,7 @@ from salus.store.logins import by_hand, login_of
 from salus.trust.care import Known
 from salus.trust.login.provider import Provider, ProvidersInvalid, check_providers
 from salus.trust.login.wallet import Wallet, check_wallet
+from salus.trust.mail import Mail, check_mail
 
 FILE_NAME = "salus.toml"
 KEYS_FOLDER = "keys"
@@ -84,6 +85,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         key_store: folder of the wrapped keys; "" for one in the node's folder.
         login: providers that people log in with.
         wallet: how people log in with a wallet.
+        mail: the server that takes messages for people; None where none is sent by mail.
         referential_integrity: refuse a write that refers to a missing local resource.
         treatment_relationship: how it is known whom a professional of this node treats.
         subscription_targets: prefixes of URLs that subscriptions may notify.
@@ -112,6 +114,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     key_store: Place = ""
     login: tuple[Provider, ...] = ()
     wallet: Wallet | None = None
+    mail: Mail | None = None
     referential_integrity: bool = False
     treatment_relationship: Known = Known.ORGANISATION
     subscription_targets: tuple[str, ...] = ()
@@ -160,6 +163,10 @@ def parse_settings(body: bytes, file: str) -> Settings:
         check_wallet(settings.wallet)
     except ProvidersInvalid as error:
         raise SettingsInvalid(f"{file}: {error}") from error
+    try:
+        check_mail(settings.mail)
+    except SettingsInvalid as error:
+        raise SettingsInvalid(f"{file}: {error.message}") from error
     _check_logins(settings, file)
     if settings.master_key and settings.master_key_command:
         raise SettingsInvalid(f"{file}: master_key_command: is instead of master_key; leave one away")

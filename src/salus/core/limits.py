@@ -45,6 +45,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         peer_deadline_ms: how long a federated question waits for a peer.
         token_seconds: life of an access token.
         clock_skew_seconds: tolerated difference between two nodes' clocks.
+        message_pause_minutes: least time between two messages by one way that tell a person of notices.
         alone_seconds: how long data crosses borders without witnesses of the audit; then emergencies only.
         quarantine_days: how long rejected input is kept.
     """
@@ -83,5 +84,6 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     peer_deadline_ms: int = 5_000
     token_seconds: int = 300
     clock_skew_seconds: int = 60
+    message_pause_minutes: int = 360
     alone_seconds: int = 600
     quarantine_days: int = 90

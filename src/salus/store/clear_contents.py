@@ -79,6 +79,7 @@ TABLES = {
     "rectification_step": Table(_STEP, ("said",), _of_patient),
     "erasure": Table(_REQUEST, ("said",), _of_patient),
     "erasure_step": Table(_STEP, ("said",), _of_patient),
+    "notice_way": Table({"patient": "text", "holder": "text"}, ("address",), _of_patient),
     "incident_text": Table({"incident": "bigint", "language": "text"}, ("said",), lambda _row: SHARED),
     "complaint": Table({"patient": "text", "number": "bigint"}, ("said",), _of_patient),
 }

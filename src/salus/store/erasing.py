@@ -78,7 +78,8 @@ SELECT DISTINCT found.patient, e.erasure FROM (
     UNION SELECT patient FROM notice UNION SELECT patient FROM opt_out UNION SELECT patient FROM health_link
     UNION SELECT patient FROM proxy UNION SELECT holder FROM proxy UNION SELECT patient FROM rectification
     UNION SELECT patient FROM erasure UNION SELECT patient FROM complaint
-    UNION SELECT patient FROM incident_person
+    UNION SELECT patient FROM incident_person UNION SELECT patient FROM notice_way
+    UNION SELECT holder FROM notice_way WHERE holder <> ''
 ) AS found (patient)
 JOIN erased e ON e.whole AND e.digest =
     sha256((SELECT salt FROM erased_salt) || convert_to('Patient/' || found.patient, 'UTF8'))

@@ -128,7 +128,12 @@ def _write_new(path: Path, content: bytes) -> None:
         making.unlink()
 
 
-def _read(path: Path) -> bytes:
+def read_private(path: Path) -> bytes:
+    """Return a file that nobody but the node's account may read.
+
+    Raises:
+        SettingsInvalid: it cannot be read, or others can read it.
+    """
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         content = path.read_bytes()
@@ -162,14 +167,14 @@ def read_secret(path: Path) -> bytes:
     Raises:
         SettingsInvalid: it cannot be read, is of another length, or is readable by others.
     """
-    content = _read(path)
+    content = read_private(path)
     if len(content) != _SECRET_BYTES:
         raise SettingsInvalid(f"{path} must hold {_SECRET_BYTES} bytes; restore it from a backup.")
     return content
 
 
 def _secrets(path: Path) -> tuple[bytes, ...]:
-    content = _read(path)
+    content = read_private(path)
     if not content or len(content) % _SECRET_BYTES:
         raise SettingsInvalid(f"{path} must hold {_SECRET_BYTES} bytes a key; restore it from a backup.")
     return tuple(content[at : at + _SECRET_BYTES] for at in range(0, len(content), _SECRET_BYTES))
@@ -204,7 +209,7 @@ def _okp_key(path: Path) -> OKPKey:
 
 def _members(path: Path, kind: str, curve: str) -> dict[str, str | list[str]]:
     try:
-        members = msgspec.json.decode(_read(path), type=_Jwk)
+        members = msgspec.json.decode(read_private(path), type=_Jwk)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise _unusable(path, curve) from error
     if (members.kty, members.crv) != (kind, curve):

@@ -30,6 +30,7 @@ from salus.trust.identity import Doorkeeper
 from salus.trust.keys import NodeKeys
 from salus.trust.login.provider import Provider
 from salus.trust.login.wallet import Wallet
+from salus.trust.mail import Mail
 from salus.trust.tokens import TokenTerms
 
 Scope = MutableMapping[str, Any]  # ASGI's own shapes (asgiref), hence Any
@@ -73,6 +74,7 @@ class Services(msgspec.Struct, frozen=True):
         witnesses: how this node's audit is vouched for by others, and theirs by it.
         logins: the providers that people may log in with.
         wallet: how people log in with a wallet; None where they do not.
+        mail: the server that takes messages for people; None where none is sent by mail.
     """
 
     node: str
@@ -106,6 +108,7 @@ class Services(msgspec.Struct, frozen=True):
     systems: Mapping[str, System]
     logins: tuple[Provider, ...] = ()
     wallet: Wallet | None = None
+    mail: Mail | None = None
 
     @property
     def fhir_base(self) -> str:

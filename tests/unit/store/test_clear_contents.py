@@ -48,6 +48,8 @@ ROWS = {
     "incident_text": "WITH opened AS (INSERT INTO incident (title, subject, since, until, patients, acting,"
     " significant, high_risk, aware_at) VALUES ('', '', now(), now(), '{}', 'controller', true, true, now())"
     " RETURNING id) INSERT INTO incident_text (incident, language, said) SELECT id, 'en', $1 FROM opened",
+    "notice_way": "INSERT INTO notice_way (patient, channel, address, language, quiet, chosen_at)"
+    " VALUES ('p1', 'mail', $1, 'en', false, now())",
     "complaint": "INSERT INTO complaint (patient, at, by, kind, about, said)"
     " VALUES ('p1', now(), '', 'other', '', $1)",
 }

@@ -15,6 +15,7 @@ from salus.web.portal.visit import Visit
 from salus.web.rights.choices import KINDS, is_offered, opt_out, opt_outs, weigher_of
 
 OUT, BACK = "opt-out", "take-back"
+NO_MESSAGE = "none"
 
 CHOSEN = {"yes": True, "no": False}
 WAYS = {
@@ -52,6 +53,19 @@ async def change_channel(visit: Visit) -> Response:
     return RedirectResponse(f"/choices?language={visit.language}", 303)
 
 
+async def change_way(visit: Visit) -> Response:
+    """Choose how messages come, or none."""
+    form = visit.form
+    if form.get("channel", "") == NO_MESSAGE:
+        await notices.end_how(visit.services, visit.caller)
+    else:
+        wished = notices.WayWished(
+            form.get("channel", ""), form.get("address", ""), visit.language, form.get("quiet") == "yes"
+        )
+        await notices.choose_how(visit.services, visit.caller, wished)
+    return RedirectResponse(f"/choices?language={visit.language}", 303)
+
+
 async def told(visit: Visit) -> Response:
     """Show what the citizen was told; a POST marks one as read."""
     number = visit.form.get("id", "")
@@ -75,8 +89,10 @@ async def _page(visit: Visit, *, code: str = "", until: datetime | None = None) 
     ]
     # Codes and notices are the person's own; staff at a desk have neither.
     found = None if caller.role is Role.DESK else await notices.told(services, caller)
+    way = None if found is None else await notices.way(services, caller)
     return visit.show(
-        "choices.html", visit.say("my-choices"), rows=rows, told=found,
+        "choices.html", visit.say("my-choices"), rows=rows, told=found, way=way,
+        channels=[*notices.offered(services), NO_MESSAGE],
         is_citizen=caller.role is Role.CITIZEN, code=code, until=until,
     )  # fmt: skip
 

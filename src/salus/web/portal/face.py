@@ -13,7 +13,7 @@ from salus.web.portal.accesses import accesses, proof, report
 from salus.web.portal.acting import acting, change_power
 from salus.web.portal.assisting import assisted_page, desk_begin, desk_end
 from salus.web.portal.chart import chart, summary
-from salus.web.portal.choices import change_channel, change_opt_out, choices, make_code, told
+from salus.web.portal.choices import change_channel, change_opt_out, change_way, choices, make_code, told
 from salus.web.portal.confirming import confirming
 from salus.web.portal.dispensing import finish, hand_over, take_back
 from salus.web.portal.documents import document, documents, letter, own_document, own_letter
@@ -60,6 +60,7 @@ def face(services: Services) -> Face:
             page("/choices", assisted_page(choices), ASSISTED),
             page("/choices/code", make_code, PERSON, "POST"),
             page("/choices/channel", change_channel, PERSON, "POST"),
+            page("/choices/way", change_way, PERSON, "POST"),
             page("/choices/opt-out/{kind:str}", assisted_page(change_opt_out), ASSISTED, "POST"),
             page("/told", told, PERSON, "GET", "POST"),
             page("/my-rights", assisted_page(my_rights), ASSISTED),

@@ -1,0 +1,1 @@
+"""Ways of telling a person that there is a notice: one file each defines `CHANNEL`."""
