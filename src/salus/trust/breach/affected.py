@@ -14,8 +14,8 @@ from importlib import resources
 
 import msgspec
 
-from salus.core.access import Leaf, Outcome
-from salus.trust.breach.person import node_subject
+from salus.core.access import Leaf, Outcome, Role
+from salus.trust.breach.person import app_subject, node_subject
 
 _TYPE = re.compile(r"[A-Za-z]+")
 
@@ -32,7 +32,7 @@ class Scope(msgspec.Struct, frozen=True):
 
     Args:
         subject: of the person who opened the records, or `person.node_subject` of a node abroad for all whom
-            it spoke for; "" for anybody.
+            it spoke for, or `person.app_subject` of an app whoever used it; "" for anybody.
         since, until: when, both included.
         patients: only these; empty for all that the person opened.
         of_client: the subject is an app, a client or a node: what it did in anybody's name counts.
@@ -59,6 +59,8 @@ class Scope(msgspec.Struct, frozen=True):
         if not self.subject or leaf.subject == self.subject:
             return True
         if leaf.node and node_subject(leaf.node) == self.subject:
+            return True
+        if self.subject == app_subject(leaf.app or leaf.subject) and (leaf.app or leaf.role == Role.APP):
             return True
         return self.of_client and self.subject in (leaf.app, leaf.node)
 

@@ -8,7 +8,7 @@ from salus.trust.breach.evidence import Tally
 
 HOURS = 48
 """Bins of a profile of hours: 24 of working days, then 24 of Saturdays and Sundays."""
-_NODE = "node:"
+_NODE, _APP = "node:", "app:"
 _SATURDAY = 5
 _EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday
 
@@ -24,6 +24,8 @@ class Sighting(msgspec.Struct):
         found: whether something was served.
         emergency: whether all of it was emergency access.
         wrote: whether the person wrote into the record.
+        audit: whether it was who had opened the record that was looked at, not the record.
+        missed: whether a person was looked for who is not there.
     """
 
     leaf: int
@@ -33,6 +35,18 @@ class Sighting(msgspec.Struct):
     found: bool
     emergency: bool
     wrote: bool
+    audit: bool = False
+    missed: bool = False
+
+    @property
+    def opens(self) -> bool:
+        """Return whether a record was opened by it."""
+        return self.found and not self.audit
+
+    @property
+    def is_refused(self) -> bool:
+        """Return whether what was asked for by name was refused, or is not there."""
+        return not self.found and not self.missed
 
     @property
     def bin(self) -> int:
@@ -122,8 +136,8 @@ class Day(msgspec.Struct):
 
     @property
     def opened(self) -> list[Sighting]:
-        """Return those that showed something."""
-        return [each for each in self.sightings if each.found]
+        """Return those that showed something of a record."""
+        return [each for each in self.sightings if each.opens]
 
 
 def node_subject(node: str) -> str:
@@ -134,6 +148,16 @@ def node_subject(node: str) -> str:
 def is_node(subject: str) -> bool:
     """Return whether a subject of the watch is a node abroad."""
     return subject.startswith(_NODE)
+
+
+def app_subject(app: str) -> str:
+    """Return as whom all that an app does is watched, whoever uses it."""
+    return f"{_APP}{app}"
+
+
+def is_system(subject: str) -> bool:
+    """Return whether a subject of the watch is no person: a node abroad, or an app."""
+    return subject.startswith((_NODE, _APP))
 
 
 def patients_of(sightings: list[Sighting]) -> int:

@@ -7,7 +7,7 @@ from collections import Counter
 from salus.trust.breach.company import contacts_at, is_colleague, is_justified
 from salus.trust.breach.facts import Facts
 from salus.trust.breach.memory import Watch
-from salus.trust.breach.person import HOURS, Day, Person, Sighting, is_node
+from salus.trust.breach.person import HOURS, Day, Person, Sighting, is_system
 from salus.trust.breach.thresholds import Thresholds
 
 
@@ -20,7 +20,7 @@ def settle(
     return {
         subject: _judged(watch, facts, subject, person, day, small_units, hours[person.role], terms)
         for subject, person in watch.people.items()
-        if day in person.days and not is_node(subject)
+        if day in person.days and not is_system(subject)
     }
 
 
@@ -34,9 +34,9 @@ def small_units_of(watch: Watch, terms: Thresholds) -> frozenset[str]:
 def _meet(watch: Watch, day: int, terms: Thresholds) -> None:
     """Count who met whom at the patients of the settled day."""
     for subject, person in watch.people.items():
-        if is_node(subject):
+        if is_system(subject):
             continue
-        patients = {each.patient for each in person.days.get(day, ()) if each.found}
+        patients = {each.patient for each in person.days.get(day, ()) if each.opens}
         person.settled += len(patients)
         watch.settled += len(patients)
         for patient in patients:
@@ -59,7 +59,7 @@ def _judged(
 ) -> Day:
     """Return the settled day with what explains its accesses."""
     sightings = person.days[day]
-    opened = [each for each in sightings if each.found]
+    opened = [each for each in sightings if each.opens]
     strangers, returned, uncovered, absent = [], [], [], []
     for each in opened:
         units = contacts_at(facts, each, terms=terms)

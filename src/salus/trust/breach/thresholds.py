@@ -47,6 +47,8 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     strangers_max: int
     evidence_max: int
     named_by_node_max: int
+    guesses_usual_per_day: int
+    misses_usual_per_day: int
 
 
 @cache

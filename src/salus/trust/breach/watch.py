@@ -18,14 +18,17 @@ from salus.trust.breach.detector import detectors
 from salus.trust.breach.facts import Facts
 from salus.trust.breach.finding import Finding, Reason
 from salus.trust.breach.memory import Watch
-from salus.trust.breach.person import Day, Person, Sighting, is_node, node_subject
+from salus.trust.breach.person import Day, Person, Sighting, app_subject, is_node, is_system, node_subject
 from salus.trust.breach.settling import settle, small_units_of
 from salus.trust.breach.thresholds import Thresholds, thresholds
 from salus.trust.breach.weighing import Weighed, finding_about, groups_of, select, weigh
 
 _WRITES = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE})
 _WHOLESALE = frozenset({Action.EXPORT, Action.CHANGES})
-_UNWATCHED = frozenset({Role.CITIZEN, Role.APP})
+_AUDITING = frozenset({Role.AUDITOR, Role.OPERATOR})
+"""Whose looks into the access logs of others are watched."""
+_LOOKUP = "Patient?"
+"""Begins what a leaf says of looking for people: about nobody, where nobody was found."""
 _KEEPING_INCIDENTS = "auditor-keeps-incidents"
 """Rule of trust/policy.toml: what is done about findings is no access to be found."""
 _HONEY = "honey"
@@ -41,11 +44,7 @@ def see(watch: Watch, facts: Facts, index: int, leaf: Leaf) -> list[Finding]:
 
     Leaves come in the log's order. The first of a new day closes the days before it.
     """
-    if (
-        leaf.role in _UNWATCHED
-        or leaf.action in (Action.LOAD, Action.AUDIT)
-        or leaf.rule == _KEEPING_INCIDENTS
-    ):
+    if not _is_watched(leaf):
         return []
     terms = thresholds()
     day = day_of(leaf.at)
@@ -58,13 +57,21 @@ def see(watch: Watch, facts: Facts, index: int, leaf: Leaf) -> list[Finding]:
     return findings + _note(watch, facts, index, leaf, terms)
 
 
+def _is_watched(leaf: Leaf) -> bool:
+    if leaf.action == Action.LOAD or leaf.rule == _KEEPING_INCIDENTS:
+        return False
+    if leaf.role == Role.CITIZEN:
+        return bool(leaf.app)
+    return leaf.action != Action.AUDIT or (leaf.role in _AUDITING and bool(leaf.patient))
+
+
 def _note(watch: Watch, facts: Facts, index: int, leaf: Leaf, terms: Thresholds) -> list[Finding]:
     watch.accesses += 1
     subject = _watched_as(watch, leaf, terms)
     person = watch.people.get(subject)
     if person is None:
         person = watch.people[subject] = Person(leaf.name, leaf.role, leaf.organisation, node=leaf.node)
-    if not is_node(subject):
+    if not is_system(subject):
         person.name, person.role = leaf.name, leaf.role
         person.unit = facts.units.get(subject, leaf.organisation)
     found = leaf.outcome is Outcome.SERVED and bool(leaf.patient)
@@ -76,23 +83,39 @@ def _note(watch: Watch, facts: Facts, index: int, leaf: Leaf, terms: Thresholds)
         found=found,
         emergency=leaf.purpose == Purpose.EMERGENCY,
         wrote=leaf.action in _WRITES and found,
+        audit=leaf.action == Action.AUDIT,
+        missed=leaf.outcome is Outcome.SERVED and not leaf.patient and leaf.what.startswith(_LOOKUP),
     )
-    if leaf.outcome is Outcome.SERVED and not leaf.patient:
+    if leaf.outcome is Outcome.SERVED and not leaf.patient and not sighting.missed:
         return []  # a search that found nothing, a terminology: about nobody
     _remember(person.days.setdefault(watch.today, []), sighting, terms)
     if leaf.node and not is_node(subject):
         _note_node(watch, leaf, msgspec.structs.replace(sighting), terms)
-    if not found:
+    if not sighting.opens:
         return []
+    if is_system(subject):
+        return _if_honey(watch, facts, subject, index, leaf, terms)
     trail = watch.trails.setdefault(leaf.patient, Trail())
     trail.note(subject, watch.today, wrote=sighting.wrote, company_max=terms.company_max)
+    return _if_honey(watch, facts, subject, index, leaf, terms)
+
+
+def _if_honey(
+    watch: Watch, facts: Facts, subject: str, index: int, leaf: Leaf, terms: Thresholds
+) -> list[Finding]:
     if leaf.patient in facts.honey and leaf.action not in _WHOLESALE:
         return _honey(watch, subject, index, terms)
     return []
 
 
 def _watched_as(watch: Watch, leaf: Leaf, terms: Thresholds) -> str:
-    """Return as whom the caller is watched: of a node that names ever new people, as the node itself."""
+    """Return as whom the caller is watched: an app as such, a node that names ever new people as the node."""
+    if leaf.role in (Role.APP, Role.CITIZEN):
+        app = leaf.app or leaf.subject
+        subject = app_subject(app)
+        name = f"App {app}" if leaf.app else leaf.name
+        watch.people.setdefault(subject, Person(name, Role.APP, ""))
+        return subject
     if not leaf.node or leaf.subject in watch.people:
         return leaf.subject
     named = sum(person.node == leaf.node for person in watch.people.values())
@@ -116,7 +139,11 @@ def _remember(day: list[Sighting], sighting: Sighting, terms: Thresholds) -> Non
     for known in reversed(day):
         if known.hour != sighting.hour:
             break
-        if known.patient == sighting.patient and known.found == sighting.found:
+        if (
+            known.patient == sighting.patient
+            and known.found == sighting.found
+            and known.audit == sighting.audit
+        ):
             known.times += sighting.times
             known.wrote |= sighting.wrote
             known.emergency &= sighting.emergency

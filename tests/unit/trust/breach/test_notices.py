@@ -140,5 +140,8 @@ def test_what_a_client_did_in_anybodys_name_counts():
     client = {name: Scope(name, AT, AT, of_client=True) for name in ("pulse", "ee-1")}
     assert [client["pulse"].covers(leaf) for leaf in leaves] == [True, True, False, False]
     assert [client["ee-1"].covers(leaf) for leaf in leaves] == [False, False, True, False]
+    found_as = Scope("app:pulse", AT, AT)
+    of_service = msgspec.structs.replace(itself, role="app")
+    assert [found_as.covers(leaf) for leaf in [*leaves, of_service]] == [True, False, False, False, True]
     assert [Scope("pulse", AT, AT).covers(leaf) for leaf in leaves] == [False, True, False, False]
     assert all(Scope("", AT, AT).covers(leaf) for leaf in leaves)

@@ -43,7 +43,7 @@ def told(leaves, facts=None):
     "fields",
     [
         {"role": "citizen"},
-        {"role": "app"},
+        {"role": "app", "action": "export"},
         {"action": "load"},
         {"action": "audit"},
         {"action": "export"},
@@ -169,3 +169,76 @@ def test_what_is_remembered_of_those_whom_a_node_names_is_bounded():
     assert (found.subject, found.role) == ("node:n0", "node")
     see(watch, facts, most + 51, leaf(subject="s1"))
     assert "s1" in watch.people
+
+
+def daily(days=20, **fields):
+    """Return what a system or an auditor does every day: three people, one refusal, one look-up in vain."""
+    return [leaf(day, each, patient=f"d{day}-{each}", **fields) for day in range(days) for each in range(3)]
+
+
+def in_order(*parts):
+    return sorted((each for part in parts for each in part), key=lambda one: one.at)
+
+
+def test_an_app_that_opens_a_honey_record_is_told_and_explains_nobodys_access():
+    facts = Facts(honey=frozenset({"p1"}))
+    (found,) = told([leaf(role="app", subject="pulse", name="Pulse")], facts)
+    assert (found.subject, found.role) == ("app:pulse", "app")
+    used = leaf(role="citizen", subject="ana", app="pulse")
+    watch = Watch()
+    see(watch, Facts(), 0, used)
+    assert list(watch.people) == ["app:pulse"]
+    assert watch.trails == {}
+    assert told([leaf(role="citizen", subject="ana")], facts) == []
+
+
+@pytest.mark.parametrize(
+    "as_whom", [{"role": "app", "subject": "pulse"}, {"role": "citizen", "app": "pulse"}]
+)
+def test_an_app_that_reads_many_more_people_than_ever_is_told(as_whom):
+    usual = daily(**as_whom)
+    assert told(in_order(ward(), usual)) == []
+    much = [leaf(15, each / 50, patient=f"x{each}", **as_whom) for each in range(300)]
+    found = told(in_order(ward(), usual, much))
+    assert {each.subject for each in found} == {"app:pulse"}
+    assert "volume" in detectors_of(found)
+
+
+def test_an_auditor_who_browses_who_looked_is_told_and_one_who_works_is_not():
+    auditor = {"role": "auditor", "subject": "aud", "action": "audit", "what": "AuditEvent"}
+    usual = daily(**auditor)
+    assert told(in_order(ward(), usual)) == []
+    much = [leaf(15, each / 50, patient=f"x{each}", **auditor) for each in range(200)]
+    found = told(in_order(ward(), usual, much))
+    assert {each.subject for each in found} == {"aud"}
+    assert "logs" in detectors_of(found)
+    of_an_incident = [
+        leaf(15, each / 50, patient=f"x{each}", rule="auditor-keeps-incidents", **auditor)
+        for each in range(200)
+    ]
+    assert told(in_order(ward(), usual, of_an_incident)) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "detector"),
+    [
+        ({"patient": "", "what": "Patient?identifier", "resources": 0}, "misses"),
+        ({"patient": "", "outcome": Outcome.REFUSED, "resources": 0}, "guesses"),
+        ({"patient": "", "outcome": Outcome.FAILED, "resources": 0}, "guesses"),
+    ],
+)
+def test_who_tries_what_exists_is_told_however_slowly(fields, detector):
+    def tried(each):
+        """Return one an hour and more, over a day: no burst, and no ids in sequence."""
+        named = {} if "what" in fields else {"what": f"Patient/u{each * 37 % 1009}"}
+        return leaf(15, each / 4, subject="s0", **fields, **named)
+
+    found = told(in_order(ward(), [tried(each) for each in range(60)]))
+    assert {each.subject for each in found} == {"s0"}
+    assert detector in detectors_of(found)
+
+
+def test_a_search_that_finds_nothing_in_a_record_is_about_nobody():
+    watch = Watch()
+    see(watch, Facts(), 0, leaf(patient="", what="Observation?code", resources=0))
+    assert watch.people["s1"].days == {}

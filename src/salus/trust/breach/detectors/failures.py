@@ -10,7 +10,7 @@ from salus.trust.breach.person import Day
 
 def _count(day: Day) -> Counted:
     by_hour: Counter[int] = Counter()
-    refused = [each for each in day.sightings if not each.found]
+    refused = [each for each in day.sightings if each.is_refused]
     for each in refused:
         by_hour[each.hour] += each.times
     return Counted(max(by_hour.values(), default=0), 1.0, refused)
