@@ -61,6 +61,7 @@ from salus.trust.identity import Doorkeeper
 from salus.trust.jurisdictions.law import jurisdiction_of
 from salus.trust.keys import NodeKeys, database_password, derived_witness_key, load_keys
 from salus.trust.master_key import load_master_key
+from salus.trust.permits import end_expired
 from salus.trust.relabelling import relabel
 from salus.trust.standing import facts_of
 from salus.trust.tokens import TokenTerms
@@ -386,6 +387,7 @@ async def _background(services: Services) -> AsyncIterator[None]:
         "labels": lambda: _every(
             SWEEP_SECONDS, lambda: relabel(services.gatehouse, database, issuer=services.base_url)
         ),
+        "sweep": lambda: _every(SWEEP_SECONDS, lambda: _sweep(services)),
         "membership": lambda: _every(
             REFRESH_SECONDS, lambda: refresh(services.membership, services.client, services.node, clock())
         ),
@@ -501,9 +503,9 @@ async def _settle(services: Services) -> None:
     await asyncio.to_thread(settle, services.data, services.base_url, now=services.clock())
 
 
-async def _sweep(database: Database, clock: Clock) -> None:
+async def _sweep(services: Services) -> None:
     """Remove what has expired."""
-    now = clock()
+    database, now = services.database, services.clock()
     await forget_expired(database, now - timedelta(hours=1))
     await expire_quarantine(database, now)
     await forget_presence(database, now - timedelta(days=1))
@@ -516,6 +518,7 @@ async def _sweep(database: Database, clock: Clock) -> None:
     await destroy_what_is_due(database)
     await forget_cosignatures(database, now - timedelta(days=COSIGNATURES_DAYS))
     await forget_erased(database)
+    await end_expired(services.gatehouse, database, issuer=services.base_url)
     await _forget_files(database, now - timedelta(days=FILES_DAYS))
 
 

@@ -18,6 +18,11 @@ def auditor_of(services: Services) -> Caller:
     return _at_the_command_line(services, Role.AUDITOR)
 
 
+def access_body_of(services: Services) -> Caller:
+    """Return the caller for data permits: whoever runs the node enters what its access body decided."""
+    return _at_the_command_line(services, Role.ACCESS_BODY)
+
+
 def _at_the_command_line(services: Services, role: Role) -> Caller:
     user = getpass.getuser()
     return Caller(
