@@ -383,7 +383,6 @@ async def _background(services: Services) -> AsyncIterator[None]:
         "sequencer": lambda: run_sequencer(database, signer, clock),
         "exports": lambda: _work_off(lambda: export.work_once(services)),
         "notifications": lambda: _work_off(lambda: notify.work_once(services)),
-        "sweep": lambda: _every(SWEEP_SECONDS, lambda: _sweep(database, clock)),
         "labels": lambda: _every(
             SWEEP_SECONDS, lambda: relabel(services.gatehouse, database, issuer=services.base_url)
         ),

@@ -6,7 +6,10 @@ import pytest
 from tests.flow.test_portal_standing import citizen, visit
 from tests.flow.test_standing import ana, ask, clock, country, folder, leaves, node
 
+from salus.cli.operator import operator_of
 from salus.core.access import Purpose, Role
+from salus.store.notices import Telling, tell
+from salus.web.letters import print_letters
 from salus.web.portal.words import LANGUAGES
 
 __all__ = ["ana", "ask", "citizen", "clock", "country", "folder", "node", "visit"]
@@ -83,3 +86,31 @@ async def test_the_pages_offer_a_dispute_and_tell_staff(ask, guardian, citizen, 
     desk = visit(Role.DESK, subject="desk", name="Kim Clerk", purpose=Purpose.PATIENT_REQUEST)
     waiting = await desk.get(f"/desk/proxies?language={language}")
     assert (waiting.status_code, guardian in waiting.text, "court order" in waiting.text) == (200, True, True)
+
+
+@pytest.mark.clause("EHDS 4(2)")
+async def test_who_acts_gets_letters_at_their_own_address_and_none_once_they_may_not(node, ask, guardian):
+    eva = {
+        "resourceType": "Patient", "id": "eva", "name": [{"text": "Eva"}],
+        "address": [{"text": "Other street 2"}],
+    }  # fmt: skip
+    assert (await ask("PUT", "/fhir/Patient/eva", Role.OPERATOR, eva)).is_success
+    chosen = await ask("PUT", "/notices/way", Role.PROXY, {"channel": "letter"})
+    assert chosen.json()["way"]["channel"] == "letter"
+    assert (await ask("GET", "/notices/way", Role.CITIZEN)).json()["way"] is None
+    kept = []
+
+    async def keep(letter):
+        kept.append(letter)
+
+    async def printed(key):
+        told = Telling("ana", node.services.clock(), "emergency", key, "s", "Dr", "House", "r")
+        async with node.services.database.system() as connection:
+            await tell(connection, [told])
+        caller = operator_of(node.services)
+        return await print_letters(node.services, caller, keep)
+
+    assert await printed("one") == 1
+    assert kept[0].lines == ["Eva", "Other street 2"]
+    await ask("POST", f"/proxies/{guardian}/dispute", Role.DESK)
+    assert await printed("two") == 0

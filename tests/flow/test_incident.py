@@ -11,6 +11,7 @@ import pytest
 
 from salus.cli.main import main
 from salus.cli.node import make_node
+from salus.cli.operator import operator_of
 from salus.core.access import Action, Role
 from salus.node import open_node, open_services, watch_ledger
 from salus.settings import Settings
@@ -24,6 +25,7 @@ from salus.trust.incidents import list_findings, mark
 from salus.trust.policy import AccessRequest
 from salus.trust.tokens import issue
 from salus.web.incidents import desk_of
+from salus.web.letters import print_letters
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
@@ -193,6 +195,22 @@ async def test_from_a_leaf_to_a_closed_incident(services, client, bearer, caller
         assert f"incident/{number} {what}" in leaves
 
 
+async def tell_by_letter(services, number):
+    """Print letters for those whom nothing else reached, once; their text is in them."""
+    kept = []
+
+    async def keep(letter):
+        kept.append(letter)
+
+    operator = operator_of(services)
+    assert await print_letters(services, operator, keep, incident=number) == 2
+    assert await print_letters(services, operator, keep, incident=number) == 0
+    assert {"A copy was stolen.", "Foi roubada uma cópia."} <= {
+        part for each in kept for part in each.paragraphs
+    }
+    assert await print_letters(services, operator, keep) == 0
+
+
 @pytest.mark.clause("GDPR 33, 34(3)(a)")
 async def test_of_a_stolen_backup_everybody_it_held_is_told_once_its_key_came_to_light(
     services, client, bearer, caller, clock
@@ -243,6 +261,8 @@ async def test_of_a_stolen_backup_everybody_it_held_is_told_once_its_key_came_to
         done = (await client.post(f"{path}/release", headers=auditor, json=texts)).json()
         assert (done["told"], done["told_before"]) == told
     assert (await whats(services)).count(f"incident/{number} told") == 2
+
+    await tell_by_letter(services, number)
 
     async def notices_of(person):
         token = issue(

@@ -92,6 +92,12 @@ async def test_the_names_under_two_permits_share_nothing_and_end_with_the_permit
         with pytest.raises((Conflict, NotFound)):
             await refused
 
+    # A backup of the key store from before brings the key back: the next sweep destroys it again.
+    wrapped, _ = services.database.contents.keys.make(f"permit/{one.id}")
+    services.database.contents.keys.keep([wrapped])
+    await permits.end_expired(*door(services), issuer=services.base_url)
+    assert services.database.contents.keys.of(f"permit/{one.id}") is None
+
     clock.now += timedelta(days=366)
     assert await permits.end_expired(*door(services), issuer=services.base_url) == 1
     assert await permits.end_expired(*door(services), issuer=services.base_url) == 0

@@ -141,6 +141,12 @@ async def test_the_risk_is_shown_before_one_opts_out_and_the_way_back_is_there(c
     every = await ana.post("/choices/channel", every="yes")
     assert '<span class="word">You are told of every access' in every.text
     assert '<span class="word">Quiet channel' in every.text
+    letter = await ana.post("/choices/way", channel="letter", quiet="yes")
+    assert '<span class="word">By a letter on paper' in letter.text
+    assert re.search(r'name="quiet" value="yes" checked', letter.text)
+    assert (await ana.post("/choices/way", channel="mail", address="a@b.org")).status_code == 400
+    none = await ana.post("/choices/way", channel="none")
+    assert '<span class="word">No message' in none.text
 
 
 async def test_one_appoints_another_by_a_code_who_acts_and_is_marked_as_acting(citizen, ana):

@@ -74,7 +74,9 @@ async def _print(options: argparse.Namespace) -> int:
             say(f"{name}: the record has no address.")
 
     async with open_services(options.data) as (_, services):
-        count = await print_letters(services, operator_of(services), keep, incident=options.incident)
+        caller, count = operator_of(services), 0
+        while done := await print_letters(services, caller, keep, incident=options.incident):
+            count += done
     say(f"{count} letters are in {folder}.")
     return 0
 

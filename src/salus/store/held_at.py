@@ -18,9 +18,7 @@ PAGE = 1_000
 """Patients of one statement."""
 _PAGE = """
 WITH page AS (
-    SELECT compartment AS patient FROM resource
-    WHERE type = 'Patient' AND compartment > $1 AND strpos(compartment, '/') = 0
-    ORDER BY compartment LIMIT $2
+    SELECT id AS patient FROM resource WHERE type = 'Patient' AND id > $1 ORDER BY id LIMIT $2
 )
 SELECT page.patient, held.type, held.count FROM page
 LEFT JOIN LATERAL (

@@ -178,10 +178,10 @@ async def note_failed(database: Database, claimed: Claimed, at: datetime, failur
         await connection.execute(_FAILED, claimed.patient, claimed.holder, failure[:200], again)
 
 
-async def forget_way(database: Database, claimed: Claimed) -> None:
+async def forget_way(database: Database, patient: str, holder: str) -> None:
     """End the way of somebody who may no longer act for the person."""
     async with database.system() as connection:
-        await connection.execute(_END, [claimed.patient], claimed.holder)
+        await connection.execute(_END, [patient], holder)
 
 
 async def waiting(grant: Grant, database: Database) -> list[Waiting]:

@@ -36,6 +36,7 @@ _DUE = """
 SELECT id FROM permit WHERE key_gone_at IS NULL AND (ended_at IS NOT NULL OR ends_at <= $1)
 ORDER BY id LIMIT $2
 """
+_AGAIN = "SELECT id FROM permit WHERE key_gone_at IS NOT NULL AND id = ANY ($1) ORDER BY id"
 
 
 class Permit(msgspec.Struct, frozen=True):
@@ -117,22 +118,25 @@ async def destroy_keys_of_ended(grant: Grant, database: Database) -> int:
 
     Return how many permits lost their key now.
     """
-    there = {name.partition("/")[2] for name in await database.contents.begin_with(key_name(""))}
     async with database.reading(grant) as connection:
-        due = {row["id"] for row in await connection.fetch(_DUE, grant.opened_at, LISTED_MAX)}
-        gone = await connection.fetch(
-            "SELECT id FROM permit WHERE key_gone_at IS NOT NULL AND id = ANY ($1)", there
-        )
-    for identity in sorted(due):
+        due = [row["id"] for row in await connection.fetch(_DUE, grant.opened_at, LISTED_MAX)]
+        revived = await _revived(database, connection)
+    for identity in due:
         await _destroy(grant, database, identity)
-    await database.contents.destroy([key_name(row["id"]) for row in gone])
+    await database.contents.destroy([key_name(identity) for identity in revived])
     return len(due)
 
 
 async def is_any_over(database: Database, at: datetime) -> bool:
-    """Return whether a permit that is over still has its key."""
+    """Return whether a permit that is over still has its key, or has it again."""
     async with database.system() as connection:
-        return bool(await connection.fetch(_DUE, at, 1))
+        return bool(await connection.fetch(_DUE, at, 1) or await _revived(database, connection))
+
+
+async def _revived(database: Database, connection: Connection) -> list[str]:
+    """Return the permits whose destroyed key a restored backup of the key store brought back."""
+    there = [name.partition("/")[2] for name in await database.contents.begin_with(key_name(""))]
+    return [row["id"] for row in await connection.fetch(_AGAIN, there)]
 
 
 async def permits(grant: Grant, database: Database) -> list[Permit]:

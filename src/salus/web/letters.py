@@ -15,9 +15,11 @@ from salus.core.access import Action, Caller
 from salus.core.identifiers import new_id
 from salus.store import letters as store
 from salus.store.letters import Letter
+from salus.store.notice_ways import forget_way
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.web.channel import ORIGINAL, texts
+from salus.web.outgoing import acts_still
 from salus.web.services import Services
 
 TYPE = "notice-letter"
@@ -62,14 +64,18 @@ async def print_letters(
     *,
     incident: int = 0,
 ) -> int:
-    """Hand every letter that waits to `keep`, then mark it as printed; return how many.
+    """Hand the letters that wait, `LETTERS_MAX` at most, to `keep`, then mark them printed; return how many.
 
     Each is a leaf of whom it is about, durable before anything is handed over.
     """
     asked = AccessRequest(Action.READ, TYPE, f"letters of incident/{incident}" if incident else "letters")
     async with enter(services.gatehouse, caller, asked) as access:
         grant, database = access.grant, services.database
-        found = await store.letters(grant, database, incident)
+        found = [
+            each
+            for each in await store.letters(grant, database, incident)
+            if not each.holder or await _acts(services, each)
+        ]
         people = await store.receivers(grant, database, [each.holder or each.patient for each in found])
         said = await store.unread_texts(grant, database, [each.patient for each in found if not each.quiet])
         access.record([each.patient for each in found])
@@ -79,6 +85,14 @@ async def print_letters(
             await keep(_printed(services, each, content, said.get(each.patient, [])))
         await store.note_printed(grant, database, found)
     return len(found)
+
+
+async def _acts(services: Services, letter: Letter) -> bool:
+    """Return whether its reader may still act for the person; who may not gets none any more."""
+    if await acts_still(services, letter.patient, letter.holder):
+        return True
+    await forget_way(services.database, letter.patient, letter.holder)
+    return False
 
 
 def _printed(services: Services, letter: Letter, content: bytes, said: list[str]) -> Printed:

@@ -40,7 +40,7 @@ async def send_messages(services: Services) -> int:
 async def _send(services: Services, channel: Channel, claimed: Claimed) -> bool:
     assert channel.send is not None
     if claimed.holder and not await acts_still(services, claimed.patient, claimed.holder):
-        await forget_way(services.database, claimed)
+        await forget_way(services.database, claimed.patient, claimed.holder)
         return False
     async with on_behalf(services, claimed.patient, f"notice sent by {channel.name}") as access:
         address = await address_of(access.grant, services.database, claimed.holder)

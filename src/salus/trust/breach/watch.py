@@ -29,8 +29,8 @@ _AUDITING = frozenset({Role.AUDITOR, Role.OPERATOR})
 """Whose looks into the access logs of others are watched."""
 _LOOKUP = "Patient?"
 """Begins what a leaf says of looking for people: about nobody, where nobody was found."""
-_KEEPING_INCIDENTS = "auditor-keeps-incidents"
-"""Rule of trust/policy.toml: what is done about findings is no access to be found."""
+_HOUSEKEEPING = frozenset({"auditor-keeps-incidents", "operator-prints-letters"})
+"""Rules of trust/policy.toml: what is done about findings, or to tell people, is no access to be found."""
 _HONEY = "honey"
 
 
@@ -58,7 +58,7 @@ def see(watch: Watch, facts: Facts, index: int, leaf: Leaf) -> list[Finding]:
 
 
 def _is_watched(leaf: Leaf) -> bool:
-    if leaf.action == Action.LOAD or leaf.rule == _KEEPING_INCIDENTS:
+    if leaf.action == Action.LOAD or leaf.rule in _HOUSEKEEPING:
         return False
     if leaf.role == Role.CITIZEN:
         return bool(leaf.app)
