@@ -142,7 +142,7 @@ def _remember(day: list[Sighting], sighting: Sighting, terms: Thresholds) -> Non
         if (
             known.patient == sighting.patient
             and known.found == sighting.found
-            and known.audit == sighting.audit
+            and (known.audit, known.missed) == (sighting.audit, sighting.missed)
         ):
             known.times += sighting.times
             known.wrote |= sighting.wrote

@@ -242,3 +242,14 @@ def test_a_search_that_finds_nothing_in_a_record_is_about_nobody():
     watch = Watch()
     see(watch, Facts(), 0, leaf(patient="", what="Observation?code", resources=0))
     assert watch.people["s1"].days == {}
+
+
+def test_a_refused_search_and_one_in_vain_are_kept_apart():
+    watch = Watch()
+    for number, outcome in enumerate((Outcome.REFUSED, Outcome.SERVED, Outcome.SERVED)):
+        see(watch, Facts(), number, leaf(patient="", what="Patient?identifier", resources=0, outcome=outcome))
+    (day,) = watch.people["s1"].days.values()
+    assert [(each.is_refused, each.missed, each.times) for each in day] == [
+        (True, False, 1),
+        (False, True, 2),
+    ]
