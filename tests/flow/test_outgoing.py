@@ -28,10 +28,10 @@ from salus.store.rows import make_row
 from salus.trust.gate import enter
 from salus.trust.mail import Mail, check_address
 from salus.trust.policy import AccessRequest
-from salus.web import notices
+from salus.web import notice_ways, notices
 from salus.web.channel import channels, message_to, texts
 from salus.web.letters import as_html, print_letters
-from salus.web.notices import WayWished
+from salus.web.notice_ways import WayWished
 from salus.web.outgoing import send_messages
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -103,7 +103,7 @@ async def test_one_message_for_all_that_waits_says_only_that_there_is_something(
 ):
     async with Server(tmp_path, starttls=starttls) as server:
         services = mailing(services, server)
-        await notices.choose_how(services, ana, by_mail())
+        await notice_ways.choose_how(services, ana, by_mail())
         assert await send_messages(services) == 0
         for key in ("one", "two"):
             await news(services, clock, key)
@@ -124,13 +124,13 @@ async def test_one_message_for_all_that_waits_says_only_that_there_is_something(
 async def test_a_quiet_message_says_not_even_where(services, clock, ana, tmp_path):
     async with Server(tmp_path) as server:
         services = mailing(services, server)
-        await notices.choose_how(services, ana, by_mail())
+        await notice_ways.choose_how(services, ana, by_mail())
         await notices.choose(services, ana, quiet=True)
         await news(services, clock, "one")
         assert await send_messages(services) == 1
         assert "node.test" not in server.taken[0][1]
         assert services.name not in server.taken[0][1]
-        await notices.end_how(services, ana)
+        await notice_ways.end_how(services, ana)
         await news(services, clock, "two")
         clock.now += PAUSE
         assert await send_messages(services) == 0
@@ -141,7 +141,7 @@ async def test_what_fails_is_tried_later_each_time_and_told_to_the_operator(
 ):
     async with Server(tmp_path) as server:
         services = mailing(services, server)
-        await notices.choose_how(services, ana, by_mail())
+        await notice_ways.choose_how(services, ana, by_mail())
         await news(services, clock, "one")
         server.answers = ["550 nobody of that name: ana@example.org"] * 2
         assert await send_messages(services) == 0
@@ -149,14 +149,14 @@ async def test_what_fails_is_tried_later_each_time_and_told_to_the_operator(
         assert len(server.answers) == 1, "the second attempt waits"
         clock.now += BACKOFF_FIRST
         await send_messages(services)
-        way = await notices.way(services, ana)
+        way = await notice_ways.way(services, ana)
         assert (way.failures, way.failure) == (2, "The mail server refused the address (550).")
         clock.now += BACKOFF_FIRST
         await send_messages(services)
         assert server.taken == []
         clock.now += BACKOFF_FIRST
         assert await send_messages(services) == 1
-        assert (await notices.way(services, ana)).failures == 0
+        assert (await notice_ways.way(services, ana)).failures == 0
         untrusted = msgspec.structs.replace(services.mail, authorities_file="")
         services = msgspec.structs.replace(services, mail=untrusted)
         clock.now += PAUSE
@@ -164,7 +164,7 @@ async def test_what_fails_is_tried_later_each_time_and_told_to_the_operator(
         for _ in range(FAILURES_MAX + 2):
             assert await send_messages(services) == 0
             clock.now += timedelta(hours=7)
-        way = await notices.way(services, ana)
+        way = await notice_ways.way(services, ana)
         assert (way.failures, "SSLCertVerificationError" in way.failure) == (FAILURES_MAX, True)
         assert len(server.taken) == 1, "a server that nobody vouches for gets nothing"
 
@@ -193,11 +193,11 @@ async def test_a_webhook_is_signed_and_reaches_no_private_address(services, cloc
     services = msgspec.structs.replace(services, client=client, resolve=resolve)
     for elsewhere in ("http://other.test/in", "http://hook.test.evil/in", "not an address"):
         with pytest.raises(InvalidResource, match="subscription_targets"):
-            await notices.choose_how(services, ana, WayWished("webhook", elsewhere))
-    await notices.choose_how(services, ana, WayWished("webhook", "http://hook.test/in/ana"))
+            await notice_ways.choose_how(services, ana, WayWished("webhook", elsewhere))
+    await notice_ways.choose_how(services, ana, WayWished("webhook", "http://hook.test/in/ana"))
     await news(services, clock, "one")
     assert await send_messages(services) == (0 if failure else 1)
-    assert failure in (await notices.way(services, ana)).failure
+    assert failure in (await notice_ways.way(services, ana)).failure
     if not failure:
         (request,) = asked
         assert str(request.url) == f"http://{address}/in/ana"
@@ -228,7 +228,7 @@ async def test_letters_are_for_who_has_no_telephone_and_are_printed_once(service
 
         await resources.transact(access.grant, services.database, work)
     desk = caller(Role.DESK, purpose=Purpose.PATIENT_REQUEST)
-    await notices.choose_how(services, desk, WayWished("letter"), patient="ana")
+    await notice_ways.choose_how(services, desk, WayWished("letter"), patient="ana")
     await news(services, clock, "one")
     kept = []
 
@@ -249,7 +249,7 @@ async def test_letters_are_for_who_has_no_telephone_and_are_printed_once(service
 async def test_nobody_else_says_where_messages_go(services, caller):
     for role in (Role.CLINICIAN, Role.APP, Role.NODE, Role.OPERATOR, Role.AUDITOR):
         with pytest.raises(AccessRefused):
-            await notices.choose_how(services, caller(role), WayWished("letter"), patient="ana")
+            await notice_ways.choose_how(services, caller(role), WayWished("letter"), patient="ana")
 
 
 @pytest.mark.parametrize(

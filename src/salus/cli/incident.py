@@ -17,6 +17,7 @@ from salus.store.incidents import Incident
 from salus.trust import incidents
 from salus.trust.breach.clocks import duties
 from salus.trust.breach.kinds import ORDINARY, PROTECTIONS, kinds
+from salus.trust.incident_drafts import drafts
 from salus.trust.incidents import Desk, Opening
 from salus.web.incidents import desk_of, shown, shown_dossier
 
@@ -172,7 +173,7 @@ async def _notify(options: argparse.Namespace, desk: Desk) -> None:
         await incidents.record_notice(desk, options.number, options.to, options.text or "")
         say(f"The notice {options.to} of incident {options.number} is recorded as sent.")
         return
-    for draft, people in await incidents.drafts(desk, options.number, options.to, options.language):
+    for draft, people in await drafts(desk, options.number, options.to, options.language):
         say(f"Draft in {draft.language}, about {people} people:", "", *draft.text.split("\n"), "")
 
 

@@ -5,7 +5,6 @@ The law's clocks, the people concerned and the drafts are computed anew each tim
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import get_args
 
@@ -23,7 +22,6 @@ from salus.trust.breach.affected import Affected, Extent
 from salus.trust.breach.clocks import Acting, Clock, clocks, duties
 from salus.trust.breach.finding import Finding
 from salus.trust.breach.kinds import EXEMPT, ORDINARY, PROTECTIONS, is_unintelligible, kinds
-from salus.trust.breach.notices import Draft, Occasion, draft
 from salus.trust.gate import Gatehouse, Passage, enter
 from salus.trust.incident_people import AtNode, kind_of, people_of
 from salus.trust.policy import AccessRequest
@@ -228,57 +226,6 @@ async def close(desk: Desk, number: int, lessons: str) -> None:
             )
         text = _checked(lessons, "Say what was learnt.")
         await store.add_entry(access.grant, desk.database, number, "closed", text)
-
-
-async def drafts(
-    desk: Desk, number: int, notice: str, language: str | None = None
-) -> list[tuple[Draft, int]]:
-    """Return a notice's drafts with how many people each is for: for people one a language, else one.
-
-    Args:
-        desk: who asks.
-        number: of the incident.
-        notice: as in `breach/clocks.toml`.
-        language: only in this one; by default the node's, and for people each their own.
-
-    Raises:
-        NotFound: there is no such incident or notice.
-    """
-    if notice not in duties():
-        raise NotFound(f"There is no notice {notice}; there are {', '.join(duties())}.")
-    found = await dossier(desk, number)
-    occasion = occasion_of(desk, found.incident, found.entries)
-    if notice != "persons":
-        drafted = draft(notice, language or desk.language, occasion, found.extent)
-        return [(drafted, found.extent.persons)]
-    extents = await _by_language(desk, found)
-    return [
-        (draft(notice, spoken, occasion, extent), extent.persons)
-        for spoken, extent in sorted(extents.items())
-        if language in (None, spoken)
-    ]
-
-
-async def _by_language(desk: Desk, found: Dossier) -> dict[str, Extent]:
-    """Return how many people are told in which language."""
-    extents: dict[str, Extent] = defaultdict(Extent)
-    for person in found.people:
-        extents[person.language].add([person.affected])
-    if kind_of(found.incident).reach == "store":
-        async with desk.enter(Action.AUDIT, f"{TYPE}/{found.incident.id}") as access:
-            async for page in people_of(access.grant, desk.database, found.incident):
-                for person in await spoken_by(desk, access.grant, page):
-                    extents[person.language].add([person.affected])
-    return extents
-
-
-def occasion_of(desk: Desk, incident: Incident, entries: list[Entry]) -> Occasion:
-    """Return what the drafts of an incident tell of."""
-    return Occasion(
-        desk.node, incident.id, incident.aware_at, incident.since, incident.until,
-        tuple(entry.body for entry in entries if entry.kind == "note"),
-        incident.kind, incident.protection,
-    )  # fmt: skip
 
 
 async def record_notice(desk: Desk, number: int, notice: str, text: str) -> None:

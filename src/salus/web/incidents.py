@@ -18,6 +18,7 @@ from salus.core.errors import InvalidSearch, NotFound
 from salus.store.findings import KeptFinding
 from salus.store.incidents import Incident
 from salus.trust.identity import authenticate
+from salus.trust.incident_drafts import drafts
 from salus.trust.incident_people import AtNode
 from salus.trust.incidents import (
     Desk,
@@ -26,7 +27,6 @@ from salus.trust.incidents import (
     close,
     dismiss_finding,
     dossier,
-    drafts,
     finding_of,
     list_findings,
     list_incidents,

@@ -10,7 +10,7 @@ from salus.core.access import Role
 from salus.core.errors import NotFound
 from salus.store.notices import ACCOUNT_BOUND, ACCOUNT_CODE, PROXY_CONFIRMED
 from salus.trust.presence import give_code
-from salus.web import notices
+from salus.web import notice_ways, notices
 from salus.web.portal.visit import Visit
 from salus.web.rights.choices import KINDS, is_offered, opt_out, opt_outs, weigher_of
 
@@ -57,12 +57,12 @@ async def change_way(visit: Visit) -> Response:
     """Choose how messages come, or none."""
     form = visit.form
     if form.get("channel", "") == NO_MESSAGE:
-        await notices.end_how(visit.services, visit.caller)
+        await notice_ways.end_how(visit.services, visit.caller)
     else:
-        wished = notices.WayWished(
+        wished = notice_ways.WayWished(
             form.get("channel", ""), form.get("address", ""), visit.language, form.get("quiet") == "yes"
         )
-        await notices.choose_how(visit.services, visit.caller, wished)
+        await notice_ways.choose_how(visit.services, visit.caller, wished)
     return RedirectResponse(f"/choices?language={visit.language}", 303)
 
 
@@ -89,10 +89,10 @@ async def _page(visit: Visit, *, code: str = "", until: datetime | None = None) 
     ]
     # Codes and notices are the person's own; staff at a desk have neither.
     found = None if caller.role is Role.DESK else await notices.told(services, caller)
-    way = None if found is None else await notices.way(services, caller)
+    way = None if found is None else await notice_ways.way(services, caller)
     return visit.show(
         "choices.html", visit.say("my-choices"), rows=rows, told=found, way=way,
-        channels=[*notices.offered(services), NO_MESSAGE],
+        channels=[*notice_ways.offered(services), NO_MESSAGE],
         is_citizen=caller.role is Role.CITIZEN, code=code, until=until,
     )  # fmt: skip
 
