@@ -1,0 +1,192 @@
+"""A CDA document to FHIR: a document Bundle, or a collection for prescriptions, dispensations and enclosed files."""
+
+from __future__ import annotations
+
+import uuid
+
+import msgspec
+
+from salus.core.limits import Limits
+from salus.core.quality import Quality
+from salus.standards.cda.body import payload, read_sections, with_required
+from salus.standards.cda.conversion import Conversion, Resource
+from salus.standards.cda.header import (
+    DocumentKind,
+    authors,
+    composition,
+    document_title,
+    document_type,
+    kind_of_document,
+    relations_to,
+    series,
+)
+from salus.standards.cda.identifiers import identifier
+from salus.standards.cda.node import Node
+from salus.standards.cda.patient import confidentiality, language_tag, patient
+from salus.standards.cda.people import organisation
+from salus.standards.cda.tree import read_document, wide
+from salus.standards.cda.unaccounted import account
+
+_SECRECY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+SUMMARIES = frozenset({"patient-summary", "continuity-of-care"})
+_LABORATORY = "medical-test-results"
+
+
+class Converted(msgspec.Struct, frozen=True):
+    """A document in FHIR.
+
+    Args:
+        kind: its kind (`documents.toml`).
+        bundle: the Bundle.
+        header: the Composition, also of a collection, whose entry it is not; of an enclosed file {}.
+        quality: what became of what the document says.
+    """
+
+    kind: str
+    bundle: Resource
+    header: Resource
+    quality: Quality
+
+
+def to_fhir(body: bytes, limits: Limits) -> Converted:
+    """Return a CDA document as a FHIR Bundle; the same bytes give the same Bundle.
+
+    Raises:
+        TooLarge, MalformedContent, NotSupported: `tree.read_document` says when.
+    """
+    return convert(read_document(body, wide(limits)))
+
+
+def convert(root: Node) -> Converted:
+    """Return a document as a FHIR Bundle."""
+    conversion = Conversion(root)
+    name, kind = kind_of_document(root)
+    conversion.account.source = f"CDA {name}"
+    conversion.subject = patient(root, conversion)
+    conversion.authors = authors(root, conversion)
+    if root.first("component", "nonXMLBody") is not None:
+        return _enclosed(root, name, kind, conversion)
+    made = composition(root, kind, conversion)
+    found = read_sections(root, conversion)
+    if name in SUMMARIES:
+        found = with_required(found)
+    if found:
+        made["section"] = found
+    if name == _LABORATORY:
+        _report(made, conversion)
+    entries = dict(conversion.resources)
+    if kind.form == "collection":
+        return _finish(root, name, "collection", entries, made, conversion)
+    address = f"urn:uuid:{uuid.uuid5(conversion.name, 'Composition')}"
+    return _finish(root, name, "document", {address: made, **entries}, made, conversion)
+
+
+def _finish(
+    root: Node, name: str, form: str, entries: dict[str, Resource], header: Resource, conversion: Conversion
+) -> Converted:
+    bundle: Resource = {"resourceType": "Bundle"}
+    if language := header.get("language"):
+        bundle["language"] = language
+    own = root.first("id")
+    number = identifier(own, conversion) if own is not None else {}
+    if "system" in number:
+        bundle["identifier"] = number
+    elif form == "document":  # R4, bdl-9: a document has an identifier with a system
+        whole = f"urn:uuid:{conversion.name}"
+        bundle["identifier"] = {"system": "urn:ietf:rfc:3986", "value": whole}
+        if number:
+            bundle["identifier"] = {"system": "urn:salus:cda:id", "value": number["value"]}
+    bundle["type"] = form
+    time = conversion.moment(root.first("effectiveTime"))
+    if len(time) > 10:
+        bundle["timestamp"] = time
+    bundle["entry"] = [{"fullUrl": address, "resource": resource} for address, resource in entries.items()]
+    account(root, conversion)
+    return Converted(name, bundle, header, conversion.account.quality())
+
+
+def _report(made: Resource, conversion: Conversion) -> None:
+    """Put the DiagnosticReport of a laboratory document beside its Composition (HL7 Europe laboratory 2.0.0)."""
+    results = [
+        {"reference": address}
+        for address, resource in conversion.resources.items()
+        if resource["resourceType"] == "Observation"
+    ]
+    inner = {
+        each["reference"]
+        for reference in results
+        for each in conversion.resource(reference).get("hasMember", ())
+    }
+    samples = [
+        {"reference": address}
+        for address, resource in conversion.resources.items()
+        if resource["resourceType"] == "Specimen"
+    ]
+    report: Resource = {"resourceType": "DiagnosticReport"}
+    if "identifier" in made:
+        report["identifier"] = [made["identifier"]]
+    report |= {"status": made["status"], "code": made["type"], "subject": made["subject"]}
+    for key in ("encounter",):
+        if key in made:
+            report[key] = made[key]
+    if "date" in made:
+        report["effectiveDateTime"] = made["date"]
+        if len(made["date"]) > 10:
+            report["issued"] = made["date"]
+    if conversion.authors:
+        report["performer"] = conversion.authors
+    if samples:
+        report["specimen"] = samples
+    report["result"] = [each for each in results if each["reference"] not in inner]
+    conversion.add({key: value for key, value in report.items() if value})
+
+
+def _enclosed(root: Node, name: str, kind: DocumentKind, conversion: Conversion) -> Converted:
+    """Return a document that carries a file as a DocumentReference with that file, and who is in its header."""
+    content = payload(root, conversion)
+    made: Resource = {"resourceType": "DocumentReference"}
+    if language := language_tag(root.first("languageCode")):
+        made["language"] = language
+        content.setdefault("language", language)
+    own = root.first("id")
+    if own is not None and (number := identifier(own, conversion)):
+        made["masterIdentifier"] = number
+    if number := series(root, conversion):
+        made["identifier"] = [number]
+    made["status"] = "current"
+    made["docStatus"] = "final"
+    made["type"] = document_type(root, kind, conversion)
+    made["subject"] = conversion.subject
+    time = conversion.moment(root.first("effectiveTime"))
+    if len(time) > 10:
+        made["date"] = time
+    made["author"] = conversion.authors
+    if secrecy := confidentiality(root.first("confidentialityCode"), conversion):
+        made["securityLabel"] = [{"coding": [{"system": _SECRECY, "code": secrecy}]}]
+    keeper = root.first("custodian", "assignedCustodian", "representedCustodianOrganization")
+    if custodian := organisation(keeper, conversion):
+        made["custodian"] = custodian
+    made["relatesTo"] = [
+        {"code": each["code"], "target": {"identifier": each["targetIdentifier"]}}
+        for each in relations_to(root, conversion)
+    ]
+    header = composition(root, kind, conversion)
+    attested = [each for each in header.get("attester", ()) if each["mode"] == "legal" and "party" in each]
+    if attested:
+        made["authenticator"] = attested[0]["party"]
+    if event := header.get("event"):
+        made["context"] = {
+            "event": [code for each in event for code in each.get("code", ())],
+            "period": next((each["period"] for each in event if "period" in each), None),
+        }
+        made["context"] = {key: value for key, value in made["context"].items() if value}
+    if "encounter" in header:
+        made.setdefault("context", {})["encounter"] = [header["encounter"]]
+    if time:
+        content["creation"] = time
+    content["title"] = document_title(root, made["type"])
+    made["content"] = [{"attachment": content}]
+    address = f"urn:uuid:{uuid.uuid5(conversion.name, 'DocumentReference')}"
+    kept = {key: value for key, value in made.items() if value}
+    header = {**header, "resourceType": "Composition"}
+    return _finish(root, name, "collection", {address: kept, **conversion.resources}, header, conversion)

@@ -1,0 +1,1 @@
+"""Entries of sections: one module each, which defines `ENTRY`. A new kind of entry is one new file."""

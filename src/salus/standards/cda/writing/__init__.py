@@ -1,0 +1,1 @@
+"""FHIR patient summaries written as CDA of MyHealth@EU."""
