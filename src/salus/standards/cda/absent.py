@@ -28,6 +28,22 @@ def absent(node: Node | None = None) -> dict[str, Any]:  # Any: FHIR JSON
     return {"extension": [{"url": DATA_ABSENT, "valueCode": reason(node)}]}
 
 
+UNKNOWN = "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips"
+
+
+def says_nothing(node: Node | None, what: str) -> dict[str, Any]:  # Any: FHIR JSON
+    """Return IPS's code that there is no information, where a coded value is null by NI; else {}.
+
+    Args:
+        node: the value that should say what it is.
+        what: the code ("no-allergy-info").
+    """
+    if node is None or node.peek("nullFlavor") != "NI" or node.peek("code") or node.children:
+        return {}
+    node.null()
+    return {"coding": [{"system": UNKNOWN, "code": what}]}
+
+
 def absent_concept(node: Node | None = None) -> dict[str, Any]:  # Any: FHIR JSON
     """Return a CodeableConcept that stands for a reason (Observation.dataAbsentReason)."""
     return {"coding": [{"system": SYSTEM, "code": reason(node)}]}

@@ -14,7 +14,8 @@ from salus.standards.cda.people import participant
 from salus.standards.cda.sections import OTHER, Section, section_of, sections
 
 LOINC = "http://loinc.org"
-SECTION_ID = "http://hl7.org/fhir/StructureDefinition/section-identifier"
+FURTHER = "urn:salus:section"
+_FURTHER = "Further entries of the section before; its text says them."
 EMPTY_REASON = "http://terminology.hl7.org/CodeSystem/list-empty-reason"
 DEPTH_MAX = 8
 
@@ -100,6 +101,48 @@ def _empty(node: Node) -> Resource:
     """Return why a section has no entries: the source's nullFlavor says it, or it has only words."""
     code = {"NASK": "notasked", "MSK": "withheld", "NI": "unavailable"}.get(node.null(), "unavailable")
     return {"coding": [{"system": EMPTY_REASON, "code": code}]}
+
+
+def parted(found: list[Resource], conversion: Conversion) -> list[Resource]:
+    """Return the sections of a patient summary, entries that the format takes elsewhere only in sections of ours.
+
+    The European section of social history takes tobacco and alcohol by two LOINC codes, that of function no
+    Observation, and so on: what does not fit is kept, behind its section, and not called a part of it.
+    """
+    known = {each.code: each for each in sections().values()}
+    made: list[Resource] = []
+    for section in found:
+        codes = [each["code"] for each in section["code"].get("coding", ()) if each.get("system") == LOINC]
+        kind = next((known[code] for code in codes if code in known), OTHER)
+        entries = section.get("entry", [])
+        out = [each for each in entries if not _fits(conversion.resource(each), kind)]
+        if not out:
+            made.append(section)
+            continue
+        kept = {**section, "entry": [each for each in entries if each not in out]}
+        if not kept["entry"]:
+            del kept["entry"]
+            kept["emptyReason"] = {"coding": [{"system": EMPTY_REASON, "code": "unavailable"}]}
+        coding = {"system": FURTHER, "code": f"further-{kind.code}"}
+        made += [
+            kept,
+            {"title": f"{section['title']} (+)", "code": {"coding": [coding]}, "text": nothing(_FURTHER), "entry": out},
+        ]
+        for each in out:
+            what = str(conversion.resource(each)["resourceType"])
+            reason = "the European section does not take it; it stands in a section of its own behind it"
+            conversion.account.approximate(f"ClinicalDocument/.../section[{kind.code}]", reason, what)
+    return made
+
+
+def _fits(resource: Resource, section: Section) -> bool:
+    kind = resource["resourceType"]
+    if section.takes and kind not in section.takes:
+        return False
+    if kind != "Observation" or not section.observations:
+        return True
+    codes = {each["code"] for each in resource["code"].get("coding", ()) if each.get("system") == LOINC}
+    return bool(codes & set(section.observations)) and "effectivePeriod" not in resource
 
 
 def with_required(found: list[Resource]) -> list[Resource]:

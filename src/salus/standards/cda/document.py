@@ -8,8 +8,9 @@ import msgspec
 
 from salus.core.limits import Limits
 from salus.core.quality import Quality
-from salus.standards.cda.body import payload, read_sections, with_required
+from salus.standards.cda.body import parted, payload, read_sections, with_required
 from salus.standards.cda.conversion import Conversion, Resource
+from salus.standards.cda.entries.observations import CATEGORY
 from salus.standards.cda.header import (
     DocumentKind,
     authors,
@@ -17,6 +18,7 @@ from salus.standards.cda.header import (
     document_title,
     document_type,
     kind_of_document,
+    orders,
     relations_to,
     series,
 )
@@ -29,6 +31,7 @@ from salus.standards.cda.unaccounted import account
 
 _SECRECY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 SUMMARIES = frozenset({"patient-summary", "continuity-of-care"})
+_REPORT_OF = "http://hl7.org/fhir/5.0/StructureDefinition/extension-DiagnosticReport.composition"
 _LABORATORY = "medical-test-results"
 
 
@@ -69,16 +72,23 @@ def convert(root: Node) -> Converted:
     made = composition(root, kind, conversion)
     found = read_sections(root, conversion)
     if name in SUMMARIES:
-        found = with_required(found)
+        found = with_required(parted(found, conversion))
     if found:
         made["section"] = found
     if name == _LABORATORY:
-        _report(made, conversion)
+        _report(made, orders(root, conversion), conversion)
+    if name == "electronic-dispensation":
+        _fulfil(orders(root, conversion), conversion)
     entries = dict(conversion.resources)
     if kind.form == "collection":
         return _finish(root, name, "collection", entries, made, conversion)
-    address = f"urn:uuid:{uuid.uuid5(conversion.name, 'Composition')}"
+    address = composition_address(conversion)
     return _finish(root, name, "document", {address: made, **entries}, made, conversion)
+
+
+def composition_address(conversion: Conversion) -> str:
+    """Return the fullUrl of the document's Composition."""
+    return f"urn:uuid:{uuid.uuid5(conversion.name, 'Composition')}"
 
 
 def _finish(
@@ -100,12 +110,23 @@ def _finish(
     time = conversion.moment(root.first("effectiveTime"))
     if len(time) > 10:
         bundle["timestamp"] = time
+    elif len(time) == 10 and form == "document":  # R4, bdl-10: a document has one, to the second
+        bundle["timestamp"] = f"{time}T00:00:00Z"
+        reason = "the time of the Bundle, which FHIR wants to the second, is the beginning of the document's day"
+        conversion.account.approximate("ClinicalDocument/effectiveTime", reason, time)
     bundle["entry"] = [{"fullUrl": address, "resource": resource} for address, resource in entries.items()]
     account(root, conversion)
     return Converted(name, bundle, header, conversion.account.quality())
 
 
-def _report(made: Resource, conversion: Conversion) -> None:
+def _fulfil(wanted: list[Resource], conversion: Conversion) -> None:
+    """Name the prescription that the header does in hand-overs that name none."""
+    for resource in conversion.resources.values():
+        if wanted and resource["resourceType"] == "MedicationDispense":
+            resource.setdefault("authorizingPrescription", [{"type": "MedicationRequest", **each} for each in wanted])
+
+
+def _report(made: Resource, wanted: list[Resource], conversion: Conversion) -> None:
     """Put the DiagnosticReport of a laboratory document beside its Composition (HL7 Europe laboratory 2.0.0)."""
     results = [
         {"reference": address}
@@ -122,9 +143,14 @@ def _report(made: Resource, conversion: Conversion) -> None:
         for address, resource in conversion.resources.items()
         if resource["resourceType"] == "Specimen"
     ]
-    report: Resource = {"resourceType": "DiagnosticReport"}
+    report: Resource = {
+        "resourceType": "DiagnosticReport",
+        "extension": [{"url": _REPORT_OF, "valueReference": {"reference": composition_address(conversion)}}],
+    }
     if "identifier" in made:
         report["identifier"] = [made["identifier"]]
+    if wanted:
+        report["basedOn"] = [{"type": "ServiceRequest", **each} for each in wanted]
     report |= {"status": made["status"], "code": made["type"], "subject": made["subject"]}
     for key in ("encounter",):
         if key in made:
@@ -133,12 +159,30 @@ def _report(made: Resource, conversion: Conversion) -> None:
         report["effectiveDateTime"] = made["date"]
         if len(made["date"]) > 10:
             report["issued"] = made["date"]
-    if conversion.authors:
-        report["performer"] = conversion.authors
+    laboratory = _laboratory(made, conversion)
+    if laboratory:
+        report["performer"] = laboratory
+    for reference in results:
+        each = conversion.resource(reference)
+        each.setdefault("category", [{"coding": [{"system": CATEGORY, "code": "laboratory"}]}])
+        if laboratory or conversion.authors:
+            each.setdefault("performer", laboratory or conversion.authors)
     if samples:
         report["specimen"] = samples
     report["result"] = [each for each in results if each["reference"] not in inner]
     conversion.add({key: value for key, value in report.items() if value})
+
+
+def _laboratory(made: Resource, conversion: Conversion) -> list[Resource]:
+    """Return the laboratory: who performed what the document documents (IHE Laboratory), else its author's house."""
+    named = [each for event in made.get("event", ()) for each in event.get("detail", ())]
+    found = []
+    for reference in [*named, *conversion.authors]:
+        each = conversion.resource(reference)
+        house = reference if each["resourceType"] == "Organization" else each.get("organization")
+        if house and house not in found:
+            found.append(house)
+    return found[:1]
 
 
 def _enclosed(root: Node, name: str, kind: DocumentKind, conversion: Conversion) -> Converted:

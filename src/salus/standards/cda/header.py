@@ -166,6 +166,14 @@ def relations_to(root: Node, conversion: Conversion) -> list[Resource]:
     return found
 
 
+def orders(root: Node, conversion: Conversion) -> list[Resource]:
+    """Return the ids of the orders (prescriptions, requests) that the document fulfils, as References by them."""
+    ids = [
+        found for order in root.all("inFulfillmentOf", "order") for found in identifiers(order, conversion)
+    ]
+    return [{"identifier": each} for each in ids]
+
+
 def _events(root: Node, conversion: Conversion) -> list[Resource]:
     """Return what the document documents: its time, its kind, and who did it."""
     found = []

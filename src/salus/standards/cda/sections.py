@@ -23,6 +23,8 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         templates: ids of templates of such sections.
         codes: LOINC codes that they bear.
         required: whether a patient summary must have it.
+        takes: types of resources that the section of a patient summary refers to; none: any.
+        observations: LOINC codes of the Observations that it takes, each at a point in time; none: any.
     """
 
     code: str
@@ -33,6 +35,8 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     templates: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     required: bool = False
+    takes: tuple[str, ...] = ()
+    observations: tuple[str, ...] = ()
 
 
 OTHER = Section("", "", "")

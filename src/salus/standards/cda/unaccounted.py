@@ -23,6 +23,8 @@ BUILD = frozenset({"typeId", "templateId", "realmCode"})
 _SAME = {
     "ClinicalDocument": {"moodCode": "EVN"}, "section": {"moodCode": "EVN"}, "serviceEvent": {"moodCode": "EVN"},
     "order": {"moodCode": "RQO"}, "structuredBody": {"moodCode": "EVN"}, "encompassingEncounter": {"moodCode": "EVN"},
+    "parentDocument": {"moodCode": "EVN"}, "nonXMLBody": {"moodCode": "EVN"}, "externalDocument": {"moodCode": "EVN"},
+    "externalAct": {"moodCode": "EVN"}, "setting": {"moodCode": "EVN"},
 }  # fmt: skip
 _NOT_READ = "no place in the result"
 _NO_REASON = frozenset({"MSK"})
@@ -50,6 +52,8 @@ def _count(node: Node, path: str, conversion: Conversion) -> None:
                 own.mapped += 1
         elif name == "nullFlavor" and value not in _NO_REASON:
             own.absent += 1
+        elif name == "codeSystem" and "code" not in node.attributes:
+            continue
         elif name not in STRUCTURE and _SAME.get(node.name, {}).get(name) != value.strip() and value.strip():
             own.drop(f"{path}/@{name}", _NOT_READ, value)
     if node.text.strip():

@@ -6,7 +6,7 @@ Allergy Concern Act 2.16.840.1.113883.10.20.22.4.30 and Observation .7.
 
 from __future__ import annotations
 
-from salus.standards.cda.absent import absent
+from salus.standards.cda.absent import UNKNOWN, absent, says_nothing
 from salus.standards.cda.coded import codes_of, concept
 from salus.standards.cda.conversion import Conversion, Resource
 from salus.standards.cda.entries.entry import (
@@ -38,7 +38,6 @@ from salus.standards.cda.patient import codes
 from salus.standards.cda.sections import Section
 from salus.standards.cda.values import period
 
-ABSENT = "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips"
 _ABSENT_OID = "2.16.840.1.113883.5.1150.1"
 CONCERNS = frozenset(
     {
@@ -85,7 +84,7 @@ def _allergy(node: Node, concern: Node | None, section: Section, conversion: Con
     rest = relations(node)
     negated = is_negated(node)
     coded = _code(node, conversion, negated=negated)
-    states_absence = any(each.get("system") == ABSENT for each in coded.get("coding", ()))
+    states_absence = any(each.get("system") == UNKNOWN for each in coded.get("coding", ()))
     when = _times(node, concern, conversion)
     clinical = concept_by(find(rest, STATUS), "allergy-clinical", conversion)
     if not clinical:
@@ -129,6 +128,9 @@ def _code(node: Node, conversion: Conversion, *, negated: bool) -> Resource:
     value = node.first("value")
     if value is not None and value.peek("codeSystem") == _ABSENT_OID:
         return concept(value, conversion)
+    if nothing := says_nothing(value, "no-allergy-info"):
+        conversion.text(node.first("text"))
+        return nothing
     substances = [
         (entity, entity.first("code"))
         for each in node.all("participant", "participantRole", "playingEntity")
@@ -140,7 +142,7 @@ def _code(node: Node, conversion: Conversion, *, negated: bool) -> Resource:
             conversion.approximate(node, "a denied allergy at large is said by the code for none known", denied)
             for entity, _ in substances:
                 entity.take()
-            return {"coding": [{"system": ABSENT, "code": denied}]}
+            return {"coding": [{"system": UNKNOWN, "code": denied}]}
     for entity, code in substances:
         entity.get("classCode")
         found = concept(code, conversion)

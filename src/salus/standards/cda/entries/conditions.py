@@ -6,7 +6,7 @@ Concern Act 2.16.840.1.113883.10.20.22.4.3 and Problem Observation .4.
 
 from __future__ import annotations
 
-from salus.standards.cda.absent import absent
+from salus.standards.cda.absent import UNKNOWN, absent, says_nothing
 from salus.standards.cda.coded import codes_of, concept
 from salus.standards.cda.conversion import Conversion, Resource
 from salus.standards.cda.entries.entry import (
@@ -34,7 +34,6 @@ from salus.standards.cda.patient import codes
 from salus.standards.cda.sections import Section
 from salus.standards.cda.values import period
 
-ABSENT = "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips"
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/condition-category"
 _PROBLEMS = ("11450-4", "11348-0")
 CONCERNS = frozenset(
@@ -91,7 +90,7 @@ def _condition(node: Node, concern: Node | None, section: Section, conversion: C
     rest = relations(node)
     negated = is_negated(node)
     coded = _code(node, conversion, negated=negated)
-    states_absence = any(each.get("system") == ABSENT for each in coded.get("coding", ()))
+    states_absence = any(each.get("system") == UNKNOWN for each in coded.get("coding", ()))
     when = _times(node, concern, conversion)
     clinical = concept_by(find(rest, STATUS), "condition-clinical", conversion)
     if not clinical:
@@ -135,8 +134,11 @@ def _code(node: Node, conversion: Conversion, *, negated: bool) -> Resource:
         if denied:
             conversion.approximate(node, "a denied problem at large is said as: no known problems")
             found = concept(values[0], conversion)
-            coding = {"system": ABSENT, "code": denied, "display": "No known problems"}
+            coding = {"system": UNKNOWN, "code": denied, "display": "No known problems"}
             return {"coding": [coding], **({"text": found["text"]} if "text" in found else {})}
+    if values and (nothing := says_nothing(values[0], "no-problem-info")):
+        conversion.text(node.first("text"))
+        return nothing
     found = concept(values[0], conversion) if values else {}
     for further in values[1:]:
         extra = concept(further, conversion)

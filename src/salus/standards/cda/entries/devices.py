@@ -5,7 +5,7 @@ Templates: eHDSI 1.3.6.1.4.1.12559.11.10.1.3.1.3.5, C-CDA Non-Medicinal Supply A
 
 from __future__ import annotations
 
-from salus.standards.cda.absent import absent
+from salus.standards.cda.absent import absent, says_nothing
 from salus.standards.cda.coded import concept
 from salus.standards.cda.conversion import Conversion, Resource
 from salus.standards.cda.entries.entry import (
@@ -39,7 +39,8 @@ def device(role: Node, conversion: Conversion) -> Resource:
     if ids:
         made["identifier"] = ids
     playing = role.first("playingDevice") or role.first("playingEntity")
-    kind = concept(playing.first("code"), conversion) if playing is not None else {}
+    code = playing.first("code") if playing is not None else None
+    kind = says_nothing(code, "no-device-info") or concept(code, conversion)
     if not kind:
         kind = concept(role.first("code"), conversion)
     if kind:

@@ -58,6 +58,8 @@ def _complete(
     """Say of results that have none the specimen and the laboratory of their act, if it is one."""
     for reference in _all_members(found, conversion):
         made = conversion.resource(reference)
+        if made["resourceType"] != "Observation":
+            continue
         if len(samples) == 1:
             made.setdefault("specimen", samples[0])
         if laboratory:

@@ -6,8 +6,8 @@ Activity 2.16.840.1.113883.10.20.22.4.16 (in mood INT: MedicationRequest, as C-C
 
 from __future__ import annotations
 
-from salus.standards.cda.absent import absent
-from salus.standards.cda.coded import codes_of, concept
+from salus.standards.cda.absent import UNKNOWN, absent
+from salus.standards.cda.coded import codes_of, concept, required_concept
 from salus.standards.cda.conversion import Conversion, Resource
 from salus.standards.cda.entries.doses import dosage, split_doses, whole_time
 from salus.standards.cda.entries.entry import (
@@ -27,8 +27,9 @@ from salus.standards.cda.node import Node
 from salus.standards.cda.patient import codes
 from salus.standards.cda.sections import Section
 
-ABSENT = "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips"
 _ABSENT_OID = "2.16.840.1.113883.5.1150.1"
+_ACTS = frozenset({"", "DRUG", "IMMUNIZ", "DRUGPRSC", "MTPItem"})
+"""Codes of an act that say that medicine is given, and not which."""
 EHDSI = "1.3.6.1.4.1.12559.11.10.1.3.1.3.4"
 _PLANNED_IN = frozenset({"2.16.840.1.113883.10.20.22.4.42", "2.16.840.1.113883.10.20.22.4.120"})
 _CCDA = "2.16.840.1.113883.10.20.22.4.16"
@@ -54,7 +55,7 @@ def _statement(node: Node, section: Section, conversion: Conversion) -> list[Res
     status = status_of(node, "medication-statement-status")
     made["status"] = "not-taken" if negated else status or "unknown"
     named = medicine(node, conversion, denied=negated)
-    if named.get("medicationCodeableConcept", {}).get("coding", [{}])[0].get("system") == ABSENT:
+    if named.get("medicationCodeableConcept", {}).get("coding", [{}])[0].get("system") == UNKNOWN:
         made["status"] = status or "unknown"
     made |= named
     made["subject"] = conversion.subject
@@ -105,13 +106,17 @@ def medicine(node: Node, conversion: Conversion, *, denied: bool) -> Resource:
         for consumable in node.all("consumable"):
             consumable.take()
         return {"medicationCodeableConcept": concept(code, conversion)}
+    consumable = node.first("consumable")
+    if code is not None and code.peek("code") not in _ACTS and (consumable is None or _is_nothing(consumable)):
+        if consumable is not None:
+            consumable.take()
+        return {"medicationCodeableConcept": required_concept(code, conversion)}
     if code is not None:
         code.take()
-    consumable = node.first("consumable")
     if denied and consumable is not None and _is_any_medicine(consumable):
         consumable.take()
         conversion.approximate(node, "a denied use of any medicine is said as: no known medicines")
-        coding = {"system": ABSENT, "code": "no-known-medications", "display": "No known medications"}
+        coding = {"system": UNKNOWN, "code": "no-known-medications", "display": "No known medications"}
         return {"medicationCodeableConcept": {"coding": [coding]}}
     return medication(consumable, conversion)
 

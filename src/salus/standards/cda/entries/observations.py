@@ -6,6 +6,8 @@ Templates: eHDSI 1.3.6.1.4.1.12559.11.10.1.3.1.3.20 to .25 and .39 to .47, IHE P
 
 from __future__ import annotations
 
+import msgspec
+
 from salus.standards.cda.absent import absent, absent_concept
 from salus.standards.cda.coded import codes_of, concept, required_concept, words_of
 from salus.standards.cda.conversion import Conversion, Resource
@@ -30,6 +32,14 @@ from salus.standards.cda.values import any_value, bounded, occurrence, quantity
 
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 _IMAGING = frozenset({"18748-4"})
+_RESULTS = "30954-2"
+_LABORATORY = frozenset(
+    {
+        "1.3.6.1.4.1.12559.11.10.1.3.1.3.25", "1.3.6.1.4.1.19376.1.3.1.4", "1.3.6.1.4.1.19376.1.3.1.6",
+        "2.16.840.1.113883.10.20.22.4.1", "2.16.840.1.113883.10.20.22.4.2",
+    }
+)  # fmt: skip
+"""Blood group of eHDSI, laboratory battery and observation of IHE, results of C-CDA (as C-CDA on FHIR takes them)."""
 
 
 def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]:
@@ -40,7 +50,8 @@ def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]
 def organizer(node: Node, section: Section, conversion: Conversion) -> list[Resource]:
     """Return a panel with what it holds; without a code of its own, only what it holds."""
     held = relations(node, "component")
-    members = [found for each in held for found in read_entry(each.node, section, conversion)]
+    within = _of_kind(node, section)
+    members = [found for each in held for found in read_entry(each.node, within, conversion)]
     made = begun("Observation", node, conversion)
     code = concept(node.first("code"), conversion)
     loose = [found for found in members if conversion.resource(found)["resourceType"] not in _MEMBERS]
@@ -50,7 +61,7 @@ def organizer(node: Node, section: Section, conversion: Conversion) -> list[Reso
             conversion.approximate(node, "what holds observations together is not told", words_of(code))
         return members
     made["status"] = status_of(node, "observation-status") or "unknown"
-    if category := _category(node, section):
+    if category := _category(within):
         made["category"] = category
     made["code"] = code
     made["subject"] = conversion.subject
@@ -65,9 +76,20 @@ def organizer(node: Node, section: Section, conversion: Conversion) -> list[Reso
 _MEMBERS = frozenset({"Observation", "QuestionnaireResponse", "MolecularSequence"})
 
 
-def _category(node: Node, section: Section) -> list[Resource]:
-    found = "imaging" if _IMAGING & set(codes_of(node.first("code"))) else section.category
-    return [{"coding": [{"system": CATEGORY, "code": found}]}] if found else []
+def _of_kind(node: Node, section: Section) -> Section:
+    """Return the section with the category that an entry's own code or template says."""
+    if _IMAGING & set(codes_of(node.first("code"))):
+        return msgspec.structs.replace(section, category="imaging")
+    if not section.category and node.templates() & _LABORATORY:
+        return msgspec.structs.replace(section, category="laboratory")
+    return section
+
+
+def _category(section: Section) -> list[Resource]:
+    """Return the category; of a result whose kind nothing says, that it is not known."""
+    if section.category:
+        return [{"coding": [{"system": CATEGORY, "code": section.category}]}]
+    return [absent()] if section.code == _RESULTS else []
 
 
 def _when(node: Node, conversion: Conversion) -> Resource:
@@ -96,7 +118,8 @@ def observation(node: Node, section: Section, conversion: Conversion) -> list[Re
     value = node.first("value")
     denied_value = value is not None and value.get("negationInd") == "true"
     made["status"] = status_of(node, "observation-status") or _unknown_status(node)
-    if category := _category(node, section):
+    section = _of_kind(node, section)
+    if category := _category(section):
         made["category"] = category
     made["code"] = required_concept(node.first("code"), conversion)
     made["subject"] = conversion.subject

@@ -6,6 +6,7 @@ Templates: eHDSI 1.3.6.1.4.1.12559.11.10.1.3.1.3.26, IHE PCC 1.3.6.1.4.1.19376.1
 
 from __future__ import annotations
 
+from salus.standards.cda.absent import says_nothing
 from salus.standards.cda.coded import codes_of, concept, required_concept
 from salus.standards.cda.conversion import Conversion, Resource
 from salus.standards.cda.entries.devices import device
@@ -40,7 +41,8 @@ def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]
     made = begun("Procedure", node, conversion)
     denied = is_negated(node)
     made["status"] = "not-done" if denied else status_of(node, "procedure-status") or "unknown"
-    made["code"] = required_concept(node.first("code"), conversion)
+    code = node.first("code")
+    made["code"] = says_nothing(code, "no-procedure-info") or required_concept(code, conversion)
     made["subject"] = conversion.subject
     made |= stated(node.first("effectiveTime"), conversion, "performed")
     who, _ = author_of(node, conversion)

@@ -56,6 +56,7 @@ def _concept(material: Node, conversion: Conversion) -> Resource:
         codings += [each for each in inner.get("coding", []) if each not in codings]
     for kind in _classes(material):
         inner = concept(kind, conversion)
+        _name_class(kind, inner, conversion)
         codings += [each for each in inner.get("coding", []) if each not in codings]
         if "text" in inner:
             found.setdefault("text", inner["text"])
@@ -67,6 +68,19 @@ def _concept(material: Node, conversion: Conversion) -> Resource:
     if codings:
         found["coding"] = codings
     return found or _by_ingredients(material, conversion) or absent(material.first("code") or material)
+
+
+def _name_class(kind: Node, found: Resource, conversion: Conversion) -> None:
+    """Give a class of products the name that stands beside its code."""
+    above = kind.parent
+    name = _name(above) if above is not None else ""
+    if not name:
+        return
+    for each in found.get("coding", ())[:1]:
+        if each.setdefault("display", name) != name:
+            conversion.approximate(kind, "of two names of a class of products one is told", name)
+    if not found.get("coding"):
+        found.setdefault("text", name)
 
 
 def _by_ingredients(material: Node, conversion: Conversion) -> Resource:
@@ -130,6 +144,7 @@ def _medication(made: Node, material: Node, conversion: Conversion) -> Resource:
     if maker:
         found["manufacturer"] = maker
     parts = [part for node in _ingredients(material) if (part := _ingredient(node, conversion))]
+    parts += [part for node in material.all("part") if (part := _part(node, conversion))]
     if parts:
         found["ingredient"] = parts
     batch = _batch(material, conversion)
@@ -200,6 +215,21 @@ def _ingredient(node: Node, conversion: Conversion) -> Resource:
     if strength:
         made["strength"] = strength
     return made if item or strength else {}
+
+
+def _part(node: Node, conversion: Conversion) -> Resource:
+    """Return a product within a product (a kit of a cream and a pessary) as an ingredient, {} for none."""
+    inner = node.first("partProduct")
+    if inner is None:
+        return {}
+    detailed = _medication(inner, inner, conversion)
+    code = _concept(inner, conversion)
+    reference = conversion.add({"resourceType": "Medication", "code": code, **detailed})
+    much = quantity(node.first("quantity"), conversion)
+    made: Resource = {"itemReference": reference}
+    if much:
+        made["strength"] = {"numerator": much, "denominator": {"value": Decimal(1)}}
+    return made
 
 
 def _batch(material: Node, conversion: Conversion) -> Resource:
