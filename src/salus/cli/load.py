@@ -42,7 +42,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "paths",
         nargs="+",
         metavar="PATH",
-        help="NDJSON, FHIR JSON or XML files (also .gz), folders of them, or - for standard input",
+        help="NDJSON, FHIR JSON, FHIR XML or CDA files (also .gz), folders of them, or - for standard input",
     )
     parser.add_argument(
         "--source",
@@ -154,6 +154,13 @@ def _sentence(report: Report) -> str:
             f"{count:,} national numbers of the system {plain(system)} break its country's rule; they are "
             "stored as sent, but not used to tell who is the same person."
         )
+    if report.quality is not None:
+        quality = report.quality
+        lines.append(
+            f"Of what files of other standards say, {quality.mapped:,} values were mapped, "
+            f"{quality.approximated_count:,} approximated and {quality.dropped_count:,} dropped (each place: "
+            "--json, or `salus convert FILE --report`); the files are kept as they came."
+        )
     if report.dangling:
         lines.append(
             f"{report.dangling:,} references (urn:uuid: or urn:oid:) lead to nothing in their file and are "
@@ -173,8 +180,8 @@ def _sentence(report: Report) -> str:
         )
     if report.skipped:
         lines.append(
-            f"{report.skipped:,} files were skipped, being neither NDJSON, FHIR JSON nor FHIR XML, or links "
-            "that lead out of the folder: "
+            f"{report.skipped:,} files were skipped, being neither NDJSON, FHIR JSON, FHIR XML nor CDA, or "
+            "links that lead out of the folder: "
             f"{_listed(report.skipped_names, report.skipped)}."
         )
     if report.rejected:

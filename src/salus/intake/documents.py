@@ -23,6 +23,7 @@ from salus.core.limits import Limits
 from salus.intake.check import refusals
 from salus.intake.description import complete
 from salus.intake.formats.format import Unit
+from salus.intake.formats.registry import translating
 from salus.intake.prepare import Prepared, Received, Setting, describe, prepare_rows
 from salus.intake.publication import published_ids
 from salus.intake.replacement import links_of, rows_elsewhere
@@ -85,7 +86,7 @@ async def receive_document(
         grant: to create; over the whole node, or for the patient who is the subject.
         database: the node's.
         body: the bytes as received.
-        media_type: as declared; FHIR JSON and XML documents are read, all else is only kept.
+        media_type: as declared; FHIR JSON and XML documents and CDA are read, all else is only kept.
         source: URI of the system it comes from.
         key: the node's secret for search hashes.
         limits: the node's.
@@ -164,7 +165,9 @@ def _fhir_document(body: bytes, media_type: str, setting: Setting, subject: str)
     """Return a FHIR document prepared, None when it is none."""
     essence = media_type.partition(";")[0].strip().lower()
     media = "json" if essence.endswith("json") else "xml" if essence.endswith("xml") else ""
-    if not media or b"document" not in body or b"Bundle" not in body:
+    if media and (other := translating(body)) is not None:
+        media = other.media
+    elif not media or b"document" not in body or b"Bundle" not in body:
         return None
     prepared = prepare_rows(Unit(0, 1, body, media=media), setting)
     if not prepared.rejections and subject and prepared.received:

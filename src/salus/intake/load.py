@@ -282,7 +282,7 @@ def _units(file: SourceFile, stream: BinaryIO, limits: Limits) -> Iterator[Unit]
         stream.seek(0)
         found = find(file.path, head)
         if found is None:
-            yield Unit(0, 1, head, problem=f"{file.path} is neither NDJSON, FHIR JSON nor FHIR XML.")
+            yield Unit(0, 1, head, problem=f"{file.path} is neither NDJSON, FHIR JSON, FHIR XML nor CDA.")
             return
         for unit in found.read(stream, limits):
             number = unit.number + 1

@@ -16,6 +16,7 @@ import msgspec
 from salus.core.errors import MalformedContent, NotSupported, SalusError
 from salus.core.identifiers import derived_id
 from salus.core.limits import Limits
+from salus.core.quality import Quality
 from salus.intake.asked import Refusal, condition_of, settle
 from salus.intake.check import outcome, outcome_of, refusal, refusals
 from salus.intake.description import Ids, describe_bundle
@@ -32,6 +33,7 @@ from salus.intake.identity import (
     urn_links,
 )
 from salus.intake.numbers import doubtful_systems
+from salus.intake.translation import translate, with_source
 from salus.intake.versions import Newest, deletion_of, newest, version_of
 from salus.standards.fhir.bundle import is_conditional, links
 from salus.standards.fhir.codec.json import parse_json, write_json, write_json_like
@@ -114,6 +116,7 @@ class Prepared(msgspec.Struct, frozen=True):
         older: of `resources`, versions in a history that a newer one follows; they are not stored.
         deletions: resources that a history says were deleted last.
         pages: of a searchset or history, the links to its pages.
+        quality: of what was translated, what became of what it says.
     """
 
     number: int
@@ -131,6 +134,7 @@ class Prepared(msgspec.Struct, frozen=True):
     older: int = 0
     deletions: tuple[Deletion, ...] = ()
     pages: Pages = ()
+    quality: Quality | None = None
 
 
 class _Entry(msgspec.Struct):
@@ -189,6 +193,8 @@ def prepare_rows(unit: Unit, setting: Setting) -> Prepared:
     try:
         if unit.media == "xml":
             return _xml(unit, setting)
+        if unit.media != "json":
+            return _translated(unit, setting)
         if unit.is_entry:
             return msgspec.structs.replace(_streamed_entry(unit, setting), pages=unit.pages)
         bundle = _as_bundle(unit.content)
@@ -595,3 +601,24 @@ def _xml(unit: Unit, setting: Setting) -> Prepared:
     made = prepared.rows[:-1]
     kept, row = _document(unit.content, FHIR_XML, setting, resource, composition, made)
     return msgspec.structs.replace(prepared, rows=(*made, row), received=(kept,))
+
+
+def _translated(unit: Unit, setting: Setting) -> Prepared:
+    """Prepare a file of another standard: its resources as FHIR, all or none, itself as it came."""
+    try:
+        made, media_type = translate(unit.media, unit.content, setting.limits)
+    except SalusError as error:
+        raise _Refused(outcome_of(error)) from error
+    bundle = with_source(made.bundle, unit.content, setting.updated)
+    as_json = msgspec.structs.replace(unit, content=write_json(bundle), media="json")
+    if setting.lenient:
+        return msgspec.structs.replace(prepare_rows(as_json, setting), quality=made.quality)
+    entries: list[tuple[str, bytes, Resource]] = [
+        (one["fullUrl"], write_json(one["resource"]), {}) for one in bundle["entry"]
+    ]
+    prepared = _whole(as_json, setting, "collection", entries)
+    header = rewrite_parsed(made.header, _references(setting, "", _types(entries)))
+    kept, row = _document(unit.content, media_type, setting, made.bundle, header, prepared.rows)
+    return msgspec.structs.replace(
+        prepared, rows=(*prepared.rows, row), received=(kept,), quality=made.quality
+    )

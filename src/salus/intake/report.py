@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from salus.core.quality import Quality, together
 from salus.store.progress import FileProgress
 
 NAMES_MAX = 20
@@ -39,6 +40,7 @@ class Report(msgspec.Struct):
         more_pages: Bundles of type searchset or history with a next page that is not among the files.
         more_pages_names: the addresses of those pages, the first `NAMES_MAX`.
         alike: pairs of Patients newly proposed as one person, since one source sent both with one identifier.
+        quality: of files of another standard, what became of what they say; None where there were none.
         kept_names: "Type/id" here of the kept ones, the first `NAMES_MAX`.
     """
 
@@ -62,6 +64,7 @@ class Report(msgspec.Struct):
     alike: int = 0
     more_pages: int = 0
     more_pages_names: list[str] = []
+    quality: Quality | None = None
     kept_names: list[str] = []
 
     def add(self, counts: FileProgress) -> None:
@@ -86,6 +89,12 @@ class Report(msgspec.Struct):
         """Name pages that follow and were not read."""
         self.more_pages += len(following)
         self.more_pages_names += following[: NAMES_MAX - len(self.more_pages_names)]
+
+    def add_quality(self, quality: Quality | None) -> None:
+        """Count what became of what a translated file says."""
+        if quality is not None:
+            known = (self.quality,) if self.quality is not None else ()
+            self.quality = together("translated files", (*known, quality))
 
     def add_kept(self, names: Sequence[str]) -> None:
         """Name resources that were kept."""

@@ -14,6 +14,7 @@ from salus.core.identifiers import derived_id
 from salus.intake.correction import as_received, corrected_outcome, is_corrected, is_xml, refuse_other
 from salus.intake.files import SourceFile
 from salus.intake.formats.format import Unit
+from salus.intake.formats.registry import translating
 from salus.intake.identity import urn_links
 from salus.intake.load import Plan
 from salus.intake.prepare import Prepared, Setting, prepare
@@ -172,7 +173,8 @@ def _reason(prepared: Prepared) -> str:
 def _unit(content: bytes, rejection: Rejection) -> Unit:
     """Return the content as the unit it was; an entry that its Bundle's rules refused obeys them still."""
     line, entry = rejection.line, rejection.entry
-    media = "xml" if is_xml(content) else "json"
+    other = translating(content)
+    media = other.media if other is not None else "xml" if is_xml(content) else "json"
     is_entry = entry >= 0 and not _has_type(content)
     group = "transaction" if is_entry and rejection.type == "Bundle" else ""
     return Unit(0, line, content, entry, is_entry=is_entry, media=media, group=group)

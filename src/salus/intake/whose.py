@@ -12,6 +12,9 @@ from typing import Any
 
 from salus.core.errors import SalusError
 from salus.core.limits import Limits
+from salus.intake.formats.format import Translated
+from salus.intake.formats.registry import translating
+from salus.intake.translation import translate
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.codec.xml import parse_xml
 from salus.standards.fhir.search.values import date_interval
@@ -30,13 +33,15 @@ class Match(StrEnum):
 
 
 def stated_patient(body: bytes, media_type: str, limits: Limits) -> Resource | None:
-    """Return the Patient that a FHIR document is about, None where it is no such document or names none."""
+    """Return the Patient that a FHIR or CDA document is about, None where it is none or names nobody."""
     essence = media_type.partition(";")[0].strip().lower()
     try:
         if essence.endswith("json"):
             bundle = parse_json(body, limits)
         elif essence.endswith("xml") and b"http://hl7.org/fhir" in body:
             bundle = parse_xml(body, limits)
+        elif essence.endswith("xml") and (other := translating(body)) is not None:
+            return _stated_in(translate(other.media, body, limits)[0])
         else:
             return None
     except SalusError:
@@ -57,6 +62,13 @@ def stated_patient(body: bytes, media_type: str, limits: Limits) -> Resource | N
     if not link:
         return None
     return named.get(link) or next((one for url, one in named.items() if url.endswith(f"/{link}")), None)
+
+
+def _stated_in(made: Translated) -> Resource | None:
+    """Return the Patient whom a translated document is about."""
+    link = (made.header.get("subject") or {}).get("reference")
+    found = (entry["resource"] for entry in made.bundle["entry"] if entry["fullUrl"] == link)
+    return next(found, None)
 
 
 def compare(person: Resource, stated: Resource) -> Match:

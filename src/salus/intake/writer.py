@@ -289,6 +289,7 @@ class Writer:
         self.report.search_parameters += sum(row.type == "SearchParameter" for row in stored)
         self.report.add_kept(kept)
         self.report.add_doubtful(prepared.doubtful)
+        self.report.add_quality(prepared.quality)
         self.report.remarks += prepared.remarks
         self.report.dangling += prepared.dangling
         if arrival is None:

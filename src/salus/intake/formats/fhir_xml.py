@@ -23,4 +23,4 @@ def _recognises(head: bytes) -> bool:
     return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
-FORMAT = Format("FHIR XML", (".xml",), _recognises, read)
+FORMAT = Format("FHIR XML", (".xml",), _recognises, read, media="xml", media_type="application/fhir+xml")

@@ -9,6 +9,9 @@ from functools import cache
 from salus.intake import formats as folder
 from salus.intake.formats.format import Format
 
+HEAD_BYTES = 1 << 16
+"""As many bytes of the beginning of a file tell its format."""
+
 
 @cache
 def formats() -> tuple[Format, ...]:
@@ -26,7 +29,19 @@ def find(name: str, head: bytes) -> Format | None:
         head: its first bytes, uncompressed (64 KiB or all).
     """
     bare = name.lower().removesuffix(".gz")
-    for candidate in formats():
-        if bare.endswith(candidate.suffixes):
-            return candidate
+    named = [candidate for candidate in formats() if bare.endswith(candidate.suffixes)]
+    if named:  # several formats are XML: the one that knows it by its beginning, else the last, FHIR's
+        return next((candidate for candidate in named if candidate.recognises(head)), named[-1])
     return next((candidate for candidate in formats() if candidate.recognises(head)), None)
+
+
+def translating(body: bytes) -> Format | None:
+    """Return the format that brings these bytes into FHIR, None for what is FHIR or of no known format."""
+    head = body[:HEAD_BYTES]
+    found = next((candidate for candidate in formats() if candidate.recognises(head)), None)
+    return found if found is not None and found.translate is not None else None
+
+
+def of_media(media: str) -> Format:
+    """Return the format whose units are called so (`Unit.media`)."""
+    return next(candidate for candidate in formats() if candidate.media == media)

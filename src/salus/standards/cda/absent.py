@@ -12,10 +12,22 @@ from salus.standards.cda.node import Node
 DATA_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 SYSTEM = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _REASONS = {
-    "UNK": "unknown", "NI": "unknown", "ASKU": "asked-unknown", "NASK": "not-asked", "NAV": "temp-unknown",
-    "MSK": "masked", "NA": "not-applicable", "OTH": "unsupported", "UNC": "unsupported", "NP": "not-permitted",
-    "NINF": "negative-infinity", "PINF": "positive-infinity", "QS": "unknown", "TRC": "unknown", "INV": "error",
-}  # fmt: skip
+    "UNK": "unknown",
+    "NI": "unknown",
+    "ASKU": "asked-unknown",
+    "NASK": "not-asked",
+    "NAV": "temp-unknown",
+    "MSK": "masked",
+    "NA": "not-applicable",
+    "OTH": "unsupported",
+    "UNC": "unsupported",
+    "NP": "not-permitted",
+    "NINF": "negative-infinity",
+    "PINF": "positive-infinity",
+    "QS": "unknown",
+    "TRC": "unknown",
+    "INV": "error",
+}
 
 
 def reason(node: Node | None) -> str:

@@ -16,7 +16,8 @@ _LINK = re.compile(r"(?:https?|ftp|urn|mllp):[^\s]+|[A-Za-z0-9_.-]+(?:/[A-Za-z0-
 def attachment(node: Node | None, conversion: Conversion) -> Resource:
     """Return an ED as Attachment, {} when it holds nothing that can be read.
 
-    What is in base64 stays so; text becomes base64. Compressed content is kept as it is, and its type told so.
+    What is in base64 stays so; text becomes base64. Compressed content is kept as it is, and its type told
+    so.
     """
     if node is None:
         return {}
@@ -33,7 +34,9 @@ def attachment(node: Node | None, conversion: Conversion) -> Resource:
         made["url"] = link.get("value")
         for each in ("integrityCheck", "integrityCheckAlgorithm"):
             if node.peek(each):
-                conversion.approximate(node, "the check sum of what a link leads to is left out", node.get(each))
+                conversion.approximate(
+                    node, "the check sum of what a link leads to is left out", node.get(each)
+                )
     else:
         return {}
     language = node.get("language")
@@ -41,7 +44,9 @@ def attachment(node: Node | None, conversion: Conversion) -> Resource:
         made["language"] = language
     if compressed := node.get("compression"):
         conversion.approximate(node, "compressed content is kept compressed", compressed)
-        made["contentType"] = {"GZ": "application/gzip", "ZL": "application/zlib"}.get(compressed, "application/octet-stream")
+        made["contentType"] = {"GZ": "application/gzip", "ZL": "application/zlib"}.get(
+            compressed, "application/octet-stream"
+        )
     return made
 
 

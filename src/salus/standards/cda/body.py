@@ -50,8 +50,9 @@ def _section(node: Node, above: Section, conversion: Conversion, depth: int) -> 
     ]
     if writers:
         made["author"] = writers
-    own = identifier(node.first("id"), conversion) if node.first("id") is not None else {}
-    if own:
+    number = node.first("id")
+    own = identifier(number, conversion) if number is not None else {}
+    if own and known.entry != "prescriptions":  # of which it is the number of the prescription
         conversion.approximate(node, "a section's own id has no element in R4", str(own.get("value", "")))
     made["entry"] = list(
         {
@@ -104,7 +105,7 @@ def _empty(node: Node) -> Resource:
 
 
 def parted(found: list[Resource], conversion: Conversion) -> list[Resource]:
-    """Return the sections of a patient summary, entries that the format takes elsewhere only in sections of ours.
+    """Return the sections of a patient summary, entries that they do not take in sections of ours.
 
     The European section of social history takes tobacco and alcohol by two LOINC codes, that of function no
     Observation, and so on: what does not fit is kept, behind its section, and not called a part of it.
@@ -126,7 +127,12 @@ def parted(found: list[Resource], conversion: Conversion) -> list[Resource]:
         coding = {"system": FURTHER, "code": f"further-{kind.code}"}
         made += [
             kept,
-            {"title": f"{section['title']} (+)", "code": {"coding": [coding]}, "text": nothing(_FURTHER), "entry": out},
+            {
+                "title": f"{section['title']} (+)",
+                "code": {"coding": [coding]},
+                "text": nothing(_FURTHER),
+                "entry": out,
+            },
         ]
         for each in out:
             what = str(conversion.resource(each)["resourceType"])

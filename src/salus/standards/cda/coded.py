@@ -50,7 +50,7 @@ def coding(node: Node, conversion: Conversion, system: str = "") -> Resource:
     if not code:
         return {}
     oid, version, display = node.get("codeSystem"), node.get("codeSystemVersion"), node.get("displayName")
-    uri = system_uri(oid) if oid else system
+    uri = system_uri(oid) if oid else system or _named_system(node)
     if oid and not uri:
         conversion.approximate(node, "the code system is named by no OID, and is left out", oid)
     made: Resource = {"system": uri} if uri else {}
@@ -60,6 +60,12 @@ def coding(node: Node, conversion: Conversion, system: str = "") -> Resource:
     if display:
         made["display"] = display
     return made
+
+
+def _named_system(node: Node) -> str:
+    """Return a code system that has no OID and is named by its URI (as `writing.elements` writes it)."""
+    name = node.peek("codeSystemName")
+    return node.get("codeSystemName") if name.startswith(("http://", "https://", "urn:")) else ""
 
 
 def concept(node: Node | None, conversion: Conversion) -> Resource:

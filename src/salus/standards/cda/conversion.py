@@ -16,7 +16,16 @@ NAMESPACE = uuid.UUID("0d7c8f6a-5e0b-5f39-9d0e-3f6f1c9b4a77")
 Resource = dict[str, Any]  # FHIR JSON, whose members are of many types, hence Any
 _encode = msgspec.json.Encoder(decimal_format="number", order="deterministic").encode
 _NAMED_AGAIN = frozenset(
-    {"Device", "Location", "Medication", "Organization", "Patient", "Practitioner", "PractitionerRole", "Specimen"}
+    {
+        "Device",
+        "Location",
+        "Medication",
+        "Organization",
+        "Patient",
+        "Practitioner",
+        "PractitionerRole",
+        "Specimen",
+    }
 )
 
 
@@ -42,7 +51,7 @@ class Conversion:
     def add(self, resource: Resource) -> Resource:
         """Put a resource into the Bundle and return a Reference to it.
 
-        Who and what takes part is there once, however often it is named; two entries that say the same are two.
+        Who and what takes part is there once, however often named; two entries that say the same are two.
         """
         kind = str(resource["resourceType"])
         content = kind + _encode(resource).decode()

@@ -1,4 +1,4 @@
-"""A CDA document to FHIR: a document Bundle, or a collection for prescriptions, dispensations and enclosed files."""
+"""A CDA document to FHIR: a document, or a collection of a prescription, dispensation or enclosed file."""
 
 from __future__ import annotations
 
@@ -112,7 +112,9 @@ def _finish(
         bundle["timestamp"] = time
     elif len(time) == 10 and form == "document":  # R4, bdl-10: a document has one, to the second
         bundle["timestamp"] = f"{time}T00:00:00Z"
-        reason = "the time of the Bundle, which FHIR wants to the second, is the beginning of the document's day"
+        reason = (
+            "the time of the Bundle, which FHIR wants to the second, is the beginning of the document's day"
+        )
         conversion.account.approximate("ClinicalDocument/effectiveTime", reason, time)
     bundle["entry"] = [{"fullUrl": address, "resource": resource} for address, resource in entries.items()]
     account(root, conversion)
@@ -123,11 +125,13 @@ def _fulfil(wanted: list[Resource], conversion: Conversion) -> None:
     """Name the prescription that the header does in hand-overs that name none."""
     for resource in conversion.resources.values():
         if wanted and resource["resourceType"] == "MedicationDispense":
-            resource.setdefault("authorizingPrescription", [{"type": "MedicationRequest", **each} for each in wanted])
+            resource.setdefault(
+                "authorizingPrescription", [{"type": "MedicationRequest", **each} for each in wanted]
+            )
 
 
 def _report(made: Resource, wanted: list[Resource], conversion: Conversion) -> None:
-    """Put the DiagnosticReport of a laboratory document beside its Composition (HL7 Europe laboratory 2.0.0)."""
+    """Put the DiagnosticReport of a laboratory document beside its Composition (HL7 Europe lab 2.0.0)."""
     results = [
         {"reference": address}
         for address, resource in conversion.resources.items()
@@ -174,7 +178,7 @@ def _report(made: Resource, wanted: list[Resource], conversion: Conversion) -> N
 
 
 def _laboratory(made: Resource, conversion: Conversion) -> list[Resource]:
-    """Return the laboratory: who performed what the document documents (IHE Laboratory), else its author's house."""
+    """Return the laboratory: who performed what is documented (IHE), else its author's organisation."""
     named = [each for event in made.get("event", ()) for each in event.get("detail", ())]
     found = []
     for reference in [*named, *conversion.authors]:
@@ -186,7 +190,7 @@ def _laboratory(made: Resource, conversion: Conversion) -> list[Resource]:
 
 
 def _enclosed(root: Node, name: str, kind: DocumentKind, conversion: Conversion) -> Converted:
-    """Return a document that carries a file as a DocumentReference with that file, and who is in its header."""
+    """Return a document that carries a file as a DocumentReference with it, and who is in its header."""
     content = payload(root, conversion)
     made: Resource = {"resourceType": "DocumentReference"}
     if language := language_tag(root.first("languageCode")):

@@ -113,7 +113,9 @@ def document_type(root: Node, kind: DocumentKind, conversion: Conversion) -> Res
     if kind.also:
         coding = {"system": LOINC, "code": kind.also, "display": kind.also_display}
         found["coding"] = [*found.get("coding", []), coding]
-        conversion.approximate(node or root, "the document is also called by its European name", kind.also_display)
+        conversion.approximate(
+            node or root, "the document is also called by its European name", kind.also_display
+        )
     return found
 
 
@@ -167,7 +169,7 @@ def relations_to(root: Node, conversion: Conversion) -> list[Resource]:
 
 
 def orders(root: Node, conversion: Conversion) -> list[Resource]:
-    """Return the ids of the orders (prescriptions, requests) that the document fulfils, as References by them."""
+    """Return References, by their ids, to the orders (prescriptions, requests) that it fulfils."""
     ids = [
         found for order in root.all("inFulfillmentOf", "order") for found in identifiers(order, conversion)
     ]
@@ -188,7 +190,9 @@ def _events(root: Node, conversion: Conversion) -> list[Resource]:
         who = [
             reference
             for each in node.all("performer")
-            if (reference := participant(each.first("assignedEntity"), conversion, each.first("functionCode")))
+            if (
+                reference := participant(each.first("assignedEntity"), conversion, each.first("functionCode"))
+            )
         ]
         if who:
             made["detail"] = list({each["reference"]: each for each in who}.values())

@@ -16,8 +16,8 @@ OID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]{0,38}))+", re.ASCII)
 def identifier(node: Node, conversion: Conversion) -> Resource:
     """Return an II as Identifier, {} for one that is null or empty.
 
-    A root alone is an identifier by itself, which FHIR says as a URI. A root that is neither OID nor UUID names
-    no system: it becomes the assigner's name, which is told.
+    A root alone is an identifier by itself, which FHIR says as a URI. A root that is neither OID nor UUID
+    names no system: it becomes the assigner's name, which is told.
     """
     root, extension = node.get("root"), node.get("extension")
     assigner, _ = node.get("assigningAuthorityName"), node.get("displayable")
@@ -33,6 +33,8 @@ def identifier(node: Node, conversion: Conversion) -> Resource:
         made = {"system": URI, "value": whole} if whole else {"value": root}
         if not whole:
             conversion.approximate(node, "the root is neither OID nor UUID, and names no system", root)
+    elif extension and assigner.startswith(("http://", "https://", "urn:")):
+        made, assigner = {"system": assigner, "value": extension}, ""
     elif extension:
         made = {"value": extension}
     if made and assigner:

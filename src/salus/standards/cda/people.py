@@ -66,13 +66,13 @@ def participant(node: Node | None, conversion: Conversion, function: Node | None
     """
     if node is None:
         return {}
-    device = next((found for each in _DEVICES if (found := node.first(each)) is not None), None)
-    house = next((found for each in _ORGANISATIONS if (found := node.first(each)) is not None), None)
+    device = next((one for each in _DEVICES if (one := node.first(each)) is not None), None)
+    house = next((one for each in _ORGANISATIONS if (one := node.first(each)) is not None), None)
     if device is not None:
         return _device(node, device, house, conversion)
-    person = next((found for each in _PERSONS if (found := node.first(each)) is not None), None)
+    person = next((one for each in _PERSONS if (one := node.first(each)) is not None), None)
     who = _practitioner(node, person, conversion)
-    role = [made for each in (node.first("code"), function) if (made := concept(each, conversion))]
+    role = [found for each in (node.first("code"), function) if (found := concept(each, conversion))]
     at = organisation(house, conversion)
     if at and not who and not role:
         return at
@@ -121,7 +121,7 @@ def _device(node: Node, device: Node, house: Node | None, conversion: Conversion
     names = [
         {"name": words, "type": name_type}
         for each, name_type in (("manufacturerModelName", "model-name"), ("softwareName", "other"))
-        if (found := device.first(each)) is not None and (words := _name(found, conversion))
+        if (one := device.first(each)) is not None and (words := _name(one, conversion))
     ]
     if names:
         made["deviceName"] = names

@@ -16,7 +16,9 @@ _TS = re.compile(
     r"(\d{4})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:\.(\d+))?)?)?)?)?)?([+-]\d{2}:?\d{2}|Z)?",
     re.ASCII,
 )
-_ISO = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2})(?:T(\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?)?([+-]\d{2}:?\d{2}|Z)?")
+_ISO = re.compile(
+    r"(\d{4})-(\d{2})(?:-(\d{2})(?:T(\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?)?([+-]\d{2}:?\d{2}|Z)?"
+)
 
 
 class Moment:
@@ -77,7 +79,7 @@ def _is_real(match: re.Match[str]) -> bool:
     if zone and zone != "Z" and (int(zone[1:3]) > 14 or int(zone[-2:]) > 59):
         return False
     try:
-        datetime(year, 1 if month is None else month, 1 if day is None else day, hour or 0, minute or 0)  # noqa: DTZ001
+        datetime(year, 1 if month is None else month, 1 if day is None else day, hour or 0, minute or 0)
     except ValueError:
         return False
     return True

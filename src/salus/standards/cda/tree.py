@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 
 import msgspec
 from lxml import etree
@@ -19,7 +20,11 @@ from salus.standards.cda.node import EXTENSIONS, V3, XSI, Node
 from salus.standards.fhir.codec.xml import read_tree
 
 DOCUMENT = f"{{{V3}}}ClinicalDocument"
-_XDS_DOCUMENT = "{urn:ihe:iti:xds-b:2007}Document"
+XDS = "urn:ihe:iti:xds-b:2007"
+_XDS_DOCUMENT = f"{{{XDS}}}Document"
+_BLANKS = re.compile(r"\s*")
+_NAME = re.compile(r"<([A-Za-z_][\w.:-]{0,200})")
+_BEFORE_ROOT = {"<?": "?>", "<!--": "-->", "<!": ">"}
 _ENVELOPES = ("Envelope", "ProvideAndRegisterDocumentSetRequest", "RetrieveDocumentSetResponse")
 _TYPE = f"{{{XSI}}}type"
 _VALUE_CHARS_MAX = 10_000
@@ -27,10 +32,38 @@ _VALUE_CHARS_MAX = 10_000
 
 
 def looks_like_cda(head: bytes) -> bool:
-    """Return whether a file that begins so is, or transports, a CDA document."""
-    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and (
-        b"ClinicalDocument" in head or any(name.encode() in head for name in _ENVELOPES)
-    )
+    """Return whether a file that begins so is, is part of, or transports a CDA document, by its root."""
+    text = _as_text(head)
+    name = _root_name(text)
+    if name in _ENVELOPES:
+        return "ClinicalDocument" in text or XDS in text
+    return name == "ClinicalDocument" or (name in _PARTS and f'"{V3}"' in text)
+
+
+def _root_name(text: str) -> str:
+    """Return the local name of the root element, behind the declaration and comments; "" for none."""
+    at = 0
+    while True:
+        at = _past_blanks(text, at)
+        opening = next((each for each in _BEFORE_ROOT if text.startswith(each, at)), None)
+        if opening is None:
+            found = _NAME.match(text, at)
+            return found[1].rpartition(":")[2] if found else ""
+        end = text.find(_BEFORE_ROOT[opening], at)
+        if end < 0:
+            return ""
+        at = end + len(_BEFORE_ROOT[opening])
+
+
+def _past_blanks(text: str, at: int) -> int:
+    found = _BLANKS.match(text, at)
+    return found.end() if found else at
+
+
+def _as_text(head: bytes) -> str:
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return head.decode("utf-16", "replace").removeprefix("\ufeff")
+    return head.decode("utf-8", "replace").removeprefix("\ufeff")
 
 
 def read_document(body: bytes, limits: Limits) -> Node:
@@ -63,7 +96,9 @@ def _unpacked(element: etree._Element, limits: Limits) -> etree._Element:
     try:
         body = base64.b64decode("".join(str(element.text or "").split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise MalformedContent("The Document in the envelope is no base64; send the document alone.") from error
+        raise MalformedContent(
+            "The Document in the envelope is no base64; send the document alone."
+        ) from error
     root = read_tree(body, limits)
     if root.tag != DOCUMENT:
         raise _no_document(root)
@@ -85,12 +120,35 @@ def _no_document(root: etree._Element) -> MalformedContent | NotSupported:
 
 _PARTS = frozenset(
     {
-        "section", "component", "structuredBody", "entry", "act", "observation", "organizer", "procedure",
-        "substanceAdministration", "supply", "encounter", "recordTarget", "author", "participant", "custodian",
-        "documentationOf", "performer", "informant", "participantRole", "legalAuthenticator", "authenticator",
-        "dataEnterer", "informationRecipient", "inFulfillmentOf", "addr", "externalDocument", "relatedSubject",
+        "section",
+        "component",
+        "structuredBody",
+        "entry",
+        "act",
+        "observation",
+        "organizer",
+        "procedure",
+        "substanceAdministration",
+        "supply",
+        "encounter",
+        "recordTarget",
+        "author",
+        "participant",
+        "custodian",
+        "documentationOf",
+        "performer",
+        "informant",
+        "participantRole",
+        "legalAuthenticator",
+        "authenticator",
+        "dataEnterer",
+        "informationRecipient",
+        "inFulfillmentOf",
+        "addr",
+        "externalDocument",
+        "relatedSubject",
     }
-)  # fmt: skip
+)
 
 
 def _node(root: etree._Element, depth_max: int) -> Node:

@@ -1,7 +1,8 @@
 """What of a document was not read: it is counted as dropped, with its place; nothing is lost in silence.
 
-Not counted are what says how the document is built and not what it says: ids of templates, fixed attributes of
-HL7 v3's classes (a class code repeats what the element's name says), names of code systems beside their OIDs.
+Not counted are what says how the document is built and not what it says: ids of templates, fixed attributes
+of HL7 v3's classes (a class code repeats what the element's name says), names of code systems beside their
+OIDs.
 """
 
 from __future__ import annotations
@@ -11,21 +12,48 @@ from salus.standards.cda.node import TEXT, Node
 
 STRUCTURE = frozenset(
     {
-        "classCode", "typeCode", "determinerCode", "contextControlCode", "contextConductionInd", "inversionInd",
-        "codeSystemName", "valueSet", "valueSetVersion", "type", "schemaLocation", "styleCode", "mediaType",
-        "partType", "ID", "XSIschemaLocation", "noNamespaceSchemaLocation", "operator", "institutionSpecified",
-        "independentInd", "nonMaterialInd", "listType", "space", "lang",
+        "classCode",
+        "typeCode",
+        "determinerCode",
+        "contextControlCode",
+        "contextConductionInd",
+        "inversionInd",
+        "codeSystemName",
+        "valueSet",
+        "valueSetVersion",
+        "type",
+        "schemaLocation",
+        "styleCode",
+        "mediaType",
+        "partType",
+        "ID",
+        "XSIschemaLocation",
+        "noNamespaceSchemaLocation",
+        "operator",
+        "institutionSpecified",
+        "independentInd",
+        "nonMaterialInd",
+        "listType",
+        "space",
+        "lang",
     }
-)  # fmt: skip
+)
 """Attributes that say how it is built."""
 BUILD = frozenset({"typeId", "templateId", "realmCode"})
 """Elements that do."""
 _SAME = {
-    "ClinicalDocument": {"moodCode": "EVN"}, "section": {"moodCode": "EVN"}, "serviceEvent": {"moodCode": "EVN"},
-    "order": {"moodCode": "RQO"}, "structuredBody": {"moodCode": "EVN"}, "encompassingEncounter": {"moodCode": "EVN"},
-    "parentDocument": {"moodCode": "EVN"}, "nonXMLBody": {"moodCode": "EVN"}, "externalDocument": {"moodCode": "EVN"},
-    "externalAct": {"moodCode": "EVN"}, "setting": {"moodCode": "EVN"},
-}  # fmt: skip
+    "ClinicalDocument": {"moodCode": "EVN"},
+    "section": {"moodCode": "EVN"},
+    "serviceEvent": {"moodCode": "EVN"},
+    "order": {"moodCode": "RQO"},
+    "structuredBody": {"moodCode": "EVN"},
+    "encompassingEncounter": {"moodCode": "EVN"},
+    "parentDocument": {"moodCode": "EVN"},
+    "nonXMLBody": {"moodCode": "EVN"},
+    "externalDocument": {"moodCode": "EVN"},
+    "externalAct": {"moodCode": "EVN"},
+    "setting": {"moodCode": "EVN"},
+}
 _NOT_READ = "no place in the result"
 _NO_REASON = frozenset({"MSK"})
 """A value that is there and withheld: that it is, is told."""

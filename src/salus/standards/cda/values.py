@@ -120,6 +120,14 @@ def period(node: Node | None, conversion: Conversion) -> Resource:
     return found
 
 
+def course(node: Node | None, conversion: Conversion) -> Resource:
+    """Return from when to when something was there, as Period: a single time is its beginning alone."""
+    if node is not None and node.first("low") is None and node.first("high") is None:
+        start = conversion.moment(node)
+        return {"start": start} if start else {}
+    return period(node, conversion)
+
+
 def occurrence(node: Node | None, conversion: Conversion, stem: str) -> Resource:
     """Return an effectiveTime as `{stem}DateTime` or `{stem}Period`; {} when it states no time."""
     if node is None:
@@ -159,7 +167,29 @@ def any_value(node: Node, conversion: Conversion) -> Resource:
 
 
 _TYPES = frozenset(
-    "PQ IVL_PQ IVL_INT IVL_REAL RTO RTO_PQ_PQ RTO_QTY_QTY INT REAL BL ST SC ED TS IVL_TS CD CE CV CO CS MO".split()
+    [
+        "PQ",
+        "IVL_PQ",
+        "IVL_INT",
+        "IVL_REAL",
+        "RTO",
+        "RTO_PQ_PQ",
+        "RTO_QTY_QTY",
+        "INT",
+        "REAL",
+        "BL",
+        "ST",
+        "SC",
+        "ED",
+        "TS",
+        "IVL_TS",
+        "CD",
+        "CE",
+        "CV",
+        "CO",
+        "CS",
+        "MO",
+    ]
 )
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from salus.standards.cda.coded import codes_of, concept, words_of
 from salus.standards.cda.conversion import Conversion, Resource
 from salus.standards.cda.entries.conditions import ENTRY as CONDITIONS
-from salus.standards.cda.entries.entry import Entry, author_of, begun, is_negated, relations, take_status, with_notes
+from salus.standards.cda.entries.entry import (
+    Entry,
+    author_of,
+    begun,
+    is_negated,
+    relations,
+    take_status,
+    with_notes,
+)
 from salus.standards.cda.entries.registry import read_entry
 from salus.standards.cda.entries.remarks import comment, is_comment, remarks
 from salus.standards.cda.node import Node

@@ -1,7 +1,7 @@
 """Allergies and intolerances: a concern act and its observations to AllergyIntolerance.
 
-Templates: eHDSI 1.3.6.1.4.1.12559.11.10.1.3.1.3.16 and .17, IHE PCC 1.3.6.1.4.1.19376.1.5.3.1.4.5.3 and 4.6, C-CDA
-Allergy Concern Act 2.16.840.1.113883.10.20.22.4.30 and Observation .7.
+Templates: eHDSI 1.3.6.1.4.1.12559.11.10.1.3.1.3.16 and .17, IHE PCC 1.3.6.1.4.1.19376.1.5.3.1.4.5.3 and 4.6,
+C-CDA Allergy Concern Act 2.16.840.1.113883.10.20.22.4.30 and Observation .7.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from salus.standards.cda.entries.entry import (
     Relation,
     author_of,
     begun,
+    informant_of,
     is_negated,
     notes,
     relations,
@@ -36,20 +37,24 @@ from salus.standards.cda.entries.remarks import remarks, said
 from salus.standards.cda.node import Node
 from salus.standards.cda.patient import codes
 from salus.standards.cda.sections import Section
-from salus.standards.cda.values import period
+from salus.standards.cda.values import course
 
 _ABSENT_OID = "2.16.840.1.113883.5.1150.1"
 CONCERNS = frozenset(
     {
-        "1.3.6.1.4.1.12559.11.10.1.3.1.3.16", "1.3.6.1.4.1.19376.1.5.3.1.4.5.3", "2.16.840.1.113883.10.20.22.4.30",
+        "1.3.6.1.4.1.12559.11.10.1.3.1.3.16",
+        "1.3.6.1.4.1.19376.1.5.3.1.4.5.3",
+        "2.16.840.1.113883.10.20.22.4.30",
     }
-)  # fmt: skip
+)
 OBSERVATIONS = frozenset(
     {
-        "1.3.6.1.4.1.12559.11.10.1.3.1.3.17", "1.3.6.1.4.1.19376.1.5.3.1.4.6", "2.16.840.1.113883.10.20.22.4.7",
+        "1.3.6.1.4.1.12559.11.10.1.3.1.3.17",
+        "1.3.6.1.4.1.19376.1.5.3.1.4.6",
+        "2.16.840.1.113883.10.20.22.4.7",
         "2.16.840.1.113883.10.20.24.3.90",
     }
-)  # fmt: skip
+)
 _REACTION_KINDS = ("MFST",)
 _REACTIONS = frozenset({"2.16.840.1.113883.10.20.22.4.9", "1.3.6.1.4.1.12559.11.10.1.3.1.3.44"})
 
@@ -67,7 +72,9 @@ def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]
     found = [made for each in about for made in _allergy(each.node, node, section, conversion)]
     words, beside = remarks(others, section, conversion)
     if found and words:
-        conversion.approximate(node, "what is said of a concern is not told of each of its allergies", words[0])
+        conversion.approximate(
+            node, "what is said of a concern is not told of each of its allergies", words[0]
+        )
     if found:
         conversion.said_in_narrative(node.first("text"))
         take_status(node)
@@ -107,12 +114,17 @@ def _allergy(node: Node, concern: Node | None, section: Section, conversion: Con
     made["patient"] = conversion.subject
     if "start" in when:
         made["onsetDateTime"] = when["start"]
-    if "end" in when and when["end"] != when.get("start"):
-        conversion.approximate(node, "when an allergy ended has no element; it is told as a note", when["end"])
+    if "end" in when:
+        conversion.approximate(
+            node, "when an allergy ended has no element; it is told as a note", when["end"]
+        )
         made["note"] = notes([f"Until {when['end']}"])
     who, recorded = author_of(node if node.first("author") else concern or node, conversion)
     made |= {"recordedDate": recorded} if recorded else {}
     made |= {"recorder": who} if who else {}
+    teller = informant_of(node, conversion)
+    if teller and conversion.resource(teller)["resourceType"] != "Organization":
+        made["asserter"] = teller
     severity = _severity(rest, conversion)
     reactions = _reactions(rest, severity, conversion)
     if reactions:
@@ -139,7 +151,9 @@ def _code(node: Node, conversion: Conversion, *, negated: bool) -> Resource:
     if negated:
         denied = _denied([code for _, code in substances if code is not None], value)
         if denied:
-            conversion.approximate(node, "a denied allergy at large is said by the code for none known", denied)
+            conversion.approximate(
+                node, "a denied allergy at large is said by the code for none known", denied
+            )
             for entity, _ in substances:
                 entity.take()
             return {"coding": [{"system": UNKNOWN, "code": denied}]}
@@ -200,19 +214,23 @@ def _kind(node: Node, conversion: Conversion) -> Resource:
 
 
 def _times(node: Node, concern: Node | None, conversion: Conversion) -> Resource:
-    own = period(node.first("effectiveTime"), conversion)
-    theirs = period(concern.first("effectiveTime"), conversion) if concern is not None else {}
+    own = course(node.first("effectiveTime"), conversion)
+    theirs = course(concern.first("effectiveTime"), conversion) if concern is not None else {}
     if own and theirs and own != theirs and concern is not None:
-        conversion.approximate(concern, "from when to when a concern was followed is not told beside its allergy")
+        conversion.approximate(
+            concern, "from when to when a concern was followed is not told beside its allergy"
+        )
     return own or theirs
 
 
 def _clinical(concern: Node | None, when: Resource, node: Node, conversion: Conversion) -> str:
-    if "end" in when and when["end"] != when.get("start"):
+    if "end" in when:
         return "resolved"
     found = status_of(concern, "concern-status") if concern is not None else ""
     if found:
-        conversion.approximate(node, "the clinical status is taken from whether the concern is followed", found)
+        conversion.approximate(
+            node, "the clinical status is taken from whether the concern is followed", found
+        )
     return found
 
 
@@ -235,7 +253,9 @@ def _grade(node: Node, conversion: Conversion) -> str:
         seen(node)
         if not exact:
             words = original.get("text") or original["coding"][0].get("display", "")
-            conversion.approximate(node, f"a severity between or beyond FHIR's is said as {found}", str(words))
+            conversion.approximate(
+                node, f"a severity between or beyond FHIR's is said as {found}", str(words)
+            )
     return found
 
 
@@ -258,16 +278,16 @@ def _reaction(node: Node, conversion: Conversion) -> Resource:
     node.get("moodCode")
     denied = is_negated(node)
     inner = relations(node)
-    values = [made for each in node.all("value") if (made := concept(each, conversion))]
+    values = [shown for each in node.all("value") if (shown := concept(each, conversion))]
     code = node.first("code")
-    if not values and (made := concept(code, conversion)):
-        values = [made]
+    if not values and (shown := concept(code, conversion)):
+        values = [shown]
     elif code is not None:
         code.take()
     made: Resource = {"manifestation": values or [absent(node.first("value"))]}
     text = conversion.said_in_narrative(node.first("text"))
     told = [text] if text else []
-    when = period(node.first("effectiveTime"), conversion)
+    when = course(node.first("effectiveTime"), conversion)
     if "start" in when:
         made["onset"] = when["start"]
     severity = find(inner, SEVERITY)

@@ -1,7 +1,7 @@
 """Problems and diagnoses: a concern act and its observations to Condition.
 
-Templates: eHDSI 1.3.6.1.4.1.12559.11.10.1.3.1.3.15 and .7, IHE PCC 1.3.6.1.4.1.19376.1.5.3.1.4.5, C-CDA Problem
-Concern Act 2.16.840.1.113883.10.20.22.4.3 and Problem Observation .4.
+Templates: eHDSI 1.3.6.1.4.1.12559.11.10.1.3.1.3.15 and .7, IHE PCC 1.3.6.1.4.1.19376.1.5.3.1.4.5, C-CDA
+Problem Concern Act 2.16.840.1.113883.10.20.22.4.3 and Problem Observation .4.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from salus.standards.cda.entries.entry import (
     Entry,
     author_of,
     begun,
+    informant_of,
     is_negated,
     relations,
     status_of,
@@ -32,23 +33,30 @@ from salus.standards.cda.entries.remarks import remarks
 from salus.standards.cda.node import Node
 from salus.standards.cda.patient import codes
 from salus.standards.cda.sections import Section
-from salus.standards.cda.values import period
+from salus.standards.cda.values import course
 
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/condition-category"
 _PROBLEMS = ("11450-4", "11348-0")
 CONCERNS = frozenset(
     {
-        "1.3.6.1.4.1.12559.11.10.1.3.1.3.15", "1.3.6.1.4.1.19376.1.5.3.1.4.5.2", "2.16.840.1.113883.10.20.22.4.3",
-        "2.16.840.1.113883.10.20.22.4.33", "2.16.840.1.113883.10.20.22.4.34", "2.16.840.1.113883.10.20.22.4.65",
-        "2.16.840.1.113883.10.20.22.4.51", "2.16.840.1.113883.10.20.22.4.80",
+        "1.3.6.1.4.1.12559.11.10.1.3.1.3.15",
+        "1.3.6.1.4.1.19376.1.5.3.1.4.5.2",
+        "2.16.840.1.113883.10.20.22.4.3",
+        "2.16.840.1.113883.10.20.22.4.33",
+        "2.16.840.1.113883.10.20.22.4.34",
+        "2.16.840.1.113883.10.20.22.4.65",
+        "2.16.840.1.113883.10.20.22.4.51",
+        "2.16.840.1.113883.10.20.22.4.80",
     }
-)  # fmt: skip
+)
 OBSERVATIONS = frozenset(
     {
-        "1.3.6.1.4.1.12559.11.10.1.3.1.3.7", "1.3.6.1.4.1.19376.1.5.3.1.4.5", "2.16.840.1.113883.10.20.22.4.4",
+        "1.3.6.1.4.1.12559.11.10.1.3.1.3.7",
+        "1.3.6.1.4.1.19376.1.5.3.1.4.5",
+        "2.16.840.1.113883.10.20.22.4.4",
         "2.16.840.1.113883.10.20.1.28",
     }
-)  # fmt: skip
+)
 
 
 def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]:
@@ -64,7 +72,9 @@ def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]
     found = [made for each in about for made in _condition(each.node, node, section, conversion)]
     words, beside = remarks(others, section, conversion)
     if found and words:
-        conversion.approximate(node, "what is said of a concern is not told of each of its problems", words[0])
+        conversion.approximate(
+            node, "what is said of a concern is not told of each of its problems", words[0]
+        )
     _take_concern(node, conversion, told=bool(found))
     return [*found, *beside]
 
@@ -119,6 +129,9 @@ def _condition(node: Node, concern: Node | None, section: Section, conversion: C
     who, recorded = author_of(node if node.first("author") else concern or node, conversion)
     made |= {"recordedDate": recorded} if recorded else {}
     made |= {"recorder": who} if who else {}
+    teller = informant_of(node, conversion)
+    if teller and conversion.resource(teller)["resourceType"] != "Organization":
+        made["asserter"] = teller
     take_status(node)
     words, beside = remarks(rest, section, conversion)
     words.insert(0, conversion.said_in_narrative(node.first("text")))
@@ -153,10 +166,12 @@ def _code(node: Node, conversion: Conversion, *, negated: bool) -> Resource:
 
 
 def _times(node: Node, concern: Node | None, conversion: Conversion) -> Resource:
-    own = period(node.first("effectiveTime"), conversion)
-    theirs = period(concern.first("effectiveTime"), conversion) if concern is not None else {}
+    own = course(node.first("effectiveTime"), conversion)
+    theirs = course(concern.first("effectiveTime"), conversion) if concern is not None else {}
     if theirs and own and theirs != own and concern is not None:
-        conversion.approximate(concern, "from when to when a concern was followed is not told beside its problem")
+        conversion.approximate(
+            concern, "from when to when a concern was followed is not told beside its problem"
+        )
     return own or theirs
 
 
@@ -164,18 +179,20 @@ def _onset(when: Resource) -> Resource:
     made: Resource = {}
     if "start" in when:
         made["onsetDateTime"] = when["start"]
-    if "end" in when and when["end"] != when.get("start"):
+    if "end" in when:
         made["abatementDateTime"] = when["end"]
     return made
 
 
 def _clinical(concern: Node | None, when: Resource, node: Node, conversion: Conversion) -> str:
     """Return the clinical status that follows where none is stated: it has ended, or is followed or not."""
-    if "end" in when and when["end"] != when.get("start"):
+    if "end" in when:
         return "resolved"
     found = status_of(concern, "concern-status") if concern is not None else ""
     if found:
-        conversion.approximate(node, "the clinical status is taken from whether the concern is followed", found)
+        conversion.approximate(
+            node, "the clinical status is taken from whether the concern is followed", found
+        )
     return found
 
 

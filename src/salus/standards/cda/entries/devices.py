@@ -1,6 +1,7 @@
 """Medical devices and implants: supply with a device to DeviceUseStatement and Device.
 
-Templates: eHDSI 1.3.6.1.4.1.12559.11.10.1.3.1.3.5, C-CDA Non-Medicinal Supply Activity 2.16.840.1.113883.10.20.22.4.50.
+Templates: eHDSI 1.3.6.1.4.1.12559.11.10.1.3.1.3.5, C-CDA Non-Medicinal Supply Activity
+2.16.840.1.113883.10.20.22.4.50.
 """
 
 from __future__ import annotations
@@ -32,7 +33,11 @@ _UDI = "2.16.840.1.113883.3.3719"
 def device(role: Node, conversion: Conversion) -> Resource:
     """Return a Reference to the Device of a participantRole, {} when nothing is said of it."""
     made: Resource = {"resourceType": "Device"}
-    carriers = [each.get("extension") for each in role.all("id") if each.peek("root") == _UDI and each.peek("extension")]
+    carriers = [
+        each.get("extension")
+        for each in role.all("id")
+        if each.peek("root") == _UDI and each.peek("extension")
+    ]
     if carriers:
         made["udiCarrier"] = [{"carrierHRF": each} for each in carriers]
     ids = [each for each in identifiers(role, conversion) if each.get("value") not in carriers]
@@ -46,7 +51,11 @@ def device(role: Node, conversion: Conversion) -> Resource:
     if kind:
         made["type"] = kind
     names = []
-    for name, name_type in (("manufacturerModelName", "model-name"), ("softwareName", "other"), ("name", "other")):
+    for name, name_type in (
+        ("manufacturerModelName", "model-name"),
+        ("softwareName", "other"),
+        ("name", "other"),
+    ):
         found = playing.first(name) if playing is not None else None
         if found is not None and (words := found.words() or found.get("displayName")):
             names.append({"name": words, "type": name_type})
@@ -82,10 +91,12 @@ def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]
     who, recorded = author_of(node, conversion)
     made |= {"recordedOn": recorded} if recorded else {}
     made |= {"source": who} if who else {}
-    roles = [role for each in node.all("participant", "participantRole") if (role := device(each, conversion))]
+    roles = [
+        role for each in node.all("participant", "participantRole") if (role := device(each, conversion))
+    ]
     if not roles and node.first("product") is not None:
-        code, _ = product(node.first("product"), conversion)
-        roles = [conversion.add({"resourceType": "Device", "type": code, "patient": conversion.subject})]
+        kind, _ = product(node.first("product"), conversion)
+        roles = [conversion.add({"resourceType": "Device", "type": kind, "patient": conversion.subject})]
     code = node.first("code")
     if not roles and (kind := concept(code, conversion)):
         roles = [conversion.add({"resourceType": "Device", "type": kind, "patient": conversion.subject})]
@@ -111,7 +122,13 @@ def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]
 
 ENTRY = Entry(
     "devices",
-    frozenset({"1.3.6.1.4.1.12559.11.10.1.3.1.3.5", "2.16.840.1.113883.10.20.22.4.50", "2.16.840.1.113883.10.20.1.34.1"}),
+    frozenset(
+        {
+            "1.3.6.1.4.1.12559.11.10.1.3.1.3.5",
+            "2.16.840.1.113883.10.20.22.4.50",
+            "2.16.840.1.113883.10.20.1.34.1",
+        }
+    ),
     frozenset({"supply"}),
     read,
 )

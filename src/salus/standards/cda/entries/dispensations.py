@@ -1,7 +1,8 @@
 """What was handed over: supply of an eDispensation to MedicationDispense (HL7 Europe MPD 1.0.0).
 
-Templates: eHDSI Dispensed Medicine 1.3.6.1.4.1.12559.11.10.1.3.1.3.3, IHE PCC 1.3.6.1.4.1.19376.1.5.3.1.4.7.3, IHE PHARM
-Dispense Item 1.3.6.1.4.1.19376.1.9.1.3.4, C-CDA Medication Dispense 2.16.840.1.113883.10.20.22.4.18.
+Templates: eHDSI Dispensed Medicine 1.3.6.1.4.1.12559.11.10.1.3.1.3.3, IHE PCC
+1.3.6.1.4.1.19376.1.5.3.1.4.7.3, IHE PHARM Dispense Item 1.3.6.1.4.1.19376.1.9.1.3.4, C-CDA Medication
+Dispense 2.16.840.1.113883.10.20.22.4.18.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]
     much = quantity(node.first("quantity"), conversion)
     made["quantity"] = much or absent(node.first("quantity"))
     if much and much["value"] <= 0:
-        conversion.approximate(node, "the amount handed over is not more than nothing; it is told as it is", str(much["value"]))
+        conversion.approximate(
+            node, "the amount handed over is not more than nothing; it is told as it is", str(much["value"])
+        )
     made |= _handed_over(node, written, conversion)
     made |= _recorded(written, conversion)
     substitution = _substitution(rest, conversion)
@@ -80,7 +83,9 @@ def _handed_over(node: Node, written: str, conversion: Conversion) -> Resource:
     by_performer = next((found for each in times if (found := conversion.moment(each))), "")
     found = when or by_performer
     if not found and written:
-        conversion.approximate(node, "when it was handed over is taken from when it was written down", written)
+        conversion.approximate(
+            node, "when it was handed over is taken from when it was written down", written
+        )
     return {"whenHandedOver": found or written} if found or written else {"_whenHandedOver": absent()}
 
 
@@ -112,7 +117,9 @@ def _order(rest: list[Relation], made: Resource, conversion: Conversion) -> None
         name = words_of(prescribed)
         if numbers:
             reference = {"type": "MedicationRequest", "identifier": numbers[0]}
-            made.setdefault("authorizingPrescription", []).append({**reference, **({"display": name} if name else {})})
+            made.setdefault("authorizingPrescription", []).append(
+                {**reference, **({"display": name} if name else {})}
+            )
         _compare(node, made, prescribed, detailed, conversion)
         dose = dosage(node, conversion)
         text = conversion.text(node.first("text"))
@@ -128,7 +135,9 @@ def _order(rest: list[Relation], made: Resource, conversion: Conversion) -> None
                 _prescribed_amount(each.node, made, conversion)
 
 
-def _compare(node: Node, made: Resource, prescribed: Resource, detailed: Resource, conversion: Conversion) -> None:
+def _compare(
+    node: Node, made: Resource, prescribed: Resource, detailed: Resource, conversion: Conversion
+) -> None:
     """Tell what is lost of the prescribed product where another one was handed over."""
     given = made.get("medicationCodeableConcept")
     if given is None:
@@ -137,7 +146,9 @@ def _compare(node: Node, made: Resource, prescribed: Resource, detailed: Resourc
     code = given.get("code", given)
     if (detailed and detailed != ours) or (prescribed and code != prescribed):
         conversion.approximate(
-            node, "of a prescribed product that differs from the one handed over the name is told", words_of(prescribed)
+            node,
+            "of a prescribed product that differs from the one handed over the name is told",
+            words_of(prescribed),
         )
 
 
@@ -170,10 +181,12 @@ ENTRY = Entry(
     "dispensations",
     frozenset(
         {
-            "1.3.6.1.4.1.12559.11.10.1.3.1.3.3", "1.3.6.1.4.1.19376.1.5.3.1.4.7.3", "1.3.6.1.4.1.19376.1.9.1.3.4",
+            "1.3.6.1.4.1.12559.11.10.1.3.1.3.3",
+            "1.3.6.1.4.1.19376.1.5.3.1.4.7.3",
+            "1.3.6.1.4.1.19376.1.9.1.3.4",
             "2.16.840.1.113883.10.20.22.4.18",
         }
     ),
     frozenset({"supply"}),
     read,
-)  # fmt: skip
+)

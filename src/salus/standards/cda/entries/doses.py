@@ -135,7 +135,7 @@ def _periodic(node: Node, conversion: Conversion) -> list[Resource]:
 
 
 def _per_day(made: Resource) -> Resource:
-    """Return "every 8 hours, the institution says when" as three times a day (HL7 v3, institutionSpecified)."""
+    """Return "every 8 hours, as the institution says" as three times a day (institutionSpecified)."""
     times = Decimal(24) / made["period"] if made["periodUnit"] == "h" and made["period"] > 0 else Decimal(0)
     if "periodMax" in made or times < 1 or times != times.to_integral_value():
         return made
@@ -181,7 +181,7 @@ def dosage(node: Node, conversion: Conversion, *, instruction: str = "") -> Reso
 
 
 def _as_needed(node: Node, conversion: Conversion) -> Resource:
-    """Return that it is taken when needed, and for what (C-CDA, Precondition for Substance Administration)."""
+    """Return that it is taken when needed, and for what (C-CDA, Precondition)."""
     for condition in node.all("precondition"):
         criterion = condition.first("criterion")
         if criterion is None:
@@ -236,5 +236,7 @@ def split_doses(nested: list[Relation], conversion: Conversion) -> list[Resource
             repeat = made.setdefault("timing", {}).setdefault("repeat", {})
             repeat["boundsPeriod"] = span
         if made:
-            found.append({"sequence": int(sequence) if sequence.isdigit() and len(sequence) < 6 else number, **made})
+            found.append(
+                {"sequence": int(sequence) if sequence.isdigit() and len(sequence) < 6 else number, **made}
+            )
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from salus.standards.cda.absent import absent
 from salus.standards.cda.coded import concept
 from salus.standards.cda.conversion import Conversion, Resource
-from salus.standards.cda.entries.entry import Entry, begun, performers, relations, status_of, with_notes
+from salus.standards.cda.entries.entry import Entry, begun, performers, relations, status_of
 from salus.standards.cda.entries.places import location
 from salus.standards.cda.entries.registry import read_entry
 from salus.standards.cda.entries.remarks import remarks
@@ -39,7 +39,11 @@ def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]
     diagnoses: list[Resource] = []
     rest = []
     for relation in relations(node):
-        found = read_entry(relation.node, section, conversion) if relation.node.name in ("act", "observation") else []
+        found = (
+            read_entry(relation.node, section, conversion)
+            if relation.node.name in ("act", "observation")
+            else []
+        )
         conditions = [each for each in found if conversion.resource(each)["resourceType"] == "Condition"]
         diagnoses += conditions
         if not found:
@@ -66,7 +70,11 @@ def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]
 
 
 def _is_person(reference: Resource, conversion: Conversion) -> bool:
-    return str(conversion.resource(reference)["resourceType"]) in ("Practitioner", "PractitionerRole", "RelatedPerson")
+    return str(conversion.resource(reference)["resourceType"]) in (
+        "Practitioner",
+        "PractitionerRole",
+        "RelatedPerson",
+    )
 
 
 def _kind(code: Node | None, made: Resource, conversion: Conversion) -> None:
@@ -111,8 +119,8 @@ def encompassing(root: Node, conversion: Conversion) -> Resource:
     if facility is not None:
         where = location(facility, conversion)
         place = facility.first("location")
-        if not where and place is not None and (found := addresses(place, conversion)):
-            where = conversion.add({"resourceType": "Location", "address": found[0]})
+        if not where and place is not None and (places := addresses(place, conversion)):
+            where = conversion.add({"resourceType": "Location", "address": places[0]})
         if where:
             made["location"] = [{"location": where}]
         owner = organisation(facility.first("serviceProviderOrganization"), conversion)

@@ -54,13 +54,12 @@ class Relation(msgspec.Struct, frozen=True):
 
 def relations(node: Node, name: str = "entryRelationship") -> list[Relation]:
     """Return the statements of an entry's relationships, in their order."""
-    found = []
-    for within in node.all(name):
-        within.get("typeCode")
-        for child in within.children:
-            if child.name in STATEMENTS:
-                found.append(Relation(within.peek("typeCode"), child, within))
-    return found
+    return [
+        Relation(within.get("typeCode"), child, within)
+        for within in node.all(name)
+        for child in within.children
+        if child.name in STATEMENTS
+    ]
 
 
 def is_negated(node: Node) -> bool:
@@ -101,13 +100,18 @@ def author_of(node: Node, conversion: Conversion) -> tuple[Resource, str]:
     return participant(author.first("assignedAuthor"), conversion, author.first("functionCode")), when
 
 
+def informant_of(node: Node, conversion: Conversion) -> Resource:
+    """Return whose word an entry is as Reference, {} for nobody that is named."""
+    return participant(node.first("informant", "assignedEntity"), conversion)
+
+
 def performers(node: Node, conversion: Conversion) -> list[Resource]:
     """Return References to who did it."""
-    found = []
-    for each in node.all("performer"):
-        if who := participant(each.first("assignedEntity"), conversion, each.first("functionCode")):
-            found.append(who)
-    return found
+    return [
+        who
+        for each in node.all("performer")
+        if (who := participant(each.first("assignedEntity"), conversion, each.first("functionCode")))
+    ]
 
 
 def notes(words: Sequence[str]) -> list[Resource]:

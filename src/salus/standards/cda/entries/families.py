@@ -1,6 +1,7 @@
 """Family history: an organizer about a relative to FamilyMemberHistory.
 
-Template: C-CDA Family History Organizer 2.16.840.1.113883.10.20.22.4.45, IHE PCC 1.3.6.1.4.1.19376.1.5.3.1.4.15.
+Template: C-CDA Family History Organizer 2.16.840.1.113883.10.20.22.4.45, IHE PCC
+1.3.6.1.4.1.19376.1.5.3.1.4.15.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]
     made["patient"] = conversion.subject
     made["relationship"] = required_concept(relative.first("code"), conversion)
     _person(relative.first("subject"), made, conversion)
-    conditions: list[Resource] = []
     words: list[str] = []
     beside: list[Resource] = []
-    for relation in relations(node, "component"):
-        if relation.node.name == "observation":
-            conditions.append(_condition(relation.node, made, section, conversion, words, beside))
+    conditions = [
+        _condition(relation.node, made, section, conversion, words, beside)
+        for relation in relations(node, "component")
+        if relation.node.name == "observation"
+    ]
     if conditions:
         made["condition"] = conditions
     told, more = remarks(relations(node), section, conversion)
@@ -48,7 +50,9 @@ def _person(subject: Node | None, made: Resource, conversion: Conversion) -> Non
         return
     names = human_names(subject, conversion)
     if names:
-        made["name"] = names[0].get("text") or " ".join([*names[0].get("given", []), names[0].get("family", "")]).strip()
+        made["name"] = (
+            names[0].get("text") or " ".join([*names[0].get("given", []), names[0].get("family", "")]).strip()
+        )
     gender = subject.first("administrativeGenderCode")
     code = codes()["gender"].get(gender.peek("code"), "") if gender is not None else ""
     if gender is not None and code:
@@ -66,13 +70,20 @@ def _person(subject: Node | None, made: Resource, conversion: Conversion) -> Non
 
 
 def _condition(
-    node: Node, made: Resource, section: Section, conversion: Conversion, words: list[str], beside: list[Resource]
+    node: Node,
+    made: Resource,
+    section: Section,
+    conversion: Conversion,
+    words: list[str],
+    beside: list[Resource],
 ) -> Resource:
     node.get("moodCode")
     take_status(node)
     denied = is_negated(node)
     value = node.first("value")
-    condition: Resource = {"code": required_concept(value if value is not None else node.first("code"), conversion)}
+    condition: Resource = {
+        "code": required_concept(value if value is not None else node.first("code"), conversion)
+    }
     if value is not None:
         for code in node.all("code"):
             code.take()
@@ -83,7 +94,11 @@ def _condition(
     for relation in relations(node):
         child = relation.node
         found = set(codes_of(child.first("code")))
-        if child.name == "observation" and found & _AGE and (age := quantity(child.first("value"), conversion)):
+        if (
+            child.name == "observation"
+            and found & _AGE
+            and (age := quantity(child.first("value"), conversion))
+        ):
             condition["onsetAge"] = _age(age)
             seen(child)
         elif child.name == "observation" and set(codes_of(child.first("value"))) & _DEAD:
@@ -98,7 +113,9 @@ def _condition(
     if text and "onsetAge" not in condition:
         condition["onsetString"] = text
     elif text:
-        conversion.approximate(node, "beside the age at its onset, the time of a relative's condition is left out", text)
+        conversion.approximate(
+            node, "beside the age at its onset, the time of a relative's condition is left out", text
+        )
     told, more = remarks(rest, section, conversion)
     words += told
     beside += more

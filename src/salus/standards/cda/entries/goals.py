@@ -11,7 +11,15 @@ from salus.standards.cda.sections import Section
 from salus.standards.cda.values import any_value, period
 
 _STATES = {"active": "active", "completed": "completed", "cancelled": "cancelled", "suspended": "on-hold"}
-_DETAIL = ("valueQuantity", "valueRange", "valueCodeableConcept", "valueString", "valueBoolean", "valueInteger", "valueRatio")
+_DETAIL = (
+    "valueQuantity",
+    "valueRange",
+    "valueCodeableConcept",
+    "valueString",
+    "valueBoolean",
+    "valueInteger",
+    "valueRatio",
+)
 
 
 def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]:
@@ -45,4 +53,6 @@ def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]
     return [conversion.add(with_notes(made, words)), *beside]
 
 
-ENTRY = Entry("goals", frozenset({"2.16.840.1.113883.10.20.22.4.121"}), frozenset({"observation", "act"}), read)
+ENTRY = Entry(
+    "goals", frozenset({"2.16.840.1.113883.10.20.22.4.121"}), frozenset({"observation", "act"}), read
+)

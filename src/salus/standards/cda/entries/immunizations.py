@@ -1,7 +1,7 @@
 """Vaccinations: substanceAdministration to Immunization.
 
-Templates: eHDSI 1.3.6.1.4.1.12559.11.10.1.3.1.3.19, IHE PCC 1.3.6.1.4.1.19376.1.5.3.1.4.12, C-CDA Immunization
-Activity 2.16.840.1.113883.10.20.22.4.52.
+Templates: eHDSI 1.3.6.1.4.1.12559.11.10.1.3.1.3.19, IHE PCC 1.3.6.1.4.1.19376.1.5.3.1.4.12, C-CDA
+Immunization Activity 2.16.840.1.113883.10.20.22.4.52.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]
     stated = status_of(node, "immunization-status")
     made["status"] = "not-done" if denied else stated or "completed"
     if not denied and not stated:
-        conversion.approximate(node, "a vaccination without a final status is taken as given", take_status(node))
+        conversion.approximate(
+            node, "a vaccination without a final status is taken as given", take_status(node)
+        )
     rest = relations(node)
     reasons = _refusals(rest, conversion) if made["status"] == "not-done" else []
     if reasons:
@@ -129,7 +131,9 @@ def _reaction(relation: Relation, rest: list[Relation], conversion: Conversion) 
         return {}
     value = concept(node.first("value"), conversion)
     rest.remove(relation)
-    when = conversion.moment(node.first("effectiveTime", "low")) or conversion.moment(node.first("effectiveTime"))
+    when = conversion.moment(node.first("effectiveTime", "low")) or conversion.moment(
+        node.first("effectiveTime")
+    )
     seen(node)
     detail = conversion.add(
         {
@@ -148,7 +152,11 @@ def _protocol(node: Node, rest: list[Relation], conversion: Conversion) -> Resou
     diseases = []
     for each in node.all("participant"):
         role = each.first("participantRole")
-        if role is not None and role.peek("classCode") == "AGNT" and (found := concept(role.first("code"), conversion)):
+        if (
+            role is not None
+            and role.peek("classCode") == "AGNT"
+            and (found := concept(role.first("code"), conversion))
+        ):
             diseases.append(found)
     if diseases:
         made["targetDisease"] = diseases
@@ -177,9 +185,11 @@ ENTRY = Entry(
     "immunizations",
     frozenset(
         {
-            "1.3.6.1.4.1.12559.11.10.1.3.1.3.19", "1.3.6.1.4.1.19376.1.5.3.1.4.12", "2.16.840.1.113883.10.20.22.4.52",
+            "1.3.6.1.4.1.12559.11.10.1.3.1.3.19",
+            "1.3.6.1.4.1.19376.1.5.3.1.4.12",
+            "2.16.840.1.113883.10.20.22.4.52",
         }
     ),
     frozenset({"substanceAdministration"}),
     read,
-)  # fmt: skip
+)

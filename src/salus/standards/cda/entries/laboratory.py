@@ -1,7 +1,7 @@
-"""Laboratory report entries (IHE Laboratory Technical Framework 3, 2.3.5): an act holds specimens and results.
+"""Laboratory report entries (IHE Laboratory Technical Framework 3, 2.3.5): specimens and results in an act.
 
-Template 1.3.6.1.4.1.19376.1.3.1, Laboratory Report Data Processing Entry, as French CR-BIO and others use it. Its
-results become Observations; the document's DiagnosticReport, which `header` makes, names them.
+Template 1.3.6.1.4.1.19376.1.3.1, Laboratory Report Data Processing Entry, as French CR-BIO and others use it.
+Its results become Observations; the document's DiagnosticReport, which `header` makes, names them.
 """
 
 from __future__ import annotations
@@ -53,7 +53,11 @@ def _plain(section: Section) -> Section:
 
 
 def _complete(
-    found: list[Resource], samples: list[Resource], laboratory: list[Resource], words: list[str], conversion: Conversion
+    found: list[Resource],
+    samples: list[Resource],
+    laboratory: list[Resource],
+    words: list[str],
+    conversion: Conversion,
 ) -> None:
     """Say of results that have none the specimen and the laboratory of their act, if it is one."""
     for reference in _all_members(found, conversion):
@@ -86,13 +90,19 @@ def _panel(code: Resource, found: list[Resource], conversion: Conversion) -> Res
     if len(members) < 2 or len(members) < len(found):
         return {}
     first = conversion.resource(members[0])
-    made = {
+    made: Resource = {
         "resourceType": "Observation",
-        "status": "final" if all(conversion.resource(each)["status"] == "final" for each in members) else "unknown",
+        "status": "final"
+        if all(conversion.resource(each)["status"] == "final" for each in members)
+        else "unknown",
         "category": first.get("category", []),
         "code": code,
         "subject": conversion.subject,
-        **{key: first[key] for key in ("effectiveDateTime", "effectivePeriod", "_effectiveDateTime") if key in first},
+        **{
+            key: first[key]
+            for key in ("effectiveDateTime", "effectivePeriod", "_effectiveDateTime")
+            if key in first
+        },
         **{key: first[key] for key in ("performer", "specimen") if key in first},
         "hasMember": members,
     }

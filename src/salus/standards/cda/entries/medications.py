@@ -103,11 +103,15 @@ def medicine(node: Node, conversion: Conversion, *, denied: bool) -> Resource:
     """Return `medication[x]`: the product, or that there is none (eHDSI by code, C-CDA by negation)."""
     code = node.first("code")
     if code is not None and code.peek("codeSystem") == _ABSENT_OID:
-        for consumable in node.all("consumable"):
-            consumable.take()
+        for each in node.all("consumable"):
+            each.take()
         return {"medicationCodeableConcept": concept(code, conversion)}
     consumable = node.first("consumable")
-    if code is not None and code.peek("code") not in _ACTS and (consumable is None or _is_nothing(consumable)):
+    if (
+        code is not None
+        and code.peek("code") not in _ACTS
+        and (consumable is None or _is_nothing(consumable))
+    ):
         if consumable is not None:
             consumable.take()
         return {"medicationCodeableConcept": required_concept(code, conversion)}
@@ -134,7 +138,7 @@ def details(node: Node, made: Resource, conversion: Conversion, key: str) -> lis
     """Put dosage and reason into a resource; return the relationships that remain."""
     rest: list[Relation] = []
     nested: list[Relation] = []
-    instruction = ""
+    instruction = sig = ""
     reasons: list[Resource] = []
     for relation in relations(node):
         child = relation.node
@@ -144,7 +148,7 @@ def details(node: Node, made: Resource, conversion: Conversion, key: str) -> lis
         elif child.name == "act" and "PINSTRUCT" in codes_there:
             instruction = comment(child, conversion)
         elif child.name == "substanceAdministration" and child.templates() & _INSTRUCTIONS:
-            instruction = conversion.text(child.first("text"))
+            sig = conversion.text(child.first("text"))
             child.take_own()
             for other in (*child.all("code"), *child.all("consumable")):
                 other.take()
@@ -153,7 +157,9 @@ def details(node: Node, made: Resource, conversion: Conversion, key: str) -> lis
         else:
             rest.append(relation)
     own = dosage(node, conversion, instruction=instruction)
-    text = conversion.said_in_narrative(node.first("text"))
+    text = sig or conversion.said_in_narrative(node.first("text"))
+    if sig:
+        conversion.said_in_narrative(node.first("text"))
     if text:
         own = {"text": text, **own}
     doses = [each for each in (own, *split_doses(nested, conversion)) if each]

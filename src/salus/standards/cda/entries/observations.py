@@ -1,7 +1,8 @@
 """Findings, results and measurements: observation and organizer to Observation.
 
-Templates: eHDSI 1.3.6.1.4.1.12559.11.10.1.3.1.3.20 to .25 and .39 to .47, IHE PCC 1.3.6.1.4.1.19376.1.5.3.1.4.13, C-CDA
-2.16.840.1.113883.10.20.22.4.1 to .3 and its kin: what an observation is, its code says.
+Templates: eHDSI 1.3.6.1.4.1.12559.11.10.1.3.1.3.20 to .25 and .39 to .47, IHE PCC
+1.3.6.1.4.1.19376.1.5.3.1.4.13, C-CDA 2.16.840.1.113883.10.20.22.4.1 to .3 and its kin: what an observation
+is, its code says.
 """
 
 from __future__ import annotations
@@ -39,12 +40,16 @@ _LABORATORY = frozenset(
         "2.16.840.1.113883.10.20.22.4.1", "2.16.840.1.113883.10.20.22.4.2",
     }
 )  # fmt: skip
-"""Blood group of eHDSI, laboratory battery and observation of IHE, results of C-CDA (as C-CDA on FHIR takes them)."""
+"""Blood group of eHDSI, battery and observation of IHE Laboratory, results of C-CDA."""
 
 
 def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]:
     """Return the Observation of an observation, or of an organizer the one that holds its members."""
-    return organizer(node, section, conversion) if node.name == "organizer" else observation(node, section, conversion)
+    return (
+        organizer(node, section, conversion)
+        if node.name == "organizer"
+        else observation(node, section, conversion)
+    )
 
 
 def organizer(node: Node, section: Section, conversion: Conversion) -> list[Resource]:
@@ -67,12 +72,41 @@ def organizer(node: Node, section: Section, conversion: Conversion) -> list[Reso
     made["subject"] = conversion.subject
     made |= _when(node, conversion)
     made |= _performed(node, conversion)
-    made["hasMember"] = inner
+    if _BLOOD_PRESSURE & set(codes_of(node.first("code"))) and all(
+        _is_plain(each, conversion) for each in inner
+    ):
+        made["component"] = [_component(each, conversion) for each in inner]
+    else:
+        made["hasMember"] = inner
     words, beside = remarks(relations(node), section, conversion)
     words.append(conversion.said_in_narrative(node.first("text")))
     return [conversion.add(with_notes(made, words)), *loose, *beside]
 
 
+def _is_plain(reference: Resource, conversion: Conversion) -> bool:
+    """Return whether an observation says no more than a component does, beside what its panel says."""
+    return not conversion.resource(reference).keys() - _COMPONENT - _OF_THE_PANEL
+
+
+def _component(reference: Resource, conversion: Conversion) -> Resource:
+    """Take an observation out of the Bundle and return it as a component."""
+    found = conversion.resources.pop(str(reference["reference"]))
+    return {key: value for key, value in found.items() if key in _COMPONENT}
+
+
+_BLOOD_PRESSURE = frozenset({"85354-9"})
+_COMPONENT = frozenset({"code", "valueQuantity", "dataAbsentReason", "interpretation", "referenceRange"})
+_OF_THE_PANEL = frozenset(
+    {
+        "resourceType",
+        "status",
+        "category",
+        "subject",
+        "effectiveDateTime",
+        "_effectiveDateTime",
+        "effectivePeriod",
+    }
+)
 _MEMBERS = frozenset({"Observation", "QuestionnaireResponse", "MolecularSequence"})
 
 
@@ -198,7 +232,9 @@ def _within(
             found = read_entry(node, section, conversion)
             inner = [each for each in found if conversion.resource(each)["resourceType"] in _MEMBERS]
             if relation.kind != "COMP" and inner:
-                conversion.approximate(relation.within, "what stands within an observation is told as its member")
+                conversion.approximate(
+                    relation.within, "what stands within an observation is told as its member"
+                )
             members += inner
             if len(inner) < len(found):
                 conversion.approximate(relation.within, "a statement within an entry is one of its own")

@@ -51,7 +51,11 @@ def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]
     rest, reasons = [], []
     for relation in relations(node):
         child = relation.node
-        found = concept(child.first("value") or child.first("code"), conversion) if relation.kind == "RSON" else {}
+        found = (
+            concept(child.first("value") or child.first("code"), conversion)
+            if relation.kind == "RSON"
+            else {}
+        )
         if found and child.name == "observation":
             seen(child)
             reasons.append(found)

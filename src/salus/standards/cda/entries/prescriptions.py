@@ -9,7 +9,15 @@ from salus.standards.cda.absent import absent
 from salus.standards.cda.coded import codes_of, concept
 from salus.standards.cda.conversion import Conversion, Resource
 from salus.standards.cda.entries.doses import whole_time
-from salus.standards.cda.entries.entry import Entry, Relation, author_of, begun, is_negated, status_of, with_notes
+from salus.standards.cda.entries.entry import (
+    Entry,
+    Relation,
+    author_of,
+    begun,
+    is_negated,
+    status_of,
+    with_notes,
+)
 from salus.standards.cda.entries.medications import details, limit_doses, medicine
 from salus.standards.cda.entries.qualities import seen
 from salus.standards.cda.entries.remarks import remarks

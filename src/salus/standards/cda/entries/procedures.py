@@ -1,7 +1,7 @@
 """Procedures: procedure, and acts and observations of procedures (C-CDA), to Procedure.
 
-Templates: eHDSI 1.3.6.1.4.1.12559.11.10.1.3.1.3.26, IHE PCC 1.3.6.1.4.1.19376.1.5.3.1.4.19, C-CDA Procedure Activity
-2.16.840.1.113883.10.20.22.4.12, .13 and .14.
+Templates: eHDSI 1.3.6.1.4.1.12559.11.10.1.3.1.3.26, IHE PCC 1.3.6.1.4.1.19376.1.5.3.1.4.19, C-CDA Procedure
+Activity 2.16.840.1.113883.10.20.22.4.12, .13 and .14.
 """
 
 from __future__ import annotations
@@ -30,10 +30,14 @@ from salus.standards.cda.values import any_value, stated
 
 _ACTIVITIES = frozenset(
     {
-        "1.3.6.1.4.1.12559.11.10.1.3.1.3.26", "1.3.6.1.4.1.19376.1.5.3.1.4.19", "2.16.840.1.113883.10.20.22.4.12",
-        "2.16.840.1.113883.10.20.22.4.13", "2.16.840.1.113883.10.20.22.4.14", "2.16.840.1.113883.10.20.1.29",
+        "1.3.6.1.4.1.12559.11.10.1.3.1.3.26",
+        "1.3.6.1.4.1.19376.1.5.3.1.4.19",
+        "2.16.840.1.113883.10.20.22.4.12",
+        "2.16.840.1.113883.10.20.22.4.13",
+        "2.16.840.1.113883.10.20.22.4.14",
+        "2.16.840.1.113883.10.20.1.29",
     }
-)  # fmt: skip
+)
 
 
 def read(node: Node, section: Section, conversion: Conversion) -> list[Resource]:
@@ -89,7 +93,11 @@ def _participants(node: Node, made: Resource, conversion: Conversion) -> None:
         if each.peek("typeCode") == "DEV":
             if found := device(role, conversion):
                 manipulated.append({"manipulated": found})
-        elif each.peek("typeCode") == "LOC" and "location" not in made and (where := location(role, conversion)):
+        elif (
+            each.peek("typeCode") == "LOC"
+            and "location" not in made
+            and (where := location(role, conversion))
+        ):
             made["location"] = where
     if manipulated:
         made["focalDevice"] = manipulated
@@ -101,7 +109,9 @@ def _remaining(node: Node, conversion: Conversion) -> list[str]:
     for name, word in (("methodCode", "Method"), ("approachSiteCode", "Approach")):
         for each in node.all(name):
             coded = concept(each, conversion)
-            text = coded.get("text") or next((c.get("display") or c["code"] for c in coded.get("coding", ())), "")
+            text = coded.get("text") or next(
+                (c.get("display") or c["code"] for c in coded.get("coding", ())), ""
+            )
             if text:
                 conversion.approximate(each, "it has no element and is told as a note", str(text))
                 found.append(f"{word}: {text}")

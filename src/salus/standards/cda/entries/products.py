@@ -1,7 +1,7 @@
 """A medicinal product: manufacturedProduct of eHDSI, IHE PHARM and C-CDA to Medication.
 
-What R4 has no element for is said as HL7 Europe's MPD 1.0.0 says it, by extensions of IHE: the brand name, the
-class (ATC), and how much is in one item where a package holds several.
+What R4 has no element for is said as HL7 Europe's MPD 1.0.0 says it, by extensions of IHE: the brand name,
+the class (ATC), and how much is in one item where a package holds several.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def _concept(material: Node, conversion: Conversion) -> Resource:
     name = _name(material)
     if name:
         if found.get("text") and found["text"] != name:
-            conversion.approximate(material, "of two names of a product the brand name is its text", found["text"])
+            conversion.approximate(
+                material, "of two names of a product the brand name is its text", found["text"]
+            )
         found["text"] = name
     if codings:
         found["coding"] = codings
@@ -85,7 +87,9 @@ def _name_class(kind: Node, found: Resource, conversion: Conversion) -> None:
 
 def _by_ingredients(material: Node, conversion: Conversion) -> Resource:
     """Return a name made of the ingredients' names, where the product has none itself."""
-    found = [words_of(concept(each.first("code"), conversion)) or _name(each) for each in _substances(material)]
+    found = [
+        words_of(concept(each.first("code"), conversion)) or _name(each) for each in _substances(material)
+    ]
     names = ", ".join(dict.fromkeys(filter(None, found)))
     return {"text": names} if names else {}
 
@@ -152,10 +156,15 @@ def _medication(made: Node, material: Node, conversion: Conversion) -> Resource:
         found["batch"] = batch
     described = material.first("desc")
     if described is not None and (words := described.words()):
-        found["text"] = {"status": "additional", "div": f'<div xmlns="{XHTML}">{escape(words, quote=False)}</div>'}
+        found["text"] = {
+            "status": "additional",
+            "div": f'<div xmlns="{XHTML}">{escape(words, quote=False)}</div>',
+        }
     for kind in _classes(material):
         if kind.peek("codeSystem") == _ATC and codes_of(kind):
-            extensions.append({"url": f"{MPD}classification", "valueCodeableConcept": concept(kind, conversion)})
+            extensions.append(
+                {"url": f"{MPD}classification", "valueCodeableConcept": concept(kind, conversion)}
+            )
     if extensions:
         found["extension"] = extensions
     return found
@@ -176,8 +185,12 @@ def _contents(material: Node, found: Resource, conversion: Conversion) -> list[R
         amounts.append(quantity(much, conversion))
         containers.append(concept(package.first("formCode"), conversion) if package is not None else {})
         if package is not None and (name := _name(package)) and name != _name(material):
-            conversion.approximate(package, "the name of a package is not told beside that of its content", name)
-        content = (package.first("asContent") or package.first("asSuperContent")) if package is not None else None
+            conversion.approximate(
+                package, "the name of a package is not told beside that of its content", name
+            )
+        content = (
+            (package.first("asContent") or package.first("asSuperContent")) if package is not None else None
+        )
     extensions: list[Resource] = []
     stated = [each for each in amounts if each]
     if len(stated) > 1:
@@ -189,7 +202,9 @@ def _contents(material: Node, found: Resource, conversion: Conversion) -> list[R
             conversion.approximate(material, "of nested packages the innermost is told", words_of(outer))
     if stated:
         if len(stated) > 2:
-            conversion.approximate(material, "of packages in packages the innermost and the outermost are told")
+            conversion.approximate(
+                material, "of packages in packages the innermost and the outermost are told"
+            )
         found["amount"] = {"numerator": stated[-1], "denominator": {"value": Decimal(1)}}
     return extensions
 
@@ -202,7 +217,9 @@ def _ingredient(node: Node, conversion: Conversion) -> Resource:
         conversion.approximate(node, "of two names of an ingredient the one its author saw is told", name)
     if name:
         item.setdefault("text", name)
-    made: Resource = {"itemCodeableConcept": item or absent(substance.first("code") if substance is not None else None)}
+    made: Resource = {
+        "itemCodeableConcept": item or absent(substance.first("code") if substance is not None else None)
+    }
     if node.get("classCode") in ("ACTI", "ACTIM", "ACTIB", "ACTIR"):
         made["isActive"] = True
     elif node.peek("classCode") == "IACT":

@@ -1,4 +1,4 @@
-"""What stands beside an entry and is no element of the resource made of it: notes, or entries of their own."""
+"""What stands beside an entry and is no element of its resource: notes, or entries of their own."""
 
 from __future__ import annotations
 
