@@ -52,6 +52,8 @@ _ESCAPES = re.compile(
     re.DOTALL,
 ).finditer
 
+_LARGE = 16_384
+
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
 
 
@@ -82,7 +84,7 @@ def parse_json_value(body: bytes, limits: Limits) -> Any:  # Any: JSON
         raise out_of_range() from error
     except RecursionError as error:
         raise _too_deep(limits) from error
-    if body.count(b"{") + body.count(b"[") > limits.depth_max and _depth(value) > limits.depth_max:
+    if _may_be_deep(body, limits) and _depth(value) > limits.depth_max:
         raise _too_deep(limits)
     if not _keys_are_surely_distinct(body, value):
         _refuse_duplicate_keys(body)
@@ -137,8 +139,13 @@ def _levels(value: Any) -> Iterator[list[Any]]:  # Any: JSON
             child
             for node in level
             for child in (node.values() if type(node) is dict else node)
-            if type(child) is dict or type(child) is list
+            if type(child) is not str and (type(child) is dict or type(child) is list)
         ]
+
+
+def _may_be_deep(body: bytes, limits: Limits) -> bool:
+    """Return False where the brackets are too few to nest deeper; of a large body they are not counted."""
+    return len(body) > _LARGE or body.count(b"{") + body.count(b"[") > limits.depth_max
 
 
 def _depth(value: Any) -> int:  # Any: JSON

@@ -159,9 +159,8 @@ class DirectCompiler:
                 return self.follow(left, name, is_this=self.is_this(tree.left)) if left.type else UNDECIDED
             case Call() as call:
                 left = self.expression(tree.left)
-                return (
-                    UNDECIDED if left is UNDECIDED else self.call(call, left, is_this=self.is_this(tree.left))
-                )
+                is_this = self.is_this(tree.left)
+                return UNDECIDED if left is UNDECIDED else self.call(call, left, is_this=is_this)
             case _:
                 return UNDECIDED
 
@@ -237,6 +236,8 @@ class DirectCompiler:
                 return self.all(left, criteria)
             case "first", ():
                 return functions.indexed(left, 0)
+            case "tail", ():
+                return functions.tail(left)
             case "hasValue", () if is_this:
                 has = is_primitive(self.here)
                 return truth(lambda item, environment: has)
@@ -289,6 +290,9 @@ class DirectCompiler:
         def read(item: Item, environment: Environment) -> list[Any]:
             return [found for found in many(item, environment) if holds(found, environment)]
 
+        def exists(item: Item, environment: Environment) -> bool:
+            return any(holds(found, environment) for found in many(item, environment))
+
         if left.pairs is not None:
             return UNDECIDED
         one: Read | None = None
@@ -300,16 +304,14 @@ class DirectCompiler:
                 return found if found is not None and holds(found, environment) else None
 
             one = one_read
-        return Direct(left.types, read, one)
+        return Direct(left.types, read, one, exists)
 
     def all(self, left: Direct, tree: Syntax) -> Direct:
         """`all(criteria)`."""
         if left is UNDECIDED:
             return UNDECIDED
         many, holds = left.many, self.criteria(left, tree)
-        return truth(
-            lambda item, environment: all(holds(found, environment) for found in many(item, environment))
-        )
+        return truth(lambda item, here: all(holds(found, here) for found in many(item, here)))
 
     def select(self, left: Direct, tree: Syntax) -> Direct:
         """`select(projection)`."""

@@ -31,6 +31,14 @@ def indexed(left: Direct, at: int) -> Direct:
     return Direct(left.types, listed(one), one)
 
 
+def tail(left: Direct) -> Direct:
+    """`tail()`: all but the first."""
+    if left is UNDECIDED or left.pairs is not None:
+        return UNDECIDED
+    many = left.many
+    return Direct(left.types, lambda item, environment: many(item, environment)[1:])
+
+
 def existence(left: Direct, *, negated: bool) -> Direct:
     """`exists()` and `empty()`."""
     exists, many = left.exists, left.many

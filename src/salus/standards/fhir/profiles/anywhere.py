@@ -93,7 +93,7 @@ def _search_parameter(node: dict[str, Any], where: Where, run: Run) -> None:
 def _narrative(node: dict[str, Any], where: Where, run: Run) -> None:
     """A link of a narrative can be followed by a reader, which no urn: can."""
     text = node.get("div")
-    if type(text) is str and _NAMES_AS_LINKS(text):
+    if type(text) is str and "urn:" in text and _NAMES_AS_LINKS(text):
         message = "The narrative links to a urn:, which nobody can follow; link to #id or to an address."
         run.add("error", "value", "narrative-link", (where, "div", None), message)
 

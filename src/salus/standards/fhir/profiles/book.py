@@ -15,8 +15,8 @@ from salus.standards.fhir.profiles.coded import is_checked
 from salus.standards.fhir.profiles.compiler import Compiler, in_turn
 from salus.standards.fhir.profiles.facts import NOTHING, Profile, Rules, asking_slices
 from salus.standards.fhir.profiles.items import Item
-from salus.standards.fhir.profiles.likeness import codings
 from salus.standards.fhir.profiles.run import Check, Run
+from salus.standards.fhir.profiles.telling import Telling, telling
 from salus.standards.fhir.profiles.terminology import DefinedTerminology, Terminology
 
 REMEMBERED_MAX = 20_000
@@ -57,7 +57,8 @@ class Book:
         self._found: dict[str, Profile] = {}
         self._types: dict[str, str] = {}
         self._idle: dict[str, bool] = {}
-        self._codes: dict[str, frozenset[tuple[str, str]] | None] = {}
+        self._same: dict[str, str] = {}
+        self._telling: dict[str, Telling] = {}
 
     def find(self, canonical: str) -> Profile | None:
         """Return the facts of a profile by address or address|version, None where it is not at hand.
@@ -122,24 +123,28 @@ class Book:
             and all(map(self._is_idle, rules.children.values()))
         )
 
-    def codes_of(self, canonical: str) -> frozenset[tuple[str, str]] | None:
-        """Return (system, code) of which a resource's `code` must hold one, None where that is not told."""
-        if canonical in self._codes:
-            return self._codes[canonical]
-        profile = self.find(canonical)
-        if profile is None:
-            return None
-        rules = profile.rules.children.get("code", NOTHING)
-        found: frozenset[tuple[str, str]] | None = None
-        if rules.pattern:
-            told = frozenset(codings(rules.pattern[0]))
-            found = told if len(told) == 1 else None
-        elif rules.binding is not None and rules.binding.strength == "required":
-            found = self.terminology.listed(rules.binding.value_set)
-        if len(self._codes) >= REMEMBERED_MAX:
-            self._codes.clear()
-        self._codes[canonical] = found
-        return found
+    def same_as(self, canonical: str) -> str:
+        """Return the profile that says all that a profile says: its base, where it only adds obligations."""
+        known = self._same.get(canonical)
+        if known is None:
+            profile = self.find(canonical)
+            base = self.find(profile.base) if profile is not None and profile.base else None
+            known = canonical
+            if profile is not None:
+                self._same[canonical] = known  # before its base: a circle of bases ends here
+            if profile is not None and base is not None and _says_no_more(profile, base):
+                known = self._same[canonical] = self.same_as(profile.base)
+        return known
+
+    def telling_of(self, canonical: str) -> Telling:
+        """Return which codes a profile requires of its resources; nothing where it is not at hand."""
+        known = self._telling.get(canonical)
+        if known is None:
+            profile = self.find(canonical)
+            known = telling(profile.rules, self.terminology) if profile is not None else ()
+            if profile is not None:
+                self._telling[canonical] = known
+        return known
 
     def check_of(self, canonical: str) -> Check | None:
         """Return the check of a profile, None where it is not at hand."""
@@ -166,6 +171,24 @@ class Book:
             checks.append(own)
         checks += [_imposed(one) for one in profile.imposes]
         return in_turn(checks)
+
+
+def _says_no_more(profile: Profile, base: Profile) -> bool:
+    return (
+        profile.type == base.type
+        and set(profile.imposes) <= set(base.imposes)
+        and _checked(profile.rules) == _checked(base.rules)
+    )
+
+
+def _checked(rules: Rules) -> Rules:
+    """Return the rules without what is for receivers alone."""
+    return msgspec.structs.replace(
+        rules,
+        must_support=False,
+        children={name: _checked(one) for name, one in rules.children.items()},
+        slices={name: _checked(one) for name, one in rules.slices.items()},
+    )
 
 
 def at_element(profile: Profile, element: str) -> Profile:

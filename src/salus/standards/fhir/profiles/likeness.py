@@ -4,26 +4,15 @@ document.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from salus.standards.fhir.profiles.items import Item
 from salus.standards.fhir.profiles.run import Run
+from salus.standards.fhir.profiles.telling import codings
 from salus.standards.fhir.validation.issue import quote
 
 Codes = Mapping[str, tuple[str, str]]
 """System and name of the slice, by code."""
-
-
-def codings(concept: Any) -> Iterator[tuple[str, str]]:  # Any: JSON of a CodeableConcept or Coding
-    """Yield (system, code) of what has both."""
-    if type(concept) is not dict:
-        return
-    rows = concept.get("coding", [concept])
-    for row in rows if type(rows) is list else ():
-        system, code = (row.get("system"), row.get("code")) if type(row) is dict else (None, None)
-        if type(system) is str and type(code) is str:
-            yield system, code
 
 
 def warn_of_likeness(item: Item, child: str, codes: Codes, label: str, run: Run) -> None:

@@ -9,13 +9,22 @@ import msgspec
 from salus.standards.fhir.model import ancestors
 from salus.standards.fhir.profiles.coded import membership
 from salus.standards.fhir.profiles.facts import BindingRule, Discriminator, Rules
-from salus.standards.fhir.profiles.items import Item, kind_of, reader
-from salus.standards.fhir.profiles.likeness import codings
-from salus.standards.fhir.profiles.paths import FindProfile, Step, rules_at, select, steps_of
+from salus.standards.fhir.profiles.items import Item, inside, kind_of
+from salus.standards.fhir.profiles.paths import (
+    FindProfile,
+    Step,
+    names_of,
+    rules_at,
+    select,
+    steps_of,
+    values_below,
+)
 from salus.standards.fhir.profiles.run import Run
+from salus.standards.fhir.profiles.telling import codings
 from salus.standards.fhir.profiles.values import Test, describe, equals, fits, fitting
 
 Belongs = Callable[[Item, Run], bool]
+Target = Callable[[Item, Run], Item | None]
 Near = tuple[Belongs, Callable[[Item, Run], None]]
 
 
@@ -28,6 +37,7 @@ class Match(msgspec.Struct, frozen=True):
         kinds: the types of which an item that belongs can be, at `steps`; empty where that is not told.
         steps: path to what has one of those types.
         rest: the predicate for items of such a type; None where the type alone decides.
+        names: profiles of which what is at `steps` follows one, where that and the type alone decide.
         near: of items that a profile alone keeps out: their predicate, and what is wrong with one.
         codes: (child, system, code) of the codes that it looks for, child "" for the item itself.
         is_by_code: whether one such code alone decides.
@@ -38,6 +48,7 @@ class Match(msgspec.Struct, frozen=True):
     kinds: frozenset[str] = frozenset()
     steps: tuple[Step, ...] | None = None
     rest: Belongs | None = None
+    names: tuple[str, ...] = ()
     near: Near | None = None
     codes: tuple[tuple[str, str, str], ...] = ()
     is_by_code: bool = False
@@ -69,12 +80,14 @@ def discriminate(
                 rest.append(test)
         if words:
             shown.append(f"{one.path} {words}" if steps else words)
+    names = _profiles_at(at, rules, find) if at is not None and dear == rest else []
     return Match(
         belongs=_all([*cheap, *dear]),
         shown="; ".join(shown),
         kinds=kinds,
         steps=at,
         rest=_all(rest) if rest else None,
+        names=tuple(names) if len(dear) == 1 else (),
         near=_near(discriminators, rules, find) if is_required else None,
         codes=tuple(_codes(discriminators, rules, find)),
         is_by_code=_is_by_code(discriminators, rules, find),
@@ -108,28 +121,29 @@ def _is_by_code(discriminators: tuple[Discriminator, ...], rules: Rules, find: F
     return type(rows) is list and len(rows) == 1 and set(rows[0]) == {"system", "code"}
 
 
-def kind_reader(steps: tuple[Step, ...] | None) -> Callable[[Item, Run], str] | None:
-    """Return what reads the type of the one thing at a path, for the paths that Bundles and lists are
-    sliced by.
-    """
+def target_reader(steps: tuple[Step, ...] | None) -> Target | None:
+    """Return what reads the one thing at a path, for the paths that Bundles and lists are sliced by."""
     if steps == ():
-        return lambda item, run: item[2]
+        return lambda item, run: item
     if steps == (("resource", ""),):
-        return _kind_of_resource
+        return _resource_of
     if steps == (("resolve", ""),):
-        return _kind_of_target
+        return _target_of
     return None
 
 
-def _kind_of_resource(item: Item, run: Run) -> str:
-    resource = item[0].get("resource") if type(item[0]) is dict else None
-    return kind_of(resource)
+def _resource_of(entry: Item, run: Run) -> Item | None:
+    value = entry[0]
+    resource = value.get("resource") if type(value) is dict else None
+    if type(resource) is not dict:
+        return None
+    return resource, None, kind_of(resource), (entry[3], "resource", None)
 
 
-def _kind_of_target(item: Item, run: Run) -> str:
-    text = item[0].get("reference") if type(item[0]) is dict else None
-    target = run.resolve(text) if type(text) is str else None
-    return target[2] if target is not None else ""
+def _target_of(item: Item, run: Run) -> Item | None:
+    value = item[0]
+    text = value.get("reference") if type(value) is dict else None
+    return run.resolve(text) if type(text) is str else None
 
 
 def _near(discriminators: tuple[Discriminator, ...], rules: Rules, find: FindProfile) -> Near | None:
@@ -220,13 +234,14 @@ def _equal_to(wanted: object) -> Test:
 def _holds(steps: tuple[Step, ...], holds: Test) -> Belongs:
     if not steps:
         return lambda item, run: holds(item[0]) is True
-    if len(steps) == 1 and steps[0][0] not in ("resolve", "ofType", "as") and not steps[0][1]:
-        name = steps[0][0].removesuffix("[x]")
+    names = names_of(steps)
+    if names is not None:
+        path = names
 
-        def test_child(item: Item, run: Run) -> bool:
-            return any(holds(found[0]) is True for found in reader(item[2], name)(item[0], item[3]))
+        def test_values(item: Item, run: Run) -> bool:
+            return any(holds(value) is True for value in values_below(item[2], path)(inside(item)))
 
-        return test_child
+        return test_values
 
     def test(item: Item, run: Run) -> bool:
         return any(holds(found[0]) is True for found in select(steps, item, run))
@@ -258,11 +273,13 @@ def _nested(rules: Rules, above: tuple[Step, ...] = (), depth: int = 0) -> Neste
 
 
 def _holds_nested(steps: tuple[Step, ...], nested: Nested) -> Belongs:
+    rows = [(tuple(name for name, _ in path), wanted, compare) for path, wanted, compare in nested]
+
     def test(item: Item, run: Run) -> bool:
         return any(
             all(
-                any(compare(wanted, found[0]) for found in select(path, place, run))
-                for path, wanted, compare in nested
+                any(compare(wanted, value) for value in values_below(place[2], names)(inside(place)))
+                for names, wanted, compare in rows
             )
             for place in select(steps, item, run)
         )
@@ -290,12 +307,13 @@ def _by_type(steps: tuple[Step, ...], rules: Rules, find: FindProfile) -> Made:
     kinds = _kinds_at(steps, rules, find)
     if not kinds:
         return None, ""
-    read = kind_reader(steps)
+    read = target_reader(steps)
     if read is not None:
-        read_kind = read
+        read_one = read
 
         def test_one(item: Item, run: Run) -> bool:
-            kind = read_kind(item, run)
+            found = read_one(item, run)
+            kind = found[2] if found is not None else ""
             return kind in kinds or not kinds.isdisjoint(ancestors(kind))
 
         return test_one, f"of type {', '.join(sorted(kinds))}"
@@ -342,8 +360,15 @@ def _by_profile(steps: tuple[Step, ...], rules: Rules, find: FindProfile) -> Mad
         return _by_type(steps, rules, find)
 
     shown = f"following {', '.join(wanted)}"
-    if steps == (("resource", ""),):
-        return (lambda item, run: _resource_follows(item, wanted, run)), shown
+    read = target_reader(steps)
+    if read is not None:
+        read_one = read
+
+        def test_one(item: Item, run: Run) -> bool:
+            found = read_one(item, run)
+            return found is not None and _follows(found, wanted, run)
+
+        return test_one, shown
 
     def test(item: Item, run: Run) -> bool:
         return any(_follows(found, wanted, run) for found in select(steps, item, run))
@@ -351,30 +376,14 @@ def _by_profile(steps: tuple[Step, ...], rules: Rules, find: FindProfile) -> Mad
     return test, shown
 
 
-def _resource_follows(entry: Item, wanted: list[str], run: Run) -> bool:
-    """Return whether the resource of an entry follows one of the profiles."""
-    resource = entry[0].get("resource") if type(entry[0]) is dict else None
-    if type(resource) is not dict:
-        return False
-    return _follows((resource, None, kind_of(resource), (entry[3], "resource", None)), wanted, run)
-
-
 def _follows(item: Item, wanted: list[str], run: Run) -> bool:
     for name in wanted:
         kind = run.book.type_of(name)
         if kind and kind != item[2] and kind not in ancestors(item[2]):
             continue
-        if not _has_other_code(item, run.book.codes_of(name)) and run.conforms(item, name):
+        if run.conforms(item, name):
             return True
     return False
-
-
-def _has_other_code(item: Item, wanted: frozenset[tuple[str, str]] | None) -> bool:
-    """Return whether the code of a resource says at once that it does not follow a profile."""
-    if wanted is None or type(item[0]) is not dict:
-        return False
-    found = list(codings(item[0].get("code")))
-    return bool(found) and wanted.isdisjoint(found)
 
 
 _MAKERS: dict[str, Callable[[tuple[Step, ...], Rules, FindProfile], Made]] = {

@@ -18,6 +18,8 @@ from salus.standards.fhir.profiles.run import Run
 
 _STEP = re.compile(r"([A-Za-z$]+\[x\]|[A-Za-z$][A-Za-z0-9]*)(?:\((?:'([^']*)'|([A-Za-z.]*))\))?(?:\.|$)")
 
+_NOT_NAMES = ("resolve", "ofType", "as", "resource", "contained")
+
 Step = tuple[str, str]
 Select = Callable[[Item, Run], list[Item]]
 FindProfile = Callable[[str], Profile | None]
@@ -61,6 +63,48 @@ def _step(item: Item, name: str, argument: str, run: Run) -> Iterator[Item]:
                 yield found
     else:
         yield from reader(item[2], name.removesuffix("[x]"))(inside(item), item[3])
+
+
+Values = Callable[[Any], list[Any]]  # Any: JSON values
+
+
+@cache
+def values_below(type_name: str, names: tuple[str, ...]) -> Values:
+    """Return what reads the values at a path of names from the JSON of an object of a type.
+
+    Values of primitives that are not there (but have an id or extension) are left out.
+    """
+    name, *rest = names
+    below = tuple(
+        (key, values_below(prop.type.code, tuple(rest)) if rest else None)
+        for key, prop in properties(type_name).items()
+        if prop.element.name == name
+    )
+
+    def read(node: Any) -> list[Any]:  # Any: JSON values
+        found: list[Any] = []
+        if type(node) is not dict:
+            return found
+        for key, inner in below:
+            value = node.get(key)
+            if value is None:
+                continue
+            values = value if type(value) is list else [value]
+            if inner is None:
+                found += values
+            else:
+                for one in values:
+                    found += inner(one)
+        return found
+
+    return read
+
+
+def names_of(steps: tuple[Step, ...]) -> tuple[str, ...] | None:
+    """Return the names of a path of names alone, None for one that casts, resolves or enters a resource."""
+    if not steps or any(argument or name in _NOT_NAMES for name, argument in steps):
+        return None
+    return tuple(name.removesuffix("[x]") for name, _ in steps)
 
 
 def rules_at(rules: Rules, steps: tuple[Step, ...], find: FindProfile) -> list[Rules]:

@@ -15,7 +15,8 @@ from salus.standards.fhir.model import Invariant, type_definition
 from salus.standards.fhir.profiles.coded import membership
 from salus.standards.fhir.profiles.items import Item
 from salus.standards.fhir.profiles.run import Check, Run
-from salus.standards.fhir.validation.invariants import STEPS_MAX, message_of
+from salus.standards.fhir.validation.invariants import message_of
+from salus.standards.fhir.validation.issue import STEPS_MAX
 
 
 def invariant_checks(invariants: tuple[Invariant, ...], profile: str) -> list[Check]:
@@ -75,8 +76,14 @@ def _check(invariant: Invariant, profile: str) -> Check:
 
 
 def environment(run: Run) -> Environment:
-    """Return what an expression may ask of the run."""
+    """Return what an expression may ask of the run; made once for each resource that is looked at."""
+    known = run.supplied
+    if known is None or known.resource is not run.resource or known.root is not run.container:
+        known = run.supplied = _new_environment(run)
+    return known
 
+
+def _new_environment(run: Run) -> Environment:
     def resolve(reference: str) -> dict[str, Any] | None:
         found = run.resolve(reference)
         return found[0] if found is not None else None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from salus.standards.fhir.profiles.items import Item, kind_of
 from salus.standards.fhir.profiles.surroundings import Resource, Surroundings
+from salus.standards.fhir.profiles.telling import Pairs, Telling, pairs_in
 from salus.standards.fhir.profiles.terminology import Terminology
 from salus.standards.fhir.validation.issue import Findings, Issue, Severity, Where, render
 
@@ -29,8 +30,11 @@ class Checks(Protocol):
     def is_idle(self, canonical: str) -> bool:
         """Return whether a profile is at hand and has nothing to check beyond the base type."""
 
-    def codes_of(self, canonical: str) -> frozenset[tuple[str, str]] | None:
-        """Return (system, code) of which a resource's `code` must hold one, None where that is not told."""
+    def same_as(self, canonical: str) -> str:
+        """Return the profile that says all that a profile says."""
+
+    def telling_of(self, canonical: str) -> Telling:
+        """Return which codes a profile requires of its resources."""
 
 
 class Check(Protocol):
@@ -56,6 +60,7 @@ class Run(Findings):
         "_failed",
         "_is_trial",
         "_judged",
+        "_pairs",
         "_resolved",
         "around",
         "book",
@@ -81,6 +86,7 @@ class Run(Findings):
         self._judged: dict[tuple[int, str], Sequence[Issue]] = {}
         self._failed: set[tuple[int, str]] = set()
         self._resolved: dict[str, Item | None] = {}
+        self._pairs: dict[tuple[int, str], Pairs] = {}
         self.shapes: dict[int, int] = {}
         self._is_trial = False
 
@@ -103,6 +109,7 @@ class Run(Findings):
 
     def judge(self, item: Item, canonical: str) -> Sequence[Issue]:
         """Return all that is wrong with an object by a profile."""
+        canonical = self.book.same_as(canonical)
         key = (id(item[0]), canonical)
         known = self._judged.get(key)
         if known is not None:
@@ -155,6 +162,7 @@ class Run(Findings):
 
     def conforms(self, item: Item, canonical: str) -> bool:
         """Return whether an item follows a profile; one that is not at hand counts as followed."""
+        canonical = self.book.same_as(canonical)
         key = (id(item[0]), canonical)
         judged = self._judged.get(key)
         if judged is not None:
@@ -164,6 +172,9 @@ class Run(Findings):
         check = self.book.check_of(canonical)
         if check is None:
             return True
+        if self._has_other_code(item[0], canonical):
+            self._failed.add(key)
+            return False
         try:
             self._run(check, item, key, is_trial=True)
         except _Failed:
@@ -171,6 +182,19 @@ class Run(Findings):
                 self._failed.add(key)
             return False
         return True
+
+    def _has_other_code(self, value: Any, canonical: str) -> bool:  # Any: a JSON value
+        """Return whether the codes of a resource say at once that it does not follow a profile."""
+        if type(value) is not dict or "resourceType" not in value:
+            return False
+        for element, wanted in self.book.telling_of(canonical):
+            key = id(value), element
+            found = self._pairs.get(key)
+            if found is None:
+                found = self._pairs[key] = pairs_in(value, element)
+            if found and wanted.isdisjoint(found):
+                return True
+        return False
 
     def resolve(self, reference: str) -> Item | None:
         """Return the resource that a reference of the present resource leads to, with its place."""

@@ -13,9 +13,10 @@ import msgspec
 from salus.standards.fhir.model import ancestors
 from salus.standards.fhir.profiles.facts import Rules
 from salus.standards.fhir.profiles.items import Item
-from salus.standards.fhir.profiles.likeness import codings, warn_of_likeness
-from salus.standards.fhir.profiles.matching import Belongs, Match, Near, kind_reader
+from salus.standards.fhir.profiles.likeness import warn_of_likeness
+from salus.standards.fhir.profiles.matching import Belongs, Match, Near, Target, target_reader
 from salus.standards.fhir.profiles.run import Check, Run
+from salus.standards.fhir.profiles.telling import codings
 from salus.standards.fhir.validation.issue import Where
 
 KINDS_MAX = 300
@@ -91,8 +92,8 @@ def _finder(slices: Sequence[Slice]) -> Callable[[Item, Run], int | None]:
     if by_code is not None:
         return by_code
     steps = {one.match.steps for one in slices}
-    kind_at = kind_reader(next(iter(steps))) if len(steps) == 1 else None
-    if kind_at is None:
+    read = target_reader(next(iter(steps))) if len(steps) == 1 else None
+    if read is None:
         tests = tuple(enumerate(one.match.belongs for one in slices))
 
         def find(item: Item, run: Run) -> int | None:
@@ -102,27 +103,44 @@ def _finder(slices: Sequence[Slice]) -> Callable[[Item, Run], int | None]:
             return None
 
         return find
-    by_kind: dict[str, tuple[tuple[int, Belongs | None], ...]] = {}
-    read_kind = kind_at
+    return _finder_by_kind(slices, read)
 
-    def find_by_kind(item: Item, run: Run) -> int | None:
-        kind = read_kind(item, run)
+
+Candidate = tuple[int, tuple[str, ...], Belongs | None]
+"""Number of a slice; profiles of which what is looked at follows one, or else a predicate of the item."""
+
+
+def _finder_by_kind(slices: Sequence[Slice], read: Target) -> Callable[[Item, Run], int | None]:
+    """Return what finds the slice of an item by the type of one thing in it."""
+    by_kind: dict[str, tuple[Candidate, ...]] = {}
+
+    def of_kind(kind: str) -> tuple[Candidate, ...]:
+        family = {kind, *ancestors(kind)}
+        found = tuple(
+            (number, one.match.names, one.match.rest)
+            for number, one in enumerate(slices)
+            if not family.isdisjoint(one.match.kinds)
+        )
+        if len(by_kind) < KINDS_MAX:
+            by_kind[kind] = found
+        return found
+
+    def find(item: Item, run: Run) -> int | None:
+        target = read(item, run)
+        kind = target[2] if target is not None else ""
         candidates = by_kind.get(kind)
         if candidates is None:
-            family = {kind, *ancestors(kind)}
-            candidates = tuple(
-                (number, one.match.rest)
-                for number, one in enumerate(slices)
-                if not family.isdisjoint(one.match.kinds)
-            )
-            if len(by_kind) < KINDS_MAX:
-                by_kind[kind] = candidates
-        for number, rest in candidates:
-            if rest is None or rest(item, run):
+            candidates = of_kind(kind)
+        for number, names, rest in candidates:
+            if names and target is not None:
+                for name in names:
+                    if run.conforms(target, name):
+                        return number
+            elif rest is None or rest(item, run):
                 return number
         return None
 
-    return find_by_kind
+    return find
 
 
 def _finder_by_code(slices: Sequence[Slice]) -> Callable[[Item, Run], int | None] | None:

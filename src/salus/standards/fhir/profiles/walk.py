@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from salus.core.errors import SalusError
 from salus.standards.fhir.fhirpath.expression import Node, compile_expression
 from salus.standards.fhir.model import ancestors, properties
-from salus.standards.fhir.profiles.anywhere import EVERYWHERE, asked_of_values
+from salus.standards.fhir.profiles.anywhere import EVERYWHERE, NodeCheck, asked_of_values
 from salus.standards.fhir.profiles.book import Book
 from salus.standards.fhir.profiles.facts import Profile
 from salus.standards.fhir.profiles.items import is_primitive, kind_of
@@ -30,39 +30,55 @@ _CROSSING = re.compile(r"http://hl7\.org/fhir/[1-6]\.0/StructureDefinition/exten
 _ONCE_MODIFIERS = frozenset({"Patient.animal"})
 """Elements of other versions of FHIR that changed meaning, and so come as modifierExtension (R3)."""
 
-_Key = tuple[str, str, str]
-"""What a key leads to: the label of the element, its type, and its path ("Patient.name")."""
-
 _HOLDERS = ("extension", "modifierExtension")
 
 
+class _Way(NamedTuple):
+    """What a key leads to.
+
+    Args:
+        label: of the element.
+        code: its type, "" where the value itself tells (a resource).
+        path: of the element ("Patient.name").
+        plain: keys of objects of the type from which nothing leads further.
+        check: what is checked of every object of the type, None for nothing.
+    """
+
+    label: str
+    code: str
+    path: str
+    plain: frozenset[str]
+    check: NodeCheck | None
+
+
 @cache
-def _keys(type_name: str) -> Mapping[str, _Key]:
+def _keys(type_name: str) -> Mapping[str, _Way]:
     """Return the keys of a type below which there may be extensions, siblings of primitives included."""
-    found: dict[str, _Key] = {}
+    found: dict[str, _Way] = {}
     for key, prop in properties(type_name).items():
         if prop.element.name in _HOLDERS:
             continue
         path = f"{type_name}.{prop.element.name}" + ("[x]" if prop.element.choice else "")
         code = prop.type.code
-        if is_primitive(code):
-            found["_" + key] = (label_of(prop), code, path)
-        else:
-            found[key] = (label_of(prop), code, path)
+        name = "_" + key if is_primitive(code) else key
+        inner, plain = ("", frozenset[str]()) if code == "Resource" else (code, _plain(code))
+        found[name] = _Way(label_of(prop), inner, path, plain, EVERYWHERE.get(inner))
     return found
 
 
-Visit = Callable[[dict[str, Any], Where, Run], None]  # Any: FHIR JSON
+@cache
+def _plain(type_name: str) -> frozenset[str]:
+    """Return the keys of a type that hold bare primitives."""
+    return frozenset(key for key, prop in properties(type_name).items() if is_primitive(prop.type.code))
 
+
+Visit = Callable[[dict[str, Any], Where, Run], None]  # Any: FHIR JSON
+Ways = tuple[tuple[str, _Way | None], ...]
 
 WAYS_MAX = 2_000
 """Most shapes of objects for which it is remembered which keys lead further."""
 
-_WAYS: dict[tuple[str, int], tuple[tuple[str, _Key | None], ...]] = {}
-
-
-_NO_WAY: tuple[str, _Key | None] = ("", None)
-_ONLY_ITSELF = (_NO_WAY,)
+_WAYS: dict[tuple[str, int], Ways] = {}
 
 
 class Walk:
@@ -83,9 +99,9 @@ class Walk:
 
     def resource(self, node: dict[str, Any], type_name: str, where: Where, run: Run) -> None:
         """Walk through a whole resource."""
-        self._node(node, type_name, (type_name,), where, run, 0)
+        self._resource(node, type_name, (type_name,), where, run, 0)
 
-    def _node(
+    def _resource(
         self,
         node: dict[str, Any],
         type_name: str,
@@ -94,64 +110,71 @@ class Walk:
         run: Run,
         depth: int,
     ) -> None:
-        if depth > DEPTH_MAX:
-            return
-        around = None
-        if "resourceType" in node:
-            around = run.resource, run.container
-            stands = run.around.place(node)
-            run.resource, run.container = node, stands.holder if stands is not None else node
-            self._at_resource(node, where, run)
+        around = run.resource, run.container
+        stands = run.around.place(node)
+        run.resource, run.container = node, stands.holder if stands is not None else node
+        self._at_resource(node, where, run)
         check = EVERYWHERE.get(type_name)
         if check is not None:
             check(node, where, run)
+        self._inside(node, type_name, paths, where, run, depth)
+        run.resource, run.container = around
+
+    def _inside(
+        self,
+        node: dict[str, Any],
+        type_name: str,
+        paths: tuple[str, ...],
+        where: Where,
+        run: Run,
+        depth: int,
+    ) -> None:
+        """Look at what is below an object."""
+        if depth > DEPTH_MAX:
+            return
         if self._asks is not None:
             self._asks(node, type_name, where, run)
         shape = run.shapes.get(id(node)) or number_of(node)
-        ways = self._ways.get((type_name, shape)) or self._ways_of(node, type_name, shape)
-        for key, entry in ways:
+        ways = self._ways.get((type_name, shape))
+        if ways is None:
+            ways = self._ways_of(node, type_name, shape)
+        for key, way in ways:
             value: Any = node.get(key)
-            if entry is None:
+            if way is None:
                 for index, one in enumerate(value if type(value) is list else ()):
                     if type(one) is dict:
                         self._extension(one, node, key, paths, (where, key, index), run, depth + 1)
             elif type(value) is dict:
-                self._below(value, entry, (where, entry[0], None), run, depth)
+                self._below(value, way, where, None, run, depth)
             elif type(value) is list:
                 for index, one in enumerate(value):
                     if type(one) is dict:
-                        self._below(one, entry, (where, entry[0], index), run, depth)
-        if around is not None:
-            run.resource, run.container = around
+                        self._below(one, way, where, index, run, depth)
 
-    def _below(self, node: dict[str, Any], entry: _Key, where: Where, run: Run, depth: int) -> None:
+    def _below(
+        self, node: dict[str, Any], way: _Way, where: Where, index: int | None, run: Run, depth: int
+    ) -> None:
         """Look at an element; one of which nothing leads further is only checked itself."""
-        _, code, path = entry
-        inner = kind_of(node) if code == "Resource" else code
-        ways = self._ways.get((inner, run.shapes.get(id(node)) or number_of(node)))
-        if self._asks is None and ways is not None:
-            if ways == ():
-                return
-            if ways is _ONLY_ITSELF:
-                EVERYWHERE[inner](node, where, run)
-                return
-        self._node(node, inner, (path, inner), where, run, depth + 1)
+        label, code, path, plain, check = way
+        if node.keys() <= plain and self._asks is None:
+            if check is not None:
+                check(node, (where, label, index), run)
+            return
+        place = where, label, index
+        if not code:
+            kind = kind_of(node)
+            self._resource(node, kind, (path, kind), place, run, depth + 1)
+            return
+        if check is not None:
+            check(node, place, run)
+        self._inside(node, code, (path, code), place, run, depth + 1)
 
-    def _ways_of(
-        self, node: dict[str, Any], type_name: str, shape: int
-    ) -> tuple[tuple[str, _Key | None], ...]:
-        """Return the keys that lead further; for what has none, and no check of its own, nothing at all.
-
-        Of objects with these keys the latter are then not entered again.
-        """
+    def _ways_of(self, node: dict[str, Any], type_name: str, shape: int) -> Ways:
+        """Return the keys of objects of a shape that lead further."""
         if len(self._ways) >= WAYS_MAX:
             self._ways.clear()
         keys = _keys(type_name)
         found = tuple((key, keys.get(key)) for key in node if key in keys or key in _HOLDERS)
-        if "resourceType" in node:
-            found = (*found, _NO_WAY)
-        elif type_name in EVERYWHERE:
-            found = (*found, _NO_WAY) if found else _ONLY_ITSELF
         self._ways[type_name, shape] = found
         return found
 
@@ -178,7 +201,7 @@ class Walk:
                 run.follow((node, None, "Extension", where), url)
                 _placed(profile, key, paths, holder, where, run)
         inner = (f"extension:{url}", "Extension") if type(url) is str else ("Extension",)
-        self._node(node, "Extension", inner, where, run, depth)
+        self._inside(node, "Extension", inner, where, run, depth)
 
     def _unknown(self, url: str, where: Where, run: Run) -> None:
         crossing = _CROSSING(url)

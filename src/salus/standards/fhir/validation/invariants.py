@@ -16,7 +16,6 @@ from typing import Any
 import msgspec
 
 from salus.core.errors import SalusError
-from salus.standards.fhir.fhirpath.environment import Environment
 from salus.standards.fhir.fhirpath.expression import compile_expression
 from salus.standards.fhir.fhirpath.grammar import parse
 from salus.standards.fhir.fhirpath.syntax import Syntax
@@ -24,9 +23,6 @@ from salus.standards.fhir.model import Invariant
 from salus.standards.fhir.validation.issue import Findings, Where
 from salus.standards.fhir.validation.presence import FALSE, UNKNOWN, decide
 from salus.standards.fhir.validation.values import Rule
-
-STEPS_MAX = 1_000_000
-"""Most items that the evaluation of one invariant on one element may visit."""
 
 # trace() tells the author of a rule what passed by, and changes nothing.
 _TRACE = re.compile(r"\.trace\('[^']*'(?:,[^()]*)?\)").sub
@@ -100,9 +96,8 @@ def _evaluated(invariant: Invariant, type_name: str) -> Rule:
     def rule(node: dict[str, Any], where: Where, run: Findings) -> None:
         if quick is not None and quick(node):
             return
-        environment = Environment(resource=run.resource, root=run.container, steps_max=STEPS_MAX)
         try:
-            holds = test(node, environment)
+            holds = test(node, run.environment())
         except SalusError as error:
             run.add("warning", "processing", f"{key}-not-evaluated", where, f"Rule {key}: {error.message}.")
             return
@@ -130,6 +125,54 @@ def _has_no_version_in_address(entry: dict[str, Any]) -> bool:
     return type(address) is str and "/_history/" not in address
 
 
+def _has_surely_one_entry_of_each(bundle: dict[str, Any]) -> bool:
+    """bdl-7: the addresses of the entries, each with its resource's version behind it, differ."""
+    found = []
+    for entry in _entries(bundle):
+        address = entry.get("fullUrl")
+        if address is None and "_fullUrl" not in entry:
+            continue
+        resource = entry.get("resource", _EMPTY)
+        meta = resource.get("meta", _EMPTY) if type(resource) is dict else None
+        version = meta.get("versionId", "") if type(meta) is dict else None
+        if type(address) is not str or type(version) is not str:
+            return False
+        found.append(address + version)
+    return bool(found) and len(set(found)) == len(found)
+
+
+def _has_requests_where_due(bundle: dict[str, Any]) -> bool:
+    """bdl-3: every entry of a batch, transaction or history has a request, no other has."""
+    return _agree(bundle, "request", _REQUESTING)
+
+
+def _has_responses_where_due(bundle: dict[str, Any]) -> bool:
+    """bdl-4: every entry of a response or history has a response, no other has."""
+    return _agree(bundle, "response", _RESPONDING)
+
+
+def _agree(bundle: dict[str, Any], key: str, kinds: frozenset[str]) -> bool:
+    kind = bundle.get("type")
+    if type(kind) is not str:
+        return False
+    is_due = kind in kinds
+    return all((key in entry) is is_due for entry in _entries(bundle))
+
+
+def _entries(bundle: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the entries; none where one has another form, which base validation reports."""
+    entries = bundle.get("entry")
+    if type(entries) is not list or not all(type(one) is dict for one in entries):
+        return []
+    return entries
+
+
+def _has_surely_text(resource: dict[str, Any]) -> bool:
+    """dom-6: there is a narrative."""
+    text = resource.get("text")
+    return type(text) is dict and type(text.get("div")) is str
+
+
 def _is_surely_abated(condition: dict[str, Any]) -> bool:
     """con-4: the clinical status says that the condition has ended."""
     return _has_code(condition.get("clinicalStatus"), f"{_HL7}condition-clinical", _ABATED)
@@ -153,13 +196,20 @@ def _has_code(concept: object, system: str, codes: frozenset[str]) -> bool:
     return codings[0].get("system") == system and type(code) is str and code in codes
 
 
+_EMPTY: Mapping[str, Any] = {}
+_REQUESTING = frozenset({"batch", "transaction", "history"})
+_RESPONDING = frozenset({"batch-response", "transaction-response", "history"})
 _HL7 = "http://terminology.hl7.org/CodeSystem/"
 _ABATED = frozenset({"resolved", "remission", "inactive"})
 _VERIFIED = frozenset({"confirmed", "unconfirmed", "provisional", "differential", "refuted"})
 
 QUICK_TESTS: Mapping[str, Callable[[dict[str, Any]], bool]] = {
     "per-1": _is_surely_ordered,
+    "bdl-3": _has_requests_where_due,
+    "bdl-4": _has_responses_where_due,
+    "bdl-7": _has_surely_one_entry_of_each,
     "bdl-8": _has_no_version_in_address,
+    "dom-6": _has_surely_text,
     "con-4": _is_surely_abated,
     "con-5": _is_condition_surely_no_error,
     "ait-2": _is_allergy_surely_no_error,

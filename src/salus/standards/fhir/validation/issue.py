@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from salus.standards.fhir.fhirpath.environment import Environment
+
 Severity = Literal["error", "warning", "information"]
 
 ERRORS_MAX = 100
@@ -13,6 +15,9 @@ ERRORS_MAX = 100
 
 WARNINGS_MAX = 50
 """Most warnings kept for one resource, so that they never crowd out an error."""
+
+STEPS_MAX = 1_000_000
+"""Most items that the evaluation of one invariant on one element may visit."""
 
 QUOTED_MAX = 80
 """Most characters of an offending value or key that a message repeats."""
@@ -73,6 +78,7 @@ class Findings:
         issues: what was found so far: every error, and warnings up to their limit.
         errors: number of errors among them.
         is_cut: whether something was left out.
+        supplied: what the last expression could ask of the resource that was being looked at.
     """
 
     __slots__ = (
@@ -85,6 +91,7 @@ class Findings:
         "is_cut",
         "issues",
         "resource",
+        "supplied",
     )
 
     def __init__(self, resource: dict[str, Any]) -> None:  # Any: FHIR JSON
@@ -97,6 +104,7 @@ class Findings:
         self._ids: set[tuple[int, str]] = set()
         self._contained: dict[str, str] = {}
         self._contained_of: dict[str, Any] | None = None
+        self.supplied: Environment | None = None
 
     def add(self, severity: Severity, code: str, message_id: str, where: Where, message: str) -> None:
         """Keep an issue, a warning only up to the limit.
@@ -116,6 +124,14 @@ class Findings:
     def error(self, code: str, message_id: str, where: Where, message: str) -> None:
         """Keep an error."""
         self.add("error", code, message_id, where, message)
+
+    def environment(self) -> Environment:
+        """Return what an expression may ask of the resource that is being looked at."""
+        known = self.supplied
+        if known is None or known.resource is not self.resource or known.root is not self.container:
+            known = Environment(resource=self.resource, root=self.container, steps_max=STEPS_MAX)
+            self.supplied = known
+        return known
 
     def is_taken(self, element_id: str) -> bool:
         """Note an element's id; return whether another element of the innermost resource has it."""

@@ -65,7 +65,7 @@ def _is_string(value: Any) -> bool:
 
 
 def _is_xhtml(value: Any) -> bool:
-    return type(value) is str and value != "" and _UNWRITABLE(value) is None
+    return type(value) is str and value != "" and (value.isprintable() or _UNWRITABLE(value) is None)
 
 
 def _is_code(value: Any) -> bool:

@@ -239,3 +239,54 @@ def test_a_code_of_a_slice_in_another_system_is_a_warning():
         given = {"resourceType": "Composition", "section": [{"code": code}]}
         found = check_profiles(given, book_of(rule), [rule["url"]])
         assert [one.message_id for one in found] == wanted
+
+
+def test_a_resource_with_another_code_or_category_is_in_no_slice_by_profile(errors):
+    """Cheap tests may only spare work: with and without them the same entries are found."""
+    system = "http://terminology.hl7.org/CodeSystem/observation-category"
+    category = {"coding": [{"system": system, "code": "laboratory"}]}
+    laboratory = profile(
+        "lab",
+        "Observation",
+        {"id": "Observation.category", "slicing": slicing("pattern", "$this"), "min": 1},
+        {"id": "Observation.category:lab", "min": 1, "patternCodeableConcept": category},
+    )
+    bundle = profile(
+        "p",
+        "Bundle",
+        {"id": "Bundle.entry", "slicing": slicing("profile", "resource", "closed")},
+        {"id": "Bundle.entry:lab", "min": 1},
+        {"id": "Bundle.entry:lab.resource", "type": [{"code": "Observation", "profile": [BASE + "lab"]}]},
+    )
+
+    def entry(*codes: str) -> dict[str, object]:
+        coding = [{"system": system, "code": code} for code in codes]
+        code = {"coding": [{"system": "http://loinc.org", "code": "1-8"}]}
+        return {
+            "resource": {
+                "resourceType": "Observation",
+                "status": "final",
+                "code": code,
+                "category": [{"coding": [one]} for one in coding],
+            }
+        }
+
+    given = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [entry("exam"), entry("exam", "laboratory")],
+    }
+    assert errors(given, bundle, laboratory) == [("slice-closed", "Bundle.entry[0]")]
+
+
+def test_a_profile_that_only_adds_obligations_is_its_base():
+    base = profile("base", "Patient", {"id": "Patient.name", "min": 1})
+    same = profile(
+        "same", "Patient", {"id": "Patient.name", "mustSupport": True}, baseDefinition=BASE + "base"
+    )
+    more = profile("more", "Patient", {"id": "Patient.name", "max": "1"}, baseDefinition=BASE + "base")
+    book = book_of(base, same, more)
+    assert book.same_as(BASE + "same") == BASE + "base"
+    assert book.same_as(BASE + "more") == BASE + "more"
+    found = check_profiles({"resourceType": "Patient"}, book, [BASE + "same"])
+    assert [(one.message_id, one.expression) for one in found] == [("profile-min", "Patient.name")]

@@ -93,6 +93,18 @@ def test_what_was_harmless_before_hides_nothing_now():
     assert problems('<div xmlns="http://www.w3.org/2000/svg"><p title="a">x</p></div>') != []
 
 
+@pytest.mark.parametrize(
+    "inside",
+    [
+        *("<p>x", "x</p>", "<p><b>x</p></b>", "<p>x</p></div><div>y", "</p><p>x", "<p>&nbsp;</p>x"),
+        *("<p>x</p>\x01", "<p>x & y</p>", "<p>x</P>"),
+    ],
+)
+def test_harmless_tags_that_are_not_nested_are_refused(inside):
+    assert problems(div("<p><b>x</b></p><br/><p>y</p>")) == []
+    assert [rule for rule, _ in problems(div(inside))] == ["txt-1"]
+
+
 EVIL = '<iframe src="https://evil.example/"></iframe><script>alert(1)</script><p onclick="x()">a</p>'
 
 
