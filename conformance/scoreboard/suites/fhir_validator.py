@@ -18,7 +18,7 @@ from typing import Any
 from conformance.scoreboard.suite import Case, Suite
 from salus.core.errors import SalusError
 from salus.core.limits import Limits
-from salus.standards.fhir.codec.json import parse_json
+from salus.standards.fhir.codec.json import parse_json, without_comments
 from salus.standards.fhir.codec.xml import parse_xml
 from salus.standards.fhir.packages.archive import members
 from salus.standards.fhir.packages.definitions import Library, definition_of, definition_of_json
@@ -57,9 +57,9 @@ def _core(folder: Path) -> Library:
     return library
 
 
-def read_resource(path: Path) -> Json:
-    """Return the resource in a file of either form; errors as the codecs."""
-    body = path.read_bytes()
+def read_resource(path: Path, *, comments: bool = False) -> Json:
+    """Return the resource in a file of either form, `comments` in JSON let through; errors as the codecs."""
+    body = without_comments(path.read_bytes()) if comments else path.read_bytes()
     is_xml = path.suffix == ".xml" or body.lstrip()[:1] == b"<"
     return parse_xml(body, _LIMITS) if is_xml else parse_json(body, _LIMITS)
 
@@ -115,7 +115,7 @@ def errors_of(folder: Path, case: Json, profile: Json | None) -> list[str]:
     if profile is not None:
         names += [*profile.get("supporting", ()), profile["source"]]
     try:
-        resource = read_resource(folder / case["file"])
+        resource = read_resource(folder / case["file"], comments=case.get("allow-comments") is True)
     except SalusError as error:
         return [f"unreadable: {error.message}"]
     library, beside = _library(folder, names)
@@ -137,6 +137,8 @@ def _policy(case: Json) -> Policy:
         unknown_extensions=False,
         example_addresses=case.get("examples", True) is not False,
         markup_in_markdown=not case.get("noHtmlInMarkdown"),
+        markup_in_strings=not case.get("security-checks"),
+        wrong_display="warning" if case.get("wrong-displays") == "warning" else "error",
     )
 
 

@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from salus.core.errors import SalusError
@@ -22,7 +23,7 @@ _UUID = re.compile(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0
 
 _KEYS: dict[str, tuple[str, ...]] = {
     "boolean": ("valueBoolean",),
-    "decimal": ("valueDecimal", "valueInteger"),
+    "decimal": ("valueDecimal",),
     "integer": ("valueInteger",),
     "date": ("valueDate",),
     "dateTime": ("valueDateTime", "valueDate"),
@@ -73,6 +74,7 @@ def check_answer(answer: Json, question: Json, where: Where, run: Run) -> None:
         _check_value_set,
         _check_bounds,
         _check_form,
+        _check_places,
         _check_attachment,
         _check_unit,
     ):
@@ -160,6 +162,18 @@ def _check_form(key: str, value: Any, question: Json, where: Where, run: Run) ->
         if type(pattern) is str and not _matches(pattern, value):
             message = f"{quote(value)} has not the form that the question asks for ({quote(pattern)})."
             run.add("error", "value", "answer-form", where, message)
+
+
+def _check_places(key: str, value: Any, question: Json, where: Where, run: Run) -> None:
+    number = value.get("value") if key == "valueQuantity" and type(value) is dict else value
+    if isinstance(number, bool) or not isinstance(number, int | float | Decimal):
+        return
+    exponent = Decimal(str(number)).as_tuple().exponent
+    places = -exponent if type(exponent) is int and exponent < 0 else 0
+    for most in extension_values(question, "maxDecimalPlaces"):
+        if type(most) is int and places > most:
+            message = f"The answer has {places} decimal places, at most {most} are asked for; round it."
+            run.add("error", "value", "answer-places", where, message)
 
 
 def _matches(pattern: str, text: str) -> bool:

@@ -89,13 +89,18 @@ class Expression(msgspec.Struct, frozen=True):
 
     def test(self, item: Any, environment: Environment = NOTHING_SUPPLIED) -> bool:
         """Return whether a rule holds; an empty answer counts as true (nothing contradicts the rule)."""
+        return self.verdict(item, environment) is not False
+
+    def verdict(self, item: Any, environment: Environment = NOTHING_SUPPLIED) -> bool | None:
+        """Return whether a rule holds, None where its answer is empty: it is not decided."""
         direct = self.direct
         if direct is not None and direct.one is not None and type(item) is dict:
             try:
-                return direct.one(item, environment) is not False
+                found = direct.one(item, environment)
+                return found is not False if found is not None else None
             except NOT_DIRECT:
                 pass
-        return truth(self.collection(item, environment)) is not False
+        return truth(self.collection(item, environment))
 
 
 def _type_of(item: Any) -> str:  # JSON or a System value

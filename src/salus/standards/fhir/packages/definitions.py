@@ -188,7 +188,9 @@ def _flat(contains: Iterable[Json]) -> Iterator[Json]:
 
 def _code_system(resource: Json) -> Json:
     facts: Json = {
-        key: resource[key] for key in ("url", "version", "content", "caseSensitive") if key in resource
+        key: resource[key]
+        for key in ("url", "version", "content", "caseSensitive", "language")
+        if key in resource
     }
     kinds = {row["code"]: row.get("uri", "") for row in resource.get("property", ()) if "code" in row}
     rows: list[Json] = []
@@ -200,7 +202,7 @@ def _concepts(
     concepts: Iterable[Json], parent: str | None, rows: list[Json], kinds: Mapping[str, str]
 ) -> None:
     for concept in concepts:
-        row: Json = {"code": concept["code"]}
+        row: Json = {"code": concept["code"]} | _names(concept)
         above = [parent] if parent else []
         for item in concept.get("property", ()):
             value = next((value for key, value in item.items() if key.startswith("value")), None)
@@ -214,6 +216,14 @@ def _concepts(
             row["parents"] = above
         rows.append(row)
         _concepts(concept.get("concept", ()), concept["code"], rows, kinds)
+
+
+def _names(concept: Json) -> Json:
+    """Return what a concept is called: `display`, and `names` as pairs of language ("" for none) and text."""
+    found: Json = {"display": concept["display"]} if isinstance(concept.get("display"), str) else {}
+    rows = [row for row in concept.get("designation", ()) if isinstance(row.get("value"), str)]
+    names = [(str(row.get("language", "")), row["value"]) for row in rows]
+    return found | ({"names": names} if names else {})
 
 
 _REDUCERS = {"StructureDefinition": _structure, "ValueSet": _value_set, "CodeSystem": _code_system}
@@ -247,6 +257,12 @@ class Library:
             return self._below.find(kind, canonical) if self._below is not None else None
         found = newest(versions, version) or newest(versions)
         return versions[found] if found is not None else None
+
+    def editions(self, kind: Kind, url: str) -> Iterator[Definition]:
+        """Yield every version of one address, those below last."""
+        yield from self._rows.get((kind, url), {}).values()
+        if self._below is not None:
+            yield from self._below.editions(kind, url)
 
     def all(self, kind: Kind) -> Iterator[Definition]:
         """Yield the newest definition of each address, sorted by address, without those below."""

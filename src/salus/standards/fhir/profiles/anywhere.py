@@ -9,8 +9,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from salus.standards.fhir.answers.questions import check_questionnaire
 from salus.standards.fhir.answers.response import check_response
 from salus.standards.fhir.model import properties, search_parameters
+from salus.standards.fhir.profiles.bundles import check_bundle
+from salus.standards.fhir.profiles.displays import check_display
 from salus.standards.fhir.profiles.policy import Policy
 from salus.standards.fhir.profiles.run import Run
 from salus.standards.fhir.profiles.structure_definitions import check_structure_definition
@@ -22,6 +25,7 @@ ValueCheck = Callable[[dict[str, Any], str, Where, Run], None]  # Any: FHIR JSON
 _ADDRESSES = re.compile(r"https?://(?:[^/]+\.)?example\.(?:org|com)(?:[:/]|$)").match
 _NAMES_AS_LINKS = re.compile(r"""\bhref\s*=\s*["']urn:""").search
 _RELATIVE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}").fullmatch
+_TAG = re.compile(r"<[A-Za-z][^<>]*>").search
 _MARKUP = re.compile(r"<[A-Za-z/!?]").search
 
 
@@ -36,6 +40,8 @@ def _coding(node: dict[str, Any], where: Where, run: Run) -> None:
     elif system.startswith(("http://hl7.org/fhir/ValueSet/", "http://terminology.hl7.org/ValueSet/")):
         message = f"{quote(system)} is a value set; name the code system that the code is from."
         run.add("error", "value", "coding-system", (where, "system", None), message)
+    elif "display" in node:
+        check_display(node, system, where, run)
 
 
 def _reference(node: dict[str, Any], where: Where, run: Run) -> None:
@@ -44,9 +50,13 @@ def _reference(node: dict[str, Any], where: Where, run: Run) -> None:
     Those of a document's Composition are checked with the document.
     """
     text = node.get("reference")
-    if run.around.is_document and run.resource.get("resourceType") == "Composition":
+    if type(text) is not str or not run.around.is_bundle:
         return
-    if type(text) is not str or not run.around.is_bundle or run.resolve(text) is not None:
+    found = run.resolve(text)
+    if found is not None:
+        run.link(found[0])
+        return
+    if run.around.is_document and run.resource.get("resourceType") == "Composition":
         return
     if text.startswith(("urn:uuid:", "urn:oid:")):
         is_document = run.around.is_document
@@ -58,23 +68,6 @@ def _reference(node: dict[str, Any], where: Where, run: Run) -> None:
     elif run.around.is_document and _RELATIVE(text):
         message = f"{quote(text)} is not in the document; a reader cannot follow it. Add the entry."
         run.add("warning", "not-found", "reference-outside", where, message)
-
-
-def _bundle(node: dict[str, Any], where: Where, run: Run) -> None:
-    """What a search has found has an id."""
-    entries = node.get("entry")
-    if node.get("type") != "searchset" or type(entries) is not list:
-        return
-    for index, entry in enumerate(entries):
-        resource = entry.get("resource") if type(entry) is dict else None
-        if (
-            type(resource) is not dict
-            or "id" in resource
-            or resource.get("resourceType") == "OperationOutcome"
-        ):
-            continue
-        place: Where = ((where, "entry", index), "resource", None)
-        run.add("error", "required", "search-result-id", place, "What a search found has an id; add it.")
 
 
 def _search_parameter(node: dict[str, Any], where: Where, run: Run) -> None:
@@ -108,9 +101,9 @@ def _response(node: dict[str, Any], where: Where, run: Run) -> None:
 
 def asked_of_values(policy: Policy) -> ValueCheck | None:
     """Return the check of what a policy asks of every object's own values, None where it asks nothing."""
-    if policy.example_addresses and policy.markup_in_markdown:
+    if policy.example_addresses and policy.markup_in_markdown and policy.markup_in_strings:
         return None
-    ask = _ADDRESSES, _MARKUP
+    ask = _ADDRESSES, _MARKUP, _TAG
 
     def check(node: dict[str, Any], type_name: str, where: Where, run: Run) -> None:
         for key, prop in properties(type_name).items():
@@ -124,6 +117,9 @@ def asked_of_values(policy: Policy) -> ValueCheck | None:
             if not policy.markup_in_markdown and code == "markdown" and ask[1](value):
                 message = "The markdown holds what looks like HTML; write it without, or escape the <."
                 run.add("error", "value", "markup-in-markdown", (where, key, None), message)
+            if not policy.markup_in_strings and code == "string" and ask[2](value):
+                message = "The text holds HTML, which a reader might run; write it without."
+                run.add("error", "value", "markup-in-string", (where, key, None), message)
 
     return check
 
@@ -132,8 +128,9 @@ EVERYWHERE: Mapping[str, NodeCheck] = {
     "Coding": _coding,
     "Reference": _reference,
     "Narrative": _narrative,
-    "Bundle": _bundle,
+    "Bundle": check_bundle,
     "SearchParameter": _search_parameter,
+    "Questionnaire": check_questionnaire,
     "QuestionnaireResponse": _response,
     "StructureDefinition": check_structure_definition,
 }

@@ -15,6 +15,7 @@ from salus.standards.fhir.profiles.coded import is_checked
 from salus.standards.fhir.profiles.compiler import Compiler, in_turn
 from salus.standards.fhir.profiles.facts import NOTHING, Profile, Rules, asking_slices
 from salus.standards.fhir.profiles.items import Item
+from salus.standards.fhir.profiles.names import Names
 from salus.standards.fhir.profiles.run import Check, Run
 from salus.standards.fhir.profiles.telling import Telling, telling
 from salus.standards.fhir.profiles.terminology import DefinedTerminology, Terminology
@@ -38,6 +39,9 @@ class Shelf(Protocol):
     def code_system(self, canonical: str) -> Json | None:
         """Return the facts of a code system, None where it is not at hand."""
 
+    def editions(self, url: str) -> Iterable[Json]:
+        """Return the facts of every version of a code system that is at hand."""
+
     def complete(self) -> frozenset[str]:
         """Return the beginnings of addresses of which every definition is at hand."""
 
@@ -57,6 +61,7 @@ class Book:
         self._found: dict[str, Profile] = {}
         self._types: dict[str, str] = {}
         self._idle: dict[str, bool] = {}
+        self.names = Names(shelf.editions)
         self._same: dict[str, str] = {}
         self._telling: dict[str, Telling] = {}
 
@@ -249,6 +254,10 @@ class Shelves:
         found = [one for shelf in self._shelves if (one := shelf.code_system(canonical)) is not None]
         return next((one for one in found if one.get("content") == "complete"), found[0] if found else None)
 
+    def editions(self, url: str) -> Iterable[Json]:
+        """Return the facts of every version of a code system."""
+        return [found for one in self._shelves for found in one.editions(url)]
+
     def complete(self) -> frozenset[str]:
         """Return the beginnings of addresses of which every definition is at hand."""
         return frozenset[str]().union(*(one.complete() for one in self._shelves))
@@ -284,6 +293,11 @@ class Held:
     def code_system(self, canonical: str) -> Json | None:
         """Return the facts of a code system."""
         return self._code_systems.get(canonical.partition("|")[0])
+
+    def editions(self, url: str) -> Iterable[Json]:
+        """Return the facts of a code system, which is here in one version."""
+        found = self._code_systems.get(url)
+        return [] if found is None else [found]
 
     def complete(self) -> frozenset[str]:
         """Return the beginnings of addresses of which every definition is at hand: none."""

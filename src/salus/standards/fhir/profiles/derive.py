@@ -25,6 +25,12 @@ from salus.standards.fhir.profiles.tree import Node
 _UNBOUNDED = "*"
 _PRIMITIVE_VALUE = "value"
 
+_RELAXED = frozenset({"http://hl7.org/fhir/ValueSet/ucum-vitals-common"})
+"""Value sets that 4.0.1 binds as required, though they lack L/min, the flow beside oxygen saturation.
+
+The reference validator takes the binding as extensible too.
+"""
+
 
 def derive(definition: Json, tree: Node, package: str = "") -> Profile:
     """Return the rules of a profile.
@@ -239,7 +245,9 @@ def _binding(row: Json | None, base: Element | None) -> BindingRule | None:
     if row is None or strength not in ("required", "extensible", "preferred"):
         largest = str(row.get("maxValueSet", "")) if row else ""
         return BindingRule("example", "", largest) if largest else None
-    found = BindingRule(strength, str(row.get("valueSet", "")), str(row.get("maxValueSet", "")))
+    value_set = str(row.get("valueSet", ""))
+    is_relaxed = strength == "required" and _unversioned(value_set) in _RELAXED
+    found = BindingRule("extensible" if is_relaxed else strength, value_set, str(row.get("maxValueSet", "")))
     known = base.binding if base is not None else None
     is_known = known is not None and _unversioned(known.value_set) == _unversioned(found.value_set)
     is_base = is_known and known is not None and known.strength == strength

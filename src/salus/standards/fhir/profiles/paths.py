@@ -132,7 +132,7 @@ def _below(rules: Rules, name: str, argument: str) -> Iterator[Rules]:
         return
     yield below
     is_extension = name in ("extension", "modifierExtension")
-    yield from (one for one in below.slices.values() if (one.min > 0 if is_extension else one.types))
+    yield from (one for one in below.slices.values() if one.min > 0 or (one.types and not is_extension))
 
 
 def _url_of(rules: Rules) -> str:

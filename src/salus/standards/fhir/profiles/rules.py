@@ -65,11 +65,11 @@ def _check(invariant: Invariant, profile: str) -> Check:
             return
         subject = value if type(value) is dict else Node(value, name, extra=sibling)
         try:
-            holds = expression.test(subject, environment(run))
+            holds = expression.verdict(subject, environment(run))
         except SalusError as error:
             run.add("warning", "processing", f"{key}-not-evaluated", where, f"Rule {key}: {error.message}.")
             return
-        if not holds:
+        if holds is False or (holds is None and run.undecided_fails):
             run.add(severity, "invariant", key, where, message)
 
     return check

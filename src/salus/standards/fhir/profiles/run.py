@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from salus.standards.fhir.profiles.items import Item, kind_of
+from salus.standards.fhir.profiles.names import Names
+from salus.standards.fhir.profiles.policy import LENIENT, Policy
 from salus.standards.fhir.profiles.surroundings import Resource, Surroundings
 from salus.standards.fhir.profiles.telling import Pairs, Telling, pairs_in
 from salus.standards.fhir.profiles.terminology import Terminology
@@ -19,7 +21,9 @@ _NONE: tuple[Issue, ...] = ()
 
 
 class Checks(Protocol):
-    """Where compiled profiles come from."""
+    """Where compiled profiles come from, and what concepts are called."""
+
+    names: Names
 
     def check_of(self, canonical: str) -> Check | None:
         """Return the check of a profile, None where it is not at hand."""
@@ -64,7 +68,10 @@ class Run(Findings):
         "_resolved",
         "around",
         "book",
+        "language",
+        "links",
         "now",
+        "policy",
         "shapes",
         "terminology",
     )
@@ -77,9 +84,14 @@ class Run(Findings):
         terminology: Terminology,
         beside: Sequence[Resource] = (),
         now: datetime | None = None,
+        policy: Policy = LENIENT,
     ) -> None:
         super().__init__(resource)
+        self.undecided_fails = True
         self.now = now
+        self.policy = policy
+        self.language = resource.get("language")
+        self.links: dict[int, set[int]] = {}
         self.around = Surroundings(resource, where, beside)
         self.book = book
         self.terminology = terminology
@@ -195,6 +207,12 @@ class Run(Findings):
             if found and wanted.isdisjoint(found):
                 return True
         return False
+
+    def link(self, target: Resource) -> None:
+        """Note that the present resource, or what it is contained in, refers to another."""
+        place = self.around.place(target)
+        holder = place.holder if place is not None else target
+        self.links.setdefault(id(self.container), set()).add(id(holder))
 
     def resolve(self, reference: str) -> Item | None:
         """Return the resource that a reference of the present resource leads to, with its place."""

@@ -45,6 +45,10 @@ class LibraryShelf:
         """Return the facts of a code system."""
         return self._content("CodeSystem", canonical)
 
+    def editions(self, url: str) -> Iterable[Json]:
+        """Return the facts of every version of a code system."""
+        return [one.content() for one in self._library.editions("CodeSystem", url)]
+
     def complete(self) -> frozenset[str]:
         """Return the beginnings of addresses of which every definition is at hand."""
         return frozenset(complete_beginnings(self._library.every("StructureDefinition")))

@@ -20,7 +20,7 @@ from salus.standards.fhir.profiles.facts import Profile
 from salus.standards.fhir.profiles.shelf import complete_beginnings, is_profile
 from salus.standards.fhir.profiles.snapshot import Snapshots
 
-LAYOUT = 4
+LAYOUT = 5
 """Number of this layout; a cached table of another one is made anew."""
 
 Rows = dict[str, dict[str, msgspec.Raw]]
@@ -128,6 +128,10 @@ class TableShelf:
     def code_system(self, canonical: str) -> Json | None:
         """Return the facts of a code system."""
         return _row(self._tables.code_systems, canonical)
+
+    def editions(self, url: str) -> Iterable[Json]:
+        """Return the facts of every version of a code system."""
+        return [msgspec.json.decode(row) for row in self._tables.code_systems.get(url, {}).values()]
 
     def complete(self) -> frozenset[str]:
         """Return the beginnings of addresses of which every definition is at hand."""

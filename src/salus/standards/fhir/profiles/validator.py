@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from salus.standards.fhir.profiles.book import Book
+from salus.standards.fhir.profiles.bundles import check_belonging
 from salus.standards.fhir.profiles.documents import check_document
 from salus.standards.fhir.profiles.items import Item, kind_of
 from salus.standards.fhir.profiles.policy import LENIENT, Policy
 from salus.standards.fhir.profiles.run import Run
+from salus.standards.fhir.profiles.vital_signs import implied_profile
 from salus.standards.fhir.profiles.walk import Walk
 from salus.standards.fhir.validation.issue import Issue, Where
 from salus.standards.fhir.validation.validator import validate
@@ -46,7 +48,7 @@ def check_resource(
         policy: what is asked beyond the standard.
         now: the present moment, for bounds that are a time from now; None: those are not checked.
     """
-    base = validate(resource)
+    base = validate(resource, undecided_fails=True)
     if type(resource) is not dict or type(resource.get("resourceType")) is not str:
         return base
     return distinct(
@@ -69,7 +71,7 @@ def check_profiles(
     if not name:
         return []
     where: Where = (None, name, None)
-    run = Run(resource, where, book, book.terminology, beside, now)
+    run = Run(resource, where, book, book.terminology, beside, now, policy)
 
     def at_resource(node: dict[str, Any], place: Where, run: Run) -> None:
         kind = kind_of(node)
@@ -80,6 +82,9 @@ def check_profiles(
             claimed = [inner[kind]]
         for canonical in claimed:
             run.follow((node, None, kind, place), canonical)
+        implied = implied_profile(node) if kind == "Observation" else ""
+        if implied and book.find(implied) is not None:
+            run.follow((node, None, kind, place), implied)
 
     inner = dict(inner) | guided(beside)
     root: Item = (resource, None, name, where)
@@ -87,6 +92,8 @@ def check_profiles(
         for canonical in profiles:
             run.follow(root, canonical)
         Walk(book, at_resource, policy).resource(resource, name, where, run)
+        if name == "Bundle":
+            check_belonging(resource, where, run)
     except RecursionError:
         message = "The resource is nested too deeply to check its profiles; flatten it."
         run.issues.append(Issue("error", "too-long", "too-deep", name, message))

@@ -91,17 +91,17 @@ def _broken(invariant: Invariant) -> Rule:
 def _evaluated(invariant: Invariant, type_name: str) -> Rule:
     severity, key, message = invariant.severity, invariant.key, message_of(invariant)
     quick = QUICK_TESTS.get(key)
-    test = compile_expression(invariant.expression, type_name, filtering_as=True).test
+    verdict = compile_expression(invariant.expression, type_name, filtering_as=True).verdict
 
     def rule(node: dict[str, Any], where: Where, run: Findings) -> None:
         if quick is not None and quick(node):
             return
         try:
-            holds = test(node, run.environment())
+            holds = verdict(node, run.environment())
         except SalusError as error:
             run.add("warning", "processing", f"{key}-not-evaluated", where, f"Rule {key}: {error.message}.")
             return
-        if not holds:
+        if holds is False or (holds is None and run.undecided_fails):
             run.add(severity, "invariant", key, where, message)
 
     return rule

@@ -78,6 +78,8 @@ class Findings:
         issues: what was found so far: every error, and warnings up to their limit.
         errors: number of errors among them.
         is_cut: whether something was left out.
+        undecided_fails: whether a rule whose answer is empty counts as broken. R4 asks that it be true; two
+            dates of other precision, of which neither is surely earlier, are no reason to refuse a record.
         supplied: what the last expression could ask of the resource that was being looked at.
     """
 
@@ -92,6 +94,7 @@ class Findings:
         "issues",
         "resource",
         "supplied",
+        "undecided_fails",
     )
 
     def __init__(self, resource: dict[str, Any]) -> None:  # Any: FHIR JSON
@@ -105,6 +108,7 @@ class Findings:
         self._contained: dict[str, str] = {}
         self._contained_of: dict[str, Any] | None = None
         self.supplied: Environment | None = None
+        self.undecided_fails = False
 
     def add(self, severity: Severity, code: str, message_id: str, where: Where, message: str) -> None:
         """Keep an issue, a warning only up to the limit.

@@ -17,6 +17,7 @@ _RELATIVE = re.compile(rf"([A-Za-z]+)/{_ID}(?:/_history/{_ID})?(?:#.*)?").fullma
 _CONDITIONAL = re.compile(r"([A-Za-z]+)\?.*").fullmatch
 _RESTFUL = re.compile(rf"https?://[^?#]+/([A-Za-z]+)/{_ID}(?:/_history/{_ID})?(?:#.*)?").fullmatch
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:.").match
+_PATH = re.compile(r"[^\s/?#]+(?:/[^\s/?#]+){2,}").fullmatch
 _BASE = "http://hl7.org/fhir/StructureDefinition/"
 
 
@@ -44,7 +45,9 @@ def reference_rule(target_profiles: tuple[str, ...]) -> Rule:
                     f"{quote(text)} refers to nothing; write Type/id, an absolute address, a urn:, "
                     "or #id of a contained resource."
                 )
-                run.error("value", "reference-form", where, message)
+                # A server that is no FHIR server may have such addresses; a Bundle has none.
+                is_possible = _PATH(text) is not None and not run.entries
+                run.add("warning" if is_possible else "error", "value", "reference-form", where, message)
         elif found not in resource_types():
             message = f"{quote(found)} is not a resource type of FHIR R4; correct the reference."
             run.error("value", "reference-type-unknown", where, message)

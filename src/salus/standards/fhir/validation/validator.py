@@ -13,7 +13,12 @@ from salus.standards.fhir.validation.values import Check
 __all__ = ["ALL", "Aspect", "Issue", "validate"]
 
 
-def validate(resource: dict[str, Any], *, checks: Aspect = ALL) -> list[Issue]:  # Any: FHIR JSON
+def validate(
+    resource: dict[str, Any],  # Any: FHIR JSON
+    *,
+    checks: Aspect = ALL,
+    undecided_fails: bool = False,
+) -> list[Issue]:
     """Return what is wrong with a resource; [] if nothing is.
 
     A Bundle's entries are validated too. At most `ERRORS_MAX` errors and `WARNINGS_MAX` warnings are
@@ -22,6 +27,7 @@ def validate(resource: dict[str, Any], *, checks: Aspect = ALL) -> list[Issue]: 
     Args:
         resource: JSON as `codec.json.parse_json` or `codec.xml.parse_xml` returns it.
         checks: groups of rules to apply; structure and primitive forms always are.
+        undecided_fails: as in `Findings`.
     """
     if type(resource) is not dict:
         message = "A FHIR resource is a JSON object with a resourceType; send one."
@@ -33,6 +39,7 @@ def validate(resource: dict[str, Any], *, checks: Aspect = ALL) -> list[Issue]: 
         None,
     )
     run = Findings(resource)
+    run.undecided_fails = undecided_fails
     if name == "Bundle":
         run.entries = _entry_types(resource)
     try:

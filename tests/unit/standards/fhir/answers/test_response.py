@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -122,3 +123,62 @@ def test_a_response_without_its_questionnaire_is_not_judged():
         "item": answered(),
     }
     assert check_profiles(given, book_of()) == []
+
+
+SDC = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-enableWhenExpression"
+
+
+@pytest.mark.parametrize(
+    ("expression", "wanted"),
+    [
+        ("%resource.item.where(linkId='first').answer.value = true", []),
+        ("%questionnaireresponse.item.where(linkId='first').answer.value = false", ["answer-not-enabled"]),
+        ("%resource.item.where(linkId='absent').answer.value", ["answer-not-enabled"]),
+        ("no expression (", []),
+    ],
+)
+def test_a_question_is_enabled_by_an_expression(expression, wanted):
+    condition = {"language": "text/fhirpath", "expression": expression}
+    asked = question("string", extension=[{"url": SDC, "valueExpression": condition}])
+    items = [{"linkId": "first", "answer": [{"valueBoolean": True}]}, *answered({"valueString": "x"})]
+    assert found(items, [{"linkId": "first", "type": "boolean"}, asked]) == wanted
+
+
+def test_items_keep_the_order_of_the_questions():
+    questions = [question("string"), {"linkId": "r", "type": "string"}]
+    items = [*answered({"valueString": "x"}), {"linkId": "r", "answer": [{"valueString": "y"}]}]
+    assert found(items, questions) == []
+    assert found(items[::-1], questions) == ["answer-order"]
+
+
+def test_items_below_a_question_stand_in_its_answer():
+    asked = question("string", item=[{"linkId": "inner", "type": "string"}])
+    inner = [{"linkId": "inner", "answer": [{"valueString": "y"}]}]
+    assert found(answered({"valueString": "x", "item": inner}), [asked]) == []
+    assert found([{"linkId": "q", "answer": [{"valueString": "x"}], "item": inner}], [asked]) == [
+        "answer-nesting"
+    ]
+
+
+def test_the_text_of_an_item_is_the_questions_in_any_language():
+    url = "http://hl7.org/fhir/StructureDefinition/translation"
+    translation = {"url": url, "extension": [{"url": "content", "valueString": "Dor?"}]}
+    asked = question("string", text="Pain?", _text={"extension": [translation]})
+    for text, wanted in (("Pain?", []), ("Dor?", []), ("Joy?", ["answer-text"])):
+        assert found([{"linkId": "q", "text": text, "answer": [{"valueString": "x"}]}], [asked]) == wanted
+
+
+def test_an_answer_has_no_more_decimal_places_than_are_asked_for():
+    asked = extended("decimal", "maxDecimalPlaces", "valueInteger", 1)
+    assert found(answered({"valueDecimal": Decimal("1.5")}), [asked]) == []
+    assert found(answered({"valueDecimal": Decimal("1.50")}), [asked]) == ["answer-places"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"), [("a", []), ("b", ["question-condition"]), ("x", ["question-condition"])]
+)
+def test_a_condition_names_another_item(asked, wanted):
+    condition = {"question": asked, "operator": "exists", "answerBoolean": True}
+    items = [{"linkId": "a", "type": "string"}, {"linkId": "b", "type": "string", "enableWhen": [condition]}]
+    given = {"resourceType": "Questionnaire", "item": items}
+    assert [one.message_id for one in check_profiles(given, book_of())] == wanted

@@ -14,6 +14,7 @@ from salus.standards.fhir.codec.json import (
     parse_as_written,
     parse_json,
     parse_json_value,
+    without_comments,
     write_json,
     write_json_like,
 )
@@ -138,3 +139,17 @@ def test_a_number_that_no_database_holds_is_refused(number):
 @pytest.mark.parametrize("number", ["1E+100", "0.00", "1." + "0" * 1_000])
 def test_a_long_number_keeps_its_digits(number):
     assert str(parse_json(b'{"n":%s}' % number.encode(), Limits())["n"]) == number
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        (b'{"a": 1} // b', b'{"a": 1}     '),
+        (b'{"a": "// b /* c */"}', b'{"a": "// b /* c */"}'),
+        (b'{ /* x\ny */ "a": 1}', b'{     \n     "a": 1}'),
+        (rb'{"a": "\"// b"}', rb'{"a": "\"// b"}'),
+        (b'{"a": 1} /* open', b'{"a": 1} /* open'),
+    ],
+)
+def test_comments_become_blanks(body, wanted):
+    assert without_comments(body) == wanted

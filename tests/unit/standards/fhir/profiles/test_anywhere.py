@@ -6,7 +6,8 @@ import pytest
 from tests.unit.standards.fhir.profiles.writing import book_of, profile
 
 from salus.standards.fhir.profiles.policy import Policy
-from salus.standards.fhir.profiles.validator import check_profiles
+from salus.standards.fhir.profiles.validator import check_profiles, check_resource
+from salus.standards.fhir.validation.validator import validate
 
 
 def found(resource, **more):
@@ -31,7 +32,7 @@ def test_what_a_search_found_has_an_id():
     given = {
         "resourceType": "Bundle",
         "type": "searchset",
-        "entry": [{"resource": {"resourceType": "Patient"}}],
+        "entry": [{"fullUrl": "urn:uuid:1", "resource": {"resourceType": "Patient"}}],
     }
     assert found(given) == [("search-result-id", "Bundle.entry[0].resource")]
 
@@ -90,3 +91,21 @@ def test_a_guide_beside_says_which_profile_holds_for_a_type():
     given = {"resourceType": "Patient", "active": True}
     issues = check_profiles(given, book_of(rule), beside=[guide])
     assert [one.message_id for one in issues] == ["profile-min"]
+
+
+def test_a_receiver_may_refuse_html_in_texts():
+    given = {"resourceType": "Patient", "name": [{"text": "Ana <b onclick='x()'>B</b>"}]}
+    assert found(given) == []
+    assert found(given, policy=Policy(markup_in_strings=False)) == [
+        ("markup-in-string", "Patient.name[0].text")
+    ]
+
+
+def test_a_rule_whose_answer_is_empty_is_broken_in_a_check():
+    """per-1 of a day and a moment on it: neither is surely the earlier."""
+    period = {"start": "2021-01-01", "end": "2021-01-01T10:00:00Z"}
+    given = {"resourceType": "Patient", "name": [{"text": "x", "period": period}]}
+    assert [one.message_id for one in check_resource(given, book_of()) if one.severity == "error"] == [
+        "per-1"
+    ]
+    assert [one.message_id for one in validate(given) if one.severity == "error"] == []

@@ -183,7 +183,10 @@ def bundle(patient: dict[str, object], reference: str = "urn:uuid:1") -> dict[st
         "type": "collection",
         "entry": [
             {"fullUrl": "urn:uuid:1", "resource": {"resourceType": "Patient", **patient}},
-            {"resource": {"resourceType": "Condition", "subject": {"reference": reference}}},
+            {
+                "fullUrl": "urn:uuid:2",
+                "resource": {"resourceType": "Condition", "subject": {"reference": reference}},
+            },
         ],
     }
 
@@ -263,12 +266,13 @@ def test_a_resource_with_another_code_or_category_is_in_no_slice_by_profile(erro
         coding = [{"system": system, "code": code} for code in codes]
         code = {"coding": [{"system": "http://loinc.org", "code": "1-8"}]}
         return {
+            "fullUrl": f"urn:uuid:{len(codes)}",
             "resource": {
                 "resourceType": "Observation",
                 "status": "final",
                 "code": code,
                 "category": [{"coding": [one]} for one in coding],
-            }
+            },
         }
 
     given = {
