@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salus.intake.synth.generator import synthesize
+from salus.primary.documents.patient_summary import compose_summary
 from salus.primary.left_out import read_not_shown, read_older
 from salus.primary.selection import NO_ENTRY, is_entry, is_permission, select
-from salus.primary.summary import compose_summary
 from salus.standards.fhir.model import compartments
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)

@@ -61,6 +61,12 @@ def sections() -> dict[str, Section]:
 
 
 @cache
+def report_sections() -> dict[str, Section]:
+    """Return the sections of reports that a summary does not have, keyed by their short name."""
+    return msgspec.toml.decode(_table("report_sections.toml"), type=dict[str, Section])
+
+
+@cache
 def displays() -> Displays:
     """Return the table of words and displays."""
     return msgspec.toml.decode(_table("displays.toml"), type=Displays)

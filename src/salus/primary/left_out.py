@@ -17,8 +17,11 @@ OLDER = "urn:salus:older"
 Element = Mapping[str, Any]  # FHIR content is open JSON, hence Any
 
 
-def tell_not_shown(counts: Mapping[str, int], language: str) -> Shown:
-    """Return "Not shown in this summary: 3 (visits 2, goals 1)", "" when all is shown."""
+def tell_not_shown(counts: Mapping[str, int], language: str, phrase: str = "not-shown") -> Shown:
+    """Return "Not shown in this summary: 3 (visits 2, goals 1)", "" when all is shown.
+
+    `phrase` is that for a summary, or `not-in-document`.
+    """
     if not counts:
         return Shown("", True)
     named: dict[Shown, int] = {}
@@ -26,7 +29,7 @@ def tell_not_shown(counts: Mapping[str, int], language: str) -> Shown:
         name = show_type(kind, language)
         named[name] = named.get(name, 0) + number
     types = join(Shown(f"{name.text} {number}", name.translated) for name, number in named.items())
-    return say("not-shown", language, n=str(sum(counts.values())), what=types)
+    return say(phrase, language, n=str(sum(counts.values())), what=types)
 
 
 def write_not_shown(counts: Mapping[str, int]) -> list[dict[str, Any]]:

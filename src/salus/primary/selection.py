@@ -213,6 +213,7 @@ _NARROWED = {
     "others": _latest,
     "vital-signs": _latest,
     "social-history": _latest,
+    "living": _latest,
     "problems": _none_last,
     "allergies": _most_dangerous_first,
     "procedures": _none_last,
@@ -263,8 +264,13 @@ def _finding(resource: Resource) -> str:
         return "pregnancy"
     for section, own in (("vital-signs", VITAL_CODES), ("social-history", SMOKING_CODES)):
         if section in categories or (not categories and codes & own):
-            return section
+            return _social(codes) if section == "social-history" else section
     return "" if categories and categories <= SURVEYED else "results"
+
+
+def _social(codes: set[str]) -> str:
+    """Return the section of a social finding: EPS 1.0.0 takes nothing but smoking in its own."""
+    return "social-history" if codes & SMOKING_CODES else "living"
 
 
 def _order(resource: Resource) -> str:

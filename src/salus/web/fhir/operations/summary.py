@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from salus.core.access import Action, Caller
 from salus.core.errors import Conflict, InvalidSearch, NotFound, NotSupported, TooLarge
+from salus.primary.documents.patient_summary import compose_summary
 from salus.primary.medications import as_prescribed, with_own_ids
 from salus.primary.products import medication_of
-from salus.primary.summary import compose_summary
 from salus.standards.fhir.bundle import Resource, links
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.model import compartments

@@ -5,10 +5,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from salus.primary.documents.patient_summary import EPS_BUNDLE, IPS_BUNDLE, compose_summary
 from salus.primary.language import sections
 from salus.primary.left_out import read_not_shown, tell_not_shown
 from salus.primary.selection import section_of, select
-from salus.primary.summary import IPS_BUNDLE, compose_summary
 from salus.standards.fhir.validation.validator import validate
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -170,7 +170,7 @@ def test_older_measurements_are_counted_not_dropped_silently():
     ("patient", "claimed"), [(PATIENT, True), ({"resourceType": "Patient", "id": "p1"}, False)]
 )
 def test_the_profile_is_claimed_only_by_a_document_that_keeps_its_main_rules(patient, claimed):
-    assert (compose(patient=patient).get("meta") == {"profile": [IPS_BUNDLE]}) is claimed
+    assert (compose(patient=patient).get("meta") == {"profile": [EPS_BUNDLE, IPS_BUNDLE]}) is claimed
 
 
 def test_every_section_has_a_title_in_the_four_languages():
@@ -430,7 +430,7 @@ def test_a_reference_that_leaves_the_summary_still_says_of_what_type_it_is():
     held = [each["resource"] for each in bundle["entry"]]
     found = next(each for each in held if each["resourceType"] == "Observation")
     assert found["focus"] == [
-        {"display": "NutritionOrder (not part of this summary)", "type": "NutritionOrder"}
+        {"display": "NutritionOrder (not part of this document)", "type": "NutritionOrder"}
     ]
     assert section_of(found) == "vital-signs"
 
