@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from salus.primary.language import Shown, join, original, say, show_concept
+from salus.primary.language import Shown, join, labelled, original, say, show_concept
 from salus.primary.quantities import NOTHING, show_quantity, show_range, show_ratio
 from salus.primary.timing import show_timing
 
@@ -45,13 +45,13 @@ def show_dosage(dosage: Element, language: str, now: datetime | None = None) -> 
         show_timing(dosage.get("timing"), language, now),
         _as_needed(dosage, language),
         *(
-            say(phrase, language, what=concept)
+            labelled(phrase, language, concept)
             for name, phrase in (("route", "route"), ("site", "dose-site"), ("method", "method"))
             if (concept := show_concept(dosage.get(name), language)).text
         ),
         *_most(dosage, language),
         *(
-            say("instruction", language, what=show_concept(each, language))
+            labelled("instruction", language, show_concept(each, language))
             for each in dosage.get("additionalInstruction", ())
         ),
         _to_patient(dosage, language),
@@ -87,7 +87,7 @@ def _doses(dosage: Element, language: str) -> list[Shown]:
 def _as_needed(dosage: Element, language: str) -> Shown:
     reason = show_concept(dosage.get("asNeededCodeableConcept"), language)
     if reason.text:
-        return say("as-needed-for", language, what=reason)
+        return labelled("as-needed-for", language, reason)
     return say("as-needed", language) if dosage.get("asNeededBoolean") is True else NOTHING
 
 
@@ -106,4 +106,4 @@ def _most(dosage: Element, language: str) -> list[Shown]:
 
 def _to_patient(dosage: Element, language: str) -> Shown:
     told = original(dosage.get("patientInstruction"))
-    return say("to-patient", language, what=told) if told.text else NOTHING
+    return labelled("to-patient", language, told) if told.text else NOTHING

@@ -57,6 +57,10 @@ def _concepts(resource: Resource, held: Mapping[str, Resource]) -> list[Resource
     concepts += [_device_name(resource)] if resource.get("resourceType") == "Device" else []
     concepts += [{"text": resource[name]} for name in ("title", "description") if resource.get(name)]
     concepts += [resource.get(name) for name in ("relationship", "type")]
+    concepts += [
+        *resource.get("procedureCode", ()),
+        *({"coding": [each]} for each in resource.get("modality", ())),
+    ]
     concepts += list(resource.get("category", ()))[:1] if isinstance(resource.get("category"), list) else []
     return [concept for concept in concepts if isinstance(concept, dict)]
 
@@ -67,9 +71,19 @@ def _referred(resource: Resource, member: str, held: Mapping[str, Resource]) -> 
         return []
     contained = {f"#{each.get('id')}": each for each in resource.get("contained", ())}
     found = resolve(reference, {**held, **contained} if contained else held)
-    concepts = [found.get("code"), _device_name(found), found.get("type")]
+    concepts = [found.get("code"), _ingredients(found), _device_name(found), found.get("type")]
     concepts.append({"text": reference["display"]} if reference.get("display") else None)
     return [concept for concept in concepts if isinstance(concept, dict)]
+
+
+def _ingredients(medication: Resource) -> Resource | None:
+    """Return what a Medication without a code is made of: the one ingredient, or the names of several."""
+    held = [each.get("itemCodeableConcept") for each in medication.get("ingredient", ())]
+    concepts: list[Resource] = [each for each in held if isinstance(each, dict)]
+    if len(concepts) == 1:
+        return concepts[0]
+    names = [show_concept(each, "").text for each in concepts]
+    return {"text": " + ".join(name for name in names if name)} if names else None
 
 
 def _device_name(device: Resource) -> Resource | None:

@@ -13,11 +13,12 @@ from typing import Any
 import msgspec
 
 from salus.primary.dates import clinical_moment, event_date
-from salus.primary.details import details_of, dosages_of, in_time
-from salus.primary.language import Shown, join, say, show_status, word
+from salus.primary.details import details_of, in_time
+from salus.primary.language import Shown, join, labelled, say, show_status, word
 from salus.primary.medicines import dosages, followed, orders_of
 from salus.primary.naming import name_of
 from salus.primary.selection import NOT_ORDERED
+from salus.primary.statements import dosages_of
 
 XHTML = "http://www.w3.org/1999/xhtml"
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
@@ -148,7 +149,7 @@ def _differs(order: Resource, other: Resource) -> bool:
 
 
 def _earlier(number: int, language: str) -> list[Shown]:
-    return [say("same-orders", language, n=str(number))] if number else []
+    return [labelled("same-orders", language, str(number))] if number else []
 
 
 def _is_order(resource: Resource) -> bool:

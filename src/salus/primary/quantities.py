@@ -11,9 +11,12 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from babel.numbers import get_decimal_symbol
+
 from salus.primary.language import Shown, say
 from salus.primary.units import is_bare, show_unit
 from salus.primary.validity import is_within
+from salus.primary.wording.catalogue import LANGUAGES
 
 COMPARATORS = {"<": "<", "<=": "≤", ">=": "≥", ">": ">"}
 Element = Mapping[str, Any]  # an R4 data type; FHIR content is open JSON, hence Any
@@ -26,8 +29,12 @@ def show_number(value: object, language: str) -> str:
         number = Decimal(str(value))
     except InvalidOperation:
         return str(value)
-    mark = say("decimal-mark", language).text
-    return f"{number:f}".replace(".", mark) if number.is_finite() else str(value)
+    return f"{number:f}".replace(".", decimal_mark(language)) if number.is_finite() else str(value)
+
+
+def decimal_mark(language: str) -> str:
+    """Return the decimal mark of one of our languages (CLDR), of any other the point."""
+    return str(get_decimal_symbol(language)) if language in LANGUAGES else "."
 
 
 def show_quantity(quantity: Element | None, language: str) -> Shown:
@@ -35,13 +42,13 @@ def show_quantity(quantity: Element | None, language: str) -> Shown:
     if not quantity:
         return NOTHING
     if "value" not in quantity:
-        unit = show_unit(quantity, language, one=False)
+        unit = show_unit(quantity, language, "")
         return Shown(f"{say('not-stated', language).text} {unit.text}".strip(), unit.translated)
     number = show_number(quantity["value"], language)
     number = f"{COMPARATORS.get(str(quantity.get('comparator', '')), '')}{number}"
     if not quantity.get("unit") and not quantity.get("code"):
         return say("no-unit", language, a=number)
-    unit = show_unit(quantity, language, one=number == "1")
+    unit = show_unit(quantity, language, number)
     return Shown(f"{number} {unit.text}".strip(), unit.translated)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from salus.primary.language import Shown, join, original, say, show_concept
+from salus.primary.language import Shown, join, original, say, say_number, show_concept
 from salus.primary.quantities import NOTHING, show_number, show_period, show_quantity, show_range
 from salus.primary.units import UCUM
 
@@ -93,7 +93,7 @@ def _frequency(repeat: Element, language: str) -> Shown:
         period = say("to", language, a=period, b=show_number(repeat["periodMax"], language)).text
     if period == "1" and unit == "d" and once and timed:
         return NOTHING  # "at 08:00", "in the morning" says it already
-    spell = say(f"each-{unit}", language) if period == "1" else say(f"every-{unit}", language, n=period)
+    spell = say(f"each-{unit}", language) if period == "1" else say_number(f"every-{unit}", language, period)
     return join([_times(repeat, language), spell], " ")
 
 
@@ -102,7 +102,7 @@ _PERIODS = frozenset(f"each-{unit}" for unit in ("s", "min", "h", "d", "wk", "mo
 
 def _times(repeat: Element, language: str) -> Shown:
     number = _up_to(repeat.get("frequency", 1), repeat.get("frequencyMax"), language)
-    return say("times-one", language) if number == "1" else say("times-many", language, n=number)
+    return say("times-one", language) if number == "1" else say_number("times", language, number)
 
 
 def _up_to(least: object, most: object, language: str) -> str:
@@ -128,7 +128,7 @@ def _count(repeat: Element, language: str) -> Shown:
     if "count" not in repeat:
         return NOTHING
     number = _up_to(repeat["count"], repeat.get("countMax"), language)
-    return say("in-total-one", language) if number == "1" else say("in-total-many", language, n=number)
+    return say("in-total-one", language) if number == "1" else say_number("in-total", language, number)
 
 
 def _duration(repeat: Element, language: str) -> Shown:

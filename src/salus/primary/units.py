@@ -13,9 +13,12 @@ from typing import Any
 
 import msgspec
 
-from salus.primary.language import FALLBACK, Shown, Texts, say
+from salus.primary.language import A_FEW, Shown, say, whole
+from salus.primary.wording import catalogue
+from salus.primary.wording.catalogue import LANGUAGES
 
 UCUM = "http://unitsofmeasure.org"
+DROPS = "[drp]"
 POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _PART = re.compile(r"[/.]|(?:\{[^{}]*\}|\[[^\[\]]*\]|[^/.{}\[\]])+")
 _COMPONENT = re.compile(r"(?P<atom>\{[^{}]*\}|.*?)(?P<power>-?\d+)?(?P<about>\{[^{}]*\})?")
@@ -24,12 +27,11 @@ Quantity = Mapping[str, Any]  # an R4 Quantity; FHIR content is open JSON, hence
 
 
 class Units(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The table. `local` and `counted` by language, the latter as "one|many"; see units.toml."""
+    """The table. `local`: prefix and message; `counted`: message; see units.toml."""
 
-    unreviewed: tuple[str, ...]
     print: dict[str, str]
-    local: dict[str, Texts]
-    counted: dict[str, Texts]
+    local: dict[str, tuple[str, str]]
+    counted: dict[str, str]
     same: dict[str, str]
 
 
@@ -40,7 +42,7 @@ def units() -> Units:
     return msgspec.toml.decode(table, type=Units)
 
 
-def show_unit(quantity: Quantity, language: str, *, one: bool) -> Shown:
+def show_unit(quantity: Quantity, language: str, number: str) -> Shown:
     """Return the unit of a quantity, "" when it states none.
 
     Its code is worded by the table where the source's own words say no more; the source's words stay where
@@ -49,12 +51,12 @@ def show_unit(quantity: Quantity, language: str, *, one: bool) -> Shown:
     Args:
         quantity: with `unit` (words) or `code`, or both.
         language: of the reader.
-        one: whether the amount is exactly one.
+        number: the amount as it is written, "" where there is none.
     """
     code, written = str(quantity.get("code", "")), str(quantity.get("unit", ""))
     system = str(quantity.get("system", UCUM))
     code = units().same.get(f"{system}|{code}", code if system == UCUM else "")
-    by_code = _worded(code, language, one=one)
+    by_code = _worded(code, language, number)
     if not written or written == code:
         return _or_original(by_code, code or str(quantity.get("code", "")))
     if code in units().counted:
@@ -81,18 +83,19 @@ def is_bare(code: str) -> bool:
     return code == "1"
 
 
-def _worded(code: str, language: str, *, one: bool) -> str:
-    forms = units().counted.get(code)
-    if forms is None:
+def _worded(code: str, language: str, number: str) -> str:
+    name = units().counted.get(code)
+    if name is None:
         return print_code(code, language) if code else ""
-    singular, _, plural = forms.get(language, forms[FALLBACK]).partition("|")
-    return singular if one else plural
+    return catalogue.counted(f"unit.{name}", language, whole(number, language))
 
 
-def _wordings(code: str) -> set[str]:
+@cache
+def _wordings(code: str) -> frozenset[str]:
     """Return every form of a counted unit in every language, folded."""
-    forms = units().counted[code]
-    return {form.casefold() for text in forms.values() for form in text.split("|")} | {code, code.strip("{}")}
+    name = f"unit.{units().counted[code]}"
+    forms = (form for language in LANGUAGES for form in catalogue.forms(name, language))
+    return frozenset({*(form.casefold() for form in forms), code, code.strip("{}")})
 
 
 def _or_original(worded: str, code: str) -> Shown:
@@ -111,7 +114,7 @@ def _component(part: str, language: str) -> str:
         return f"×10{ten['power'].translate(POWERS)}" + (
             f" {_annotation(ten['about'])}" if ten["about"] else ""
         )
-    if part in table.print or part in table.local:
+    if part in table.print or part in table.local or part == DROPS:
         return _atom(part, language)
     found = _COMPONENT.fullmatch(part)
     if found is None:
@@ -124,8 +127,14 @@ def _component(part: str, language: str) -> str:
 
 
 def _atom(atom: str, language: str) -> str:
-    local = units().local.get(atom)
-    return local.get(language, local[FALLBACK]) if local else units().print.get(atom, "")
+    table = units()
+    if atom in table.local:
+        prefix, name = table.local[atom]
+        return f"{prefix}{catalogue.text(f'unit.{name}', language)}"
+    if atom in table.print:
+        return table.print[atom]
+    name = table.counted.get(atom, "") if atom == DROPS else ""
+    return catalogue.counted(f"unit.{name}", language, A_FEW) if name else ""
 
 
 def _annotation(text: str) -> str:

@@ -56,8 +56,14 @@ def show_finding(element: Element, language: str, now: datetime | None = None) -
     reason = element.get("dataAbsentReason")
     missing = say("no-value", language, what=show_concept(reason, language)) if reason else NOTHING
     judged = [show_concept(each, language) for each in _listed(element, "interpretation")]
-    ranges = [_reference_range(each, language) for each in _listed(element, "referenceRange")]
+    ranges = [say("reference-range", language, what=each) for each in show_ranges(element, language)]
     return join([value, missing, *judged, *ranges])
+
+
+def show_ranges(element: Element, language: str) -> list[Shown]:
+    """Return the reference ranges of an Observation or a component of one."""
+    shown = [_reference_range(each, language) for each in _listed(element, "referenceRange")]
+    return [each for each in shown if each.text]
 
 
 def _reference_range(element: Element, language: str) -> Shown:
@@ -68,8 +74,7 @@ def _reference_range(element: Element, language: str) -> Shown:
         *(show_concept(each, language) for each in about),
         show_range(element.get("age"), language),
     ]
-    told = join(parts)
-    return say("reference-range", language, what=told) if told.text else NOTHING
+    return join(parts)
 
 
 def _is_choice(name: str, stem: str) -> bool:

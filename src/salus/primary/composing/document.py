@@ -17,9 +17,10 @@ from salus.primary.composing.claims import claim, without_claims
 from salus.primary.composing.draft import Copy, Draft
 from salus.primary.composing.material import Material, Resource, Terms, key_of
 from salus.primary.composing.sections import line_of, write_section
-from salus.primary.language import is_reviewed, say, word
+from salus.primary.language import is_reviewed, say
 from salus.primary.left_out import tell_not_shown, write_not_shown
 from salus.primary.narrative import narrative, paragraph, sentence
+from salus.primary.wording.catalogue import text
 from salus.standards.fhir.codec.json import write_json
 
 CUSTODIAN = "Organization/~custodian"
@@ -103,7 +104,7 @@ def _composition(draft: Draft, material: Material, addresses: Mapping[str, str],
         "type": draft.concept,
         "subject": {"reference": addresses[key_of(material.patient)]},
         "author": [inside(each, addresses) for each in draft.authors] or [unknown()],
-        "title": word(draft.title, first),
+        "title": text(draft.title, first),
         "custodian": {"reference": addresses[CUSTODIAN]},
         **inside(dict(draft.members), addresses),
         "section": [write_section(part, material, addresses, terms) for part in draft.parts],
@@ -115,9 +116,8 @@ def _composition(draft: Draft, material: Material, addresses: Mapping[str, str],
 
 def _about(draft: Draft, material: Material, language: str) -> str:
     """Return what the reader of the whole document must know, as an XHTML fragment."""
-    said = [
-        word(name, language) for name in (draft.title, "filtered", *(["merged"] if material.merged else []))
-    ]
+    keys = (draft.title, "word.filtered", *(["word.merged"] if material.merged else []))
+    said = [text(key, language) for key in keys]
     said.append(tell_not_shown(draft.not_shown, language, draft.not_shown_phrase).text)
     if not is_reviewed(language):
         said.append(say("unreviewed", language).text)

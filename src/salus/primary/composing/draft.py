@@ -21,7 +21,7 @@ class Part(msgspec.Struct, frozen=True):
     """A section.
 
     Args:
-        section: its code and titles.
+        section: its code and its name, which its title is found by.
         selected: its entries; None where the record holds none, which the section then says.
         said: what the record says in words, as it came, each a paragraph before the entries.
     """
@@ -38,7 +38,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         identity: what it is about, the same for each version ("laboratory-report DiagnosticReport/1").
         profiles: canonicals of the Bundle's and the Composition's profile, of each guide that it may follow.
         concept: Composition.type.
-        title: name of its title among our words.
+        title: key of its title among our words (`wording`).
         parts: its sections, in order.
         members: further members of the Composition, with references as the record writes them.
         authors: References to those who wrote it; without any it is said that they are not known.

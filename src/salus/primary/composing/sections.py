@@ -22,7 +22,7 @@ def write_section(
     """Return a section; one without entries says "unavailable": that there is nothing only data can say."""
     section, selected = part.section, part.selected
     composed: dict[str, Any] = {
-        "title": title(section, terms.languages[0]),
+        "title": title(section.name, terms.languages[0]),
         "code": {"coding": [{"system": section.system, "code": section.code, "display": section.display}]},
     }
     said = "".join(paragraph(each) for each in part.said)

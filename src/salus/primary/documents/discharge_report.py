@@ -19,7 +19,7 @@ from salus.primary.composing.people import attesters_of, authors_in, stated_auth
 from salus.primary.dates import clinical_moment
 from salus.primary.documents.kind import Kind
 from salus.primary.documents.prescription import is_prescription
-from salus.primary.language import report_sections, sections
+from salus.primary.language import sections
 from salus.primary.references import local_reference
 from salus.primary.selection import Selected, is_entry, is_error, is_permission, section_of, select
 
@@ -33,8 +33,8 @@ CHARGED = frozenset({"Claim", "ExplanationOfBenefit", "Account", "Coverage", "Pr
 BROUGHT = frozenset({"allergies", "alerts", "cautions"})
 """Sections of a summary that every reader after the stay must have, whenever their entries were recorded."""
 ORDER = (
-    "alerts", "cautions", "hospital-course", "encounter-diagnoses", "encounter-procedures", "devices",
-    "encounter-medicines", "discharge-medicines", "results", "vital-signs", "allergies", "immunizations",
+    "alerts", "cautions", "hospital-course", "diagnoses", "significant-procedures", "devices",
+    "pharmacotherapy", "discharge-medicines", "results", "vital-signs", "allergies", "immunizations",
     "plan",
 )  # fmt: skip
 INPATIENT = "inpatient"
@@ -52,7 +52,7 @@ def compose(material: Material, encounter: Resource, terms: Terms) -> dict[str, 
     brought = select(material.held.values()).sections
     chosen = {name: Selected(tuple(each)) for name, each in found.items()}
     chosen |= {name: brought[name] for name in BROUGHT & brought.keys()}
-    table = {**sections(), **report_sections()}
+    table = sections()
     members: dict[str, Any] = {"encounter": {"reference": key_of(encounter)}}
     attesters = attesters_of(encounter, material)
     if attesters:
@@ -76,7 +76,7 @@ def compose(material: Material, encounter: Resource, terms: Terms) -> dict[str, 
                 for code, display in (CODE, SUMMARY)
             ]
         },
-        title="title-discharge-report",
+        title="category.discharge-report",
         parts=tuple(parts),
         members=members,
         authors=stated_authors(encounter, material)
@@ -133,19 +133,19 @@ def _section(resource: Resource) -> str:
     """Return the short name of the section of what was done in a stay, "" for none."""
     kind = str(resource["resourceType"])
     if kind in ("MedicationAdministration", "MedicationStatement"):
-        return "encounter-medicines"
+        return "pharmacotherapy"
     if kind == "MedicationRequest":
         kinds = {each.get("code") for one in resource.get("category", ()) for each in one.get("coding", ())}
         if resource.get("doNotPerform") is True:
             return "cautions"
         if not is_prescription(resource):
             return ""
-        return "encounter-medicines" if INPATIENT in kinds else "discharge-medicines"
+        return "pharmacotherapy" if INPATIENT in kinds else "discharge-medicines"
     section = section_of(resource)
     renamed = {
-        "problems": "encounter-diagnoses",
-        "past-problems": "encounter-diagnoses",
-        "procedures": "encounter-procedures",
+        "problems": "diagnoses",
+        "past-problems": "diagnoses",
+        "procedures": "significant-procedures",
     }
     section = renamed.get(section, section)
     return section if section in ORDER else ""

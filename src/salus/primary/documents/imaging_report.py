@@ -24,7 +24,7 @@ from salus.primary.composing.reports import (
 )
 from salus.primary.composing.studies import fit_study
 from salus.primary.documents.kind import Kind
-from salus.primary.language import report_sections
+from salus.primary.language import sections
 from salus.primary.selection import Selected
 
 GUIDE = "http://hl7.eu/fhir/imaging/StructureDefinition/"
@@ -81,7 +81,7 @@ def compose(material: Material, report: Resource, terms: Terms) -> dict[str, Any
         identity=identity,
         profiles=PROFILES,
         concept=report["code"],
-        title="title-imaging-report",
+        title="category.medical-imaging",
         parts=_parts(material, report, findings),
         members=members,
         authors=(*people, *organisations),
@@ -119,7 +119,7 @@ def _without_study(material: Material, report: Resource, terms: Terms) -> dict[s
 
 def _parts(material: Material, report: Resource, findings: Selected | None) -> tuple[Part, ...]:
     """Return the sections: the four that the guide demands, findings and impression where there are any."""
-    table = report_sections()
+    table = sections()
     studies = material.following(report.get("imagingStudy", []))
     orders = material.following(report.get("basedOn", []))
     procedures = [
@@ -128,15 +128,15 @@ def _parts(material: Material, report: Resource, findings: Selected | None) -> t
         for found in material.following([study.get("procedureReference", {})])
     ]  # fmt: skip
     parts = [
-        Part(table["imaging-study"], _some(studies)),
-        Part(table["imaging-order"], _some(orders)),
-        Part(table["imaging-history"]),
+        Part(table["imaging-studies"], _some(studies)),
+        Part(table["order"], _some(orders)),
+        Part(table["history"]),
         Part(table["imaging-procedure"], _some(procedures)),
     ]
     if findings is not None:
-        parts.append(Part(table["imaging-findings"], findings))
+        parts.append(Part(table["findings"], findings))
     if report.get("conclusion"):
-        parts.append(Part(table["imaging-impression"], said=(str(report["conclusion"]),)))
+        parts.append(Part(table["impression"], said=(str(report["conclusion"]),)))
     return tuple(parts)
 
 

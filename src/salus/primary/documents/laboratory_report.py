@@ -23,7 +23,7 @@ from salus.primary.composing.reports import (
 )
 from salus.primary.documents.imaging_report import is_imaging
 from salus.primary.documents.kind import Kind
-from salus.primary.language import report_sections
+from salus.primary.language import sections
 from salus.primary.values import ABSENT_CODES
 from salus.standards.fhir.profiles.categories import categories
 
@@ -84,9 +84,9 @@ def compose(material: Material, report: Resource, terms: Terms) -> dict[str, Any
     if attesters:
         members["attester"] = attesters
     results, not_shown = results_of(report, material)
-    parts = [Part(report_sections()["laboratory"], results)]
+    parts = [Part(sections()["laboratory"], results)]
     if report.get("conclusion"):
-        parts.append(Part(report_sections()["annotations"], said=(str(report["conclusion"]),)))
+        parts.append(Part(sections()["annotation"], said=(str(report["conclusion"]),)))
 
     def fit_report(copy: Copy) -> None:
         join_to_composition(copy, members["identifier"], identity)
@@ -95,7 +95,7 @@ def compose(material: Material, report: Resource, terms: Terms) -> dict[str, Any
         identity=identity,
         profiles=PROFILES,
         concept=report["code"],
-        title="title-laboratory-report",
+        title="category.medical-test-results",
         parts=tuple(parts),
         members=members,
         authors=stated_authors(report, material)

@@ -64,7 +64,7 @@ def compose(material: Material, _about: Resource, terms: Terms) -> dict[str, Any
         identity=f"patient-summary {key_of(material.patient)}",
         profiles=PROFILES,
         concept={"coding": [{"system": "http://loinc.org", "code": CODE[0], "display": CODE[1]}]},
-        title="title",
+        title="word.title",
         parts=tuple(
             Part(section, selection.sections.get(name))
             for name, section in sections().items()

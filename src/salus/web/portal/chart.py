@@ -17,12 +17,13 @@ from salus.primary.language import Shown, show_status
 from salus.primary.prescribed import Prescribed
 from salus.primary.prescriptions import early_reason
 from salus.primary.quantities import show_number, show_quantity
+from salus.primary.reading.entry import read_entry
 from salus.primary.shown import fingerprint
 from salus.primary.substitution import Leave
 from salus.store.peer_notices_received import HomeSays
 from salus.web.abroad import desk_of
-from salus.web.portal.checking import check_document
 from salus.web.portal.composing import compose_here
+from salus.web.portal.letters import chosen, show_letter
 from salus.web.portal.patient_context import InFront, in_front, speaking
 from salus.web.portal.prescribed import (
     HandOver,
@@ -34,7 +35,6 @@ from salus.web.portal.prescribed import (
 )
 from salus.web.portal.rendering import day, moment
 from salus.web.portal.session import form_token
-from salus.web.portal.summary import read_entry, read_summary
 from salus.web.portal.visit import Visit
 
 DONE = frozenset({"handed", "taken-back", "finished"})
@@ -86,25 +86,26 @@ async def chart(visit: Visit) -> Response:
 async def summary(visit: Visit) -> Response:
     """Show the patient summary, validated on arrival, in the language chosen."""
     found = in_front(visit)
-    caller = speaking(visit, found)
-    said: tuple[HomeSays, ...] = ()
-    if found.node == visit.services.node:
-        document = await compose_here(visit.services, caller, found.person.id, (visit.language,))
-    else:
-        fetched = await fetch_summary(desk_of(visit.services, caller), abroad(found))
-        document, said = fetched.resource, fetched.home_says
-    return visit.show(
-        "summary.html",
-        visit.say("patient-summary"),
-        summary=read_summary(document, visit.language, visit.services.clock()),
-        validation=check_document(document),
-        banner=banner(visit, found),
+    document, said = await _summary_of(visit, found)
+    return await show_letter(
+        visit,
+        document,
         path=f"{found.path}/summary",
-        query="",
+        title=visit.say("patient-summary"),
+        banner=banner(visit, found),
         back=found.path,
-        save="",
-        home_says_notes=_said(visit, said),
+        home_says=_said(visit, said),
     )
+
+
+async def _summary_of(visit: Visit, found: InFront) -> tuple[Resource, tuple[HomeSays, ...]]:
+    """Return the summary, composed here or at the patient's home node, and what that node has told of it."""
+    caller = speaking(visit, found)
+    if found.node == visit.services.node:
+        document = await compose_here(visit.services, caller, found.person.id, (chosen(visit),))
+        return document, ()
+    fetched = await fetch_summary(desk_of(visit.services, caller), abroad(found))
+    return fetched.resource, fetched.home_says
 
 
 def _said(visit: Visit, said: Sequence[HomeSays]) -> list[str]:

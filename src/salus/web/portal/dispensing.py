@@ -12,10 +12,10 @@ from salus.core.errors import Conflict, InvalidSearch, NotFound
 from salus.core.identifiers import new_id
 from salus.primary.cross_border import list_resources
 from salus.primary.dispensing_abroad import discard, dispense, finish_open
-from salus.primary.language import say
 from salus.primary.prescribed import Prescribed
 from salus.primary.prescriptions import read_dispensation
 from salus.primary.products import ATC
+from salus.primary.quantities import decimal_mark
 from salus.primary.shown import changed_since, was_changed
 from salus.primary.supplies import Supply, dispensation_resource
 from salus.standards.fhir.codec.json import parse_json, write_json
@@ -128,7 +128,7 @@ def read_quantity(written: str, most: Decimal | None, language: str) -> Decimal 
         return None
     if not written.strip():
         raise InvalidSearch("Write how much is handed over now: the amount was left empty.")
-    mark = say("decimal-mark", language).text
+    mark = decimal_mark(language)
     number = re.fullmatch(rf"(\d{{1,12}})(?:{re.escape(mark)}(\d{{1,12}}))?", written.strip(), re.ASCII)
     amount = Decimal(".".join(filter(None, number.groups()))) if number else Decimal(0)
     if not 0 < amount <= most:

@@ -16,6 +16,7 @@ from salus.core.access import Action, Caller
 from salus.core.errors import MalformedContent, NotFound, SalusError
 from salus.core.identifiers import is_fhir_id
 from salus.primary.cross_border import fetch_document, list_documents
+from salus.primary.reading.entry import read_entry
 from salus.primary.rights.archive import ending_of
 from salus.standards.fhir.codec.json import parse_json
 from salus.store import resources
@@ -27,12 +28,10 @@ from salus.web.abroad import desk_of
 from salus.web.fhir.binary import header_text
 from salus.web.own_record import enter_own
 from salus.web.portal.chart import banner
-from salus.web.portal.checking import check_document
-from salus.web.portal.letters import is_letter, letter_in, read_letter
+from salus.web.portal.letters import is_letter, letter_in, show_letter
 from salus.web.portal.lookup import find
 from salus.web.portal.patient_context import InFront, in_front, speaking
 from salus.web.portal.prescribed import abroad
-from salus.web.portal.summary import read_entry
 from salus.web.portal.visit import Visit
 
 ROWS_MAX = 500
@@ -79,7 +78,7 @@ async def letter(visit: Visit) -> Response:
     found = in_front(visit)
     body, media_type = await _fetched(visit, found)
     path = f"{found.path}/documents"
-    return _shown(visit, body, media_type, path, banner(visit, found))
+    return await _shown(visit, body, media_type, path, banner(visit, found))
 
 
 async def own_document(visit: Visit) -> Response:
@@ -91,7 +90,7 @@ async def own_document(visit: Visit) -> Response:
 async def own_letter(visit: Visit) -> Response:
     """Show a FHIR document of the person's own record as a page. Raises as `letter` does."""
     body, media_type = await _own(visit)
-    return _shown(visit, body, media_type, "/record/documents", None)
+    return await _shown(visit, body, media_type, "/record/documents", None)
 
 
 async def _own(visit: Visit) -> tuple[bytes, str]:
@@ -115,23 +114,13 @@ def _saved(visit: Visit, body: bytes, media_type: str) -> Response:
     return Response(body, headers={**HEADERS, "content-type": named, "content-disposition": disposition})
 
 
-def _shown(visit: Visit, body: bytes, media_type: str, path: str, head: dict[str, object] | None) -> Response:
+async def _shown(
+    visit: Visit, body: bytes, media_type: str, path: str, head: dict[str, object] | None
+) -> Response:
     """Return a FHIR document as a page; `path` is that of the list it was chosen from."""
     found = letter_in(body, media_type, visit.services.limits)
     own = f"{path}/{visit.request.path_params['document']}"
-    read = read_letter(found, visit.language, visit.services.clock())
-    return visit.show(
-        "summary.html",
-        read.title,
-        summary=read,
-        validation=check_document(found),
-        banner=head,
-        path=f"{own}/read",
-        query="",
-        back=path,
-        save=own,
-        home_says_notes=[],
-    )
+    return await show_letter(visit, found, path=f"{own}/read", banner=head, back=path, save=own)
 
 
 async def _fetched(visit: Visit, found: InFront) -> tuple[bytes, str]:

@@ -39,7 +39,10 @@ ASSISTED = (*PERSON, Role.DESK)
 PROFESSIONAL = (Role.CLINICIAN, Role.PHARMACIST, Role.EMERGENCY)
 TREATING = (Role.CLINICIAN, Role.PHARMACIST)
 READING = (Role.CLINICIAN, Role.EMERGENCY)
-STATIC = {"/static/portal.css": "text/css; charset=utf-8"}
+STATIC = {
+    "/static/portal.css": ("salus.web.portal", "static/portal.css"),
+    "/static/reading.css": ("salus.primary.reading", "templates/reading.css"),
+}
 
 
 def face(services: Services) -> Face:
@@ -135,5 +138,6 @@ class _Endpoint:
 
 @cache
 def _static(path: str) -> Response:
-    body = resources.files("salus.web.portal").joinpath(path.lstrip("/")).read_bytes()
-    return Response(body, media_type=STATIC[path], headers={"cache-control": "max-age=3600"})
+    package, name = STATIC[path]
+    body = resources.files(package).joinpath(name).read_bytes()
+    return Response(body, media_type="text/css; charset=utf-8", headers={"cache-control": "max-age=3600"})

@@ -1,22 +1,32 @@
-"""A FHIR document (R4 Bundle of type document) that somebody sent, such as a discharge letter, as a page.
+"""A FHIR document that somebody sent, or that this node composed, as a page, and the same as a file.
 
-It is read as a summary is: our words beside the source's, its own text made safe. Any other format is saved,
-never shown in the page's own origin.
+The language of the page's own words is the portal's; the document may be read in each language of the Union
+(`in`). Any other format is saved, never shown in the page's own origin.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
+from markupsafe import Markup
+from starlette.responses import Response
 
 from salus.core.errors import MalformedContent
 from salus.core.limits import Limits
+from salus.primary.reading.days import own_name
+from salus.primary.reading.document import read_document
+from salus.primary.reading.html import content
+from salus.primary.reading.model import Reading
+from salus.primary.wording.catalogue import LANGUAGES
 from salus.standards.fhir.codec.json import parse_json
-from salus.web.portal.summary import Summary, read_summary
+from salus.store.shares import beside
+from salus.web.portal.checking import check_document
+from salus.web.portal.visit import Visit
 
 FHIR_JSON = "application/fhir+json"
+ENTRY_BYTES = 600
+"""What an entry counts for when it is decided whether to read beside the event loop."""
 Resource = dict[str, Any]  # FHIR content is open JSON, hence Any
 
 
@@ -25,20 +35,67 @@ def is_letter(media_type: str) -> bool:
     return media_type.partition(";")[0].strip().lower() == FHIR_JSON
 
 
-def letter_in(content: bytes, media_type: str, limits: Limits) -> Resource:
+def letter_in(body: bytes, media_type: str, limits: Limits) -> Resource:
     """Return the document in some bytes.
 
     Raises:
         MalformedContent: they hold none that a page can show.
     """
     if is_letter(media_type):
-        found = parse_json(content, limits)
-        if found.get("resourceType") == "Bundle" and found.get("type") == "document":
+        found = parse_json(body, limits)
+        if found.get("resourceType") == "Bundle" and found.get("type") in ("document", "collection"):
             return found
     raise MalformedContent("This document cannot be shown as a page; save it instead.")
 
 
-def read_letter(document: Resource, language: str, now: datetime | None = None) -> Summary:
-    """Return the document in words, under its own title."""
-    read = read_summary(document, language, now)
-    return msgspec.structs.replace(read, title=read.original or read.title)
+def chosen(visit: Visit) -> str:
+    """Return the language that the document is asked for in, else that of the page."""
+    asked = visit.request.query_params.get("in", "")
+    return asked if asked in LANGUAGES else visit.language
+
+
+async def read_for(visit: Visit, document: Resource) -> Reading:
+    """Return a document as the visitor reads it."""
+    size = len(document.get("entry", ())) * ENTRY_BYTES
+    return await beside(size, read_document, document, chosen(visit), visit.services.clock())
+
+
+async def show_letter(
+    visit: Visit,
+    document: Resource,
+    *,
+    path: str,
+    title: str = "",
+    banner: dict[str, object] | None = None,
+    back: str = "",
+    save: str = "",
+    home_says: Sequence[str] = (),
+) -> Response:
+    """Return a document as a page.
+
+    Args:
+        visit: who asks, in which language.
+        document: the Bundle.
+        path: address of the page; its PDF is at `path` + "/pdf".
+        title: of the page, where it is not the document's.
+        banner: the patient's, for professionals.
+        back: address of the page that it was chosen from, "" for none.
+        save: address of the document's bytes, "" for none.
+        home_says: what the patient's home told this node of what it got, in words.
+    """
+    reading = await read_for(visit, document)
+    return visit.show(
+        "reading.html",
+        title or reading.title,
+        content=Markup(content(reading)),  # noqa: S704  its templates escape what sources wrote
+        entries=reading.entries,
+        translated=reading.translated,
+        validation=check_document(document),
+        banner=banner,
+        path=path,
+        chosen=reading.language,
+        offered={code: own_name(code) for code in LANGUAGES},
+        back=back,
+        save=save,
+        home_says_notes=home_says,
+    )

@@ -9,6 +9,7 @@ import msgspec
 
 from salus.core.access import Action, Caller, Purpose, Role
 from salus.core.errors import NotFound, TooLarge
+from salus.primary.reading.people import person_name
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.labels import ASSERTED
 from salus.standards.fhir.search.grammar import parse_query
@@ -25,7 +26,6 @@ from salus.trust.care import LOOKUP
 from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
 from salus.web.fhir.search import with_merged
-from salus.web.portal.summary import person_name
 from salus.web.services import Services
 
 CANDIDATES_MAX = 20

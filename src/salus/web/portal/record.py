@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from salus.core.access import Action, Role
 from salus.core.errors import NotFound
 from salus.primary.language import show_type
+from salus.primary.reading.entry import read_entry
 from salus.primary.selection import NO_ENTRY
 from salus.standards.fhir.model import compartments
 from salus.standards.fhir.search.parameters import clinical_date, parameters_of
@@ -24,7 +25,6 @@ from salus.web.portal.documents import attachment_of, is_kept
 from salus.web.portal.letters import is_letter
 from salus.web.portal.lookup import find_page, own_person, read
 from salus.web.portal.referred import with_products
-from salus.web.portal.summary import read_entry
 from salus.web.portal.visit import Visit
 from salus.web.portal.words import Category, category, words
 from salus.web.restrictions import (

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from functools import cache
 
 import jinja2
-from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from salus.trust.breach.affected import categories
@@ -30,7 +29,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"category": category, "day": day, "moment": moment, "safe_narrative": Markup}
+    found.filters |= {"category": category, "day": day, "moment": moment}
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from salus.core.access import Action, Assurance, Caller, Purpose, Role
 from salus.core.errors import SalusError
 from salus.core.identifiers import derived_id
+from salus.primary.reading.people import person_name
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.nationalid.identifiers import holds
 from salus.store import resources
@@ -14,7 +15,6 @@ from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
 from salus.web.portal.lookup import find_persons
 from salus.web.portal.personas import personas
-from salus.web.portal.summary import person_name
 from salus.web.provider.terms import LEVEL
 from salus.web.services import Services
 

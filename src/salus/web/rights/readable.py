@@ -10,17 +10,20 @@ from datetime import datetime
 from typing import Any
 
 from salus.core.errors import MalformedContent
+from salus.primary.reading import html
+from salus.primary.reading.document import read_document
+from salus.primary.reading.entry import read_entry
+from salus.primary.reading.model import Entry
 from salus.primary.selection import NO_ENTRY
 from salus.store import compartment
 from salus.store.compartment import Position
 from salus.store.readable import is_readable
 from salus.store.shares import beside
 from salus.trust.gate import Access
-from salus.web.portal.letters import letter_in, read_letter
+from salus.web.portal.letters import letter_in
 from salus.web.portal.lookup import person_of, read
 from salus.web.portal.referred import named_products
 from salus.web.portal.rendering import environment
-from salus.web.portal.summary import Entry, read_entry
 from salus.web.portal.words import Category, phrase, words
 from salus.web.services import Services
 
@@ -59,13 +62,7 @@ def readable_letter(services: Services, content: bytes, media_type: str, languag
         document = letter_in(content, media_type, services.limits)
     except MalformedContent:
         return b""
-    said: dict[str, Any] = {
-        "language": language,
-        "say": lambda name, /, **parts: phrase(name, language, **parts),
-        "node": services,
-        "summary": read_letter(document, language, services.clock()),
-    }
-    return environment().get_template("letter.html").render(said).encode()
+    return html.page(read_document(document, language, services.clock())).encode()
 
 
 def _block(name: str, said: dict[str, Any]) -> str:  # values of several types, as the template names them

@@ -66,7 +66,7 @@ def test_none_known_is_never_said_of_an_empty_record_but_shown_when_recorded():
         "patient": SUBJECT,
     }
     found = section(compose(known, languages=("en",)), "48765-2")
-    assert "No known allergy" in found["text"]["div"]
+    assert "No known allergies" in found["text"]["div"]
     assert len(found["entry"]) == 1
 
 
@@ -171,11 +171,6 @@ def test_older_measurements_are_counted_not_dropped_silently():
 )
 def test_the_profile_is_claimed_only_by_a_document_that_keeps_its_main_rules(patient, claimed):
     assert (compose(patient=patient).get("meta") == {"profile": [EPS_BUNDLE, IPS_BUNDLE]}) is claimed
-
-
-def test_every_section_has_a_title_in_the_four_languages():
-    for each in sections().values():
-        assert set(each.title) == {"en", "et", "pt", "fr"}
 
 
 def test_the_same_record_gives_the_same_addresses():
@@ -458,7 +453,7 @@ def test_no_known_allergy_beside_an_allergy_comes_last_and_is_marked():
     penicillin = {"resourceType": "AllergyIntolerance", "id": "a", "patient": SUBJECT}
     penicillin["code"] = {"text": "PENICILLIN"}
     div = section(compose(none, penicillin, languages=("en",)), "48765-2")["text"]["div"]
-    assert div.index("PENICILLIN") < div.index("No known allergy")
+    assert div.index("PENICILLIN") < div.index("No known allergies")
     assert "stands beside other entries" in div
     assert "stands beside" not in section(compose(none), "48765-2")["text"]["div"]
 

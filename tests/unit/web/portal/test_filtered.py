@@ -32,7 +32,7 @@ def test_the_same_line_stands_on_every_page_of_a_patient_under_no_condition(name
 
 
 def test_the_pages_of_a_patient_are_those_of_the_record_its_documents_and_letters():
-    assert {"patient.html", "summary.html", "documents.html", "treatment.html"} <= set(OF_A_PATIENT)
+    assert {"patient.html", "reading.html", "documents.html", "treatment.html"} <= set(OF_A_PATIENT)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

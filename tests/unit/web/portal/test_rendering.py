@@ -75,6 +75,10 @@ def test_every_code_of_the_access_log_has_words(stem, codes):
     assert {f"{stem}-{code.value}" for code in codes} <= set(words().phrase)
 
 
+def test_every_category_has_a_title_in_every_language():
+    assert all(category.title(language) for category in words().category for language in LANGUAGES)
+
+
 def test_every_phrase_of_every_template_has_words():
     folder = resources.files("salus.web.portal").joinpath("templates")
     named = {

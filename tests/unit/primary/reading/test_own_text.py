@@ -2,14 +2,14 @@
 
 import pytest
 
-from salus.web.portal.narrative import by_language
+from salus.primary.reading.own_text import html_of, own_text, plain
 
 NAMESPACE = 'xmlns="http://www.w3.org/1999/xhtml"'
 
 
 def shown_html(div):
     """Return the blocks of a narrative one after the other."""
-    return "".join(html for _, html in by_language(div))
+    return "".join(html_of(block.root) for block in own_text({"status": "generated", "div": div}))
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,27 @@ def test_what_cannot_be_read_is_not_shown(broken):
 def test_an_external_entity_is_not_fetched():
     doctype = '<!DOCTYPE div [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
     assert "root" not in shown_html(f"{doctype}<div {NAMESPACE}>&x;</div>")
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("1&nbsp;mg", "1\u00a0mg"),
+        ("&auml;&eacute;", "äé"),
+        ("5 &le; 6 &amp; 7", "5 ≤ 6 &amp; 7"),
+        ("&lt;b&gt;", "&lt;b&gt;"),
+    ],
+)
+def test_entities_of_html_are_characters(written, shown):
+    """R4 narrative: "the content of the div may use the entities of HTML"."""
+    assert shown_html(f"<div {NAMESPACE}>{written}</div>") == f"<div>{shown}</div>"
+
+
+def test_an_element_that_is_not_allowed_leaves_its_text_apart():
+    (block,) = own_text({"div": f"<div {NAMESPACE}><p>one</p><font>two</font></div>"})
+    assert plain(block.root).split() == ["one", "two"]
+
+
+@pytest.mark.parametrize("narrative", [None, {}, [], "text", {"div": 5}, {"div": None}])
+def test_what_is_no_narrative_has_no_text(narrative):
+    assert own_text(narrative) == []

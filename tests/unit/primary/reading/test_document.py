@@ -4,8 +4,10 @@ import msgspec
 import pytest
 
 from salus.primary.left_out import write_not_shown, write_older
-from salus.web.portal.summary import person_name, read_entry, read_summary
-from salus.web.portal.words import LANGUAGES, words
+from salus.primary.reading.document import read_document
+from salus.primary.reading.entry import read_entry
+from salus.primary.reading.own_text import html_of
+from salus.primary.reading.people import person_name
 
 ASTHMA = {"system": "http://hl7.org/fhir/sid/icd-10", "code": "J45.9"}
 PATIENT = {"resourceType": "Patient", "id": "p", "name": [{"family": "Silva", "given": ["Ana"]}]}
@@ -54,39 +56,47 @@ DOCUMENT = {
 }  # fmt: skip
 
 
+def problems_of(reading):
+    return next(section for section in reading.sections if section.key == "problems")
+
+
 @pytest.mark.parametrize(
     ("language", "title", "what"), [("et", "Terviseprobleemid", "Astma"), ("en", "Problems", "Asthma")]
 )
 def test_sections_read_in_the_chosen_language_beside_the_original(language, title, what):
-    summary = read_summary(DOCUMENT, language)
-    section = summary.sections[0]
+    summary = read_document(DOCUMENT, language)
+    section = problems_of(summary)
     assert (section.title, section.original) == (title, "Problemas do doente")
     assert [(entry.original, entry.translated) for entry in section.entries] == [("Asma", True)]
     assert what in section.entries[0].what.title()
-    assert section.narrative == (("", "<div>Asma</div>"),)
+    assert [html_of(block.root) for block in section.own_text] == ["<div>Asma</div>"]
     assert (summary.patient, summary.authors) == ("Ana Silva", ("Hospital de Lisboa",))
     assert (summary.entries, summary.translated) == (1, 1)
 
 
 def test_a_term_without_a_wording_stays_as_written_and_is_marked():
     document = msgspec.json.decode(msgspec.json.encode(DOCUMENT).replace(b"J45.9", b"Z99.9"))
-    summary = read_summary(document, "et")
-    assert [(e.what, e.translated) for e in summary.sections[0].entries] == [("Asma", False)]
+    summary = read_document(document, "et")
+    assert [(e.what, e.translated) for e in problems_of(summary).entries] == [("Asma", False)]
     assert (summary.entries, summary.translated) == (1, 0)
 
 
 def test_an_empty_section_says_why_and_never_none_known_by_itself():
-    missing = [section.missing for section in read_summary(DOCUMENT, "en").sections]
-    assert missing == ["", "Nothing recorded", "Not asked", "Nothing recorded"]
+    missing = {
+        section.original or section.title: section.missing
+        for section in read_document(DOCUMENT, "en").sections
+    }
+    none = "Nothing recorded"
+    assert missing == {
+        "Problemas do doente": "",
+        "Alergias": none,
+        "Dispositivos": "Not asked",
+        "Notas": none,
+    }
 
 
 def test_a_section_the_table_does_not_know_keeps_its_own_title():
-    assert read_summary(DOCUMENT, "et").sections[3].title == "Notas"
-
-
-def test_every_phrase_and_category_has_every_language():
-    assert all(set(texts) == set(LANGUAGES) for texts in words().phrase.values())
-    assert all(category.title(language) for category in words().category for language in LANGUAGES)
+    assert read_document(DOCUMENT, "et").sections[-1].title == "Notas"
 
 
 @pytest.mark.parametrize(
@@ -103,9 +113,9 @@ def test_a_person_is_called_by_the_official_name(names, shown):
 
 
 def test_entries_that_the_document_names_and_does_not_hold_are_counted():
-    summary = read_summary(DOCUMENT, "en")
-    assert summary.sections[0].unread.endswith(": 1")
-    assert summary.sections[1].unread == ""
+    summary = read_document(DOCUMENT, "en")
+    assert problems_of(summary).notes == ("1 entry named here is not in the document",)
+    assert all(not section.notes for section in summary.sections if section.key != "problems")
 
 
 def text_of(*blocks):
@@ -116,13 +126,13 @@ def text_of(*blocks):
 def test_the_documents_own_text_is_apart_by_language_the_readers_first():
     document = msgspec.json.decode(msgspec.json.encode(DOCUMENT))
     document["entry"][0]["resource"]["section"][0]["text"] = text_of(("pt", "Asma"), ("en", "Asthma"))
-    narrative = read_summary(document, "en").sections[0].narrative
-    assert [name for name, _ in narrative] == ["English", "Português"]
-    assert "Asthma" in narrative[0][1]
+    blocks = problems_of(read_document(document, "en")).own_text
+    assert [block.language for block in blocks] == ["en", "pt"]
+    assert "Asthma" in html_of(blocks[0].root)
 
 
 def test_a_narrative_of_no_named_language_is_one_block():
-    assert [name for name, _ in read_summary(DOCUMENT, "en").sections[0].narrative] == [""]
+    assert [block.language for block in problems_of(read_document(DOCUMENT, "en")).own_text] == [""]
 
 
 @pytest.mark.parametrize(("language", "told"), [("en", "visits 2"), ("et", "visiidid 2")])
@@ -131,10 +141,10 @@ def test_what_a_document_leaves_out_is_told_in_the_readers_language(language, to
     composition = document["entry"][0]["resource"]
     composition["extension"] = write_not_shown({"Encounter": 2})
     composition["section"][0]["extension"] = write_older(7)
-    summary = read_summary(document, language)
-    assert told in summary.not_shown
-    assert summary.sections[0].older.endswith(": 7")
-    assert read_summary(DOCUMENT, language).not_shown == ""
+    summary = read_document(document, language)
+    assert told in summary.notes[0]
+    assert problems_of(summary).notes[-1].endswith(": 7")
+    assert not any(told in note for note in read_document(DOCUMENT, language).notes)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +153,7 @@ def test_what_a_document_leaves_out_is_told_in_the_readers_language(language, to
 def test_what_is_said_to_be_left_out_is_not_taken_for_granted(extension):
     document = msgspec.json.decode(msgspec.json.encode(DOCUMENT))
     document["entry"][0]["resource"]["extension"] = extension
-    assert read_summary(document, "en").not_shown == ""
+    assert [note for note in read_document(document, "en").notes if "Not shown" in note] == []
 
 
 def test_a_detail_in_the_sources_words_is_marked():
