@@ -38,6 +38,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         transfer_grace_anonymous_ms: the same, if shorter, of a body that comes without a token.
         transfer_bytes_per_second_min: what must be over for each second beyond that.
         large_work_ms_per_minute_max: processor time of one caller's patches and answers of large resources.
+        print_bytes_max: most that a document may say to be printed as a PDF.
+        print_ms_max: longest that printing one takes.
         transaction_ms_max: longest that a transaction works; after that it is refused whole.
         batch_ms_max: longest that a batch works; entries after that are refused.
         batch_bytes_max: largest answer to a batch; entries after that are refused.
@@ -77,6 +79,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     transfer_grace_anonymous_ms: int = 5_000
     transfer_bytes_per_second_min: int = 16 * 1024
     large_work_ms_per_minute_max: int = 30_000
+    print_bytes_max: int = 4 * 1024 * 1024
+    print_ms_max: int = 20_000
     transaction_ms_max: int = 30_000
     batch_ms_max: int = 10_000
     batch_bytes_max: int = 32 * 1024 * 1024

@@ -64,8 +64,8 @@ def says_something(block: Block) -> bool:
 
 
 def plain(node: Node) -> str:
-    """Return the text of a node, with a blank where an element ends."""
-    return "".join(f"{plain(each)} " if isinstance(each, Node) else each for each in node.children)
+    """Return the text of a node, with a blank where an element begins and ends."""
+    return "".join(f" {plain(each)} " if isinstance(each, Node) else each for each in node.children)
 
 
 def _language(element: etree._Element) -> str:

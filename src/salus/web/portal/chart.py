@@ -23,7 +23,7 @@ from salus.primary.substitution import Leave
 from salus.store.peer_notices_received import HomeSays
 from salus.web.abroad import desk_of
 from salus.web.portal.composing import compose_here
-from salus.web.portal.letters import chosen, show_letter
+from salus.web.portal.letters import chosen, send_pdf, show_letter
 from salus.web.portal.patient_context import InFront, in_front, speaking
 from salus.web.portal.prescribed import (
     HandOver,
@@ -96,6 +96,12 @@ async def summary(visit: Visit) -> Response:
         back=found.path,
         home_says=_said(visit, said),
     )
+
+
+async def summary_pdf(visit: Visit) -> Response:
+    """Send the patient summary as a PDF, in the language chosen."""
+    document, _ = await _summary_of(visit, in_front(visit))
+    return await send_pdf(visit, document)
 
 
 async def _summary_of(visit: Visit, found: InFront) -> tuple[Resource, tuple[HomeSays, ...]]:

@@ -28,7 +28,7 @@ from salus.web.abroad import desk_of
 from salus.web.fhir.binary import header_text
 from salus.web.own_record import enter_own
 from salus.web.portal.chart import banner
-from salus.web.portal.letters import is_letter, letter_in, show_letter
+from salus.web.portal.letters import TO_SAVE, is_letter, letter_in, send_pdf, show_letter
 from salus.web.portal.lookup import find
 from salus.web.portal.patient_context import InFront, in_front, speaking
 from salus.web.portal.prescribed import abroad
@@ -36,7 +36,6 @@ from salus.web.portal.visit import Visit
 
 ROWS_MAX = 500
 NO_DOCUMENT = "There is no such document in this record now."
-HEADERS = {"content-security-policy": "default-src 'none'; sandbox", "x-content-type-options": "nosniff"}
 Resource = dict[str, Any]  # FHIR content is open JSON, hence Any
 
 
@@ -81,6 +80,12 @@ async def letter(visit: Visit) -> Response:
     return await _shown(visit, body, media_type, path, banner(visit, found))
 
 
+async def letter_pdf(visit: Visit) -> Response:
+    """Send a listed FHIR document as a PDF. Raises as `letter` does."""
+    body, media_type = await _fetched(visit, in_front(visit))
+    return await send_pdf(visit, letter_in(body, media_type, visit.services.limits))
+
+
 async def own_document(visit: Visit) -> Response:
     """Answer the bytes of a document of the person's own record, to be saved."""
     body, media_type = await _own(visit)
@@ -91,6 +96,12 @@ async def own_letter(visit: Visit) -> Response:
     """Show a FHIR document of the person's own record as a page. Raises as `letter` does."""
     body, media_type = await _own(visit)
     return await _shown(visit, body, media_type, "/record/documents", None)
+
+
+async def own_letter_pdf(visit: Visit) -> Response:
+    """Send a FHIR document of the person's own record as a PDF. Raises as `letter` does."""
+    body, media_type = await _own(visit)
+    return await send_pdf(visit, letter_in(body, media_type, visit.services.limits))
 
 
 async def _own(visit: Visit) -> tuple[bytes, str]:
@@ -111,7 +122,7 @@ def _saved(visit: Visit, body: bytes, media_type: str) -> Response:
     named = header_text(media_type).decode("ascii")
     file = f"document-{visit.request.path_params['document']}.{ending_of(named)}"
     disposition = f'attachment; filename="{file}"'
-    return Response(body, headers={**HEADERS, "content-type": named, "content-disposition": disposition})
+    return Response(body, headers={**TO_SAVE, "content-type": named, "content-disposition": disposition})
 
 
 async def _shown(

@@ -12,11 +12,19 @@ from salus.core.access import Role
 from salus.web.portal.accesses import accesses, proof, report
 from salus.web.portal.acting import acting, change_power
 from salus.web.portal.assisting import assisted_page, desk_begin, desk_end
-from salus.web.portal.chart import chart, summary
+from salus.web.portal.chart import chart, summary, summary_pdf
 from salus.web.portal.choices import change_channel, change_opt_out, change_way, choices, make_code, told
 from salus.web.portal.confirming import confirming
 from salus.web.portal.dispensing import finish, hand_over, take_back
-from salus.web.portal.documents import document, documents, letter, own_document, own_letter
+from salus.web.portal.documents import (
+    document,
+    documents,
+    letter,
+    letter_pdf,
+    own_document,
+    own_letter,
+    own_letter_pdf,
+)
 from salus.web.portal.emergency import claim_emergency, reviews
 from salus.web.portal.finding import find_patient
 from salus.web.portal.front import home
@@ -25,7 +33,7 @@ from salus.web.portal.my_erasures import answer_erasure, my_erasures, note_told,
 from salus.web.portal.my_links import end_link, my_links
 from salus.web.portal.my_requests import answer_request, my_requests, staff_requests
 from salus.web.portal.my_rights import my_recipients, my_rights, take_record
-from salus.web.portal.own_summary import own_summary
+from salus.web.portal.own_summary import own_summary, own_summary_pdf
 from salus.web.portal.record import change_restriction, one_category, record
 from salus.web.portal.session import Sessions, open_sessions
 from salus.web.portal.sharing import add_rule, end_rule, sharing
@@ -53,10 +61,12 @@ def face(services: Services) -> Face:
         [
             page("/record", assisted_page(record), ASSISTED),
             page("/record/summary", assisted_page(own_summary), ASSISTED),
+            page("/record/summary/pdf", assisted_page(own_summary_pdf), ASSISTED),
             page("/record/{change:str}", assisted_page(change_restriction), ASSISTED, "POST"),
             page("/record/{category:str}", assisted_page(one_category), ASSISTED),
             page("/record/documents/{document:str}", assisted_page(own_document), ASSISTED),
             page("/record/documents/{document:str}/read", assisted_page(own_letter), ASSISTED),
+            page("/record/documents/{document:str}/read/pdf", assisted_page(own_letter_pdf), ASSISTED),
             page("/sharing", sharing, CITIZEN),
             page("/sharing", add_rule, CITIZEN, "POST"),
             page("/sharing/{id:str}/take-back", end_rule, CITIZEN, "POST"),
@@ -95,11 +105,17 @@ def face(services: Services) -> Face:
             page("/patient/{node:str}/{id:str}/emergency", claim_emergency, PROFESSIONAL, "POST"),
             page("/patient/{node:str}/{id:str}/treatment", state, TREATING, "POST"),
             page("/patient/{node:str}/{id:str}/summary", treating(summary), READING),
+            page("/patient/{node:str}/{id:str}/summary/pdf", treating(summary_pdf), READING),
             page("/patient/{node:str}/{id:str}/documents", treating(documents), READING),
             page("/patient/{node:str}/{id:str}/documents/{document:str}", treating(document), READING),
             page(
                 "/patient/{node:str}/{id:str}/documents/{document:str}/read",
                 treating(letter),
+                READING,
+            ),
+            page(
+                "/patient/{node:str}/{id:str}/documents/{document:str}/read/pdf",
+                treating(letter_pdf),
                 READING,
             ),
             page("/patient/{node:str}/{id:str}/dispense", hand_over, (Role.PHARMACIST,), "POST"),

@@ -18,13 +18,16 @@ from salus.primary.reading.days import own_name
 from salus.primary.reading.document import read_document
 from salus.primary.reading.html import content
 from salus.primary.reading.model import Reading
+from salus.primary.reading.pdf import PDF, print_pdf
 from salus.primary.wording.catalogue import LANGUAGES
 from salus.standards.fhir.codec.json import parse_json
-from salus.store.shares import beside
+from salus.store.shares import LARGE_BYTES, beside
 from salus.web.portal.checking import check_document
 from salus.web.portal.visit import Visit
 
 FHIR_JSON = "application/fhir+json"
+TO_SAVE = {"content-security-policy": "default-src 'none'; sandbox", "x-content-type-options": "nosniff"}
+"""Headers of a file that is saved, and never shown as a page of this origin."""
 ENTRY_BYTES = 600
 """What an entry counts for when it is decided whether to read beside the event loop."""
 Resource = dict[str, Any]  # FHIR content is open JSON, hence Any
@@ -58,6 +61,16 @@ async def read_for(visit: Visit, document: Resource) -> Reading:
     """Return a document as the visitor reads it."""
     size = len(document.get("entry", ())) * ENTRY_BYTES
     return await beside(size, read_document, document, chosen(visit), visit.services.clock())
+
+
+async def send_pdf(visit: Visit, document: Resource) -> Response:
+    """Return a document as a PDF to save, printed beside the event loop, one at a time for each caller."""
+    services = visit.services
+    reading = await read_for(visit, document)
+    share = services.database.shares.of(visit.caller)
+    printed = await share.beside(LARGE_BYTES + 1, print_pdf, reading, services.clock(), services.limits)
+    disposition = f'attachment; filename="{reading.category}-{reading.language}.pdf"'
+    return Response(printed, headers={**TO_SAVE, "content-type": PDF, "content-disposition": disposition})
 
 
 async def show_letter(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from salus.web.portal.composing import compose_here
-from salus.web.portal.letters import Resource, chosen, show_letter
+from salus.web.portal.letters import Resource, chosen, send_pdf, show_letter
 from salus.web.portal.visit import Visit
 
 
@@ -14,6 +14,11 @@ async def own_summary(visit: Visit) -> Response:
     return await show_letter(
         visit, await _composed(visit), path="/record/summary", title=visit.say("my-summary")
     )
+
+
+async def own_summary_pdf(visit: Visit) -> Response:
+    """Compose the summary and send it as a PDF."""
+    return await send_pdf(visit, await _composed(visit))
 
 
 async def _composed(visit: Visit) -> Resource:

@@ -32,7 +32,7 @@ from salus.web.fhir.operations.summary import composed
 from salus.web.ledger import key_of
 from salus.web.own_record import enter_own
 from salus.web.rights.choices import assisted
-from salus.web.rights.readable import readable_letter, readable_pages
+from salus.web.rights.readable import readable_files, readable_pages
 from salus.web.rights.streamed import Streamed
 from salus.web.services import Services
 
@@ -96,10 +96,10 @@ async def _pieces(services: Services, caller: Caller, patient: str, language: st
             path = document_path(count, document.id, document.media_type)
             made.begin(path, document.media_type[:100])
             yield await _add(made, document.content)
-            content, media_type = document.content, document.media_type
-            shown = await beside(len(content), readable_letter, services, content, media_type, language)
-            if shown:
-                made.begin(f"{path.rpartition('.')[0]}.html", HTML)
+            async for name, media_type, shown in readable_files(
+                services, document.content, document.media_type, path, language, left_out
+            ):
+                made.begin(name, media_type)
                 yield await _add(made, shown)
         for path, media_type, work in (
             ("patient-summary.json", FHIR_JSON, _summary),
@@ -112,6 +112,11 @@ async def _pieces(services: Services, caller: Caller, patient: str, language: st
                 continue
             made.begin(path, media_type)
             yield await _add(made, content)
+            async for name, shown_as, shown in readable_files(
+                services, content, media_type, path, language, left_out
+            ):
+                made.begin(name, shown_as)
+                yield await _add(made, shown)
         made.begin("record.html", HTML)
         async for text in readable_pages(services, access, records, types, language):
             yield await _add(made, text.encode())

@@ -9,16 +9,17 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from salus.core.errors import MalformedContent
-from salus.primary.reading import html
+from salus.core.errors import MalformedContent, SalusError
 from salus.primary.reading.document import read_document
 from salus.primary.reading.entry import read_entry
-from salus.primary.reading.model import Entry
+from salus.primary.reading.html import page
+from salus.primary.reading.model import Entry, Reading
+from salus.primary.reading.pdf import PDF, print_pdf
 from salus.primary.selection import NO_ENTRY
 from salus.store import compartment
 from salus.store.compartment import Position
 from salus.store.readable import is_readable
-from salus.store.shares import beside
+from salus.store.shares import LARGE_BYTES, beside
 from salus.trust.gate import Access
 from salus.web.portal.letters import letter_in
 from salus.web.portal.lookup import person_of, read
@@ -27,6 +28,7 @@ from salus.web.portal.rendering import environment
 from salus.web.portal.words import Category, phrase, words
 from salus.web.services import Services
 
+HTML = "text/html"
 PAGE_COUNT = 200
 ENTRY_BYTES = 1_024
 """What a row counts for when it is decided whether to write a part of the page beside the event loop."""
@@ -56,13 +58,44 @@ async def readable_pages(
     yield _block("end", said)
 
 
-def readable_letter(services: Services, content: bytes, media_type: str, language: str) -> bytes:
-    """Return a FHIR document as a page of its own, b"" for content of another format."""
+async def readable_files(
+    services: Services,
+    content: bytes,
+    media_type: str,
+    path: str,
+    language: str,
+    left_out: list[dict[str, str]],
+) -> AsyncIterator[tuple[str, str, bytes]]:
+    """Yield a FHIR document as a page and as a PDF: name, media type, bytes; nothing of another format.
+
+    Args:
+        services: the node.
+        content: the document.
+        media_type: of it.
+        path: its own name in the archive.
+        language: of the reader.
+        left_out: gets a row for what cannot be printed, with the reason.
+    """
+    stem = path.rpartition(".")[0]
+    reading = await beside(len(content), _readable, services, content, media_type, language)
+    if reading is None:
+        return
+    yield f"{stem}.html", HTML, (await beside(len(content), page, reading)).encode()
+    try:
+        printed = await beside(LARGE_BYTES + 1, print_pdf, reading, services.clock(), services.limits)
+    except SalusError as error:
+        left_out.append({"path": f"{stem}.pdf", "why": error.message})
+        return
+    yield f"{stem}.pdf", PDF, printed
+
+
+def _readable(services: Services, content: bytes, media_type: str, language: str) -> Reading | None:
+    """Return a FHIR document as it is read, None for content of another format."""
     try:
         document = letter_in(content, media_type, services.limits)
+        return read_document(document, language, services.clock())
     except MalformedContent:
-        return b""
-    return html.page(read_document(document, language, services.clock())).encode()
+        return None
 
 
 def _block(name: str, said: dict[str, Any]) -> str:  # values of several types, as the template names them
@@ -83,18 +116,18 @@ async def _entries(
     found: list[Entry] = []
     after: Position | None = None
     while types:
-        page = await compartment.page(
+        found_page = await compartment.page(
             access.grant, services.database, records, types, since=None, after=after, count=PAGE_COUNT
         )
-        resources = [read(services, one) for one in page]
+        resources = [read(services, one) for one in found_page]
         # Not recorded again: they were let out with the FHIR files.
         known = await named_products(services, access, resources)
         others = known.products | {f"{each['resourceType']}/{each['id']}": each for each in known.resources}
-        size = sum(len(one.content) for one in page)
+        size = sum(len(one.content) for one in found_page)
         found += await beside(size, _read, known.resources, others, language, services.clock())
-        if len(page) < PAGE_COUNT:
+        if len(found_page) < PAGE_COUNT:
             break
-        after = Position(page[-1].type, page[-1].id)
+        after = Position(found_page[-1].type, found_page[-1].id)
     found.sort(key=lambda entry: entry.sorted_by, reverse=True)
     return found[:ENTRIES_MAX], max(0, len(found) - ENTRIES_MAX)
 
