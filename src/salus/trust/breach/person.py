@@ -18,7 +18,7 @@ class Sighting(msgspec.Struct):
 
     Args:
         leaf: index in the log of the first of them.
-        patient: logical id; of what was asked for in vain, the id as asked.
+        patient: logical id; of what was asked for in vain, the id as asked; "" of the log as a whole.
         hour: hours since 1970, UTC.
         times: how many.
         found: whether something was served.

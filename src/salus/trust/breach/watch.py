@@ -27,6 +27,8 @@ _WRITES = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE})
 _WHOLESALE = frozenset({Action.EXPORT, Action.CHANGES})
 _AUDITING = frozenset({Role.AUDITOR, Role.OPERATOR})
 """Whose looks into the access logs of others are watched."""
+_WHOLE_LOG = "AuditEvent"
+"""Begins what a leaf about nobody says of reading the log as a whole."""
 _LOOKUP = "Patient?"
 """Begins what a leaf says of looking for people: about nobody, where nobody was found."""
 _HOUSEKEEPING = frozenset({"auditor-keeps-incidents", "operator-prints-letters"})
@@ -62,7 +64,9 @@ def _is_watched(leaf: Leaf) -> bool:
         return False
     if leaf.role == Role.CITIZEN:
         return bool(leaf.app)
-    return leaf.action != Action.AUDIT or (leaf.role in _AUDITING and bool(leaf.patient))
+    if leaf.action != Action.AUDIT:
+        return True
+    return leaf.role in _AUDITING and (bool(leaf.patient) or leaf.what.startswith(_WHOLE_LOG))
 
 
 def _note(watch: Watch, facts: Facts, index: int, leaf: Leaf, terms: Thresholds) -> list[Finding]:
@@ -74,19 +78,20 @@ def _note(watch: Watch, facts: Facts, index: int, leaf: Leaf, terms: Thresholds)
     if not is_system(subject):
         person.name, person.role = leaf.name, leaf.role
         person.unit = facts.units.get(subject, leaf.organisation)
-    found = leaf.outcome is Outcome.SERVED and bool(leaf.patient)
+    audit = leaf.action == Action.AUDIT
+    found = leaf.outcome is Outcome.SERVED and (bool(leaf.patient) or audit)
     sighting = Sighting(
         leaf=index,
-        patient=leaf.patient or leaf.what.rpartition("/")[2],
+        patient=leaf.patient or ("" if audit else leaf.what.rpartition("/")[2]),
         hour=int(leaf.at.timestamp()) // 3600,
         times=1 if leaf.patient else max(leaf.resources, 1),
         found=found,
         emergency=leaf.purpose == Purpose.EMERGENCY,
         wrote=leaf.action in _WRITES and found,
-        audit=leaf.action == Action.AUDIT,
+        audit=audit,
         missed=leaf.outcome is Outcome.SERVED and not leaf.patient and leaf.what.startswith(_LOOKUP),
     )
-    if leaf.outcome is Outcome.SERVED and not leaf.patient and not sighting.missed:
+    if leaf.outcome is Outcome.SERVED and not (leaf.patient or audit or sighting.missed):
         return []  # a search that found nothing, a terminology: about nobody
     _remember(person.days.setdefault(watch.today, []), sighting, terms)
     if leaf.node and not is_node(subject):

@@ -212,6 +212,10 @@ def test_an_auditor_who_browses_who_looked_is_told_and_one_who_works_is_not():
     found = told(in_order(ward(), usual, much))
     assert {each.subject for each in found} == {"aud"}
     assert "logs" in detectors_of(found)
+    whole = [leaf(15, each / 50, **(auditor | {"patient": ""})) for each in range(300)]
+    found = told(in_order(ward(), usual, whole))
+    assert {each.subject for each in found} == {"aud"}
+    assert "harvest" in detectors_of(found)
     of_an_incident = [
         leaf(15, each / 50, patient=f"x{each}", rule="auditor-keeps-incidents", **auditor)
         for each in range(200)
