@@ -25,7 +25,7 @@ def attachment(node: Node | None, conversion: Conversion) -> Resource:
     made: Resource = {"contentType": stated if _MEDIA_TYPE.fullmatch(stated) else "text/plain"}
     if stated and made["contentType"] != stated:
         conversion.approximate(node, "a media type that is none is left out", stated)
-        del made["contentType"]
+        made["contentType"] = "application/octet-stream"
     link = node.first("reference")
     data = _data(node, conversion)
     if data:

@@ -6,6 +6,7 @@ from salus.standards.cda.absent import absent
 from salus.standards.cda.attachments import attachment
 from salus.standards.cda.coded import concept
 from salus.standards.cda.conversion import Conversion, Resource
+from salus.standards.cda.entries.entry import is_about_another
 from salus.standards.cda.entries.registry import inside, read_entry
 from salus.standards.cda.identifiers import identifier
 from salus.standards.cda.narrative import narrative, nothing
@@ -57,7 +58,7 @@ def _section(node: Node, above: Section, conversion: Conversion, depth: int) -> 
     made["entry"] = list(
         {
             reference["reference"]: reference
-            for entry in node.all("entry")
+            for entry in (() if is_about_another(node) else node.all("entry"))
             for reference in _entries(entry, known, conversion)
         }.values()
     )

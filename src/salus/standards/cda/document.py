@@ -6,6 +6,7 @@ import uuid
 
 import msgspec
 
+from salus.core.errors import MalformedContent
 from salus.core.limits import Limits
 from salus.core.quality import Quality
 from salus.standards.cda.body import parted, payload, read_sections, with_required
@@ -107,14 +108,14 @@ def _finish(
         if number:
             bundle["identifier"] = {"system": "urn:salus:cda:id", "value": number["value"]}
     bundle["type"] = form
-    time = conversion.moment(root.first("effectiveTime"))
+    time = conversion.moment(root.first("effectiveTime")) or conversion.moment(root.first("author", "time"))
     if len(time) > 10:
         bundle["timestamp"] = time
-    elif len(time) == 10 and form == "document":  # R4, bdl-10: a document has one, to the second
-        bundle["timestamp"] = f"{time}T00:00:00Z"
-        reason = (
-            "the time of the Bundle, which FHIR wants to the second, is the beginning of the document's day"
-        )
+    elif form == "document":  # R4, bdl-10: a document has one, to the second
+        if not time:
+            raise MalformedContent("ClinicalDocument.effectiveTime is no time, and a FHIR document needs one.")
+        bundle["timestamp"] = f"{time}{'-01-01'[len(time) - 10 :] if len(time) < 10 else ''}T00:00:00Z"
+        reason = "the time of the Bundle, which FHIR wants to the second, is the beginning of the document's day"
         conversion.account.approximate("ClinicalDocument/effectiveTime", reason, time)
     bundle["entry"] = [{"fullUrl": address, "resource": resource} for address, resource in entries.items()]
     account(root, conversion)

@@ -29,14 +29,14 @@ class DocumentKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         templates: ids of document templates.
         form: "document" or "collection".
         also: LOINC code under which the European format knows it, "" for its own.
-        also_display: that code's name.
+        display: the name of that code, or of the first of `codes`.
     """
 
     codes: tuple[str, ...]
     templates: tuple[str, ...]
     form: str
     also: str = ""
-    also_display: str = ""
+    display: str = ""
 
 
 @cache
@@ -107,15 +107,16 @@ def series(root: Node, conversion: Conversion) -> Resource:
 
 
 def document_type(root: Node, kind: DocumentKind, conversion: Conversion) -> Resource:
-    """Return the type, also under the code by which the European format knows it."""
+    """Return the type, also under the code by which the European format knows it, where it bears another."""
     node = root.first("code")
     found = concept(node, conversion) or absent(node)
-    if kind.also:
-        coding = {"system": LOINC, "code": kind.also, "display": kind.also_display}
+    known = (kind.also,) if kind.also else kind.codes
+    own = {each["code"] for each in found.get("coding", ()) if each.get("system") == LOINC}
+    if known and not own & set(known):
+        coding = {"system": LOINC, "code": known[0], **({"display": kind.display} if kind.display else {})}
         found["coding"] = [*found.get("coding", []), coding]
-        conversion.approximate(
-            node or root, "the document is also called by its European name", kind.also_display
-        )
+        reason = "the document is also called by its European name, which its template or another code says"
+        conversion.approximate(node or root, reason, known[0])
     return found
 
 

@@ -14,7 +14,7 @@ from salus.standards.cda.node import Node
 
 XHTML = "http://www.w3.org/1999/xhtml"
 _TAGS = {
-    "text": "", "content": "span", "paragraph": "p", "list": "ul", "item": "li", "table": "table",
+    "content": "span", "paragraph": "p", "list": "ul", "item": "li", "table": "table",
     "thead": "thead", "tbody": "tbody", "tfoot": "tfoot", "tr": "tr", "td": "td", "th": "th",
     "colgroup": "colgroup", "col": "col", "br": "br", "sub": "sub", "sup": "sup", "linkHtml": "a",
     "footnote": "div", "footnoteRef": "sup", "renderMultiMedia": "span", "caption": "caption",

@@ -11,7 +11,7 @@ from salus.standards.cda.coded import concept
 from salus.standards.cda.conversion import Conversion, Resource
 from salus.standards.cda.node import Node
 from salus.standards.cda.times import is_ordered
-from salus.standards.fhir.fhirpath.units import parse_unit
+from salus.standards.fhir.fhirpath.units import is_known
 
 UCUM = "http://unitsofmeasure.org"
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?", re.ASCII)
@@ -47,7 +47,7 @@ def quantity(node: Node | None, conversion: Conversion) -> Resource:
     unit = node.get("unit")
     made: Resource = {"value": value}
     named = next((conversion.text(each.first("originalText")) for each in node.all("translation")), "")
-    if unit and parse_unit(unit) is not None:
+    if unit and is_known(unit):
         made |= {"unit": named or unit, "system": UCUM, "code": unit}
     elif unit:
         made["unit"] = unit

@@ -15,6 +15,7 @@ from salus.standards.cda.entries.entry import (
     begun,
     informant_of,
     is_negated,
+    notes,
     relations,
     status_of,
     take_status,
@@ -36,6 +37,7 @@ from salus.standards.cda.sections import Section
 from salus.standards.cda.values import course
 
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/condition-category"
+_RUNNING = frozenset({"active", "recurrence", "relapse"})
 _PROBLEMS = ("11450-4", "11348-0")
 CONCERNS = frozenset(
     {
@@ -126,6 +128,11 @@ def _condition(node: Node, concern: Node | None, section: Section, conversion: C
         made["bodySite"] = sites
     made["subject"] = conversion.subject
     made |= _onset(when)
+    ended = made.get("abatementDateTime", "")
+    if ended and clinical and clinical["coding"][0]["code"] in _RUNNING:  # R4, con-4
+        conversion.approximate(node, "a problem that goes on has an end; it is told as a note", ended)
+        del made["abatementDateTime"]
+        made["note"] = notes([f"Until {ended}"])
     who, recorded = author_of(node if node.first("author") else concern or node, conversion)
     made |= {"recordedDate": recorded} if recorded else {}
     made |= {"recorder": who} if who else {}
@@ -155,7 +162,8 @@ def _code(node: Node, conversion: Conversion, *, negated: bool) -> Resource:
     found = concept(values[0], conversion) if values else {}
     for further in values[1:]:
         extra = concept(further, conversion)
-        found["coding"] = [*found.get("coding", []), *extra.get("coding", [])]
+        if "coding" in extra:
+            found["coding"] = [*found.get("coding", []), *extra["coding"]]
         conversion.approximate(further, "a further value of a problem is told as a further code of it")
     if not found:
         text = conversion.text(node.first("text"))

@@ -58,8 +58,14 @@ def relations(node: Node, name: str = "entryRelationship") -> list[Relation]:
         Relation(within.get("typeCode"), child, within)
         for within in node.all(name)
         for child in within.children
-        if child.name in STATEMENTS
+        if child.name in STATEMENTS and not is_about_another(child)
     ]
+
+
+def is_about_another(node: Node) -> bool:
+    """Return whether a statement names a subject of its own: a relative, a fetus, a sample of the water."""
+    subject = node.first("subject")
+    return subject is not None and not subject.peek("nullFlavor")
 
 
 def is_negated(node: Node) -> bool:

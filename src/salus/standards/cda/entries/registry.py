@@ -8,7 +8,7 @@ from functools import cache
 
 from salus.standards.cda import entries as folder
 from salus.standards.cda.conversion import Conversion, Resource
-from salus.standards.cda.entries.entry import STATEMENTS, Entry
+from salus.standards.cda.entries.entry import STATEMENTS, Entry, is_about_another
 from salus.standards.cda.node import Node
 from salus.standards.cda.sections import Section
 
@@ -32,6 +32,10 @@ def kinds() -> dict[str, Entry]:
 def read_entry(node: Node, section: Section, conversion: Conversion) -> list[Resource]:
     """Return References to what is made of a statement, none where nothing is: it then counts as dropped."""
     kind = kind_of(node, section)
+    if kind is not None and kind.name != "family-history" and is_about_another(node):
+        reason = "it is about another than the patient (subject), and never said as the patient's own"
+        conversion.account.drop(node.path(), reason)
+        return []
     return kind.read(node, section, conversion) if kind is not None else []
 
 

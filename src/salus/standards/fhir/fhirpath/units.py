@@ -150,6 +150,20 @@ def _parsed(code: str) -> Unit | None:
     return unit if at == len(parts) else None
 
 
+def is_known(code: str) -> bool:
+    """Return whether a text is a UCUM code: its units are in the table or in brackets, which is UCUM's way.
+
+    A bare number other than 1 is none: senders put a code of another system in its place.
+    """
+    unit, table = parse_unit(code), _table()
+    if unit is None or (code.isdigit() and code != "1"):
+        return False
+    return all(
+        name.startswith("[") or any(name in table[kind] for kind in ("base", "plain", "metric", "offset") if kind in table)
+        for name, _ in unit.powers
+    )
+
+
 def conversion(source: str, target: str) -> Fraction | None:
     """Return the factor from one unit to another, None when they do not measure the same."""
     if source == target:
