@@ -28,6 +28,7 @@ from salus.standards.fhir.profiles.facts import Profile, Rules
 from salus.standards.fhir.profiles.shelf import complete_beginnings
 from salus.standards.fhir.profiles.tables import LAYOUT, Tables, TableShelf, tables_of
 from salus.standards.fhir.profiles.terminology import Content, DefinedTerminology
+from salus.standards.fhir.profiles.vital_signs import implied_profiles
 
 Json = dict[str, Any]  # Any: FHIR JSON
 OUT = Path(__file__).resolve().parent.parent / "src/salus/standards/fhir/profiles"
@@ -80,10 +81,11 @@ def library_of(found: Iterable[tuple[Manifest, Path]]) -> Library:
 
 
 def kept_profiles(library: Library, book: Book) -> dict[str, Profile]:
-    """Return the profiles of the guides and those that they lead to, by address."""
+    """Return the profiles of the guides, those of vital signs, and those that they lead to, by address."""
     open_ = [
         one.url for one in library.every("StructureDefinition") if one.package.partition("#")[0] in GUIDES
     ]
+    open_ += implied_profiles()
     kept: dict[str, Profile] = {}
     while open_:
         canonical = open_.pop()

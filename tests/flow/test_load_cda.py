@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.unit.standards.cda.samples import document, section
+from tests.unit.standards.cda.test_entries import ASTHMA, DISPENSATION, problem, taken
 
 from salus.core.access import Action
 from salus.core.limits import Limits
@@ -12,8 +14,6 @@ from salus.intake.conditions import lookup_in
 from salus.intake.files import find_files
 from salus.intake.load import Plan, load_files
 from salus.store import documents
-from tests.unit.standards.cda.samples import document, section
-from tests.unit.standards.cda.test_entries import ASTHMA, DISPENSATION, problem, taken
 
 KEY = b"0123456789abcdef"
 SUPPLY = """<supply classCode="SPLY" moodCode="EVN"><templateId root="1.3.6.1.4.1.12559.11.10.1.3.1.3.3"/>
@@ -33,7 +33,9 @@ def load(database, grant):
 
 
 async def test_a_summary_in_cda_is_loaded_kept_and_linked(load, database, grant, tmp_path):
-    entries = section("11450-4", f"<entry>{problem(ASTHMA)}</entry>") + section("10160-0", f"<entry>{taken()}</entry>")
+    entries = section("11450-4", f"<entry>{problem(ASTHMA)}</entry>") + section(
+        "10160-0", f"<entry>{taken()}</entry>"
+    )
     body = document(entries)
     summary, hand_over = tmp_path / "summary.xml", tmp_path / "dispensed.xml"
     summary.write_bytes(body)
@@ -51,7 +53,11 @@ async def test_a_summary_in_cda_is_loaded_kept_and_linked(load, database, grant,
         rows = await connection.fetch("SELECT type, id, compartment FROM resource WHERE NOT deleted")
         kept = await connection.fetch("SELECT id, media_type, extracted FROM document")
     types = sorted(row["type"] for row in rows)
-    assert [types.count(kind) for kind in ("Condition", "MedicationStatement", "MedicationDispense")] == [1, 1, 1]
+    assert [types.count(kind) for kind in ("Condition", "MedicationStatement", "MedicationDispense")] == [
+        1,
+        1,
+        1,
+    ]
     assert [types.count(kind) for kind in ("DocumentReference", "Provenance", "Composition")] == [2, 2, 1]
     assert {row["media_type"] for row in kept} == {"text/xml"}
 
@@ -74,5 +80,7 @@ async def test_the_provenance_names_the_kept_bytes_as_source(load, database, gra
         described = await connection.fetchval("SELECT reference FROM document")
         content = await connection.fetchval("SELECT content FROM resource WHERE type = 'Provenance'")
     provenance = json.loads(content)
-    assert provenance["entity"] == [{"role": "source", "what": {"reference": f"DocumentReference/{described}"}}]
+    assert provenance["entity"] == [
+        {"role": "source", "what": {"reference": f"DocumentReference/{described}"}}
+    ]
     assert all(each["reference"].partition("/")[0].isalpha() for each in provenance["target"])

@@ -12,11 +12,12 @@ import msgspec
 
 from salus.cli.command import Command
 from salus.cli.operator import operator_of
-from salus.cli.terminal import plain, say
+from salus.cli.terminal import say
 from salus.core.access import Leaf, Outcome, Purpose, Role
 from salus.core.clock import utc_now
 from salus.core.errors import SettingsInvalid
 from salus.core.identifiers import new_id
+from salus.core.plain import plain
 from salus.federation.apps import check_app
 from salus.node import open_services
 from salus.settings import Settings

@@ -16,9 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from salus.cli.command import Command, program
-from salus.cli.terminal import plain, say, say_json
+from salus.cli.terminal import say, say_json
 from salus.core.clock import utc_now
 from salus.core.errors import MalformedContent, SettingsInvalid
+from salus.core.plain import plain
 from salus.federation import anchor
 from salus.federation.authority import ENDORSED_SECONDS
 from salus.federation.membership import install_list, read_membership, read_pins

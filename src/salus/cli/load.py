@@ -21,8 +21,9 @@ from rich.progress import (
 
 from salus.cli.command import Command
 from salus.cli.operator import operator_of
-from salus.cli.terminal import plain, say, say_json
+from salus.cli.terminal import say, say_json
 from salus.core.access import Action
+from salus.core.plain import plain
 from salus.intake.conditions import lookup_in
 from salus.intake.files import SourceFile, find_files, skipped_files
 from salus.intake.load import Plan, Told, load_files

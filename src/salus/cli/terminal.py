@@ -1,22 +1,14 @@
-"""What the commands print: what others wrote (names, file names, reasons) never steers the terminal.
-
-Shown as escapes: control characters (C0, C1), halves of surrogate pairs, and marks that turn the direction of
-writing, by which a name can look like another one.
-"""
+"""What the commands print: what others wrote never steers the terminal (`core/plain.py`)."""
 
 from __future__ import annotations
 
 import re
 import sys
-from typing import Any, TextIO
+from typing import TextIO
 
-_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+from salus.core.plain import plain
+
 _IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def plain(text: object) -> str:
-    r"""Return the text in one line, each steering character as \xNN or \uNNNN."""
-    return _STEERING.sub(_escaped, str(text))
 
 
 def say(*lines: object, file: TextIO | None = None, flush: bool = False) -> None:
@@ -34,8 +26,3 @@ def shown(content: bytes) -> str:
     """Return content as received, line by line, for reading; bytes that are no UTF-8 as escapes."""
     text = content.decode("utf-8", errors="backslashreplace")
     return "\n".join(plain(line.expandtabs(4)) for line in text.split("\n"))
-
-
-def _escaped(found: re.Match[Any]) -> str:  # Any: of text
-    number = ord(found[0])
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"

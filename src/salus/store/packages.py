@@ -137,6 +137,24 @@ def _key(paths: Iterable[Path]) -> str:
     return digest.hexdigest()[:24]
 
 
+def hashes_in(folder: Path) -> list[tuple[str, str]]:
+    """Return (name#version, SHA-256) of the packages in a folder.
+
+    Of a .tgz it is that of the file; of an unpacked package that of the names and contents of its JSON files.
+    """
+    return [(one.manifest.label, _hash_of(one)) for one in installed(folder)]
+
+
+def _hash_of(package: Installed) -> str:
+    if package.is_archive():
+        with package.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for member in package_members(package):
+        digest.update(f"{member.path}\0{hashlib.sha256(member.body).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
 def _keep(path: Path, body: bytes) -> None:
     """Write a table whole or not at all; a cache that cannot be written costs time, nothing else."""
     try:

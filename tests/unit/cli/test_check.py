@@ -180,3 +180,55 @@ def test_what_must_be_supported_is_told_when_asked_for(check, tmp_path):
     assert "not there\tPatient.birthDate" in out
     _, out = check("--must-support", "--json", "--profile", profile, file)
     assert "Patient.birthDate" in json.loads(out.splitlines()[1])["mustSupport"]["absent"]
+
+
+def test_a_folder_without_files_is_no_good_news(check, tmp_path):
+    (tmp_path / "empty").mkdir()
+    code, out = check(tmp_path / "empty")
+    assert code == 2
+    assert "no file to check" in out
+
+
+def test_a_named_profile_that_is_not_at_hand_is_an_error(check, tmp_path):
+    code, out = check("--profile", "http://guide.test/absent", written(tmp_path, "a.json", GOOD))
+    assert code == 1
+    assert "is not at hand" in out
+
+
+def test_a_file_that_is_no_json_is_told_with_its_line(check, tmp_path):
+    assert "line 2\terror" in check(written(tmp_path, "a.json", '{"a": 1,\n"b" 2}'))[1]
+
+
+def test_a_report_is_signed_by_a_node_and_verified(check, tmp_path, capsys):
+    main(
+        [
+            "node",
+            "init",
+            "--data",
+            str(tmp_path / "node"),
+            "--country",
+            "EE",
+            "--name",
+            "Estonia",
+            "--port",
+            "1",
+        ]
+    )
+    node = ("--data", tmp_path / "node")
+    good, other = written(tmp_path, "a.json", GOOD), written(tmp_path, "b.json", GOOD | {"active": False})
+    report, unsigned = tmp_path / "report.jws", tmp_path / "report.json"
+    assert check(good, "--report", report, *node)[0] == 0
+    code, out = check("--verify-report", report, *node, good)
+    assert code == 0
+    assert "VERIFIED: signed by Estonia (ee-1" in out
+    assert "a.json: is in the report" in out
+    assert check("--verify-report", report, *node, other)[0] == 1
+    members = json.loads(next((tmp_path / "node").rglob("federation.jwk")).read_bytes())
+    public = {"keys": [{name: one for name, one in members.items() if name != "d"}]}
+    jwks = written(tmp_path, "jwks.json", public)
+    assert check("--verify-report", report, "--keys", jwks)[0] == 0
+    assert check("--verify-report", report, "--keys", written(tmp_path, "none.json", {"keys": []}))[0] == 2
+    assert check("--verify-report", report, "--data", tmp_path / "nowhere")[0] == 2
+    assert check(good, "--report", unsigned, "--data", tmp_path / "nowhere")[0] == 0
+    assert json.loads(unsigned.read_bytes())["signer"] is None
+    assert check("--verify-report", unsigned, *node)[0] == 2

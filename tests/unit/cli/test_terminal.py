@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 import salus.cli
-from salus.cli.terminal import plain, say, say_json, shown
+from salus.cli.terminal import say, say_json, shown
+from salus.core.plain import plain
 
 STEERING = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\n\u202emoc\u2069\udcff"
 

@@ -7,67 +7,54 @@ import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from salus.core.errors import SalusError, TooLarge
 from salus.core.limits import Limits
-from salus.standards.fhir.codec.json import parse_json
-from salus.standards.fhir.codec.xml import parse_xml
+from salus.standards.fhir.checking.given import Given, read_given
 
 _ENDINGS = (".json", ".xml", ".ndjson", ".json.gz", ".xml.gz", ".ndjson.gz")
 
 
-class Read(msgspec.Struct, frozen=True):
-    """A resource, or why there is none.
-
-    Args:
-        file: the file's name, with the number of the line for NDJSON.
-        body: the bytes of the resource.
-        resource: what they say, None where they cannot be read.
-        fault: why, "" where they can.
-        line: number of the line that the resource begins on.
-    """
-
-    file: str
-    body: bytes
-    resource: dict[str, Any] | None  # Any: FHIR JSON
-    fault: str = ""
-    line: int = 1
-
-
 def files_in(path: Path) -> Iterator[Path]:
-    """Yield a file itself, or the files with FHIR endings in a folder and below, sorted; no link is
-    followed.
+    """Yield a file itself, or the files with FHIR endings in a folder and below, sorted; no link is followed.
+
+    A folder without such a file is yielded itself, so that a wrong name never looks like good news.
     """
     if not path.is_dir():
         yield path
         return
+    found = False
     for root, folders, names in os.walk(path):
         folders.sort()
         for name in sorted(names):
             file = Path(root, name)
             if name.endswith(_ENDINGS) and not file.is_symlink():
+                found = True
                 yield file
+    if not found:
+        yield path
 
 
-def read(path: Path, limits: Limits) -> Iterator[Read]:
-    """Yield the resources of a file."""
+def read(path: Path, limits: Limits) -> Iterator[Given]:
+    """Yield the resources of a file; a folder that holds none to read is told too."""
+    if path.is_dir():
+        endings = ", ".join(_ENDINGS)
+        yield Given(str(path), b"", None, f"The folder holds no file to check: none ends in {endings}.")
+        return
     try:
         body = _content(path, limits)
     except OSError as error:
-        yield Read(str(path), b"", None, f"The file cannot be opened: {error.strerror or error}.")
+        yield Given(str(path), b"", None, f"The file cannot be opened: {error.strerror or error}.")
         return
     except (SalusError, EOFError, zlib.error) as error:
-        yield Read(str(path), b"", None, getattr(error, "message", "The file is damaged."))
+        yield Given(str(path), b"", None, getattr(error, "message", "The file is damaged."))
         return
     if ".ndjson" in path.name:
         for number, line in enumerate(body.split(b"\n"), start=1):
             if line.strip():
-                yield _parsed(f"{path}:{number}", line, limits, number)
+                yield read_given(f"{path}:{number}", line, limits, number)
     else:
-        yield _parsed(str(path), body, limits, 1)
+        yield read_given(str(path), body, limits)
 
 
 def _content(path: Path, limits: Limits) -> bytes:
@@ -77,13 +64,3 @@ def _content(path: Path, limits: Limits) -> bytes:
     if len(body) > most:
         raise TooLarge(f"The file has more than {most} bytes; split it.")
     return body
-
-
-def _parsed(name: str, body: bytes, limits: Limits, line: int) -> Read:
-    is_xml = body.lstrip()[:1] == b"<"
-    wide = msgspec.structs.replace(limits, body_bytes_max=limits.document_bytes_max)
-    try:
-        resource = parse_xml(body, wide) if is_xml else parse_json(body, wide)
-    except SalusError as error:
-        return Read(name, body, None, error.message, line)
-    return Read(name, body, resource, "", line)

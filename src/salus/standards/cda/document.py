@@ -113,9 +113,13 @@ def _finish(
         bundle["timestamp"] = time
     elif form == "document":  # R4, bdl-10: a document has one, to the second
         if not time:
-            raise MalformedContent("ClinicalDocument.effectiveTime is no time, and a FHIR document needs one.")
+            raise MalformedContent(
+                "ClinicalDocument.effectiveTime is no time, and a FHIR document needs one."
+            )
         bundle["timestamp"] = f"{time}{'-01-01'[len(time) - 10 :] if len(time) < 10 else ''}T00:00:00Z"
-        reason = "the time of the Bundle, which FHIR wants to the second, is the beginning of the document's day"
+        reason = (
+            "the time of the Bundle, which FHIR wants to the second, is the beginning of the document's day"
+        )
         conversion.account.approximate("ClinicalDocument/effectiveTime", reason, time)
     bundle["entry"] = [{"fullUrl": address, "resource": resource} for address, resource in entries.items()]
     account(root, conversion)

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
+from salus.primary.summary import compose_summary
+from tests.property.standards.cda.facts import facts
+from tests.unit.standards.cda.samples import SHARED, document, section
 
 from salus.core.errors import SalusError
 from salus.core.limits import Limits
 from salus.intake.synth.generator import synthesize
-from salus.primary.summary import compose_summary
 from salus.standards.cda.document import to_fhir
 from salus.standards.cda.writing.document import to_cda
 from salus.standards.fhir.codec.json import parse_json, write_json
@@ -24,8 +26,6 @@ from salus.standards.fhir.profiles.categories import detect
 from salus.standards.fhir.profiles.tables import shipped_shelf
 from salus.standards.fhir.profiles.validator import check_resource
 from salus.standards.fhir.validation.validator import validate
-from tests.property.standards.cda.facts import facts
-from tests.unit.standards.cda.samples import SHARED, document, section
 
 LIMITS = Limits(body_bytes_max=Limits().document_bytes_max)
 EPS = SHARED.parent / "eehrxf" / "synderai" / "EPS.ndjson.gz"
@@ -52,7 +52,10 @@ def european():
 
 def without_rhythm(found):
     """Facts without how often a medicine is taken, for rhythms that no single period says."""
-    return sorted(repr((*fact[:4], [dose[0] for dose in fact[4]]) if fact[0] == "Medicine" else fact) for fact in found.elements())
+    return sorted(
+        repr((*fact[:4], [dose[0] for dose in fact[4]]) if fact[0] == "Medicine" else fact)
+        for fact in found.elements()
+    )
 
 
 @pytest.mark.skipif(not EPS.is_file(), reason=NEEDS)
@@ -80,7 +83,10 @@ def test_a_summary_of_ours_comes_back_from_cda_with_the_same_facts(country):
     for owner, own in records.items():
         patient = next(each for each in own if each["resourceType"] == "Patient")
         composed = compose_summary(
-            [*own, *shared], patient=patient, author_organisation="Hospital", now=datetime(2026, 11, 30, tzinfo=UTC)
+            [*own, *shared],
+            patient=patient,
+            author_organisation="Hospital",
+            now=datetime(2026, 11, 30, tzinfo=UTC),
         )
         before = facts(parsed(composed))
         _, again = and_back(parsed(composed))
@@ -109,10 +115,28 @@ def test_every_patient_summary_of_ehdsi_is_valid_by_the_european_profile_and_com
 
 
 WORDS = st.sampled_from(
-    ["", "x", "-1", "1e9", "9" * 40, "20261399", "2026", "<&>", "é" * 50, "NI", "2.16.840", "#a", "PQ", "CD", "true"]
+    [
+        "",
+        "x",
+        "-1",
+        "1e9",
+        "9" * 40,
+        "20261399",
+        "2026",
+        "<&>",
+        "é" * 50,
+        "NI",
+        "2.16.840",
+        "#a",
+        "PQ",
+        "CD",
+        "true",
+    ]
 )
 KINDS = st.sampled_from(["delete", "set", "unset", "twice", "text", "rename", "graft"])
-MUTATIONS = st.lists(st.tuples(KINDS, st.integers(0, 10_000), st.integers(0, 10_000), WORDS), min_size=1, max_size=12)
+MUTATIONS = st.lists(
+    st.tuples(KINDS, st.integers(0, 10_000), st.integers(0, 10_000), WORDS), min_size=1, max_size=12
+)
 ENTRY = """<entry><act classCode="ACT" moodCode="EVN"><code code="CONC" codeSystem="2.16.840.1.113883.5.6"/>
   <statusCode code="active"/><entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN">
   <code code="404684003" codeSystem="2.16.840.1.113883.6.96"/><effectiveTime><low value="2020"/></effectiveTime>
@@ -148,7 +172,9 @@ def mutated(body, changes):
     return etree.tostring(root)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(st.integers(0, 12), MUTATIONS)
 def test_a_mutated_document_is_refused_or_becomes_valid_r4(number, changes):
     body = mutated(originals()[number % len(originals())], changes)

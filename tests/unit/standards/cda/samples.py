@@ -10,7 +10,9 @@ from salus.core.limits import Limits
 from salus.standards.cda.document import to_fhir
 
 SHARED = Path(__file__).parents[5] / "shared" / "data" / "cda"
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared CDA samples are not beside the checkout")
+needs_shared = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="the shared CDA samples are not beside the checkout"
+)
 
 HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"

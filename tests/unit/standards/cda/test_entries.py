@@ -3,9 +3,9 @@
 from decimal import Decimal
 
 import pytest
+from tests.unit.standards.cda.samples import converted, entry, section
 
 from salus.standards.fhir.validation.validator import validate
-from tests.unit.standards.cda.samples import converted, entry, section
 
 LOINC = 'codeSystem="2.16.840.1.113883.6.1"'
 SNOMED = 'codeSystem="2.16.840.1.113883.6.96"'
@@ -41,7 +41,11 @@ ASTHMA = '<value xsi:type="CD" code="J45" codeSystem="1.3.6.1.4.1.12559.11.10.1.
         (problem(ASTHMA, status="suspended"), "inactive", ""),
         (problem(ASTHMA, time='<low value="2020"/><high value="2021"/>'), "resolved", ""),
         (problem(ASTHMA, more=status_observation("73425007")), "inactive", ""),
-        (problem(ASTHMA, more=status_observation("remission", "2.16.840.1.113883.4.642.4.1074")), "remission", ""),
+        (
+            problem(ASTHMA, more=status_observation("remission", "2.16.840.1.113883.4.642.4.1074")),
+            "remission",
+            "",
+        ),
         (problem(ASTHMA, negated="true"), "active", "refuted"),
     ],
 )
@@ -92,7 +96,9 @@ def reaction(severity):
       </observation></entryRelationship></observation></entryRelationship>"""
 
 
-@pytest.mark.parametrize(("severity", "said"), [("255604002", "mild"), ("371924009", "severe"), ("399166001", "severe")])
+@pytest.mark.parametrize(
+    ("severity", "said"), [("255604002", "mild"), ("371924009", "severe"), ("399166001", "severe")]
+)
 def test_an_allergy_and_its_reaction(severity, said):
     found, quality = entry("48765-2", allergy(substance("47703008") + reaction(severity), code="416098002"))
     (made,) = found["AllergyIntolerance"]
@@ -137,7 +143,9 @@ PRODUCT = """<consumable><manufacturedProduct><manufacturedMaterial>
   </pharm:ingredient></manufacturedMaterial></manufacturedProduct></consumable>"""
 
 
-def taken(status="active", negated="", consumable=PRODUCT, template="1.3.6.1.4.1.12559.11.10.1.3.1.3.4", mood="INT"):
+def taken(
+    status="active", negated="", consumable=PRODUCT, template="1.3.6.1.4.1.12559.11.10.1.3.1.3.4", mood="INT"
+):
     return f"""<substanceAdministration classCode="SBADM" moodCode="{mood}" {negated}>
       <templateId root="{template}"/><id root="2.999.8" extension="m"/><statusCode code="{status}"/>
       <effectiveTime xsi:type="IVL_TS"><low value="19971006"/></effectiveTime>
@@ -152,7 +160,9 @@ def test_a_medicine_with_its_product():
     assert (made["status"], made["effectivePeriod"]) == ("active", {"start": "1997-10-06"})
     (dose,) = made["dosage"]
     assert dose["timing"] == {"repeat": {"frequency": 1, "period": Decimal(1), "periodUnit": "d"}}
-    assert dose["doseAndRate"] == [{"doseQuantity": {"value": Decimal(1), "unit": "1", "system": UCUM, "code": "1"}}]
+    assert dose["doseAndRate"] == [
+        {"doseQuantity": {"value": Decimal(1), "unit": "1", "system": UCUM, "code": "1"}}
+    ]
     assert drug["code"]["text"] == "Eutirox"
     assert [each["code"] for each in drug["code"]["coding"]] == ["P30", "H03AA01"]
     assert drug["ingredient"][0]["strength"]["numerator"]["value"] == Decimal(100)
@@ -160,19 +170,26 @@ def test_a_medicine_with_its_product():
     assert not [line for line in quality.dropped if "/section" in line.path]
 
 
-@pytest.mark.parametrize(("status", "said"), [("active", "active"), ("suspended", "on-hold"), ("aborted", "stopped"), ("completed", "completed")])
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [("active", "active"), ("suspended", "on-hold"), ("aborted", "stopped"), ("completed", "completed")],
+)
 def test_whether_a_medicine_is_taken(status, said):
     assert entry("10160-0", taken(status))[0]["MedicationStatement"][0]["status"] == said
 
 
 def test_a_denied_medicine_is_not_taken():
-    assert entry("10160-0", taken(negated='negationInd="true"'))[0]["MedicationStatement"][0]["status"] == "not-taken"
+    assert (
+        entry("10160-0", taken(negated='negationInd="true"'))[0]["MedicationStatement"][0]["status"]
+        == "not-taken"
+    )
 
 
 def test_that_no_medicine_is_known_has_no_product():
     nothing = "<consumable><manufacturedProduct><manufacturedMaterial nullFlavor='NA'/></manufacturedProduct></consumable>"
     statement = taken("completed", consumable=nothing).replace(
-        "<statusCode", '<code code="no-known-medications" codeSystem="2.16.840.1.113883.5.1150.1"/><statusCode'
+        "<statusCode",
+        '<code code="no-known-medications" codeSystem="2.16.840.1.113883.5.1150.1"/><statusCode',
     )
     (made,) = entry("10160-0", statement)[0]["MedicationStatement"]
     assert made["medicationCodeableConcept"]["coding"] == [{"system": ABSENT, "code": "no-known-medications"}]
@@ -218,7 +235,10 @@ def test_a_dispensation_names_its_prescription():
     found, _ = entry("60590-7", statement, kind=DISPENSATION)
     (made,) = found["MedicationDispense"]
     assert made["authorizingPrescription"][0]["identifier"] == {"system": "urn:oid:2.999.7", "value": "rx-1"}
-    assert (made["whenHandedOver"], made["substitution"]) == ("2026-03-01T12:00:00+01:00", {"wasSubstituted": True})
+    assert (made["whenHandedOver"], made["substitution"]) == (
+        "2026-03-01T12:00:00+01:00",
+        {"wasSubstituted": True},
+    )
     assert made["dosageInstruction"] == [{"text": "1 a day"}]
 
 
@@ -247,7 +267,7 @@ def test_a_denied_finding_never_reads_as_found():
 
 
 def test_a_vaccination_that_was_refused_was_not_given():
-    statement = f"""<substanceAdministration classCode="SBADM" moodCode="EVN" negationInd="true">
+    statement = """<substanceAdministration classCode="SBADM" moodCode="EVN" negationInd="true">
       <templateId root="2.16.840.1.113883.10.20.22.4.52"/><statusCode code="completed"/>
       <effectiveTime value="20100815"/><consumable><manufacturedProduct><manufacturedMaterial>
         <code code="140" codeSystem="2.16.840.1.113883.12.292"/></manufacturedMaterial></manufacturedProduct></consumable>
@@ -287,7 +307,9 @@ def test_a_summary_has_every_section_that_the_european_format_demands_and_invent
 
 
 def test_everything_that_is_not_read_is_told_with_its_place():
-    _, quality = entry("11450-4", problem(ASTHMA, more="<priorityCode code='R'/><x:own xmlns:x='urn:x' a='1'>w</x:own>"))
+    _, quality = entry(
+        "11450-4", problem(ASTHMA, more="<priorityCode code='R'/><x:own xmlns:x='urn:x' a='1'>w</x:own>")
+    )
     told = {line.path.rpartition("entry/")[2]: line.examples for line in quality.dropped}
     place = "act/entryRelationship/observation/"
     assert told[f"{place}priorityCode/@code"] == ("R",)
@@ -298,7 +320,9 @@ def test_everything_that_is_not_read_is_told_with_its_place():
 @pytest.mark.parametrize("where", ["observation", "act"])
 def test_what_is_about_a_relative_or_a_fetus_is_never_the_patients(where):
     subject = '<subject><relatedSubject><code code="MTH"/></relatedSubject></subject>'
-    statement = problem(ASTHMA).replace("</effectiveTime>", f"</effectiveTime>{subject if where == 'observation' else ''}")
+    statement = problem(ASTHMA).replace(
+        "</effectiveTime>", f"</effectiveTime>{subject if where == 'observation' else ''}"
+    )
     if where == "act":
         statement = statement.replace("<entryRelationship", f"{subject}<entryRelationship", 1)
     found, quality = entry("11450-4", statement)

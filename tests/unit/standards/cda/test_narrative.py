@@ -1,6 +1,7 @@
 """The narrative block as XHTML that R4 allows (txt-1), and back into StrucDoc."""
 
 import pytest
+from lxml import etree
 
 from salus.core.limits import Limits
 from salus.standards.cda.conversion import Conversion
@@ -10,7 +11,6 @@ from salus.standards.cda.writing.elements import put
 from salus.standards.cda.writing.header import root_element
 from salus.standards.cda.writing.narrative import Block
 from salus.standards.fhir.validation.validator import validate
-from lxml import etree
 
 
 def xhtml(text):
@@ -37,7 +37,10 @@ def xhtml(text):
 )  # fmt: skip
 def test_what_may_stand_in_a_narrative_does_and_nothing_else(text, inside):
     found = xhtml(text)
-    assert found == {"status": "additional", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{inside}</div>'}
+    assert found == {
+        "status": "additional",
+        "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{inside}</div>',
+    }
     basic = {"resourceType": "Basic", "code": {"text": "x"}, "text": found}
     assert [issue for issue in validate(basic) if issue.severity == "error"] == []
 

@@ -11,7 +11,10 @@ from salus.standards.cda.document import to_fhir
 from salus.standards.cda.tree import looks_like_cda, read_document
 
 OPEN = '<ClinicalDocument xmlns="urn:hl7-org:v3">'
-BOMB = "".join(f'<!ENTITY l{n} "{"&l" + str(n - 1) + ";" if n else "lol"}{"&l" + str(n - 1) + ";" if n else ""}">' for n in range(30))
+BOMB = "".join(
+    f'<!ENTITY l{n} "{"&l" + str(n - 1) + ";" if n else "lol"}{"&l" + str(n - 1) + ";" if n else ""}">'
+    for n in range(30)
+)
 
 
 @pytest.mark.parametrize(
@@ -40,12 +43,19 @@ def test_what_is_hostile_or_no_cda_is_refused(body, reason):
 
 def test_bytes_in_another_encoding_than_stated_are_refused():
     with pytest.raises(SalusError, match="well-formed"):
-        read_document(f'<?xml version="1.0" encoding="UTF-8"?>{OPEN}<title>é</title></ClinicalDocument>'.encode("latin-1"), Limits())
+        read_document(
+            f'<?xml version="1.0" encoding="UTF-8"?>{OPEN}<title>é</title></ClinicalDocument>'.encode(
+                "latin-1"
+            ),
+            Limits(),
+        )
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "iso-8859-1"])
 def test_other_encodings_are_read(encoding):
-    body = f'<?xml version="1.0" encoding="{encoding}"?>{OPEN}<title>é</title></ClinicalDocument>'.encode(encoding)
+    body = f'<?xml version="1.0" encoding="{encoding}"?>{OPEN}<title>é</title></ClinicalDocument>'.encode(
+        encoding
+    )
     assert looks_like_cda(body)
     assert read_document(body, Limits()).first("title").text == "é"
 
@@ -53,7 +63,9 @@ def test_other_encodings_are_read(encoding):
 @pytest.mark.parametrize(
     "content",
     [
-        lambda body: f'<x:Document xmlns:x="urn:ihe:iti:xds-b:2007" id="d">{base64.b64encode(body).decode()}</x:Document>',
+        lambda body: (
+            f'<x:Document xmlns:x="urn:ihe:iti:xds-b:2007" id="d">{base64.b64encode(body).decode()}</x:Document>'
+        ),
         lambda body: body.decode().partition("?>")[2],
     ],
 )

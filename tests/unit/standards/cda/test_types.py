@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from salus.core.limits import Limits
 from salus.standards.cda.coded import concept, system_uri
 from salus.standards.cda.conversion import Conversion
 from salus.standards.cda.entries.doses import timing
@@ -13,7 +14,6 @@ from salus.standards.cda.node import Node
 from salus.standards.cda.times import read_moment
 from salus.standards.cda.tree import read_document
 from salus.standards.cda.values import any_value, occurrence, period, quantity
-from salus.core.limits import Limits
 
 XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 
@@ -144,7 +144,10 @@ def test_a_code_comes_with_what_it_was_translated_from_and_its_authors_words():
         ("2.16.840.1.113883.6.1", "http://loinc.org"),
         ("2.16.840.1.113883.5.83", "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"),
         ("2.16.840.1.113883.12.443", "http://terminology.hl7.org/CodeSystem/v2-0443"),
-        ("2.16.840.1.113883.4.642.4.1373", "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"),
+        (
+            "2.16.840.1.113883.4.642.4.1373",
+            "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical",
+        ),
         ("1.2.3.4", "urn:oid:1.2.3.4"),
         ("LOINC", ""),
     ],
@@ -171,7 +174,9 @@ def test_names_addresses_and_telecoms():
     name = '<name use="L"><prefix>Dr</prefix><given>Ana</given><given>B</given><family>C</family></name>'
     assert human_name(*node(name)) == {"use": "usual", "given": ["Ana", "B"], "prefix": ["Dr"], "family": "C"}
     assert human_name(*node("<name>Ana C</name>")) == {"text": "Ana C"}
-    place = '<addr use="HP"><houseNumber>8</houseNumber><streetName>Rue F</streetName><city>Lyon</city></addr>'
+    place = (
+        '<addr use="HP"><houseNumber>8</houseNumber><streetName>Rue F</streetName><city>Lyon</city></addr>'
+    )
     assert address(*node(place)) == {"use": "home", "line": ["8 Rue F"], "city": "Lyon"}
     assert telecom(*node('<telecom use="WP" value="mailto:a@b.example"/>')) == {
         "system": "email", "value": "a@b.example", "use": "work",

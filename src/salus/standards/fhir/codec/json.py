@@ -49,6 +49,8 @@ _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*').sub
 _COMMENTS = re.compile(rb'"(?:[^"\\]|\\.)*+"|//[^\r\n]*+|/\*(?:[^*]|\*(?!/))*+\*/', re.DOTALL).sub
 _BLACK = re.compile(rb"[^\s]").sub
 
+_BYTE = re.compile(r"\(byte ([0-9]+)\)").search
+
 # The escapes of a body; the group is half of a surrogate pair without the other half.
 _ESCAPES = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
@@ -134,7 +136,17 @@ def _malformed(body: bytes, error: msgspec.DecodeError) -> str:
             "A string holds half of a surrogate pair, which is no character: write both \\u escapes of the "
             "pair, or the character itself in UTF-8 (RFC 8259, section 8.2)."
         )
-    return f"The body is not JSON: {error}. Send one JSON document (RFC 8259)."
+    return f"The body is not JSON{_at(body, error)}: {error}. Send one JSON document (RFC 8259)."
+
+
+def _at(body: bytes, error: msgspec.DecodeError) -> str:
+    """Return where reading stopped, "" where the error does not say it."""
+    found = _BYTE(str(error))
+    if found is None:
+        return ""
+    before = body[: int(found[1])]
+    line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+    return f" at line {line}, column {column}"
 
 
 def _too_deep(limits: Limits) -> MalformedContent:

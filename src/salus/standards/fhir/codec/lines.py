@@ -1,4 +1,4 @@
-"""Where in a text an element stands: the line of a FHIRPath expression, in JSON or XML.
+"""Where in a text an element stands: line and column of a FHIRPath expression, in JSON or XML.
 
 Only used when there is something to report; a second, slower reading of a text that was read before.
 """
@@ -23,30 +23,38 @@ def plain_path(expression: str) -> str:
     return _CHOICE.sub(lambda found: found[1] + (found[2] or "").upper() + found[3], expression)
 
 
+Place = tuple[int, int]
+"""Line and column, both from 1; column 0 where it is not known, as in XML."""
+
+
 class Lines:
     """The lines of a text's elements.
 
     Args:
-        found: line by path.
+        found: place by path.
         is_xml: whether the first of several has no index in those paths, as XML does not tell one from many.
     """
 
-    def __init__(self, found: Mapping[str, int], *, is_xml: bool = False) -> None:
+    def __init__(self, found: Mapping[str, Place], *, is_xml: bool = False) -> None:
         self._found = found
         self._is_xml = is_xml
 
     def line(self, expression: str) -> int:
         """Return the line of an element, or of the nearest one around it that is there; the first is 1."""
+        return self.place(expression)[0]
+
+    def place(self, expression: str) -> Place:
+        """Return line and column of an element, or of the nearest one around it that is there."""
         path = plain_path(expression)
         if self._is_xml:
             path = path.replace("[0]", "")
         while path:
-            line = self._found.get(path)
-            if line is not None:
-                return line
+            place = self._found.get(path)
+            if place is not None:
+                return place
             cut = max(path.rfind("."), path.rfind("["))
             path = path[:cut] if cut > 0 else ""
-        return 1
+        return 1, 0
 
 
 def lines_of(body: bytes, limits: Limits) -> Lines:
@@ -56,17 +64,20 @@ def lines_of(body: bytes, limits: Limits) -> Lines:
     return Lines(_of_json(body.decode("utf-8", errors="replace")))
 
 
-def _of_json(text: str) -> dict[str, int]:
-    """Return the line of every key and item by its path, the resource's type as first step."""
-    found: dict[str, int] = {}
+def _of_json(text: str) -> dict[str, Place]:
+    """Return the place of every key and item by its path, the resource's type as first step."""
+    found: dict[str, Place] = {}
     root = re.search(r'"resourceType"\s*:\s*"([A-Za-z]+)"', text)
     path = [root[1] if root else "Resource"]
     stack: list[int] = []
     key = ""
-    line, position = 1, 0
+    line, position, begins = 1, 0, 0
     is_value = True
     for token in _TOKEN.finditer(text):
-        line += text.count("\n", position, token.start())
+        lines = text.count("\n", position, token.start())
+        if lines:
+            line += lines
+            begins = text.rfind("\n", position, token.start()) + 1
         position = token.start()
         word = token[0]
         if word == ":":
@@ -82,10 +93,10 @@ def _of_json(text: str) -> dict[str, int]:
         elif not is_value:
             key = word[1:-1]
             if stack and stack[-1] < 0:
-                found.setdefault(f"{path[-1]}.{key.removeprefix('_')}", line)
+                found.setdefault(f"{path[-1]}.{key.removeprefix('_')}", (line, position - begins + 1))
         else:
             place = _place(path, stack, key)
-            found.setdefault(place, line)
+            found.setdefault(place, (line, position - begins + 1))
             if word in "{[":
                 path.append(place)
                 stack.append(-1 if word == "{" else 0)
@@ -99,17 +110,17 @@ def _place(path: list[str], stack: list[int], key: str) -> str:
     return f"{path[-1]}.{key.removeprefix('_')}" if stack[-1] < 0 else f"{path[-1]}[{stack[-1]}]"
 
 
-def _of_xml(body: bytes, limits: Limits) -> dict[str, int]:
+def _of_xml(body: bytes, limits: Limits) -> dict[str, Place]:
     try:
         root = read_tree(body, limits)
     except SalusError:
         return {}
-    found: dict[str, int] = {}
+    found: dict[str, Place] = {}
     level = [(root, etree.QName(root).localname)]
     while level:
         below = []
         for element, path in level:
-            found.setdefault(path, int(element.sourceline or 1))
+            found.setdefault(path, (int(element.sourceline or 1), 0))
             counts: dict[str, int] = {}
             for child in element.iterchildren("{http://hl7.org/fhir}*"):
                 name = etree.QName(child).localname

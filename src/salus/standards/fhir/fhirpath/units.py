@@ -159,7 +159,8 @@ def is_known(code: str) -> bool:
     if unit is None or (code.isdigit() and code != "1"):
         return False
     return all(
-        name.startswith("[") or any(name in table[kind] for kind in ("base", "plain", "metric", "offset") if kind in table)
+        name.startswith("[")
+        or any(name in table[kind] for kind in ("base", "plain", "metric", "offset") if kind in table)
         for name, _ in unit.powers
     )
 

@@ -119,30 +119,28 @@ def check_belonging(bundle: Json, where: Where, run: Run) -> None:
     held = {id(entry["resource"]): index for index, entry in _resources(bundle)}
     if bundle.get("type") != "document" or not held:
         return
-    first = next(iter(held))
-    reached = _reached(first, run.links)
-    left = [one for one in held if one not in reached]
-    while True:
-        joined = [one for one in left if not reached.isdisjoint(run.links.get(one, ()))]
-        if not joined:
-            break
-        for one in joined:
-            reached |= _reached(one, run.links)
-        left = [one for one in left if one not in reached]
+    tied: dict[int, set[int]] = {}
+    for one, others in run.links.items():
+        for other in others:
+            tied.setdefault(one, set()).add(other)
+            tied.setdefault(other, set()).add(one)
+    reached = _reached(next(iter(held)), tied)
+    left = {index for one, index in held.items() if one not in reached}
     if left:
-        _report_strangers(bundle, {held[one] for one in left}, where, run)
+        _report_strangers(bundle, left, where, run)
 
 
 def _resources(bundle: Json) -> Iterator[tuple[int, Json]]:
     return ((index, one) for index, one in _objects(bundle, "entry") if type(one.get("resource")) is dict)
 
 
-def _reached(start: int, links: dict[int, set[int]]) -> set[int]:
+def _reached(start: int, tied: dict[int, set[int]]) -> set[int]:
+    """Return all that references tie to a start, whichever way they lead."""
     found = {start}
-    level = [start]
+    level = {start}
     while level:
-        level = [one for key in level for one in links.get(key, ()) if one not in found]
-        found.update(level)
+        level = {one for key in level for one in tied.get(key, ())} - found
+        found |= level
     return found
 
 

@@ -21,6 +21,11 @@ def _profiles() -> Mapping[str, str]:
     return msgspec.toml.decode(table, type=dict[str, str])
 
 
+def implied_profiles() -> list[str]:
+    """Return every profile that a code implies."""
+    return sorted(CORE + name for name in _profiles().values())
+
+
 def implied_profile(observation: dict[str, Any]) -> str:  # Any: FHIR JSON
     """Return the profile that the code of an Observation implies, "" for none."""
     for system, code in pairs_in(observation, "code"):

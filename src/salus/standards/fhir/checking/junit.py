@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from lxml import etree
 
-from salus.cli.checking.verdict import Verdict
-from salus.cli.terminal import plain
+from salus.core.plain import plain
+from salus.standards.fhir.checking.verdict import Verdict
 
 
 def junit(verdicts: Sequence[Verdict]) -> bytes:
@@ -27,6 +27,6 @@ def junit(verdicts: Sequence[Verdict]) -> bytes:
             )
             part.set("message", plain(errors[0].message))
             part.text = "\n".join(
-                plain(f"line {one.place(issue)}: {issue.expression}: {issue.message}") for issue in errors
+                plain(f"line {one.place(issue)[0]}: {issue.expression}: {issue.message}") for issue in errors
             )
     return etree.tostring(suite, xml_declaration=True, encoding="UTF-8", pretty_print=True)

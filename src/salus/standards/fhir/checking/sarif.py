@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
-from salus.cli.checking.verdict import Verdict
+from salus.standards.fhir.checking.verdict import Verdict
 
+_LINE_OF_NDJSON = re.compile(r"(?<=\.ndjson):[0-9]+$|(?<=\.ndjson\.gz):[0-9]+$").sub
 _LEVELS = {"error": "error", "warning": "warning", "information": "note"}
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -24,11 +27,12 @@ def sarif(verdicts: Sequence[Verdict]) -> bytes:
 
 
 def _result(verdict: Verdict, issue: Any) -> dict[str, Any]:  # Any: an Issue, and open JSON
-    name, _, line = verdict.file.rpartition(":") if ".ndjson" in verdict.file else (verdict.file, "", "")
+    line, column = verdict.place(issue)
+    region = {"startLine": line, "startColumn": column} if column else {"startLine": line}
     place: dict[str, Any] = {
         "physicalLocation": {
-            "artifactLocation": {"uri": name},
-            "region": {"startLine": int(line) if line.isdigit() else verdict.place(issue)},
+            "artifactLocation": {"uri": address_of(verdict.file)},
+            "region": region,
         }
     }
     if issue.expression:
@@ -39,3 +43,8 @@ def _result(verdict: Verdict, issue: Any) -> dict[str, Any]:  # Any: an Issue, a
         "message": {"text": issue.message},
         "locations": [place],
     }
+
+
+def address_of(file: str) -> str:
+    """Return the address of a file relative to where the check ran, without the number of an NDJSON line."""
+    return quote(_LINE_OF_NDJSON("", file).replace("\\", "/"))

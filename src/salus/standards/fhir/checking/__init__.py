@@ -1,0 +1,1 @@
+"""Verdicts on files, and the reports that are made of them."""
