@@ -131,6 +131,28 @@ async def test_one_click_gives_the_whole_record_each_file_with_its_hash(node, as
     assert sum(leaf.resources for leaf in served) == 6
 
 
+async def test_the_copy_has_the_documents_of_the_priority_categories(node, ask, ana):
+    order = {
+        "resourceType": "MedicationRequest",
+        "id": "course",
+        "status": "active",
+        "intent": "order",
+        "medicationCodeableConcept": {"text": "amoxicillin"},
+        "subject": {"reference": "Patient/ana"},
+        "authoredOn": "2026-10-04",
+    }
+    await ask("PUT", "/fhir/MedicationRequest/course", Role.OPERATOR, order)
+    files = unpacked(await ask("GET", "/rights/archive", Role.CITIZEN))
+    names = [name for name in files if name.startswith("european/")]
+    assert "european/00001-prescription-course.json" in names
+    document = json.loads(files["european/00001-prescription-course.json"])
+    assert document["entry"][0]["resource"]["meta"]["profile"] == [
+        "http://hl7.eu/fhir/mpd/StructureDefinition/MedicationRequest-eu-mpd"
+    ]
+    composed = [leaf for leaf in await leaves(node) if leaf.what == "European documents"]
+    assert {leaf.patient for leaf in composed} == {"ana"}
+
+
 @pytest.mark.parametrize("role", [Role.CLINICIAN, Role.AUDITOR])
 async def test_nobody_else_takes_a_record_along(ask, ana, role):
     answer = await ask("GET", "/rights/archive?patient=ana", role)

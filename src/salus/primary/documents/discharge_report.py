@@ -159,5 +159,6 @@ KIND = Kind(
     types=("Encounter",),
     is_about=is_about,
     compose=compose,
+    title="category.discharge-report",
     profile=PROFILES[0][0],
 )

@@ -57,5 +57,6 @@ KIND = Kind(
     types=("MedicationDispense",),
     is_about=is_about,
     compose=compose,
+    title="category.electronic-dispensation",
     profile=PROFILE,
 )

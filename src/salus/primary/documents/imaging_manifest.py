@@ -45,5 +45,6 @@ KIND = Kind(
     types=("ImagingStudy",),
     is_about=is_about,
     compose=compose,
+    title="section.imaging-studies",
     profile=PROFILE,
 )

@@ -168,5 +168,6 @@ KIND = Kind(
     types=("DiagnosticReport",),
     is_about=is_about,
     compose=compose,
+    title="category.medical-imaging",
     profile=PROFILES[0][0],
 )

@@ -24,6 +24,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         types: of the resources that a document may be about; of each of these there is one document.
         is_about: whether there is a document about a resource of these types.
         compose: composes the document about a resource of the material.
+        title: name of its title among our words.
         profile: canonical that its content follows (DocumentReference.content.format).
     """
 
@@ -34,4 +35,5 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     types: tuple[str, ...]
     is_about: Callable[[Resource, Material], bool]
     compose: Callable[[Material, Resource, Terms], Bundle]
+    title: str
     profile: str

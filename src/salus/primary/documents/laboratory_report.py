@@ -149,5 +149,6 @@ KIND = Kind(
     types=("DiagnosticReport",),
     is_about=is_about,
     compose=compose,
+    title="category.medical-test-results",
     profile=PROFILES[0][0],
 )

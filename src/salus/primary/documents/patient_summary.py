@@ -103,5 +103,6 @@ KIND = Kind(
     types=("Patient",),
     is_about=is_about,
     compose=compose,
+    title="title",
     profile=EPS_BUNDLE,
 )

@@ -83,5 +83,6 @@ KIND = Kind(
     types=("MedicationRequest",),
     is_about=is_about,
     compose=compose,
+    title="category.electronic-prescription",
     profile=PROFILE,
 )

@@ -5,8 +5,11 @@ from __future__ import annotations
 from salus.core.access import Action, Caller
 from salus.core.errors import NotFound
 from salus.standards.fhir.bundle import names_version
+from salus.standards.fhir.codec.json import write_json
 from salus.store import resources
 from salus.store.rows import StoredResource
+from salus.trust.gate import Access
+from salus.web.fhir import on_demand
 from salus.web.fhir.answer import Answer, resource_bytes, version_headers
 from salus.web.fhir.door import include_merged, known_id, known_type, pass_gate
 from salus.web.fhir.request import FhirRequest, parse_http_date
@@ -23,10 +26,26 @@ async def read(services: Services, request: FhirRequest, caller: Caller) -> Answ
     passage = pass_gate(services, caller, Action.READ, kind, what, patients=patients, narrows=True)
     async with passage as access:
         await include_merged(services, access)
-        resource = await resources.read(access.grant, services.database, kind, identity)
+        try:
+            resource = await resources.read(access.grant, services.database, kind, identity)
+        except NotFound:
+            if kind != "DocumentReference":
+                raise
+            return await offer(services, access, identity, subset)
         access.record(resource.patients)
         await access.begin()
         return await answer_read(services, request, caller, resource, subset)
+
+
+async def offer(services: Services, access: Access, identity: str, subset: Subset | None) -> Answer:
+    """Answer the description of a document that is composed on demand.
+
+    Raises:
+        NotFound: none is offered by that name to this reader.
+    """
+    body = write_json(await on_demand.described(services, access, identity))
+    await access.begin()
+    return Answer(200, body if subset is None else subset.of_bytes(body))
 
 
 async def vread(services: Services, request: FhirRequest, caller: Caller) -> Answer:

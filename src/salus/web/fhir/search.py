@@ -26,6 +26,7 @@ from salus.web.fhir.answer import UNLIMITED, Answer, join_bundle, resource_bytes
 from salus.web.fhir.door import known_id, known_type, pass_gate
 from salus.web.fhir.limits_told import head_for
 from salus.web.fhir.negotiation import answer_format, body_media
+from salus.web.fhir.on_demand import added, asks_for_documents
 from salus.web.fhir.request import FhirRequest, first, read_body
 from salus.web.fhir.subset import Subset
 from salus.web.problems import issue, outcome
@@ -120,16 +121,27 @@ async def answer(
             access.record(resource.patients)
         access.concern(page.counted)
         await note_named(services, access, named, found=len(page.resources))
+        persons = [patient] if patient else patients_named(kind, pairs)
+        composed: list[bytes] = []
+        if persons and asks_for_documents(kind, pairs):
+            composed, number, complete = await added(services, access, query, page, persons)
+            page = with_more(page, number)
+            composed += [] if complete else [entry_of_too_many()]
         await access.begin()
         address = f"{services.fhir_base}/{f'Patient/{patient}/' if patient else ''}{kind}"
-        persons = [patient] if patient else patients_named(kind, pairs)
         notes = entries_of_merges(known, persons, included=not patient) if known.stays else ()
         parts = (*page.resources, *page.included) if subset_of(query) else ()  # whole ones are not parsed
         size = sum(len(resource.content) for resource in parts)
         share = services.database.shares.of(caller)
         head = head_for(caller, "searchset")
-        body = await share.beside(size, bundle, services.fhir_base, address, query, page, notes, head)
+        said = [*composed, *notes]
+        body = await share.beside(size, bundle, services.fhir_base, address, query, page, said, head)
     return Answer(200, body)
+
+
+def with_more(page: Page, number: int) -> Page:
+    """Return the page with so many more in its total, where it has one."""
+    return page if page.total is None else msgspec.structs.replace(page, total=page.total + number)
 
 
 async def _as_prescribed(services: Services, access: Access, page: Page) -> Page:
@@ -251,6 +263,13 @@ def entry_of_left_out(types: Sequence[str]) -> bytes:
     """
     listed = ", ".join(types)
     return entry_of_outcome("forbidden", f"Your role or scopes do not let you read {listed}: left out.")
+
+
+def entry_of_too_many() -> bytes:
+    """Return the entry that says that more documents could be composed than were looked at."""
+    return entry_of_outcome(
+        "too-costly", "The record holds more of which documents can be made: search for what they are about."
+    )
 
 
 def entry_of_outcome(code: str, text: str, *, severity: str = "warning") -> bytes:

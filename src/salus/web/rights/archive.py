@@ -1,8 +1,9 @@
 """GET /rights/archive: all of a person's record as one ZIP (GDPR, Art. 15 and 20; EHDS, Art. 3 and 7).
 
-It holds FHIR (NDJSON by type, and one Bundle), the documents byte for byte, the patient summary, the access
-report, a page to read, and a manifest with the SHA-256 of each. It leaves in pieces, none before the leaf
-that says so is durable; memory holds one page of resources, or one document, at a time.
+It holds FHIR (NDJSON by type, and one Bundle), the documents byte for byte, the patient summary and the
+other European documents, the access report, a page to read, and a manifest with the SHA-256 of each. It
+leaves in pieces, none before the leaf that says so is durable; memory holds one page of resources, or one
+document, at a time, and the record while European documents are composed from it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from starlette.responses import Response
 
 from salus.core.access import Action, Caller, Role
 from salus.core.errors import NotFound, SalusError, TooLarge
+from salus.primary.documents.registry import kinds
 from salus.primary.rights.archive import Archive, document_path, line_of
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import compartments
 from salus.store import compartment, documents
 from salus.store.compartment import Position
+from salus.store.merged import merges
 from salus.store.readable import is_open
 from salus.store.rows import StoredResource
 from salus.store.shares import beside
@@ -27,6 +30,7 @@ from salus.trust.gate import Access
 from salus.trust.policy import AccessRequest
 from salus.web.access_report import access_report
 from salus.web.fhir.answer import resource_bytes
+from salus.web.fhir.composing import documents_of
 from salus.web.fhir.operations.everything import named_in
 from salus.web.fhir.operations.summary import composed
 from salus.web.ledger import key_of
@@ -37,6 +41,7 @@ from salus.web.rights.streamed import Streamed
 from salus.web.services import Services
 
 WHAT = "record archive"
+EUROPEAN = "European documents"
 PAGE_COUNT = 200
 FHIR_JSON, NDJSON, JSON, HTML = (
     "application/fhir+json",
@@ -44,6 +49,8 @@ FHIR_JSON, NDJSON, JSON, HTML = (
     "application/json",
     "text/html",
 )
+EUROPEAN_MAX = 1_000
+"""Composed documents that an archive holds at most."""
 NAMED_MAX = 20_000
 """Directory entries (who treated, where, with what) that an archive holds at most."""
 
@@ -114,6 +121,14 @@ async def _pieces(services: Services, caller: Caller, patient: str, language: st
             yield await _add(made, content)
             async for name, shown_as, shown in readable_files(
                 services, content, media_type, path, language, left_out
+            ):
+                made.begin(name, shown_as)
+                yield await _add(made, shown)
+        async for path, content in _european(services, caller, patient, language, left_out):
+            made.begin(path, FHIR_JSON)
+            yield await _add(made, content)
+            async for name, shown_as, shown in readable_files(
+                services, content, FHIR_JSON, path, language, left_out
             ):
                 made.begin(name, shown_as)
                 yield await _add(made, shown)
@@ -240,6 +255,32 @@ async def _summary(services: Services, caller: Caller, patient: str, language: s
     languages = tuple(dict.fromkeys((language, *services.languages)))
     document = await composed(services, caller, patient, languages)
     return write_json(document)
+
+
+async def _european(
+    services: Services, caller: Caller, patient: str, language: str, left_out: list[dict[str, str]]
+) -> AsyncIterator[tuple[str, bytes]]:
+    """Yield the documents of the priority categories besides the summary, each with its path."""
+    names = kinds().keys() - {"patient-summary"}
+    languages = tuple(dict.fromkeys((language, *services.languages)))
+    count = 0
+    asked = AccessRequest(Action.READ, "", EUROPEAN, frozenset({patient}))
+    try:
+        async with enter_own(services, caller, asked) as access:
+            stays = (await merges(services.database, services.clock())).survivor(patient)
+            records = [stays, *sorted((access.grant.patients or frozenset()) - {stays})]
+            found = documents_of(services, access, records, names=names, languages=languages)
+            async for kind, about, bundle in found:
+                if count == EUROPEAN_MAX:
+                    why = f"The archive holds the first {count}; fetch others by what they are about."
+                    left_out.append({"path": "european", "why": why})
+                    return
+                count += 1
+                await access.settle()
+                path = document_path(count, f"{kind.name}-{about['id']}", FHIR_JSON)
+                yield path.replace("documents/", "european/", 1), write_json(bundle)
+    except SalusError as error:
+        left_out.append({"path": "european", "why": error.message})
 
 
 async def _report(services: Services, caller: Caller, patient: str, _language: str) -> bytes:
