@@ -109,7 +109,7 @@ async def test_a_document_is_returned_byte_for_byte_beside_what_was_extracted(re
     assert described["subject"] == {"reference": f"Patient/{received.patient}"}
     assert described["type"]["coding"][0]["code"] == "60591-5"
     assert {name.partition("/")[0] for name in received.extracted} == {
-        "Composition", "Patient", "Practitioner", "Condition",
+        "Composition", "Patient", "Practitioner", "Condition", "Provenance",
     }  # fmt: skip
 
 
@@ -133,7 +133,7 @@ async def test_xml_is_kept_as_xml_and_read_all_the_same(receive, database, grant
     body = write_xml(parse_json(document(1), Limits()))
     received = await receive(body, "application/fhir+xml")
     assert (await documents.retrieve(grant(), database, received.document)).content == body
-    assert len(received.extracted) == 4
+    assert len(received.extracted) == 5  # four entries, and the Provenance of them
 
 
 async def test_a_replaced_document_is_superseded_and_what_only_it_said_is_no_longer_current(receive, read):
@@ -143,7 +143,7 @@ async def test_a_replaced_document_is_superseded_and_what_only_it_said_is_no_lon
     assert (await read(f"DocumentReference/{first.reference}"))["status"] == "superseded"
     assert (await read(f"DocumentReference/{second.reference}"))["status"] == "current"
     gone = set(first.extracted) - set(second.extracted)
-    assert {name.partition("/")[0] for name in gone} == {"Composition", "Condition"}
+    assert {name.partition("/")[0] for name in gone} == {"Composition", "Condition", "Provenance"}
     for name in gone:
         with pytest.raises(Gone):
             await read(name)
@@ -334,7 +334,7 @@ async def test_the_report_counts_what_a_withdrawal_wrote(load):
     await load(document(1))
     report = await load(document(2, replaces="1", status="entered-in-error"))
     assert (report.read, report.stored, report.documents) == (4, 4, 1)
-    assert report.withdrawn == 3  # the document, its Composition and its Condition
+    assert report.withdrawn == 4  # the document, its Composition, its Condition, and their Provenance
 
 
 async def test_a_deleted_document_stays_deleted_when_it_arrives_again(receive, load, database, grant):
@@ -368,3 +368,84 @@ async def test_a_loaded_description_that_replaces_another_supersedes_it(load, st
     person = {"resourceType": "Patient", "id": "p"}
     await load(json.dumps(person).encode(), *(json.dumps(sent[number]).encode() for number in order))
     assert (await standing())[0] == {"1": "superseded", "2": "current"}
+
+
+def letter(number, *, day, conditions):
+    """Return a document of its own, whose entries have urns of the day and the source's numbers."""
+    body = json.loads(document(number))
+    composition = body["entry"][0]["resource"]
+    composition["identifier"] = {"system": "urn:set", "value": f"letter-{number}"}
+    composition["date"], body["timestamp"] = f"2026-01-{day:02}", f"2026-01-{day:02}T10:00:00Z"
+    del body["entry"][3:]
+    for place, (code, text) in enumerate(conditions):
+        own_id = f"7a2c1a3c-0000-4000-8000-{number:06}{place:06}"
+        held = {
+            "resourceType": "Condition",
+            "id": own_id,
+            "identifier": [{"system": "urn:hospital:problems", "value": code}],
+            "subject": {"reference": "urn:uuid:6f1c1a3c-0000-4000-8000-000000000001"},
+            "code": {"text": text},
+        }
+        body["entry"].append({"fullUrl": f"urn:uuid:{own_id}", "resource": held})
+    reason = {
+        "resourceType": "Procedure",
+        "id": f"8a2c1a3c-0000-4000-8000-00000000000{number}",
+        "status": "completed",
+        "subject": {"reference": "urn:uuid:6f1c1a3c-0000-4000-8000-000000000001"},
+        "reasonReference": [{"reference": f"urn:uuid:7a2c1a3c-0000-4000-8000-{number:06}000000"}],
+    }
+    body["entry"].append({"fullUrl": f"urn:uuid:{reason['id']}", "resource": reason})
+    return json.dumps(body).encode()
+
+
+def of_kind(received, kind):
+    return sorted(name for name in received.extracted if name.startswith(kind))
+
+
+async def test_an_entry_of_the_same_number_is_linked_and_its_later_word_counts(receive, read):
+    first = await receive(letter(1, day=1, conditions=[("P-1", "asthma"), ("P-2", "gout")]))
+    second = await receive(letter(2, day=2, conditions=[("P-1", "asthma, mild"), ("P-3", "fracture")]))
+    (linked,) = set(of_kind(first, "Condition")) & set(of_kind(second, "Condition"))
+    assert (await read(linked))["code"]["text"] == "asthma, mild"
+    (procedure,) = of_kind(second, "Procedure")
+    assert (await read(procedure))["reasonReference"] == [{"reference": linked}]
+    assert (await read(f"DocumentReference/{first.reference}"))["status"] == "current"
+
+
+async def test_the_word_of_an_older_document_changes_nothing_of_a_later_one(receive, read):
+    later = await receive(letter(2, day=2, conditions=[("P-1", "asthma, mild")]))
+    older = await receive(letter(1, day=1, conditions=[("P-1", "asthma")]))
+    (condition,) = of_kind(later, "Condition")
+    assert of_kind(older, "Condition") == [condition]
+    assert (await read(condition))["code"]["text"] == "asthma, mild"
+    (procedure,) = of_kind(older, "Procedure")
+    assert (await read(procedure))["reasonReference"] == [{"reference": condition}]
+
+
+async def test_a_number_that_names_two_entries_links_none(receive):
+    first = await receive(letter(1, day=1, conditions=[("P-1", "asthma"), ("P-1", "gout")]))
+    second = await receive(letter(2, day=2, conditions=[("P-1", "asthma")]))
+    assert set(of_kind(first, "Condition")).isdisjoint(of_kind(second, "Condition"))
+
+
+async def test_what_two_documents_say_stays_while_one_of_them_stands(receive, read):
+    first = await receive(letter(1, day=1, conditions=[("P-1", "asthma")]))
+    second = await receive(letter(2, day=2, conditions=[("P-1", "asthma")]))
+    (condition,) = of_kind(first, "Condition")
+    assert of_kind(second, "Condition") == [condition]
+    correction = json.loads(letter(3, day=3, conditions=[]))
+    target = {"identifier": {"system": "urn:documents", "value": "1"}}
+    relation = {"code": "replaces", "targetIdentifier": target["identifier"]}
+    correction["entry"][0]["resource"]["relatesTo"] = [relation]
+    third = await receive(json.dumps(correction).encode())
+    assert third.replaced == (first.reference,)
+    assert (await read(condition))["code"]["text"] == "asthma"
+
+
+async def test_a_loaded_document_links_too_and_counts_what_is_linked(load, database):
+    await load(letter(1, day=1, conditions=[("P-1", "asthma")]))
+    report = await load(letter(2, day=2, conditions=[("P-1", "asthma"), ("P-2", "gout")]))
+    assert (report.read, report.stored + report.unchanged, report.rejected) == (6, 6, 0)
+    async with database.system() as connection:
+        query = "SELECT count(*) FROM resource WHERE type = 'Condition' AND NOT deleted"
+        assert await connection.fetchval(query) == 2

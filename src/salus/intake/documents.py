@@ -24,6 +24,7 @@ from salus.intake.check import refusals
 from salus.intake.description import complete
 from salus.intake.formats.format import Unit
 from salus.intake.formats.registry import translating
+from salus.intake.linking import Known
 from salus.intake.prepare import Prepared, Received, Setting, describe, prepare_rows
 from salus.intake.publication import published_ids
 from salus.intake.replacement import links_of, rows_elsewhere
@@ -116,6 +117,15 @@ async def receive_document(
         raise UnsupportedMedia(f"{media_type[:80]} is no FHIR document: describe it by a DocumentReference.")
     is_published = described is not None
 
+    def again(known: Known) -> tuple[Received, tuple[Row, ...]]:
+        """Prepare it once more, with its entries that are here under another name."""
+        told = msgspec.structs.replace(setting, known=known)
+        read = _fhir_document(body, media_type, told, subject)
+        assert read is not None  # it was read before
+        if described is None:
+            return read.received[0], read.rows
+        return _described(described, body, media_type, told, subject, read)
+
     async def store(connection: Connection) -> ReceivedDocument:
         await database.parameters.hold(connection)
         if database.parameters.added != added:
@@ -125,9 +135,13 @@ async def receive_document(
             wanted, record = links_of(kept.described), kept.document.patient
             elsewhere = await rows_elsewhere(grant, database, connection, wanted, record)
         arrival = await arrive(grant, connection, kept, is_published=is_published, elsewhere=elsewhere)
+        document, made = kept, rows
+        if arrival.known.same:
+            document, made = again(arrival.known)
         return await _store(
-            grant, connection, kept, rows, arrival, is_published=is_published, default_denies=default_denies
-        )
+            grant, connection, document, made, arrival,
+            is_published=is_published, default_denies=default_denies,
+        )  # fmt: skip
 
     return await resources.transact(grant, database, store)
 
@@ -149,9 +163,9 @@ def _described(
     extracted: tuple[Row, ...] = ()
     if prepared is not None:
         completed = _as_the_document_says(completed, prepared.received[0].described)
-        extracted = prepared.rows[:-1]
-    kept, row = describe(completed, body, media_type, ids, setting, extracted)
-    return kept, (*extracted, row)
+        extracted = prepared.rows[: -prepared.received[0].own]
+    kept, made = describe(completed, body, media_type, ids, setting, extracted)
+    return kept, (*extracted, *made)
 
 
 async def _read(body: bytes, media_type: str, setting: Setting, subject: str) -> Prepared | None:

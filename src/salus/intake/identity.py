@@ -138,6 +138,7 @@ class References:
         full_url: of the resource that refers, "" when it has none.
         types: of the Bundle it is in, None outside one.
         links: links whose target is known already; "" leaves one as it is.
+        same: by what the source calls a resource, the "Type/id" that it has here under another name.
     """
 
     def __init__(
@@ -146,7 +147,9 @@ class References:
         full_url: str = "",
         types: EntryTypes | None = None,
         links: Mapping[str, str | None] | None = None,
+        same: Mapping[str, str] | None = None,
     ) -> None:
+        self._same = same or {}
         self._source = source
         self._types = types
         self._links = links or {}
@@ -193,7 +196,7 @@ class References:
         return self._local(type_name, f"{type_name}/{full_url[9:]}" if named_by_id else full_url)
 
     def _local(self, type_name: str, original: str) -> str:
-        return f"{type_name}/{derived_id(self._source, original)}"
+        return self._same.get(original) or f"{type_name}/{derived_id(self._source, original)}"
 
     def splice(self, content: bytes) -> bytes:
         """Return the bytes with every reference into this source replaced, all else untouched."""

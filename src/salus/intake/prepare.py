@@ -32,8 +32,10 @@ from salus.intake.identity import (
     rewrite_parsed,
     urn_links,
 )
+from salus.intake.linking import Known
 from salus.intake.numbers import doubtful_systems
-from salus.intake.translation import translate, with_source
+from salus.intake.provenance import provenance_of
+from salus.intake.translation import translate
 from salus.intake.versions import Newest, deletion_of, newest, version_of
 from salus.standards.fhir.bundle import is_conditional, links
 from salus.standards.fhir.codec.json import parse_json, write_json, write_json_like
@@ -68,6 +70,8 @@ class Setting(msgspec.Struct, frozen=True):
         added: the search parameters of the node beside those of R4.
         arrived_at: when its units came first, of what was in quarantine; None of what comes now.
         sealing: how contents are sealed, None where they are not.
+        known: which entries of a document its source sent before under another name (`intake.linking`).
+        verifier: who takes a document over, "" for what a system of the node's own sends.
     """
 
     source: str
@@ -80,6 +84,8 @@ class Setting(msgspec.Struct, frozen=True):
     added: Added = Added()
     arrived_at: datetime | None = None
     sealing: Sealing | None = None
+    known: Known = Known()
+    verifier: str = ""
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -88,6 +94,8 @@ class Received(msgspec.Struct, frozen=True):
     Args:
         document: its bytes and description.
         described: its DocumentReference.
+        own: how many of its rows, the last ones, the node made: the DocumentReference, and before it the
+            Provenance of the others, where there are any.
         key: the node's secret for search hashes.
         added: the search parameters of the node beside those of R4.
     """
@@ -96,6 +104,7 @@ class Received(msgspec.Struct, frozen=True):
     described: Resource
     key: bytes
     added: Added
+    own: int = 1
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -274,6 +283,7 @@ def _row(
     """Return the row of a valid resource whose references were rewritten; `known`: "Type/id" of one here."""
     source = setting.source
     original = original_name(source, full_url, type_name, resource.get("id"))
+    known = known or setting.known.same.get(original, "")
     own_id = known.partition("/")[2] or derived_id(source, original or hashlib.sha256(content).hexdigest())
     indexed = dict(resource)
     indexed["id"] = own_id
@@ -307,7 +317,7 @@ def _conditions(resource: Resource, setting: Setting) -> Iterator[str]:
 
 
 def _references(setting: Setting, full_url: str, types: EntryTypes | None) -> References:
-    return References(setting.source, full_url, types, setting.links)
+    return References(setting.source, full_url, types, setting.links, setting.known.same)
 
 
 def _single(
@@ -513,6 +523,8 @@ def _whole(
         count += 1
         if number in settled.existing or setting.links.get(full_url):
             continue
+        if original_name(setting.source, full_url, type_name, resource.get("id")) in setting.known.stays:
+            continue
         dangling += len(unmet)
         rows.append(_row(setting, resource, spliced, full_url, type_name, settled.updated.get(number, "")))
     if conditions:
@@ -521,8 +533,8 @@ def _whole(
     if kind == "document" and first is not None:
         if first.get("status") == "entered-in-error":
             rows = []  # what it says is withdrawn: the document is kept, nothing of it is shown
-        kept, row = _document(unit.content, FHIR_JSON, setting, bundle, first, rows)
-        received, rows = (kept,), [*rows, row]
+        kept, own = _document(unit.content, FHIR_JSON, setting, bundle, first, rows)
+        received, rows = (kept,), [*rows, *own]
     return Prepared(unit.number, count, tuple(rows), received=received, dangling=dangling)
 
 
@@ -540,8 +552,8 @@ def _document(
     bundle: Resource,
     composition: Resource,
     rows: Sequence[Row],
-) -> tuple[Received, Row]:
-    """Return a FHIR document to keep and the row of its DocumentReference."""
+) -> tuple[Received, tuple[Row, ...]]:
+    """Return a FHIR document to keep and the rows that the node makes of it itself (`describe`)."""
     ids = document_ids(setting.source, body)
     link = composition.get("subject", {}).get("reference", "")
     subject = link if isinstance(link, str) and link.startswith("Patient/") else ""
@@ -551,13 +563,16 @@ def _document(
 
 def describe(
     described: Resource, body: bytes, media_type: str, ids: Ids, setting: Setting, rows: Sequence[Row] = ()
-) -> tuple[Received, Row]:
-    """Return a document to keep and the row of its DocumentReference; `rows` were made from it."""
+) -> tuple[Received, tuple[Row, ...]]:
+    """Return a document to keep, and the Provenance of the `rows` that were made from it, if any, and its
+    DocumentReference.
+    """
     indexer = _indexer("DocumentReference", setting.key, setting.added)
     index = indexer({**described, "meta": {"source": setting.source}})
     row = make_row(
         "DocumentReference", ids.reference, write_json(described), index=index, source=setting.source
     )
+    told = _provenance_row(described, setting, rows)
     document = Document(
         patient=row.compartment,
         id=ids.document,
@@ -566,10 +581,26 @@ def describe(
         digest=hashlib.sha256(body).digest(),
         received_at=setting.updated,
         source=setting.source,
-        extracted=tuple(f"{one.type}/{one.id}" for one in rows),
+        extracted=(*(f"{one.type}/{one.id}" for one in (*rows, *told)), *setting.known.said),
         content=body,
     )
-    return Received(document, described, setting.key, setting.added), row
+    own = (*told, row)
+    return Received(document, described, setting.key, setting.added, len(own)), own
+
+
+def _provenance_row(described: Resource, setting: Setting, rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return the row that says where the others came from, none where there are none."""
+    if not rows:
+        return ()
+    own_id = derived_id(setting.source, f"Provenance/{described['id']}")
+    targets = [*(f"{one.type}/{one.id}" for one in rows), *setting.known.said]
+    resource = provenance_of(
+        described, targets, own_id=own_id, source=setting.source, received=setting.updated,
+        verifier=setting.verifier,
+    )  # fmt: skip
+    indexer = _indexer("Provenance", setting.key, setting.added)
+    index = indexer({**resource, "meta": {"source": setting.source}})
+    return (make_row("Provenance", own_id, write_json(resource), index=index, source=setting.source),)
 
 
 def document_ids(source: str, body: bytes) -> Ids:
@@ -598,9 +629,9 @@ def _xml(unit: Unit, setting: Setting) -> Prepared:
     entry = resource["entry"][0]
     references = _references(setting, entry.get("fullUrl", ""), types)
     composition = rewrite_parsed(entry["resource"], references)
-    made = prepared.rows[:-1]
-    kept, row = _document(unit.content, FHIR_XML, setting, resource, composition, made)
-    return msgspec.structs.replace(prepared, rows=(*made, row), received=(kept,))
+    made = prepared.rows[: -prepared.received[0].own]
+    kept, own = _document(unit.content, FHIR_XML, setting, resource, composition, made)
+    return msgspec.structs.replace(prepared, rows=(*made, *own), received=(kept,))
 
 
 def _translated(unit: Unit, setting: Setting) -> Prepared:
@@ -609,7 +640,7 @@ def _translated(unit: Unit, setting: Setting) -> Prepared:
         made, media_type = translate(unit.media, unit.content, setting.limits)
     except SalusError as error:
         raise _Refused(outcome_of(error)) from error
-    bundle = with_source(made.bundle, unit.content, setting.updated)
+    bundle = made.bundle
     as_json = msgspec.structs.replace(unit, content=write_json(bundle), media="json")
     if setting.lenient:
         return msgspec.structs.replace(prepare_rows(as_json, setting), quality=made.quality)
@@ -618,7 +649,7 @@ def _translated(unit: Unit, setting: Setting) -> Prepared:
     ]
     prepared = _whole(as_json, setting, "collection", entries)
     header = rewrite_parsed(made.header, _references(setting, "", _types(entries)))
-    kept, row = _document(unit.content, media_type, setting, made.bundle, header, prepared.rows)
+    kept, own = _document(unit.content, media_type, setting, bundle, header, prepared.rows)
     return msgspec.structs.replace(
-        prepared, rows=(*prepared.rows, row), received=(kept,), quality=made.quality
+        prepared, rows=(*prepared.rows, *own), received=(kept,), quality=made.quality
     )

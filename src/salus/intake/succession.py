@@ -18,6 +18,7 @@ from salus.core.access import Grant
 from salus.core.errors import AccessRefused
 from salus.core.limits import Limits
 from salus.intake.description import replaced_by
+from salus.intake.linking import Known, known_entries
 from salus.intake.prepare import FHIR_JSON, FHIR_XML, Received
 from salus.intake.publication import published_before
 from salus.standards.fhir.codec.json import parse_json, write_json
@@ -49,6 +50,7 @@ _EDITED = """
 SELECT type || '/' || id FROM resource
 WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND NOT received
 """
+EARLIEST = (float("-inf"), float("-inf"), 0)
 _RANKS = {"preliminary": 0, "final": 1, "amended": 2, "entered-in-error": 3}
 
 
@@ -83,12 +85,14 @@ class Arrival(msgspec.Struct, frozen=True):
         outdated: a document that succeeds it is here: nothing of what it says is shown.
         changes: what makes those that it succeeds, and what only they say, no longer current.
         replaced: ids of their DocumentReferences.
+        known: which of its entries its source sent before under another name.
     """
 
     kept: Document | None = None
     outdated: bool = False
     changes: tuple[Operation, ...] = ()
     replaced: tuple[str, ...] = ()
+    known: Known = Known()
 
 
 async def arrive(
@@ -145,7 +149,41 @@ async def arrive(
     said = () if outdated else own.extracted
     gone = only_said_by(replaced, {*said, *(name for one in still for name in one.extracted)})
     changes += await retractions(connection, gone, spares_edited=own.status != "entered-in-error")
-    return Arrival(None, outdated, tuple(changes), tuple(one.reference for one in replaced))
+    known = Known()
+    if received.own > 1 and not outdated:  # something is made of it
+        known = await known_entries(
+            connection,
+            received.document,
+            moment=moment_of(received.described),
+            said_at=_said_at(still, received.document.source),
+            skip=[f"{one.type}/{one.id}" for one in changes if one.kind == "delete"],
+        )
+    return Arrival(None, outdated, tuple(changes), tuple(one.reference for one in replaced), known)
+
+
+async def known_beside(grant: Grant, connection: Connection, received: Received) -> Known:
+    """Return which entries of a document that is kept here already its source sent under another name."""
+    document = received.document
+    kept = await documents.of_patient(grant, connection, document.patient)
+    rows = {row["id"]: row for row in await connection.fetch(DESCRIBED, document.patient, asker_of(grant))}
+    others = standings([one for one in kept if one.id != document.id], rows)
+    return await known_entries(
+        connection,
+        document,
+        moment=moment_of(received.described),
+        said_at=_said_at([one for one in others if one.status == "current"], document.source),
+        skip=(),
+    )
+
+
+def _said_at(standing: Sequence[Standing], source: str) -> dict[str, tuple[float, float, int]]:
+    """Return, by "Type/id", when the latest of a source's current documents was written that says it."""
+    found: dict[str, tuple[float, float, int]] = {}
+    for one in standing:
+        if one.source == source:
+            for name in one.extracted:
+                found[name] = max(moment_of(one.described), found.get(name, EARLIEST))
+    return found
 
 
 async def retractions(
@@ -217,7 +255,7 @@ def superseded(row: Any, one: Standing, index: Indexer) -> Operation:  # Any: an
 
 def succeeds(later: Standing, earlier: Standing, *, arrived: bool = False) -> bool:
     """Return whether one succeeds the other; `arrived`: the later one was here first."""
-    newer, older = _moment(later.described), _moment(earlier.described)
+    newer, older = moment_of(later.described), moment_of(earlier.described)
     if _replaces(later, earlier):
         return newer > older or (newer == older and not arrived) or not _replaces(earlier, later)
     if later.source != earlier.source or not (later.is_fhir and earlier.is_fhir):
@@ -239,7 +277,7 @@ def _identifiers(found: Sequence[Any]) -> set[tuple[str, str]]:  # Any: FHIR JSO
     return {(one["system"], one["value"]) for one in named if one.get("system") and one.get("value")}
 
 
-def _moment(described: dict[str, Any]) -> tuple[float, float, int]:  # Any: FHIR JSON
+def moment_of(described: dict[str, Any]) -> tuple[float, float, int]:  # Any: FHIR JSON
     """Return what orders the versions of a document."""
     content = described.get("content") or [{}]
     creation = content[0].get("attachment", {}).get("creation")

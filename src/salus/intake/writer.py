@@ -206,6 +206,7 @@ class Writer:
         results = []
         for run in _runs(await self._indexed(parts)):
             arrivals = [await self._arrival(part) for part in run]
+            run = [self._known_again(part, arrival) for part, arrival in zip(run, arrivals, strict=True)]
             chosen = [self._chosen(part, arrival) for part, arrival in zip(run, arrivals, strict=True)]
             rows = [row for own, _ in chosen for row in own]
             rules = [rule for own, rule in chosen for _ in own]
@@ -259,6 +260,13 @@ class Writer:
         heard = await hang_loaded(self._grant, self._connection, keys, default_denies=self._default_denies)
         self._heard |= heard
 
+    def _known_again(self, part: Part, arrival: Arrival | None) -> Part:
+        """Return a document's part prepared once more, where entries are here under another name."""
+        if arrival is None or not arrival.known.same:
+            return part
+        told = msgspec.structs.replace(self._settings[part.file], known=arrival.known)
+        return msgspec.structs.replace(part, prepared=prepare(part.unit, told))
+
     async def _arrival(self, part: Part) -> Arrival | None:
         """Return what the part's document meets, None when it is none."""
         received = part.prepared.received
@@ -300,12 +308,15 @@ class Writer:
             return FileProgress(stored=len(stored), unchanged=unchanged, kept=len(kept) + prepared.older)
         if arrival.kept is not None:
             return FileProgress(unchanged=prepared.resources)
-        if len(rows) <= prepared.resources:
+        if arrival.outdated or prepared.received[0].own == 1:
             # Outdated or withdrawn: what it says is stored within the document only.
             return FileProgress(stored=prepared.resources)
-        # The DocumentReference, last, is ours and not one of the resources read.
-        unchanged = prepared.resources - (len(stored) - 1) - len(kept)
-        return FileProgress(stored=len(stored) - 1, unchanged=unchanged, kept=len(kept))
+        # The last ones, Provenance and DocumentReference, are ours and none of the resources read.
+        ours = prepared.received[0].own
+        read = list(zip(rows, fates, strict=True))[:-ours]
+        count = sum(fate == "stored" for _, fate in read)
+        kept_count = sum(fate == "kept" for _, fate in read)
+        return FileProgress(stored=count, unchanged=prepared.resources - count - kept_count, kept=kept_count)
 
     async def _indexed(self, parts: Sequence[Part]) -> Sequence[Part]:
         """Return the parts indexed by the parameters of this moment, which the transaction then holds."""

@@ -35,6 +35,10 @@ _DESCRIBED_BY = f"""
 SELECT {_COLUMNS} FROM document
 WHERE reference = ANY($1) AND ($2::text[] IS NULL OR patient = ANY($2))
 """  # noqa: S608  (constants only)
+_NOTE = """
+UPDATE document SET extracted = ARRAY(SELECT DISTINCT unnest(extracted || $3::text[]) ORDER BY 1)
+WHERE (patient, id) = ($1, $2)
+"""
 _OF_PATIENT = f"SELECT {_COLUMNS} FROM document WHERE patient = $1 ORDER BY received_at"  # noqa: S608
 
 
@@ -81,6 +85,19 @@ async def keep(grant: Grant, connection: Connection, document: Document) -> None
     if document.extracted:  # the document is hidden with what of it is
         described = (document.patient, "DocumentReference", document.reference)
         await follow(connection, [described], grant.opened_at)
+
+
+async def note_extracted(
+    grant: Grant, connection: Connection, document: Document, extracted: tuple[str, ...]
+) -> None:
+    """Note what was made of a kept document, beside what was made of it before, in the caller's transaction.
+
+    The caller writes the audit leaf with the resources (`resources.apply`).
+    """
+    assert grant.patients is None or document.patient in grant.patients
+    await connection.execute(_NOTE, document.patient, document.id, list(extracted))
+    described = (document.patient, "DocumentReference", document.reference)
+    await follow(connection, [described], grant.opened_at)  # the document is hidden with what of it is
 
 
 async def retrieve(grant: Grant, database: Database, document_id: str) -> Document:

@@ -19,6 +19,8 @@ from salus.trust.scopes import parse_grantable, permitting
 _UNTIED = "not-in-their-care"
 SUMMARY = "summary"
 """The word for a patient summary, which is one document of many types."""
+TAKING_OVER = "document-taking-over"
+"""The word for taking what a kept document says into the record (intake.taking_apart)."""
 
 
 class AccessRequest(msgspec.Struct, frozen=True):
