@@ -109,7 +109,7 @@ def _section(section: Section, language: str) -> Json:
 
 
 def _entry(entry: Entry, language: str) -> Json:
-    held = msgspec.to_builtins(
+    held: Json = msgspec.to_builtins(
         msgspec.structs.replace(entry, own_text=(), parts=(), earlier=(), sorted_by=0.0)
     )
     return held | {
