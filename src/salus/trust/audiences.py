@@ -13,6 +13,8 @@ PROXIES = "proxies"
 ABROAD = "abroad"
 NAMED = "organisation-named"
 """Of an organisation by its name alone, of which no identifier is vouched for."""
+STUDY = "study"
+"""Who reads for research what a person permitted to a study, and nothing else of them."""
 EXCHANGE = "exchange"
 """Whoever a record is exchanged with, here or abroad (EHDS 10)."""
 WAITING = "waiting"
@@ -65,6 +67,8 @@ def words_of(caller: Caller, country: str = "") -> frozenset[str]:
         words.add(f"organisation:{caller.organisation_id}")
     elif caller.organisation:
         words.add(f"{NAMED}:{caller.organisation}")
+    if caller.role is Role.RESEARCHER:
+        words.add(STUDY)
     if caller.node is not None:
         words |= {ABROAD, f"node:{caller.node}"}
     if country:

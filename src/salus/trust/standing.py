@@ -61,9 +61,26 @@ async def _in_force(
         facts = facts_of_professional(known, len(patients), caller, now, law)
         return await _heard(standing, known, patients, caller, now, facts, law)
     if caller.role in _REUSERS and caller.purpose in SECONDARY_PURPOSES and known:
-        out = any(SECONDARY in person.opted_out for person in known)
-        return Facts(is_opted_out_of_secondary_use=True) if out else ORDINARY
+        if any(SECONDARY in person.opted_out for person in known):
+            return Facts(is_opted_out_of_secondary_use=True)
+        return await _permitted(standing, known, patients, caller, clock())
     return ORDINARY
+
+
+async def _permitted(
+    standing: Standing, known: list[Person], patients: frozenset[str], caller: Caller, now: datetime
+) -> Facts:
+    """Return whether the one person asked about permits a study by a Consent (GDPR 6(1)(a) and 9(2)(a)).
+
+    What they deny is a veil, and says nothing here: without a permit nothing is there for a study.
+    """
+    is_study = caller.role is Role.RESEARCHER and caller.purpose is Purpose.RESEARCH
+    if not is_study or len(patients) != 1 or not any(person.has_consents for person in known):
+        return ORDINARY
+    said = await standing.consents_of(next(iter(patients)))
+    if voice_at_the_gate(said, caller, now.timestamp()) is not Voice.PERMIT:
+        return ORDINARY
+    return Facts(voice=Voice.PERMIT)
 
 
 def _want_now(standing: Standing, caller: Caller, request: AccessRequest) -> bool:

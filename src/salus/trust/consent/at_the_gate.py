@@ -2,15 +2,16 @@
 
 A denial of some of the data is a veil (`salus.trust.consent.veils`): the store hides those rows and no
 others. So at the gate a permit of any of the data speaks, and of the denials only one of all the data.
+To research only a permit speaks that names it: consent to it is specific (GDPR, articles 4(11) and 9(2)(a)).
 """
 
 from __future__ import annotations
 
-from salus.core.access import Caller
+from salus.core.access import Caller, Purpose
 from salus.store.consents import Consents
 from salus.trust.audiences import words_of
 from salus.trust.consent.actors import words_of_actor
-from salus.trust.consent.provisions import Provision, provisions_of
+from salus.trust.consent.provisions import Provision, permits_research, provisions_of
 from salus.trust.consent.voice import acts, outdoes
 from salus.trust.facts import Voice
 
@@ -29,10 +30,14 @@ def voice_at_the_gate(consents: Consents, caller: Caller, at: float) -> Voice:
     words = words_of(caller)
     fitting = [each for each in known if _fits(each, caller, words, consents, at)]
     denials = [each for each in fitting if not each.permits and _is_of_all(each)]
-    permits = [each for each in fitting if each.permits]
+    permits = [each for each in fitting if each.permits and _is_specific(each, caller)]
     if any(all(outdoes(permit, denial) for denial in denials) for permit in permits):
         return Voice.PERMIT
     return Voice.DENY if denials else Voice.SILENT
+
+
+def _is_specific(permit: Provision, caller: Caller) -> bool:
+    return caller.purpose is not Purpose.RESEARCH or permits_research(permit)
 
 
 def _is_of_all(provision: Provision) -> bool:

@@ -26,6 +26,7 @@ Interval = tuple[float, float]
 Words = frozenset[str] | None
 """What a provision states in one dimension; None where it states nothing."""
 
+RESEARCH = "HRESCH"
 ALWAYS: Interval = (-math.inf, math.inf)
 _SCOPES = frozenset({"patient-privacy", "research"})
 _BASES = {"OPTIN": "permit", "OPTINR": "permit", "OPTOUT": "deny", "OPTOUTE": "deny"}
@@ -69,6 +70,11 @@ def provisions_of(consents: Iterable[Json]) -> tuple[Provision, ...]:
     return tuple(
         provision for place, consent in enumerate(consents) for provision in _consent(consent, place)
     )
+
+
+def permits_research(provision: Provision) -> bool:
+    """Return whether a provision permits research by name; one for any purpose does not."""
+    return provision.permits and provision.purposes is not None and RESEARCH in provision.purposes
 
 
 def is_within(inner: Provision, outer: Provision) -> bool:

@@ -15,9 +15,9 @@ import msgspec
 
 from salus.store.consents import Consents
 from salus.store.veils import Said, Veil
-from salus.trust.audiences import EXCHANGE, PROFESSIONALS
+from salus.trust.audiences import EXCHANGE, PROFESSIONALS, STUDY
 from salus.trust.consent.actors import words_of_actor
-from salus.trust.consent.provisions import Interval, Provision, provisions_of
+from salus.trust.consent.provisions import Interval, Provision, permits_research, provisions_of
 from salus.trust.consent.voice import Item, acts, concerns, outdoes, within
 
 _ACCESS = frozenset({"access"})
@@ -28,6 +28,10 @@ _DEFAULT = Provision(permits=False, path=())
 
 _OPT_OUT = Provision(permits=False, path=(-1,))
 """The denial of who opted out of exchange: no permit outdoes it."""
+
+
+_STUDY = Provision(permits=False, path=(-2,))
+"""The denial of all to a study where some is permitted: only what permits research by name outdoes it."""
 
 
 class Meant(msgspec.Struct, frozen=True):
@@ -59,6 +63,8 @@ def rules_of(consents: Consents, *, default_denies: bool) -> Rules:
         denials.append(_meant(_DEFAULT, consents))
     if consents.opted_out:
         denials.append(Meant(_OPT_OUT, (frozenset({EXCHANGE}),)))
+    if any(permits_research(each) for each in known):
+        denials.append(Meant(_STUDY, (frozenset({STUDY}),)))
     permits = [_meant(each, consents) for each in known if each.permits]
     return Rules(
         tuple(denials),
@@ -86,7 +92,7 @@ def veil_over(item: Item, rules: Rules, *, whole: Item | None = None) -> Veil | 
         each
         for each in rules.permits
         if concerns(each.provision, permitted)
-        and any(outdoes(each.provision, denial.provision) for denial in denials)
+        and any(_stands_against(each.provision, denial.provision) for denial in denials)
     ]
     said, places = _places(permits)
     return veil(
@@ -172,9 +178,13 @@ def _spares(denial: Provision, permits: list[Meant], places: list[list[int]]) ->
     return tuple(
         place
         for permit, own in zip(permits, places, strict=True)
-        if outdoes(permit.provision, denial)
+        if _stands_against(permit.provision, denial)
         for place in own
     )
+
+
+def _stands_against(permit: Provision, denial: Provision) -> bool:
+    return permits_research(permit) if denial is _STUDY else outdoes(permit, denial)
 
 
 def _said(meant: Meant, audience: frozenset[str], spares: tuple[int, ...] = ()) -> Said:
