@@ -383,10 +383,8 @@ async def _background(services: Services) -> AsyncIterator[None]:
         "sequencer": lambda: run_sequencer(database, signer, clock),
         "exports": lambda: _work_off(lambda: export.work_once(services)),
         "notifications": lambda: _work_off(lambda: notify.work_once(services)),
-        "labels": lambda: _every(
-            SWEEP_SECONDS, lambda: relabel(services.gatehouse, database, issuer=services.base_url)
-        ),
         "sweep": lambda: _every(SWEEP_SECONDS, lambda: _sweep(services)),
+        "labels": lambda: _every(SWEEP_SECONDS, lambda: _relabel(services)),
         "membership": lambda: _every(
             REFRESH_SECONDS, lambda: refresh(services.membership, services.client, services.node, clock())
         ),
@@ -500,6 +498,13 @@ async def tend_chains(services: Services) -> None:
 async def _settle(services: Services) -> None:
     """Keep the register in force of an anchor that this node answers for."""
     await asyncio.to_thread(settle, services.data, services.base_url, now=services.clock())
+
+
+async def _relabel(services: Services) -> None:
+    """Work out anew what is hidden by a category, where the tables of codes are others than before."""
+    found = await relabel(services.gatehouse, services.database, issuer=services.base_url)
+    if found.left:
+        LOG.warning("labels: %d records keep the veils of before: too many Consents", found.left)
 
 
 async def _sweep(services: Services) -> None:

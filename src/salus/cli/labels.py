@@ -38,12 +38,14 @@ async def _status(options: argparse.Namespace) -> int:
 
 async def _renew(options: argparse.Namespace) -> int:
     async with open_services(options.data) as (_, services):
-        count = await relabel(services.gatehouse, services.database, issuer=services.base_url)
+        found = await relabel(services.gatehouse, services.database, issuer=services.base_url)
         done = await labelled_by(services.database) == version()
     if not done:
         say("Another process of this node works it out now; look with `salus labels status`.")
         return BEHIND
-    say(f"What is hidden goes by the table {version()}; worked out anew in {count} records.")
+    say(f"What is hidden goes by the table {version()}; worked out anew in {found.records} records.")
+    if found.left:
+        say(f"{found.left} records keep what was hidden before: their Consents are more than the node hears.")
     return 0
 
 

@@ -65,7 +65,14 @@ class Withheld(msgspec.Struct, frozen=True):
         if self.until_of(leaf) is None:
             return leaf
         return msgspec.structs.replace(
-            leaf, subject="", name=WITHHELD, organisation="", app="", request="", marks=()
+            leaf,
+            subject="",
+            name=WITHHELD,
+            organisation="",
+            organisation_id="",
+            app="",
+            request="",
+            marks=(),
         )
 
 

@@ -6,7 +6,10 @@ of it. So all veils are worked out anew, a person after the other, each in a tra
 
 from __future__ import annotations
 
+import msgspec
+
 from salus.core.access import Action, Caller, Outcome, Purpose, Role
+from salus.core.errors import OverBudget
 from salus.standards.sensitivity.table import version
 from salus.store import ledger
 from salus.store.labelling import labelled_by, note_labelled, take, veiled_after
@@ -20,23 +23,34 @@ WHAT = "restriction"
 _PAGE = 100
 
 
-async def relabel(gatehouse: Gatehouse, database: Database, *, issuer: str) -> int:
-    """Work out all veils anew if they hang by another version of the table; return over how many records.
+class Relabelled(msgspec.Struct, frozen=True):
+    """Over how many records veils were worked out anew, and over how many not: they say too much."""
 
-    One process does it; what fails half-way is begun again.
+    records: int = 0
+    left: int = 0
+
+
+async def relabel(gatehouse: Gatehouse, database: Database, *, issuer: str) -> Relabelled:
+    """Work out all veils anew if they hang by another version of the table.
+
+    One process does it; what fails half-way is begun again. Records that are left keep the veils of before.
     """
     wanted = version()
     if await labelled_by(database) == wanted or not await take(database, wanted, gatehouse.clock()):
-        return 0
+        return Relabelled()
     caller = Caller("salus-labels", NAME, Role.OPERATOR, "", issuer, Purpose.OPERATIONS)
-    count, last = 0, ""
+    count, left, last = 0, 0, ""
     while page := await veiled_after(database, last, _PAGE):
         for patient in page:
-            await _relabel_one(gatehouse, database, caller, patient)
-        count, last = count + len(page), page[-1]
+            try:
+                await _relabel_one(gatehouse, database, caller, patient)
+                count += 1
+            except OverBudget:
+                left += 1
+        last = page[-1]
         await take(database, wanted, gatehouse.clock(), going_on=True)
     await note_labelled(database, wanted)
-    return count
+    return Relabelled(count, left)
 
 
 async def _relabel_one(gatehouse: Gatehouse, database: Database, caller: Caller, patient: str) -> None:

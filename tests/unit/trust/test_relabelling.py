@@ -12,8 +12,9 @@ from salus.store.access_log import access_log
 from salus.store.changes import Operation
 from salus.store.journal import open_journal
 from salus.store.labelling import labelled_by, note_labelled, take
+from salus.trust.consent import hanging
 from salus.trust.gate import Gatehouse
-from salus.trust.relabelling import NAME, relabel
+from salus.trust.relabelling import NAME, Relabelled, relabel
 
 __all__ = ["sees", "write"]
 
@@ -43,11 +44,11 @@ async def test_veils_are_worked_out_anew_once_by_one_process(database, write, wr
         gatehouse = Gatehouse(journal, lambda: NOW)
         await note_labelled(database, "an older version")
         assert await take(database, "another's", NOW)
-        assert await relabel(gatehouse, database, issuer="https://node.example") == 0
+        assert await relabel(gatehouse, database, issuer="https://node.example") == Relabelled()
         await note_labelled(database, "an older version")
-        assert await relabel(gatehouse, database, issuer="https://node.example") == 1
+        assert await relabel(gatehouse, database, issuer="https://node.example") == Relabelled(1)
         assert await labelled_by(database) == version()
-        assert await relabel(gatehouse, database, issuer="https://node.example") == 0
+        assert await relabel(gatehouse, database, issuer="https://node.example") == Relabelled()
     assert await sees("Observation/o") == set()
 
 
@@ -59,3 +60,20 @@ async def test_the_person_reads_of_it_in_the_access_log(database, write, grant):
     own = grant("a", role=Role.CITIZEN, action=Action.AUDIT)
     log = await access_log(own, database, "a", count=10)
     assert [each.leaf.what for each in log if each.leaf.name == NAME] == ["restriction"]
+
+
+async def test_who_says_more_than_is_heard_holds_up_nobody(
+    database, monkeypatch, write, write_unjudged, sees
+):
+    for patient in ("a", "b"):
+        await write({"resourceType": "Patient", "id": patient}, {**DENIED, "id": f"c-{patient}",
+                    "patient": {"reference": f"Patient/{patient}"}})  # fmt: skip
+    await write_unjudged({**DENIED, "id": "one-more"})
+    await write_unjudged(observation("o", "b", code=HIV))
+    monkeypatch.setattr(hanging, "ACTIVE_MAX", 1)
+    async with open_journal(database) as journal:
+        await note_labelled(database, "an older version")
+        found = await relabel(Gatehouse(journal, lambda: NOW), database, issuer="https://node.example")
+    assert found == Relabelled(1, 1)
+    assert await labelled_by(database) == version()
+    assert await sees("Observation/o") == set()

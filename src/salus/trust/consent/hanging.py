@@ -7,7 +7,7 @@ that veils hang over, it alone is. When a Consent begins or ends nothing is writ
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Set
 
 import msgspec
 
@@ -19,7 +19,7 @@ from salus.store.consents import CONSENTS_MAX, Json, consents_within
 from salus.store.directory import SHARED_TYPES
 from salus.store.postgres import Connection
 from salus.store.veils import Veil
-from salus.trust.consent.products import Products, with_products
+from salus.trust.consent.products import Products, learn, with_products
 from salus.trust.consent.veils import PRIVATE, Rules, is_private, rules_of, veil_over
 from salus.trust.consent.voice import Item, item_of
 from salus.trust.delays import TYPES as RESULTS
@@ -28,6 +28,8 @@ from salus.trust.delays import veil_over_result
 CONSENT = "Consent"
 ACTIVE_MAX = 100
 """Each is held against each version of the record."""
+_PAGE = 100
+"""Resources that are judged together: the medicines that they name are read at once."""
 _UNVEILED = frozenset({"Patient"})
 """Without it nobody finds the record any more, in an emergency neither."""
 Names = dict[Veil, set[str]]
@@ -187,14 +189,37 @@ async def _judge(
     products: Products = {}
     wanted = None if names is None else list(names)
     referred = await _referred(grant, connection, patient) if rules.relates else {}
-    async for resource in veils.versions(grant, connection, patient, wanted):
-        for part, whole in _parts(resource):
-            item = await with_products(connection, item_of(part), products)
-            around = None if whole is None else await with_products(connection, item_of(whole), products)
-            veil = _veil_of(part, item, around, rules, referred)
-            if veil is not None:
-                found.setdefault(veil, set()).add(_name(resource))
+    async for page in _pages(veils.versions(grant, connection, patient, wanted)):
+        judged = [(resource, _items(resource)) for resource in page]
+        await learn(connection, [item for _, parts in judged for _, item, _ in parts], products)
+        for resource, parts in judged:
+            for part, item, whole in parts:
+                around = None if whole is None else with_products(whole, products)
+                veil = _veil_of(part, with_products(item, products), around, rules, referred)
+                if veil is not None:
+                    found.setdefault(veil, set()).add(_name(resource))
     return found, products
+
+
+async def _pages(resources: AsyncIterator[Json]) -> AsyncIterator[list[Json]]:
+    page: list[Json] = []
+    async for resource in resources:
+        page.append(resource)
+        if len(page) == _PAGE:
+            yield page
+            page = []
+    if page:
+        yield page
+
+
+def _items(resource: Json) -> list[tuple[Json, Item, Item | None]]:
+    """Return a resource and what it holds as Consents see them, each with what it is a part of."""
+    known: dict[int, Item] = {}
+    found: list[tuple[Json, Item, Item | None]] = []
+    for part, whole in _parts(resource):  # the whole comes before its parts
+        item = known[id(part)] = item_of(part)
+        found.append((part, item, None if whole is None else known[id(whole)]))
+    return found
 
 
 def _parts(resource: Json) -> Iterator[tuple[Json, Json | None]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -15,22 +15,18 @@ Products = dict[str, Item | None]
 """By "Type/id"; None for one that is not here."""
 
 
-async def with_products(connection: Connection, item: Item, products: Products) -> Item:
-    """Return a resource of a record with what the medicines that it names are about.
-
-    Args:
-        connection: in the transaction that judges.
-        item: the resource.
-        products: those read so far; what is missing is read and added.
-    """
-    named = list(products_named(item))
-    if not named:
-        return item
-    missing = {name for name in named if name not in products}
+async def learn(connection: Connection, items: Iterable[Item], products: Products) -> None:
+    """Read the medicines that the items name and that are not among the products yet, and add them."""
+    missing = {name for item in items for name in products_named(item) if name not in products}
     if missing:
         products.update(dict.fromkeys(missing))
         products.update(await _read(connection, missing))
-    return showing(item, [product for name in named if (product := products[name]) is not None])
+
+
+def with_products(item: Item, products: Products) -> Item:
+    """Return a resource of a record with what the medicines that it names are about."""
+    named = (products.get(name) for name in products_named(item))
+    return showing(item, [product for product in named if product is not None])
 
 
 async def _read(connection: Connection, names: set[str]) -> Products:
