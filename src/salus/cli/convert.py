@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 
 from salus.cli.command import Command
-from salus.cli.terminal import plain, say, say_json
+from salus.cli.terminal import say, say_json
 from salus.core.errors import NotFound, TooLarge, UnsupportedMedia
 from salus.core.limits import Limits
+from salus.core.plain import plain
 from salus.core.quality import Line, Quality
 from salus.intake.formats.registry import translating
 from salus.standards.cda.writing.document import to_cda
