@@ -171,10 +171,10 @@ async def test_what_fails_is_tried_later_each_time_and_told_to_the_operator(
 
 def test_the_operator_sees_what_failed_and_no_address(folder, capsys):
     data = ["--data", str(folder)]
-    assert main(["notices", "list", *data]) == 0
+    assert main(["messages", "list", *data]) == 0
     assert "No message waits." in capsys.readouterr().out
-    assert main(["notices", "print", *data]) == 1
-    assert main(["notices", "print", "--out", str(folder / "letters"), "--html", *data]) == 0
+    assert main(["messages", "print", *data]) == 1
+    assert main(["messages", "print", "--out", str(folder / "letters"), "--html", *data]) == 0
     assert "0 letters" in capsys.readouterr().out
 
 
