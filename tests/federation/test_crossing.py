@@ -174,6 +174,34 @@ async def publish(
         )
 
 
+def published(listed):
+    """Return the documents listed that somebody published, without those that are composed on demand."""
+    return [each for each in listed.resources if "$" not in each["content"][0]["attachment"].get("url", "")]
+
+
+async def test_a_report_of_the_home_node_is_found_composed_and_valid_abroad(federation, desk):
+    sodium = {
+        "resourceType": "Observation", "id": "sodium", "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "2951-2"}]},
+        "subject": {"reference": "Patient/ana"}, "effectiveDateTime": "2026-10-02", "valueString": "normal",
+    }  # fmt: skip
+    report = {
+        "resourceType": "DiagnosticReport", "id": "lab", "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "11502-2"}]},
+        "subject": {"reference": "Patient/ana"}, "result": [{"reference": "Observation/sodium"}],
+    }  # fmt: skip
+    await put(federation.nodes["pt-1"], person("ana"), sodium, report)
+    patient = present(await found(desk))
+    listed = await list_documents(desk, patient, kind="http://loinc.org|11502-2")
+    (reference,) = listed.resources
+    fetched = await fetch_document(desk, patient, reference)
+    assert fetched.is_valid
+    assert fetched.resource["meta"]["profile"] == [
+        "http://hl7.eu/fhir/laboratory/StructureDefinition/Bundle-eu-lab"
+    ]
+    assert "2951-2" in fetched.body.decode()
+
+
 async def test_a_published_document_is_found_and_retrieved_byte_for_byte(federation, desk):
     content = bytes(range(256)) * 40
     answer = await publish(federation.nodes["pt-1"], content)
@@ -182,7 +210,7 @@ async def test_a_published_document_is_found_and_retrieved_byte_for_byte(federat
     patient = present(await found(desk))
     listed = await list_documents(desk, patient)
     assert listed.complete
-    (reference,) = listed.resources
+    (reference,) = published(listed)
     fetched = await fetch_document(desk, patient, reference)
     assert fetched.body == content
     sha1 = base64.b64encode(hashlib.sha1(content).digest()).decode()
@@ -216,7 +244,7 @@ async def test_a_publication_that_contradicts_itself_is_refused(federation):
 async def test_a_citizen_adds_a_document_to_her_own_record_and_no_other(federation, desk):
     home = federation.nodes["pt-1"]
     assert (await publish(home, b"%PDF-1 mine", role=Role.CITIZEN)).status_code == 201
-    (reference,) = (await list_documents(desk, present(await found(desk)))).resources
+    (reference,) = published(await list_documents(desk, present(await found(desk))))
     assert (await fetch_document(desk, present(await found(desk)), reference)).body == b"%PDF-1 mine"
     own = local_token(home, Role.CITIZEN, "ana", patient="ana")
     theirs = {**reference, "subject": {"reference": "Patient/rui"}}
@@ -230,7 +258,7 @@ async def test_a_citizen_adds_a_document_to_her_own_record_and_no_other(federati
 async def test_a_description_without_the_document_is_an_ordinary_resource(federation, desk):
     answer = await publish(federation.nodes["pt-1"], b"", data=None, url="http://169.254.169.254/x")
     assert answer.status_code == 201
-    (reference,) = (await list_documents(desk, present(await found(desk)))).resources
+    (reference,) = published(await list_documents(desk, present(await found(desk))))
     with pytest.raises(PeerUnavailable, match="leads away"):
         await fetch_document(desk, present(await found(desk)), reference)
 

@@ -36,6 +36,7 @@ from salus.store.postgres import Connection, Database
 from salus.store.received import Incoming, Rule, judge
 from salus.store.record_seal import record_seal_of
 from salus.store.rows import Row, patients_of
+from salus.store.shares import beside
 from salus.store.tombstones import erased_among
 from salus.trust.consent.hanging import hang
 
@@ -137,7 +138,7 @@ async def receive_document(
         arrival = await arrive(grant, connection, kept, is_published=is_published, elsewhere=elsewhere)
         document, made = kept, rows
         if arrival.known.same:
-            document, made = again(arrival.known)
+            document, made = await beside(len(body), again, arrival.known)
         return await _store(
             grant, connection, document, made, arrival,
             is_published=is_published, default_denies=default_denies,

@@ -21,6 +21,7 @@ from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.codec.xml import parse_xml
 from salus.store.documents import Document
 from salus.store.postgres import Connection
+from salus.store.shares import beside
 
 LOOKED_AT_MAX = 2_000
 """Resources of one source, record and type list that are compared; of more nothing is linked."""
@@ -68,7 +69,7 @@ async def known_entries(
     """
     if not await connection.fetchval(_ANY, document.patient, document.source):
         return Known()
-    entries = _entries(document)
+    entries = await beside(len(document.content), _entries, document)
     if not entries:
         return Known()
     kinds = sorted({name[0] for names in entries.values() for name in names})

@@ -29,6 +29,7 @@ from salus.store.postgres import Connection, Database
 from salus.store.received import Incoming, judge
 from salus.store.record_seal import record_seal_of
 from salus.store.rows import Row, patients_of
+from salus.store.shares import beside
 from salus.trust.consent.hanging import hang
 
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
@@ -106,7 +107,7 @@ async def take_apart(
         document.source, "", key, grant.opened_at, limits, lenient=True,
         added=database.parameters.added, verifier=verifier,
     )  # fmt: skip
-    found = _read(document, described, body, setting)
+    found = await beside(len(body), _read, document, described, body, setting)
 
     async def store(connection: Connection) -> tuple[_Read, _Fates]:
         await database.parameters.hold(connection)
@@ -115,7 +116,7 @@ async def take_apart(
         await connection.execute(resources.LOCK, [f"documents of {document.patient}"])
         known = await known_beside(grant, connection, found.kept)
         told = msgspec.structs.replace(setting, known=known)
-        read = _read(document, described, body, told) if known.same else found
+        read = await beside(len(body), _read, document, described, body, told) if known.same else found
         return read, await _store(grant, connection, document, read, default_denies=default_denies)
 
     read, (taken, there, stayed) = await resources.transact(grant, database, store)

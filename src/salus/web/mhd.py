@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import quote
 
@@ -36,7 +35,7 @@ from salus.web.fhir.answer import UNLIMITED, Answer, written
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.exchanged import counted
 from salus.web.fhir.provenance import is_lay, own_source, source_of
-from salus.web.fhir.request import FhirRequest, read_body
+from salus.web.fhir.request import FhirRequest, read_body, replayed
 from salus.web.fhir_door import delegating
 from salus.web.services import Face, Services
 
@@ -96,15 +95,6 @@ def _patient_of(resource: Resource, base: str) -> str:
     link = str(resource.get("subject", {}).get("reference", "")).removeprefix(f"{base}/")
     kind, _, patient = link.partition("/")
     return patient if kind == "Patient" and is_fhir_id(patient) else ""
-
-
-def replayed(request: FhirRequest, body: bytes) -> FhirRequest:
-    """Return the request with a body that can be read any number of times."""
-
-    async def receive() -> MutableMapping[str, Any]:  # Any: ASGI's own shape
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return msgspec.structs.replace(request, receive=receive)
 
 
 async def publish(

@@ -16,7 +16,7 @@ from salus.primary.composing.carried import carry
 from salus.primary.composing.claims import claim, without_claims
 from salus.primary.composing.draft import Copy, Draft
 from salus.primary.composing.material import Material, Resource, Terms, key_of
-from salus.primary.composing.sections import line_of, write_section
+from salus.primary.composing.sections import Lines, lines_of, write_section
 from salus.primary.language import is_reviewed, say
 from salus.primary.left_out import tell_not_shown, write_not_shown
 from salus.primary.narrative import narrative, paragraph, sentence
@@ -36,10 +36,11 @@ def write_document(draft: Draft, material: Material, terms: Terms) -> Copy:
     whose = str(material.patient["id"])
     addresses = {key: address_of(key, whose) for key in carried}
     addresses |= {f"Patient/{gone}": addresses[f"Patient/{whose}"] for gone in material.merged}
-    composition = _composition(draft, material, addresses, terms)
+    lines = lines_of(material, terms)
+    composition = _composition(draft, material, addresses, terms, lines)
     copies = [
         {"fullUrl": addresses[key], "resource": each}
-        for key, each in _copies(draft, material, carried, addresses, terms).items()
+        for key, each in _copies(draft, material, carried, addresses, terms, lines).items()
     ]
     version = _version(draft.identity, composition, copies)
     composition["date"] = terms.composed_at
@@ -66,6 +67,7 @@ def _copies(
     carried: Mapping[str, Resource],
     addresses: Mapping[str, str],
     terms: Terms,
+    lines: Lines,
 ) -> dict[str, Copy]:
     """Return what the document carries: fitted, its references inside it, entries with a narrative."""
     shown = {
@@ -81,10 +83,7 @@ def _copies(
             copy.pop("link", None)  # it would lead to the patient itself
         if key in shown and "text" not in copy:
             copy["text"] = narrative(
-                {
-                    each: sentence(line_of(resource, material, each, shown[key], terms), each)
-                    for each in terms.languages
-                }
+                {each: sentence(lines(resource, each, shown[key]), each) for each in terms.languages}
             )
         fit = draft.fits.get(str(resource["resourceType"]))
         if fit is not None:
@@ -93,7 +92,9 @@ def _copies(
     return copies
 
 
-def _composition(draft: Draft, material: Material, addresses: Mapping[str, str], terms: Terms) -> Copy:
+def _composition(
+    draft: Draft, material: Material, addresses: Mapping[str, str], terms: Terms, lines: Lines
+) -> Copy:
     first = terms.languages[0]
     composition: Copy = {
         "resourceType": "Composition",
@@ -107,7 +108,7 @@ def _composition(draft: Draft, material: Material, addresses: Mapping[str, str],
         "title": text(draft.title, first),
         "custodian": {"reference": addresses[CUSTODIAN]},
         **inside(dict(draft.members), addresses),
-        "section": [write_section(part, material, addresses, terms) for part in draft.parts],
+        "section": [write_section(part, material, addresses, terms, lines) for part in draft.parts],
     }
     if draft.not_shown:
         composition["extension"] = [*composition.get("extension", ()), *write_not_shown(draft.not_shown)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from salus.primary.composing.draft import Part
@@ -12,12 +12,14 @@ from salus.primary.left_out import write_older
 from salus.primary.narrative import Line, line, narrative, paragraph, table
 from salus.primary.selection import Selected
 
+Lines = Callable[[Resource, str, Selected], Line]
+"""Gives an entry, in a language, of a section's selection, as a line."""
 NOTE = "http://hl7.org/fhir/StructureDefinition/note"
 EMPTY = "http://terminology.hl7.org/CodeSystem/list-empty-reason"
 
 
 def write_section(
-    part: Part, material: Material, addresses: Mapping[str, str], terms: Terms
+    part: Part, material: Material, addresses: Mapping[str, str], terms: Terms, lines: Lines
 ) -> dict[str, Any]:  # FHIR content is open JSON, hence Any
     """Return a section; one without entries says "unavailable": that there is nothing only data can say."""
     section, selected = part.section, part.selected
@@ -40,7 +42,7 @@ def write_section(
         {
             language: said
             + table(
-                [line_of(each, material, language, selected, terms) for each in kept],
+                [lines(each, language, selected) for each in kept],
                 language,
                 left_out=left_out,
             )
@@ -57,8 +59,16 @@ def empty_reason(language: str) -> dict[str, Any]:  # FHIR content is open JSON,
     return {"coding": [reason], "text": word("unavailable", language)}
 
 
-def line_of(resource: Resource, material: Material, language: str, selected: Selected, terms: Terms) -> Line:
-    """Return an entry as a line, with what its section knows of it."""
-    own_id = str(resource["id"])
-    orders, doubted = selected.orders.get(own_id, ()), own_id in selected.doubted
-    return line(resource, material.held, language, orders=orders, doubted=doubted, now=terms.now)
+def lines_of(material: Material, terms: Terms) -> Lines:
+    """Return what gives an entry as a line, with what its section knows of it; each is made once."""
+    made: dict[tuple[int, int, str], Line] = {}
+
+    def line_of(resource: Resource, language: str, selected: Selected) -> Line:
+        key = (id(resource), id(selected), language)  # of objects that live as long as the document is made
+        if key not in made:
+            own_id = str(resource["id"])
+            orders, doubted = selected.orders.get(own_id, ()), own_id in selected.doubted
+            made[key] = line(resource, material.held, language, orders=orders, doubted=doubted, now=terms.now)
+        return made[key]
+
+    return line_of

@@ -19,10 +19,10 @@ from salus.standards.fhir.validation.validator import validate
 from salus.store.shares import beside
 from salus.store.transaction import YIELD_EVERY, Done
 from salus.trust.identity import authenticate
-from salus.web.fhir import capability, routes, subscribing, writing
+from salus.web.fhir import capability, receiving, routes, subscribing, writing
 from salus.web.fhir.answer import Answer, join_bundle, location, resource_bytes
 from salus.web.fhir.negotiation import Format, body_format
-from salus.web.fhir.request import FhirRequest, Preference, path_segments
+from salus.web.fhir.request import FhirRequest, Preference, path_segments, read_body, replayed
 from salus.web.fhir.search import with_form
 from salus.web.problems import issue, outcome, outcome_of
 from salus.web.services import Services
@@ -31,9 +31,14 @@ REASONS = {200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified"}
 
 
 async def process(services: Services, request: FhirRequest, caller: Caller) -> Answer:
-    """Process a transaction all or nothing, or a batch entry by entry."""
-    bundle, body = await writing.read_resource(request, services.limits)
+    """Process a transaction all or nothing, or a batch entry by entry; receive a document."""
     form = body_format(request.header("content-type"))
+    if form is Format.XML:  # read as JSON below; a document is kept as it came
+        request = replayed(request, await read_body(request))
+    bundle, body = await writing.read_resource(request, services.limits)
+    if bundle.get("resourceType") == "Bundle" and bundle.get("type") == "document":
+        sent = await read_body(request) if form is Format.XML else body
+        return await receiving.receive(services, request, caller, bundle, sent, form)
     plan = await beside(len(body), plan_of, services, bundle, body, form)
     with services.database.shares.bundle_of(caller):
         if plan.kind == "batch":

@@ -7,9 +7,10 @@ another address; ids are case-sensitive (http://hl7.org/fhir/R4/http.html#genera
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, MutableMapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -222,6 +223,15 @@ def gives_bytes(method: str, segments: tuple[str, ...]) -> bool:
     return (segments[:1] == ("Binary",) and (len(segments) == 2 or is_version)) or (
         segments[:1] == ("$export",) and len(segments) == 3
     )
+
+
+def replayed(request: FhirRequest, body: bytes) -> FhirRequest:
+    """Return the request with a body that can be read any number of times."""
+
+    async def receive() -> MutableMapping[str, Any]:  # Any: ASGI's own shape
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return msgspec.structs.replace(request, receive=receive)
 
 
 async def read_body(request: FhirRequest) -> bytes:

@@ -209,8 +209,9 @@ def attachment_of(reference: Resource) -> Resource:
 
 
 def is_kept(attachment: Resource) -> bool:
-    """Return whether a document is kept with its description, and not described only."""
-    return "data" in attachment or "Binary/" in str(attachment.get("url", ""))
+    """Return whether a document is kept with its description, or composed when it is fetched."""
+    url = str(attachment.get("url", ""))
+    return "data" in attachment or "Binary/" in url or url.endswith(("/$document", "/$summary"))
 
 
 def _row(reference: Resource, visit: Visit) -> dict[str, object]:

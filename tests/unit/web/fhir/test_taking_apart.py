@@ -7,6 +7,9 @@ import pytest
 from tests.unit.primary.documents import records as r
 
 from salus.core.access import Role
+from salus.core.limits import Limits
+from salus.standards.fhir.codec.json import parse_json
+from salus.standards.fhir.codec.xml import write_xml
 from salus.standards.fhir.validation.validator import validate
 from salus.web import mhd
 from salus.web.fhir.face import face
@@ -178,3 +181,39 @@ async def test_a_later_version_takes_the_place_of_what_the_earlier_one_said(door
     await door("POST", f"/DocumentReference/{two}/$take-apart")
     (allergy,) = await found(door, "AllergyIntolerance")
     assert allergy["code"] == milk["code"]
+
+
+async def test_a_document_sent_to_the_base_by_a_system_of_the_node_is_taken_apart(door):
+    body = document(ALLERGY)
+    first = await door.operator("POST", "", body)
+    assert first.status_code == 201, first.text
+    assert first.json()["content"][0]["attachment"]["size"] == len(body)
+    (allergy,) = await found(door, "AllergyIntolerance", "code=91935009")
+    patient = allergy["patient"]["reference"]
+    assert (await door("GET", f"/{patient}")).json()["birthDate"] == r.PATIENT["birthDate"]
+    assert len(await found(door, "Provenance", f"patient={patient}")) == 1
+    again = await door.operator("POST", "", body)
+    assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
+    assert len(await found(door, "AllergyIntolerance", "code=91935009")) == 1
+
+
+async def test_a_document_in_xml_is_kept_as_it_came(door):
+    body = write_xml(parse_json(document(ALLERGY), Limits()))
+    answer = await door.operator("POST", "", body, headers={"content-type": "application/fhir+xml"})
+    assert answer.status_code == 201, answer.text
+    kept = await door("GET", "/" + answer.json()["content"][0]["attachment"]["url"])
+    assert kept.content == body
+
+
+async def test_who_is_bound_to_a_patient_is_told_how_to_publish(door):
+    await door.operator("PUT", "/Patient/p1", r.PATIENT)
+    answer = await door.citizen("POST", "", document(ALLERGY), patient="p1")
+    assert answer.status_code == 403
+    assert await found(door, "AllergyIntolerance", "code=91935009") == []
+
+
+async def test_a_document_that_is_not_valid_is_refused_whole(door):
+    broken = {name: value for name, value in ALLERGY.items() if name != "patient"}
+    answer = await door.operator("POST", "", document(broken))
+    assert answer.status_code == 422
+    assert await found(door, "Practitioner", "family=Costa") == []

@@ -13,6 +13,7 @@ from salus.primary.documents.registry import kind_about, kinds
 from salus.standards.fhir.bundle import Resource
 from salus.store import resources
 from salus.store.merged import merges
+from salus.store.shares import LARGE_BYTES, beside
 from salus.web.fhir.answer import Answer, json_answer
 from salus.web.fhir.door import include_merged, known_id, known_type, pass_gate
 from salus.web.fhir.material import parsed, record_of
@@ -56,7 +57,7 @@ async def document_about(services: Services, caller: Caller, kind: str, identity
     if composed is None:
         raise NotFound(_none_about(kind))
     terms = Terms(services.name, services.clock(), tuple(services.languages))
-    return composed.compose(material, about, terms)
+    return await beside(LARGE_BYTES + 1, composed.compose, material, about, terms)  # some milliseconds
 
 
 def _none_about(kind: str) -> str:

@@ -12,6 +12,7 @@ from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.search.named import named_by
 from salus.store import resources, search
 from salus.store.merged import merges
+from salus.store.shares import LARGE_BYTES, beside
 from salus.trust.policy import SUMMARY
 from salus.web.fhir.answer import Answer, json_answer
 from salus.web.fhir.door import known_id, pass_gate
@@ -100,7 +101,9 @@ async def composed(services: Services, caller: Caller, identity: str, languages:
         patient = await resources.read(access.grant, services.database, "Patient", stays)
         access.record(patient.patients)
         held = await record_of(services, access, stays, sorted(merged))
-    return compose_summary(
+    return await beside(  # composing and checking takes some tens of milliseconds
+        LARGE_BYTES + 1,
+        compose_summary,
         held,
         patient=parsed(patient),
         author_organisation=services.name,
