@@ -29,6 +29,8 @@ from salus.standards.fhir.profiles.book import Book, Shelves
 from salus.standards.fhir.profiles.must_support import Support
 from salus.standards.fhir.profiles.tables import TableShelf, shipped_shelf
 from salus.store.packages import tables_in
+from salus.store.terminology import RELEASES
+from salus.store.terminology_packages import terminology_of
 
 UNREADABLE = 2
 LONG_LINE = 200
@@ -75,14 +77,16 @@ def tables_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "salus"
 
 
-def book_for(packages: Path | None) -> Book:
+def book_for(packages: Path | None, data: Path) -> Book:
     """Return the profiles at hand: those of a folder of packages, else of the usual cache, and the shipped
     ones.
 
-    Of a profile that both have, the newer version counts, and the package's where they are the same.
+    Of a profile that both have, the newer version counts, and the package's where they are the same. Bindings
+    that definitions leave open are answered by the releases loaded in a node's folder, where there are any.
     """
-    installed = TableShelf(tables_in(packages or cache_folder(), tables_folder()))
-    return Book(Shelves([installed, shipped_shelf()]))
+    folder = packages or cache_folder()
+    shelves = Shelves([TableShelf(tables_in(folder, tables_folder())), shipped_shelf()])
+    return Book(shelves, terminology_of(shelves, [folder], data / RELEASES))
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -94,7 +98,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    book = book_for(options.packages)
+    book = book_for(options.packages, options.data)
     gc.freeze()  # What is read by now stays until the end: no need to look through it again for each file.
     code = 0
     kept: list[Verdict] = []

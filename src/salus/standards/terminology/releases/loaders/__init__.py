@@ -1,0 +1,1 @@
+"""Kinds of releases: one module each, which defines `LOADER`."""
