@@ -44,6 +44,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         batch_ms_max: longest that a batch works; entries after that are refused.
         batch_bytes_max: largest answer to a batch; entries after that are refused.
         statement_timeout_ms: longest single SQL statement of a request.
+        terminology_ms_max: longest that a terminology operation works; after that it is refused.
+        expansion_codes_max: most codes of an expansion that asks for no page.
         peer_deadline_ms: how long a federated question waits for a peer.
         token_seconds: life of an access token.
         clock_skew_seconds: tolerated difference between two nodes' clocks.
@@ -85,6 +87,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch_ms_max: int = 10_000
     batch_bytes_max: int = 32 * 1024 * 1024
     statement_timeout_ms: int = 10_000
+    terminology_ms_max: int = 10_000
+    expansion_codes_max: int = 1_000
     peer_deadline_ms: int = 5_000
     token_seconds: int = 300
     clock_skew_seconds: int = 60

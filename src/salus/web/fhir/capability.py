@@ -20,6 +20,7 @@ from salus.standards.fhir.search.parameters import (
     parameters_of,
     reference_targets,
 )
+from salus.standards.terminology.capabilities import INSTANTIATES, terminology_capabilities
 from salus.store.directory import SHARED_TYPES
 from salus.store.stored_types import MADE_HERE, TRAVELLING
 from salus.web.fhir import routes
@@ -28,6 +29,7 @@ from salus.web.fhir.negotiation import Format
 from salus.web.fhir.operation import operations_found
 from salus.web.fhir.request import FhirRequest, first, refuse_unknown
 from salus.web.fhir.subset import read_subset
+from salus.web.fhir.terminology import installed
 from salus.web.services import Services
 
 Json = dict[str, Any]  # FHIR content is open JSON
@@ -70,13 +72,16 @@ def capabilities(services: Services, request: FhirRequest) -> Answer:
     """Answer the CapabilityStatement; the only interaction that needs no token."""
     if request.method not in ("GET", "HEAD"):
         raise MethodNotAllowed("This address takes GET only.")
-    if (mode := first(request.pairs, "mode")) not in (None, "full", "normative"):
-        told = "The node is no terminology server" if mode == "terminology" else "There is no such mode"
-        raise NotSupported(f"{told}: mode takes full or normative.")
+    mode = first(request.pairs, "mode")
+    if mode not in (None, "full", "normative", "terminology"):
+        raise NotSupported("There is no such mode: mode takes full, normative or terminology.")
     refuse_unknown(request, ("mode", "_summary", "_elements"))
     subset = read_subset(request.pairs)
     registry = services.database.parameters.searching
-    body = statement_bytes(services.fhir_base, services.name, services.base_url, registry)
+    if mode == "terminology":
+        body = write_json(terminology_statement(services))
+    else:
+        body = statement_bytes(services.fhir_base, services.name, services.base_url, registry)
     headers = ((b"cache-control", b"max-age=60"),)
     return Answer(200, body if subset is None else subset.of_bytes(body), headers)
 
@@ -85,6 +90,18 @@ def capabilities(services: Services, request: FhirRequest) -> Answer:
 def statement_bytes(fhir_base: str, name: str, base_url: str, registry: Registry | None) -> bytes:
     """Return the statement as JSON, made once for each state of the search parameters."""
     return write_json(statement(fhir_base, name, base_url, registry))
+
+
+def terminology_statement(services: Services) -> Json:
+    """Return the TerminologyCapabilities: which code systems packages and releases bring."""
+    return terminology_capabilities(
+        installed(services.data).systems(),
+        url=f"{services.fhir_base}/metadata?mode=terminology",
+        base=services.fhir_base,
+        title=services.name,
+        date=RELEASED,
+        software=("Salus", VERSION),
+    )
 
 
 def statement(fhir_base: str, name: str, base_url: str, registry: Registry | None = None) -> Json:
@@ -97,6 +114,7 @@ def statement(fhir_base: str, name: str, base_url: str, registry: Registry | Non
         "status": "active",
         "date": RELEASED,
         "kind": "instance",
+        "instantiates": [INSTANTIATES],
         "software": {"name": "Salus", "version": VERSION},
         "implementation": {"description": name, "url": fhir_base},
         "fhirVersion": "4.0.1",
@@ -232,7 +250,11 @@ def include_names(kind: str, registry: Registry | None = None) -> list[str]:
 def operations(kind: str, *, instance: bool) -> list[Json]:
     """Return the operations on a type and its instances, or those of the system."""
     return [
-        {"name": found.name, "definition": found.definition, "documentation": found.documentation}
+        {
+            "name": found.name,
+            "definition": found.definition.replace("{type}", kind),
+            "documentation": found.documentation,
+        }
         for found in operations_found().values()
         if (
             found.is_on(kind, instance=False) or found.is_on(kind, instance=instance)

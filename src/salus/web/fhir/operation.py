@@ -27,7 +27,7 @@ class Operation(msgspec.Struct, frozen=True):
 
     Args:
         name: without the dollar sign.
-        definition: canonical of its OperationDefinition.
+        definition: canonical of its OperationDefinition; {type} in it stands for the resource type.
         system, types, instances: where it may be called: at the base; types and instances of which
             resource types, "*" for every one.
         methods: GET and POST.

@@ -165,7 +165,7 @@ async def test_a_search_at_the_base_is_of_one_type(door):
 
 async def test_the_capabilities_are_of_the_mode_that_is_asked_for(door):
     assert (await door("GET", "/metadata?mode=full")).status_code == 200
-    answer = await door("GET", "/metadata?mode=terminology")
+    answer = await door("GET", "/metadata?mode=nonsense")
     assert answer.status_code == 400
     assert answer.json()["issue"][0]["code"] == "not-supported"
 

@@ -10,6 +10,7 @@ from salus.core.errors import MalformedContent
 from salus.standards.fhir.bundle import Resource
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.model import resource_types
+from salus.standards.fhir.profiles.book import Book
 from salus.standards.fhir.profiles.shipped import shipped_book
 from salus.standards.fhir.profiles.validator import check_profiles, distinct
 from salus.standards.fhir.validation.issue import Issue
@@ -17,7 +18,7 @@ from salus.standards.fhir.validation.validator import validate
 from salus.store import resources
 from salus.store.shares import beside
 from salus.web.checked import count_check, system_of
-from salus.web.fhir import writing
+from salus.web.fhir import terminology, writing
 from salus.web.fhir.answer import UNLIMITED, Answer, json_answer
 from salus.web.fhir.door import known_id, pass_gate
 from salus.web.fhir.operation import Operation
@@ -50,8 +51,9 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
     if resource is None:
         raise MalformedContent("Send the resource to validate, alone or as the parameter resource.")
     expected = identity if mode == "update" else ""
+    book = terminology.book(services.data) if services.data else shipped_book()
     started = time.perf_counter()
-    found = await beside(len(content), check, resource, kind, expected, mode, tuple(profiles))
+    found = await beside(len(content), check, resource, kind, expected, mode, tuple(profiles), book)
     seconds = time.perf_counter() - started
     await count_check(services, "validate", system_of(caller), resource, _broken(found), seconds)
     found += unknown_profiles(profiles, str(resource.get("resourceType", "")))
@@ -116,7 +118,12 @@ async def stored(services: Services, caller: Caller, kind: str, identity: str) -
 
 
 def check(
-    resource: Resource, kind: str, identity: str, mode: str | None, profiles: tuple[str, ...] = ()
+    resource: Resource,
+    kind: str,
+    identity: str,
+    mode: str | None,
+    profiles: tuple[str, ...] = (),
+    book: Book | None = None,
 ) -> Issues:
     """Return the issues of a resource: of its type and id against the address, of its content, by profiles.
 
@@ -138,13 +145,12 @@ def check(
         found.append(issue("information", "informational", text, expression=f"{named}.id"))
     return found + [
         issue(one.severity, one.code, one.message, expression=one.expression, message_id=one.message_id)
-        for one in distinct([*validate(resource), *_by_profiles(resource, profiles)])
+        for one in distinct([*validate(resource), *_by_profiles(resource, profiles, book or shipped_book())])
     ]
 
 
-def _by_profiles(resource: Resource, profiles: tuple[str, ...]) -> list[Issue]:
+def _by_profiles(resource: Resource, profiles: tuple[str, ...], book: Book) -> list[Issue]:
     """Return what is wrong by profiles at hand; those that are not are named apart (`warn_of_claims`)."""
-    book = shipped_book()
     known = [one for one in profiles if book.find(one) is not None]
     place = str(resource.get("resourceType"))
     return [
