@@ -6,6 +6,7 @@ import json
 
 import pytest
 from tests.flow.test_standing import ana, ask, clock, country, folder, node
+from tests.unit.primary.documents.records import PATIENT, RECORD, compose
 
 from salus.cli.main import main
 from salus.core.access import Role
@@ -64,3 +65,23 @@ async def test_the_survey_looks_at_summaries_and_writes_down_that_it_looked(node
     assert "of 2 summaries follow the European profile." in capsys.readouterr().out
     told = await ask("GET", "/metrics/indicators?first=2026-01-01&last=2999-12-31", Role.OPERATOR)
     assert [each["denominator"] for each in told.json()["indicators"]] == [2]
+
+
+async def test_documents_of_a_load_are_counted_valid_or_not_and_by_the_first_attempt(
+    node, ask, folder, tmp_path
+):
+    document = compose(PATIENT, *RECORD)
+    broken = json.loads(json.dumps(document))
+    del broken["entry"][0]["resource"]["status"]
+    for name, body in (("good", document), ("broken", broken)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(body))
+        source = f"https://{name}.test"
+        code = ["load", "--data", str(folder), "--source", source, str(tmp_path / f"{name}.json")]
+        await asyncio.to_thread(main, code)
+    told = await ask("GET", "/metrics/indicators?first=2026-01-01&last=2999-12-31&by=system", Role.OPERATOR)
+    first = {
+        each["group"][0]: each["share"]
+        for each in told.json()["indicators"]
+        if each["indicator"] == "valid-at-first-attempt"
+    }
+    assert first == {"https://good.test": 1, "https://broken.test": 0}

@@ -92,6 +92,7 @@ async def _load(data: Path, files: list[SourceFile], options: argparse.Namespace
                 overwrite=options.overwrite,
                 default_denies=services.gatehouse.law.default_denies,
                 settle=settling(services, access.grant),
+                systems=services.systems,
             )
             with _progress(files, wanted=not options.json) as told:
                 return await load_files(access.grant, services.database, files, plan, told=told)
@@ -154,6 +155,11 @@ def _sentence(report: Report) -> str:
         lines.append(
             f"{count:,} national numbers of the system {plain(system)} break its country's rule; they are "
             "stored as sent, but not used to tell who is the same person."
+        )
+    if report.checked:
+        lines.append(
+            f"Of {report.checked:,} documents {report.conformant:,} follow the profile of their category; "
+            "what is wrong most often: `salus metrics`, and in each: `salus check FILE`."
         )
     if report.quality is not None:
         quality = report.quality

@@ -11,7 +11,7 @@ import os
 import time
 import zlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -25,6 +25,8 @@ import msgspec
 from salus.core.access import Grant
 from salus.core.errors import StorageUnavailable
 from salus.core.limits import Limits
+from salus.core.tally import System
+from salus.intake.counting import Counting
 from salus.intake.files import SourceFile, open_file
 from salus.intake.formats.format import Unit
 from salus.intake.formats.registry import find
@@ -32,6 +34,7 @@ from salus.intake.prepare import Prepared, Setting, prepare
 from salus.intake.report import Report
 from salus.intake.writer import Lookup, Part, Settle, Writer
 from salus.store.postgres import Database
+from salus.store.tallies import write_tallies
 
 CHUNK_BYTES = 2 << 20
 ALONE_BYTES = 64 << 10
@@ -55,6 +58,7 @@ class Plan(msgspec.Struct, frozen=True):
         overwrite: what was edited or deleted here gives way to the files.
         default_denies: the law of the node's country opens nothing that no Consent permits.
         settle: brings prescriptions that were sent again to what was handed over on them.
+        systems: registered systems by their source, for the counts of who conforms.
     """
 
     key: bytes
@@ -66,6 +70,7 @@ class Plan(msgspec.Struct, frozen=True):
     overwrite: bool = False
     default_denies: bool = False
     settle: Settle | None = None
+    systems: Mapping[str, System] = {}
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -132,6 +137,7 @@ async def load_files(
         overwrite=plan.overwrite,
         default_denies=plan.default_denies,
         settle=plan.settle,
+        counting=Counting(plan.key, plan.systems),
     )
     async with writing as writer:
         skipped = [await writer.begin(number) for number in range(len(files))]
@@ -139,6 +145,7 @@ async def load_files(
         with _preparer(settings, 0 if small else workers) as prepare_chunk:
             await _drain(writer, chunks, prepare_chunk, 1 if small else 2 * workers + 1, told)
         await writer.finish()
+        await write_tallies(database, writer.counting.tallies)
         report = writer.report
         if report.stored >= _ANALYZE_FROM:
             await writer.analyze()

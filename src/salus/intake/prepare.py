@@ -32,6 +32,7 @@ from salus.intake.identity import (
     rewrite_parsed,
     urn_links,
 )
+from salus.intake.judged import Judged, judge, judge_refused
 from salus.intake.linking import Known
 from salus.intake.numbers import doubtful_systems
 from salus.intake.provenance import provenance_of
@@ -126,6 +127,7 @@ class Prepared(msgspec.Struct, frozen=True):
         deletions: resources that a history says were deleted last.
         pages: of a searchset or history, the links to its pages.
         quality: of what was translated, what became of what it says.
+        judged: of a document, whether it follows its profiles.
     """
 
     number: int
@@ -144,6 +146,7 @@ class Prepared(msgspec.Struct, frozen=True):
     deletions: tuple[Deletion, ...] = ()
     pages: Pages = ()
     quality: Quality | None = None
+    judged: Judged | None = None
 
 
 class _Entry(msgspec.Struct):
@@ -380,7 +383,9 @@ def _bundle(unit: Unit, setting: Setting, bundle: _Bundle) -> Prepared:
         if bundle.type not in WHOLE:
             _check_frame(unit, setting)
     except _Refused as refused:
-        return _refused(unit, setting, refused, max(1, sum(1 for _, body, _ in entries if body)))
+        prepared = _refused(unit, setting, refused, max(1, sum(1 for _, body, _ in entries if body)))
+        judged = judge_refused(unit.content, refused.outcome) if bundle.type == "document" else None
+        return msgspec.structs.replace(prepared, judged=judged)
     types = _types(entries)
     rows: list[Row] = []
     rejections: list[Rejection] = []
@@ -530,12 +535,13 @@ def _whole(
     if conditions:
         return Prepared(unit.number, count, conditions=tuple(dict.fromkeys(conditions)))
     received: tuple[Received, ...] = ()
+    judged = judge(bundle) if kind == "document" else None
     if kind == "document" and first is not None:
         if first.get("status") == "entered-in-error":
             rows = []  # what it says is withdrawn: the document is kept, nothing of it is shown
         kept, own = _document(unit.content, FHIR_JSON, setting, bundle, first, rows)
         received, rows = (kept,), [*rows, *own]
-    return Prepared(unit.number, count, tuple(rows), received=received, dangling=dangling)
+    return Prepared(unit.number, count, tuple(rows), received=received, dangling=dangling, judged=judged)
 
 
 def _check_method(request: dict[str, Any]) -> None:  # Any: FHIR JSON

@@ -40,6 +40,8 @@ class Report(msgspec.Struct):
         more_pages: Bundles of type searchset or history with a next page that is not among the files.
         more_pages_names: the addresses of those pages, the first `NAMES_MAX`.
         alike: pairs of Patients newly proposed as one person, since one source sent both with one identifier.
+        checked: documents that were checked by the profiles of their category, on arrival.
+        conformant: of them, those without error.
         quality: of files of another standard, what became of what they say; None where there were none.
         kept_names: "Type/id" here of the kept ones, the first `NAMES_MAX`.
     """
@@ -64,6 +66,8 @@ class Report(msgspec.Struct):
     alike: int = 0
     more_pages: int = 0
     more_pages_names: list[str] = []
+    checked: int = 0
+    conformant: int = 0
     quality: Quality | None = None
     kept_names: list[str] = []
 

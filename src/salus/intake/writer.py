@@ -11,6 +11,7 @@ import msgspec
 
 from salus.core.access import Grant
 from salus.intake.check import refusal
+from salus.intake.counting import Counting
 from salus.intake.documents import is_erased, keep_received
 from salus.intake.files import SourceFile
 from salus.intake.formats.format import Unit
@@ -62,6 +63,7 @@ class Writer:
         overwrite: what was edited or deleted here gives way to the files.
         default_denies: the law of the node's country opens nothing that no Consent permits.
         settle: brings prescriptions that were sent again to what was handed over on them.
+        counting: counts what is checked on arrival.
     """
 
     def __init__(
@@ -75,8 +77,10 @@ class Writer:
         overwrite: bool = False,
         default_denies: bool = False,
         settle: Settle | None = None,
+        counting: Counting | None = None,
     ) -> None:
         self.report = Report()
+        self.counting = counting or Counting(settings[0].key if settings else b"", {})
         self._grant = grant
         self._database = database
         self._files = files
@@ -194,6 +198,7 @@ class Writer:
         for part, done in await self._rows(ready):
             self.report.add(done)
             progress = self._progress[part.file]
+            await self._count_check(part)
             rejected = sum(one.resources for one in part.prepared.rejections)
             _add(progress, msgspec.structs.replace(done, rejected=rejected))
             progress.units = part.prepared.number + 1
@@ -229,6 +234,15 @@ class Writer:
             await self._settle_orders(rows, judged)
             await self._hang_veils(rows)
         return results
+
+    async def _count_check(self, part: Part) -> None:
+        """Count whether a document follows its profiles."""
+        judged = part.prepared.judged
+        if judged is not None:
+            self.report.checked += 1
+            self.report.conformant += not judged.brief.faults
+            setting = self._settings[part.file]
+            await self.counting.count(self._connection, setting.source, judged, setting.updated)
 
     async def _settle_orders(self, rows: Sequence[Encoded], fates: Sequence[Fate]) -> None:
         """Bring the prescriptions just stored to what was handed over on them."""

@@ -10,7 +10,7 @@ import msgspec
 
 from salus.core.tally import MS_AT_MOST, Kind, Outcome, System, Tally, class_of, named
 from salus.standards.fhir.profiles.brief import Brief
-from salus.store.postgres import Database
+from salus.store.postgres import Connection, Database
 
 HELD_MAX = 500
 """Kinds of row that a process holds between two writings; of more, names are counted as OTHER."""
@@ -161,10 +161,18 @@ async def read_tallies(database: Database, first: date, last: date) -> list[Coun
 async def is_first(
     database: Database, key: bytes, system: str, identifiers: Iterable[str], day: date
 ) -> bool:
+    """Return whether a document is seen for the first time, as `seen_first`."""
+    async with database.system() as connection:
+        return await seen_first(connection, key, system, identifiers, day)
+
+
+async def seen_first(
+    connection: Connection, key: bytes, system: str, identifiers: Iterable[str], day: date
+) -> bool:
     """Return whether a document, by its own identifier, is seen for the first time.
 
     Args:
-        database: the node's.
+        connection: to the node's database.
         key: the node's secret for hashes.
         system: whence it comes.
         identifiers: of the document; of one without any it is not known, and not counted as first.
@@ -174,8 +182,7 @@ async def is_first(
     if not own:
         return False
     digest = hmac.digest(key, f"first seen\n{system}\n{own}".encode(), "sha256")
-    async with database.system() as connection:
-        return bool(await connection.fetchval(_FIRST, digest, day))
+    return bool(await connection.fetchval(_FIRST, digest, day))
 
 
 async def forget_tallies(database: Database, today: date) -> None:

@@ -29,6 +29,7 @@ from salus.store import resources, transaction
 from salus.store.rows import StoredResource, first_version
 from salus.store.shares import beside
 from salus.trust.identity import authenticate
+from salus.web.checked import check_received, system_of
 from salus.web.fhir import authorship, bodies, writing
 from salus.web.fhir import face as fhir
 from salus.web.fhir.answer import UNLIMITED, Answer, written
@@ -76,6 +77,9 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
 
 async def _published(services: Services, caller: Caller, request: FhirRequest, resource: Resource) -> Answer:
     received, stored = await publish(services, caller, resource)
+    content, media_type = embedded_document(resource)
+    system = "" if is_lay(caller) else source_of(resource, "") or system_of(caller)
+    await check_received(services, system, content, media_type)
     note = "The document is kept as it came." if received.created else "The same document was here already."
     return written(request, stored, services.fhir_base, status=201 if received.created else 200, note=note)
 

@@ -13,6 +13,7 @@ from salus.core.errors import AccessRefused
 from salus.intake.documents import receive_document
 from salus.standards.fhir.bundle import Resource
 from salus.store import resources
+from salus.web.checked import check_received, system_of
 from salus.web.fhir.answer import Answer, written
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.negotiation import Format
@@ -51,6 +52,8 @@ async def receive(
         stored = await resources.read(
             access.grant, services.database, "DocumentReference", received.reference
         )
+    system = source_of(bundle, "") or system_of(caller)
+    await check_received(services, system, body, form.value)
     note = "The document is kept as it came." if received.created else "The same document was here already."
     status = 201 if received.created else 200
     return written(request, stored, services.fhir_base, status=status, note=note)
