@@ -1,7 +1,12 @@
 """What a code tells counts as a label of its source does, wherever the code stands."""
 
 import pytest
-from tests.unit.trust.consent.test_hanging import consent, observation, sees, write
+from tests.unit.trust.consent.test_hanging import consent, observation, row, sees, write
+
+from salus.core.access import Action
+from salus.store import bulk
+from salus.store.copying import encode_row
+from salus.trust.consent import hanging
 
 __all__ = ["sees", "write"]
 LABEL = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
@@ -61,3 +66,18 @@ async def test_what_is_coded_so_is_restricted_and_a_permit_must_name_its_categor
     other = {"type": "permit", "securityLabel": [{"system": LABEL, "code": "PSY"}]}
     await write(consent("c", "a", provision=[other]))
     assert await sees(*ALL) == set()
+
+
+async def test_a_load_judges_an_order_again_whose_medicine_comes_later(database, grant, write, sees):
+    await write(RECORD[0], DENIED)
+    loading = grant(action=Action.LOAD)
+    asked = order("o", medicationReference={"reference": "Medication/tenofovir"})
+    async with database.loading(loading) as connection, connection.transaction():
+        for stored, again in ((asked, {"a"}), (RECORD[1], set())):
+            one = encode_row(row(stored), (), loading.opened_at)
+            await bulk.load(loading, connection, [one])
+            keys = [(one.compartment, one.type, one.id)]
+            found = await hanging.hang_loaded(loading, connection, keys, default_denies=False)
+            assert found == again
+        await hanging.renew(loading, connection, "a", default_denies=False)
+    assert await sees("MedicationRequest/o") == set()
