@@ -1,6 +1,6 @@
 """What was sent abroad and is corrected, parted, hidden or erased at home: the node there is told."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import httpx
 import msgspec
@@ -10,11 +10,15 @@ from tests.federation.test_crossing import condition, desk, found, person  # noq
 from tests.federation.test_handed_over import given  # noqa: F401  fixture
 
 from salus.cli.operator import operator_of
-from salus.core.access import Role
-from salus.federation import notifying, signed_calls
+from salus.core.access import Action, Role
+from salus.federation import notifying
 from salus.federation.notifying import Kind, Notice, read_receipt, sign_notice
 from salus.primary.cross_border import fetch_summary, list_resources, present, what_home_says
+from salus.store import persons
+from salus.store.merged import forget
+from salus.trust.gate import enter
 from salus.trust.jurisdictions.law import jurisdiction_of
+from salus.trust.policy import AccessRequest
 from salus.web.peer_notices import receive_about, work_once
 from salus.web.rights import erasures, rectifications, told_abroad
 
@@ -36,10 +40,19 @@ async def ask(node, method, path, role=Role.CITIZEN, *, patient="ana", **more):
         )
 
 
-async def told(node):
-    answer = await ask(node, "GET", "/rights/told-abroad")
+async def told(node, patient="ana"):
+    answer = await ask(node, "GET", "/rights/told-abroad", patient=patient)
     assert answer.status_code == 200, answer.text
     return answer.json()["told"]
+
+
+async def join(federation, change):
+    """Merge Annie's record with Ana's at home, or part the two."""
+    services = federation.nodes["pt-1"].services
+    asked = AccessRequest(Action.UPDATE, "Patient", "persons")
+    async with enter(services.gatehouse, operator_of(services), asked) as access:
+        await change(access.grant, services.database, "ana", "annie", key=services.keys.search)
+    forget(services.database)
 
 
 async def correct(home):
@@ -65,6 +78,20 @@ async def test_a_correction_is_told_where_the_entry_went_and_signed_for(federati
 
     again = await list_resources(desk, crossed, "Condition")
     assert [(each.kind, each.names) for each in again.home_says] == [("rectified", ("Condition/c1",))]
+
+    await put(home, person("annie", "Silva", "Annie"), condition("c3", "annie"))
+    await join(federation, persons.merge)
+    await fetch_summary(desk, crossed)
+    await join(federation, persons.unmerge)
+    assert await work_once(home.services) == 2
+    parted = [each for each in await told(home) if each["kind"] == "unmerged"]
+    assert [(each["node"], each["whom"], each["state"]) for each in parted] == [
+        ("ee-1", ["ana", "annie"], "told")
+    ]
+    assert [each["state"] for each in await told(home, "annie")] == ["told"]
+    (newest, _) = await what_home_says(desk, crossed)
+    assert newest.kind == "unmerged"
+    assert newest.since is not None
 
 
 async def restrict(home, entry, *, hidden=True):
@@ -150,7 +177,8 @@ async def test_what_no_home_node_may_say_is_refused_and_changes_nothing(federati
     """Replayed, of another sender or for another node, about somebody unknown, with a used id, too many."""
     home, abroad = federation.nodes["pt-1"], federation.nodes["ee-1"]
     members = federation.current.members
-    token = notice_to("ee-1", federation, names=("MedicationRequest/other",))
+    many = tuple(f"MedicationRequest/{number:064}" for number in range(200))
+    token = notice_to("ee-1", federation, names=many)
     first = await send(abroad, token)
     assert first.status_code == 200
     receipt = read_receipt(first.text, federation.member("ee-1"), "pt-1", "n1")
@@ -171,7 +199,14 @@ async def test_what_no_home_node_may_say_is_refused_and_changes_nothing(federati
     (record,) = await own_records(abroad, home)
     for text in ("", "x.y.z", "a" * 70_000):
         assert (await send(abroad, text)).status_code in (400, 401, 413)
-    monkeypatch.setattr(signed_calls, "CALLS_MAX", 3)
+    for wrong in (
+        {"at": datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))}, {"at": datetime(2026, 1, 1)},
+        {"dispensed": ("a\0b",)}, {"names": ("Condition/c1/../x",)}, {"whom": ("ee-1:ana",)}, {"whom": ()},
+        {"whom": ("ana",) * 11}, {"names": ("Condition/c1",) * 201},
+    ):  # fmt: skip
+        answer = await send(abroad, notice_to("ee-1", federation, **{"id": "n9"} | wrong))
+        assert answer.status_code == 400, (wrong, answer.text)
+    monkeypatch.setattr(notifying, "NOTICES_MAX", 3)
     assert (await send(abroad, notice_to("ee-1", federation, id="n4"))).status_code == 429
     monkeypatch.undo()
     federation.publish(*(each for each in members if each.node != "pt-1"))

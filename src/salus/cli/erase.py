@@ -97,7 +97,8 @@ async def _answer(options: argparse.Namespace) -> int:
         for name in found.erased.shared:
             say(f"\t{name}")
     if any(each.erasure == options.id for each in to_tell):
-        say(f"Others hold copies and are to be told: salus erase tell {options.id}")
+        say("Others hold copies. Nodes are told by this one: salus notices. Who else is to be told:")
+        say(f"\tsalus erase tell {options.id}")
     return 0
 
 

@@ -35,7 +35,10 @@ from salus.store.postgres import Database
 PATH = "/peer-notices"
 TYPE = "salus-notice+jwt"
 RECEIPT_TYPE = "salus-notice-receipt+jwt"
-RECORDS_MAX = 50
+RECORDS_MAX = 10
+"""Records of one person at one node: each is looked up."""
+NOTICES_MAX = 300
+"""From one member within about three minutes."""
 NOTICE_BYTES_MAX = 64 * 1024
 RECEIPT_BYTES_MAX = 16 * 1024
 
@@ -69,7 +72,9 @@ class Outcome(StrEnum):
 
 _Id = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9.-]{1,64}\Z")]
 _Name = Annotated[str, Meta(pattern=r"\A[A-Z][A-Za-z]{1,63}/[A-Za-z0-9.-]{1,64}\Z")]
-_DispenseId = Annotated[str, Meta(min_length=1, max_length=500)]
+_DispenseId = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
+YEARS = range(2000, 2200)
+"""Of what a notice tells: other times are no one's acts."""
 
 
 class Notice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,7 +122,7 @@ class _Said(msgspec.Struct, frozen=True):
     notice: str
     outcome: Outcome
     copies: Annotated[int, Meta(ge=0)]
-    law: Annotated[str, Meta(max_length=500)]
+    law: Annotated[str, Meta(max_length=500, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
 
 
 def sign_notice(key: ECKey, member: Member, node: str, notice: Notice, *, now: datetime) -> str:
@@ -130,13 +135,23 @@ async def read_notice(
     token: str, membership: Membership, database: Database, *, audience: str, now: datetime
 ) -> Received:
     """Return what a member tells. Raises as `signed_calls.read_call`, and MalformedContent."""
-    called = await read_call(token, membership, database, kind=TYPE, audience=audience, now=now)
+    called = await read_call(
+        token,
+        membership,
+        database,
+        kind=TYPE,
+        audience=audience,
+        now=now,
+        most=NOTICES_MAX,
+        size_max=NOTICE_BYTES_MAX,
+    )
     try:
         notice = msgspec.convert(called.claims.get("notice"), Notice)
     except msgspec.ValidationError as error:
         raise MalformedContent(f"notice is not what this address takes: {error}") from error
-    if notice.at.tzinfo is None or (notice.since is not None and notice.since.tzinfo is None):
-        raise MalformedContent("at and since must name their time zone")
+    for moment in (notice.at, notice.since or notice.at):
+        if moment.tzinfo is None or moment.year not in YEARS:
+            raise MalformedContent("at and since must be times of this age, with their time zone")
     return Received(called.member, notice)
 
 

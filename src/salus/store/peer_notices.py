@@ -17,7 +17,7 @@ from salus.store.postgres import Connection, Database
 
 RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 15, 6 * 3600
 LISTED_MAX = 500
-NAMES_MAX = 500
+NAMES_MAX = 200
 """Most entries that one notice names."""
 ERROR_LENGTH_MAX = 300
 _ACT = """

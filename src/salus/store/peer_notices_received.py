@@ -136,7 +136,9 @@ async def home_says(grant: Grant, database: Database, patient: str) -> tuple[Hom
     """
     async with database.reading(grant) as connection:
         rows = await connection.fetch(_OF, patient, sorted(HIDDEN_FROM_PROFESSIONALS), SHOWN_MAX)
-    return tuple(msgspec.convert(dict(row), HomeSays) for row in rows)
+    found = [msgspec.convert(dict(row), HomeSays) for row in rows]
+    # Of two persons who were parted home tells twice, once for each.
+    return tuple({(each.kind, each.at, each.since, each.names): each for each in found}.values())
 
 
 async def all_received(grant: Grant, database: Database) -> list[HomeSays]:

@@ -254,7 +254,7 @@ async def unmerge(
         await _decide(grant, connection, one, other, "refused")
         await discard_copies(grant, connection, one, other, merged_at=row["decided_at"])
         for record in (stays, goes):
-            parted = Act("unmerged", record, (record,), (), grant.opened_at, since=row["decided_at"])
+            parted = Act("unmerged", record, (stays, goes), (), grant.opened_at, since=row["decided_at"])
             await note_act(grant, connection, parted)
         if after is not None:
             await after(connection, (one, other))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from starlette.requests import Request
@@ -34,7 +34,7 @@ from salus.federation.notifying import (
 from salus.primary.rights.copies_abroad import Entry, Holder, holders
 from salus.store import peer_notices
 from salus.store.access_log import access_log
-from salus.store.peer_notices import Act, PeerNotice
+from salus.store.peer_notices import NAMES_MAX, Act, PeerNotice
 from salus.store.peer_notices_received import HomeSays, Wish, receive
 from salus.store.postgres import Connection
 from salus.store.witness import turn
@@ -163,7 +163,7 @@ async def _address_acts(services: Services) -> None:
         for act in await peer_notices.waiting_acts(access.grant, services.database, ACTS_AT_ONCE):
             notices = await _notices_of(services, access, act)
             await peer_notices.address(access.grant, services.database, act, notices)
-            access.record([act.patient], f"{TYPE} {act.kind}", count=len(notices))
+            access.record([act.patient], f"{TYPE} {act.kind}", count=0)  # nothing of the record leaves
 
 
 async def _notices_of(services: Services, access: Access, act: Act) -> list[PeerNotice]:
@@ -182,13 +182,20 @@ async def _notices_of(services: Services, access: Access, act: Act) -> list[Peer
         since = act.since if act.kind == Kind.UNMERGED else None
         found = holders(leaves, entries, until=act.at, since=since)
     return [
-        peer_notices.notice_of(
-            act, each.node, each.whom[:RECORDS_MAX], each.names,
-            [dispensed[each.node, name] for name in each.names if (each.node, name) in dispensed],
-        )
-        for each in found
-        if each.node != services.node
-    ]  # fmt: skip
+        notice for each in found if each.node != services.node for notice in _notices_to(act, each, dispensed)
+    ]
+
+
+def _notices_to(act: Act, holder: Holder, dispensed: Mapping[tuple[str, str], str]) -> list[PeerNotice]:
+    """Return the notices of an act to one node: several where it knows more names than one takes."""
+    node, found = holder.node, []
+    for first in range(0, len(holder.whom), RECORDS_MAX):
+        whom = holder.whom[first : first + RECORDS_MAX]
+        for start in range(0, len(holder.names) or 1, NAMES_MAX):
+            names = holder.names[start : start + NAMES_MAX]
+            ids = [dispensed[node, name] for name in names if (node, name) in dispensed]
+            found.append(peer_notices.notice_of(act, node, whom, names, ids))
+    return found
 
 
 async def _entries(access: Access, connection: Connection, act: Act) -> list[Entry]:
