@@ -31,6 +31,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         default="fhir",
         help="fhir: a Bundle in JSON (default); cda: a MyHealth@EU patient summary in XML",
     )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write it there (default: standard output)")
     parser.add_argument(
         "--report",
         action="store_true",
@@ -43,14 +44,24 @@ def _run(options: argparse.Namespace) -> int:
     body = _content(options.file)
     result, quality = _to_cda(body) if options.to == "cda" else _to_fhir(body)
     if not options.report:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(result)
+        _write(result, options.out)
         return 0
     if options.json:
         say_json(msgspec.json.encode(quality))
     else:
         _say(quality)
     return LOST if quality.dropped else 0
+
+
+def _write(result: bytes, out: Path | None) -> None:
+    if out is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(result)
+        return
+    try:
+        out.write_bytes(result)
+    except OSError as error:
+        raise NotFound(f"{out} cannot be written: {error.strerror or error}.") from error
 
 
 def _content(path: Path) -> bytes:

@@ -117,11 +117,12 @@ def parted(found: list[Resource], conversion: Conversion) -> list[Resource]:
         codes = [each["code"] for each in section["code"].get("coding", ()) if each.get("system") == LOINC]
         kind = next((known[code] for code in codes if code in known), OTHER)
         entries = section.get("entry", [])
-        out = [each for each in entries if not _fits(conversion.resource(each), kind)]
+        judged = [(each, _fits(conversion.resource(each), kind)) for each in entries]
+        out = [each for each, fits in judged if not fits]
         if not out:
             made.append(section)
             continue
-        kept = {**section, "entry": [each for each in entries if each not in out]}
+        kept = {**section, "entry": [each for each, fits in judged if fits]}
         if not kept["entry"]:
             del kept["entry"]
             kept["emptyReason"] = {"coding": [{"system": EMPTY_REASON, "code": "unavailable"}]}

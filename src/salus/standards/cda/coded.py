@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 
@@ -77,6 +78,7 @@ def concept(node: Node | None, conversion: Conversion) -> Resource:
         return {}
     codings: list[Resource] = []
     _codings(node, conversion, codings, 0)
+    codings = once(codings)
     made: Resource = {"coding": codings} if codings else {}
     text = _original_text(node, conversion, 0)
     qualified = _qualifiers(node, conversion)
@@ -97,15 +99,19 @@ def required_concept(node: Node | None, conversion: Conversion) -> Resource:
 
 def _codings(node: Node, conversion: Conversion, found: list[Resource], depth: int) -> None:
     own = coding(node, conversion)
-    if own and not any(_same(own, each) for each in found):
+    if own:
         found.append(own)
     if depth < TRANSLATIONS_DEEP:
         for translation in node.all("translation"):
             _codings(translation, conversion, found, depth + 1)
 
 
-def _same(one: Resource, other: Resource) -> bool:
-    return (one.get("system"), one["code"]) == (other.get("system"), other["code"])
+def once(codings: Iterable[Resource]) -> list[Resource]:
+    """Return codings, the first of each system and code."""
+    found: dict[tuple[str, str], Resource] = {}
+    for each in codings:
+        found.setdefault((each.get("system", ""), each["code"]), each)
+    return list(found.values())
 
 
 def _original_text(node: Node, conversion: Conversion, depth: int) -> str:

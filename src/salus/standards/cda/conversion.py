@@ -12,6 +12,8 @@ from salus.core.quality import Account
 from salus.standards.cda.node import Node
 from salus.standards.cda.times import Moment, read_moment, zone_of
 
+WORDS_MAX = 4_000
+"""Most characters of the narrative that an entry takes over."""
 NAMESPACE = uuid.UUID("0d7c8f6a-5e0b-5f39-9d0e-3f6f1c9b4a77")
 Resource = dict[str, Any]  # FHIR JSON, whose members are of many types, hence Any
 _encode = msgspec.json.Encoder(decimal_format="number", order="deterministic").encode
@@ -46,6 +48,8 @@ class Conversion:
         self.subject: Resource = {}
         self.authors: list[Resource] = []
         self.resources: dict[str, Resource] = {}
+        self._same: dict[str, int] = {}
+        self._words: dict[int, str] = {}
         self.narrated: set[int] = set()
 
     def add(self, resource: Resource) -> Resource:
@@ -55,11 +59,10 @@ class Conversion:
         """
         kind = str(resource["resourceType"])
         content = kind + _encode(resource).decode()
-        address = self._address(content)
-        number = 1
-        while kind not in _NAMED_AGAIN and address in self.resources:
-            number += 1
-            address = self._address(f"{content} {number}")
+        number = self._same.get(content, 0) + 1
+        if kind not in _NAMED_AGAIN:
+            self._same[content] = number
+        address = self._address(content if number == 1 else f"{content} {number}")
         self.resources.setdefault(address, resource)
         return {"reference": address}
 
@@ -103,9 +106,11 @@ class Conversion:
         target = self.referred(node)
         if own or target is None:
             return own
-        parts: list[str] = []
-        target._gather(parts)
-        return " ".join("".join(parts).split())[:4_000]
+        if id(target) not in self._words:  # once, however many entries refer to it
+            parts: list[str] = []
+            target.gather(parts)
+            self._words[id(target)] = " ".join("".join(parts).split())[:WORDS_MAX]
+        return self._words[id(target)]
 
     def said_in_narrative(self, node: Node | None) -> str:
         """Return an entry's own words where the narrative of the section does not say them already."""

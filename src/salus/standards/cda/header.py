@@ -130,12 +130,17 @@ def document_title(root: Node, kind: Resource) -> str:
 
 def authors(root: Node, conversion: Conversion) -> list[Resource]:
     """Return References to those who wrote it, each once."""
-    found: list[Resource] = []
+    found: dict[str, Resource] = {}
+    written = root.first("effectiveTime")
+    day = written.peek("value")[:8] if written is not None else ""
     for node in root.all("author"):
+        time = node.first("time")
+        if time is not None and day and time.peek("value")[:8] == day:  # Composition.date says it
+            time.get("value")
         who = participant(node.first("assignedAuthor"), conversion, node.first("functionCode"))
-        if who and who not in found:
-            found.append(who)
-    return found
+        if who:
+            found[who["reference"]] = who
+    return list(found.values())
 
 
 def _attesters(root: Node, conversion: Conversion) -> list[Resource]:

@@ -98,14 +98,15 @@ class Node:
     def words(self) -> str:
         """Return all text within as one line, and count it and what marks it up as read."""
         parts: list[str] = []
-        self._gather(parts)
+        self.gather(parts)
         self.take()
         return " ".join("".join(parts).split())
 
-    def _gather(self, parts: list[str]) -> None:
+    def gather(self, parts: list[str]) -> None:
+        """Append the texts within, in the order of the document, blocks apart."""
         parts.append(self.text)
         for child in self.children:
-            child._gather(parts)
+            child.gather(parts)
             parts.append(" " if child.name in _BLOCKS else "")
             parts.append(child.tail)
 

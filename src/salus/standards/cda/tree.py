@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from functools import lru_cache
 
 import msgspec
 from lxml import etree
@@ -191,6 +192,7 @@ def _one(element: etree._Element, parent: Node | None) -> Node:
     )
 
 
+@lru_cache(maxsize=4096)
 def _local(tag: str) -> str:
     space, closing, name = tag[1:].partition("}") if tag[:1] == "{" else ("", "", tag)
     return name if not closing or space in EXTENSIONS or space == XSI else tag

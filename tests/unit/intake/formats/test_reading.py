@@ -33,10 +33,14 @@ def read(module, body, limits=SMALL):
 
 def test_every_format_is_found_by_suffix_compressed_or_not_and_by_its_first_bytes():
     names = {one.name for one in registry.formats()}
-    assert names == {"NDJSON", "FHIR JSON", "FHIR XML"}
+    assert names == {"NDJSON", "FHIR JSON", "FHIR XML", "CDA"}
     for one in registry.formats():
         for suffix in one.suffixes:
-            assert registry.find(f"a{suffix}.gz", b"") is one
+            alone = sum(suffix in other.suffixes for other in registry.formats()) == 1
+            assert not alone or registry.find(f"a{suffix}.gz", b"") is one
+    cda = b'<ClinicalDocument xmlns="urn:hl7-org:v3"/>'
+    assert [registry.find(name, cda).name for name in ("a.xml", "a.xml.gz", "a.cda", "-")] == ["CDA"] * 4
+    assert [registry.find("a.xml", body).name for body in (b"<Patient/>", b"")] == ["FHIR XML"] * 2
     assert registry.find("-", b'{"a":1}\n{"a":2}\n').name == "NDJSON"
     assert registry.find("-", b'{\n "a":1}').name == "FHIR JSON"
     assert registry.find("-", b"<Patient/>").name == "FHIR XML"

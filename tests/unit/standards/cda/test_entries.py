@@ -1,4 +1,6 @@
-"""What becomes of entries, section by section: templates of eHDSI, IHE PCC and C-CDA (written for these tests)."""
+"""What becomes of entries: templates of eHDSI, IHE PCC and C-CDA, written for these tests."""
+
+# ruff: noqa: E501  (tables of XML and what becomes of it, a case a line)
 
 from decimal import Decimal
 

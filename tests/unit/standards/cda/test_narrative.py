@@ -1,5 +1,7 @@
 """The narrative block as XHTML that R4 allows (txt-1), and back into StrucDoc."""
 
+# ruff: noqa: E501  (tables of XML and what becomes of it, a case a line)
+
 import pytest
 from lxml import etree
 

@@ -1,5 +1,7 @@
 """What is no CDA document, or is meant to harm, is refused with a reason; nothing else is read."""
 
+# ruff: noqa: E501  (tables of XML and what becomes of it, a case a line)
+
 import base64
 
 import pytest

@@ -1,5 +1,7 @@
 """HL7 v3 data types in FHIR: expected values from the R4 mappings and from HL7 v3 Data Types R1."""
 
+# ruff: noqa: E501  (tables of XML and what becomes of it, a case a line)
+
 from decimal import Decimal
 
 import pytest

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from salus.core.errors import MalformedContent
 from salus.standards.cda.conversion import Conversion, Resource
 from salus.standards.cda.identifiers import identifiers
 from salus.standards.cda.node import Node
@@ -19,6 +20,8 @@ STATEMENTS = frozenset(
         "substanceAdministration", "supply",
     }
 )  # fmt: skip
+RELATIONS_MAX = 1_000
+"""Most statements within one entry; more are no entry that a person wrote."""
 Reader = Callable[[Node, Section, Conversion], list[Resource]]
 
 
@@ -54,12 +57,18 @@ class Relation(msgspec.Struct, frozen=True):
 
 def relations(node: Node, name: str = "entryRelationship") -> list[Relation]:
     """Return the statements of an entry's relationships, in their order."""
-    return [
+    found = [
         Relation(within.get("typeCode"), child, within)
         for within in node.all(name)
         for child in within.children
         if child.name in STATEMENTS and not is_about_another(child)
     ]
+    if name == "entryRelationship" and len(found) > RELATIONS_MAX:
+        raise MalformedContent(
+            f"Line {node.line}: an entry holds more than {RELATIONS_MAX} statements; send a document that a "
+            "person can read."
+        )
+    return found
 
 
 def is_about_another(node: Node) -> bool:

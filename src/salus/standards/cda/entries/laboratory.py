@@ -74,14 +74,15 @@ def _complete(
 
 
 def _all_members(found: list[Resource], conversion: Conversion) -> list[Resource]:
-    waiting, met = list(found), list[Resource]()
-    while waiting and len(met) < 10_000:
-        reference = waiting.pop(0)
-        if reference in met:
-            continue
-        met.append(reference)
-        waiting += conversion.resource(reference).get("hasMember", [])
-    return met
+    """Return results and their members, each once."""
+    met: dict[str, Resource] = {}
+    waiting = list(found)
+    while waiting:
+        reference = waiting.pop()
+        if reference["reference"] not in met:
+            met[reference["reference"]] = reference
+            waiting += conversion.resource(reference).get("hasMember", [])
+    return list(met.values())
 
 
 def _panel(code: Resource, found: list[Resource], conversion: Conversion) -> Resource:

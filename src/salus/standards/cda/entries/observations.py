@@ -59,8 +59,8 @@ def organizer(node: Node, section: Section, conversion: Conversion) -> list[Reso
     members = [found for each in held for found in read_entry(each.node, within, conversion)]
     made = begun("Observation", node, conversion)
     code = concept(node.first("code"), conversion)
-    loose = [found for found in members if conversion.resource(found)["resourceType"] not in _MEMBERS]
-    inner = [found for found in members if found not in loose]
+    kinds = [(found, conversion.resource(found)["resourceType"] in _MEMBERS) for found in members]
+    inner, loose = ([found for found, is_inner in kinds if is_inner is wanted] for wanted in (True, False))
     if not code or not inner:
         if code:
             conversion.approximate(node, "what holds observations together is not told", words_of(code))

@@ -11,7 +11,7 @@ from decimal import Decimal
 from html import escape
 
 from salus.standards.cda.absent import absent
-from salus.standards.cda.coded import codes_of, concept, words_of
+from salus.standards.cda.coded import codes_of, concept, once, words_of
 from salus.standards.cda.conversion import Conversion, Resource
 from salus.standards.cda.identifiers import identifiers
 from salus.standards.cda.narrative import XHTML
@@ -53,11 +53,11 @@ def _concept(material: Node, conversion: Conversion) -> Resource:
     codings = list(found.get("coding", []))
     for package in _packages(material):
         inner = concept(package.first("code"), conversion)
-        codings += [each for each in inner.get("coding", []) if each not in codings]
+        codings = once([*codings, *inner.get("coding", [])])
     for kind in _classes(material):
         inner = concept(kind, conversion)
         _name_class(kind, inner, conversion)
-        codings += [each for each in inner.get("coding", []) if each not in codings]
+        codings = once([*codings, *inner.get("coding", [])])
         if "text" in inner:
             found.setdefault("text", inner["text"])
     name = _name(material)
