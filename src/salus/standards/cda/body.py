@@ -126,21 +126,23 @@ def parted(found: list[Resource], conversion: Conversion) -> list[Resource]:
         if not kept["entry"]:
             del kept["entry"]
             kept["emptyReason"] = {"coding": [{"system": EMPTY_REASON, "code": "unavailable"}]}
-        coding = {"system": FURTHER, "code": f"further-{kind.code}"}
-        made += [
-            kept,
-            {
-                "title": f"{section['title']} (+)",
-                "code": {"coding": [coding]},
-                "text": nothing(_FURTHER),
-                "entry": out,
-            },
-        ]
+        made += [kept, further(section["title"], kind.code, out)]
         for each in out:
             what = str(conversion.resource(each)["resourceType"])
             reason = "the European section does not take it; it stands in a section of its own behind it"
             conversion.account.approximate(f"ClinicalDocument/.../section[{kind.code}]", reason, what)
     return made
+
+
+def further(title: str, code: str, entries: list[Resource]) -> Resource:
+    """Return the section that holds what the European section of a code does not take."""
+    coding = {"system": FURTHER, "code": f"further-{code}"}
+    return {
+        "title": f"{title} (+)",
+        "code": {"coding": [coding]},
+        "text": nothing(_FURTHER),
+        "entry": entries,
+    }
 
 
 def _fits(resource: Resource, section: Section) -> bool:
@@ -153,10 +155,10 @@ def _fits(resource: Resource, section: Section) -> bool:
     return bool(codes & set(section.observations)) and "effectivePeriod" not in resource
 
 
-def with_required(found: list[Resource]) -> list[Resource]:
-    """Return the sections of a patient summary, with those that the format demands and the source lacks."""
+def with_required(found: list[Resource], kind: str) -> list[Resource]:
+    """Return a document's sections, with those that the format demands of its kind and the source lacks."""
     there = {each["code"] for section in found for each in section["code"].get("coding", ())}
-    missing = [each for each in sections().values() if each.required and each.code not in there]
+    missing = [each for each in sections().values() if kind in each.required_in and each.code not in there]
     return found + [
         {
             "title": each.title,

@@ -11,7 +11,6 @@ from salus.core.limits import Limits
 from salus.core.quality import Quality
 from salus.standards.cda.body import parted, payload, read_sections, with_required
 from salus.standards.cda.conversion import Conversion, Resource
-from salus.standards.cda.entries.observations import CATEGORY
 from salus.standards.cda.header import (
     DocumentKind,
     authors,
@@ -27,13 +26,12 @@ from salus.standards.cda.identifiers import identifier
 from salus.standards.cda.node import Node
 from salus.standards.cda.patient import confidentiality, language_tag, patient
 from salus.standards.cda.people import organisation
+from salus.standards.cda.reports import REPORTS, composition_address, report
 from salus.standards.cda.tree import read_document, wide
 from salus.standards.cda.unaccounted import account
 
 _SECRECY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 SUMMARIES = frozenset({"patient-summary", "continuity-of-care"})
-_REPORT_OF = "http://hl7.org/fhir/5.0/StructureDefinition/extension-DiagnosticReport.composition"
-_LABORATORY = "medical-test-results"
 
 
 class Converted(msgspec.Struct, frozen=True):
@@ -73,11 +71,11 @@ def convert(root: Node) -> Converted:
     made = composition(root, kind, conversion)
     found = read_sections(root, conversion)
     if name in SUMMARIES:
-        found = with_required(parted(found, conversion))
-    if found:
+        found = parted(found, conversion)
+    if found := with_required(found, name):
         made["section"] = found
-    if name == _LABORATORY:
-        _report(made, orders(root, conversion), conversion)
+    if name in REPORTS:
+        report(name, made, orders(root, conversion), conversion)
     if name == "electronic-dispensation":
         _fulfil(orders(root, conversion), conversion)
     entries = dict(conversion.resources)
@@ -85,11 +83,6 @@ def convert(root: Node) -> Converted:
         return _finish(root, name, "collection", entries, made, conversion)
     address = composition_address(conversion)
     return _finish(root, name, "document", {address: made, **entries}, made, conversion)
-
-
-def composition_address(conversion: Conversion) -> str:
-    """Return the fullUrl of the document's Composition."""
-    return f"urn:uuid:{uuid.uuid5(conversion.name, 'Composition')}"
 
 
 def _finish(
@@ -133,65 +126,6 @@ def _fulfil(wanted: list[Resource], conversion: Conversion) -> None:
             resource.setdefault(
                 "authorizingPrescription", [{"type": "MedicationRequest", **each} for each in wanted]
             )
-
-
-def _report(made: Resource, wanted: list[Resource], conversion: Conversion) -> None:
-    """Put the DiagnosticReport of a laboratory document beside its Composition (HL7 Europe lab 2.0.0)."""
-    results = [
-        {"reference": address}
-        for address, resource in conversion.resources.items()
-        if resource["resourceType"] == "Observation"
-    ]
-    inner = {
-        each["reference"]
-        for reference in results
-        for each in conversion.resource(reference).get("hasMember", ())
-    }
-    samples = [
-        {"reference": address}
-        for address, resource in conversion.resources.items()
-        if resource["resourceType"] == "Specimen"
-    ]
-    report: Resource = {
-        "resourceType": "DiagnosticReport",
-        "extension": [{"url": _REPORT_OF, "valueReference": {"reference": composition_address(conversion)}}],
-    }
-    if "identifier" in made:
-        report["identifier"] = [made["identifier"]]
-    if wanted:
-        report["basedOn"] = [{"type": "ServiceRequest", **each} for each in wanted]
-    report |= {"status": made["status"], "code": made["type"], "subject": made["subject"]}
-    for key in ("encounter",):
-        if key in made:
-            report[key] = made[key]
-    if "date" in made:
-        report["effectiveDateTime"] = made["date"]
-        if len(made["date"]) > 10:
-            report["issued"] = made["date"]
-    laboratory = _laboratory(made, conversion)
-    if laboratory:
-        report["performer"] = laboratory
-    for reference in results:
-        each = conversion.resource(reference)
-        each.setdefault("category", [{"coding": [{"system": CATEGORY, "code": "laboratory"}]}])
-        if laboratory or conversion.authors:
-            each.setdefault("performer", laboratory or conversion.authors)
-    if samples:
-        report["specimen"] = samples
-    report["result"] = [each for each in results if each["reference"] not in inner]
-    conversion.add({key: value for key, value in report.items() if value})
-
-
-def _laboratory(made: Resource, conversion: Conversion) -> list[Resource]:
-    """Return the laboratory: who performed what is documented (IHE), else its author's organisation."""
-    named = [each for event in made.get("event", ()) for each in event.get("detail", ())]
-    found = []
-    for reference in [*named, *conversion.authors]:
-        each = conversion.resource(reference)
-        house = reference if each["resourceType"] == "Organization" else each.get("organization")
-        if house and house not in found:
-            found.append(house)
-    return found[:1]
 
 
 def _enclosed(root: Node, name: str, kind: DocumentKind, conversion: Conversion) -> Converted:

@@ -22,7 +22,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         category: category of its observations (observation-category), "" for none.
         templates: ids of templates of such sections.
         codes: LOINC codes that they bear.
-        required: whether a patient summary must have it.
+        required_in: kinds of documents (`documents.toml`) that must have it.
         takes: types of resources that the section of a patient summary refers to; none: any.
         observations: LOINC codes of the Observations that it takes, each at a point in time; none: any.
     """
@@ -34,7 +34,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     category: str = ""
     templates: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
-    required: bool = False
+    required_in: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
     observations: tuple[str, ...] = ()
 

@@ -16,11 +16,12 @@ from salus.standards.cda.writing.elements import coded, put
 from salus.standards.cda.writing.entry import Page
 from salus.standards.cda.writing.findings import device_use, observation, procedure
 from salus.standards.cda.writing.header import root_element, write_header
-from salus.standards.cda.writing.medicines import immunization, medication
+from salus.standards.cda.writing.medicines import medication
 from salus.standards.cda.writing.narrative import Block
 from salus.standards.cda.writing.people import People
 from salus.standards.cda.writing.problems import allergy, condition
 from salus.standards.cda.writing.source import Resource, Source
+from salus.standards.cda.writing.vaccinations import immunization
 
 _WRITERS: dict[str, Callable[[Resource, Page], None]] = {
     "Condition": condition,

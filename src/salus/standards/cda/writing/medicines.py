@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
-from salus.standards.cda.entries.products import MPD
 from salus.standards.cda.writing.elements import (
-    PHARM,
     Element,
     coded,
     moment,
-    null_of,
     put,
     quantity,
     span,
@@ -28,6 +24,7 @@ from salus.standards.cda.writing.entry import (
     own_ids,
     statement,
 )
+from salus.standards.cda.writing.products import product
 from salus.standards.cda.writing.source import Resource
 
 _STATEMENT = (
@@ -84,7 +81,7 @@ def medication(resource: Resource, page: Page) -> None:
     first = doses[0] if doses else {}
     _times(made, resource, first, page, is_order=is_order)
     _dose(made, first, page)
-    _product(made, drug, named, page, is_absence=is_absence)
+    product(made, drug, named, page, is_absence=is_absence)
     if is_order:
         author(made, page, resource, "requester", "authoredOn")
     else:
@@ -275,158 +272,3 @@ def _reason(made: Element, reason: Resource, page: Page) -> None:
     page.words(observation, name_of(reason))
     put(observation, "statusCode", code="completed")
     coded(observation, "value", reason, page.source, xsi_type="CD")
-
-
-def _product(made: Element, drug: Resource, named: Resource, page: Page, *, is_absence: bool) -> None:
-    product = put(put(made, "consumable"), "manufacturedProduct", classCode="MANU")
-    put(product, "templateId", root=_PRODUCT)
-    material = put(product, "manufacturedMaterial", classCode="MMAT", determinerCode="KIND")
-    if is_absence:
-        material.set("nullFlavor", "NA")
-        return
-    put(material, "templateId", root=_MATERIAL)
-    _material(material, drug, named, page)
-    maker = page.source.resolve(drug, "manufacturer") if drug else {}
-    if maker:
-        page.people.organisation(product, "manufacturerOrganization", maker, contacts=False)
-
-
-def _material(material: Element, drug: Resource, named: Resource, page: Page) -> None:
-    """Append the product: its code, its name, its lot, then the extensions of pharm."""
-    source = page.source
-    codings = [each for each in source.parts(named, "coding") if each.get("code")]
-    classes = [each for each in codings if each.get("system") == _ATC]
-    own = [each for each in codings if each not in classes]
-    text = source.text(named, "text")
-    if own:
-        coded(material, "code", {"coding": own}, source)
-        _read(own, page)
-    elif not text and not classes:
-        put(material, "code", nullFlavor=null_of(named, source))
-    if text:
-        put(material, "name", text)
-    batch = source.part(drug, "batch")
-    if lot := source.text(batch, "lotNumber"):
-        put(material, "lotNumberText", lot)
-    if expires := moment(source.text(batch, "expirationDate")):
-        put(material, _pharm("expirationTime"), value=expires)
-    if form := source.part(drug, "form"):
-        coded(material, _pharm("formCode"), form, source)
-    _content(material, drug, page)
-    for each in classes:
-        kind = put(material, _pharm("asSpecializedKind"), classCode="GRIC")
-        general = put(kind, _pharm("generalizedMaterialKind"), classCode="MMAT", determinerCode="KIND")
-        coded(general, _pharm("code"), {"coding": [each]}, source)
-        _read([each], page)
-    for each in source.parts(drug, "ingredient"):
-        _ingredient(material, each, page)
-
-
-def _read(codings: list[Resource], page: Page) -> None:
-    for each in codings:
-        page.source.take(each)
-
-
-def _pharm(name: str) -> str:
-    return f"{{{PHARM}}}{name}"
-
-
-def _content(material: Element, drug: Resource, page: Page) -> None:
-    """Append how much is in the package."""
-    source = page.source
-    extensions = {str(each.get("url", "")): each for each in source.parts(drug, "extension")}
-    size = extensions.get(f"{MPD}sizeofitem", {})
-    unit = extensions.get(f"{MPD}unitofpresentation", {})
-    for each in (size, unit, extensions.get(f"{MPD}classification", {})):
-        source.text(each, "url")
-    source.take(extensions.get(f"{MPD}classification", {}))
-    amount = source.part(source.part(drug, "amount"), "numerator")
-    source.take(source.part(source.part(drug, "amount"), "denominator"))
-    inner = source.part(size, "valueQuantity")
-    if not (amount or inner or unit):
-        return
-    content = put(material, _pharm("asContent"), classCode="CONT")
-    quantity(content, _pharm("quantity"), inner or amount, source, xsi_type="PQ")
-    package = put(content, _pharm("containerPackagedProduct"), classCode="CONT", determinerCode="KIND")
-    if form := source.part(unit, "valueCodeableConcept"):
-        coded(package, _pharm("formCode"), form, source)
-    if inner and amount:
-        outer = put(package, _pharm("asContent"), classCode="CONT")
-        quantity(outer, _pharm("quantity"), amount, source, xsi_type="PQ")
-        put(outer, _pharm("containerPackagedProduct"), classCode="CONT", determinerCode="KIND")
-
-
-def _ingredient(material: Element, found: Resource, page: Page) -> None:
-    source = page.source
-    active: Any = source.get(found, "isActive")
-    kind = "ACTI" if active is not False else "IACT"
-    made = put(material, _pharm("ingredient"), classCode=kind)
-    if strength := source.part(found, "strength"):
-        amount = put(made, _pharm("quantity"))
-        for side in ("numerator", "denominator"):
-            quantity(amount, side, source.part(strength, side), source, xsi_type="PQ")
-    substance = put(made, _pharm("ingredientSubstance"), classCode="MMAT", determinerCode="KIND")
-    item = source.part(found, "itemCodeableConcept")
-    text = source.text(item, "text")
-    codings = source.parts(item, "coding")
-    if codings:
-        coded(substance, _pharm("code"), {"coding": codings}, source)
-        _read(codings, page)
-    else:
-        put(substance, _pharm("code"), nullFlavor="OTH" if text else "UNK")
-    if text:
-        put(substance, _pharm("name"), text)
-
-
-def immunization(resource: Resource, page: Page) -> None:
-    """Write an Immunization."""
-    source = page.source
-    status = source.text(resource, "status")
-    made = statement(page.entry(), "substanceAdministration", "EVN", _VACCINATION)
-    made.set("negationInd", "true" if status == "not-done" else "false")
-    own_ids(made, resource, source)
-    fixed(made, "code", "IMMUNIZ", "1.3.6.1.4.1.19376.1.5.3.2", "Immunization")
-    code = source.part(resource, "vaccineCode")
-    page.words(made, name_of(code))
-    put(made, "statusCode", code="nullified" if status == "entered-in-error" else "completed")
-    when(made, "effectiveTime", resource, "occurrence", source)
-    for name, key in (("routeCode", "route"), ("approachSiteCode", "site")):
-        if concept := source.part(resource, key):
-            coded(made, name, concept, source)
-    if much := source.part(resource, "doseQuantity"):
-        quantity(made, "doseQuantity", much, source)
-    product = put(put(made, "consumable", typeCode="CSM"), "manufacturedProduct")
-    put(product, "templateId", root="1.3.6.1.4.1.12559.11.10.1.3.1.3.18")
-    put(product, "templateId", root="2.16.840.1.113883.10.20.1.53")
-    material = put(product, "manufacturedMaterial")
-    coded(material, "code", code, source)
-    if lot := source.text(resource, "lotNumber"):
-        put(material, "lotNumberText", lot)
-    if expires := moment(source.text(resource, "expirationDate")):
-        put(material, _pharm("expirationTime"), value=expires)
-    if maker := source.resolve(resource, "manufacturer"):
-        page.people.organisation(product, "manufacturerOrganization", maker, contacts=False)
-    for actor in source.parts(resource, "performer"):
-        if who := source.resolve(actor, "actor"):
-            page.people.entity(put(made, "performer"), "assignedEntity", who)
-    _protocol(made, resource, page)
-    comment(made, page, resource)
-
-
-def _protocol(made: Element, resource: Resource, page: Page) -> None:
-    source = page.source
-    numbers = []
-    for protocol in source.parts(resource, "protocolApplied"):
-        for disease in source.parts(protocol, "targetDisease"):
-            role = put(put(made, "participant", typeCode="IND"), "participantRole", classCode="AGNT")
-            coded(role, "code", disease, source)
-        source.take(source.get(protocol, "_doseNumberString"))
-        number = source.get(protocol, "doseNumberPositiveInt")
-        if number is not None:
-            numbers.append(str(number))
-    for number in numbers[:1]:
-        relation = put(made, "entryRelationship", typeCode="SUBJ")
-        dose = statement(relation, "observation", "EVN", ("1.3.6.1.4.1.12559.11.10.1.3.1.3.28",))
-        fixed(dose, "code", "30973-2", LOINC, "Dose number in series")
-        put(dose, "statusCode", code="completed")
-        put(dose, "value", xsi_type="INT", value=number)
