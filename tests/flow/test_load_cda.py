@@ -11,6 +11,7 @@ from tests.unit.standards.cda.test_entries import ASTHMA, DISPENSATION, problem,
 from salus.core.access import Action
 from salus.core.limits import Limits
 from salus.intake.conditions import lookup_in
+from salus.intake.documents import receive_document
 from salus.intake.files import find_files
 from salus.intake.load import Plan, load_files
 from salus.store import documents
@@ -84,3 +85,38 @@ async def test_the_provenance_names_the_kept_bytes_as_source(load, database, gra
         {"role": "source", "what": {"reference": f"DocumentReference/{described}"}}
     ]
     assert all(each["reference"].partition("/")[0].isalpha() for each in provenance["target"])
+
+
+async def test_cda_in_a_document_reference_of_a_system_of_the_node_is_the_patients_own(
+    load, database, grant, tmp_path
+):
+    path = tmp_path / "summary.xml"
+    path.write_bytes(document(section("11450-4", f"<entry>{problem(ASTHMA)}</entry>")))
+    await load(path)
+    async with database.system() as connection:
+        patient = await connection.fetchval("SELECT id FROM resource WHERE type = 'Patient'")
+    body = document(section("60590-7", f"<entry>{SUPPLY}</entry>"), kind=DISPENSATION)
+    received = await receive_document(
+        grant(action=Action.CREATE, request="create-1"),
+        database,
+        body,
+        "text/xml",
+        source="urn:pharmacy:b",
+        key=KEY,
+        limits=Limits(),
+        described={
+            "resourceType": "DocumentReference",
+            "content": [{"attachment": {"title": "Handed over"}}],
+        },
+        subject=patient,
+    )
+    assert received.created
+    assert any(name.startswith("MedicationDispense/") for name in received.extracted)
+    async with database.system() as connection:
+        rows = await connection.fetch(
+            "SELECT type, compartment FROM resource WHERE type IN ('Patient', 'MedicationDispense')"
+        )
+    assert sorted((row["type"], row["compartment"]) for row in rows) == [
+        ("MedicationDispense", patient),
+        ("Patient", patient),
+    ]

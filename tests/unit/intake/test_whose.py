@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.unit.standards.cda.samples import document as cda
 
 from salus.core.limits import Limits
 from salus.intake.whose import Match, compare, stated_patient
@@ -70,3 +71,10 @@ def test_the_patient_of_a_document_is_the_subject_of_its_composition(link, full_
 )  # fmt: skip
 def test_what_is_no_fhir_document_names_nobody(body, media_type):
     assert stated_patient(body, media_type, Limits()) is None
+
+
+def test_the_patient_of_a_cda_document_is_its_record_target():
+    found = stated_patient(cda(), "text/xml", Limits())
+    assert found is not None
+    assert found["identifier"] == [{"system": "urn:oid:2.999.2", "value": "P-7"}]
+    assert compare(person(birth="1980-02-29", gender="male"), found) is Match.CONTRADICTED

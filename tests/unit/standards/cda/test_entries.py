@@ -335,3 +335,30 @@ def test_what_is_about_a_relative_or_a_fetus_is_never_the_patients(where):
 def test_the_same_bytes_give_the_same_bundle():
     one = section("11450-4", f"<entry>{problem(ASTHMA)}</entry>")
     assert converted(one).bundle == converted(one).bundle
+
+
+def test_an_imaging_report_names_its_study_by_dicom_uids():
+    dicom = 'codeSystem="1.2.840.10008.2.16.4"'
+    catalog = f"""<act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.6.2.6"/>
+      <id root="1.2.840.1"/><code code="113014" {dicom}/><entryRelationship typeCode="COMP">
+      <act classCode="ACT" moodCode="EVN"><id root="1.2.840.2"/><code code="113015" {dicom}>
+        <qualifier><name code="121139" {dicom}/><value code="CR" {dicom}/></qualifier></code>
+        <entryRelationship typeCode="COMP"><observation classCode="DGIMG" moodCode="EVN"><id root="1.2.840.3"/>
+          <code code="1.2.840.10008.5.1.4.1.1.1" codeSystem="1.2.840.10008.2.6.1"/></observation></entryRelationship>
+      </act></entryRelationship></act>"""
+    found, _ = entry("121181", catalog, kind=("2.16.840.1.113883.10.20.22.1.5", "18748-4"))
+    (study,), (report,) = found["ImagingStudy"], found["DiagnosticReport"]
+    assert (study["identifier"][0]["system"], study["identifier"][0]["value"]) == (
+        "urn:dicom:uid",
+        "urn:oid:1.2.840.1",
+    )
+    (series,) = study["series"]
+    assert (series["uid"], series["modality"]["code"]) == ("1.2.840.2", "CR")
+    assert series["instance"] == [
+        {
+            "uid": "1.2.840.3",
+            "sopClass": {"system": "urn:ietf:rfc:3986", "code": "urn:oid:1.2.840.10008.5.1.4.1.1.1"},
+        }
+    ]
+    assert report["imagingStudy"]
+    assert [issue for issue in validate(found["ImagingStudy"][0]) if issue.severity == "error"] == []
