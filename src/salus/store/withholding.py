@@ -72,6 +72,7 @@ class Withheld(msgspec.Struct, frozen=True):
             organisation_id="",
             app="",
             request="",
+            asked="",
             marks=(),
         )
 

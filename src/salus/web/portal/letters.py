@@ -1,4 +1,4 @@
-"""A FHIR document that somebody sent, or that this node composed, as a page, and the same as a file.
+"""A document that somebody sent (FHIR or CDA), or that this node composed, as a page, and the same as a file.
 
 The language of the page's own words is the portal's; the document may be read in each language of the Union
 (`in`). Any other format is saved, never shown in the page's own origin.
@@ -14,6 +14,9 @@ from starlette.responses import Response
 
 from salus.core.errors import MalformedContent
 from salus.core.limits import Limits
+from salus.intake.formats.format import Translated
+from salus.intake.formats.registry import translating
+from salus.intake.translation import translate
 from salus.primary.reading.days import own_name
 from salus.primary.reading.document import read_document
 from salus.primary.reading.html import content
@@ -26,6 +29,10 @@ from salus.web.portal.checking import check_document
 from salus.web.portal.visit import Visit
 
 FHIR_JSON = "application/fhir+json"
+XML = ("text/xml", "application/xml")
+"""Media types of CDA; other XML of these types is saved."""
+XML_BYTES_MAX = 1 << 20
+"""A larger CDA document is saved: a page of it would keep others waiting."""
 TO_SAVE = {"content-security-policy": "default-src 'none'; sandbox", "x-content-type-options": "nosniff"}
 """Headers of a file that is saved, and never shown as a page of this origin."""
 ENTRY_BYTES = 600
@@ -35,7 +42,11 @@ Resource = dict[str, Any]  # FHIR content is open JSON, hence Any
 
 def is_letter(media_type: str) -> bool:
     """Return whether content of a media type may be a document that a page can show."""
-    return media_type.partition(";")[0].strip().lower() == FHIR_JSON
+    return _essence(media_type) in (FHIR_JSON, *XML)
+
+
+def _essence(media_type: str) -> str:
+    return media_type.partition(";")[0].strip().lower()
 
 
 def letter_in(body: bytes, media_type: str, limits: Limits) -> Resource:
@@ -44,11 +55,22 @@ def letter_in(body: bytes, media_type: str, limits: Limits) -> Resource:
     Raises:
         MalformedContent: they hold none that a page can show.
     """
-    if is_letter(media_type):
+    if _essence(media_type) == FHIR_JSON:
         found = parse_json(body, limits)
         if found.get("resourceType") == "Bundle" and found.get("type") in ("document", "collection"):
             return found
+    if _essence(media_type) in XML and len(body) <= XML_BYTES_MAX and (other := translating(body)):
+        made, _ = translate(other.media, body, limits)
+        if made.header.get("section"):
+            return _as_document(made)
     raise MalformedContent("This document cannot be shown as a page; save it instead.")
+
+
+def _as_document(made: Translated) -> Resource:
+    """Return what was translated as a document, its header first: a prescription is a collection."""
+    header = {"fullUrl": "urn:uuid:00000000-0000-0000-0000-000000000000", "resource": made.header}
+    others = [entry for entry in made.bundle["entry"] if entry["resource"]["resourceType"] != "Composition"]
+    return {**made.bundle, "type": "document", "entry": [header, *others]}
 
 
 def chosen(visit: Visit) -> str:

@@ -18,6 +18,7 @@ from tests.unit.standards.cda.test_entries import ASTHMA, problem
 from salus.core.errors import SalusError
 from salus.core.limits import Limits
 from salus.intake.synth.generator import synthesize
+from salus.primary.documents.patient_summary import compose_summary
 from salus.standards.cda.document import to_fhir
 from salus.standards.cda.writing.document import to_cda
 from salus.standards.fhir.codec.json import parse_json, write_json
