@@ -32,7 +32,7 @@ def write_document(draft: Draft, material: Material, terms: Terms) -> Copy:
     """Return the document that a draft describes."""
     entries = [each for part in draft.parts if part.selected for each in part.selected.resources]
     carried = carry(material, [*draft.beside, *entries], draft.carried)
-    carried[CUSTODIAN] = {"resourceType": "Organization", "id": "custodian", "name": terms.organisation}
+    carried[CUSTODIAN] = _custodian(terms)
     whose = str(material.patient["id"])
     addresses = {key: address_of(key, whose) for key in carried}
     addresses |= {f"Patient/{gone}": addresses[f"Patient/{whose}"] for gone in material.merged}
@@ -54,6 +54,14 @@ def write_document(draft: Draft, material: Material, terms: Terms) -> Copy:
     }
     claim(bundle, draft.profiles)
     return bundle
+
+
+def _custodian(terms: Terms) -> Copy:
+    """Return the organisation that keeps the record."""
+    named: Copy = {"resourceType": "Organization", "id": "custodian", "name": terms.organisation}
+    if terms.node:
+        named["identifier"] = [{"system": URI, "value": f"urn:salus:node:{terms.node}"}]
+    return named
 
 
 def composition_address(identity: str) -> str:
@@ -79,6 +87,8 @@ def _copies(
     copies: dict[str, Copy] = {}
     for key, resource in carried.items():
         copy: Copy = without_claims(inside(resource, addresses))
+        if copy["resourceType"] == "Provenance":  # it tells of what is in the document alone
+            copy["target"] = [each for each in copy["target"] if "reference" in each]
         if material.merged and resource is material.patient:
             copy.pop("link", None)  # it would lead to the patient itself
         if key in shown and "text" not in copy:

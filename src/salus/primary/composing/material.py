@@ -20,11 +20,13 @@ class Terms(msgspec.Struct, frozen=True):
         organisation: name of the organisation that keeps the record and composes the document.
         now: when it is composed (aware).
         languages: of titles and narratives; the first is the document's language.
+        node: the organisation's id in its federation, "" where it has none.
     """
 
     organisation: str
     now: datetime
     languages: tuple[str, ...] = ("en",)
+    node: str = ""
 
     @property
     def composed_at(self) -> str:

@@ -15,7 +15,7 @@ from salus.primary.composing.carried import NAMED
 from salus.primary.composing.document import write_document
 from salus.primary.composing.draft import Draft, Part
 from salus.primary.composing.material import Material, Resource, Terms, key_of
-from salus.primary.composing.people import attesters_of, authors_in, stated_authors
+from salus.primary.composing.people import attesters_of, authors_in, provenance_of, stated_authors
 from salus.primary.dates import clinical_moment
 from salus.primary.documents.kind import Kind
 from salus.primary.documents.prescription import is_prescription
@@ -81,7 +81,7 @@ def compose(material: Material, encounter: Resource, terms: Terms) -> dict[str, 
         members=members,
         authors=stated_authors(encounter, material)
         or authors_in(*(each.get("individual") for each in encounter.get("participant", ()))),
-        beside=(encounter,),
+        beside=(encounter, *provenance_of(encounter, material)),
         carried=NAMED | {"ServiceRequest"},
         not_shown=not_shown,
     )
@@ -159,6 +159,7 @@ KIND = Kind(
     types=("Encounter",),
     is_about=is_about,
     compose=compose,
+    looks_at=None,
     title="category.discharge-report",
     profile=PROFILES[0][0],
 )

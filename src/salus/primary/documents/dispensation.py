@@ -57,6 +57,7 @@ KIND = Kind(
     types=("MedicationDispense",),
     is_about=is_about,
     compose=compose,
+    looks_at=(),
     title="category.electronic-dispensation",
     profile=PROFILE,
 )

@@ -45,6 +45,7 @@ KIND = Kind(
     types=("ImagingStudy",),
     is_about=is_about,
     compose=compose,
+    looks_at=(),
     title="section.imaging-studies",
     profile=PROFILE,
 )

@@ -13,7 +13,7 @@ from salus.primary.composing.collection import write_collection
 from salus.primary.composing.document import write_document
 from salus.primary.composing.draft import Copy, Draft, Part
 from salus.primary.composing.material import Material, Resource, Terms, key_of
-from salus.primary.composing.people import attesters_of, authors_in, stated_authors
+from salus.primary.composing.people import attesters_of, authors_in, provenance_of, stated_authors
 from salus.primary.composing.reports import (
     categories_of,
     identifier_of,
@@ -85,7 +85,7 @@ def compose(material: Material, report: Resource, terms: Terms) -> dict[str, Any
         parts=_parts(material, report, findings),
         members=members,
         authors=(*people, *organisations),
-        beside=(report,),
+        beside=(report, *provenance_of(report, material)),
         carried=NAMED | {"Encounter", "Endpoint"},
         fits={"DiagnosticReport": fit_report, "ImagingStudy": fit_study, "ServiceRequest": fit_order},
         not_shown=not_shown,
@@ -168,6 +168,7 @@ KIND = Kind(
     types=("DiagnosticReport",),
     is_about=is_about,
     compose=compose,
+    looks_at=("Provenance",),
     title="category.medical-imaging",
     profile=PROFILES[0][0],
 )

@@ -24,6 +24,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         types: of the resources that a document may be about; of each of these there is one document.
         is_about: whether there is a document about a resource of these types.
         compose: composes the document about a resource of the material.
+        looks_at: types of the record of which it needs all, beside what it refers to; None: the whole record.
         title: name of its title among our words.
         profile: canonical that its content follows (DocumentReference.content.format).
     """
@@ -35,5 +36,6 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     types: tuple[str, ...]
     is_about: Callable[[Resource, Material], bool]
     compose: Callable[[Material, Resource, Terms], Bundle]
+    looks_at: tuple[str, ...] | None
     title: str
     profile: str

@@ -13,7 +13,7 @@ from salus.primary.composing.carried import NAMED
 from salus.primary.composing.document import write_document
 from salus.primary.composing.draft import Copy, Draft, Part
 from salus.primary.composing.material import Material, Resource, Terms, key_of
-from salus.primary.composing.people import attesters_of, authors_in, stated_authors
+from salus.primary.composing.people import attesters_of, authors_in, provenance_of, stated_authors
 from salus.primary.composing.reports import (
     categories_of,
     is_reported,
@@ -100,7 +100,7 @@ def compose(material: Material, report: Resource, terms: Terms) -> dict[str, Any
         members=members,
         authors=stated_authors(report, material)
         or authors_in(report.get("resultsInterpreter"), report.get("performer")),
-        beside=(report,),
+        beside=(report, *provenance_of(report, material)),
         carried=NAMED | {"Encounter", "ServiceRequest", "Substance"},
         fits={"DiagnosticReport": fit_report, "Observation": fit_result, "ServiceRequest": fit_order},
         not_shown=not_shown,
@@ -149,6 +149,7 @@ KIND = Kind(
     types=("DiagnosticReport",),
     is_about=is_about,
     compose=compose,
+    looks_at=("Provenance",),
     title="category.medical-test-results",
     profile=PROFILES[0][0],
 )

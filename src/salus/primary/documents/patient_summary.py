@@ -38,6 +38,7 @@ def compose_summary(
     now: datetime,
     languages: Sequence[str] = ("en",),
     merged: Sequence[str] = (),
+    node: str = "",
 ) -> dict[str, Any]:
     """Compose the summary document of one patient.
 
@@ -48,12 +49,13 @@ def compose_summary(
         now: when it is composed (aware).
         languages: of titles and narratives; the first is the document's language.
         merged: ids of further Patients of the same person, whose resources are among these.
+        node: the organisation's id in its federation, "" where it has none.
 
     Returns:
         A Bundle of type document: Composition first, then the Patient, the author, the entries and what
         they refer to, with fullUrls `urn:uuid:` that are the same for the same record.
     """
-    terms = Terms(author_organisation, now, tuple(languages))
+    terms = Terms(author_organisation, now, tuple(languages), node)
     return compose(material_of(resources, patient=patient, merged=merged), patient, terms)
 
 
@@ -103,6 +105,7 @@ KIND = Kind(
     types=("Patient",),
     is_about=is_about,
     compose=compose,
+    looks_at=None,
     title="title",
     profile=EPS_BUNDLE,
 )

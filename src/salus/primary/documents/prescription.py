@@ -83,6 +83,7 @@ KIND = Kind(
     types=("MedicationRequest",),
     is_about=is_about,
     compose=compose,
+    looks_at=("MedicationRequest",),
     title="category.electronic-prescription",
     profile=PROFILE,
 )

@@ -40,7 +40,7 @@ async def documents_of(
     access.record(patient.patients)
     held = await record_of(services, access, records[0], records[1:])
     material = material_of(held, patient=parsed(patient), merged=records[1:])
-    terms = Terms(services.name, services.clock(), tuple(languages))
+    terms = Terms(services.name, services.clock(), tuple(languages), services.node)
     for about in sorted(material.held.values(), key=key_of):
         kind = kind_about(about, material)
         if kind is not None and kind.name in names:  # in a thread: each takes some milliseconds

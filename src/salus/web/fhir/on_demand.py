@@ -70,7 +70,7 @@ async def offered(
     held = [parsed(each) for each in page[:OFFERS_MAX]]
     held += await _results(services, access, held)
     material = material_of(held, patient=patient, merged=patients[1:])
-    terms = Terms(services.name, services.clock(), tuple(services.languages))
+    terms = Terms(services.name, services.clock(), tuple(services.languages), services.node)
     access.record(frozenset(patients))
     found = [
         offer_of(kind, about, material, terms, services.fhir_base)

@@ -104,7 +104,7 @@ def test_who_attested_a_report_is_said_where_the_provenance_says_it():
     provenance = {
         "resourceType": "Provenance",
         "id": "seen",
-        "target": [{"reference": "DiagnosticReport/lab"}],
+        "target": [{"reference": "DiagnosticReport/lab"}, {"reference": "Observation/elsewhere"}],
         "recorded": "2026-10-03T08:00:00Z",
         "agent": [
             {"type": r.concept("verifier", "Verifier", kind), "who": {"reference": "Practitioner/doctor"}}
@@ -113,6 +113,8 @@ def test_who_attested_a_report_is_said_where_the_provenance_says_it():
     bundle = r.compose(r.REPORT, *r.RECORD, provenance)
     (attester,) = bundle["entry"][0]["resource"]["attester"]
     assert (attester["mode"], attester["time"]) == ("professional", "2026-10-03T08:00:00Z")
+    (told,) = r.inside(bundle, "Provenance")
+    assert len(told["target"]) == 1  # what else it tells of is not in the document
     assert errors(bundle) == []
 
 

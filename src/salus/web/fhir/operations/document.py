@@ -16,7 +16,7 @@ from salus.store.merged import merges
 from salus.store.shares import LARGE_BYTES, beside
 from salus.web.fhir.answer import Answer, json_answer
 from salus.web.fhir.door import include_merged, known_id, known_type, pass_gate
-from salus.web.fhir.material import parsed, record_of
+from salus.web.fhir.material import around, parsed, record_of
 from salus.web.fhir.operation import Operation, pairs_of
 from salus.web.fhir.request import FhirRequest
 from salus.web.services import Services
@@ -42,7 +42,6 @@ async def document_about(services: Services, caller: Caller, kind: str, identity
         await include_merged(services, access)
         found = await resources.read(access.grant, services.database, kind, identity)
         access.record(found.patients)
-        about = parsed(found)
         known = await merges(services.database, services.clock())
         owner = next(iter(found.patients), "")
         stays = known.survivor(owner)
@@ -51,13 +50,27 @@ async def document_about(services: Services, caller: Caller, kind: str, identity
         if not owner:
             raise NotFound(_none_about(kind))
         patient = await resources.read(access.grant, services.database, "Patient", stays)
-        held = await record_of(services, access, stays, merged)
-    material = material_of([*held, about], patient=parsed(patient), merged=merged)
+        types = looked_at(kind)
+        if types is None:
+            held = await record_of(services, access, stays, merged)
+        else:
+            held = await around(services, access, found, (stays, *merged), types)
+    material = material_of(held, patient=parsed(patient), merged=merged)
+    about = material.held.get(f"{kind}/{identity}", {})
+    if not about:
+        raise NotFound(_none_about(kind))
     composed = kind_about(about, material)
     if composed is None:
         raise NotFound(_none_about(kind))
-    terms = Terms(services.name, services.clock(), tuple(services.languages))
+    terms = Terms(services.name, services.clock(), tuple(services.languages), services.node)
     return await beside(LARGE_BYTES + 1, composed.compose, material, about, terms)  # some milliseconds
+
+
+def looked_at(kind: str) -> tuple[str, ...] | None:
+    """Return the types of which documents about a resource type need all, None for the whole record."""
+    found = [each.looks_at for each in kinds().values() if kind in each.types]
+    listed = [types for types in found if types is not None]
+    return tuple(sorted({name for types in listed for name in types})) if len(listed) == len(found) else None
 
 
 def _none_about(kind: str) -> str:

@@ -110,6 +110,7 @@ async def composed(services: Services, caller: Caller, identity: str, languages:
         now=services.clock(),
         languages=languages,
         merged=tuple(sorted(merged)),
+        node=services.node,
     )
 
 
