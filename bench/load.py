@@ -28,7 +28,8 @@ from bench._copy_ceiling import copy_rate
 from salus.core.limits import Limits
 from salus.intake.files import find_files, open_file
 from salus.intake.formats.registry import find
-from salus.intake.prepare import Setting, prepare
+from salus.intake.prepare import prepare
+from salus.intake.setting import Setting
 from salus.intake.synth.generator import synthesize
 from salus.node import open_services
 from salus.store.copying import Encoded

@@ -13,7 +13,8 @@ from salus.core.limits import Limits
 from salus.intake.conditions import lookup_in
 from salus.intake.files import find_files
 from salus.intake.formats.format import Unit
-from salus.intake.prepare import Setting, prepare
+from salus.intake.prepare import prepare
+from salus.intake.setting import Setting
 from salus.intake.writer import Part, Writer
 from salus.standards.fhir.model import SearchParameterRow
 from salus.standards.fhir.search.grammar import parse_query

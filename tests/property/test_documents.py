@@ -9,7 +9,8 @@ import pytest
 
 from salus.core.limits import Limits
 from salus.intake.formats.format import Unit
-from salus.intake.prepare import Setting, prepare_rows
+from salus.intake.prepare import prepare_rows
+from salus.intake.setting import Setting
 from salus.primary.composing.material import Terms, material_of
 from salus.primary.documents.registry import kind_about
 from salus.standards.fhir.codec.json import parse_json, write_json

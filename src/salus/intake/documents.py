@@ -24,10 +24,12 @@ from salus.intake.check import refusals
 from salus.intake.description import complete
 from salus.intake.formats.format import Unit
 from salus.intake.formats.registry import translating
+from salus.intake.keeping import Received, describe
 from salus.intake.linking import Known
-from salus.intake.prepare import Prepared, Received, Setting, describe, prepare_rows
+from salus.intake.prepare import Prepared, prepare_rows
 from salus.intake.publication import published_ids
 from salus.intake.replacement import links_of, rows_elsewhere
+from salus.intake.setting import Setting
 from salus.intake.succession import STAY, Arrival, arrive, outdated_row
 from salus.store import documents, ledger, resources
 from salus.store.changes import Operation

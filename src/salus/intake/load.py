@@ -30,8 +30,9 @@ from salus.intake.counting import Counting
 from salus.intake.files import SourceFile, open_file
 from salus.intake.formats.format import Unit
 from salus.intake.formats.registry import find
-from salus.intake.prepare import Prepared, Setting, prepare
+from salus.intake.prepare import Prepared, prepare
 from salus.intake.report import Report
+from salus.intake.setting import Setting
 from salus.intake.writer import Lookup, Part, Settle, Writer
 from salus.store.postgres import Database
 from salus.store.tallies import write_tallies

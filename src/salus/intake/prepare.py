@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from datetime import datetime
-from functools import cache
 from typing import Any
 
 import msgspec
 
 from salus.core.errors import MalformedContent, NotSupported, SalusError
 from salus.core.identifiers import derived_id
-from salus.core.limits import Limits
 from salus.core.quality import Quality
 from salus.intake.asked import Refusal, condition_of, settle
 from salus.intake.check import outcome, outcome_of, refusal, refusals
-from salus.intake.description import Ids, describe_bundle
+from salus.intake.description import describe_bundle
 from salus.intake.formats.format import Pages, Unit, pages_of
 from salus.intake.formats.json_document import PAGED, WHOLE, kind_problem
 from salus.intake.identity import (
@@ -33,79 +30,24 @@ from salus.intake.identity import (
     urn_links,
 )
 from salus.intake.judged import Judged, judge, judge_refused
-from salus.intake.linking import Known
+from salus.intake.keeping import Received, describe, document_ids, indexer_of
 from salus.intake.numbers import doubtful_systems
-from salus.intake.provenance import provenance_of
+from salus.intake.setting import Setting
 from salus.intake.translation import translate
 from salus.intake.versions import Newest, deletion_of, newest, version_of
 from salus.standards.fhir.bundle import is_conditional, links
 from salus.standards.fhir.codec.json import parse_json, write_json, write_json_like
 from salus.standards.fhir.codec.splice import ORIGINAL_ID
 from salus.standards.fhir.codec.xml import parse_xml
-from salus.standards.fhir.search.extract import Indexer, compile_indexer
 from salus.store.copying import Encoded, encode_row
-from salus.store.documents import Document
-from salus.store.parameters_known import Added, registry_of
 from salus.store.quarantine import Rejection
-from salus.store.record_seal import Sealing, seal_of_worker
+from salus.store.record_seal import seal_of_worker
 from salus.store.rows import Row, make_row, original_id, patients_of
 from salus.store.source_deletions import Deletion
 from salus.store.stored_types import MADE_HERE, check_stored
 
 FHIR_JSON, FHIR_XML = "application/fhir+json", "application/fhir+xml"
 Resource = dict[str, Any]  # Any: FHIR JSON
-
-
-class Setting(msgspec.Struct, frozen=True):
-    """What is the same for all units of a load.
-
-    Args:
-        source: URI of the system the file comes from.
-        file: its path, for messages.
-        key: the node's secret for search hashes.
-        updated: when the load began (the grant's `opened_at`).
-        limits: the node's.
-        lenient: split a Bundle that should stand or fall as one.
-        links: what conditional references and ifNoneExist were found to be: "Type?query" to "Type/id", to ""
-            where nothing matches, to None where several do or it is no search.
-        added: the search parameters of the node beside those of R4.
-        arrived_at: when its units came first, of what was in quarantine; None of what comes now.
-        sealing: how contents are sealed, None where they are not.
-        known: which entries of a document its source sent before under another name (`intake.linking`).
-        verifier: who takes a document over, "" for what a system of the node's own sends.
-    """
-
-    source: str
-    file: str
-    key: bytes
-    updated: datetime
-    limits: Limits
-    lenient: bool = False
-    links: dict[str, str | None] = {}
-    added: Added = Added()
-    arrived_at: datetime | None = None
-    sealing: Sealing | None = None
-    known: Known = Known()
-    verifier: str = ""
-
-
-class Received(msgspec.Struct, frozen=True):
-    """A document to keep beside its rows.
-
-    Args:
-        document: its bytes and description.
-        described: its DocumentReference.
-        own: how many of its rows, the last ones, the node made: the DocumentReference, and before it the
-            Provenance of the others, where there are any.
-        key: the node's secret for search hashes.
-        added: the search parameters of the node beside those of R4.
-    """
-
-    document: Document
-    described: Resource
-    key: bytes
-    added: Added
-    own: int = 1
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -175,11 +117,6 @@ class _Refused(Exception):
     def __init__(self, outcome: bytes, type_name: str = "", patient: str = "") -> None:
         super().__init__()
         self.outcome, self.type_name, self.patient = outcome, type_name, patient
-
-
-@cache
-def _indexer(type_name: str, key: bytes, added: Added) -> Indexer:
-    return compile_indexer(type_name, key, registry_of(added.rows))
 
 
 def prepare(unit: Unit, setting: Setting) -> Prepared:
@@ -296,7 +233,7 @@ def _row(
     if original:
         meta["tag"] = [*meta.get("tag", ()), {"system": ORIGINAL_ID, "code": original_id(original)}]
     indexed["meta"] = meta
-    index = _indexer(type_name, setting.key, setting.added)(indexed)
+    index = indexer_of(type_name, setting.key, setting.added)(indexed)
     return make_row(
         type_name,
         own_id,
@@ -565,54 +502,6 @@ def _document(
     subject = link if isinstance(link, str) and link.startswith("Patient/") else ""
     described = describe_bundle(bundle, composition, body, media_type, ids, subject)
     return describe(described, body, media_type, ids, setting, rows)
-
-
-def describe(
-    described: Resource, body: bytes, media_type: str, ids: Ids, setting: Setting, rows: Sequence[Row] = ()
-) -> tuple[Received, tuple[Row, ...]]:
-    """Return a document to keep, and the Provenance of the `rows` that were made from it, if any, and its
-    DocumentReference.
-    """
-    indexer = _indexer("DocumentReference", setting.key, setting.added)
-    index = indexer({**described, "meta": {"source": setting.source}})
-    row = make_row(
-        "DocumentReference", ids.reference, write_json(described), index=index, source=setting.source
-    )
-    told = _provenance_row(described, setting, rows)
-    document = Document(
-        patient=row.compartment,
-        id=ids.document,
-        reference=ids.reference,
-        media_type=media_type,
-        digest=hashlib.sha256(body).digest(),
-        received_at=setting.updated,
-        source=setting.source,
-        extracted=(*(f"{one.type}/{one.id}" for one in (*rows, *told)), *setting.known.said),
-        content=body,
-    )
-    own = (*told, row)
-    return Received(document, described, setting.key, setting.added, len(own)), own
-
-
-def _provenance_row(described: Resource, setting: Setting, rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Return the row that says where the others came from, none where there are none."""
-    if not rows:
-        return ()
-    own_id = derived_id(setting.source, f"Provenance/{described['id']}")
-    targets = [*(f"{one.type}/{one.id}" for one in rows), *setting.known.said]
-    resource = provenance_of(
-        described, targets, own_id=own_id, source=setting.source, received=setting.updated,
-        verifier=setting.verifier,
-    )  # fmt: skip
-    indexer = _indexer("Provenance", setting.key, setting.added)
-    index = indexer({**resource, "meta": {"source": setting.source}})
-    return (make_row("Provenance", own_id, write_json(resource), index=index, source=setting.source),)
-
-
-def document_ids(source: str, body: bytes) -> Ids:
-    """Return the ids of a document: the same bytes from the same source have the same."""
-    digest = hashlib.sha256(body).hexdigest()
-    return Ids(derived_id(source, f"Binary/{digest}"), derived_id(source, f"DocumentReference/{digest}"))
 
 
 def _xml(unit: Unit, setting: Setting) -> Prepared:

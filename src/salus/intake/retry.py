@@ -17,8 +17,9 @@ from salus.intake.formats.format import Unit
 from salus.intake.formats.registry import translating
 from salus.intake.identity import urn_links
 from salus.intake.load import Plan
-from salus.intake.prepare import Prepared, Setting, prepare
+from salus.intake.prepare import Prepared, prepare
 from salus.intake.report import Report
+from salus.intake.setting import Setting
 from salus.intake.writer import Part, Writer
 from salus.standards.fhir import model
 from salus.store import quarantine

@@ -18,8 +18,9 @@ from salus.core.access import Grant
 from salus.core.errors import AccessRefused
 from salus.core.limits import Limits
 from salus.intake.description import replaced_by
+from salus.intake.keeping import Received
 from salus.intake.linking import Known, known_entries
-from salus.intake.prepare import FHIR_JSON, FHIR_XML, Received
+from salus.intake.prepare import FHIR_JSON, FHIR_XML
 from salus.intake.publication import published_before
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.search.extract import Indexer, compile_indexer

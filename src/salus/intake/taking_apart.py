@@ -17,7 +17,9 @@ from salus.core.errors import Conflict, InvalidResource, SalusError, Unsupported
 from salus.core.limits import Limits
 from salus.intake.description import Ids
 from salus.intake.formats.format import Unit
-from salus.intake.prepare import Prepared, Received, Setting, describe, prepare_rows
+from salus.intake.keeping import Received, describe
+from salus.intake.prepare import Prepared, prepare_rows
+from salus.intake.setting import Setting
 from salus.intake.succession import known_beside
 from salus.intake.whose import Match, compare, stated_patient
 from salus.standards.fhir.codec.json import write_json_like
@@ -35,6 +37,7 @@ from salus.trust.consent.hanging import hang
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
 NOT_TAKEN = {
     "Consent": "whom a person lets look, and what they want in care, is recorded here with them",
+    "Provenance": "who vouches for an entry is not said by who sends it; the node says where it came from",
     "Subscription": "what is notified to whom is set up here",
 }
 """Types that a document from outside brings nothing of, with the reason."""

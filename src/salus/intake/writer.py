@@ -15,9 +15,10 @@ from salus.intake.counting import Counting
 from salus.intake.documents import is_erased, keep_received
 from salus.intake.files import SourceFile
 from salus.intake.formats.format import Unit
-from salus.intake.prepare import Prepared, Setting, prepare
+from salus.intake.prepare import Prepared, prepare
 from salus.intake.replacement import KIND, follow_loaded
 from salus.intake.report import Report
+from salus.intake.setting import Setting
 from salus.intake.succession import STAY, Arrival, arrive, outdated_row
 from salus.store import bulk, persons, quarantine, resources
 from salus.store import progress as store_progress

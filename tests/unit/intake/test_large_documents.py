@@ -8,7 +8,7 @@ import pytest
 from salus.core.errors import InvalidResource
 from salus.core.limits import Limits
 from salus.intake import documents
-from salus.intake.prepare import Setting
+from salus.intake.setting import Setting
 
 SETTING = Setting("urn:hospital:a", "", b"0123456789abcdef", datetime(2026, 11, 24, tzinfo=UTC), Limits())
 

@@ -22,10 +22,13 @@ DICOM, URI = "urn:dicom:uid", "urn:ietf:rfc:3986"
 def fit_study(study: Copy) -> None:
     """Say which identifier of a study is its Study Instance UID, or that it is not known.
 
-    An object identifier under `urn:dicom:uid` or as a URI is one (R4 ImagingStudy.identifier).
+    That is the object identifier under `urn:dicom:uid` (R4 ImagingStudy.identifier), else the only one that
+    is given as a URI.
     """
     listed: list[Copy] = study.setdefault("identifier", [])
-    found = next((each for each in listed if _is_uid(each)), None)
+    named = [each for each in listed if _is_uid(each, DICOM)]
+    as_uri = [each for each in listed if _is_uid(each, URI)]
+    found = named[0] if named else as_uri[0] if len(as_uri) == 1 else None
     if found is None:
         unknown = {"extension": [{"url": ABSENT, "valueCode": "unknown"}]}
         listed.insert(0, {"type": UID_TYPE, "system": DICOM, "_value": unknown})
@@ -34,6 +37,5 @@ def fit_study(study: Copy) -> None:
     found["system"] = DICOM
 
 
-def _is_uid(identifier: Copy) -> bool:
-    value = str(identifier.get("value", ""))
-    return value.startswith("urn:oid:") and identifier.get("system") in (DICOM, URI)
+def _is_uid(identifier: Copy, system: str) -> bool:
+    return identifier.get("system") == system and str(identifier.get("value", "")).startswith("urn:oid:")

@@ -132,7 +132,7 @@ async def described(services: Services, access: Access, name: str) -> Reference:
     """
     found = named_by(name)
     absent = NotFound(f"There is no DocumentReference/{name} that this access may see.")
-    if found is None or len(found[0].types) != 1:
+    if found is None or not is_readable(access.grant, found[0].types[0]):
         raise absent
     kind, own_id = found
     about = await resources.read(access.grant, services.database, kind.types[0], own_id)

@@ -144,6 +144,26 @@ def test_an_imaging_report_names_its_study_and_without_one_is_a_collection():
     assert r.inside(alone, "ImagingStudy") == []
 
 
+@pytest.mark.parametrize(
+    ("systems", "known"),
+    [
+        (["urn:dicom:uid", "urn:ietf:rfc:3986"], True),
+        (["urn:ietf:rfc:3986"], True),
+        (["urn:ietf:rfc:3986", "urn:ietf:rfc:3986"], False),
+        ([], False),
+    ],
+)
+def test_which_identifier_is_the_uid_of_a_study_is_not_guessed(systems, known):
+    named = [{"system": each, "value": f"urn:oid:2.999.{n}"} for n, each in enumerate(systems, 1)]
+    bundle = r.compose(r.STUDY | {"identifier": named} if named else r.without(r.STUDY, "identifier"))
+    (study,) = r.inside(bundle, "ImagingStudy")
+    uid = next(each for each in study["identifier"] if each.get("type"))
+    assert (uid.get("value") == "urn:oid:2.999.1") is known
+    assert len(study["identifier"]) == len(systems) + (not known)  # none is taken away
+    follows = any(study.get("meta", {}).get("profile", ()))
+    assert follows is (len(systems) < 2)  # the guide holds every identifier to that of the study
+
+
 def test_a_discharge_report_tells_the_stay_and_nothing_of_another():
     other = r.SODIUM | {"id": "other", "encounter": {"reference": "Encounter/earlier"}}
     charge = {"resourceType": "NutritionOrder", "id": "diet", "encounter": {"reference": "Encounter/stay"}}

@@ -3,6 +3,7 @@
 import pytest
 from tests.unit.primary.documents import records as r
 from tests.unit.web.fhir.test_own_entries import hide
+from tests.unit.web.fhir.test_readable_types import app
 
 from salus.core.access import Role
 
@@ -103,3 +104,17 @@ async def test_there_is_no_document_about_what_makes_none(record):
     assert answer.status_code == 404
     assert (await record("GET", "/DiagnosticReport/nobody/$document")).status_code == 404
     assert (await record("GET", "/DocumentReference/laboratory-report.nobody")).status_code == 404
+
+
+async def test_an_app_is_offered_and_given_no_more_than_its_scopes_let_it_read(record):
+    described = app("system/DocumentReference.rs")
+    assert found(await record("GET", ITI_67, **described)) == []
+    named = await record("GET", "/DocumentReference/laboratory-report.lab", **described)
+    assert named.status_code == 404
+    report = await record("GET", "/DiagnosticReport/lab/$document", **app("system/DiagnosticReport.rs"))
+    assert report.status_code == 403  # a document names its patient
+    alone = app("system/DiagnosticReport.rs", "system/Patient.rs")
+    bundle = (await record("GET", "/DiagnosticReport/lab/$document", **alone)).json()
+    kinds = {entry["resource"]["resourceType"] for entry in bundle["entry"]}
+    assert kinds == {"Composition", "DiagnosticReport", "Patient", "Organization"}
+    assert bundle["entry"][0]["resource"]["extension"]  # the results that are not in it are counted

@@ -133,15 +133,22 @@ async def test_what_cannot_be_filed_is_named_and_the_rest_is_taken(door, sent):
     encounter = r.ENCOUNTER | {"status": "completed", "subject": {"reference": OUTSIDE.format(1)}}  # of R5
     for name in ("participant", "serviceProvider"):
         encounter.pop(name)
-    name = await sent(document(ALLERGY, encounter, CONSENT))
+    vouching = {
+        "resourceType": "Provenance",
+        "target": [{"reference": "https://node.test/fhir/DiagnosticReport/lab"}],
+        "recorded": "2026-11-01T10:00:00Z",
+        "agent": [{"who": {"display": "somebody"}}],
+    }
+    name = await sent(document(ALLERGY, encounter, CONSENT, vouching))
     report = said(await door("POST", f"/DocumentReference/{name}/$take-apart"))
     warnings = [text for severity, text in report if severity == "warning"]
-    assert len(warnings) == 2
+    assert len(warnings) == 3
+    assert any("Provenance was not taken" in text for text in warnings)
     assert any("Encounter was not taken" in text and "encounter-status" in text for text in warnings)
     assert any("Consent was not taken" in text for text in warnings)
     assert len(await found(door, "AllergyIntolerance")) == 1
     url = (await found(door, "DocumentReference"))[0]["content"][0]["attachment"]["url"]
-    assert (await door("GET", f"/{url}")).content == document(ALLERGY, encounter, CONSENT)
+    assert (await door("GET", f"/{url}")).content == document(ALLERGY, encounter, CONSENT, vouching)
 
 
 async def test_a_document_about_somebody_of_whom_nothing_is_said_is_not_taken_over(door, sent):

@@ -13,6 +13,7 @@ from salus.primary.documents.registry import kind_about, kinds
 from salus.standards.fhir.bundle import Resource
 from salus.store import resources
 from salus.store.merged import merges
+from salus.store.readable import require_readable
 from salus.store.shares import LARGE_BYTES, beside
 from salus.web.fhir.answer import Answer, json_answer
 from salus.web.fhir.door import include_merged, known_id, known_type, pass_gate
@@ -35,10 +36,12 @@ async def document_about(services: Services, caller: Caller, kind: str, identity
     """Return the document about a resource of this node, through the gate.
 
     Raises:
+        AccessRefused: the caller may not read whom it is about.
         NotFound: there is no such resource that the caller may see, or no document is about it.
     """
     what = f"{kind}/{identity}/$document"
     async with pass_gate(services, caller, Action.READ, kind, what) as access:
+        require_readable(access.grant, ("Patient",), "a document names the person whom it is about")
         await include_merged(services, access)
         found = await resources.read(access.grant, services.database, kind, identity)
         access.record(found.patients)
