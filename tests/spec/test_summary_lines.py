@@ -132,10 +132,10 @@ FINDINGS = [
     ({"valueString": "trace"}, "trace; final"),
     ({"valueCodeableConcept": {"text": "atrial fibrillation"}}, "atrial fibrillation; final"),
     ({"valueTime": "08:30:00"}, "08:30:00; final"),
-    ({"valueDateTime": "2026-01-02"}, "2026-01-02; final"),
+    ({"valueDateTime": "2026-01-02"}, "2 January 2026; final"),
     (
         {"valuePeriod": {"start": "2026-01-02", "end": "2026-01-03"}},
-        "from 2026-01-02 until 2026-01-03 (this time is over); final",
+        "from 2 January 2026 until 3 January 2026 (this time is over); final",
     ),
     (
         {"valueSampledData": {"period": 1, "dimensions": 1, "origin": {"value": 0}}},
@@ -165,7 +165,7 @@ FINDINGS = [
         {"valueInteger": 1, "bodySite": {"text": "left arm"}, "note": [{"text": "haemolysed"}]},
         "1; final; site: left arm; note: haemolysed",
     ),
-    ({"valuePeriod": {"start": "2027-01-02"}}, "from 2027-01-02 (not begun yet); final"),
+    ({"valuePeriod": {"start": "2027-01-02"}}, "from 2 January 2027 (not begun yet); final"),
 ]
 
 
@@ -193,11 +193,11 @@ PROBLEMS = [
     ),
     (
         {"onsetAge": quantity(45, "a"), "abatementDateTime": "2020-01"},
-        "onset: at the age of 45 years; ended: 2020-01; active",
+        "onset: at the age of 45 years; ended: January 2020; active",
     ),
     ({"onsetString": "in childhood"}, "onset: in childhood; active"),
     ({"stage": [{"summary": {"text": "T2"}}]}, "stage: T2; active"),
-    ({"recordedDate": "2020-02-03"}, "active; recorded 2020-02-03"),
+    ({"recordedDate": "2020-02-03"}, "active; recorded 3 February 2020"),
     (
         {"modifierExtension": [{"url": "urn:x", "valueBoolean": True}]},
         f"{CHANGED}; active",
@@ -283,11 +283,11 @@ DOSES = [
     ),
     (
         [{"timing": {"repeat": {"boundsPeriod": {"start": "2026-01-01", "end": "2026-02-01"}}}}],
-        "from 2026-01-01 until 2026-02-01 (this time is over)",
+        "from 1 January 2026 until 1 February 2026 (this time is over)",
     ),
     (
         [{"timing": {"event": ["2026-12-24"]}, "doseAndRate": [{"rateQuantity": quantity(5, "mL/h")}]}],
-        "at a rate of 5 mL/h, on 2026-12-24",
+        "at a rate of 5 mL/h, on 24 December 2026",
     ),
     (
         [{"doseAndRate": [{"rateRatio": {"numerator": quantity(1, "L"), "denominator": quantity(8, "h")}}]}],
@@ -453,7 +453,7 @@ OTHERS = [
     (
         order({"text": "1"}, dispenseRequest={"validityPeriod": {"end": "2012-02-01"}}),
         "X",
-        "prescribed; prescription valid until 2012-02-01 (this time is over); 1; active",
+        "prescribed; prescription valid until 1 February 2012 (this time is over); 1; active",
     ),
     (
         {
@@ -464,7 +464,7 @@ OTHERS = [
             "dosage": [{"text": "1"}],
         },
         "X",
-        "taken; in use: from 2025-01-01 until 2025-02-01 (this time is over); 1; active",
+        "taken; in use: from 1 January 2025 until 1 February 2025 (this time is over); 1; active",
     ),
     (
         {
@@ -509,12 +509,12 @@ OTHERS = [
     (
         resuscitation(period={"end": "2026-01-31"}),
         "EXPIRED: DO NOT RESUSCITATE",
-        "kind: DO NOT RESUSCITATE; CPR: NOT permitted; until 2026-01-31 (this time is over); active",
+        "kind: DO NOT RESUSCITATE; CPR: NOT permitted; until 31 January 2026 (this time is over); active",
     ),
     (
         resuscitation(period={"start": "2027-01-31"}),
         "NOT IN FORCE YET: DO NOT RESUSCITATE",
-        "kind: DO NOT RESUSCITATE; CPR: NOT permitted; from 2027-01-31 (not begun yet); active",
+        "kind: DO NOT RESUSCITATE; CPR: NOT permitted; from 31 January 2027 (not begun yet); active",
     ),
     (
         resuscitation(type="permit"),
@@ -600,7 +600,7 @@ def test_one_order_is_counted_once_however_its_reference_is_written():
     statement |= {"basedOn": [{"reference": "https://node/fhir/MedicationRequest/o"}]}
     statement |= {"derivedFrom": [{"reference": "MedicationRequest/o/_history/1"}]}
     held = {"MedicationRequest/o": one, "https://node/fhir/MedicationRequest/o": one}
-    assert read(statement, **held)[1] == "taken; prescribed 2026-11-15: 1; 2; active"
+    assert read(statement, **held)[1] == "taken; prescribed 15 November 2026: 1; 2; active"
 
 
 def test_orders_that_differ_are_each_told_and_not_called_the_same():
@@ -612,6 +612,7 @@ def test_orders_that_differ_are_each_told_and_not_called_the_same():
     }
     statement = order(resourceType="MedicationStatement", basedOn=[{"reference": name} for name in listed])
     assert read(statement, **listed)[1] == (
-        "taken; prescribed 2026-11-15: 2; prescribed 2026-11-01: 1; prescribed 2026-10-01: 1, stopped; "
+        "taken; prescribed 15 November 2026: 2; prescribed 1 November 2026: 1; "
+        "prescribed 1 October 2026: 1, stopped; "
         "earlier prescriptions, the same: 1; dosage not stated; active"
     )

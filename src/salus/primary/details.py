@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from salus.primary.days import day
 from salus.primary.dispense_request import show_dispense_request
 from salus.primary.focus import is_about_another, show_focus
 from salus.primary.language import Shown, join, labelled, original, say, show_concept
@@ -96,7 +97,7 @@ def _allergy(
     resource: Resource, _held: Mapping[str, Resource], language: str, now: datetime | None
 ) -> list[Shown]:
     shown = [_reaction(each, language) for each in resource.get("reaction", ())]
-    last = original(resource.get("lastOccurrence")).text
+    last = day(str(resource["lastOccurrence"]), language) if resource.get("lastOccurrence") else ""
     return [
         *shown,
         _since(resource, language, now),

@@ -55,7 +55,8 @@ def _concepts(resource: Resource, held: Mapping[str, Resource]) -> list[Resource
     for name in ("medicationReference", "device"):
         concepts += _referred(resource, name, held)
     concepts += [_device_name(resource)] if resource.get("resourceType") == "Device" else []
-    concepts += [{"text": resource[name]} for name in ("title", "description") if resource.get(name)]
+    titles = [resource[name] for name in ("title", "description") if resource.get(name)]
+    concepts += [each if isinstance(each, dict) else {"text": each} for each in titles]
     concepts += [resource.get(name) for name in ("relationship", "type")]
     concepts += [
         *resource.get("procedureCode", ()),

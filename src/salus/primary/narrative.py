@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from salus.primary.dates import clinical_moment, event_date
+from salus.primary.days import day
 from salus.primary.details import details_of, in_time
 from salus.primary.language import Shown, join, labelled, say, show_status, word
 from salus.primary.medicines import dosages, followed, orders_of
@@ -136,7 +137,9 @@ def _standing(
 
 def _prescribed(order: Resource, statement: Resource, language: str, now: datetime | None) -> Shown:
     """Return that and when it was prescribed, and the dose and standing in which the statement differs."""
-    parts = [Shown(f"{word('prescribed', language)} {event_date(order)}".strip(), True)]
+    written = event_date(order)
+    when = day(written, language) if written else ""
+    parts = [Shown(f"{word('prescribed', language)} {when}".strip(), True)]
     if dosages(order) != dosages(statement):
         parts += dosages_of(order, language, now)
     status = str(order.get("status", ""))

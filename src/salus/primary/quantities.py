@@ -13,6 +13,7 @@ from typing import Any
 
 from babel.numbers import get_decimal_symbol
 
+from salus.primary.days import day
 from salus.primary.language import Shown, say
 from salus.primary.units import is_bare, show_unit
 from salus.primary.validity import is_within
@@ -83,7 +84,8 @@ def show_ratio(ratio: Element | None, language: str) -> Shown:
 
 def show_period(period: Element | None, language: str, now: datetime | None = None) -> Shown:
     """Return a Period in words; with `now` also whether it is over or has not begun."""
-    start, end = (str((period or {}).get(name, "")) for name in ("start", "end"))
+    sides = (str((period or {}).get(name, "")) for name in ("start", "end"))
+    start, end = (day(each, language) if each else "" for each in sides)
     if start and end:
         shown = say("from-until", language, a=start, b=end)
     elif start:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from salus.primary.dates import recorded_date
+from salus.primary.days import day
 from salus.primary.dosage import show_dosages
 from salus.primary.language import Shown, labelled, original, say, show_concept, show_status
 from salus.primary.modifiers import is_modified
@@ -28,7 +29,7 @@ def statements_of(resource: Resource, language: str, now: datetime | None = None
     ]
     shown += notes_of(resource.get("note"), language)
     recorded = recorded_date(resource)
-    shown.append(say("recorded", language, what=recorded) if recorded else NOTHING)
+    shown.append(say("recorded", language, what=day(recorded, language)) if recorded else NOTHING)
     return [each for each in shown if each.text]
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from salus.primary.days import day
 from salus.primary.language import Shown, join, original, say, say_number, show_concept
 from salus.primary.quantities import NOTHING, show_number, show_period, show_quantity, show_range
 from salus.primary.units import UCUM
@@ -40,7 +41,7 @@ def show_timing(timing: Element | None, language: str, now: datetime | None = No
     repeat = timing.get("repeat") or {}
     told = _repeat(repeat, language)
     coded = _coded(timing.get("code"), language)
-    dates = ", ".join(str(each) for each in timing.get("event", ()))
+    dates = "; ".join(day(str(each), language) for each in timing.get("event", ()))
     parts = [
         told,
         *(each for each in coded if each.text.casefold() != told.text.casefold()),

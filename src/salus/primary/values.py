@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from salus.primary.days import day
 from salus.primary.language import Shown, join, original, say, show_concept
 from salus.primary.quantities import (
     NOTHING,
@@ -95,6 +96,10 @@ def _plain(value: object, _language: str) -> Shown:
     return Shown(str(value), True)
 
 
+def _date(value: object, language: str) -> Shown:
+    return Shown(day(str(value), language), True)
+
+
 def _reference(value: Element, _language: str) -> Shown:
     return original(value.get("display") or value.get("reference"))
 
@@ -118,8 +123,8 @@ _SHOW: dict[str, Callable[[Any, str], Shown]] = {
     "Ratio": show_ratio,
     "SampledData": lambda _, language: say("signal", language),
     "Time": _plain,
-    "DateTime": _plain,
-    "Date": _plain,
-    "Instant": _plain,
+    "DateTime": _date,
+    "Date": _date,
+    "Instant": _date,
     "Reference": _reference,
 }

@@ -81,8 +81,7 @@ def read_document(document: Resource, language: str, now: datetime | None = None
     found = [read_section(each, context) for each in composition.get("section", ())]
     found += _missing_sections(found, category, language) if composition else []
     found = sorted(found, key=_rank)
-    rest = [each for each in resources if id(each) not in placed and each["resourceType"] not in BESIDE]
-    found += _unplaced(rest, composition, context) if composition else _by_kind(resources, context)
+    found += _unplaced(resources, placed, context) if composition else _by_kind(resources, context)
     name = catalogue.text(f"category.{category}", language)
     written = str(composition.get("title", ""))
     return Reading(
@@ -164,10 +163,10 @@ def _missing_sections(found: Sequence[Section], category: str, language: str) ->
     ]
 
 
-def _unplaced(rest: Sequence[Resource], composition: Resource, context: Context) -> list[Section]:
-    """Return what no section names, as one section; [] when all is placed."""
-    parts = _members(rest, context)
-    own = [each for each in rest if id(each) not in parts and each is not composition]
+def _unplaced(resources: Sequence[Resource], placed: frozenset[int], context: Context) -> list[Section]:
+    """Return what no section names and no entry holds, as one section; [] when all is placed."""
+    told = placed | _members(resources, context)
+    own = [each for each in resources if id(each) not in told and each["resourceType"] not in BESIDE]
     entries = [read_within(each, context) for each in own]
     title = say("reading.unplaced", context.language).text
     return [Section("", title, entries=with_earlier(entries))] if entries else []

@@ -10,9 +10,9 @@ import msgspec
 
 from salus.primary import language as words
 from salus.primary.dates import clinical_moment
+from salus.primary.days import day
 from salus.primary.language import Shown, show_concept, show_type
 from salus.primary.narrative import Line, line
-from salus.primary.reading.days import day
 from salus.primary.reading.kind import Kind, kinds
 from salus.primary.reading.marks import marks_of
 from salus.primary.reading.model import Block, Entry, Field
@@ -74,14 +74,14 @@ def read_within(resource: Resource, context: Context, *, doubted: bool = False, 
     shown = line(resource, held, language, doubted=doubted, now=now)
     kind, own_id = str(resource.get("resourceType", "")), resource.get("id", "")
     known = kinds().get(kind)
-    marks = marks_of(resource, language)
+    marks, codes = marks_of(resource, language), _codes(resource, held)
     told = {each.text for each in marks}
     what = shown.what if _is_named(shown, language) else show_type(kind, language)
     return Entry(
         reference=f"{kind}/{own_id}" if own_id else "",
         what=what.text,
         translated=what.translated,
-        original=_written(line(resource, held, ORIGINAL).what.text),
+        original=_written(line(resource, held, ORIGINAL).what.text, codes),
         details=_marked(shown, language),
         when=shown.when,
         sorted_by=clinical_moment(resource),
@@ -89,7 +89,7 @@ def read_within(resource: Resource, context: Context, *, doubted: bool = False, 
         date=day(shown.when, language) if shown.when else "",
         marks=marks,
         fields=tuple(each for each in _fields(resource, known, shown, context) if each.text not in told),
-        codes=_codes(resource, held),
+        codes=codes,
         measure=known.measure(resource, language) if known and known.measure else None,
         parts=_parts(resource, known, context, depth),
         is_read=known is not None,
@@ -131,10 +131,11 @@ def _component(component: Resource, known: Kind, context: Context) -> Entry:
     name = show_concept(component.get("code"), language)
     measure = known.measure(component, language) if known.measure else None
     none = words.say("no-value-recorded", language).text
-    written = show_concept(component.get("code"), ORIGINAL).text
+    codes = _named(component.get("code"))
+    written = _written(show_concept(component.get("code"), ORIGINAL).text, codes)
     return Entry(
         "", name.text, name.translated, written, (), "", 0.0, "", "",
-        fields=() if measure else (Field("", none),), codes=_named(component.get("code")), measure=measure,
+        fields=() if measure else (Field("", none),), codes=codes, measure=measure,
     )  # fmt: skip
 
 
@@ -167,9 +168,10 @@ def _is_named(shown: Line, language: str) -> bool:
     return shown.what.text != words.word("unnamed", language)
 
 
-def _written(text: str) -> str:
-    """Return what the source wrote, "" where the name is our own word for none."""
-    return "" if text == words.word("unnamed", ORIGINAL) else text
+def _written(text: str, codes: tuple[str, ...]) -> str:
+    """Return what the source wrote, "" where it wrote but a code, or the name is our own word for none."""
+    is_code = any(text == code.rpartition(" ")[2] for code in codes)
+    return "" if is_code or text == words.word("unnamed", ORIGINAL) else text
 
 
 def _marked(shown: Line, language: str) -> tuple[str, ...]:

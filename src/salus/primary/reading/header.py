@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from salus.primary.days import day, language_name
 from salus.primary.language import Shown, show_concept, show_status
-from salus.primary.reading.days import day, language_name, period
+from salus.primary.quantities import show_period
 from salus.primary.reading.kinds.visits import fields as visit_fields
 from salus.primary.reading.model import Field
 from salus.primary.reading.people import fields_of, party
@@ -102,7 +103,7 @@ def _events(composition: Resource, language: str) -> list[Field]:
     fields = []
     for each in composition.get("event", ()):
         shown = [show_concept(code, language) for code in each.get("code", ())]
-        shown.append(period(each.get("period"), language))
+        shown.append(show_period(each.get("period"), language))
         texts = [one.text for one in shown if one.text]
         if texts:
             fields.append(

@@ -16,8 +16,8 @@ import jinja2
 import msgspec
 from markupsafe import Markup
 
+from salus.primary.days import language_name
 from salus.primary.language import say
-from salus.primary.reading.days import language_name
 from salus.primary.reading.model import Block, Entry, Field, Reading, Section
 from salus.primary.reading.own_text import html_of
 

@@ -74,8 +74,8 @@ def _conclusions(found: Sequence[Section], language: str) -> list[Highlight]:
 
 
 def _cut(text: str) -> str:
-    """Return the beginning of a text, in one line."""
-    joined = " ".join(text.split())
+    """Return the beginning of a text, its lines in one."""
+    joined = " · ".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
     return joined if len(joined) <= TEXT_MAX else joined[:TEXT_MAX].rsplit(" ", 1)[0] + " …"
 
 

@@ -27,8 +27,12 @@ HEADINGS = {"h1": "h4", "h2": "h4", "h3": "h4", "h4": "h5", "h5": "h6", "h6": "h
 ATTRIBUTES = frozenset({"colspan", "rowspan", "lang", "title", "scope"})
 EMPTY = frozenset({"br", "hr", "col"})
 UNREAD = frozenset({"script", "style", "iframe", "object", "embed", "template", "noscript"})
+LINES = frozenset(
+    {"p", "div", "br", "li", "tr", "dt", "dd", "caption", "blockquote", "h4", "h5", "h6", "pre"}
+)
 ELEMENTS_MAX = 20_000
 DEPTH_MAX = 60
+_BLANK = re.compile(r"\s+")
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31});")
 _OF_XML = frozenset({"amp", "lt", "gt", "quot", "apos"})
 
@@ -64,8 +68,10 @@ def says_something(block: Block) -> bool:
 
 
 def plain(node: Node) -> str:
-    """Return the text of a node, with a blank where an element begins and ends."""
-    return "".join(f" {plain(each)} " if isinstance(each, Node) else each for each in node.children)
+    """Return the text of a node, a line for each of its lines, items and rows."""
+    parts = (plain(each) if isinstance(each, Node) else _BLANK.sub(" ", each) for each in node.children)
+    around = "\n" if node.tag in LINES else " "
+    return f"{around}{''.join(parts)}{around}"
 
 
 def _language(element: etree._Element) -> str:

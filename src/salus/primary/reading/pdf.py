@@ -7,6 +7,7 @@ data to its template; nothing of it is ever read as Typst's language.
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from datetime import datetime
@@ -17,8 +18,8 @@ import msgspec
 
 from salus.core.errors import MalformedContent, TooLarge, TooSlow
 from salus.core.limits import Limits
+from salus.primary.days import day, language_name
 from salus.primary.language import say
-from salus.primary.reading.days import day, language_name
 from salus.primary.reading.html import MARKS, has_originals, measured, unmeasured
 from salus.primary.reading.model import Block, Entry, Reading, Section
 from salus.primary.reading.print_text import printed_text
@@ -29,6 +30,9 @@ WORDS = (
     "page", "own-text", "as-written", "earlier", "what", "result", "range", "assessment", "when", "detail",
     "patient", "original-mark", "important", "document", "source-counts",
 )  # fmt: skip
+KILLED = frozenset({-signal.SIGXCPU, -signal.SIGKILL})
+"""How the process ends that has used up its processor time."""
+SLOW = "Printing this document took too long; read it as a page instead."
 RUN = re.compile(r"\S{25,}")
 """What is longer than a column, such as an identifier: places to break are put into it."""
 BREAK, PIECE = "\u200b", 12
@@ -58,7 +62,9 @@ def print_pdf(reading: Reading, made_at: datetime, limits: Limits) -> bytes:
             command, input=order, capture_output=True, timeout=seconds + 1, env={}, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise TooSlow("Printing this document took too long; read it as a page instead.") from error
+        raise TooSlow(SLOW) from error
+    if done.returncode in KILLED:
+        raise TooSlow(SLOW)
     if done.returncode != 0 or not done.stdout.startswith(b"%PDF-"):
         raise MalformedContent("This document cannot be printed; read it as a page instead.")
     return done.stdout

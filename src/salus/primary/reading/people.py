@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
+from salus.primary.days import day
 from salus.primary.language import say, say_number
-from salus.primary.reading.days import day
 from salus.primary.reading.model import Field
 from salus.primary.references import resolve
 from salus.primary.wording import catalogue

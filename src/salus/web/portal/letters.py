@@ -17,7 +17,7 @@ from salus.core.limits import Limits
 from salus.intake.formats.format import Translated
 from salus.intake.formats.registry import translating
 from salus.intake.translation import translate
-from salus.primary.reading.days import own_name
+from salus.primary.days import own_name
 from salus.primary.reading.document import read_document
 from salus.primary.reading.html import content
 from salus.primary.reading.model import Reading

@@ -221,7 +221,7 @@ def test_one_medicine_that_is_prescribed_and_taken_is_one_line(statement, order,
     assert len(found["entry"]) == lines
     div = found["text"]["div"].partition('<div lang="en"')[2]
     assert div.count("taken") == 1
-    assert "prescribed 2026-10-01" in div or lines == 2
+    assert "prescribed 1 October 2026" in div or lines == 2
     assert "prescribed" in div
     assert not order or order in div
     assert statement.get("dose", "") in div
@@ -264,7 +264,7 @@ def test_the_dosage_of_the_order_is_told_where_the_statement_has_none():
     bundle = compose(statement, medicine("MedicationRequest", "o", "40 units at night"), languages=("en",))
     found = section(bundle, "10160-0")
     assert len(found["entry"]) == 1
-    assert "prescribed 2026-10-01: 40 units at night" in found["text"]["div"]
+    assert "prescribed 1 October 2026: 40 units at night" in found["text"]["div"]
     held = [entry["resource"]["resourceType"] for entry in bundle["entry"]]
     assert "MedicationRequest" in held  # so that a reader elsewhere finds the dose too
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from salus.primary.days import day
 from salus.primary.details import details_of
 from salus.primary.language import Shown, join, labelled, original, show_concept
 from salus.primary.naming import medication_of
 from salus.primary.products import PRODUCT_NAME
 from salus.primary.quantities import show_number, show_quantity, show_ratio
-from salus.primary.reading.days import day
 from salus.primary.reading.kind import Held, Kind, Resource
 from salus.primary.reading.people import party
 from salus.primary.references import resolve

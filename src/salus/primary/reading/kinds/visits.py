@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from salus.primary.language import Shown, join, labelled, original, show_concept
-from salus.primary.reading.days import period
+from salus.primary.quantities import show_period
 from salus.primary.reading.kind import Held, Kind, Resource
 from salus.primary.reading.people import party
 from salus.primary.statements import statements_of, warning_of
@@ -20,7 +20,7 @@ def fields(resource: Resource, held: Held, language: str, now: datetime | None) 
     places = [party(each.get("location", {}), held) for each in resource.get("location", ())]
     told = [
         ("category", join(kinds)),
-        ("period", period(resource.get("period"), language)),
+        ("period", show_period(resource.get("period"), language)),
         (
             "admitted-from",
             join([show_concept(stay.get("admitSource"), language), _place(stay, "origin", held)]),

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_skeleton
 
-from salus.primary.language import Shown, say
 from salus.primary.wording import catalogue
 from salus.primary.wording.catalogue import LANGUAGES
 
@@ -49,16 +46,6 @@ def day(written: str, language: str) -> str:
     return f"{shown}, {_time(time)}" if time else shown
 
 
-def period(element: Mapping[str, Any] | None, language: str) -> Shown:
-    """Return a Period with its dates in words, "" for none."""
-    start, end = (str((element or {}).get(name, "")) for name in ("start", "end"))
-    if start and end:
-        return say("from-until", language, a=day(start, language), b=day(end, language))
-    if start:
-        return say("from", language, a=day(start, language))
-    return say("until", language, a=day(end, language)) if end else Shown("", True)
-
-
 def _time(written: str) -> str:
     """Return the time of a dateTime to the minute, with its offset from UTC."""
     zone = re.search(r"Z|[+-]\d\d:\d\d$", written)
@@ -69,7 +56,7 @@ def language_name(code: str, language: str) -> str:
     """Return what a language is called in another: "Portuguese" for pt in English; the code if unknown."""
     try:
         named = Locale.parse(code.replace("-", "_").partition("_")[0]).get_display_name(locale_of(language))
-    except (ValueError, LookupError):
+    except (ValueError, UnknownLocaleError):
         return code
     return str(named or code)
 
