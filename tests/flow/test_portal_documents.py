@@ -129,6 +129,14 @@ def check_read(page):
     assert "<script" not in page.text
 
 
+def check_printed(answer, language):
+    assert answer.status_code == 200, answer.text
+    assert answer.content.startswith(b"%PDF-")
+    assert answer.headers["content-type"] == "application/pdf"
+    assert answer.headers["content-disposition"].endswith(f'-{language}.pdf"')
+    assert "sandbox" in answer.headers["content-security-policy"]
+
+
 async def test_a_fhir_document_is_read_as_a_page_by_the_professional(clinician, node, people):  # noqa: F811
     own = people[0]["id"]
     made = await with_letter(node, own)
@@ -136,6 +144,8 @@ async def test_a_fhir_document_is_read_as_a_page_by_the_professional(clinician, 
     address = f"/patient/pt-1/{own}/documents/{made}"
     assert f'href="{address}/read?language=en"' in listed.text
     check_read(await clinician.get(f"{address}/read?language=en"))
+    check_printed(await clinician.get(f"{address}/read/pdf?language=en&in=el"), "el")
+    check_printed(await clinician.get(f"/patient/pt-1/{own}/summary/pdf?language=en"), "en")
     saved = await clinician.get(address)
     assert saved.headers["content-disposition"] == f'attachment; filename="document-{made}.json"'
 
@@ -145,6 +155,11 @@ async def test_the_citizen_reads_and_saves_their_own_letter(citizen, node, peopl
     listed = await citizen.get("/record/documents?language=pt")
     assert f'href="/record/documents/{made}/read?language=pt"' in listed.text
     check_read(await citizen.get(f"/record/documents/{made}/read?language=pt"))
+    other = await citizen.get(f"/record/documents/{made}/read?language=pt&in=fi")
+    assert '<article class="reading" lang="fi">' in other.text
+    assert "Tästä asiakirjasta" in other.text
+    check_printed(await citizen.get(f"/record/documents/{made}/read/pdf?language=pt"), "pt")
+    check_printed(await citizen.get("/record/summary/pdf?language=fr"), "fr")
     saved = await citizen.get(f"/record/documents/{made}")
     assert json.loads(saved.content)["type"] == "document"
     assert "sandbox" in saved.headers["content-security-policy"]
@@ -155,7 +170,7 @@ async def test_a_citizen_is_given_no_document_of_another_and_none_of_another_kin
     data = base64.b64encode(BODY).decode()
     scan = await as_clinician(node, described(people[0]["id"], contentType="application/pdf", data=data))
     for name in (theirs, "nothing", "a.b_c"):
-        for way in ("", "/read"):
+        for way in ("", "/read", "/read/pdf"):
             assert (await citizen.get(f"/record/documents/{name}{way}")).status_code in (403, 404)
     assert (await citizen.get(f"/record/documents/{scan}/read?language=fr")).status_code == 400
     assert (await citizen.get(f"/record/documents/{scan}")).content == BODY

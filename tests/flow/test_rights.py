@@ -721,3 +721,6 @@ async def test_the_archive_holds_a_fhir_document_as_a_page_to_read_too(node, ask
     assert "Carta de &lt;alta&gt;" in page
     assert "Home on day five." in page
     assert "<script" not in page
+    for path in ("documents/00001-l1.pdf", "patient-summary.pdf"):
+        assert files[path].startswith(b"%PDF-")
+    assert "<!DOCTYPE html>" in files["patient-summary.html"].decode()

@@ -51,7 +51,7 @@ GROUPS = {
     "Immunization": "immunizations", "Observation": "results", "Flag": "alerts",
 }  # fmt: skip
 """The section in which a Bundle without sections shows resources of a type."""
-OTHER = "other"
+OTHER, UNPLACED = "other", "unplaced"
 TEST_DATA = "HTEST"
 Resource = Mapping[str, Any]  # FHIR content is open JSON, hence Any
 
@@ -169,7 +169,7 @@ def _unplaced(resources: Sequence[Resource], placed: frozenset[int], context: Co
     own = [each for each in resources if id(each) not in told and each["resourceType"] not in BESIDE]
     entries = [read_within(each, context) for each in own]
     title = say("reading.unplaced", context.language).text
-    return [Section("", title, entries=with_earlier(entries))] if entries else []
+    return [Section(UNPLACED, title, entries=with_earlier(entries))] if entries else []
 
 
 def _by_kind(resources: Sequence[Resource], context: Context) -> list[Section]:
@@ -180,12 +180,12 @@ def _by_kind(resources: Sequence[Resource], context: Context) -> list[Section]:
     groups: dict[str, list[Resource]] = {key: [] for key in dict.fromkeys(GROUPS.values())}
     for each in shown:
         if id(each) not in parts:
-            groups.setdefault(GROUPS.get(each["resourceType"], ""), []).append(each)
+            groups.setdefault(GROUPS.get(each["resourceType"], UNPLACED), []).append(each)
     language = context.language
     return [
         Section(
             key,
-            title_of(key, language) if key else say("reading.unplaced", language).text,
+            say("reading.unplaced", language).text if key == UNPLACED else title_of(key, language),
             entries=with_earlier([read_within(each, context) for each in found]),
         )
         for key, found in groups.items()

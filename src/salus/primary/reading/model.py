@@ -128,7 +128,7 @@ class Section(msgspec.Struct, frozen=True):
     """One section of a document.
 
     Args:
-        key: its short name in sections.toml, "" for one that is not known.
+        key: its short name, "" for one that is not known, whose title is the document's own.
         title: in the reader's language; the document's own where we have no other.
         original: the title as the document has it, where it is another.
         entries: the coded entries in words.

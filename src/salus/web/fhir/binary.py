@@ -6,10 +6,16 @@ import base64
 
 from salus.core.access import Action, Caller
 from salus.core.errors import MalformedContent, NotAcceptable, NotFound
+from salus.primary.reading.document import read_document
+from salus.primary.reading.html import page
+from salus.primary.reading.pdf import PDF, print_pdf
+from salus.primary.reading.received import document_in, may_be_read
+from salus.primary.wording.catalogue import ENGLISH, LANGUAGES
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.store import documents, resources
 from salus.store.documents import Document
 from salus.store.rows import StoredResource
+from salus.store.shares import LARGE_BYTES
 from salus.web.fhir import create as creating
 from salus.web.fhir import update as updating
 from salus.web.fhir.answer import UNLIMITED, Answer, http_date, resource_bytes, version_headers
@@ -22,6 +28,10 @@ from salus.web.services import Services
 OF_FHIR = frozenset(form.value for form in Format)
 ASKING = frozenset(name for name in NAMES if "*" not in name)
 SAFE = ((b"content-security-policy", b"default-src 'none'; sandbox"),)
+HTML = "text/html"
+FORMS = frozenset({HTML, PDF})
+READ_SAFELY = ((b"content-security-policy", b"sandbox"), (b"x-content-type-options", b"nosniff"))
+"""Beside the page's own policy, which names its style sheet."""
 
 
 async def read(services: Services, request: FhirRequest, caller: Caller) -> Answer:
@@ -29,15 +39,23 @@ async def read(services: Services, request: FhirRequest, caller: Caller) -> Answ
     identity = known_id(request.segments[1])
     async with pass_gate(services, caller, Action.READ, "Binary", f"Binary/{identity}") as access:
         await include_merged(services, access)
+        kept: Document | None
         try:
             kept = await documents.retrieve(access.grant, services.database, identity)
         except NotFound:
+            kept = None
             stored = await resources.read(access.grant, services.database, "Binary", identity)
             access.record(stored.patients)
         else:
             access.record((kept.patient,))
-            return answer_document(request, kept)
-    return answer_binary(request, stored)
+    if kept is None:
+        return answer_binary(request, stored)
+    form = wanted_form(request, kept.media_type)
+    return (
+        await answer_reading(services, request, caller, kept, form)
+        if form
+        else answer_document(request, kept)
+    )
 
 
 async def vread(services: Services, request: FhirRequest, caller: Caller) -> Answer:
@@ -72,6 +90,50 @@ def wants_resource(request: FhirRequest, media_type: str, *, bytes_first: bool) 
     if as_bytes == as_fhir:
         return own in OF_FHIR and not bytes_first
     return as_fhir > as_bytes
+
+
+def wanted_form(request: FhirRequest, media_type: str) -> str:
+    """Return in which form a received FHIR document is asked for to be read: HTML, PDF or "" for none.
+
+    A form must be named in Accept, and be preferred to the document's own type.
+    """
+    accept = request.header("accept")
+    if not may_be_read(media_type) or request.has_format or not accept:
+        return ""
+    named = {one.name: quality(one) for one in map(parse_media, accept.split(",")[:32]) if one.name in FORMS}
+    best = max(named, key=lambda name: named[name], default="")
+    return best if best and named[best] > weight_of(accept, parse_media(media_type).name) else ""
+
+
+async def answer_reading(
+    services: Services, request: FhirRequest, caller: Caller, document: Document, form: str
+) -> Answer:
+    """Return a received FHIR document as a page or as a PDF, in the language that is asked for.
+
+    Raises:
+        MalformedContent: it is no document that can be shown; accept its own type.
+    """
+    share = services.database.shares.of(caller)
+    found = await share.beside(
+        len(document.content), document_in, document.content, document.media_type, services.limits
+    )
+    language = spoken(request.header("accept-language"))
+    reading = await share.beside(len(document.content), read_document, found, language, services.clock())
+    headers = ((b"content-type", form.encode("ascii")), (b"vary", b"accept, accept-language"))
+    if form == HTML:
+        body = (await share.beside(len(document.content), page, reading)).encode()
+        return Answer(200, body, (*headers, *READ_SAFELY), raw=True)
+    size = LARGE_BYTES + 1  # another process does the work: never on the event loop
+    printed = await share.beside(size, print_pdf, reading, services.clock(), services.limits)
+    return Answer(200, printed, (*headers, *SAFE), raw=True)
+
+
+def spoken(accept_language: str) -> str:
+    """Return the first of our languages that a caller asks for, by their wish; English without one."""
+    wanted = [parse_media(part.replace("*", "")) for part in accept_language.split(",")[:32] if part.strip()]
+    ordered = sorted(wanted, key=quality, reverse=True)
+    codes = [one.name.partition("-")[0] for one in ordered]
+    return next((code for code in codes if code in LANGUAGES), ENGLISH)
 
 
 def answer_document(request: FhirRequest, document: Document) -> Answer:

@@ -17,6 +17,7 @@ from salus.core.errors import MalformedContent, NotFound, SalusError
 from salus.core.identifiers import is_fhir_id
 from salus.primary.cross_border import fetch_document, list_documents
 from salus.primary.reading.entry import read_entry
+from salus.primary.reading.received import document_in, may_be_read
 from salus.primary.rights.archive import ending_of
 from salus.standards.fhir.codec.json import parse_json
 from salus.store import resources
@@ -28,7 +29,7 @@ from salus.web.abroad import desk_of
 from salus.web.fhir.binary import header_text
 from salus.web.own_record import enter_own
 from salus.web.portal.chart import banner
-from salus.web.portal.letters import TO_SAVE, is_letter, letter_in, send_pdf, show_letter
+from salus.web.portal.letters import TO_SAVE, send_pdf, show_letter
 from salus.web.portal.lookup import find
 from salus.web.portal.patient_context import InFront, in_front, speaking
 from salus.web.portal.prescribed import abroad
@@ -83,7 +84,7 @@ async def letter(visit: Visit) -> Response:
 async def letter_pdf(visit: Visit) -> Response:
     """Send a listed FHIR document as a PDF. Raises as `letter` does."""
     body, media_type = await _fetched(visit, in_front(visit))
-    return await send_pdf(visit, letter_in(body, media_type, visit.services.limits))
+    return await send_pdf(visit, document_in(body, media_type, visit.services.limits))
 
 
 async def own_document(visit: Visit) -> Response:
@@ -101,7 +102,7 @@ async def own_letter(visit: Visit) -> Response:
 async def own_letter_pdf(visit: Visit) -> Response:
     """Send a FHIR document of the person's own record as a PDF. Raises as `letter` does."""
     body, media_type = await _own(visit)
-    return await send_pdf(visit, letter_in(body, media_type, visit.services.limits))
+    return await send_pdf(visit, document_in(body, media_type, visit.services.limits))
 
 
 async def _own(visit: Visit) -> tuple[bytes, str]:
@@ -129,7 +130,7 @@ async def _shown(
     visit: Visit, body: bytes, media_type: str, path: str, head: dict[str, object] | None
 ) -> Response:
     """Return a FHIR document as a page; `path` is that of the list it was chosen from."""
-    found = letter_in(body, media_type, visit.services.limits)
+    found = document_in(body, media_type, visit.services.limits)
     own = f"{path}/{visit.request.path_params['document']}"
     return await show_letter(visit, found, path=f"{own}/read", banner=head, back=path, save=own)
 
@@ -226,5 +227,5 @@ def _row(reference: Resource, visit: Visit) -> dict[str, object]:
         "media_type": str(attachment.get("contentType", "")),
         "size": attachment.get("size", ""),
         "can_be_saved": is_kept(attachment),
-        "can_be_read": is_kept(attachment) and is_letter(str(attachment.get("contentType", ""))),
+        "can_be_read": is_kept(attachment) and may_be_read(str(attachment.get("contentType", ""))),
     }

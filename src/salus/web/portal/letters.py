@@ -12,65 +12,21 @@ from typing import Any
 from markupsafe import Markup
 from starlette.responses import Response
 
-from salus.core.errors import MalformedContent
-from salus.core.limits import Limits
-from salus.intake.formats.format import Translated
-from salus.intake.formats.registry import translating
-from salus.intake.translation import translate
 from salus.primary.days import own_name
 from salus.primary.reading.document import read_document
 from salus.primary.reading.html import content
 from salus.primary.reading.model import Reading
 from salus.primary.reading.pdf import PDF, print_pdf
 from salus.primary.wording.catalogue import LANGUAGES
-from salus.standards.fhir.codec.json import parse_json
 from salus.store.shares import LARGE_BYTES, beside
 from salus.web.portal.checking import check_document
 from salus.web.portal.visit import Visit
 
-FHIR_JSON = "application/fhir+json"
-XML = ("text/xml", "application/xml")
-"""Media types of CDA; other XML of these types is saved."""
-XML_BYTES_MAX = 1 << 20
-"""A larger CDA document is saved: a page of it would keep others waiting."""
 TO_SAVE = {"content-security-policy": "default-src 'none'; sandbox", "x-content-type-options": "nosniff"}
 """Headers of a file that is saved, and never shown as a page of this origin."""
 ENTRY_BYTES = 600
 """What an entry counts for when it is decided whether to read beside the event loop."""
 Resource = dict[str, Any]  # FHIR content is open JSON, hence Any
-
-
-def is_letter(media_type: str) -> bool:
-    """Return whether content of a media type may be a document that a page can show."""
-    return _essence(media_type) in (FHIR_JSON, *XML)
-
-
-def _essence(media_type: str) -> str:
-    return media_type.partition(";")[0].strip().lower()
-
-
-def letter_in(body: bytes, media_type: str, limits: Limits) -> Resource:
-    """Return the document in some bytes.
-
-    Raises:
-        MalformedContent: they hold none that a page can show.
-    """
-    if _essence(media_type) == FHIR_JSON:
-        found = parse_json(body, limits)
-        if found.get("resourceType") == "Bundle" and found.get("type") in ("document", "collection"):
-            return found
-    if _essence(media_type) in XML and len(body) <= XML_BYTES_MAX and (other := translating(body)):
-        made, _ = translate(other.media, body, limits)
-        if made.header.get("section"):
-            return _as_document(made)
-    raise MalformedContent("This document cannot be shown as a page; save it instead.")
-
-
-def _as_document(made: Translated) -> Resource:
-    """Return what was translated as a document, its header first: a prescription is a collection."""
-    header = {"fullUrl": "urn:uuid:00000000-0000-0000-0000-000000000000", "resource": made.header}
-    others = [entry for entry in made.bundle["entry"] if entry["resource"]["resourceType"] != "Composition"]
-    return {**made.bundle, "type": "document", "entry": [header, *others]}
 
 
 def chosen(visit: Visit) -> str:

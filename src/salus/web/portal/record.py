@@ -12,6 +12,7 @@ from salus.core.access import Action, Role
 from salus.core.errors import NotFound
 from salus.primary.language import show_type
 from salus.primary.reading.entry import read_entry
+from salus.primary.reading.received import may_be_read
 from salus.primary.selection import NO_ENTRY
 from salus.standards.fhir.model import compartments
 from salus.standards.fhir.search.parameters import clinical_date, parameters_of
@@ -22,7 +23,6 @@ from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
 from salus.web.fhir.search import CURSOR
 from salus.web.portal.documents import attachment_of, is_kept
-from salus.web.portal.letters import is_letter
 from salus.web.portal.lookup import find_page, own_person, read
 from salus.web.portal.referred import with_products
 from salus.web.portal.visit import Visit
@@ -141,7 +141,7 @@ def _as_document(resource: dict[str, Any]) -> dict[str, bool]:
     kept = is_kept(attachment)
     return {
         "can_be_saved": kept,
-        "can_be_read": kept and is_letter(str(attachment.get("contentType", ""))),
+        "can_be_read": kept and may_be_read(str(attachment.get("contentType", ""))),
     }
 
 

@@ -15,13 +15,13 @@ from salus.primary.reading.entry import read_entry
 from salus.primary.reading.html import page
 from salus.primary.reading.model import Entry, Reading
 from salus.primary.reading.pdf import PDF, print_pdf
+from salus.primary.reading.received import document_in
 from salus.primary.selection import NO_ENTRY
 from salus.store import compartment
 from salus.store.compartment import Position
 from salus.store.readable import is_readable
 from salus.store.shares import LARGE_BYTES, beside
 from salus.trust.gate import Access
-from salus.web.portal.letters import letter_in
 from salus.web.portal.lookup import person_of, read
 from salus.web.portal.referred import named_products
 from salus.web.portal.rendering import environment
@@ -92,7 +92,7 @@ async def readable_files(
 def _readable(services: Services, content: bytes, media_type: str, language: str) -> Reading | None:
     """Return a FHIR document as it is read, None for content of another format."""
     try:
-        document = letter_in(content, media_type, services.limits)
+        document = document_in(content, media_type, services.limits)
         return read_document(document, language, services.clock())
     except MalformedContent:
         return None

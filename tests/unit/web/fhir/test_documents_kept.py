@@ -274,3 +274,42 @@ async def test_a_document_of_a_merged_record_of_the_person_is_replaced(door, dat
 
 async def test_what_replaces_nothing_that_is_here_is_taken(door):
     await publish(door, replacing("absent"))
+
+
+READ = "text/html;q=0.9, application/fhir+json;q=0.1"
+
+
+async def test_a_kept_document_is_read_as_a_page_or_a_pdf_by_whoever_may_have_its_bytes(door):
+    kept = await publish(door, findings())
+    path = "/" + kept["content"][0]["attachment"]["url"]
+    page = await door("GET", path, headers={"accept": READ, "accept-language": "pt-PT, en;q=0.5"})
+    assert page.headers["content-type"] == "text/html"
+    assert page.headers["content-security-policy"] == "sandbox"
+    assert '<html lang="pt">' in page.text
+    assert "finding" in page.text
+    pdf = await door("GET", path, headers={"accept": "application/pdf"})
+    assert (pdf.headers["content-type"], pdf.content[:5]) == ("application/pdf", b"%PDF-")
+    for accept in ("application/fhir+json", "*/*", "text/html;q=0.1, application/fhir+json"):
+        whole = await door("GET", path, headers={"accept": accept})
+        assert whole.headers["content-type"] == "application/fhir+json"
+    other = await door.citizen("GET", path, patient="rui", headers={"accept": READ})
+    assert other.status_code == 404
+
+
+async def test_every_reading_of_a_document_leaves_a_leaf(door, leaves):
+    kept = await publish(door, findings())
+    path = "/" + kept["content"][0]["attachment"]["url"]
+    found = []
+    for accept in ("application/fhir+json", READ, "application/pdf"):
+        before = len(await leaves())
+        await door("GET", path, headers={"accept": accept})
+        found.append((await leaves())[before:])
+    assert found[0]
+    assert found[1:] == [found[0], found[0]]
+
+
+async def test_what_is_no_document_to_read_stays_what_it_is(door):
+    kept = await publish(door, letter())
+    path = "/" + kept["content"][0]["attachment"]["url"]
+    answer = await door("GET", path, headers={"accept": "text/html"})
+    assert answer.status_code == 406
