@@ -259,7 +259,9 @@ async def test_pages_run_no_script_and_keep_their_cookie_from_scripts(node):
         cookie = page.headers["set-cookie"].lower()
         assert "httponly" in cookie
         assert "samesite=lax" in cookie
-        assert (await client.get("/static/portal.css")).headers["content-type"].startswith("text/css")
+        for name in ("portal", "reading"):
+            sheet = await client.get(f"/static/{name}.css")
+            assert sheet.headers["content-type"].startswith("text/css")
 
 
 async def test_an_unknown_identifier_is_refused_with_a_reason(node, people):
