@@ -125,7 +125,8 @@ async def test_every_column_of_contents_is_sealed_or_known_to_hold_none(owner):
 
 CLEAR = {
     "app_launch.digest", "app_request.digest", "app_secret.digest", "binding_code.digest",
-    "checkpoint.root", "document.digest", "erased.digest", "erased_salt.salt", "export_job.caller",
+    "checkpoint.root", "closure_code.owner", "closure_table.owner", "document.digest",
+    "erased.digest", "erased_salt.salt", "export_job.caller",
     "export_job.wish", "first_seen.digest", "grant_key.inner_pad", "grant_key.outer_pad",
     "health_link.address",
     "health_link.content", "health_link.passcode", "health_link.salt", "health_link_ticket.digest",

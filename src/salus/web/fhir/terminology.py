@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from salus.core.access import Action, Caller
+from salus.core.access import Action, Caller, Grant
 from salus.core.errors import MalformedContent
 from salus.standards.fhir.bundle import Resource
 from salus.standards.fhir.codec.json import parse_json
@@ -40,7 +40,7 @@ from salus.web.fhir.negotiation import body_format
 from salus.web.fhir.request import FhirRequest, read_body
 from salus.web.services import Services
 
-_WEIGHT = LARGE_BYTES + 1
+WEIGHT = LARGE_BYTES + 1
 """What a question counts as until its cost is known: enough to be answered in a thread."""
 _BOOLEANS = frozenset({"true", "false"})
 
@@ -74,10 +74,10 @@ async def answer(services: Services, request: FhirRequest, caller: Caller, name:
         SalusError: the caller may not ask, or what was sent cannot be read.
     """
     kind = request.segments[0]
-    parameters = await _parameters(services, request, name)
+    parameters = await parameters_of(services, request, name)
     passage = pass_gate(services, caller, Action.SEARCH, kind, f"{kind}/${name}")
     async with passage as access:
-        own = await _stored(services.data).current(access.grant, services.database)
+        library = await library_of(services, access.grant)
         resource = None
         if len(request.segments) == 3:
             found = await resources.read(access.grant, services.database, kind, known_id(request.segments[1]))
@@ -87,9 +87,9 @@ async def answer(services: Services, request: FhirRequest, caller: Caller, name:
     share = services.database.shares.of(caller)
 
     def work() -> Answer:
-        return _answered(f"{kind}/${name}", parameters, Layers([own, installed(services.data)]), occasion)
+        return _answered(f"{kind}/${name}", parameters, library, occasion)
 
-    return await share.beside(_WEIGHT, work)
+    return await share.beside(WEIGHT, work)
 
 
 def _answered(operation: str, parameters: Resource, library: Library, occasion: Occasion) -> Answer:
@@ -105,7 +105,7 @@ def _occasion(services: Services, request: FhirRequest, resource: Resource | Non
         identifier=f"urn:uuid:{uuid.uuid4()}",
         timestamp=services.clock().strftime("%Y-%m-%dT%H:%M:%SZ"),
         accepted=request.header("accept-language"),
-        is_late=_deadline(services.limits.terminology_ms_max),
+        is_late=deadline(services.limits.terminology_ms_max),
         codes_max=services.limits.expansion_codes_max,
         system=DefinedSystem(resource) if resource and kind == "CodeSystem" else None,
         value_set=ValueSet(resource) if resource and kind == "ValueSet" else None,
@@ -113,12 +113,19 @@ def _occasion(services: Services, request: FhirRequest, resource: Resource | Non
     )
 
 
-def _deadline(ms: int) -> Callable[[], bool]:
+async def library_of(services: Services, grant: Grant) -> Library:
+    """Return what is stored on the node, over its packages and releases."""
+    own = await _stored(services.data).current(grant, services.database)
+    return Layers([own, installed(services.data)])
+
+
+def deadline(ms: int) -> Callable[[], bool]:
+    """Return a test of whether so many milliseconds from now are over."""
     end = time.monotonic() + ms / 1000
     return lambda: time.monotonic() > end
 
 
-async def _parameters(services: Services, request: FhirRequest, name: str) -> Resource:
+async def parameters_of(services: Services, request: FhirRequest, name: str) -> Resource:
     """Return query and body as one Parameters; a bare resource is what the operation is about.
 
     Raises:

@@ -186,3 +186,32 @@ async def test_nothing_answers_without_a_token(door):
     found = await door.citizen("GET", f"/CodeSystem/$lookup?system={SYSTEM}&code=red", patient="p1")
     assert found.status_code == 200
     assert json.loads(found.text)["resourceType"] == "Parameters"
+
+
+async def test_a_closure_table_is_started_grows_and_is_told_again(door):
+    def asked(*codes, **more):
+        rows = [{"name": "name", "valueString": "mine"}]
+        rows += [{"name": "concept", "valueCoding": {"system": SYSTEM, "code": code}} for code in codes]
+        return {
+            "resourceType": "Parameters",
+            "parameter": rows + [{"name": key, "valueString": one} for key, one in more.items()],
+        }
+
+    def told(answer):
+        rows = answer.json().get("group", [{"element": []}])[0]["element"]
+        return answer.json()["version"], {
+            (one["code"], above["code"]) for one in rows for above in one["target"]
+        }
+
+    assert (await door("POST", "/ConceptMap/$closure", asked("red"))).status_code == 404
+    assert told(await door("POST", "/ConceptMap/$closure", asked())) == ("0", set())
+    assert told(await door("POST", "/$closure", asked("red", "blue"))) == ("1", set())
+    assert told(await door("POST", "/ConceptMap/$closure", asked("crimson"))) == ("2", {("crimson", "red")})
+    assert told(await door("POST", "/ConceptMap/$closure", asked("crimson"))) == ("2", set())
+    assert told(await door("POST", "/ConceptMap/$closure", asked(version="0"))) == ("2", {("crimson", "red")})
+    assert (await door("POST", "/ConceptMap/$closure", asked(version="9"))).status_code == 400
+    other = await door("POST", "/ConceptMap/$closure", asked("crimson"), subject="somebody-else")
+    assert other.status_code == 404
+    bound = await door.citizen("POST", "/ConceptMap/$closure", asked(), patient="p1")
+    assert bound.status_code == 403
+    assert (await door("GET", "/ConceptMap/$closure?name=mine")).status_code == 405
