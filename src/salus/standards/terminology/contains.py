@@ -9,8 +9,8 @@ from salus.standards.terminology.asked import Asked
 from salus.standards.terminology.concepts import PROPERTIES, STANDARDS_STATUS, Designation, Json, value_of
 from salus.standards.terminology.defined import designations_of
 from salus.standards.terminology.designations import preferred
+from salus.standards.terminology.entries import Entry
 from salus.standards.terminology.languages import Wanted, allows_any
-from salus.standards.terminology.selecting import Entry
 
 _HL7 = "http://hl7.org/fhir/StructureDefinition/"
 DISPLAY_USE: Json = {

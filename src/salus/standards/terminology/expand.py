@@ -8,12 +8,13 @@ from salus.standards.terminology.asked import Asked
 from salus.standards.terminology.codesystem import ValueSet
 from salus.standards.terminology.concepts import Json
 from salus.standards.terminology.contains import Shower
+from salus.standards.terminology.entries import Entry, Notes
 from salus.standards.terminology.inquiry import Inquiry
 from salus.standards.terminology.issues import TerminologyRefused, issue
 from salus.standards.terminology.languages import shown
-from salus.standards.terminology.selecting import Entry, Notes, Selected
+from salus.standards.terminology.question import supplements_of
+from salus.standards.terminology.selecting import Selected
 from salus.standards.terminology.standing import standing_of
-from salus.standards.terminology.validate_code import supplements_of
 from salus.standards.terminology.versions import split
 
 CODES_MAX = 1_000

@@ -60,10 +60,13 @@ def _is_not_a(system: CodeSystem, value: str) -> Iterator[str]:
 
 
 def _generalizes(system: CodeSystem, value: str) -> Iterator[str]:
-    found = system.find(value)
-    if found is None:
-        return iter(())
-    return (one for one in system.codes() if one == found.code or system.is_below(found.code, one))
+    level = [value] if system.find(value) is not None else []
+    seen: set[str] = set()
+    while level:
+        concepts = [one for code in level if (one := system.find(code)) is not None]
+        seen.update(one.code for one in concepts)
+        level = [up for one in concepts for up in one.parents if up not in seen]
+    return (one for one in system.codes() if one in seen)
 
 
 def _children(system: CodeSystem, value: str) -> Iterator[str]:

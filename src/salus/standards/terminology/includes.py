@@ -7,6 +7,7 @@ from functools import cmp_to_key
 from typing import Any
 
 from salus.standards.terminology.codesystem import CodeSystem, ValueSet
+from salus.standards.terminology.inquiry import Inquiry
 from salus.standards.terminology.issues import Unanswerable, issue
 from salus.standards.terminology.versions import order
 
@@ -52,7 +53,7 @@ def in_version_order(includes: Sequence[Include]) -> list[Include]:
     return sorted(includes, key=cmp_to_key(compare))
 
 
-def filter_of(system: CodeSystem, row: Include, where: str, value_set: ValueSet) -> Collection[str]:
+def filter_of(system: CodeSystem, row: Include, where: str, inquiry: Inquiry) -> Collection[str]:
     """Return the codes that a filter keeps.
 
     Raises:
@@ -71,7 +72,7 @@ def filter_of(system: CodeSystem, row: Include, where: str, value_set: ValueSet)
             operator=operator,
         )
         raise Unanswerable(found, status=400)
-    kept = system.select(name, operator, value)
+    kept = inquiry.selected(system, name, operator, value)
     if kept is None:
         found = issue(
             "error",
@@ -89,8 +90,8 @@ def filter_of(system: CodeSystem, row: Include, where: str, value_set: ValueSet)
 
 
 def selection(
-    system: CodeSystem, include: Include, value_set: ValueSet, where: str = "ValueSet.compose.include"
+    system: CodeSystem, include: Include, inquiry: Inquiry, where: str = "ValueSet.compose.include"
 ) -> Iterator[Collection[str]]:
     """Yield what each filter of an include keeps; errors as `filter_of`."""
     for position, row in enumerate(include.get("filter", ())):
-        yield filter_of(system, row, f"{where}.filter[{position}]", value_set)
+        yield filter_of(system, row, f"{where}.filter[{position}]", inquiry)

@@ -48,13 +48,13 @@ def _of_parts(code: str, value_set: ValueSet, kind: str, inquiry: Inquiry, depth
             nested.append(set(_systems(code, other, inquiry, depth + 1)) if other else set())
         url = str(include.get("system", ""))
         if url:
-            own = {url} if _has(code, include, value_set, inquiry) else set()
+            own = {url} if _has(code, include, inquiry) else set()
             yield from own.intersection(*nested)
         elif nested:
             yield from nested[0].intersection(*nested[1:])
 
 
-def _has(code: str, include: dict[str, object], value_set: ValueSet, inquiry: Inquiry) -> bool:
+def _has(code: str, include: dict[str, object], inquiry: Inquiry) -> bool:
     concepts = include.get("concept")
     system = inquiry.code_system(str(include["system"]), str(include.get("version", "")))
     if isinstance(concepts, list):
@@ -62,4 +62,4 @@ def _has(code: str, include: dict[str, object], value_set: ValueSet, inquiry: In
     concept = system.find(code) if system else None
     if system is None or concept is None:
         return False
-    return all(concept.code in one for one in selection(system, include, value_set))
+    return all(concept.code in one for one in selection(system, include, inquiry))

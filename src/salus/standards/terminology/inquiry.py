@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from salus.core.errors import TooCostly
 from salus.standards.terminology.asked import Asked
@@ -14,6 +14,8 @@ from salus.standards.terminology.versions import join, matches, split
 
 CONTENT = frozenset({"complete", "fragment"})
 STEPS_MAX = 2_000_000
+STEPS_BETWEEN = 256
+"""After so many steps the time is looked at."""
 NESTED_MAX = 20
 """Deepest nesting of value sets that import each other."""
 
@@ -41,6 +43,7 @@ class Inquiry:
         self._is_late = is_late
         self._steps = 0
         self._systems: dict[tuple[str, str], CodeSystem | None] = {}
+        self._selections: dict[tuple[str, str, str, str], Collection[str] | None] = {}
 
     def restart(self) -> None:
         """Count the work anew: another question with the same definitions."""
@@ -53,10 +56,27 @@ class Inquiry:
             TooCostly: it takes longer than one request may.
         """
         self._steps += 1
-        if self._steps > STEPS_MAX or (self._steps % 256 == 0 and self._is_late()):
+        if self._steps > STEPS_MAX or self._steps % STEPS_BETWEEN == 0:
+            self.pause()
+
+    def pause(self) -> None:
+        """Look at the time, before work that takes long by itself.
+
+        Raises:
+            TooCostly: it takes longer than one request may.
+        """
+        if self._steps > STEPS_MAX or self._is_late():
             raise TooCostly(
                 "The question takes longer than one request may; ask for less, or load the code system."
             )
+
+    def selected(self, system: CodeSystem, name: str, operator: str, value: str) -> Collection[str] | None:
+        """Return what a filter keeps of a code system, asked once in a request; None where not understood."""
+        key = (system.about.canonical, name, operator, value)
+        if key not in self._selections:
+            self.pause()
+            self._selections[key] = system.select(name, operator, value)
+        return self._selections[key]
 
     def version_for(self, url: str, version: str) -> str:
         """Return the version to take: forced, else stated, else the default, else the checked.
@@ -135,6 +155,7 @@ class Inquiry:
         if more:
             self.needed |= more
             self._systems.clear()
+            self._selections.clear()
 
     def refuse_missing_supplements(self) -> None:
         """Refuse where a supplement that is needed was not found.

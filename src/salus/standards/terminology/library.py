@@ -81,9 +81,9 @@ class Definitions:
                 if head.value_set:
                     self._whole.setdefault(head.value_set, {})[head.version] = head
             case "ValueSet":
-                self._sets.setdefault(head.url, {})[head.version] = lambda: ValueSet(load())
+                self._sets.setdefault(head.url, {})[head.version] = cache(lambda: ValueSet(load()))
             case "ConceptMap":
-                self._maps.append(load)
+                self._maps.append(cache(load))
 
     def versions(self, url: str) -> Sequence[str]:
         """Return the versions of a code system."""

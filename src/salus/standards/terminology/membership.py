@@ -80,7 +80,7 @@ class Checker:
         system = inquiry.code_system(str(include.get("system", "")), str(include.get("version", "")))
         if system is not None:
             for position, row in enumerate(include.get("filter", ())):
-                filter_of(system, row, f"ValueSet.compose.{where}.filter[{position}]", self.value_set)
+                filter_of(system, row, f"ValueSet.compose.{where}.filter[{position}]", inquiry)
 
     def check(self, coded: Coded, findings: Findings) -> bool | None:
         """Return whether a coding is in the value set, None where an unknown code system hinders."""
@@ -220,7 +220,7 @@ class Checker:
         concept = system.find(coded.code)
         if "filter" in include:
             kept = concept is not None and all(
-                concept.code in one for one in selection(system, include, self.value_set)
+                concept.code in one for one in selection(system, include, self._inquiry)
             )
             if concept is None or not kept:
                 return False

@@ -14,13 +14,10 @@ from salus.standards.terminology.expand import CODES_MAX, expand
 from salus.standards.terminology.inquiry import Inquiry
 from salus.standards.terminology.library import Library
 from salus.standards.terminology.lookup import lookup
+from salus.standards.terminology.question import named_value_set
 from salus.standards.terminology.subsumes import subsumes
 from salus.standards.terminology.translate import translate
-from salus.standards.terminology.validate_code import (
-    named_value_set,
-    validate_in_system,
-    validate_in_value_set,
-)
+from salus.standards.terminology.validate_code import validate_in_system, validate_in_value_set
 
 
 def _always_in_time() -> bool:

@@ -2,65 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from salus.standards.terminology.codesystem import CodeSystem, ValueSet
-from salus.standards.terminology.concepts import Concept, Json
+from salus.standards.terminology.concepts import Concept
 from salus.standards.terminology.defined import designations_of
+from salus.standards.terminology.entries import Entry, Notes
 from salus.standards.terminology.includes import check_shape, in_version_order, selection
 from salus.standards.terminology.inquiry import NESTED_MAX, Inquiry
 from salus.standards.terminology.issues import TerminologyRefused, Unanswerable, issue
 from salus.standards.terminology.search import finds, is_found, stem, words_of
-from salus.standards.terminology.standing import Standing, standing_of, standing_of_system, warning
+from salus.standards.terminology.standing import standing_of, standing_of_system
 from salus.standards.terminology.versions import join, split
 
 Include = Mapping[str, Any]  # Any: FHIR JSON
-
-
-class Entry(msgspec.Struct, eq=False):
-    """A code of an expansion.
-
-    Args:
-        row: what the value set says of it where it lists it, {} elsewhere.
-        children: the codes shown beneath it.
-    """
-
-    system: CodeSystem
-    concept: Concept
-    row: Include = {}
-    children: list[Entry] = []
-
-    @property
-    def url(self) -> str:
-        """Return the url of its code system."""
-        return self.system.about.url
-
-    @property
-    def version(self) -> str:
-        """Return the version of its code system."""
-        return self.system.about.version
-
-
-class Notes:
-    """What an expansion says of itself: parameters in their order, each once."""
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[str, str], Json] = {}
-        self.is_open = False
-        self.fragments: dict[str, None] = {}
-
-    def add(self, name: str, kind: str, value: object) -> None:
-        """Note a parameter."""
-        self.rows.setdefault((name, str(value)), {"name": name, kind: value})
-
-    def say_standing(self, of: Standing, user: Standing) -> None:
-        """Note what the status of a definition asks to be said of it."""
-        word = warning(of, user, itself=of.canonical == user.canonical)
-        if word:
-            self.add(f"warning-{word}", "valueUri", of.canonical)
+IMPORTED_MAX = 50_000
+"""Most codes of a value set that another one imports."""
+DEPTH_MAX = 40
+"""Deepest nesting that is shown; what lies deeper is shown flat."""
 
 
 class Selected:
@@ -85,7 +48,7 @@ class Selected:
         self.is_nested = True
         self.is_partial = False
         self._excluded: set[tuple[str, str, str]] = set()
-        self._excluded_systems: set[tuple[str, str]] = set()
+        self._exclusions: list[Callable[[str, str, str], bool]] = []
         if (value_set.canonical and value_set.canonical in above) or len(above) > NESTED_MAX:
             found = issue(
                 "error",
@@ -140,7 +103,7 @@ class Selected:
                     ),
                     status=400,
                 )
-            for _ in selection(system, part, self._set, where):
+            for _ in selection(system, part, inquiry, where):
                 pass
 
     def _import(self, reference: str) -> ValueSet:
@@ -190,11 +153,17 @@ class Selected:
         found = []
         for reference in part.get("valueSet", ()):
             other = self._import(str(reference))
-            notes = self._notes
+            pinned, notes = other.canonical, self._notes
             notes.say_standing(standing_of(other.resource), self._standing)
             if not str(reference).startswith("#"):
                 notes.add("used-valueset", "valueUri", other.canonical)
-            found.append(Selected(other, self._inquiry, notes, enough=self._enough, above=self._above))
+            imported = Selected(other, self._inquiry, notes, enough=IMPORTED_MAX, above=self._above)
+            if imported.is_partial:  # what is left out would be missing, or not excluded, without a word
+                found_there = issue(
+                    "error", "too-costly", "", "", "VALUESET_TOO_COSTLY", value_set=pinned, limit=IMPORTED_MAX
+                )
+                raise TerminologyRefused(found_there)
+            found.append(imported)
         return found
 
     def _key(self, url: str, version: str, code: str) -> tuple[str, str, str]:
@@ -211,29 +180,27 @@ class Selected:
             return
         system = self._system(part)
         about = system.about
-        if (
-            not imports
-            and "concept" not in part
-            and "filter" not in part
-            and self._by_version == self.shows_version
-        ):
-            self._excluded_systems.add(
-                (about.url, about.version if self._by_version and "version" in part else "")
-            )
-            return
-        for code in self._codes(part, system):
-            if all(one.holds(about.url, code) for one in imports):
-                self._excluded.add(self._key(about.url, about.version, code))
-
-    def _codes(self, part: Include, system: CodeSystem) -> Iterator[str]:
-        """Yield the codes that an include or exclude names, whatever their state."""
+        is_whole = not imports and "concept" not in part and "filter" not in part
+        any_version = not self._by_version or (is_whole and "version" not in part)
         if "concept" in part:
-            yield from (str(one.get("code")) for one in part["concept"])
-        elif "filter" in part:
-            first, *others = selection(system, part, self._set)
-            yield from (one for one in first if all(one in other for other in others))
+            kept: list[Collection[str]] = [{str(one.get("code")) for one in part["concept"]}]
         else:
-            yield from system.codes()
+            kept = list(selection(system, part, self._inquiry))
+        across = is_whole and self.shows_version and not self._by_version
+
+        def is_out(url: str, version: str, code: str) -> bool:
+            if url != about.url or not (any_version or version == about.version):
+                return False
+            if across and system.find(code) is None:  # of another version, and not in this one
+                return False
+            return all(code in one for one in kept) and all(one.holds(url, code) for one in imports)
+
+        self._exclusions.append(is_out)
+
+    def _is_excluded(self, url: str, version: str, code: str) -> bool:
+        if self._key(url, version, code) in self._excluded:
+            return True
+        return any(is_out(url, version, code) for is_out in self._exclusions)
 
     def holds(self, url: str, code: str) -> bool:
         """Return whether a code is among the selected, in any version."""
@@ -272,16 +239,14 @@ class Selected:
     def _take(self, system: CodeSystem, concept: Concept, row: Include, parent: Entry | None) -> Entry | None:
         """Take a code, unless it is excluded or there already; return what stands for it."""
         about = system.about
-        version = about.version if self._by_version else ""
         key = self._key(about.url, about.version, concept.code)
-        if key in self._excluded or not self._excluded_systems.isdisjoint(
-            {(about.url, ""), (about.url, version)}
-        ):
+        if self._is_excluded(about.url, about.version, concept.code):
             return None
         if key in self.entries:
             self.is_nested = False
             return None
-        entry = Entry(system, concept, row)
+        entry = Entry(system, concept, row, depth=parent.depth + 1 if parent else 0)
+        self.is_nested = self.is_nested and entry.depth <= DEPTH_MAX
         self.entries[key] = entry
         (parent.children if parent else self.roots).append(entry)
         return entry
@@ -307,18 +272,17 @@ class Selected:
         self, part: Include, system: CodeSystem, text: str, passes: Callable[[Concept], bool]
     ) -> None:
         self._refuse_endless(system)
-        found = system.search(text) if text else None
-        for code in self._codes({"filter": part["filter"]}, system):
-            concept = system.find(code) if found is None or code in found else None
+        kept = list(selection(system, part, self._inquiry))
+        first, others = (system.search(text), kept) if text else (kept[0], kept[1:])
+        about = system.about
+        for code in first:
             if self._is_enough():
                 return
+            concept = system.find(code) if all(code in one for one in others) else None
             if concept is None or not self._is_wanted(concept) or not passes(concept):
                 continue
-            about = system.about
-            above = [
-                self.entries.get(self._key(about.url, about.version, one)) for one in concept.parents[:1]
-            ]
-            self._take(system, concept, {}, above[0] if above else None)
+            above = [self._key(about.url, about.version, one) for one in concept.parents[:1]]
+            self._take(system, concept, {}, self.entries.get(above[0]) if above else None)
 
     def _refuse_endless(self, system: CodeSystem) -> None:
         if system.count() is None:
@@ -326,6 +290,10 @@ class Selected:
                 "error", "not-supported", "", "", "CODESYSTEM_NOT_ENUMERABLE", system=system.about.url
             )
             raise TerminologyRefused(found)
+
+    def _unreached(self, codes: Iterator[str], seen: set[str]) -> list[tuple[str, Entry | None]]:
+        """Return the next code that no walk from a root met: codes in a circle have no root."""
+        return [(one, None) for one in islice((code for code in codes if code not in seen), 1)]
 
     def _include_whole(self, system: CodeSystem, text: str, passes: Callable[[Concept], bool]) -> None:
         self._refuse_endless(system)
@@ -340,7 +308,8 @@ class Selected:
         hides_abstract = self._inquiry.asked.is_true("excludeNotForUI")
         seen: set[str] = set()
         pending: list[tuple[str, Entry | None]] = [(one, None) for one in reversed(system.roots())]
-        while pending:
+        unread = system.codes()
+        while pending or (pending := self._unreached(unread, seen)):
             code, parent = pending.pop()
             if code in seen:
                 self.is_nested = False
