@@ -84,9 +84,9 @@ def book_for(packages: Path | None, data: Path) -> Book:
     Of a profile that both have, the newer version counts, and the package's where they are the same. Bindings
     that definitions leave open are answered by the releases loaded in a node's folder, where there are any.
     """
-    folder = packages or cache_folder()
-    shelves = Shelves([TableShelf(tables_in(folder, tables_folder())), shipped_shelf()])
-    return Book(shelves, terminology_of(shelves, [folder], data / RELEASES))
+    installed = TableShelf(tables_in(packages or cache_folder(), tables_folder()))
+    shelves = Shelves([installed, shipped_shelf()])
+    return Book(shelves, terminology_of(shelves, [], data / RELEASES))
 
 
 def _run(options: argparse.Namespace) -> int:

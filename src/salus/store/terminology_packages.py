@@ -67,7 +67,13 @@ def library_in(packages: Iterable[Path], releases: Path) -> Library:
 
 
 def terminology_of(shelf: Shelf, packages: Sequence[Path], releases: Path) -> Terminology | None:
-    """Return who answers bindings by loaded releases, None where none is loaded: definitions answer alone."""
+    """Return who answers bindings by loaded releases, None where none is loaded: definitions answer alone.
+
+    Args:
+        shelf: the facts of value sets at hand.
+        packages: folders with definitions of those that the facts leave out.
+        releases: folder of the loaded releases.
+    """
     if not any(releases.glob(f"*{SUFFIX}")):
         return None
     library = cache(lambda: library_in(packages, releases))

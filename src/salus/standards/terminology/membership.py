@@ -176,6 +176,10 @@ class Checker:
                 version=about.version,
                 wanted=insisted,
             )
+        if about.version_needed and not coded.version:
+            findings.add(
+                "error", "invalid", "invalid-data", coded.at("version"), "VERSION_NEEDED", system=url
+            )
         self._say_standing(standing_of_system(about), findings)
         coded.content, coded.language = about.content, about.language
         found = self._in_concepts(coded, include, system, findings, is_exclude=False)

@@ -99,6 +99,14 @@ def test_one_right_coding_makes_a_concept_right_and_the_others_are_told():
     assert ("error", "not-in-vs", "") in issues(wrong)
 
 
+def test_a_version_is_asked_for_where_a_code_means_nothing_without():
+    needing = SITES | {"versionNeeded": True}
+    bare = ask("ValueSet/$validate-code", needing, WHOLE, url=WHOLE["url"], system=BODY, code="heart")
+    assert (parts(bare)["result"], issues(bare)) == (False, [("error", "invalid-data", "version")])
+    stated = {"system": BODY, "systemVersion": "1.0.0", "code": "heart"}
+    assert parts(ask("ValueSet/$validate-code", needing, WHOLE, url=WHOLE["url"], **stated))["result"] is True
+
+
 def test_a_fragment_does_not_make_a_code_wrong():
     answer = ask(
         "ValueSet/$validate-code",
