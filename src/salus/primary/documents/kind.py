@@ -25,7 +25,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         is_about: whether there is a document about a resource of these types.
         compose: composes the document about a resource of the material.
         looks_at: types of the record of which it needs all, beside what it refers to; None: the whole record.
-        title: name of its title among our words.
+        title: key of its title among our words (`wording`).
         profile: canonical that its content follows (DocumentReference.content.format).
     """
 

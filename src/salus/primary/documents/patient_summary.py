@@ -106,6 +106,6 @@ KIND = Kind(
     is_about=is_about,
     compose=compose,
     looks_at=None,
-    title="title",
+    title="word.title",
     profile=EPS_BUNDLE,
 )
