@@ -25,6 +25,7 @@ from salus.federation.membership_list import key_id
 from salus.federation.peers import Peers
 from salus.federation.remembered import remembered
 from salus.federation.witnessing import Witnesses, ask_witnesses, witness_name
+from salus.primary.documents.ahead import compose_ahead
 from salus.settings import EMBEDDED, KEY_STORE_FOLDER, KEYS_FOLDER, Settings, read_settings
 from salus.standards.jose import compact
 from salus.standards.merkle.note import log_key
@@ -381,6 +382,7 @@ async def _background(services: Services) -> AsyncIterator[None]:
     signer = ledger.signer_of(services.base_url, services.keys)
     work: dict[str, Callable[[], Awaitable[object]]] = {
         "sequencer": lambda: run_sequencer(database, signer, clock),
+        "documents": lambda: _once(lambda: asyncio.to_thread(compose_ahead, services.country, clock())),
         "exports": lambda: _work_off(lambda: export.work_once(services)),
         "notifications": lambda: _work_off(lambda: notify.work_once(services)),
         "sweep": lambda: _every(SWEEP_SECONDS, lambda: _sweep(services)),
@@ -466,6 +468,11 @@ async def _every(seconds: float, step: Callable[[], Awaitable[object]]) -> None:
     while True:
         await step()
         await asyncio.sleep(seconds)
+
+
+async def _once(step: Callable[[], Awaitable[object]]) -> None:
+    await step()
+    await asyncio.Event().wait()
 
 
 async def _work_off(step: Callable[[], Awaitable[bool]]) -> None:

@@ -1,0 +1,26 @@
+"""Documents of nobody, composed when a process starts: what profiles say is compiled when it is first needed,
+which takes half a second that no reader should wait for.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from salus.intake.synth.generator import synthesize
+from salus.primary.composing.material import Terms, material_of
+from salus.primary.documents.registry import kind_about
+
+
+def compose_ahead(country: str, now: datetime) -> int:
+    """Compose every document of a synthetic citizen; return how many. Nothing is kept.
+
+    Args:
+        country: ISO 3166-1 alpha-2, of the citizen.
+        now: the present (aware).
+    """
+    resources = list(synthesize(1, country, 1, now.date()))
+    patient = next(each for each in resources if each["resourceType"] == "Patient")
+    material = material_of(resources, patient=patient)
+    terms = Terms("(nobody)", now, ("en",))
+    about = [(each, kind) for each in resources if (kind := kind_about(each, material)) is not None]
+    return sum(bool(kind.compose(material, each, terms)) for each, kind in about)
