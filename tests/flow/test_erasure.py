@@ -426,7 +426,8 @@ NOBODYS = {
     "erasure_recipient", "leaf_index", "link_start", "load_progress", "log_evidence", "migration", "peer_log",
     "person_page", "revoked_token", "search_parameter", "search_parameter_generation", "tree_node",
     "watch", "wished_notice", "app_request", "on_call", "written_by", "journal_file", "grant_key",
-    "looked_up", "incident_text", "permit",
+    "looked_up", "incident_text", "permit", "labelling", "first_seen", "tally", "closure_table",
+    "closure_code",
 }  # fmt: skip
 """Tables that hold no words of a person; `watch` knows the ids of the ledger."""
 KEPT_BY_LAW = {"leaf", "incident", "incident_entry", "finding"}

@@ -1,6 +1,7 @@
 """A FHIR face on a fresh database, called in process, with real tokens and a real gate."""
 
 import json
+from pathlib import Path
 
 import asyncpg
 import httpx
@@ -11,8 +12,10 @@ from salus.core.access import Purpose, Role
 from salus.core.clock import utc_now
 from salus.core.identifiers import new_id
 from salus.core.limits import Limits
+from salus.federation.membership import Membership
 from salus.store.journal import open_journal
 from salus.store.postgres import open_database
+from salus.store.tallies import Tallies
 from salus.trust import tokens
 from salus.trust.gate import Gatehouse
 from salus.trust.identity import Doorkeeper
@@ -88,6 +91,9 @@ def make_services(database, journal, clock, **changes):
         "doorkeeper": Doorkeeper(keys.token, terms, clock, {}),
         "terms": terms,
         "keys": keys,
+        "membership": Membership(Path("nowhere")),
+        "tallies": Tallies(),
+        "systems": {},
     }
     values = dict.fromkeys(Services.__struct_fields__) | values | changes
     return Services(**values)
