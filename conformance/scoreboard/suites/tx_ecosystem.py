@@ -17,9 +17,11 @@ from conformance.scoreboard.suite import Case, Suite
 from conformance.scoreboard.templates import difference
 from salus.core.errors import SalusError
 from salus.standards.fhir.packages.archive import members
+from salus.standards.terminology.capabilities import terminology_capabilities
 from salus.standards.terminology.issues import Issue, TerminologyRefused, outcome
 from salus.standards.terminology.library import Definitions, Layers, Library
 from salus.standards.terminology.operations import Occasion, run
+from salus.web.fhir.capability import statement
 
 Json = dict[str, Any]  # Any: FHIR JSON
 _OPERATIONS = {
@@ -31,6 +33,7 @@ _OPERATIONS = {
     "translate": "ConceptMap/$translate",
     "batch-validate": "ValueSet/$batch-validate-code",
 }
+_BASE = "https://node.test/fhir"
 _SHARED = Path(__file__).resolve().parents[4] / "shared" / "fhir-packages"
 _IDENTIFIER = "urn:uuid:00000000-0000-4000-8000-000000000000"
 _NOW = "2026-01-01T00:00:00Z"
@@ -51,6 +54,10 @@ def _resource(path: Path) -> Json:
 
 def answer(folder: Path, case: Json, library: Library) -> tuple[int, Json]:
     """Return status and body of our answer to a case."""
+    if case["operation"] == "metadata":
+        return 200, statement(_BASE, "Node", "https://node.test")
+    if case["operation"] == "term-caps":
+        return 200, _capabilities(library)
     request = _read(folder / case["request"])
     if "profile" in case:
         request = request | {
@@ -65,9 +72,20 @@ def answer(folder: Path, case: Json, library: Library) -> tuple[int, Json]:
         return error.status, outcome([Issue("error", error.issue, "", "", "", error.message)])
 
 
+def _capabilities(library: Library) -> Json:
+    return terminology_capabilities(
+        library.systems(),
+        url=f"{_BASE}/metadata",
+        base=_BASE,
+        title="Node",
+        date=_NOW,
+        software=("Salus", "0"),
+    )
+
+
 def verdict(folder: Path, case: Json, library: Library) -> str:
     """Return why a case fails, "" where it passes."""
-    if case["operation"] not in _OPERATIONS:
+    if case["operation"] not in (*_OPERATIONS, "metadata", "term-caps"):
         return f"the operation {case['operation']} is not played here"
     wanted = case.get("http-code", "200")
     status, body = answer(folder, case, library)

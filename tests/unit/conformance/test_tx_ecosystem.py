@@ -70,12 +70,16 @@ def test_a_folder_is_played_case_by_case(tmp_path):
         case,
         case | {"name": "two", "http-code": "4xx"},
         case | {"name": "three", "operation": "compare"},
+        {"name": "four", "operation": "metadata", "response": "statement.json"},
+        {"name": "five", "operation": "term-caps", "response": "capabilities.json"},
     ]
     files = {
         "test-cases.json": {"suites": [{"name": "s", "setup": ["s.json"], "tests": tests}]},
         "s.json": system,
         "ask.json": asked,
         "right.json": right,
+        "statement.json": {"resourceType": "CapabilityStatement", "$optional-properties$": ["*"]},
+        "capabilities.json": {"resourceType": "CapabilityStatement"},
     }
     for name, content in files.items():
         (folder / name).write_text("\ufeff" + json.dumps(content), encoding="utf-8")
@@ -84,3 +88,5 @@ def test_a_folder_is_played_case_by_case(tmp_path):
     assert "not expected" in found["s/one"]
     assert found["s/two"].startswith("status 200, not 4xx")
     assert "not played" in found["s/three"]
+    assert "not expected" in found["s/four"]
+    assert ".closure: not expected" in found["s/five"]

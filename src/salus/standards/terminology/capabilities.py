@@ -8,11 +8,25 @@ from salus.standards.terminology.concepts import Json
 from salus.standards.terminology.versions import order
 
 EXPANSION_PARAMETERS = (
-    "activeOnly", "check-system-version", "count", "designation", "displayLanguage", "exclude-system",
-    "excludeNested", "excludeNotForUI", "filter", "force-system-version", "includeDefinition",
-    "includeDesignations", "offset", "property", "system-version", "tx-resource", "useSupplement",
+    "activeOnly", "check-system-version", "check-valueset-version", "count", "default-valueset-version",
+    "designation", "displayLanguage", "exclude-system", "excludeNested", "excludeNotForUI", "filter",
+    "force-system-version", "force-valueset-version", "includeDefinition", "includeDesignations", "offset",
+    "property", "system-version", "tx-resource", "useSupplement",
 )  # fmt: skip
 INSTANTIATES = "http://hl7.org/fhir/CapabilityStatement/terminology-server"
+FEATURES: Sequence[Json] = (
+    {
+        "url": "http://hl7.org/fhir/uv/application-feature/StructureDefinition/feature",
+        "extension": [
+            {
+                "url": "definition",
+                "valueCanonical": "http://hl7.org/fhir/uv/tx-ecosystem/FeatureDefinition/CodeSystemAsParameter",
+            },
+            {"url": "value", "valueBoolean": True},
+        ],
+    },
+)
+"""What the ecosystem asks a server to say of itself: a code system may come along as tx-resource."""
 
 
 def terminology_capabilities(

@@ -20,7 +20,7 @@ from salus.standards.fhir.search.parameters import (
     parameters_of,
     reference_targets,
 )
-from salus.standards.terminology.capabilities import INSTANTIATES, terminology_capabilities
+from salus.standards.terminology.capabilities import FEATURES, INSTANTIATES, terminology_capabilities
 from salus.store.directory import SHARED_TYPES
 from salus.store.stored_types import MADE_HERE, TRAVELLING
 from salus.web.fhir import routes
@@ -108,6 +108,7 @@ def statement(fhir_base: str, name: str, base_url: str, registry: Registry | Non
     """Return the CapabilityStatement of a node whose search parameters are those of the registry."""
     return {
         "resourceType": "CapabilityStatement",
+        "extension": list(FEATURES),
         "url": f"{fhir_base}/metadata",
         "name": "Salus",
         "title": name,

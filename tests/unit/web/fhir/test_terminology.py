@@ -141,6 +141,13 @@ async def test_a_loaded_release_answers_and_is_named_in_the_capabilities(door):
     assert named[LOADED] == ["2026"]
     assert [one for one in validate(found.json()) if one.severity == "error"] == []
     found = await door.client.get("https://node.test/fhir/metadata")
+    features = {
+        one["extension"][0]["valueCanonical"]: one["extension"][1] for one in found.json()["extension"]
+    }
+    assert features["http://hl7.org/fhir/uv/tx-ecosystem/FeatureDefinition/CodeSystemAsParameter"] == {
+        "url": "value",
+        "valueBoolean": True,
+    }
     kinds = {one["type"]: one for one in found.json()["rest"][0]["resource"]}
     said = {one["name"]: one["definition"] for one in kinds["ValueSet"]["operation"]}
     assert said["validate-code"] == "http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code"
