@@ -166,7 +166,9 @@ class Compiler:
         def run(context: Context) -> Collection:
             items = inner(context)
             if len(items) == 1:
-                return follow(items[0], name)
+                found = follow(items[0], name)
+                context.budget.spend(len(found))
+                return found
             reached: Collection = []
             for item in items:
                 reached += follow(item, name)

@@ -16,7 +16,6 @@ from salus.standards.fhir.profiles.coded import membership
 from salus.standards.fhir.profiles.items import Item
 from salus.standards.fhir.profiles.run import Check, Run
 from salus.standards.fhir.validation.invariants import message_of
-from salus.standards.fhir.validation.issue import STEPS_MAX
 
 
 def invariant_checks(invariants: tuple[Invariant, ...], profile: str) -> list[Check]:
@@ -67,7 +66,7 @@ def _check(invariant: Invariant, profile: str) -> Check:
         try:
             holds = expression.verdict(subject, environment(run))
         except SalusError as error:
-            run.add("warning", "processing", f"{key}-not-evaluated", where, f"Rule {key}: {error.message}.")
+            run.not_evaluated(key, where, error.message)
             return
         if holds is False or (holds is None and run.undecided_fails):
             run.add(severity, "invariant", key, where, message)
@@ -104,6 +103,6 @@ def _new_environment(run: Run) -> Environment:
         resolve=resolve,
         expand=expand,
         conforms=conforms,
-        steps_max=STEPS_MAX,
+        budget=run.budget,
         reference_stubs=True,
     )

@@ -15,7 +15,7 @@ from salus.standards.fhir.profiles.terminology import Terminology
 from salus.standards.fhir.validation.issue import Findings, Issue, Severity, Where, render
 
 JUDGED_ISSUES_MAX = 300
-"""Most issues kept of one resource against one profile."""
+"""Most warnings and notes kept of one judgement; as many again of errors, so that nothing hides them."""
 
 _NONE: tuple[Issue, ...] = ()
 
@@ -110,10 +110,15 @@ class Run(Findings):
         """
         if self._is_trial and severity == "error":
             raise _Failed
-        if len(self.issues) < JUDGED_ISSUES_MAX:
+        if self._has_room(severity):
             self.issues.append(Issue(severity, code, message_id, render(where), message))
-        else:
-            self.is_cut = True
+
+    def _has_room(self, severity: Severity) -> bool:
+        """Return whether one more issue is kept; note it if not."""
+        most = JUDGED_ISSUES_MAX * 2 if severity == "error" else JUDGED_ISSUES_MAX
+        has_room = len(self.issues) < most
+        self.is_cut = self.is_cut or not has_room
+        return has_room
 
     def information(self, message_id: str, where: Where, message: str) -> None:
         """Keep what could not be checked."""
@@ -169,8 +174,9 @@ class Run(Findings):
         if self._is_trial and not self.conforms(item, canonical):
             raise _Failed
         found = self.judge(item, canonical)
-        if found:
-            self.issues.extend(found)
+        for one in found:
+            if self._has_room(one.severity):
+                self.issues.append(one)
 
     def conforms(self, item: Item, canonical: str) -> bool:
         """Return whether an item follows a profile; one that is not at hand counts as followed."""

@@ -24,6 +24,8 @@ def check_structure_definition(node: dict[str, Any], where: Where, run: Run) -> 
         for index, element in enumerate(elements if type(elements) is list else ()):
             path = element.get("path") if type(element) is dict else None
             place: Where = ((where, part, None), "element", index)
+            if run.is_cut:
+                return
             if type(path) is str:
                 _check_path(path, root, node, place, run)
 

@@ -15,7 +15,7 @@ from salus.standards.fhir.profiles.run import Run
 from salus.standards.fhir.profiles.vital_signs import implied_profile
 from salus.standards.fhir.profiles.walk import Walk
 from salus.standards.fhir.validation.issue import Issue, Where
-from salus.standards.fhir.validation.validator import validate
+from salus.standards.fhir.validation.validator import more_issues, validate
 
 _NONE: Mapping[str, str] = {}
 
@@ -97,6 +97,8 @@ def check_profiles(
     except RecursionError:
         message = "The resource is nested too deeply to check its profiles; flatten it."
         run.issues.append(Issue("error", "too-long", "too-deep", name, message))
+    if run.is_cut:
+        run.issues.append(more_issues(name))
     return distinct(run.issues)
 
 

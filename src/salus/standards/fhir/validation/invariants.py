@@ -99,7 +99,7 @@ def _evaluated(invariant: Invariant, type_name: str) -> Rule:
         try:
             holds = verdict(node, run.environment())
         except SalusError as error:
-            run.add("warning", "processing", f"{key}-not-evaluated", where, f"Rule {key}: {error.message}.")
+            run.not_evaluated(key, where, error.message)
             return
         if holds is False or (holds is None and run.undecided_fails):
             run.add(severity, "invariant", key, where, message)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from salus.standards.fhir.fhirpath.environment import Environment
+from salus.standards.fhir.fhirpath.environment import Budget, Environment
 
 Severity = Literal["error", "warning", "information"]
 
@@ -16,8 +16,8 @@ ERRORS_MAX = 100
 WARNINGS_MAX = 50
 """Most warnings kept for one resource, so that they never crowd out an error."""
 
-STEPS_MAX = 1_000_000
-"""Most items that the evaluation of one invariant on one element may visit."""
+STEPS_MAX = 5_000_000
+"""Most items that the evaluation of all invariants of one validation may visit (some seconds)."""
 
 QUOTED_MAX = 80
 """Most characters of an offending value or key that a message repeats."""
@@ -80,6 +80,7 @@ class Findings:
         is_cut: whether something was left out.
         undecided_fails: whether a rule whose answer is empty counts as broken. R4 asks that it be true; two
             dates of other precision, of which neither is surely earlier, are no reason to refuse a record.
+        budget: what the evaluation of rules may still visit.
         supplied: what the last expression could ask of the resource that was being looked at.
     """
 
@@ -87,6 +88,7 @@ class Findings:
         "_contained",
         "_contained_of",
         "_ids",
+        "budget",
         "container",
         "entries",
         "errors",
@@ -109,6 +111,7 @@ class Findings:
         self._contained_of: dict[str, Any] | None = None
         self.supplied: Environment | None = None
         self.undecided_fails = False
+        self.budget = Budget(STEPS_MAX)
 
     def add(self, severity: Severity, code: str, message_id: str, where: Where, message: str) -> None:
         """Keep an issue, a warning only up to the limit.
@@ -133,9 +136,17 @@ class Findings:
         """Return what an expression may ask of the resource that is being looked at."""
         known = self.supplied
         if known is None or known.resource is not self.resource or known.root is not self.container:
-            known = Environment(resource=self.resource, root=self.container, steps_max=STEPS_MAX)
+            known = Environment(resource=self.resource, root=self.container, budget=self.budget)
             self.supplied = known
         return known
+
+    def not_evaluated(self, key: str, where: Where, reason: str) -> None:
+        """Report a rule that could not be evaluated: a warning; an error once there is no budget for any."""
+        if self.budget.left < 0:
+            message = f"The rules take too long to evaluate here (rule {key} and others); split the resource."
+            self.add("error", "too-costly", "too-costly", where, message)
+        else:
+            self.add("warning", "processing", f"{key}-not-evaluated", where, f"Rule {key}: {reason}.")
 
     def is_taken(self, element_id: str) -> bool:
         """Note an element's id; return whether another element of the innermost resource has it."""

@@ -50,9 +50,14 @@ def validate(
         message = "The resource is nested too deeply; flatten it."
         run.issues.append(Issue("error", "too-long", "too-deep", where[1], message))
     if run.is_cut:
-        message = "There are more issues than are listed; mend these first."
-        run.issues.append(Issue("information", "informational", "more-issues", where[1], message))
+        run.issues.append(more_issues(where[1]))
     return run.issues
+
+
+def more_issues(expression: str) -> Issue:
+    """Return what tells that some issues were left out."""
+    message = "There are more issues than are listed; mend these first."
+    return Issue("information", "informational", "more-issues", expression, message)
 
 
 @cache
