@@ -40,6 +40,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         large_work_ms_per_minute_max: processor time of one caller's patches and answers of large resources.
         print_bytes_max: most that a document may say to be printed as a PDF.
         print_ms_max: longest that printing one takes.
+        check_bytes_max: largest file that the page /check takes.
+        check_ms_per_minute_max: processor time of the checks of one visitor, or one address, on that page.
+        check_waiting_max: most checks that wait on that page in one server process.
         transaction_ms_max: longest that a transaction works; after that it is refused whole.
         batch_ms_max: longest that a batch works; entries after that are refused.
         batch_bytes_max: largest answer to a batch; entries after that are refused.
@@ -83,6 +86,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     large_work_ms_per_minute_max: int = 30_000
     print_bytes_max: int = 4 * 1024 * 1024
     print_ms_max: int = 20_000
+    check_bytes_max: int = 5 * 1024 * 1024
+    check_ms_per_minute_max: int = 10_000
+    check_waiting_max: int = 20
     transaction_ms_max: int = 30_000
     batch_ms_max: int = 10_000
     batch_bytes_max: int = 32 * 1024 * 1024

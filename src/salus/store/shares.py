@@ -58,10 +58,12 @@ class Shares:
 
     Args:
         seconds_max: processor time that one caller's large work may have cost within a minute.
+        pool: name of the threads that do it; work of another name does not wait for it.
     """
 
-    def __init__(self, seconds_max: float) -> None:
+    def __init__(self, seconds_max: float, pool: str = "charged") -> None:
         self._seconds_max = seconds_max
+        self._pool = pool
         self._spent: dict[Key, tuple[float, float]] = {}
         self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
 
@@ -96,6 +98,31 @@ class Shares:
         self.add(key, expected)
         return expected
 
+    async def charge(
+        self, key: Key, size: int, work: Callable[P, T], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        """Do work in a thread, one of a caller at a time; count what it costs them, return what it returns.
+
+        Raises:
+            Throttled: the caller has had their share.
+        """
+        cost = 0.0
+
+        def timed() -> T:
+            nonlocal cost
+            began = time.thread_time()
+            try:
+                return work(*arguments, **named)
+            finally:
+                cost = time.thread_time() - began
+
+        expected = self.begin(key, size)
+        try:
+            async with self.turn(key):
+                return await asyncio.get_running_loop().run_in_executor(_threads(self._pool), timed)
+        finally:
+            self.add(key, cost - expected)
+
     def add(self, key: Key, seconds: float) -> None:
         """Count seconds more, or fewer, for a caller."""
         if len(self._spent) >= CALLERS_MAX:
@@ -129,19 +156,4 @@ class Share:
         self._bytes += size
         if self._bytes <= LARGE_BYTES:
             return work(*arguments, **named)
-        cost = 0.0
-
-        def timed() -> T:
-            nonlocal cost
-            began = time.thread_time()
-            try:
-                return work(*arguments, **named)
-            finally:
-                cost = time.thread_time() - began
-
-        expected = self._shares.begin(self._key, size)
-        try:
-            async with self._shares.turn(self._key):
-                return await asyncio.get_running_loop().run_in_executor(_threads("charged"), timed)
-        finally:
-            self._shares.add(self._key, cost - expected)
+        return await self._shares.charge(self._key, size, work, *arguments, **named)

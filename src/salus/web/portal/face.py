@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from salus.core.access import Role
+from salus.web.portal import check_page
 from salus.web.portal.accesses import accesses, proof, report
 from salus.web.portal.acting import acting, change_power
 from salus.web.portal.assisting import assisted_page, desk_begin, desk_end
@@ -59,6 +60,7 @@ def face(services: Services) -> Face:
     page = partial(page_route, sessions)
     router = Router(
         [
+            Route(check_page.PATH, _Endpoint(check_page.door(sessions)), methods=["GET", "POST"]),
             page("/record", assisted_page(record), ASSISTED),
             page("/record/summary", assisted_page(own_summary), ASSISTED),
             page("/record/summary/pdf", assisted_page(own_summary_pdf), ASSISTED),

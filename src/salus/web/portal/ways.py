@@ -22,7 +22,7 @@ HOMES = {
 PAGES = (
     "/record", "/sharing", "/choices", "/told", "/my-rights/links", "/my-rights/requests",
     "/my-rights/erasures", "/my-rights/complaints", "/my-rights", "/acting", "/desk/proxies", "/desk",
-    "/requests", "/erasures", "/reviews", "/apps", "/login/accounts", "/login/desk", FIND,
+    "/requests", "/erasures", "/reviews", "/apps", "/login/accounts", "/login/desk", "/check", FIND,
 )  # fmt: skip
 """Pages with forms, each before those whose address begins it."""
 _CHART = re.compile(r"(/patient/[^/]+/[^/]+)(?:/.*)?")
