@@ -48,7 +48,7 @@ def is_about(encounter: Resource, _material: Material) -> bool:
 def compose(material: Material, encounter: Resource, terms: Terms) -> dict[str, Any]:  # FHIR JSON, hence Any
     """Compose the report of a stay."""
     done = done_in(encounter, material)
-    found, not_shown = _sorted(done, encounter)
+    found, not_shown = _sorted(done, material)
     brought = select(material.held.values()).sections
     chosen = {name: Selected(tuple(each)) for name, each in found.items()}
     chosen |= {name: brought[name] for name in BROUGHT & brought.keys()}
@@ -111,9 +111,7 @@ def _contexts(resource: Resource) -> set[str]:
     return {local_reference(str(each.get("reference", ""))) for each in named if isinstance(each, dict)}
 
 
-def _sorted(
-    done: Iterable[Resource], encounter: Resource
-) -> tuple[dict[str, list[Resource]], dict[str, int]]:
+def _sorted(done: Iterable[Resource], material: Material) -> tuple[dict[str, list[Resource]], dict[str, int]]:
     """Return what was done in a stay by section, and by type how many entries no section shows."""
     found: dict[str, list[Resource]] = defaultdict(list)
     not_shown: Counter[str] = Counter()
@@ -121,7 +119,7 @@ def _sorted(
         kind = str(each["resourceType"])
         if is_error(each) or is_permission(each) or not is_entry(each) or kind in CHARGED:
             continue
-        section = _section(each)
+        section = _section(each, material)
         if section and section not in BROUGHT:
             found[section].append(each)
         elif section not in BROUGHT and not (kind == "ClinicalImpression" and each.get("summary")):
@@ -129,7 +127,7 @@ def _sorted(
     return found, dict(sorted(not_shown.items()))
 
 
-def _section(resource: Resource) -> str:
+def _section(resource: Resource, material: Material) -> str:
     """Return the short name of the section of what was done in a stay, "" for none."""
     kind = str(resource["resourceType"])
     if kind in ("MedicationAdministration", "MedicationStatement"):
@@ -138,7 +136,7 @@ def _section(resource: Resource) -> str:
         kinds = {each.get("code") for one in resource.get("category", ()) for each in one.get("coding", ())}
         if resource.get("doNotPerform") is True:
             return "cautions"
-        if not is_prescription(resource):
+        if not is_prescription(resource, material):
             return ""
         return "pharmacotherapy" if INPATIENT in kinds else "discharge-medicines"
     section = section_of(resource)

@@ -69,7 +69,8 @@ def compose(material: Material, report: Resource, terms: Terms) -> dict[str, Any
     organisations = authors_in(
         *(each for each in report.get("performer", ()) if _leads_to(each, "Organization"))
     )
-    people = stated_authors(report, material) or authors_in(report.get("resultsInterpreter"))
+    written = stated_authors(report, material) or authors_in(report.get("resultsInterpreter"))
+    people = [each for each in written if not _leads_to(each, "Organization")]  # dr-comp-author-org
 
     def fit_report(copy: Copy) -> None:
         join_to_composition(copy, members["identifier"], identity)

@@ -63,7 +63,9 @@ async def offered(
         patient = parsed(await resources.read(grant, database, "Patient", patients[0]))
     except NotFound:
         return [], True
-    types = tuple(sorted({name for kind in wanted for name in kind.types} - {"Patient"}))
+    beside = {name for kind in wanted for name in kind.looks_at or ()}
+    named = {name for kind in wanted for name in kind.types} | beside
+    types = tuple(sorted(name for name in named - {"Patient"} if is_readable(grant, name)))
     page = await compartment.page(
         grant, database, list(patients), types, since=None, after=None, count=OFFERS_MAX + 1
     ) if types else []  # fmt: skip

@@ -118,6 +118,22 @@ def test_who_attested_a_report_is_said_where_the_provenance_says_it():
     assert errors(bundle) == []
 
 
+def test_an_imaging_report_is_of_the_organisation_that_performed_it():
+    kind = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+    who = [{"reference": "Practitioner/doctor"}, {"reference": "Organization/clinic"}]
+    provenance = {
+        "resourceType": "Provenance",
+        "id": "written",
+        "target": [{"reference": "DiagnosticReport/imaging"}],
+        "recorded": "2026-10-03T08:00:00Z",
+        "agent": [{"type": r.concept("author", "Author", kind), "who": each} for each in who],
+    }
+    report = r.IMAGING | {"performer": [{"reference": "Organization/clinic"}]}
+    bundle = r.compose(report, *r.PEOPLE, r.STUDY, provenance)
+    assert len(bundle["entry"][0]["resource"]["author"]) == 2
+    assert errors(bundle) == []
+
+
 def test_results_that_are_not_at_hand_are_counted():
     report = r.REPORT | {"result": [{"reference": "Observation/sodium"}, {"reference": "Observation/gone"}]}
     bundle = r.compose(report, *r.PEOPLE, r.SODIUM)
