@@ -13,9 +13,16 @@ ITI_67 = "/DocumentReference?patient=Patient/p1&status=current"
 
 @pytest.fixture
 async def record(door):
-    for resource in (r.PATIENT, *r.RECORD):
-        answer = await door.operator("PUT", f"/{resource['resourceType']}/{resource['id']}", resource)
-        assert answer.status_code == 201, answer.text
+    entries = [
+        {
+            "resource": resource,
+            "request": {"method": "PUT", "url": f"{resource['resourceType']}/{resource['id']}"},
+        }
+        for resource in (r.PATIENT, *r.RECORD)
+    ]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    answer = await door.operator("POST", "", bundle)
+    assert answer.status_code == 200, answer.text
     return door
 
 
