@@ -27,6 +27,7 @@ from salus.store.search import Page
 from salus.trust.gate import Access
 from salus.web.fhir.answer import text_bytes
 from salus.web.fhir.material import parsed
+from salus.web.fhir.subset import Subset
 from salus.web.services import Services
 
 OFFERS_MAX = 2_000
@@ -101,11 +102,17 @@ async def _results(services: Services, access: Access, held: Sequence[Resource])
 
 
 async def added(
-    services: Services, access: Access, query: Query, page: Page, patients: Sequence[str]
+    services: Services,
+    access: Access,
+    query: Query,
+    page: Page,
+    patients: Sequence[str],
+    subset: Subset | None,
 ) -> tuple[list[bytes], int, bool]:
     """Return the entries that an ITI-67 query finds on demand, their number, and whether these are all.
 
-    They come after what is stored, with the last page; their number is counted on every page.
+    They come after what is stored, with the last page; their number is counted on every page. `subset` is
+    the part of each that was asked for, None for all of it.
     """
     if query.total == "none" and page.next_cursor:
         return [], 0, True
@@ -116,14 +123,15 @@ async def added(
     references, complete = await offered(services, access, [stays, *sorted(known.beside([stays]))])
     fitting = [each for each in references if matches(query, each)]
     wants_entries = not page.next_cursor and query.summary != "count" and query.count > 0
-    entries = [entry_of_offer(services.fhir_base, each) for each in fitting] if wants_entries else []
+    entries = [entry_of_offer(services.fhir_base, each, subset) for each in fitting] if wants_entries else []
     return entries, len(fitting), complete
 
 
-def entry_of_offer(base: str, reference: Reference) -> bytes:
-    """Return the Bundle entry of a description."""
-    address = text_bytes(f"{base}/DocumentReference/{reference['id']}")
-    return b'{"fullUrl":%b,"resource":%b,"search":{"mode":"match"}}' % (address, write_json(reference))
+def entry_of_offer(base: str, reference: Reference, subset: Subset | None = None) -> bytes:
+    """Return the Bundle entry of a description, or of the part of it that was asked for."""
+    address, body = text_bytes(f"{base}/DocumentReference/{reference['id']}"), write_json(reference)
+    part = body if subset is None else subset.of_bytes(body)
+    return b'{"fullUrl":%b,"resource":%b,"search":{"mode":"match"}}' % (address, part)
 
 
 async def described(services: Services, access: Access, name: str) -> Reference:

@@ -124,7 +124,7 @@ async def answer(
         persons = [patient] if patient else patients_named(kind, pairs)
         composed: list[bytes] = []
         if persons and asks_for_documents(kind, pairs):
-            composed, number, complete = await added(services, access, query, page, persons)
+            composed, number, complete = await added(services, access, query, page, persons, subset_of(query))
             page = with_more(page, number)
             composed += [] if complete else [entry_of_too_many()]
         await access.begin()

@@ -77,6 +77,12 @@ async def test_a_count_counts_them_and_a_search_without_status_finds_stored_ones
     assert found(await record("GET", "/DocumentReference?patient=Patient/p1")) == []
 
 
+async def test_of_each_the_part_that_is_asked_for_comes(record):
+    (part,) = found(await record("GET", f"{ITI_67}&type=11502-2&_elements=type"))
+    assert part["type"]["coding"][0]["code"] == "11502-2"
+    assert "category" not in part
+
+
 async def test_what_the_citizen_hides_is_neither_offered_nor_in_a_document(record):
     await hide(record, "p1", "Observation", "sodium")
     names = {each["id"] for each in found(await record("GET", ITI_67))}
