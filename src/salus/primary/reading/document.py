@@ -22,7 +22,7 @@ from salus.primary.reading.header import authors_of, is_final, read_facts, read_
 from salus.primary.reading.important import highlights, past_of
 from salus.primary.reading.model import Reading, Section
 from salus.primary.reading.people import person_name, read_contact, read_person
-from salus.primary.reading.section import blocks_of, read_section
+from salus.primary.reading.section import blocks_of, read_section, unreadable
 from salus.primary.reading.trends import with_earlier
 from salus.primary.references import resolve
 from salus.primary.wording import catalogue
@@ -224,7 +224,7 @@ def _warnings(composition: Resource, bundle: Resource, patient: Resource, langua
 
 def _notes(composition: Resource, out_of_shape: int, language: str) -> list[str]:
     """Return what holds for the whole page."""
-    told = [tell_not_shown(read_not_shown(composition), language).text]
+    told = [tell_not_shown(read_not_shown(composition), language).text, *unreadable(composition, language)]
     if out_of_shape:
         told.append(say_number("reading.out-of-shape", language, str(out_of_shape)).text)
     if not is_reviewed(language):

@@ -32,6 +32,8 @@ LINES = frozenset(
 )
 ELEMENTS_MAX = 20_000
 DEPTH_MAX = 60
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+"""Characters that no XML may hold (XML 1.0, 2.2); JSON may."""
 _BLANK = re.compile(r"\s+")
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31});")
 _OF_XML = frozenset({"amp", "lt", "gt", "quot", "apos"})
@@ -53,6 +55,12 @@ def own_text(narrative: object) -> list[Block]:
     if parts and all(named) and not bare:
         return [Block(name, _node(part)) for name, part in zip(named, parts, strict=True)]
     return [Block(_language(root), _node(root))]
+
+
+def is_unreadable(narrative: object) -> bool:
+    """Return whether there is a text that cannot be shown: no XHTML, or far too long."""
+    div = narrative.get("div") if isinstance(narrative, dict) else None
+    return bool(div) and bool(str(div).strip()) and _read(str(div)) is None
 
 
 def html_of(node: Node) -> str:
@@ -82,7 +90,8 @@ def _language(element: etree._Element) -> str:
 def _read(div: str) -> etree._Element | None:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
     try:
-        root = etree.fromstring(_ENTITY.sub(_character, div).encode("utf-8", "replace"), parser)
+        told = _CONTROL.sub("", _ENTITY.sub(_character, div))
+        root = etree.fromstring(told.encode("utf-8", "replace"), parser)
     except (etree.XMLSyntaxError, ValueError):
         return None
     return None if sum(1 for _ in root.iter()) > ELEMENTS_MAX else root
@@ -103,12 +112,14 @@ def _node(element: etree._Element) -> Node:
 def _nodes(element: etree._Element, depth: int) -> list[Node | str]:
     """Return what may be shown of an element; one that is not allowed leaves its text, if it is text."""
     tag = element.tag
-    if not isinstance(tag, str) or depth > DEPTH_MAX:
-        return []  # a comment, a processing instruction, an entity; or deeper than any text goes
+    if not isinstance(tag, str):
+        return []  # a comment, a processing instruction, an entity
     name = tag.removeprefix(XHTML).lower()
     name = HEADINGS.get(name, name)
     if name in UNREAD:
         return []
+    if depth > DEPTH_MAX:
+        return ["".join(str(text) for text in element.itertext(f"{XHTML}*", "*"))]
     held: list[Node | str] = [str(element.get("alt", ""))] if name == "img" else []
     held += [element.text] if element.text else []
     for child in element:

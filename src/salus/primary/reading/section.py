@@ -10,7 +10,7 @@ from salus.primary.language import title as title_of
 from salus.primary.left_out import read_older
 from salus.primary.reading.entry import Context, read_within
 from salus.primary.reading.model import Block, Section
-from salus.primary.reading.own_text import own_text, says_something
+from salus.primary.reading.own_text import is_unreadable, own_text, says_something
 from salus.primary.reading.trends import with_earlier
 from salus.primary.references import resolve
 from salus.primary.selection import says_none
@@ -34,7 +34,8 @@ def read_section(section: Resource, context: Context, depth: int = 0) -> Section
     lost = [each for each, one in zip(section.get("entry", ()), held, strict=True) if not one]
     written = str(section.get("title", "")) or show_concept(section.get("code"), "").text
     title = title_of(key, language) if key else written or word("unnamed", language)
-    silent = not (entries or lost or inner or (blocks and "emptyReason" not in section))
+    told = blocks or is_unreadable(section.get("text"))
+    silent = not (entries or lost or inner or (told and "emptyReason" not in section))
     return Section(
         key=key,
         title=title,
@@ -44,7 +45,7 @@ def read_section(section: Resource, context: Context, depth: int = 0) -> Section
         own_text=blocks,
         text_says_more=section.get("text", {}).get("status") != GENERATED or not entries,
         missing=_missing(section, language) if silent else "",
-        notes=(*_lost(lost, language), *_older(section, language)),
+        notes=(*_lost(lost, language), *_older(section, language), *unreadable(section, language)),
     )
 
 
@@ -59,6 +60,11 @@ def blocks_of(element: Resource, language: str) -> tuple[Block, ...]:
     """Return the text of a Composition or section by language, the reader's first."""
     found = [block for block in own_text(element.get("text")) if says_something(block)]
     return tuple(sorted(found, key=lambda block: block.language != language))
+
+
+def unreadable(element: Resource, language: str) -> list[str]:
+    """Return that an element's own text cannot be shown, [] where it can."""
+    return [say("reading.text-unreadable", language).text] if is_unreadable(element.get("text")) else []
 
 
 def _missing(section: Resource, language: str) -> str:

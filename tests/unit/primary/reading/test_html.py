@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from datetime import UTC, datetime
+from importlib import resources
 
 import pytest
 from lxml import html
@@ -68,6 +69,12 @@ def test_wording_that_nobody_has_reviewed_is_marked_once(language):
 
 def test_english_is_the_source_and_not_marked():
     assert "has reviewed the wording" not in shown()
+
+
+def test_the_colours_are_those_of_the_portal_whose_contrast_is_tested():
+    portal = resources.files("salus.web.portal").joinpath("static/portal.css").read_text()
+    of = [re.findall(r"--([\w-]+): (#[0-9a-f]{6})", sheet) for sheet in (style_sheet(), portal)]
+    assert set(of[0]) < set(of[1])
 
 
 def test_a_trend_is_drawn_of_three_values_with_its_range():

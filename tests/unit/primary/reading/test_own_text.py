@@ -2,7 +2,7 @@
 
 import pytest
 
-from salus.primary.reading.own_text import html_of, own_text, plain
+from salus.primary.reading.own_text import html_of, is_unreadable, own_text, plain
 
 NAMESPACE = 'xmlns="http://www.w3.org/1999/xhtml"'
 
@@ -54,6 +54,26 @@ def test_an_external_entity_is_not_fetched():
 def test_entities_of_html_are_characters(written, shown):
     """R4 narrative: "the content of the div may use the entities of HTML"."""
     assert shown_html(f"<div {NAMESPACE}>{written}</div>") == f"<div>{shown}</div>"
+
+
+def test_a_character_that_no_xml_may_hold_takes_no_text_away():
+    assert shown_html(f"<div {NAMESPACE}>a\x07b</div>") == "<div>ab</div>"
+
+
+def test_text_nested_deeper_than_any_page_bears_is_laid_flat_and_not_lost():
+    nested = "<div>" * 80 + "<p>deep</p>" + "</div>" * 80
+    assert shown_html(f"<div {NAMESPACE}>{nested}</div>").count("deep") == 1
+
+
+@pytest.mark.parametrize("div", ["<div>", "<div><p></div></p>", f"<div>{'<b/>' * 20_001}</div>"])
+def test_a_text_that_cannot_be_shown_is_known_to_be_there(div):
+    assert is_unreadable({"div": div})
+    assert own_text({"div": div}) == []
+
+
+@pytest.mark.parametrize("narrative", [None, {}, {"div": ""}, {"div": "<div/>"}, {"div": "<div>x</div>"}])
+def test_a_text_that_can_be_shown_or_is_not_there_is_not_called_unreadable(narrative):
+    assert not is_unreadable(narrative)
 
 
 def test_an_element_that_is_not_allowed_leaves_its_text_apart():

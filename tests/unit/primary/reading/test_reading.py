@@ -138,6 +138,14 @@ def test_a_kind_that_cannot_be_put_in_fields_is_shown_by_its_own_text():
     assert "read it at the source" in section_of(read(bare), "functional-status").entries[0].fields[0].text
 
 
+def test_a_section_whose_text_cannot_be_shown_does_not_read_as_empty():
+    told = {"status": "additional", "div": "<div>x"}
+    broken = {**SUMMARY["entry"][0]["resource"]["section"][5], "text": told}
+    section = section_of(read(changed(SUMMARY, "Composition", section=[broken])), "vital-signs")
+    assert section.missing == ""
+    assert section.notes == ("The source gives a text that cannot be shown here; read it at the source.",)
+
+
 def test_what_no_section_names_stands_in_a_section_of_its_own():
     last = read(SUMMARY).sections[-1]
     assert (last.title, [entry.reference for entry in last.entries]) == (
