@@ -105,7 +105,7 @@ def _fields(resource: Resource, known: Kind | None, shown: Line, context: Contex
         unread = Field("", words.say(told, context.language, what=kind).text)
         return (unread, *(_field(each) for each in shown.details))
     own = known.fields(resource, context.held, context.language, context.now)
-    texts = {each.text for each in own}
+    texts = {text for each in own for text in (each.text, each.value)}
     standing = [] if known.measure else [each for each in shown.details if each.text not in texts]
     return tuple(_field(each) for each in [*standing, *own] if each.text)
 

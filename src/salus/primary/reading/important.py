@@ -10,7 +10,7 @@ from salus.primary.reading.model import Entry, Field, Highlight, Section, Tone
 from salus.primary.reading.own_text import plain
 from salus.primary.selection import PAST
 
-LINES_MAX, TEXT_MAX = 30, 400
+LINES_MAX, TEXT_MAX, DOSE_MAX = 30, 400, 120
 ALLERGIES = "allergies"
 TELLS_OF_ALLERGIES = frozenset({"patient-summary", "discharge-report"})
 """Categories in which a reader expects allergies; of others their absence tells nothing."""
@@ -45,7 +45,8 @@ def highlights(
 
 def _of_section(section: Section, anchor: str, language: str, past: frozenset[str]) -> Highlight:
     listed = [entry for entry in section.entries if entry.reference not in past]
-    lines = [_short(entry) for entry in listed[:LINES_MAX]]
+    dosage = say("label.dosage", language).text
+    lines = [_short(entry, dosage) for entry in listed[:LINES_MAX]]
     if section.missing:
         lines.append(Field("", section.missing, tone=Tone.ATTENTION))
     lines += [Field("", note, tone=Tone.ATTENTION) for note in section.notes]
@@ -55,11 +56,13 @@ def _of_section(section: Section, anchor: str, language: str, past: frozenset[st
     return Highlight(section.title, anchor, tuple(lines), _and_more(more, language))
 
 
-def _short(entry: Entry) -> Field:
-    """Return an entry by its name and what makes it pressing."""
-    text = ", ".join([entry.what, *(mark.text for mark in entry.marks)])
+def _short(entry: Entry, dosage: str) -> Field:
+    """Return an entry by its name, how a medicine is taken, and what makes it pressing."""
+    doses = [each for each in entry.fields if each.label == dosage and len(each.text) <= DOSE_MAX]
+    text = ", ".join([entry.what, *(each.text for each in (*entry.marks, *doses))])
     tone = next((mark.tone for mark in entry.marks), Tone.PLAIN)
-    return Field("", text, entry.translated, entry.original if entry.translated else "", tone)
+    translated = entry.translated and all(each.translated for each in doses)
+    return Field("", text, translated, entry.original if entry.translated else "", tone)
 
 
 def _conclusions(found: Sequence[Section], language: str) -> list[Highlight]:

@@ -13,7 +13,7 @@ from salus.primary.quantities import show_number, show_quantity, show_ratio
 from salus.primary.reading.kind import Held, Kind, Resource
 from salus.primary.reading.people import party
 from salus.primary.references import resolve
-from salus.primary.statements import MEDICINES
+from salus.primary.statements import MEDICINES, dosages_of
 
 SIZE_OF_ITEM = "https://profiles.ihe.net/PHARM/MPD/StructureDefinition/ihe-ext-medication-sizeofitem"
 
@@ -22,7 +22,12 @@ def fields(resource: Resource, held: Held, language: str, now: datetime | None) 
     """Return substances with strength, form, package, brand; then the details; then by whom."""
     medication = _medication(resource, held)
     made = [*_made_of(medication, language), *_product(medication, language)]
-    told = [*made, *details_of(resource, held, language, now), *_by_whom(resource, held, language)]
+    doses = set(dosages_of(resource, language, now))
+    details = [
+        labelled("dosage", language, each) if each in doses else each
+        for each in details_of(resource, held, language, now)
+    ]
+    told = [*made, *details, *_by_whom(resource, held, language)]
     return [each for each in told if each.text]
 
 
