@@ -26,9 +26,11 @@ from salus.standards.fhir.checking.sarif import sarif
 from salus.standards.fhir.checking.sources import shipped_sources
 from salus.standards.fhir.checking.verdict import Verdict, judge
 from salus.standards.fhir.codec.json import write_json
+from salus.standards.fhir.profiles.brief import FAULTS_MAX, Brief
 from salus.standards.fhir.profiles.shipped import shipped_book
 from salus.standards.fhir.validation.issue import Issue
 from salus.store.shares import Key, Shares
+from salus.store.tallies import tallies_of_check
 from salus.web.fhir.bodies import check_counts
 from salus.web.portal.session import Sessions, visitor
 from salus.web.portal.uploading import Upload, read_upload
@@ -115,6 +117,7 @@ async def _answer(visit: Visit, desk: Desk) -> Response:
     except MalformedContent:
         return show(verdict=None, refused=visit.say("check-choose"), status=400)
     verdict = await desk.judge(_key(visit), upload)
+    _count(visit, verdict)
     return show(
         verdict=verdict,
         refused="",
@@ -124,6 +127,14 @@ async def _answer(visit: Visit, desk: Desk) -> Response:
         warnings=verdict.count("warning"),
         notes=verdict.count("information"),
     )
+
+
+def _count(visit: Visit, verdict: Verdict) -> None:
+    """Count the check without anything that names the file, who made it or who sent it."""
+    rules = sorted({one.message_id for one in verdict.issues if one.severity == "error"})
+    brief = Brief(verdict.category, next(iter(verdict.profiles), ""), tuple(rules[:FAULTS_MAX]), "")
+    for tally in tallies_of_check("form", "", brief, {}, is_first=False):
+        visit.services.tallies.count(tally, visit.services.clock(), verdict.milliseconds)
 
 
 def _size(count: int) -> str:
