@@ -6,7 +6,7 @@ SUITES ?=
 DEMO ?=
 PACKAGES ?= ../shared/fhir-packages
 
-.PHONY: demo test check lint types contracts bench scoreboard lock sbom tables profile-tables clean
+.PHONY: demo test check lint types contracts bench scoreboard lock sbom tables cda-tables profile-tables clean
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -c "import sys; sys.exit('Salus needs Python 3.11 or newer; try: make PYTHON=python3.12 ...') if sys.version_info < (3, 11) else None"
@@ -48,6 +48,9 @@ sbom: $(VENV)/.ready  ## Write sbom.cdx.json (CycloneDX): all that requirements.
 
 tables: $(VENV)/.ready  ## Derive the shipped FHIR tables from the pinned core package
 	$(BIN)/python -m tools.r4_tables
+
+cda-tables: $(VENV)/.ready  ## Derive the table of code systems by OID from the packages in the folder PACKAGES
+	$(BIN)/python -m tools.cda_code_systems $(wildcard $(PACKAGES)/hl7.terminology.r4*.tgz $(PACKAGES)/hl7.fhir.r4.core*.tgz)
 
 profile-tables: $(VENV)/.ready  ## Derive the shipped rules of the six categories from the guides in the folder PACKAGES
 	$(BIN)/python -m tools.profile_tables $(PACKAGES)

@@ -13,6 +13,7 @@ import msgspec
 
 _STATUS = {"preliminary": "preliminary", "final": "final", "amended": "amended"}
 _TITLE_CHARS = 200
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 
 
 class Ids(msgspec.Struct, frozen=True):
@@ -66,6 +67,8 @@ def describe_bundle(
             described[key] = composition[key]
     if subject:
         described["subject"] = {"reference": subject}
+    if labels := _labels(composition):
+        described["securityLabel"] = labels
     date = bundle.get("timestamp") or composition.get("date")
     if isinstance(date, str) and len(date) > 10:
         described["date"] = date
@@ -78,6 +81,13 @@ def describe_bundle(
             details[own] = composition[key]
     described["content"] = [{"attachment": attachment(body, media_type, ids.document, details)}]
     return described
+
+
+def _labels(composition: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return how confidential a document is (IHE MHD: securityLabel), as it says itself."""
+    code = composition.get("confidentiality")
+    own = [{"system": CONFIDENTIALITY, "code": code}] if code else []
+    return [{"coding": [each]} for each in (*own, *composition.get("meta", {}).get("security", ()))]
 
 
 def _relation(relation: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import uuid
 
 import msgspec
 
-from salus.core.errors import MalformedContent
+from salus.core.errors import MalformedContent, NotSupported
 from salus.core.limits import Limits
 from salus.core.quality import Quality
 from salus.standards.cda.body import parted, payload, read_sections, with_required
@@ -24,7 +24,7 @@ from salus.standards.cda.header import (
 )
 from salus.standards.cda.identifiers import identifier
 from salus.standards.cda.node import Node
-from salus.standards.cda.patient import confidentiality, language_tag, patient
+from salus.standards.cda.patient import language_tag, patient, secrecy
 from salus.standards.cda.people import organisation
 from salus.standards.cda.reports import REPORTS, composition_address, report
 from salus.standards.cda.tree import read_document, wide
@@ -60,7 +60,15 @@ def to_fhir(body: bytes, limits: Limits) -> Converted:
 
 
 def convert(root: Node) -> Converted:
-    """Return a document as a FHIR Bundle."""
+    """Return a document as a FHIR Bundle.
+
+    Raises:
+        NotSupported: it is about several patients: whose each entry is, its sections do not say.
+        MalformedContent: it does not say when it was written.
+    """
+    patients = sum(1 for _ in root.all("recordTarget"))
+    if patients > 1:
+        raise NotSupported(f"The document is about {patients} patients (recordTarget); send one for each.")
     conversion = Conversion(root)
     name, kind = kind_of_document(root)
     conversion.account.source = f"CDA {name}"
@@ -148,8 +156,9 @@ def _enclosed(root: Node, name: str, kind: DocumentKind, conversion: Conversion)
     if len(time) > 10:
         made["date"] = time
     made["author"] = conversion.authors
-    if secrecy := confidentiality(root.first("confidentialityCode"), conversion):
-        made["securityLabel"] = [{"coding": [{"system": _SECRECY, "code": secrecy}]}]
+    confidentiality, label = secrecy(root, conversion)
+    labels = [{"system": _SECRECY, "code": confidentiality}] if confidentiality else []
+    made["securityLabel"] = [{"coding": [each]} for each in (*labels, *([label] if label else []))]
     keeper = root.first("custodian", "assignedCustodian", "representedCustodianOrganization")
     if custodian := organisation(keeper, conversion):
         made["custodian"] = custodian

@@ -13,7 +13,7 @@ from salus.standards.cda.conversion import Conversion, Resource
 from salus.standards.cda.entries.encounters import encompassing
 from salus.standards.cda.identifiers import identifier, identifiers
 from salus.standards.cda.node import Node
-from salus.standards.cda.patient import codes, confidentiality, language_tag
+from salus.standards.cda.patient import codes, language_tag, secrecy
 from salus.standards.cda.people import organisation, participant
 from salus.standards.cda.values import period
 
@@ -82,9 +82,11 @@ def composition(root: Node, kind: DocumentKind, conversion: Conversion) -> Resou
     made |= {"date": when} if when else {"_date": absent(time)}
     made["author"] = conversion.authors or [absent()]
     made["title"] = document_title(root, made["type"])
-    secrecy = confidentiality(root.first("confidentialityCode"), conversion)
-    if secrecy:
-        made["confidentiality"] = secrecy
+    confidentiality, label = secrecy(root, conversion)
+    if confidentiality:
+        made["confidentiality"] = confidentiality
+    if label:
+        made["meta"] = {"security": [label]}
     if attesters := _attesters(root, conversion):
         made["attester"] = attesters
     keeper = root.first("custodian", "assignedCustodian", "representedCustodianOrganization")

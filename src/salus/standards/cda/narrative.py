@@ -25,7 +25,6 @@ _KEPT = {
     "tr": ("align", "valign"), "col": ("span", "width", "align", "valign"),
     "colgroup": ("span", "width", "align", "valign"), "table": ("summary", "width", "border"),
 }  # fmt: skip
-_INLINE = frozenset({"span", "sub", "sup", "a", "br", ""})
 _ID = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}", re.ASCII)
 _LINK = re.compile(r"(?:https?://|mailto:|tel:|#)[^\s\"<>]+", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*", re.ASCII)

@@ -20,6 +20,7 @@ from salus.standards.cda.people import organisation, participant
 BIRTH_PLACE = "http://hl7.org/fhir/StructureDefinition/patient-birthPlace"
 RELIGION = "http://hl7.org/fhir/StructureDefinition/patient-religion"
 LANGUAGES = "urn:ietf:bcp:47"
+_CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 _CONTACTS = frozenset({"PRS", "ECON", "NOK", "CAREGIVER", "GUARD", "AGNT", "CON"})
 _ROLE_CLASS = "http://terminology.hl7.org/CodeSystem/v3-RoleClass"
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*", re.ASCII)
@@ -194,8 +195,18 @@ def language_tag(node: Node | None) -> str:
     return node.get("code")
 
 
-def confidentiality(node: Node | None, conversion: Conversion) -> str:
-    """Return a confidentialityCode that R4 has (v3 Confidentiality), "" for none."""
-    if node is None or node.peek("code") not in codes()["confidentiality"]:
-        return ""
-    return str(coding(node, conversion)["code"])
+def secrecy(root: Node, conversion: Conversion) -> tuple[str, Resource]:
+    """Return the confidentialityCode of a document: one that R4 has (v3 Confidentiality), else as Coding.
+
+    A code of a country's own is no confidentiality to R4, but a label (meta.security) all the same: that a
+    document is restricted must not be lost with a code.
+    """
+    node = root.first("confidentialityCode")
+    made = coding(node, conversion) if node is not None else {}
+    code = str(made.get("code", ""))
+    if code in codes()["confidentiality"] and made.get("system", _CONFIDENTIALITY) == _CONFIDENTIALITY:
+        return code, {}
+    near = codes()["confidentiality-near"].get(code, "")
+    if near and node is not None:
+        conversion.approximate(node, f"a country's own confidentiality is also said as {near}", code)
+    return near, made

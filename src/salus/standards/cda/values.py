@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Any
 
 from salus.standards.cda.absent import absent
 from salus.standards.cda.coded import concept
@@ -215,8 +214,3 @@ def _of_type(kind: str, node: Node, conversion: Conversion) -> Resource:
         text = conversion.text(node)
         return {"valueString": text} if text else {}
     return {}
-
-
-def fhir_integer(found: Any, least: int) -> bool:  # Any: what `integer` returned
-    """Return whether a number fits a positiveInt (1) or unsignedInt (0)."""
-    return isinstance(found, int) and found >= least

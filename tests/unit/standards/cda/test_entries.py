@@ -5,8 +5,10 @@
 from decimal import Decimal
 
 import pytest
-from tests.unit.standards.cda.samples import converted, entry, section
+from tests.unit.standards.cda.samples import converted, document, entry, section
 
+from salus.core.limits import Limits
+from salus.standards.cda.document import to_fhir
 from salus.standards.fhir.validation.validator import validate
 
 LOINC = 'codeSystem="2.16.840.1.113883.6.1"'
@@ -362,3 +364,54 @@ def test_an_imaging_report_names_its_study_by_dicom_uids():
     ]
     assert report["imagingStudy"]
     assert [issue for issue in validate(found["ImagingStudy"][0]) if issue.severity == "error"] == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        (
+            problem(ASTHMA).replace('<act classCode="ACT"', '<act negationInd="true" classCode="ACT"', 1),
+            "Condition",
+        ),
+        (
+            f'<encounter classCode="ENC" moodCode="EVN" negationInd="true"><code code="1" {SNOMED}/></encounter>',
+            "Encounter",
+        ),
+        (
+            f'<observation classCode="OBS" moodCode="GOL" negationInd="true"><code code="1" {SNOMED}/></observation>',
+            "Goal",
+        ),
+    ],
+)
+def test_what_is_denied_as_a_whole_is_left_out_and_told(statement, kind):
+    found, quality = entry("11450-4", statement)
+    assert kind not in found
+    assert any("denied as a whole" in line.reason for line in quality.dropped)
+
+
+def test_results_of_an_isolate_name_it():
+    isolate = f"""<organizer classCode="CLUSTER" moodCode="EVN"><statusCode code="completed"/>
+      <specimen><specimenRole><id root="2.999.6" extension="i"/><specimenPlayingEntity>
+        <code code="112283007" {SNOMED} displayName="Escherichia coli"/></specimenPlayingEntity></specimenRole></specimen>
+      <component>{observed("18928-2", "")}</component></organizer>"""
+    found, _ = entry("30954-2", isolate)
+    assert found["Specimen"][0]["type"]["coding"][0]["code"] == "112283007"
+    assert found["Observation"][0]["specimen"]["reference"].startswith("urn:uuid:")
+
+
+@pytest.mark.parametrize(
+    ("code", "system", "said", "labels"),
+    [
+        ("R", "2.16.840.1.113883.5.25", "R", []),
+        ("1141000195107", "2.16.840.1.113883.6.96", "V", ["1141000195107"]),
+        ("secret", "2.999.5", None, ["secret"]),
+    ],
+)
+def test_that_a_document_is_restricted_is_not_lost_with_its_code(code, system, said, labels):
+    body = document().replace(
+        b'<confidentialityCode code="N" codeSystem="2.16.840.1.113883.5.25"/>',
+        f'<confidentialityCode code="{code}" codeSystem="{system}"/>'.encode(),
+    )
+    header = to_fhir(body, Limits()).header
+    assert header.get("confidentiality") == said
+    assert [each["code"] for each in header.get("meta", {}).get("security", ())] == labels

@@ -145,8 +145,7 @@ def _code(node: Node, conversion: Conversion, *, negated: bool) -> Resource:
         return nothing
     substances = [
         (entity, entity.first("code"))
-        for each in node.all("participant", "participantRole", "playingEntity")
-        if (entity := each) is not None
+        for entity in node.all("participant", "participantRole", "playingEntity")
     ]
     if negated:
         denied = _denied([code for _, code in substances if code is not None], value)

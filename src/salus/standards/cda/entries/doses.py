@@ -14,7 +14,6 @@ from salus.standards.cda.values import bounded, is_interval, occurrence, period,
 
 TIMINGS = frozenset({"PIVL_TS", "EIVL_TS", "SXPR_TS", "PIVL_PPD_TS"})
 _UNITS = {"s": "s", "min": "min", "h": "h", "d": "d", "wk": "wk", "mo": "mo", "a": "a"}
-_TIMING_EVENT = "http://terminology.hl7.org/CodeSystem/v3-TimingEvent"
 
 
 def kind_of_time(node: Node) -> str:

@@ -58,6 +58,7 @@ def organizer(node: Node, section: Section, conversion: Conversion) -> list[Reso
     within = _of_kind(node, section)
     members = [found for each in held for found in read_entry(each.node, within, conversion)]
     made = begun("Observation", node, conversion)
+    _examined(node, members, conversion)
     code = concept(node.first("code"), conversion)
     kinds = [(found, conversion.resource(found)["resourceType"] in _MEMBERS) for found in members]
     inner, loose = ([found for found, is_inner in kinds if is_inner is wanted] for wanted in (True, False))
@@ -81,6 +82,17 @@ def organizer(node: Node, section: Section, conversion: Conversion) -> list[Reso
     words, beside = remarks(relations(node), section, conversion)
     words.append(conversion.said_in_narrative(node.first("text")))
     return [conversion.add(with_notes(made, words)), *loose, *beside]
+
+
+def _examined(node: Node, members: list[Resource], conversion: Conversion) -> None:
+    """Say of what an organizer holds which specimen it is about: the isolate of a culture (IHE)."""
+    sample = specimen(node, conversion)
+    if not sample:
+        return
+    for each in members:
+        found = conversion.resource(each)
+        if found["resourceType"] == "Observation":
+            found.setdefault("specimen", sample)
 
 
 def _is_plain(reference: Resource, conversion: Conversion) -> bool:

@@ -13,6 +13,7 @@ from salus.standards.cda.node import Node
 from salus.standards.cda.sections import Section
 
 PLANNED = frozenset({"INT", "RQO", "PRP", "PRMS", "ARQ", "APT", "SLOT"})
+_NEVER_DENIED = frozenset({"encounters", "goals", "laboratory", "media", "studies"})
 _BY_ELEMENT = {
     "observation": "observations", "organizer": "observations", "substanceAdministration": "medications",
     "procedure": "procedures", "encounter": "encounters", "observationMedia": "media", "act": "acts",
@@ -36,7 +37,19 @@ def read_entry(node: Node, section: Section, conversion: Conversion) -> list[Res
         reason = "it is about another than the patient (subject), and never said as the patient's own"
         conversion.account.drop(node.path(), reason)
         return []
+    if kind is not None and _is_denied_as_a_whole(node, kind.name):
+        reason = "it is denied as a whole, and never said as if it were not"
+        conversion.account.drop(node.path(), reason)
+        return []
     return kind.read(node, section, conversion) if kind is not None else []
+
+
+def _is_denied_as_a_whole(node: Node, kind: str) -> bool:
+    """Return whether a statement is denied that FHIR has no denial for: a concern, a group, a visit."""
+    if node.peek("negationInd") != "true":
+        return False
+    holds = node.name == "act" and node.first("entryRelationship") is not None
+    return kind in _NEVER_DENIED or (holds and kind not in ("procedures", "plans"))
 
 
 def kind_of(node: Node, section: Section) -> Entry | None:

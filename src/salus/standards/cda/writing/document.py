@@ -104,7 +104,7 @@ def _joined(found: list[Resource], source: Source) -> list[tuple[Resource, list[
     for section in found:
         entries = source.resolve_all(section, "entry")
         code = (section.get("code") or {}).get("coding") or [{}]
-        if made and code[0].get("system") == FURTHER:
+        if made and code[0].get("system") == FURTHER and str(code[0].get("code", "")).startswith("further-"):
             source.take(section)
             made[-1][1].extend(entries)
         else:
@@ -148,8 +148,12 @@ def _section(
     page = Page(element, loinc, block, source, people)
     for resource in entries:
         writer = _WRITERS.get(str(resource.get("resourceType")))
-        if writer is None or (writer is medication and not _is_taken(resource, loinc)):
-            continue
+        if (
+            writer is None
+            or resource.get("focus")
+            or (writer is medication and not _is_taken(resource, loinc))
+        ):
+            continue  # what is about a fetus or a donor (focus) has no way to say so here
         people.written.add(id(resource))
         source.resolve(resource, "subject")
         source.resolve(resource, "patient")

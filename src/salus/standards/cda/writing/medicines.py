@@ -1,4 +1,4 @@
-"""Medicines taken and vaccinations as substanceAdministrations of MyHealth@EU."""
+"""Medicines that are or were taken as substanceAdministrations of MyHealth@EU."""
 
 from __future__ import annotations
 
@@ -30,11 +30,6 @@ from salus.standards.cda.writing.source import Resource
 _STATEMENT = (
     "1.3.6.1.4.1.12559.11.10.1.3.1.3.4", "2.16.840.1.113883.10.20.1.24", "1.3.6.1.4.1.19376.1.5.3.1.4.7.1",
 )  # fmt: skip
-_VACCINATION = (
-    "1.3.6.1.4.1.12559.11.10.1.3.1.3.19", "1.3.6.1.4.1.19376.1.5.3.1.4.12", "2.16.840.1.113883.10.20.1.24",
-)  # fmt: skip
-_PRODUCT = "1.3.6.1.4.1.12559.11.10.1.3.1.3.31"
-_MATERIAL = "1.3.6.1.4.1.12559.11.10.1.3.1.3.32"
 _SIG = "2.16.840.1.113883.10.20.22.4.147"
 _STATES = {
     "active": "active",
@@ -47,7 +42,6 @@ _STATES = {
     "draft": "new",
 }
 _ABSENT = "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips"
-_ATC = "http://www.whocc.no/atc"
 _TIMING_EVENT = "2.16.840.1.113883.5.139"
 _EVENTS = frozenset(
     {"HS", "WAKE", "C", "CM", "CD", "CV", "AC", "ACM", "ACD", "ACV", "PC", "PCM", "PCD", "PCV"}
