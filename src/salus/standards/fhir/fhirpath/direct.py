@@ -76,10 +76,11 @@ def by_resource_type(compile_for: Callable[[str], Read]) -> Read:
     def read(item: Item, environment: Environment) -> Any:
         resource = item.get("resource")
         name = resource.get("resourceType") if type(resource) is dict else ""
-        known = name if type(name) is str and name in resource_types() else ""
-        holds = compiled.get(known)
+        holds = compiled.get(name) if type(name) is str else None
         if holds is None:
-            holds = compiled[known] = compile_for(known)
+            known = name if type(name) is str and name in resource_types() else ""
+            holds = compiled.get(known) or compile_for(known)
+            compiled[known] = holds
         return holds(item, environment)
 
     return read

@@ -54,7 +54,8 @@ def _reference(node: dict[str, Any], where: Where, run: Run) -> None:
         return
     found = run.resolve(text)
     if found is not None:
-        run.link(found[0])
+        if text[:1] != "#":
+            run.links.setdefault(id(run.container), set()).add(id(found[0]))
         return
     if run.around.is_document and run.resource.get("resourceType") == "Composition":
         return

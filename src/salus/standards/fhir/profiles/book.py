@@ -24,6 +24,10 @@ REMEMBERED_MAX = 20_000
 """Most addresses, with versions and elements of any kind, for which a profile is kept compiled."""
 
 
+BASES_MAX = 20
+"""Longest chain of profiles that are derived from each other."""
+
+
 class Shelf(Protocol):
     """Where facts lie: the tables of packages, or those that are shipped."""
 
@@ -62,7 +66,8 @@ class Book:
         self._types: dict[str, str] = {}
         self._idle: dict[str, bool] = {}
         self.names = Names(shelf.editions)
-        self._same: dict[str, str] = {}
+        self._bases: dict[str, tuple[str, ...]] = {}
+        self.same: dict[str, str] = {}
         self._telling: dict[str, Telling] = {}
 
     def find(self, canonical: str) -> Profile | None:
@@ -130,15 +135,31 @@ class Book:
 
     def same_as(self, canonical: str) -> str:
         """Return the profile that says all that a profile says: its base, where it only adds obligations."""
-        known = self._same.get(canonical)
+        known = self.same.get(canonical)
         if known is None:
             profile = self.find(canonical)
             base = self.find(profile.base) if profile is not None and profile.base else None
             known = canonical
             if profile is not None:
-                self._same[canonical] = known  # before its base: a circle of bases ends here
+                self.same[canonical] = known  # before its base: a circle of bases ends here
             if profile is not None and base is not None and _says_no_more(profile, base):
-                known = self._same[canonical] = self.same_as(profile.base)
+                known = self.same[canonical] = self.same_as(profile.base)
+        return known
+
+    def bases_of(self, canonical: str) -> tuple[str, ...]:
+        """Return the profiles from which a profile is derived, the nearest first, where they are at hand."""
+        known = self._bases.get(canonical)
+        if known is None:
+            found: list[str] = []
+            profile = self.find(canonical)
+            while profile is not None and profile.base and len(found) < BASES_MAX:
+                profile = self.find(profile.base)
+                if profile is not None:
+                    found.append(self.same_as(profile.url))
+            known = tuple(found)
+            if len(self._bases) >= REMEMBERED_MAX:
+                self._bases.clear()
+            self._bases[canonical] = known
         return known
 
     def telling_of(self, canonical: str) -> Telling:

@@ -119,15 +119,21 @@ def check_belonging(bundle: Json, where: Where, run: Run) -> None:
     held = {id(entry["resource"]): index for index, entry in _resources(bundle)}
     if bundle.get("type") != "document" or not held:
         return
+    first = next(iter(held))
+    if not held.keys() <= _reached(first, run.links):
+        reached = _reached(first, _both_ways(run.links))
+        left = {index for one, index in held.items() if one not in reached}
+        if left:
+            _report_strangers(bundle, left, where, run)
+
+
+def _both_ways(links: dict[int, set[int]]) -> dict[int, set[int]]:
     tied: dict[int, set[int]] = {}
-    for one, others in run.links.items():
+    for one, others in links.items():
         for other in others:
             tied.setdefault(one, set()).add(other)
             tied.setdefault(other, set()).add(one)
-    reached = _reached(next(iter(held)), tied)
-    left = {index for one, index in held.items() if one not in reached}
-    if left:
-        _report_strangers(bundle, left, where, run)
+    return tied
 
 
 def _resources(bundle: Json) -> Iterator[tuple[int, Json]]:
@@ -135,7 +141,7 @@ def _resources(bundle: Json) -> Iterator[tuple[int, Json]]:
 
 
 def _reached(start: int, tied: dict[int, set[int]]) -> set[int]:
-    """Return all that references tie to a start, whichever way they lead."""
+    """Return all to which ties lead from a start."""
     found = {start}
     level = {start}
     while level:

@@ -27,8 +27,8 @@ def check_display(node: dict[str, Any], system: str, where: Where, run: Run) -> 
     if system == COUNTRIES:
         _check_country(code, display, where, run)
         return
-    named = run.book.names.find(system, code)
-    if named is None or fold(display) in named.folded or not _is_comparable(named, run):
+    named = run.book.names.wrong(system, code, display)
+    if named is None or not _is_comparable(named, run):
         return
     shown = " or ".join(quote(name) for name in named.shown[:SHOWN_MAX])
     message = f"{quote(display)} is not what {quote(code)} of {system} is called; write {shown}."

@@ -15,12 +15,15 @@ from salus.standards.fhir.packages.definitions import Json
 SYSTEMS_MAX = 500
 """Most code systems of which the names are kept at hand."""
 
+ACCEPTED_MAX = 20_000
+"""Most displays that are remembered as right, or as those of which nothing is known."""
+
 SHOWN_MAX = 3
 """Most names that a message lists."""
 
 
-class Named(msgspec.Struct, frozen=True):
-    """What one concept is called.
+class Named(msgspec.Struct, frozen=True, gc=False):
+    """What one concept is called; thousands are kept, and hold nothing that the garbage collector looks for.
 
     Args:
         shown: names as they are written, the first one first.
@@ -29,8 +32,8 @@ class Named(msgspec.Struct, frozen=True):
     """
 
     shown: tuple[str, ...]
-    folded: frozenset[str]
-    languages: frozenset[str]
+    folded: tuple[str, ...]
+    languages: tuple[str, ...]
 
 
 def fold(name: str) -> str:
@@ -48,6 +51,20 @@ class Names:
     def __init__(self, editions: Callable[[str], Iterable[Json]]) -> None:
         self._editions = editions
         self._systems: dict[str, dict[str, Named]] = {}
+        self._accepted: set[tuple[str, str, str]] = set()
+
+    def wrong(self, system: str, code: str, display: str) -> Named | None:
+        """Return what a concept is called where that is something else than a display, else None."""
+        key = system, code, display
+        if key in self._accepted:
+            return None
+        named = self.find(system, code)
+        if named is not None and fold(display) not in named.folded:
+            return named
+        if len(self._accepted) >= ACCEPTED_MAX:
+            self._accepted.clear()
+        self._accepted.add(key)
+        return None
 
     def find(self, system: str, code: str) -> Named | None:
         """Return what a concept is called, None where no definition at hand says it."""
@@ -80,5 +97,5 @@ def _of(concept: Json, language: str) -> Iterator[tuple[str, str]]:
 
 def _named(rows: list[tuple[str, str]]) -> Named:
     shown = tuple(dict.fromkeys(name for _, name in rows))
-    languages = frozenset(language.partition("-")[0].lower() for language, _ in rows)
-    return Named(shown, frozenset(map(fold, shown)), languages)
+    languages = tuple(dict.fromkeys(language.partition("-")[0].lower() for language, _ in rows))
+    return Named(shown, tuple(map(fold, shown)), languages)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from salus.standards.fhir.profiles.items import Item, kind_of
 from salus.standards.fhir.profiles.names import Names
@@ -21,9 +21,10 @@ _NONE: tuple[Issue, ...] = ()
 
 
 class Checks(Protocol):
-    """Where compiled profiles come from, and what concepts are called."""
+    """Where compiled profiles come from, and what concepts are called; `same` is what `same_as` answered."""
 
     names: Names
+    same: dict[str, str]
 
     def check_of(self, canonical: str) -> Check | None:
         """Return the check of a profile, None where it is not at hand."""
@@ -36,6 +37,9 @@ class Checks(Protocol):
 
     def same_as(self, canonical: str) -> str:
         """Return the profile that says all that a profile says."""
+
+    def bases_of(self, canonical: str) -> tuple[str, ...]:
+        """Return the profiles from which a profile is derived, as far as they are at hand."""
 
     def telling_of(self, canonical: str) -> Telling:
         """Return which codes a profile requires of its resources."""
@@ -61,6 +65,7 @@ class Run(Findings):
     """
 
     __slots__ = (
+        "_covered",
         "_failed",
         "_is_trial",
         "_judged",
@@ -97,6 +102,7 @@ class Run(Findings):
         self.terminology = terminology
         self._judged: dict[tuple[int, str], Sequence[Issue]] = {}
         self._failed: set[tuple[int, str]] = set()
+        self._covered: set[tuple[int, str]] = set()
         self._resolved: dict[str, Item | None] = {}
         self._pairs: dict[tuple[int, str], Pairs] = {}
         self.shapes: dict[int, int] = {}
@@ -126,11 +132,13 @@ class Run(Findings):
 
     def judge(self, item: Item, canonical: str) -> Sequence[Issue]:
         """Return all that is wrong with an object by a profile."""
-        canonical = self.book.same_as(canonical)
+        canonical = self.book.same.get(canonical) or self.book.same_as(canonical)
         key = (id(item[0]), canonical)
         known = self._judged.get(key)
         if known is not None:
             return known
+        if key in self._covered:
+            return _NONE
         check = self.book.check_of(canonical)
         if check is None:
             message = f"Not checked: needs the profile {canonical}; install the package that holds it."
@@ -165,6 +173,12 @@ class Run(Findings):
             self._judged[key] = found
         return found
 
+    def cover(self, item: Item, canonical: str) -> None:
+        """Judge an object by a profile; if it follows it, it follows those from which that is derived."""
+        found = self.judge(item, canonical)
+        if not any(one.severity == "error" for one in found):
+            self._covered.update((id(item[0]), one) for one in self.book.bases_of(canonical))
+
     def follow(self, item: Item, canonical: str) -> None:
         """Check an item against a profile; what is found counts.
 
@@ -180,17 +194,21 @@ class Run(Findings):
 
     def conforms(self, item: Item, canonical: str) -> bool:
         """Return whether an item follows a profile; one that is not at hand counts as followed."""
-        canonical = self.book.same_as(canonical)
+        canonical = self.book.same.get(canonical) or self.book.same_as(canonical)
         key = (id(item[0]), canonical)
         judged = self._judged.get(key)
         if judged is not None:
             return not judged or not any(one.severity == "error" for one in judged)
+        if key in self._covered:
+            return True
         if key in self._failed:
             return False
         check = self.book.check_of(canonical)
         if check is None:
             return True
-        if self._has_other_code(item[0], canonical):
+        value = item[0]
+        is_resource = type(value) is dict and "resourceType" in value
+        if is_resource and self.has_other_code(value, self.book.telling_of(canonical)):
             self._failed.add(key)
             return False
         try:
@@ -201,24 +219,25 @@ class Run(Findings):
             return False
         return True
 
-    def _has_other_code(self, value: Any, canonical: str) -> bool:  # Any: a JSON value
-        """Return whether the codes of a resource say at once that it does not follow a profile."""
-        if type(value) is not dict or "resourceType" not in value:
-            return False
-        for element, wanted in self.book.telling_of(canonical):
-            key = id(value), element
-            found = self._pairs.get(key)
+    def pairs_of(self, resource: Resource, element: str) -> Pairs:
+        """Return the codes that an element of a resource holds."""
+        key = id(resource), element
+        found = self._pairs.get(key)
+        if found is None:
+            found = self._pairs[key] = pairs_in(resource, element)
+        return found
+
+    def has_other_code(self, resource: Resource, told: Telling) -> bool:
+        """Return whether the codes of a resource say at once that it does not follow what they tell of."""
+        pairs = self._pairs
+        for element, wanted in told:
+            key = id(resource), element
+            found = pairs.get(key)
             if found is None:
-                found = self._pairs[key] = pairs_in(value, element)
+                found = pairs[key] = pairs_in(resource, element)
             if found and wanted.isdisjoint(found):
                 return True
         return False
-
-    def link(self, target: Resource) -> None:
-        """Note that the present resource, or what it is contained in, refers to another."""
-        place = self.around.place(target)
-        holder = place.holder if place is not None else target
-        self.links.setdefault(id(self.container), set()).add(id(holder))
 
     def resolve(self, reference: str) -> Item | None:
         """Return the resource that a reference of the present resource leads to, with its place."""

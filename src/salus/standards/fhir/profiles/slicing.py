@@ -16,7 +16,7 @@ from salus.standards.fhir.profiles.items import Item
 from salus.standards.fhir.profiles.likeness import warn_of_likeness
 from salus.standards.fhir.profiles.matching import Belongs, Match, Near, Target, target_reader
 from salus.standards.fhir.profiles.run import Check, Run
-from salus.standards.fhir.profiles.telling import codings
+from salus.standards.fhir.profiles.telling import Telling, codings
 from salus.standards.fhir.validation.issue import Where
 
 KINDS_MAX = 300
@@ -106,18 +106,19 @@ def _finder(slices: Sequence[Slice]) -> Callable[[Item, Run], int | None]:
     return _finder_by_kind(slices, read)
 
 
-Candidate = tuple[int, tuple[str, ...], Belongs | None]
-"""Number of a slice; profiles of which what is looked at follows one, or else a predicate of the item."""
+Candidate = tuple[int, tuple[str, ...], Telling, Belongs | None]
+"""Number of a slice; profiles of which what is looked at follows one, what tells at once that it does not,
+or else a predicate of the item."""
 
 
 def _finder_by_kind(slices: Sequence[Slice], read: Target) -> Callable[[Item, Run], int | None]:
     """Return what finds the slice of an item by the type of one thing in it."""
     by_kind: dict[str, tuple[Candidate, ...]] = {}
 
-    def of_kind(kind: str) -> tuple[Candidate, ...]:
+    def of_kind(kind: str, run: Run) -> tuple[Candidate, ...]:
         family = {kind, *ancestors(kind)}
         found = tuple(
-            (number, one.match.names, one.match.rest)
+            (number, one.match.names, _told(one.match.names, run), one.match.rest)
             for number, one in enumerate(slices)
             if not family.isdisjoint(one.match.kinds)
         )
@@ -130,9 +131,11 @@ def _finder_by_kind(slices: Sequence[Slice], read: Target) -> Callable[[Item, Ru
         kind = target[2] if target is not None else ""
         candidates = by_kind.get(kind)
         if candidates is None:
-            candidates = of_kind(kind)
-        for number, names, rest in candidates:
+            candidates = of_kind(kind, run)
+        for number, names, told, rest in candidates:
             if names and target is not None:
+                if told and run.has_other_code(target[0], told):
+                    continue
                 for name in names:
                     if run.conforms(target, name):
                         return number
@@ -141,6 +144,11 @@ def _finder_by_kind(slices: Sequence[Slice], read: Target) -> Callable[[Item, Ru
         return None
 
     return find
+
+
+def _told(names: tuple[str, ...], run: Run) -> Telling:
+    """Return what tells that something follows none of the profiles; nothing where there are several."""
+    return run.book.telling_of(names[0]) if len(names) == 1 and run.book.type_of(names[0]) else ()
 
 
 def _finder_by_code(slices: Sequence[Slice]) -> Callable[[Item, Run], int | None] | None:

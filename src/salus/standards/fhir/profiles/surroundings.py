@@ -94,6 +94,10 @@ class Surroundings:
         """Return where a resource stands; None for one that is no part of what is validated."""
         return self._places.get(id(resource))
 
+    def all(self) -> Sequence[tuple[Resource, Where]]:
+        """Return every resource with its place, contained ones after what contains them."""
+        return self._placed
+
     def placed(self) -> Iterator[tuple[Resource, str]]:
         """Yield every resource with the expression of its place, contained ones after what contains them."""
         for resource, place in self._placed:

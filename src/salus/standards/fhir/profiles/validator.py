@@ -82,13 +82,13 @@ def check_profiles(
             claimed = [inner[kind]]
         for canonical in claimed:
             run.follow((node, None, kind, place), canonical)
-        implied = implied_profile(node) if kind == "Observation" else ""
-        if implied and book.find(implied) is not None:
+        if kind == "Observation" and (implied := _implied(node, run, book)):
             run.follow((node, None, kind, place), implied)
 
     inner = dict(inner) | guided(beside)
     root: Item = (resource, None, name, where)
     try:
+        _judge_implied(run, book)
         for canonical in profiles:
             run.follow(root, canonical)
         Walk(book, at_resource, policy).resource(resource, name, where, run)
@@ -97,9 +97,23 @@ def check_profiles(
     except RecursionError:
         message = "The resource is nested too deeply to check its profiles; flatten it."
         run.issues.append(Issue("error", "too-long", "too-deep", name, message))
+    run.supplied = None  # it knows the run: a circle that would keep the resource until a collection
     if run.is_cut:
         run.issues.append(more_issues(name))
     return distinct(run.issues)
+
+
+def _judge_implied(run: Run, book: Book) -> None:
+    """Judge vital signs first: what follows the profile of its code need not be judged by its bases."""
+    for resource, where in run.around.all():
+        if resource.get("resourceType") == "Observation" and (implied := _implied(resource, run, book)):
+            run.cover((resource, None, "Observation", where), implied)
+
+
+def _implied(observation: dict[str, Any], run: Run, book: Book) -> str:  # Any: FHIR JSON
+    """Return the profile that the code of an Observation implies, "" for none that is at hand."""
+    implied = implied_profile(run.pairs_of(observation, "code"))
+    return implied if implied and book.find(implied) is not None else ""
 
 
 def guided(beside: Iterable[dict[str, Any]]) -> dict[str, str]:  # Any: FHIR JSON

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
-from typing import Any
 
 import msgspec
 
 from salus.standards.fhir.profiles.base_types import CORE
-from salus.standards.fhir.profiles.telling import pairs_in
+from salus.standards.fhir.profiles.telling import Pairs
 
 LOINC = "http://loinc.org"
 
@@ -26,9 +25,9 @@ def implied_profiles() -> list[str]:
     return sorted(CORE + name for name in _profiles().values())
 
 
-def implied_profile(observation: dict[str, Any]) -> str:  # Any: FHIR JSON
-    """Return the profile that the code of an Observation implies, "" for none."""
-    for system, code in pairs_in(observation, "code"):
+def implied_profile(codes: Pairs) -> str:
+    """Return the profile that one of an Observation's codes implies, "" for none."""
+    for system, code in codes:
         if system == LOINC and code in _profiles():
             return CORE + _profiles()[code]
     return ""
