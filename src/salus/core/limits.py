@@ -34,6 +34,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         connections_max: most connections that a server process has open; it keeps a quarter of them free.
         connections_address_max: most of them of one address; those idle longest are closed first.
         headers_ms_max: longest that a connection is idle and its next request's headers take.
+        message_connections_max: most connections of a listener for messages (`salus listen`).
+        message_idle_ms_max: longest that one is idle between two messages.
         transfer_grace_ms: longest that a body takes to arrive, or an answer to be read, whatever its size.
         transfer_grace_anonymous_ms: the same, if shorter, of a body that comes without a token.
         transfer_bytes_per_second_min: what must be over for each second beyond that.
@@ -80,6 +82,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections_max: int = 4_096
     connections_address_max: int = 1_024
     headers_ms_max: int = 30_000
+    message_connections_max: int = 64
+    message_idle_ms_max: int = 600_000
     transfer_grace_ms: int = 20_000
     transfer_grace_anonymous_ms: int = 5_000
     transfer_bytes_per_second_min: int = 16 * 1024

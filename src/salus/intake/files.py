@@ -41,6 +41,19 @@ class SourceFile(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
+def check_source(source: str) -> None:
+    """Refuse a source that is no absolute URI.
+
+    Raises:
+        SettingsInvalid: it is none.
+    """
+    if not _ABSOLUTE.fullmatch(source):
+        raise SettingsInvalid(
+            f"--source {source[:80]} is no absolute URI; name the system the files come from by one, "
+            "e.g. https://hospital-a.example/fhir or urn:oid:2.999.1."
+        )
+
+
 def find_files(paths: list[str], source: str | None) -> list[SourceFile]:
     """Return the files of the paths, those of a folder in sorted order; hidden files are left out.
 
@@ -52,11 +65,8 @@ def find_files(paths: list[str], source: str | None) -> list[SourceFile]:
         NotFound: a path does not exist, or a folder has no file of a known format.
         SettingsInvalid: the source is no absolute URI.
     """
-    if source is not None and not _ABSOLUTE.fullmatch(source):
-        raise SettingsInvalid(
-            f"--source {source[:80]} is no absolute URI; name the system the files come from by one, "
-            "e.g. https://hospital-a.example/fhir or urn:oid:2.999.1."
-        )
+    if source is not None:
+        check_source(source)
     found: list[SourceFile] = []
     for name in paths:
         if name == STDIN:

@@ -79,17 +79,22 @@ def to_fhir(body: bytes, limits: Limits) -> Made:
     header = message.header
     kind, event = header.text(9, 1), header.text(9, 2)
     if not kind:
-        raise MalformedContent("MSH-9 does not say what kind of message it is, as ADT^A01.")
+        raise MalformedContent(
+            "MSH-9 does not say what kind of message it is, as ADT^A01.", expression="MSH-9"
+        )
     if kind in NO_DATA:
         raise NotSupported(
-            f"A message of kind {kind} answers or asks another system: there is nothing to keep."
+            f"A message of kind {kind} answers or asks another system: there is nothing to keep.",
+            expression="MSH-9",
         )
     account = Account(f"HL7 v2 {kind}{f'^{event}' if event else ''}")
     making = Making(message, account)
     for segment in message.segments:
         _read(making, segment)
     if not making.context.patient:
-        raise MalformedContent("The message names no patient (PID): whose record it belongs to is not known.")
+        raise MalformedContent(
+            "The message names no patient (PID): whose record it belongs to is not known.", expression="PID"
+        )
     appointments.complete(making)
     documents.complete(making)
     _settle_account(making)

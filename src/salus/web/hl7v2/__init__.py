@@ -1,0 +1,1 @@
+"""The face of HL7 v2: messages by MLLP."""
