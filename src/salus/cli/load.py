@@ -26,9 +26,11 @@ from salus.core.access import Action
 from salus.core.plain import plain
 from salus.intake.conditions import lookup_in
 from salus.intake.files import SourceFile, find_files, skipped_files
+from salus.intake.formats import table
 from salus.intake.load import Plan, Told, load_files
 from salus.intake.report import Report
 from salus.node import open_services
+from salus.standards.tabular.mapping import TableMapping
 from salus.store.postgres import LOADING
 from salus.trust.gate import enter
 from salus.trust.policy import AccessRequest
@@ -63,13 +65,21 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, default=0, metavar="N", help="processes that parse (default: one per core)"
     )
+    parser.add_argument(
+        "--mapping",
+        type=Path,
+        metavar="FILE",
+        help="the files are tables (CSV, TSV); this TOML file says which column is which element",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
 
 
 def _run(options: argparse.Namespace) -> int:
-    files = find_files(options.paths, options.source)
-    report = asyncio.run(_load(options.data, files, options))
-    report.add_skipped(skipped_files(options.paths))
+    mapping = None if options.mapping is None else table.mapping_in(options.mapping)
+    suffixes = None if mapping is None else table.SUFFIXES
+    files = find_files(options.paths, options.source, suffixes=suffixes)
+    report = asyncio.run(_load(options.data, files, mapping, options))
+    report.add_skipped(skipped_files(options.paths, suffixes=suffixes))
     if options.json:
         say_json(msgspec.json.encode(report))
     else:
@@ -77,7 +87,9 @@ def _run(options: argparse.Namespace) -> int:
     return REJECTED if report.rejected else STORED
 
 
-async def _load(data: Path, files: list[SourceFile], options: argparse.Namespace) -> Report:
+async def _load(
+    data: Path, files: list[SourceFile], mapping: TableMapping | None, options: argparse.Namespace
+) -> Report:
     async with open_services(data, roles=LOADING) as (_, services):
         request = AccessRequest(Action.LOAD, "", f"load of {len(files)} files")
         async with enter(services.gatehouse, operator_of(services), request) as access:
@@ -92,6 +104,7 @@ async def _load(data: Path, files: list[SourceFile], options: argparse.Namespace
                 overwrite=options.overwrite,
                 default_denies=services.gatehouse.law.default_denies,
                 settle=settling(services, access.grant),
+                mapping=mapping,
                 systems=services.systems,
             )
             with _progress(files, wanted=not options.json) as told:

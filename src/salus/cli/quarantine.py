@@ -17,6 +17,7 @@ from salus.cli.terminal import say, say_json, shown
 from salus.core.access import Action
 from salus.core.errors import Conflict, InvalidResource, MalformedContent, NotFound
 from salus.intake.conditions import lookup_in
+from salus.intake.formats import table
 from salus.intake.load import Plan
 from salus.intake.report import Report
 from salus.intake.retry import correct, retry
@@ -49,6 +50,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--other-resource",
         action="store_true",
         help="with --with: FILE may hold another resource than the one that was refused",
+    )
+    parser.add_argument(
+        "--mapping",
+        type=Path,
+        metavar="FILE",
+        help="retry: the mapping of rows of tables",
     )
     parser.add_argument("--lenient", action="store_true", help="retry: store the valid entries of Bundles")
     parser.add_argument("--json", action="store_true", help="list: an object a line; retry: one object")
@@ -143,7 +150,11 @@ async def _again(options: argparse.Namespace) -> Report:
             lookup = lookup_in(access.grant, services.database, key, limits)
             default_denies = services.gatehouse.law.default_denies
             settle = settling(services, access.grant)
-            plan = Plan(key, limits, lookup, options.lenient, default_denies=default_denies, settle=settle)
+            mapping = None if options.mapping is None else table.mapping_in(options.mapping)
+            plan = Plan(
+                key, limits, lookup, options.lenient,
+                default_denies=default_denies, settle=settle, mapping=mapping,
+            )  # fmt: skip
             if correction is None:
                 return await retry(access.grant, services.database, plan, kept)
             other = options.other_resource

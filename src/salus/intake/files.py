@@ -54,12 +54,19 @@ def check_source(source: str) -> None:
         )
 
 
-def find_files(paths: list[str], source: str | None) -> list[SourceFile]:
+def find_files(
+    paths: list[str], source: str | None, *, suffixes: tuple[str, ...] | None = None
+) -> list[SourceFile]:
     """Return the files of the paths, those of a folder in sorted order; hidden files are left out.
 
     Nor is a link followed that leads out of its folder: who writes there must not choose what else is read.
     Without a source each file's folder names it, so that two hospitals' folders never mix: by a hash of its
     path, since `meta.source` goes abroad with the resource and tells nobody how this machine is laid out.
+
+    Args:
+        paths: files, folders, "-".
+        source: URI of the system they come from.
+        suffixes: endings of the files that are taken of a folder; None: of every known format.
 
     Raises:
         NotFound: a path does not exist, or a folder has no file of a known format.
@@ -77,7 +84,7 @@ def find_files(paths: list[str], source: str | None) -> list[SourceFile]:
             inside = [
                 inner
                 for inner in sorted(path.rglob("*"))
-                if inner.is_file() and _is_known(inner) and not _leads_out(inner, path)
+                if inner.is_file() and _is_known(inner, suffixes) and not _leads_out(inner, path)
             ]
             if not inside:
                 raise NotFound(
@@ -92,7 +99,7 @@ def find_files(paths: list[str], source: str | None) -> list[SourceFile]:
     return list(dict.fromkeys(found))
 
 
-def skipped_files(paths: list[str]) -> list[str]:
+def skipped_files(paths: list[str], *, suffixes: tuple[str, ...] | None = None) -> list[str]:
     """Return the files inside the folders among the paths that were not read, in sorted order.
 
     They are of no known format, or links that lead out of the folder. Hidden files are left out, as they are
@@ -104,7 +111,7 @@ def skipped_files(paths: list[str]) -> list[str]:
         for folder in folders
         for inner in folder.rglob("*")
         if not inner.name.startswith(".")
-        and ((inner.is_file() and not _is_known(inner)) or _leads_out(inner, folder))
+        and ((inner.is_file() and not _is_known(inner, suffixes)) or _leads_out(inner, folder))
     }
     return sorted(found)
 
@@ -117,8 +124,9 @@ def _leads_out(path: Path, folder: Path) -> bool:
         return True
 
 
-def _is_known(path: Path) -> bool:
-    suffixes = tuple(suffix for one in formats() for suffix in one.suffixes)
+def _is_known(path: Path, suffixes: tuple[str, ...] | None) -> bool:
+    if suffixes is None:
+        suffixes = tuple(suffix for one in formats() for suffix in one.suffixes)
     return not path.name.startswith(".") and path.name.lower().removesuffix(".gz").endswith(suffixes)
 
 

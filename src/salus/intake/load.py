@@ -28,12 +28,14 @@ from salus.core.limits import Limits
 from salus.core.tally import System
 from salus.intake.counting import Counting
 from salus.intake.files import SourceFile, open_file
+from salus.intake.formats import table
 from salus.intake.formats.format import Unit
 from salus.intake.formats.registry import find
 from salus.intake.prepare import Prepared, prepare
 from salus.intake.report import Report
 from salus.intake.setting import Setting
 from salus.intake.writer import Lookup, Part, Settle, Writer
+from salus.standards.tabular.mapping import TableMapping
 from salus.store.postgres import Database
 from salus.store.tallies import write_tallies
 
@@ -42,6 +44,7 @@ ALONE_BYTES = 64 << 10
 """Less input than this is not worth starting worker processes for."""
 
 _HEAD_BYTES = 1 << 16
+UNKNOWN = "is neither NDJSON, FHIR JSON, FHIR XML, CDA nor HL7 v2; a table (CSV) needs --mapping FILE."
 _PIECE_BYTES = 512
 _ANALYZE_FROM = 2_000
 
@@ -59,6 +62,7 @@ class Plan(msgspec.Struct, frozen=True):
         overwrite: what was edited or deleted here gives way to the files.
         default_denies: the law of the node's country opens nothing that no Consent permits.
         settle: brings prescriptions that were sent again to what was handed over on them.
+        mapping: the files are tables, and this says what their columns are; None: they are not.
         systems: registered systems by their source, for the counts of who conforms.
     """
 
@@ -71,6 +75,7 @@ class Plan(msgspec.Struct, frozen=True):
     overwrite: bool = False
     default_denies: bool = False
     settle: Settle | None = None
+    mapping: TableMapping | None = None
     systems: Mapping[str, System] = {}
 
 
@@ -123,6 +128,7 @@ async def load_files(
             plan.lenient,
             added=added,
             sealing=database.contents.for_workers(),
+            mapping=plan.mapping,
         )
         for file in files
     ]
@@ -249,7 +255,7 @@ def _chunks(files: Sequence[SourceFile], skipped: Sequence[int], plan: Plan) -> 
     for number, file in enumerate(files):
         with open_file(file) as (stream, position):
             is_group = False
-            for unit in _units(file, stream, plan.limits):
+            for unit in _units(file, stream, plan):
                 if unit.number < skipped[number]:
                     continue
                 if unit.group and not is_group and not plan.lenient:
@@ -282,17 +288,22 @@ def _head(stream: BinaryIO) -> bytes:
     return head
 
 
-def _units(file: SourceFile, stream: BinaryIO, limits: Limits) -> Iterator[Unit]:
+def _units(file: SourceFile, stream: BinaryIO, plan: Plan) -> Iterator[Unit]:
     """Yield the file's units; what breaks its reading (a gzip cut off) is a unit with a problem."""
     number = 0
     try:
+        if plan.mapping is not None:
+            for unit in table.read(stream, plan.limits, plan.mapping):
+                number = unit.number + 1
+                yield unit
+            return
         head = _head(stream)
         stream.seek(0)
         found = find(file.path, head)
         if found is None:
-            yield Unit(0, 1, head, problem=f"{file.path} is neither NDJSON, FHIR JSON, FHIR XML nor CDA.")
+            yield Unit(0, 1, head, problem=f"{file.path} {UNKNOWN}")
             return
-        for unit in found.read(stream, limits):
+        for unit in found.read(stream, plan.limits):
             number = unit.number + 1
             yield unit
     except (EOFError, zlib.error, OSError) as error:

@@ -532,7 +532,9 @@ def _xml(unit: Unit, setting: Setting) -> Prepared:
 def _translated(unit: Unit, setting: Setting) -> Prepared:
     """Prepare a file of another standard: its resources as FHIR, all or none, itself as it came."""
     try:
-        made, media_type = translate(unit.media, unit.content, setting.limits)
+        made, media_type = translate(
+            unit.media, unit.content, setting.limits, setting.mapping, line=unit.line
+        )
     except SalusError as error:
         raise _Refused(outcome_of(error)) from error
     bundle = made.bundle
@@ -543,6 +545,8 @@ def _translated(unit: Unit, setting: Setting) -> Prepared:
         (one["fullUrl"], write_json(one["resource"]), {}) for one in bundle["entry"]
     ]
     prepared = _whole(as_json, setting, "collection", entries)
+    if prepared.conditions:  # who it is about is looked up first
+        return prepared
     header = rewrite_parsed(made.header, _references(setting, "", _types(entries)))
     kept, own = _document(unit.content, media_type, setting, bundle, header, prepared.rows)
     return msgspec.structs.replace(

@@ -13,6 +13,7 @@ from salus.core.errors import InvalidResource
 from salus.core.identifiers import derived_id
 from salus.intake.correction import as_received, corrected_outcome, is_corrected, is_xml, refuse_other
 from salus.intake.files import SourceFile
+from salus.intake.formats import table
 from salus.intake.formats.format import Unit
 from salus.intake.formats.registry import translating
 from salus.intake.identity import urn_links
@@ -110,7 +111,7 @@ class _Attempt(NamedTuple):
         """Return this content of rejection `number` prepared, its conditions looked up."""
         rejection = self.kept[number].rejection
         links: dict[str, str | None] = {**await _links(self.connection, rejection.source, content)}
-        unit = _unit(content, rejection)
+        unit = _unit(content, rejection, is_row=self.plan.mapping is not None)
         for _ in range(_ROUNDS_MAX):
             self.settings[number] = msgspec.structs.replace(self.settings[number], links=links)
             prepared = prepare(unit, self.settings[number])
@@ -144,6 +145,7 @@ async def _attempt(
             added=added,
             arrived_at=None if is_corrected(one.rejection) else one.arrived_at,
             sealing=database.contents.for_workers(),
+            mapping=plan.mapping,
         )
         for file, one in zip(files, kept, strict=True)
     ]
@@ -171,11 +173,13 @@ def _reason(prepared: Prepared) -> str:
     return f"{where}: {first['diagnostics']}" if where else str(first["diagnostics"])
 
 
-def _unit(content: bytes, rejection: Rejection) -> Unit:
+def _unit(content: bytes, rejection: Rejection, *, is_row: bool) -> Unit:
     """Return the content as the unit it was; an entry that its Bundle's rules refused obeys them still."""
     line, entry = rejection.line, rejection.entry
     other = translating(content)
     media = other.media if other is not None else "xml" if is_xml(content) else "json"
+    if is_row and other is None:
+        media = table.MEDIA
     is_entry = entry >= 0 and not _has_type(content)
     group = "transaction" if is_entry and rejection.type == "Bundle" else ""
     return Unit(0, line, content, entry, is_entry=is_entry, media=media, group=group)

@@ -8,6 +8,7 @@ import msgspec
 
 from salus.core.limits import Limits
 from salus.intake.linking import Known
+from salus.standards.tabular.mapping import TableMapping
 from salus.store.parameters_known import Added
 from salus.store.record_seal import Sealing
 
@@ -29,6 +30,7 @@ class Setting(msgspec.Struct, frozen=True):
         sealing: how contents are sealed, None where they are not.
         known: which entries of a document its source sent before under another name (`intake.linking`).
         verifier: who takes a document over, "" for what a system of the node's own sends.
+        mapping: what the columns of tables are; None where none are read.
     """
 
     source: str
@@ -43,3 +45,4 @@ class Setting(msgspec.Struct, frozen=True):
     sealing: Sealing | None = None
     known: Known = Known()
     verifier: str = ""
+    mapping: TableMapping | None = None
