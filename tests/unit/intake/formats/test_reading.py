@@ -33,7 +33,7 @@ def read(module, body, limits=SMALL):
 
 def test_every_format_is_found_by_suffix_compressed_or_not_and_by_its_first_bytes():
     names = {one.name for one in registry.formats()}
-    assert names == {"NDJSON", "FHIR JSON", "FHIR XML", "CDA", "HL7 v2"}
+    assert names == {"NDJSON", "FHIR JSON", "FHIR XML", "CDA", "FHIR R5", "HL7 v2"}
     for one in registry.formats():
         for suffix in one.suffixes:
             alone = sum(suffix in other.suffixes for other in registry.formats()) == 1
