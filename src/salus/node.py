@@ -26,6 +26,7 @@ from salus.federation.peers import Peers
 from salus.federation.remembered import remembered
 from salus.federation.witnessing import Witnesses, ask_witnesses, witness_name
 from salus.primary.documents.ahead import compose_ahead
+from salus.primary.imaging.asking import open_archives
 from salus.settings import EMBEDDED, KEY_STORE_FOLDER, KEYS_FOLDER, Settings, read_settings
 from salus.standards.jose import compact
 from salus.standards.merkle.note import log_key
@@ -95,6 +96,7 @@ from salus.web.cors import cross_origin
 from salus.web.fhir import export, notify
 from salus.web.fhir.face import face as fhir_face
 from salus.web.fhir.outbound import resolve_by_system
+from salus.web.imaging.face import face as imaging_face
 from salus.web.login.face import face as login_face
 from salus.web.login.wallet_face import face as wallet_face
 from salus.web.membership import face as membership_face
@@ -218,6 +220,7 @@ async def open_services(
         revoked = await stack.enter_async_context(follow_revocations(database))
         standing = await stack.enter_async_context(follow_standing(database, clock))
         client = await stack.enter_async_context(_client(limits.peer_deadline_ms))
+        archives = await stack.enter_async_context(open_archives(settings.imaging, data, limits))
         care = Care(
             settings.treatment_relationship,
             database,
@@ -280,6 +283,7 @@ async def open_services(
                 logins=settings.login,
                 wallet=settings.wallet,
                 mail=settings.mail,
+                archives=archives,
             ),
         )
 
@@ -365,6 +369,7 @@ def faces(services: Services) -> list[Face]:
         pdqm.face(services),
         mhd.face(services),
         metrics.face(services),
+        imaging_face(services),
         health.face(services),
         checker.face(),
         portal_face(services),

@@ -17,6 +17,7 @@ import msgspec
 from salus.core.errors import SettingsInvalid
 from salus.core.limits import Limits
 from salus.core.tally import System
+from salus.primary.imaging.archive import Archive, check_archives
 from salus.store.logins import by_hand, login_of
 from salus.trust.care import Known
 from salus.trust.login.provider import Provider, ProvidersInvalid, check_providers
@@ -92,6 +93,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         subscription_private_hosts: hosts and addresses among them that may be of a private network.
         ledger_quorum: how many other members must vouch for the audit's checkpoints; 0 for half of them.
         systems: who made the systems that files come from, for the counts of who conforms.
+        imaging: archives of pictures that the node reaches by DICOMweb.
         limits: see `Limits`.
     """
 
@@ -121,6 +123,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     subscription_private_hosts: tuple[str, ...] = ()
     ledger_quorum: Quorum = 0
     systems: tuple[System, ...] = ()
+    imaging: tuple[Archive, ...] = ()
     limits: Limits = Limits()
 
 
@@ -165,6 +168,7 @@ def parse_settings(body: bytes, file: str) -> Settings:
         raise SettingsInvalid(f"{file}: {error}") from error
     try:
         check_mail(settings.mail)
+        check_archives(settings.imaging)
     except SettingsInvalid as error:
         raise SettingsInvalid(f"{file}: {error.message}") from error
     _check_logins(settings, file)

@@ -51,6 +51,11 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         statement_timeout_ms: longest single SQL statement of a request.
         terminology_ms_max: longest that a terminology operation works; after that it is refused.
         expansion_codes_max: most codes of an expansion that asks for no page.
+        imaging_ms_max: longest that an archive of pictures takes for one answer.
+        imaging_json_bytes_max: largest answer of an archive about studies, series and instances.
+        imaging_picture_bytes_max: largest rendered picture.
+        imaging_transfer_bytes_max: most bytes of DICOM that one request takes through the node.
+        imaging_transfer_ms_max: longest that they take.
         peer_deadline_ms: how long a federated question waits for a peer.
         token_seconds: life of an access token.
         clock_skew_seconds: tolerated difference between two nodes' clocks.
@@ -99,6 +104,11 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     statement_timeout_ms: int = 10_000
     terminology_ms_max: int = 10_000
     expansion_codes_max: int = 1_000
+    imaging_ms_max: int = 10_000
+    imaging_json_bytes_max: int = 8 * 1024 * 1024
+    imaging_picture_bytes_max: int = 2 * 1024 * 1024
+    imaging_transfer_bytes_max: int = 2 * 1024 * 1024 * 1024
+    imaging_transfer_ms_max: int = 600_000
     peer_deadline_ms: int = 5_000
     token_seconds: int = 300
     clock_skew_seconds: int = 60

@@ -20,6 +20,7 @@ from salus.federation.chains import Chains
 from salus.federation.membership import Membership
 from salus.federation.peers import Peers
 from salus.federation.witnessing import Witnesses
+from salus.primary.imaging.asking import Door
 from salus.store.journal import Journal
 from salus.store.postgres import Database
 from salus.store.standing import Standing
@@ -75,6 +76,7 @@ class Services(msgspec.Struct, frozen=True):
         logins: the providers that people may log in with.
         wallet: how people log in with a wallet; None where they do not.
         mail: the server that takes messages for people; None where none is sent by mail.
+        archives: the archives of pictures by name, as the settings list them.
     """
 
     node: str
@@ -109,6 +111,7 @@ class Services(msgspec.Struct, frozen=True):
     logins: tuple[Provider, ...] = ()
     wallet: Wallet | None = None
     mail: Mail | None = None
+    archives: Mapping[str, Door] = {}
 
     @property
     def fhir_base(self) -> str:

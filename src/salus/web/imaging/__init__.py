@@ -1,0 +1,1 @@
+"""Pictures of a record: found, compared with their patient and handed through under the gate."""
