@@ -1,11 +1,15 @@
 """Pictures in a real archive (Orthanc), reached through a node: found, compared, shown, handed through."""
 
+import asyncio
+import base64
+import re
 from datetime import date
 
 import pytest
 from tests.flow.test_portal import BASE, ENCODER, browser, form_token, log_in, national_number
 from tests.orthanc import PASSWORD, USER, Orthanc, needs_orthanc
 
+from salus.cli.main import main
 from salus.cli.node import make_node
 from salus.cli.token import make_token
 from salus.core.access import Role
@@ -76,6 +80,12 @@ def bearer(node, role, patient=None):
     return {"authorization": f"Bearer {token}", "content-type": "application/fhir+json"}
 
 
+async def command(capsys, node, *words, code):
+    line = ["imaging", *words, "--data", str(node.services.data)]
+    assert await asyncio.to_thread(main, line) == code
+    return capsys.readouterr().out
+
+
 async def find(client, node, patient, role=Role.CLINICIAN):
     answer = await client.post("/imaging/find", json={"patient": patient["id"]}, headers=bearer(node, role))
     assert answer.status_code == 200, answer.text
@@ -134,6 +144,74 @@ async def test_a_study_is_found_filed_once_and_handed_through(node, people):
         assert f"pictures of study {STUDY}" in events.text
 
 
+async def test_the_portal_shows_pictures_to_the_citizen_and_to_who_treats_them(node, people):
+    own = people[0]
+    number = national_number(own)
+    async with browser(node) as client:
+        await log_in(client, "citizen", number)
+        page = await client.get("/record/images?language=en")
+        asked = {"csrf": form_token(page), "language": "en"}
+        page = await client.post("/record/images/find", data=asked)
+        assert "The archives were asked" in page.text
+        (place,) = re.findall(
+            r'<img src="([^"]+)" alt="Picture of series 1, Axial, computed tomography', page.text
+        )
+        picture = await client.get(place)
+        assert picture.headers["content-type"] == "image/jpeg"
+        assert picture.headers["cache-control"] == "no-store"
+        assert picture_of(picture.content).width <= 160
+        study = await client.get(place.rpartition("/")[0] + "?language=en")
+        assert "Hospital São José holds these pictures under this patient" in study.text
+        assert f"{ENDPOINT}/studies/{STUDY}" in study.text
+        assert "picture of study 2.999.1" in (await client.get("/accesses?language=en")).text
+        absent = [
+            await client.get(each)
+            for each in (place.replace(SERIES, "2.999.7"), "/record/images/nothing/1.2")
+        ]
+        assert [each.status_code for each in absent] == [404, 404]
+        foreign = await client.get(place.replace(SERIES, OTHER_SERIES))
+        assert foreign.status_code in (403, 404)
+
+        manifest = await client.get(
+            f"/fhir/ImagingStudy/{place.split('/')[3]}/$document",
+            headers=bearer(node, Role.CITIZEN, own["id"]),
+        )
+        assert manifest.status_code == 200, manifest.text
+        named = [one for each in manifest.json()["entry"] for one in each["resource"].get("contained", ())]
+        assert [each["address"] for each in named if each["resourceType"] == "Endpoint"] == [ENDPOINT]
+        published = {
+            "resourceType": "DocumentReference",
+            "status": "current",
+            "subject": {"reference": f"Patient/{own['id']}"},
+            "content": [
+                {
+                    "attachment": {
+                        "contentType": "application/fhir+json",
+                        "data": base64.b64encode(manifest.content).decode(),
+                    }
+                }
+            ],
+        }
+        kept = await client.post(
+            "/fhir/DocumentReference", json=published, headers=bearer(node, Role.OPERATOR)
+        )
+        assert kept.status_code == 201, kept.text
+        letter = await client.get(f"/record/documents/{kept.json()['id']}/read?language=en")
+        assert f'<img src="{place}"' in letter.text
+    async with browser(node) as client:
+        await log_in(client, "clinician")
+        page = await client.get("/patient?language=en")
+        form = {"csrf": form_token(page), "country": "pt-1", "identifier": number, "purpose": "TREAT",
+                "present": "yes", "language": "en"}  # fmt: skip
+        chart = await client.post("/patient", data=form)
+        path = re.search(r'href="(/patient/pt-1/[^"?]+/images)\?', chart.text).group(1)
+        page = await client.get(f"{path}?language=en")
+        (place,) = re.findall(r'<img src="([^"]+)"', page.text)
+        assert (await client.get(place)).headers["content-type"] == "image/jpeg"
+        letter = await client.get(f"{path[:-7]}/documents/{kept.json()['id']}/read?language=en")
+        assert f'<img src="{place}"' in letter.text
+
+
 async def test_hidden_and_absent_pictures_look_alike(node, people):
     own = people[0]
     async with browser(node) as client:
@@ -164,7 +242,7 @@ async def test_hidden_and_absent_pictures_look_alike(node, people):
         assert seen.status_code == 200
 
 
-async def test_a_study_of_another_person_is_refused_and_the_operator_is_told(node, people, caplog):
+async def test_a_study_of_another_person_is_refused_and_the_operator_is_told(node, people, caplog, capsys):
     own, other = people
     wrong = {
         "resourceType": "ImagingStudy",
@@ -181,5 +259,9 @@ async def test_a_study_of_another_person_is_refused_and_the_operator_is_told(nod
             answer = await client.get(address, headers=clinician)
             assert answer.status_code == 403, answer.text
             assert "another patient" in answer.text
+        printed = await command(capsys, node, "check", f"Patient/{own['id']}", code=1)
+        assert f"({OTHER}) at hospital: the archive has this study under another PatientID" in printed
+        assert "hospital: answers" in await command(capsys, node, "check", code=0)
+        assert "hospital: 1 studies, 1 new" in await command(capsys, node, "find", number_of(own), code=0)
         assert "another-person; see: salus imaging check" in caplog.text
         assert number_of(other) not in caplog.text

@@ -29,6 +29,7 @@ from salus.web.abroad import desk_of
 from salus.web.fhir.binary import header_text
 from salus.web.own_record import enter_own
 from salus.web.portal.chart import banner
+from salus.web.portal.images import OWN, pictures_in
 from salus.web.portal.letters import TO_SAVE, send_pdf, show_letter
 from salus.web.portal.lookup import find
 from salus.web.portal.patient_context import InFront, in_front, speaking
@@ -78,7 +79,9 @@ async def letter(visit: Visit) -> Response:
     found = in_front(visit)
     body, media_type = await _fetched(visit, found)
     path = f"{found.path}/documents"
-    return await _shown(visit, body, media_type, path, banner(visit, found))
+    is_here = found.node == visit.services.node
+    whose = (speaking(visit, found), found.person.id, f"{found.path}/images") if is_here else None
+    return await _shown(visit, body, media_type, path, banner(visit, found), whose)
 
 
 async def letter_pdf(visit: Visit) -> Response:
@@ -96,7 +99,8 @@ async def own_document(visit: Visit) -> Response:
 async def own_letter(visit: Visit) -> Response:
     """Show a FHIR document of the person's own record as a page. Raises as `letter` does."""
     body, media_type = await _own(visit)
-    return await _shown(visit, body, media_type, "/record/documents", None)
+    whose = (visit.caller, visit.caller.patient or "", OWN)
+    return await _shown(visit, body, media_type, "/record/documents", None, whose)
 
 
 async def own_letter_pdf(visit: Visit) -> Response:
@@ -127,12 +131,23 @@ def _saved(visit: Visit, body: bytes, media_type: str) -> Response:
 
 
 async def _shown(
-    visit: Visit, body: bytes, media_type: str, path: str, head: dict[str, object] | None
+    visit: Visit,
+    body: bytes,
+    media_type: str,
+    path: str,
+    head: dict[str, object] | None,
+    whose: tuple[Caller, str, str] | None,
 ) -> Response:
-    """Return a FHIR document as a page; `path` is that of the list it was chosen from."""
+    """Return a FHIR document as a page; `path` is that of the list it was chosen from.
+
+    `whose`: who looks at the images of which patient, and where their list is; None for a record elsewhere.
+    """
     found = document_in(body, media_type, visit.services.limits)
     own = f"{path}/{visit.request.path_params['document']}"
-    return await show_letter(visit, found, path=f"{own}/read", banner=head, back=path, save=own)
+    pictures = await pictures_in(visit, found, *whose) if whose else []
+    return await show_letter(
+        visit, found, path=f"{own}/read", banner=head, back=path, save=own, pictures=pictures
+    )
 
 
 async def _fetched(visit: Visit, found: InFront) -> tuple[bytes, str]:

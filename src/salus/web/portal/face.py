@@ -29,6 +29,15 @@ from salus.web.portal.documents import (
 from salus.web.portal.emergency import claim_emergency, reviews
 from salus.web.portal.finding import find_patient
 from salus.web.portal.front import home
+from salus.web.portal.images import (
+    find_in_front,
+    images,
+    own_find,
+    own_picture,
+    own_study,
+    picture_in_front,
+    study_in_front,
+)
 from salus.web.portal.my_complaints import my_complaints, staff_complaints, take_evidence
 from salus.web.portal.my_erasures import answer_erasure, my_erasures, note_told, staff_erasures
 from salus.web.portal.my_links import end_link, my_links
@@ -64,6 +73,9 @@ def face(services: Services) -> Face:
             page("/record", assisted_page(record), ASSISTED),
             page("/record/summary", assisted_page(own_summary), ASSISTED),
             page("/record/summary/pdf", assisted_page(own_summary_pdf), ASSISTED),
+            page("/record/images/find", assisted_page(own_find), ASSISTED, "POST"),
+            page("/record/images/{study:str}", assisted_page(own_study), ASSISTED),
+            page("/record/images/{study:str}/{series:str}", assisted_page(own_picture), ASSISTED),
             page("/record/{change:str}", assisted_page(change_restriction), ASSISTED, "POST"),
             page("/record/{category:str}", assisted_page(one_category), ASSISTED),
             page("/record/documents/{document:str}", assisted_page(own_document), ASSISTED),
@@ -108,6 +120,14 @@ def face(services: Services) -> Face:
             page("/patient/{node:str}/{id:str}/treatment", state, TREATING, "POST"),
             page("/patient/{node:str}/{id:str}/summary", treating(summary), READING),
             page("/patient/{node:str}/{id:str}/summary/pdf", treating(summary_pdf), READING),
+            page("/patient/{node:str}/{id:str}/images", treating(images), READING),
+            page("/patient/{node:str}/{id:str}/images/find", treating(find_in_front), READING, "POST"),
+            page("/patient/{node:str}/{id:str}/images/{study:str}", treating(study_in_front), READING),
+            page(
+                "/patient/{node:str}/{id:str}/images/{study:str}/{series:str}",
+                treating(picture_in_front),
+                READING,
+            ),
             page("/patient/{node:str}/{id:str}/documents", treating(documents), READING),
             page("/patient/{node:str}/{id:str}/documents/{document:str}", treating(document), READING),
             page(

@@ -61,6 +61,7 @@ async def show_letter(
     back: str = "",
     save: str = "",
     home_says: Sequence[str] = (),
+    pictures: Sequence[object] = (),
 ) -> Response:
     """Return a document as a page.
 
@@ -73,6 +74,7 @@ async def show_letter(
         back: address of the page that it was chosen from, "" for none.
         save: address of the document's bytes, "" for none.
         home_says: what the patient's home told this node of what it got, in words.
+        pictures: of the studies that it names (`images.pictures_in`).
     """
     reading = await read_for(visit, document)
     return visit.show(
@@ -89,4 +91,5 @@ async def show_letter(
         back=back,
         save=save,
         home_says_notes=home_says,
+        pictures_of_studies=pictures,
     )

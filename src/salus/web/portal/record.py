@@ -23,6 +23,8 @@ from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
 from salus.web.fhir.search import CURSOR
 from salus.web.portal.documents import attachment_of, is_kept
+from salus.web.portal.images import OWN as IMAGES
+from salus.web.portal.images import asking, pictures_of
 from salus.web.portal.lookup import find_page, own_person, read
 from salus.web.portal.referred import with_products
 from salus.web.portal.visit import Visit
@@ -86,6 +88,7 @@ async def one_category(visit: Visit) -> Response:
             "restricted": (each["resourceType"], each["id"]) in hidden,
             "hidden_with": holders.get(hidden.get((each["resourceType"], each["id"]), "")),
             **_as_document(each),
+            "pictures": pictures_of(visit, each, IMAGES) if each["resourceType"] == "ImagingStudy" else None,
             "limited": (each["resourceType"], each["id"]) in ruled,
         }
         for each in found
@@ -98,6 +101,7 @@ async def one_category(visit: Visit) -> Response:
         key=chosen.key,
         heading=chosen.title(visit.language),
         path=f"/record/{chosen.key}",
+        asking=asking(visit, IMAGES) if "ImagingStudy" in chosen.types else None,
         rows=rows,
         is_first=not any(kind in visit.request.query_params for kind in held),
         older=urlencode(older),
