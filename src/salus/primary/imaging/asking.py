@@ -159,13 +159,21 @@ async def _pieces(door: Door, response: httpx.Response) -> AsyncIterator[bytes]:
         PeerUnavailable, TooLarge: what came before has left already; the connection breaks off.
     """
     passed, most = 0, door.limits.imaging_transfer_bytes_max
+    until = asyncio.get_running_loop().time() + door.limits.imaging_transfer_ms_max / 1000
+    incoming = response.aiter_raw()
     try:
-        async with asyncio.timeout(door.limits.imaging_transfer_ms_max / 1000):
-            async for piece in response.aiter_raw():
-                passed += len(piece)
-                if passed > most:
-                    raise _too_large(door.archive, most)
-                yield piece
+        while True:
+            # Never around a yield: whoever reads slowly is cut off by the node's own connections.
+            async with asyncio.timeout_at(until):
+                piece = await anext(incoming, b"")
+            passed += len(piece)
+            if passed > most:
+                raise _too_large(door.archive, most)
+            if not piece:
+                return
+            if asyncio.get_running_loop().time() > until:
+                raise TimeoutError
+            yield piece
     except (TimeoutError, httpx.HTTPError) as error:
         raise _unreachable(door.archive) from error
     finally:

@@ -21,6 +21,7 @@ from salus.standards.dicomweb.attributes import Dataset, read_datasets, text
 from salus.standards.dicomweb.imaging_study import imaging_study
 from salus.standards.dicomweb.pictures import Picture, picture_of
 from salus.standards.dicomweb.uids import is_uid
+from salus.store.shares import beside
 
 STUDIES_MAX = 200
 SERIES_MAX = 200
@@ -231,7 +232,7 @@ async def ask_json(door: Door, address: str) -> bytes:
 async def _ask(door: Door, address: str, count_max: int) -> list[Dataset]:
     body = await ask_json(door, address)
     try:
-        return read_datasets(body, count_max=count_max)
+        return await beside(len(body), read_datasets, body, count_max=count_max)
     except MalformedContent as error:
         raise PeerUnavailable(
             f"The archive {door.archive.name} answers with what is not the DICOM JSON model."

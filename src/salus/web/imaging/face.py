@@ -28,6 +28,7 @@ from salus.standards.fhir.search.grammar import parse_query
 from salus.store.merged import merges
 from salus.store.rows import StoredResource
 from salus.store.search import search
+from salus.store.shares import beside
 from salus.trust.gate import enter
 from salus.trust.identity import authenticate
 from salus.trust.policy import AccessRequest
@@ -60,8 +61,8 @@ def face(services: Services) -> Face:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         handler, parts = find(ADDRESSES, request.method, request.url.path)
-        proven = scope.get("proven_key", "")
-        caller = authenticate(services.doorkeeper, request.headers.get("authorization"), proven)
+        proven, asked = scope.get("proven_key", ""), scope.get("asked", "")
+        caller = authenticate(services.doorkeeper, request.headers.get("authorization"), proven, asked)
         answer = await handler(services, caller, request, parts)
         await answer(scope, receive, send)
 
@@ -148,7 +149,8 @@ async def _said(services: Services, caller: Caller, parts: Parts, address: str, 
     async with reach_uid(services, caller, parts["study"]) as reached:
         if "series" in parts:
             await require_part(services, reached, parts["series"], parts.get("instance", ""))
-        body = without_links(await ask_json(reached.door, address))
+        said = await ask_json(reached.door, address)
+        body = await beside(len(said), without_links, said)
         reached.record(what)
     return Response(body, media_type=dicomweb.JSON)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -28,8 +29,9 @@ from salus.standards.dicomweb.attributes import Dataset, text
 from salus.standards.fhir.codec.json import write_json
 from salus.store import resources
 from salus.store.merged import merges
+from salus.store.shares import beside
 from salus.store.tombstones import erased_among
-from salus.trust.gate import enter
+from salus.trust.gate import Access, enter
 from salus.trust.policy import AccessRequest
 from salus.web.fhir import writing
 from salus.web.imaging.reaching import Resource, patients_in, wado_base, with_uid
@@ -85,21 +87,20 @@ async def _ask(services: Services, door: Door, patients: Sequence[Resource], sub
         return Answered(name, problem="The record has no number by which this archive knows the patient.")
     try:
         held = await find_studies(door, numbers)
-        outcomes = [await _file(services, door, each, subject) for each in held.studies]
+        fresh = await _unknown(services, door, held.studies, subject)
+        filed = sum(
+            [await _file(services, door, each, identity, subject) for identity, each in fresh.items()]
+        )
     except (PeerUnavailable, TooLarge, NotFound) as error:
         return Answered(name, problem=error.message)
-    refused = held.others + outcomes.count("refused")
+    refused = held.others + len(fresh) - filed
     if refused:
         LOG.warning("archive %s: %d studies of an answer are refused; see: salus imaging find", name, refused)
-    return Answered(name, len(held.studies), outcomes.count("filed"), refused, held.more)
+    return Answered(name, len(held.studies), filed, refused, held.more)
 
 
-async def _file(services: Services, door: Door, study: Dataset, patient: str) -> str:
-    """File a study unless it is in a record, or was taken out of one; say what became of it."""
-    uid, filing = text(study, "StudyInstanceUID"), filer(services)
-    identity = derived_id(f"dicomweb:{door.archive.name}", f"ImagingStudy/{uid}")
-    if await _is_known(services, filing, uid, identity, patient):
-        return "known"
+async def _file(services: Services, door: Door, study: Dataset, identity: str, patient: str) -> bool:
+    """File a study; return False where it breaks the rules of FHIR."""
     resource = await describe(door, study, f"Patient/{patient}", base=wado_base(services))
     resource = {**resource, "id": identity}
     content = write_json(resource)
@@ -107,33 +108,50 @@ async def _file(services: Services, door: Door, study: Dataset, patient: str) ->
         "PUT", "ImagingStudy", identity=identity, if_none_match="*", resource=resource, content=content
     )
     try:
-        writing.check_valid(resource)
-        await writing.write(services, filing, [entry])
+        await beside(len(content), writing.check_valid, resource)
+        with suppress(VersionConflict, Conflict):  # another request filed it meanwhile
+            await writing.write(services, filer(services), [entry])
     except InvalidResource:
-        return "refused"
-    except (VersionConflict, Conflict):  # another request filed it meanwhile
-        return "known"
-    return "filed"
+        return False
+    return True
 
 
-async def _is_known(services: Services, filing: Caller, uid: str, identity: str, patient: str) -> bool:
-    """Return whether a study is in a record, hidden or not, or was deleted or erased there."""
+async def _unknown(
+    services: Services, door: Door, studies: Sequence[Dataset], patient: str
+) -> dict[str, Dataset]:
+    """Return what is in the record in no state, hidden, deleted or erased, by the id that it is to have.
+
+    The id names archive, study and patient: a study whose number was put right is another person's entry.
+    """
+    source = f"dicomweb:{door.archive.name}"
+    named = {
+        derived_id(source, f"Patient/{patient} ImagingStudy/{text(each, 'StudyInstanceUID')}"): each
+        for each in studies
+    }
     async with services.database.system() as connection:
-        if await erased_among(connection, [f"ImagingStudy/{identity}"]):
-            return True
-    asked = AccessRequest(Action.SEARCH, "ImagingStudy", f"study {uid}", frozenset({patient}))
-    async with enter(services.gatehouse, filing, asked) as access:
+        erased = await erased_among(connection, [f"ImagingStudy/{identity}" for identity in named])
+    asked = AccessRequest(Action.SEARCH, "ImagingStudy", "studies that archives hold", frozenset({patient}))
+    found = {}
+    async with enter(services.gatehouse, filer(services), asked) as access:
         known = await merges(services.database, services.clock())
         access.include(known.beside([patient]))
-        if found := await with_uid(services, access, uid):
-            access.record([patient], count=len(found))
-            return True
-        try:
-            await resources.read(access.grant, services.database, "ImagingStudy", identity)
-        except Gone:
-            return True
-        except NotFound:
-            return False
+        for identity, each in named.items():
+            is_erased = f"ImagingStudy/{identity}" in erased
+            if not is_erased and not await _is_known(services, access, identity, each):
+                found[identity] = each
+        access.record([patient], count=len(named) - len(found))
+    return found
+
+
+async def _is_known(services: Services, access: Access, identity: str, study: Dataset) -> bool:
+    if await with_uid(services, access, text(study, "StudyInstanceUID")):
+        return True
+    try:
+        await resources.read(access.grant, services.database, "ImagingStudy", identity)
+    except Gone:
+        return True
+    except NotFound:
+        return False
     return True
 
 

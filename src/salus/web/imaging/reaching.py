@@ -116,8 +116,9 @@ async def patients_in(services: Services, access: Access, patients: Sequence[str
     known = await merges(services.database, services.clock())
     found = []
     for each in sorted({*patients, *known.beside(patients)}):
-        stored = await resources.read(access.grant, services.database, "Patient", each)
-        found.append(parse_json(stored.content, services.limits))
+        with suppress(Gone):  # a record that was merged into another one may have been deleted since
+            stored = await resources.read(access.grant, services.database, "Patient", each)
+            found.append(parse_json(stored.content, services.limits))
     return found
 
 
@@ -147,9 +148,9 @@ async def endpoints_of(services: Services, access: Access, study: Resource) -> l
 def doors_of(services: Services, endpoints: Sequence[Resource]) -> list[Door]:
     """Return the archives that the endpoints of a study name; where there are none, any may hold it."""
     named: set[str] = set()
-    own = f"{wado_base(services)}/archives"
+    own = {f"{base.removesuffix('/fhir')}{PREFIX}/dicomweb/archives" for base in services.own_bases}
     for each in endpoints:
-        names = [one.get("value") for one in each.get("identifier", ()) if one.get("system") == own]
+        names = [one.get("value") for one in each.get("identifier", ()) if one.get("system") in own]
         places = [
             door.archive.name
             for door in services.archives.values()
@@ -175,7 +176,8 @@ async def _reached(services: Services, access: Access, found: Sequence[StoredRes
         uid = study_uid(study)
         patients = await patients_in(services, access, stored.patients)
         endpoints = await endpoints_of(services, access, study)
-        for door in doors_of(services, endpoints) if uid else ():
+        doors = doors_of(services, endpoints) if uid else []
+        for door in doors:
             numbers = numbers_of(patients, door.archive)
             try:
                 verdict = await check_study(door, uid, numbers, services.clock())
@@ -184,7 +186,8 @@ async def _reached(services: Services, access: Access, found: Sequence[StoredRes
                 continue
             if verdict is Verdict.THEIRS:
                 return Reached(study, uid, door, numbers, access, tuple(stored.patients))
-            if verdict is not Verdict.ABSENT:
+            is_guess = verdict is Verdict.NO_NUMBER and len(doors) > 1
+            if verdict is not Verdict.ABSENT and not is_guess:
                 worst = _refused(access, door, verdict)
     raise worst
 
