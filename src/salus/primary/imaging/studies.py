@@ -13,12 +13,13 @@ from typing import Any
 
 import msgspec
 
-from salus.core.errors import MalformedContent, NotFound, PeerUnavailable, TooLarge
+from salus.core.errors import MalformedContent, NotFound, PeerUnavailable, TooLarge, UnsupportedMedia
 from salus.primary.imaging.archive import Archive
 from salus.primary.imaging.asking import CHECKED_MAX, Door, fetch
 from salus.standards.dicomweb import addresses
 from salus.standards.dicomweb.attributes import Dataset, read_datasets, text
 from salus.standards.dicomweb.imaging_study import imaging_study
+from salus.standards.dicomweb.links import without_links
 from salus.standards.dicomweb.pictures import Picture, picture_of
 from salus.standards.dicomweb.uids import is_uid
 from salus.store.shares import beside
@@ -215,13 +216,26 @@ async def render(
     """Return an instance as a JPEG or PNG picture.
 
     Raises:
-        UnsupportedMedia: it is no picture that a browser may show.
-        PeerUnavailable, NotFound, TooLarge: as `asking.fetch`.
+        PeerUnavailable, NotFound, TooLarge: as `asking.fetch`; also for what no browser may show.
     """
     address = addresses.rendered(study_uid, series_uid, instance_uid, pixels=pixels)
     most = door.limits.imaging_picture_bytes_max
     body = await fetch(door, address, addresses.PICTURES, _IMAGES, bytes_max=most)
-    return body, picture_of(body)
+    try:
+        return body, picture_of(body)
+    except UnsupportedMedia as error:
+        raise PeerUnavailable(
+            f"The archive {door.archive.name} sends what is neither a JPEG nor a PNG picture."
+        ) from error
+
+
+async def ask_without_links(door: Door, address: str) -> bytes:
+    """Return DICOM JSON without the archive's own addresses. Raises as `asking.fetch`."""
+    body = await ask_json(door, address)
+    try:
+        return await beside(len(body), without_links, body)
+    except MalformedContent as error:
+        raise _not_the_model(door) from error
 
 
 async def ask_json(door: Door, address: str) -> bytes:
@@ -234,6 +248,8 @@ async def _ask(door: Door, address: str, count_max: int) -> list[Dataset]:
     try:
         return await beside(len(body), read_datasets, body, count_max=count_max)
     except MalformedContent as error:
-        raise PeerUnavailable(
-            f"The archive {door.archive.name} answers with what is not the DICOM JSON model."
-        ) from error
+        raise _not_the_model(door) from error
+
+
+def _not_the_model(door: Door) -> PeerUnavailable:
+    return PeerUnavailable(f"The archive {door.archive.name} answers with what is not the DICOM JSON model.")

@@ -18,17 +18,15 @@ from salus.core.access import Action, Caller
 from salus.core.errors import InvalidSearch, NotFound
 from salus.core.identifiers import is_fhir_id
 from salus.primary.imaging.asking import open_stream
-from salus.primary.imaging.studies import INSTANCES_MAX, SERIES_MAX, ask_json, render
+from salus.primary.imaging.studies import INSTANCES_MAX, SERIES_MAX, ask_without_links, render
 from salus.standards.dicomweb import addresses as dicomweb
 from salus.standards.dicomweb.imaging_study import study_dataset
-from salus.standards.dicomweb.links import without_links
 from salus.standards.dicomweb.uids import study_uid
 from salus.standards.fhir.codec.json import parse_json, write_json
 from salus.standards.fhir.search.grammar import parse_query
 from salus.store.merged import merges
 from salus.store.rows import StoredResource
 from salus.store.search import search
-from salus.store.shares import beside
 from salus.trust.gate import enter
 from salus.trust.identity import authenticate
 from salus.trust.policy import AccessRequest
@@ -149,8 +147,7 @@ async def _said(services: Services, caller: Caller, parts: Parts, address: str, 
     async with reach_uid(services, caller, parts["study"]) as reached:
         if "series" in parts:
             await require_part(services, reached, parts["series"], parts.get("instance", ""))
-        said = await ask_json(reached.door, address)
-        body = await beside(len(said), without_links, said)
+        body = await ask_without_links(reached.door, address)
         reached.record(what)
     return Response(body, media_type=dicomweb.JSON)
 

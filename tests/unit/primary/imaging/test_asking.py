@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from salus.core.errors import NotFound, PeerUnavailable, SettingsInvalid, TooLarge, UnsupportedMedia
+from salus.core.errors import NotFound, PeerUnavailable, SettingsInvalid, TooLarge
 from salus.core.limits import Limits
 from salus.primary.imaging.archive import Archive, authorization_of, check_archives
 from salus.primary.imaging.asking import Door, fetch, open_stream
 from salus.primary.imaging.studies import (
     Verdict,
+    ask_without_links,
     check_part,
     check_study,
     find_studies,
@@ -218,8 +219,14 @@ def test_numbers_are_of_the_archives_system_and_not_old_ones():
 
 @pytest.mark.parametrize("body", [b"<svg onload='alert(1)'/>", b"<html>", b""])
 async def test_a_picture_that_is_none_is_refused_whatever_it_is_called(body):
-    with pytest.raises(UnsupportedMedia):
+    with pytest.raises(PeerUnavailable, match="neither a JPEG"):
         await render(door(with_body(body, kind="image/jpeg")), "1.2", "1.3", "1.4", pixels=96)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'[{"00081115": {"vr": "SQ", "Value": [7]}}, 7]'])
+async def test_metadata_that_is_none_is_the_archives_fault(body):
+    with pytest.raises(PeerUnavailable, match="not the DICOM JSON model"):
+        await ask_without_links(door(with_body(body)), "/studies/1.2/metadata")
 
 
 @pytest.mark.parametrize(
