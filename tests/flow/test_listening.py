@@ -152,6 +152,22 @@ async def test_messages_are_stored_kept_and_answered_and_the_second_receipt_chan
     assert {row["id"] for row in rows if row["type"] == "Patient"} <= patients
 
 
+async def test_a_merge_is_proposed_and_waits_for_somebody_to_decide(taking, database):
+    visit = "EVN||20261130"
+    merge = message(visit, "MRG|4712^^^HOSP&2.999.1&ISO^MR", kind="ADT^A40", control="3")
+    async with listening(taking.take) as (_, port):
+        found = await send(
+            port,
+            message(visit, kind="ADT^A04", control="1"),
+            message(visit, kind="ADT^A04", control="2", pid=PID.replace("4711", "4712")),
+            merge,
+        )
+    assert {one[1].text(1) for one in found} == {"AA"}
+    (pair,) = await fetch(database, "SELECT patient, other, state FROM duplicate")
+    patients = await fetch(database, "SELECT id FROM resource WHERE type = 'Patient' AND NOT deleted")
+    assert (pair["state"], {pair["patient"], pair["other"]}) == ("proposed", {row["id"] for row in patients})
+
+
 async def test_a_refused_message_is_kept_in_quarantine_and_its_sender_told_why(taking, database):
     unknown = message(kind="QBP^Q22", control="2")
     nobody = message(pid="EVN||20261130", control="3")

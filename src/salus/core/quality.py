@@ -77,6 +77,20 @@ class Account:
         """Count a value that is not said."""
         _count(self._dropped, path, reason, example)
 
+    def include(self, part: Quality, place: str) -> None:
+        """Count what lies inside at `place`, such as a document in a message."""
+        self.mapped += part.mapped
+        self.absent += part.absent
+        for found, lines in ((self._approximated, part.approximated), (self._dropped, part.dropped)):
+            for line in lines:
+                path = f"{place}/{line.path}"
+                key = (path, line.reason)
+                if len(found) >= LINES_MAX:
+                    path, key = ELSEWHERE, (ELSEWHERE, line.reason)
+                known = found.get(key) or Line(path, line.reason, 0)
+                examples = tuple(dict.fromkeys((*known.examples, *line.examples)))[:EXAMPLES_MAX]
+                found[key] = Line(path, line.reason, known.count + line.count, examples)
+
     def quality(self) -> Quality:
         """Return what was counted, places in sorted order."""
         return Quality(

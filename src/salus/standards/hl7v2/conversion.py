@@ -24,6 +24,9 @@ HISTORY = {"coding": [{"system": LOINC, "code": "11503-0", "display": "Medical r
 NO_DATA = frozenset({"ACK", "QBP", "QRY", "RSP", "ORL", "ORR", "ERP", "MCF"})
 """Messages that answer or ask, and say nothing of a patient to be kept."""
 
+DELETIONS = frozenset({"A23", "A29"})
+"""Trigger events that ask to delete (v2.5.1, 3.3.23 and 3.3.29)."""
+
 ENVELOPE = {
     "MSH": "of the envelope",
     "SFT": "of the envelope",
@@ -35,9 +38,16 @@ NOT_CARE = {
     "BLG": "a charge", "ACC": "an accident, for billing", "RF1": "a referral, which is not kept",
 }  # fmt: skip
 """Segments whose content the node does not keep, and what it is."""
+NOT_SAID = {
+    "PID-10": "race, for which FHIR has no element",
+    "PID-18": "an account, for billing",
+    "PID-22": "ethnic group, for which FHIR has no element",
+    "PID-33": "when the sender changed the record, not when the node did",
+}
+"""Fields that are left out on purpose, and why."""
 SET_IDS = frozenset({
     "PID", "PV1", "NK1", "DG1", "AL1", "IAM", "PR1", "OBR", "OBX", "NTE", "SPM", "TXA", "AIS",
-    "AIL", "AIP", "AIG", "RGS", "IN1", "GT1", "ROL"
+    "AIL", "AIP", "AIG", "RGS", "IN1", "GT1", "TQ1", "DB1"
 })  # fmt: skip
 """Segments whose first field only counts them."""
 _TIMES = {
@@ -78,6 +88,12 @@ def to_fhir(body: bytes, limits: Limits) -> Made:
     message = read_message(body)
     header = message.header
     kind, event = header.text(9, 1), header.text(9, 2)
+    if kind == "ADT" and event in DELETIONS:
+        raise NotSupported(
+            f"ADT^{event} asks to delete a person or visit: it is told, and not done. See `salus erase`, and "
+            "`salus persons` for what was sent by mistake.",
+            expression="MSH-9",
+        )
     if not kind:
         raise MalformedContent(
             "MSH-9 does not say what kind of message it is, as ADT^A01.", expression="MSH-9"
@@ -88,7 +104,7 @@ def to_fhir(body: bytes, limits: Limits) -> Made:
             expression="MSH-9",
         )
     account = Account(f"HL7 v2 {kind}{f'^{event}' if event else ''}")
-    making = Making(message, account)
+    making = Making(message, account, limits)
     for segment in message.segments:
         _read(making, segment)
     if not making.context.patient:
@@ -131,8 +147,10 @@ def _settle_account(making: Making) -> None:
             left += 1
             if segment.name in ENVELOPE:
                 continue
-            reason = NOT_CARE.get(segment.name) or (
-                "a field that is not read" if segment.name in known else "a segment that is not read"
+            reason = (
+                NOT_CARE.get(segment.name)
+                or NOT_SAID.get(path.partition(".")[0])
+                or ("a field that is not read" if segment.name in known else "a segment that is not read")
             )
             making.account.drop(path, reason, text)
             left_out += 1

@@ -65,7 +65,7 @@ def identifier(segment: Segment, field: int, repetition: int = 0) -> Json | None
     if system := authority_of(*authority):
         found["system"] = system
     if kind := segment.text(field, 5, 1, repetition):
-        found["type"] = {"coding": [{"system": f"{_SYSTEM_OF_V2}0203", "code": kind}]}
+        found["type"] = {"coding": [{"system": f"{_SYSTEM_OF_V2}0203", "code": _one_line(kind)}]}
         if use := in_fhir("identifier-use", kind):
             found["use"] = use
     if assigner := segment.text(field, 6, 1, repetition):
@@ -158,6 +158,7 @@ def concept(segment: Segment, field: int, repetition: int = 0, table: str = "") 
     codings: list[Json] = []
     for start, version in ((1, 7), (4, 8), (10, 13)):
         code, display, name = (segment.text(field, start + place, 1, repetition) for place in (0, 1, 2))
+        code = _one_line(code)
         system = system_of(name)
         if code and not system and table and start == 1:
             system = f"{_SYSTEM_OF_V2}{table}"
@@ -183,6 +184,11 @@ def concept(segment: Segment, field: int, repetition: int = 0, table: str = "") 
     if said:
         found["text"] = said
     return found
+
+
+def _one_line(code: str) -> str:
+    """Return a code as FHIR writes codes: without line ends, and one blank where there are several."""
+    return " ".join(code.split())
 
 
 def decimal(text: str) -> Decimal | None:
@@ -228,7 +234,7 @@ def organisation(segment: Segment, field: int, repetition: int = 0) -> Json | No
         if system := authority_of(*authority):
             held["system"] = system
         if kind:
-            held["type"] = {"coding": [{"system": f"{_SYSTEM_OF_V2}0203", "code": kind}]}
+            held["type"] = {"coding": [{"system": f"{_SYSTEM_OF_V2}0203", "code": _one_line(kind)}]}
         found["identifier"] = [held]
     if name:
         found["name"] = name
@@ -249,7 +255,7 @@ def practitioner(segment: Segment, field: int, repetition: int = 0) -> Json | No
         if system := authority_of(*authority):
             held["system"] = system
         if kind:
-            held["type"] = {"coding": [{"system": f"{_SYSTEM_OF_V2}0203", "code": kind}]}
+            held["type"] = {"coding": [{"system": f"{_SYSTEM_OF_V2}0203", "code": _one_line(kind)}]}
         found["identifier"] = [held]
     if name:
         found["name"] = [name]

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from salus.core.limits import Limits
 from salus.core.quality import Account
 from salus.standards.hl7v2.datatypes import Json
 from salus.standards.hl7v2.er7 import Message, Segment
@@ -34,6 +35,7 @@ class Context(msgspec.Struct):
         noted: the resource that notes (NTE) belong to.
         medication: the medication resource that is open, for RXR.
         appointment: the Appointment that is open.
+        timing: when the order that comes next is to be done (TQ1).
     """
 
     patient: str = ""
@@ -45,12 +47,14 @@ class Context(msgspec.Struct):
     noted: Json | None = None
     medication: Json | None = None
     appointment: Json | None = None
+    timing: tuple[Segment, ...] = ()
 
 
 class Making:
     """Resources in the order in which they were made, and what became of the message."""
 
-    def __init__(self, message: Message, account: Account) -> None:
+    def __init__(self, message: Message, account: Account, limits: Limits) -> None:
+        self.limits = limits
         self.message = message
         self.account = account
         self.context = Context()

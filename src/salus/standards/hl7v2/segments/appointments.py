@@ -80,6 +80,15 @@ def _person(making: Making, aip: Segment) -> None:
             making.context.appointment["participant"].append(_part(reference))
 
 
+def _thing(making: Making, aig: Segment) -> None:
+    """Take a resource that is neither person nor place: a device or service, named in words."""
+    said = concept(aig, 3)
+    if making.context.appointment is not None and said is not None:
+        words = said.get("text") or said["coding"][0]["code"]
+        making.context.appointment["participant"].append(_part({"display": words}))
+        aig.take(3)
+
+
 def complete(making: Making) -> None:
     """Name the patient as who comes; an appointment has a participant."""
     appointment = making.context.appointment
@@ -91,5 +100,6 @@ def complete(making: Making) -> None:
 
 
 SEGMENTS = (
-    Reads("SCH", _appointment), Reads("AIS", _service), Reads("AIL", _place), Reads("AIP", _person)
+    Reads("SCH", _appointment), Reads("AIS", _service), Reads("AIL", _place), Reads("AIP", _person),
+    Reads("AIG", _thing),
 )  # fmt: skip

@@ -15,6 +15,7 @@ from salus.standards.hl7v2.er7 import Segment
 from salus.standards.hl7v2.making import Making
 from salus.standards.hl7v2.segments.orders import numbers, people_of, request_status
 from salus.standards.hl7v2.segments.segment import Reads
+from salus.standards.hl7v2.segments.timing import take_held
 from salus.standards.hl7v2.tables import in_fhir
 
 VACCINATIONS = frozenset({"VXU", "VXR", "VXX"})
@@ -61,6 +62,9 @@ def _prescription(making: Making, rx: Segment) -> None:
     address = making.address_of("MedicationRequest", placer or filler, rx)
     found = making.in_encounter(making.about_patient(found))
     held = {**making.resources.get(address, {}), **found}
+    if before := held.pop("medicationReference", None):  # the encoded order says anew what it is made of
+        making.resources.pop(before["reference"], None)
+    take_held(making, held)
     making.context.medication = making.context.noted = held
     making.context.request = address
     making.resources[address] = held
@@ -128,6 +132,23 @@ def _route(making: Making, rxr: Segment) -> None:
         del held[name]
 
 
+def _component(making: Making, rxc: Segment) -> None:
+    """Take what a compound is made of: the medicine becomes one with ingredients."""
+    held, item = making.context.medication, concept(rxc, 2)
+    if held is None or item is None or held["resourceType"] == "Immunization":
+        return
+    reference = held.get("medicationReference", {}).get("reference", "")
+    if not reference:
+        code = held.pop("medicationCodeableConcept")
+        made: Json = {"resourceType": "Medication", "code": code, "ingredient": []}
+        reference = making.add(making.address_of("Medication", None, rxc), made)
+        held["medicationReference"] = {"reference": reference}
+    part: Json = {"itemCodeableConcept": item}
+    if rxc.text(1) in ("A", "B"):  # HL7 table 0166: additive or base
+        part["isActive"] = rxc.text(1) == "A"
+    making.resources[reference]["ingredient"].append(part)
+
+
 def _given(making: Making, rxa: Segment) -> None:
     """Read what was given: of a vaccination message an Immunization, else a MedicationAdministration."""
     code = concept(rxa, 5)
@@ -185,5 +206,5 @@ def _vaccine(making: Making, rxa: Segment, found: Json, status: str) -> None:
 
 SEGMENTS = (
     Reads("RXO", _prescription), Reads("RXE", _prescription), Reads("RXD", _dispensation),
-    Reads("RXR", _route), Reads("RXA", _given),
+    Reads("RXR", _route), Reads("RXA", _given), Reads("RXC", _component),
 )  # fmt: skip

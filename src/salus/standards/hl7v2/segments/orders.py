@@ -6,6 +6,7 @@ from salus.standards.hl7v2.datatypes import Json, concept, date_time, entity, pr
 from salus.standards.hl7v2.er7 import Segment
 from salus.standards.hl7v2.making import Making
 from salus.standards.hl7v2.segments.segment import Reads
+from salus.standards.hl7v2.segments.timing import take_held
 from salus.standards.hl7v2.tables import in_fhir
 
 PLACER, FILLER = "PLAC", "FILL"
@@ -18,6 +19,7 @@ REPORTS = frozenset({"ORU", "OUL", "OPU", "ORF", "MDM"})
 def _common(making: Making, orc: Segment) -> None:
     """Keep the common order for the segment that it is about."""
     making.context.order = orc
+    making.context.timing = ()
     making.context.request = ""
 
 
@@ -94,10 +96,21 @@ def _request(
         found["reasonCode"] = reasons
     elif text := obr.text(13):
         found["reasonCode"] = [{"text": text}]
+    if order is not None:
+        _of_group(order, found)
+    take_held(making, found)
     address = making.address_of("ServiceRequest", known, obr)
     found = making.in_encounter(making.about_patient(found))
     making.context.noted = found
     return making.add(address, found)
+
+
+def _of_group(order: Segment, found: Json) -> None:
+    """Take the number of the group that the order is in (ORC-4), and its reason (ORC-16)."""
+    if (group := entity(order, 4)) is not None:
+        found["requisition"] = group
+    if (reason := concept(order, 16)) is not None and "reasonCode" not in found:
+        found["reasonCode"] = [reason]
 
 
 def _report(
@@ -112,7 +125,7 @@ def _report(
     if making.context.request:
         found["basedOn"] = [{"reference": making.context.request}]
     if section := obr.text(24):
-        found["category"] = [{"coding": [{"system": SECTIONS, "code": section}]}]
+        found["category"] = [{"coding": [{"system": SECTIONS, "code": " ".join(section.split())}]}]
     found["code"] = code or {"text": "(not named by the message)"}
     begun, ended = date_time(obr, 7), date_time(obr, 8)
     if begun and ended and begun != ended:

@@ -21,7 +21,9 @@ from salus.standards.hl7v2.tables import in_fhir
 
 MARITAL = "http://terminology.hl7.org/CodeSystem/v3-MaritalStatus"
 RELATION = "http://terminology.hl7.org/CodeSystem/v2-0131"
-BIRTH_PLACE = "http://hl7.org/fhir/StructureDefinition/patient-birthPlace"
+TABLES = "http://terminology.hl7.org/CodeSystem/v2-"
+EXTENSIONS = "http://hl7.org/fhir/StructureDefinition/"
+BIRTH_PLACE = f"{EXTENSIONS}patient-birthPlace"
 
 
 def _patient(making: Making, pid: Segment) -> None:
@@ -59,8 +61,32 @@ def _patient(making: Making, pid: Segment) -> None:
         found["multipleBirthInteger"] = int(order)
     elif pid.text(24) in ("Y", "N"):
         found["multipleBirthBoolean"] = pid.text(24) == "Y"
+    _more_of(making, found, pid)
     first = identifiers[0] if identifiers else None
     making.context.patient = making.add(making.address_of("Patient", first, pid), found)
+
+
+def _more_of(making: Making, found: Json, pid: Segment) -> None:
+    """Take what FHIR has standard extensions for, and the United States' social security number."""
+    if number := pid.text(19):
+        kind = {"coding": [{"system": f"{TABLES}0203", "code": "SS"}]}
+        held: Json = {"type": kind, "system": "http://hl7.org/fhir/sid/us-ssn", "value": number}
+        found["identifier"] = [*found.get("identifier", ()), held]
+    if telecom := repeated(pid, 40, contact_point):
+        found["telecom"] = [*found.get("telecom", ()), *telecom]
+    extensions = found.get("extension", [])
+    if name := pid.text(6):
+        extensions.append({"url": f"{EXTENSIONS}patient-mothersMaidenName", "valueString": name})
+    if (religion := concept(pid, 17, table="0006")) is not None:
+        extensions.append({"url": f"{EXTENSIONS}patient-religion", "valueCodeableConcept": religion})
+    for place in range(pid.count(26)):
+        if (country := concept(pid, 26, place, table="0171")) is not None:
+            said = [{"url": "code", "valueCodeableConcept": country}]
+            extensions.append({"url": f"{EXTENSIONS}patient-citizenship", "extension": said})
+    if extensions:
+        found["extension"] = extensions
+    if pid.has(25) and pid.text(24) == "Y":
+        pid.take(24)  # said by the order of birth
 
 
 def _deceased(found: Json, pid: Segment) -> None:
@@ -126,24 +152,21 @@ def _relation(relation: Json) -> Json:
 
 
 def _merged(making: Making, mrg: Segment) -> None:
-    """Say which record ends in the one of PID: of its own address, linked both ways."""
+    """Give the record of PID the numbers of the one that ends in it, so that both are proposed as one person.
+
+    Whether they are is decided here by somebody (`salus persons`), not by a message: neither record is
+    changed otherwise, and none is made of what a merge says.
+    """
     gone = repeated(mrg, 1, identifier)
     stays = making.resources.get(making.context.patient)
     if not gone or stays is None:
         return
-    other: Json = {
-        "resourceType": "Patient",
-        "identifier": gone,
-        "active": False,
-        "link": [{"other": {"reference": making.context.patient}, "type": "replaced-by"}],
-    }
-    if names := repeated(mrg, 7, human_name):
-        other["name"] = names
-    address_of_gone = making.address_of("Patient", gone[0], mrg)
-    if address_of_gone != making.context.patient:
-        making.add(address_of_gone, other)
-        link = {"other": {"reference": address_of_gone}, "type": "replaces"}
-        stays["link"] = [*stays.get("link", ()), link]
+    known = [(each.get("system"), each["value"]) for each in stays.get("identifier", ())]
+    old = [{**each, "use": "old"} for each in gone if (each.get("system"), each["value"]) not in known]
+    if old:
+        stays["identifier"] = [*stays.get("identifier", ()), *old]
+    reason = "a merge: proposed for somebody to decide (salus persons), not done"
+    making.account.approximate("MRG-1", reason, gone[0]["value"])
 
 
 SEGMENTS = (Reads("PID", _patient), Reads("PD1", _more), Reads("NK1", _next_of_kin), Reads("MRG", _merged))

@@ -8,13 +8,17 @@ import re
 from salus.standards.hl7v2.attached import attachment
 from salus.standards.hl7v2.datatypes import (
     Json,
+    address,
     concept,
     date_time,
     decimal,
+    entity,
+    organisation,
     practitioner,
     quantity,
     repeated,
 )
+from salus.standards.hl7v2.enclosed import take_out
 from salus.standards.hl7v2.er7 import Segment
 from salus.standards.hl7v2.making import Making
 from salus.standards.hl7v2.segments.segment import Reads
@@ -28,6 +32,7 @@ FLAGS = frozenset({
 TEXTS = frozenset({"ST", "TX", "FT", "NA", "MA"})
 CODED = frozenset({"CE", "CWE", "CNE", "CF", "IS", "ID"})
 FILES = frozenset({"ED", "RP"})
+COMPOSITION = "http://hl7.org/fhir/5.0/StructureDefinition/extension-DiagnosticReport.composition"
 PLAIN = "text/plain; charset=utf-8"
 COMPARATORS = frozenset({"<", "<=", ">=", ">"})
 _RANGE = re.compile(r"\s*([<>]=?)?\s*([+-]?\d+(?:\.\d+)?)(?:\s*-\s*([+-]?\d+(?:\.\d+)?))?\s*")
@@ -54,8 +59,9 @@ def _result(making: Making, obx: Segment) -> None:
         making.account.approximate("OBX-11", "no status that FHIR knows: said as unknown", obx.text(11))
         found["status"] = "unknown"
     _value(making, obx, kind, found)
-    if flags := [flag for place in range(obx.count(8)) if (flag := obx.text(8, 1, 1, place))]:
-        found["interpretation"] = [_flag(each) for each in flags]
+    flags = [(flag, place) for place in range(obx.count(8)) if (flag := obx.text(8, 1, 1, place))]
+    if flags:
+        found["interpretation"] = [_flag(flag, obx.text(8, 2, 1, place)) for flag, place in flags]
     if text := obx.text(7):
         found["referenceRange"] = [reference_range(text, concept(obx, 6))]
     if at := date_time(obx, 14) or _report_time(making):
@@ -63,18 +69,33 @@ def _result(making: Making, obx: Segment) -> None:
     if people := repeated(obx, 16, practitioner):
         performers = [making.aside(each, obx, f"16-{n}") for n, each in enumerate(people)]
         found["performer"] = [each for each in performers if each is not None]
+    _performed_by(making, obx, found)
     if (method := concept(obx, 17)) is not None:
         found["method"] = method
     found = making.in_encounter(making.about_patient(found))
     report = making.context.report
-    address = making.address_of("Observation", _known(making, obx, code), obx)
+    own = making.address_of("Observation", _known(making, obx, code), obx)
     making.context.noted = found
-    making.add(address, found)
+    making.add(own, found)
     if report is not None:
-        report["result"] = [*report.get("result", ()), {"reference": address}]
+        report["result"] = [*report.get("result", ()), {"reference": own}]
     elif _asks(making) is not None:
         request = making.resources[making.context.request]
-        request["supportingInfo"] = [*request.get("supportingInfo", ()), {"reference": address}]
+        request["supportingInfo"] = [*request.get("supportingInfo", ()), {"reference": own}]
+
+
+def _performed_by(making: Making, obx: Segment, found: Json) -> None:
+    """Say the laboratory (OBX-23, at the address of OBX-24) and the device (OBX-18)."""
+    laboratory = next(iter(repeated(obx, 23, organisation)), None)
+    if laboratory is not None:
+        if places := repeated(obx, 24, address):
+            laboratory["address"] = places
+        reference = making.aside(laboratory, obx, "23")
+        found["performer"] = [*found.get("performer", ()), *([reference] if reference else [])]
+    number = entity(obx, 18)
+    if number is not None:
+        device: Json = {"resourceType": "Device", "identifier": [number]}
+        found["device"] = {"reference": making.add(making.address_of("Device", number, obx), device)}
 
 
 def _asks(making: Making) -> Json | None:
@@ -178,8 +199,10 @@ def _structured(making: Making, obx: Segment, unit: Json | None, found: Json) ->
             making.account.drop("OBX-5.1", "a comparator that FHIR does not have", comparator)
 
 
-def _flag(flag: str) -> Json:
-    return {"coding": [{"system": INTERPRETATION, "code": flag}]} if flag in FLAGS else {"text": flag}
+def _flag(flag: str, words: str) -> Json:
+    if flag in FLAGS:
+        return {"coding": [{"system": INTERPRETATION, "code": flag}]} | ({"text": words} if words else {})
+    return {"text": words or flag}
 
 
 def reference_range(text: str, unit: Json | None) -> Json:
@@ -207,12 +230,20 @@ def _file(making: Making, obx: Segment, code: Json | None) -> None:
     found = attachment(making, obx)
     if found is None:
         return
+    obx.take(11)  # the file's state is that of its report or document
     if code is not None and code.get("text"):
         found["title"] = code["text"]
+    enclosed = take_out(making, found)
     report = making.context.report
     if report is not None and _is_document(making):
         report["content"].append({"attachment": found})
+        if enclosed:
+            context = report.setdefault("context", {})
+            context["related"] = [*context.get("related", ()), {"reference": enclosed}]
     elif report is not None:
+        if enclosed:
+            said = {"url": COMPOSITION, "valueReference": {"reference": enclosed}}
+            report["extension"] = [*report.get("extension", ()), said]
         report["presentedForm"] = [*report.get("presentedForm", ()), found]
     else:
         document = {
@@ -220,6 +251,7 @@ def _file(making: Making, obx: Segment, code: Json | None) -> None:
             "status": "current",
             "content": [{"attachment": found}],
             **({"type": code} if code else {}),
+            **({"context": {"related": [{"reference": enclosed}]}} if enclosed else {}),
         }
         making.add(making.address_of("DocumentReference", None, obx), making.about_patient(document))
 

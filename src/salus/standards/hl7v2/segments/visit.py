@@ -18,8 +18,12 @@ from salus.standards.hl7v2.tables import in_fhir
 
 ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 PART = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
-PEOPLE = ((7, "ATND"), (8, "REF"), (9, "CON"), (17, "ADM"))
+PEOPLE = ((7, "ATND"), (8, "REF"), (9, "CON"), (17, "ADM"), (52, "PART"))
 """Fields of PV1 with people, and what they do."""
+
+_STAY = (("admitSource", 14, "0023"), ("reAdmission", 13, "0092"), ("dischargeDisposition", 36, "0112"))
+_STAY_LISTS = (("specialCourtesy", 16, "0099"), ("dietPreference", 38, "0114"))
+"""Elements of a stay with their fields of PV1 and the table of a code that names none."""
 
 PLANNED = frozenset({"A05", "A14", "A15", "A16", "A38"})
 ENDED = frozenset({"A03"})
@@ -56,9 +60,17 @@ def _visit(making: Making, pv1: Segment) -> None:
     if (kind := concept(pv1, 10, table="0069")) is not None:
         found["serviceType"] = kind
     stay: Json = {}
-    for name, field, table in (("admitSource", 14, "0023"), ("dischargeDisposition", 36, "0112")):
+    for name, field, table in _STAY:
         if (said := concept(pv1, field, table=table)) is not None:
             stay[name] = said
+    if (early := identifier(pv1, 5)) is not None:
+        stay["preAdmissionIdentifier"] = early
+    for name, field, table in _STAY_LISTS:
+        if said_of := [each for n in range(pv1.count(field)) if (each := concept(pv1, field, n, table))]:
+            stay[name] = said_of
+    if whither := pv1.text(37, 1):
+        goal: Json = {"resourceType": "Location", "mode": "instance", "name": whither}
+        stay["destination"] = making.aside(goal, pv1, "37")
     if stay:
         found["hospitalization"] = stay
     address = making.address_of("Encounter", number, pv1)
@@ -89,6 +101,16 @@ def _more(making: Making, pv2: Segment) -> None:
     reason = concept(pv2, 3)
     if visit is not None and reason is not None:
         visit["reasonCode"] = [*visit.get("reasonCode", ()), reason]
+    if visit is None:
+        return
+    for place, each in enumerate(repeated(pv2, 13, practitioner)):
+        reference = making.aside(each, pv2, f"13-{place}")
+        if reference is not None:
+            part = {"type": [{"coding": [{"system": PART, "code": "REF"}]}], "individual": reference}
+            visit["participant"] = [*visit.get("participant", ()), part]
+    if (days := pv2.text(11)).isdigit():
+        ucum = {"unit": "d", "system": "http://unitsofmeasure.org", "code": "d"}
+        visit["length"] = {"value": int(days), **ucum}
 
 
 SEGMENTS = (Reads("PV1", _visit), Reads("PV2", _more))
