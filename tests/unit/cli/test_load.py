@@ -35,14 +35,14 @@ def salus(node, capsys):
 
 def test_what_is_skipped_in_a_folder_is_counted_and_named(salus, tmp_path):
     (tmp_path / "a.ndjson").write_text('{"resourceType":"Patient","id":"skip"}\n')
-    for name in ("adt.hl7", "notes.txt", "image.dcm", ".hidden.csv"):
+    for name in ("scan.tif", "notes.txt", "image.dcm", ".hidden.csv"):
         (tmp_path / name).write_text("x")
     report = json.loads(salus("load", tmp_path, "--json")[1])
     assert (report["read"], report["skipped"]) == (1, 3)
     assert [name.rpartition("/")[2] for name in report["skipped_names"]] == [
-        "adt.hl7", "image.dcm", "notes.txt",
+        "image.dcm", "notes.txt", "scan.tif",
     ]  # fmt: skip
-    assert "adt.hl7" in salus("load", tmp_path)[1]
+    assert "scan.tif" in salus("load", tmp_path)[1]
 
 
 def test_packed_standard_input_is_recognised(salus, monkeypatch):
