@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from salus.core.access import Action
 from salus.core.errors import SettingsInvalid, StorageUnavailable
 from salus.core.limits import Limits
-from salus.intake.messages import Taking, Way
+from salus.intake.messages import Fate, Taken, Taking, Way
 from salus.standards.hl7v2.er7 import read_message
 from salus.standards.hl7v2.mllp import framed
 from salus.store import documents
@@ -210,6 +210,30 @@ async def test_what_could_not_be_stored_is_not_acknowledged_as_taken(database):
         assert (msa.text(1), err.text(3), listener.counts.lost) == ("CR", "207", 1)
         assert "send it again" in err.text(8)
     working.cancel()
+
+
+async def test_what_waits_to_be_stored_is_held_too():
+    waiting = asyncio.Event()
+
+    async def slowly(_content):
+        await waiting.wait()
+        return Taken(Fate.STORED)
+
+    long = framed(message() + b" " * 19_000)
+    limits = msgspec.structs.replace(FAST, transfer_grace_ms=5_000)
+    async with listening(slowly, limits=limits) as (_, port):
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
+        for _, writer in held:
+            writer.write(long)
+        answers = [asyncio.create_task(answer(reader)) for reader, _ in held]
+        done, _ = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED, timeout=4)
+        waiting.set()
+        (refused,) = [one.result().segments for one in done]
+        assert (refused[1].text(1), refused[2].text(3)) == ("AR", "207")
+        codes = [(await asyncio.wait_for(one, 4)).segments[1].text(1) for one in answers]
+        assert sorted(codes) == ["AA", "AA", "AA", "AA", "AR"]
+        for _, writer in held:
+            writer.close()
 
 
 async def untouched(_content):

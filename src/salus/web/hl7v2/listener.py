@@ -81,7 +81,11 @@ class Listener:
         await asyncio.gather(*self._open, return_exceptions=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        address = writer.get_extra_info("peername")[0]
+        peer = writer.get_extra_info("peername")
+        if peer is None:  # gone already
+            writer.close()
+            return
+        address = peer[0]
         refused = not self._admission.admits(address)
         if refused or len(self._open) >= self._limits.message_connections_max:
             self.counts.turned_away += 1
@@ -95,6 +99,9 @@ class Listener:
         try:
             with suppress(ConnectionError, TimeoutError):
                 await self._converse(task, reader, writer)
+        except asyncio.CancelledError:
+            if not self._closing:  # else it was waiting for a message, and `close` ended that
+                raise
         finally:
             self._open.discard(task)
             writer.close()
@@ -116,7 +123,11 @@ class Listener:
                 self._reading.discard(task)
             if message is None:
                 return
-            verdict, problems = self._judged(await self._take(message))
+            self._held_bytes += len(message)
+            try:
+                verdict, problems = self._judged(await self._take(message))
+            finally:
+                self._held_bytes -= len(message)
             await self._say(writer, header_of(message), verdict, problems)
 
     def _judged(self, taken: Taken) -> tuple[Verdict, tuple[Problem, ...]]:
