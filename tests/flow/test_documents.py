@@ -13,12 +13,14 @@ import pytest
 from salus.core.access import Action
 from salus.core.errors import Gone, InvalidResource, NotFound, UnsupportedMedia
 from salus.core.limits import Limits
+from salus.intake.admission import Admission
 from salus.intake.conditions import lookup_in
 from salus.intake.documents import receive_document
 from salus.intake.files import find_files
 from salus.intake.load import Plan, load_files
 from salus.standards.fhir.codec.json import parse_json
 from salus.standards.fhir.codec.xml import write_xml
+from salus.standards.fhir.model import resource_types
 from salus.standards.fhir.search.extract import compile_indexer
 from salus.store import documents, resources
 from salus.store.changes import Operation
@@ -26,6 +28,7 @@ from salus.store.ledger import decode_entry
 from salus.store.rows import make_row
 
 KEY = b"0123456789abcdef"
+WHOLE = Admission(resource_types(), resource_types(), confirms=True)
 FHIR = "application/fhir+json"
 
 
@@ -80,8 +83,9 @@ def receive(database, grant):
     async def run(body, media_type=FHIR, **more):
         allowed = grant(action=Action.CREATE)
         return await receive_document(
-            allowed, database, body, media_type, source="urn:hospital:a", key=KEY, limits=Limits(), **more
-        )
+            allowed, database, body, media_type,
+            source="urn:hospital:a", key=KEY, limits=Limits(), admission=WHOLE, **more,
+        )  # fmt: skip
 
     return run
 

@@ -10,13 +10,16 @@ from tests.unit.standards.cda.test_entries import ASTHMA, DISPENSATION, problem,
 
 from salus.core.access import Action
 from salus.core.limits import Limits
+from salus.intake.admission import Admission
 from salus.intake.conditions import lookup_in
 from salus.intake.documents import receive_document
 from salus.intake.files import find_files
 from salus.intake.load import Plan, load_files
+from salus.standards.fhir.model import resource_types
 from salus.store import documents
 
 KEY = b"0123456789abcdef"
+WHOLE = Admission(resource_types(), resource_types(), confirms=True)
 SUPPLY = """<supply classCode="SPLY" moodCode="EVN"><templateId root="1.3.6.1.4.1.12559.11.10.1.3.1.3.3"/>
   <id root="2.999.8" extension="d"/><quantity value="1" unit="1"/><product><manufacturedProduct>
   <manufacturedMaterial><name>Pinex</name></manufacturedMaterial></manufacturedProduct></product></supply>"""
@@ -104,6 +107,7 @@ async def test_cda_in_a_document_reference_of_a_system_of_the_node_is_the_patien
         source="urn:pharmacy:b",
         key=KEY,
         limits=Limits(),
+        admission=WHOLE,
         described={
             "resourceType": "DocumentReference",
             "content": [{"attachment": {"title": "Handed over"}}],

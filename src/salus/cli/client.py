@@ -19,6 +19,7 @@ from salus.core.errors import SettingsInvalid
 from salus.core.identifiers import new_id
 from salus.core.plain import plain
 from salus.federation.apps import check_app
+from salus.intake.files import is_foreign_source
 from salus.node import open_services
 from salus.settings import Settings
 from salus.standards.jose.keys import algorithm_of
@@ -60,6 +61,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--introspect",
         action="store_true",
         help="register: a resource server: it asks of tokens that it is sent, and gets none itself",
+    )
+    parser.add_argument(
+        "--source",
+        action="append",
+        default=[],
+        metavar="URI",
+        help="register: a system in whose name it sends documents (meta.source); several times for several",
     )
     parser.add_argument("--scopes", help='register: e.g. "system/Observation.rs system/Patient.rs"')
     parser.add_argument(
@@ -152,9 +160,20 @@ def _wanted(options: argparse.Namespace) -> Client:
         purposes = tuple(each for each in purposes if each is Purpose.PUBLIC_HEALTH)
     if options.organisation and not all(options.organisation.partition("|")):
         raise SettingsInvalid("write the organisation's identifier as SYSTEM|VALUE")
+    _check_sources(options.source)
     return Client(
-        options.client, options.name, keys, scopes, roles, purposes, organisation_id=options.organisation
-    )
+        options.client, options.name, keys, scopes, roles, purposes, organisation_id=options.organisation,
+        sources=tuple(dict.fromkeys(options.source)),
+    )  # fmt: skip
+
+
+def _check_sources(sources: list[str]) -> None:
+    wrong = next((one for one in sources if not is_foreign_source(one)), None)
+    if wrong is not None:
+        raise SettingsInvalid(
+            f"{plain(wrong[:80])} is no --source: write an absolute URI such as "
+            "https://hospital-a.example/fhir; those that begin with urn:salus: are the node's own"
+        )
 
 
 def _resource_server(options: argparse.Namespace) -> Client:

@@ -20,6 +20,7 @@ import msgspec
 from salus.core.access import Grant, Outcome
 from salus.core.errors import Conflict, InvalidResource, UnsupportedMedia
 from salus.core.limits import Limits
+from salus.intake.admission import Admission
 from salus.intake.check import refusals
 from salus.intake.description import complete
 from salus.intake.formats.format import Unit
@@ -35,7 +36,7 @@ from salus.store import documents, ledger, resources
 from salus.store.changes import Operation
 from salus.store.documents import Document
 from salus.store.postgres import Connection, Database
-from salus.store.received import Incoming, Rule, judge
+from salus.store.received import Incoming, Rule, judge, not_theirs
 from salus.store.record_seal import record_seal_of
 from salus.store.rows import Row, patients_of
 from salus.store.shares import beside
@@ -59,6 +60,7 @@ class ReceivedDocument(msgspec.Struct, frozen=True):
         extracted: "Type/id" of the resources made from it.
         replaced: ids of the DocumentReferences that it superseded.
         described: the row of its DocumentReference as it came.
+        left_out: types of its entries that stay in it only (`intake.admission`).
     """
 
     document: str
@@ -68,6 +70,7 @@ class ReceivedDocument(msgspec.Struct, frozen=True):
     extracted: tuple[str, ...]
     replaced: tuple[str, ...]
     described: Row
+    left_out: tuple[str, ...] = ()
 
 
 async def receive_document(
@@ -79,6 +82,7 @@ async def receive_document(
     source: str,
     key: bytes,
     limits: Limits,
+    admission: Admission,
     described: dict[str, Any] | None = None,  # Any: FHIR JSON
     subject: str = "",
     extracts: bool = True,
@@ -94,6 +98,7 @@ async def receive_document(
         source: URI of the system it comes from.
         key: the node's secret for search hashes.
         limits: the node's.
+        admission: what its sender may have taken out of it.
         described: the sender's DocumentReference; needed for what is no FHIR document. Its references must
             be the node's own ("Patient/id").
         subject: logical id of the patient here, when it is known; the document's Patient is then not stored.
@@ -109,7 +114,7 @@ async def receive_document(
     async with database.system() as connection:
         await database.parameters.refresh(connection)
     added = database.parameters.added
-    setting = Setting(source, "", key, grant.opened_at, limits, added=added)
+    setting = Setting(source, "", key, grant.opened_at, limits, added=added, admission=admission)
     reads = extracts and grant.patients is None
     prepared = await _read(body, media_type, setting, subject) if reads else None
     if described is not None:
@@ -142,11 +147,12 @@ async def receive_document(
         if arrival.known.same:
             document, made = await beside(len(body), again, arrival.known)
         return await _store(
-            grant, connection, document, made, arrival,
+            grant, connection, document, made, arrival, admission,
             is_published=is_published, default_denies=default_denies,
         )  # fmt: skip
 
-    return await resources.transact(grant, database, store)
+    answer = await resources.transact(grant, database, store)
+    return msgspec.structs.replace(answer, left_out=() if prepared is None else prepared.left_out)
 
 
 def _described(
@@ -237,6 +243,7 @@ async def _store(
     received: Received,
     rows: Sequence[Row],
     arrival: Arrival,
+    admission: Admission,
     *,
     is_published: bool,
     default_denies: bool,
@@ -264,7 +271,7 @@ async def _store(
                 row.type,
                 row.id,
                 record_seal_of(connection).digest(row.digest),
-                rule,
+                "absent" if _stays(row, admission) else rule,
                 compartment=row.compartment,
                 patients=patients_of(row.compartment, row.others),
             )
@@ -273,11 +280,26 @@ async def _store(
         if is_published:  # its author says it anew, also when it was deleted here
             incoming[-1] = msgspec.structs.replace(incoming[-1], rule="overwrite")
         judged = await judge(connection, incoming)
-        operations = [one for one, (fate, _) in zip(operations, judged, strict=True) if fate == "stored"]
+        untouched = await not_theirs(grant, connection, [(row.type, row.id, row.source) for row in rows[:-1]])
+        operations = [
+            one
+            for one, (fate, _) in zip(operations, judged, strict=True)
+            if fate == "stored" and (one.type, one.id) not in untouched
+        ]
     written = await resources.apply(grant, connection, [*operations, *arrival.changes])
     await documents.keep(grant, connection, document)
     await hang(grant, connection, written, default_denies=default_denies)
     return _answer(document, rows[-1], created=True, replaced=arrival.replaced)
+
+
+def _stays(row: Row, admission: Admission) -> bool:
+    """Return whether what is here of a row stays as it is: its sender may add to the record only.
+
+    Who a Patient is, as staff or the operator have it, no document of another's changes.
+    """
+    if row.type in ("Provenance", "DocumentReference"):
+        return False  # the node's own words of the document
+    return row.type not in admission.updates or (row.type == "Patient" and not admission.confirms)
 
 
 async def is_erased(connection: Connection, document: Document) -> bool:

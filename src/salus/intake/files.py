@@ -41,6 +41,15 @@ class SourceFile(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
+OWN_SOURCES = ("urn:salus:client:", "urn:salus:node:", "urn:salus:citizen:")
+"""How a source begins that the node itself gives to who sends something."""
+
+
+def is_foreign_source(source: str) -> bool:
+    """Return whether it is the absolute URI of a system, and none that the node itself gives to a sender."""
+    return bool(_ABSOLUTE.fullmatch(source)) and not source.startswith(OWN_SOURCES)
+
+
 def check_source(source: str) -> None:
     """Refuse a source that is no absolute URI.
 

@@ -37,8 +37,9 @@ from salus.intake.translation import translate
 from salus.intake.versions import Newest, deletion_of, newest, version_of
 from salus.standards.fhir.bundle import is_conditional, links
 from salus.standards.fhir.codec.json import parse_json, write_json, write_json_like
-from salus.standards.fhir.codec.splice import ORIGINAL_ID
+from salus.standards.fhir.codec.splice import ORIGINAL_ID, replace_meta
 from salus.standards.fhir.codec.xml import parse_xml
+from salus.standards.fhir.labels import PATIENT_ASSERTED, is_asserted
 from salus.store.copying import Encoded, encode_row
 from salus.store.quarantine import Rejection
 from salus.store.record_seal import seal_of_worker
@@ -70,6 +71,7 @@ class Prepared(msgspec.Struct, frozen=True):
         pages: of a searchset or history, the links to its pages.
         quality: of what was translated, what became of what it says.
         judged: of a document, whether it follows its profiles.
+        left_out: types of entries of a document that are not taken out of it (`Setting.admission`).
     """
 
     number: int
@@ -89,6 +91,7 @@ class Prepared(msgspec.Struct, frozen=True):
     pages: Pages = ()
     quality: Quality | None = None
     judged: Judged | None = None
+    left_out: tuple[str, ...] = ()
 
 
 class _Entry(msgspec.Struct):
@@ -233,6 +236,8 @@ def _row(
     if original:
         meta["tag"] = [*meta.get("tag", ()), {"system": ORIGINAL_ID, "code": original_id(original)}]
     indexed["meta"] = meta
+    if type_name == "Patient" and setting.admission is not None and not setting.admission.confirms:
+        content, indexed = _unconfirmed(content, indexed)
     index = indexer_of(type_name, setting.key, setting.added)(indexed)
     return make_row(
         type_name,
@@ -244,6 +249,16 @@ def _row(
         sent_at=sent_at,
         sent_version=sent_version,
     )
+
+
+def _unconfirmed(content: bytes, indexed: Resource) -> tuple[bytes, Resource]:
+    """Return a Patient, as bytes and as it is indexed, that look-ups leave out until staff confirm it."""
+    if is_asserted(indexed):
+        return content, indexed
+    said = {**msgspec.json.decode(content).get("meta", {})}
+    labels = [*said.get("security", ()), PATIENT_ASSERTED]
+    meta = {**indexed["meta"], "security": labels}
+    return replace_meta(content, {**said, "security": labels}), {**indexed, "meta": meta}
 
 
 def _conditions(resource: Resource, setting: Setting) -> Iterator[str]:
@@ -442,6 +457,7 @@ def _whole(
     _check(bundle)
     types = _types(entries)
     rows: list[Row] = []
+    left_out: list[str] = []
     first: Resource | None = None
     count = 0
     settled = settle(setting.source, setting.links, entries, range(len(entries)))
@@ -467,6 +483,9 @@ def _whole(
             continue
         if original_name(setting.source, full_url, type_name, resource.get("id")) in setting.known.stays:
             continue
+        if setting.admission is not None and setting.admission.why_not(type_name):
+            left_out.append(type_name)
+            continue
         dangling += len(unmet)
         rows.append(_row(setting, resource, spliced, full_url, type_name, settled.updated.get(number, "")))
     if conditions:
@@ -478,7 +497,10 @@ def _whole(
             rows = []  # what it says is withdrawn: the document is kept, nothing of it is shown
         kept, own = _document(unit.content, FHIR_JSON, setting, bundle, first, rows)
         received, rows = (kept,), [*rows, *own]
-    return Prepared(unit.number, count, tuple(rows), received=received, dangling=dangling, judged=judged)
+    return Prepared(
+        unit.number, count, tuple(rows), received=received, dangling=dangling, judged=judged,
+        left_out=tuple(left_out),
+    )  # fmt: skip
 
 
 def _check_method(request: dict[str, Any]) -> None:  # Any: FHIR JSON

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from salus.core.limits import Limits
+from salus.intake.admission import Admission
 from salus.intake.linking import Known
 from salus.standards.tabular.mapping import TableMapping
 from salus.store.parameters_known import Added
@@ -31,6 +32,7 @@ class Setting(msgspec.Struct, frozen=True):
         known: which entries of a document its source sent before under another name (`intake.linking`).
         verifier: who takes a document over, "" for what a system of the node's own sends.
         mapping: what the columns of tables are; None where none are read.
+        admission: what of a document is taken, by who sends it; None for all (the operator's load).
     """
 
     source: str
@@ -46,3 +48,4 @@ class Setting(msgspec.Struct, frozen=True):
     known: Known = Known()
     verifier: str = ""
     mapping: TableMapping | None = None
+    admission: Admission | None = None

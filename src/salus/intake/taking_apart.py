@@ -15,6 +15,7 @@ import msgspec
 from salus.core.access import Grant
 from salus.core.errors import Conflict, InvalidResource, SalusError, UnsupportedMedia
 from salus.core.limits import Limits
+from salus.intake.admission import Admission
 from salus.intake.description import Ids
 from salus.intake.formats.format import Unit
 from salus.intake.keeping import Received, describe
@@ -35,12 +36,6 @@ from salus.store.shares import beside
 from salus.trust.consent.hanging import hang
 
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
-NOT_TAKEN = {
-    "Consent": "whom a person lets look, and what they want in care, is recorded here with them",
-    "Provenance": "who vouches for an entry is not said by who sends it; the node says where it came from",
-    "Subscription": "what is notified to whom is set up here",
-}
-"""Types that a document from outside brings nothing of, with the reason."""
 REFUSED_MAX = 200
 
 
@@ -80,6 +75,7 @@ async def take_apart(
     verifier: str,
     key: bytes,
     limits: Limits,
+    admission: Admission,
     default_denies: bool = False,
 ) -> TakenApart:
     """Store what a kept document says as the person's data.
@@ -93,6 +89,7 @@ async def take_apart(
         verifier: name of the professional who takes it over.
         key: the node's secret for search hashes.
         limits: the node's.
+        admission: what the professional may record by themselves.
         default_denies: the law of the node's country opens nothing that no Consent permits.
 
     Raises:
@@ -108,7 +105,7 @@ async def take_apart(
         await database.parameters.refresh(connection)
     setting = Setting(
         document.source, "", key, grant.opened_at, limits, lenient=True,
-        added=database.parameters.added, verifier=verifier,
+        added=database.parameters.added, verifier=verifier, admission=admission,
     )  # fmt: skip
     found = await beside(len(body), _read, document, described, body, setting)
 
@@ -238,8 +235,8 @@ def _fitting(prepared: Prepared, patient: str, setting: Setting) -> tuple[list[R
     for row in prepared.rows:
         if row.type == "Patient" or row.source_id in setting.known.stays:
             continue  # here already
-        if row.type in NOT_TAKEN:
-            refused.append(Refused(-1, row.type, NOT_TAKEN[row.type]))
+        if setting.admission is not None and (why := setting.admission.why_not(row.type)):
+            refused.append(Refused(-1, row.type, why))
         elif row.compartment != patient and "/" not in row.compartment:
             refused.append(Refused(-1, row.type, "it is about another person than the document"))
         else:

@@ -36,13 +36,13 @@ DELETE FROM assertion_seen WHERE (client, jti) IN (
 )
 """
 _LATELY = "SELECT count(*) FROM assertion_seen WHERE client = $1 AND starts_with(jti, $2) AND forget_at > $3"
-_COLUMNS = "id, name, keys, scopes, roles, purposes, redirects, launch, organisation_id, introspects"
+_COLUMNS = "id, name, keys, scopes, roles, purposes, redirects, launch, organisation_id, introspects, sources"
 _CLIENT = f"SELECT {_COLUMNS} FROM client WHERE id = $1 AND active"  # noqa: S608  (constants only)
 _REGISTER = f"""
-INSERT INTO client ({_COLUMNS}, registered) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $10, $11, $9)
+INSERT INTO client ({_COLUMNS}, registered) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $10, $11, $12, $9)
 ON CONFLICT (id) DO UPDATE
 SET name = $2, keys = $3, scopes = $4, roles = $5, purposes = $6, redirects = $7, launch = $8,
-    organisation_id = $10, introspects = $11, active = true
+    organisation_id = $10, introspects = $11, sources = $12, active = true
 """  # noqa: S608  (constants only)
 
 
@@ -71,6 +71,7 @@ class Client(msgspec.Struct, frozen=True):
         organisation_id: identifier, "system|value", of the organisation whose people it speaks for; "" where
             it says itself for whom.
         introspects: a resource server, which asks of the tokens that it is sent, and gets none itself.
+        sources: URIs of the systems in whose name it sends documents (`meta.source`); of others it may not.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Client(msgspec.Struct, frozen=True):
     launch: str = ""
     organisation_id: str = ""
     introspects: bool = False
+    sources: tuple[str, ...] = ()
 
     @property
     def is_app(self) -> bool:
@@ -159,6 +161,7 @@ async def register_client(
             now,
             client.organisation_id,
             client.introspects,
+            list(client.sources),
         )
         await ledger.append(connection, [] if leaf is None else [leaf])
 
@@ -175,6 +178,7 @@ def _client(row: Any) -> Client:  # Any: a database row
         row["launch"],
         row["organisation_id"],
         row["introspects"],
+        tuple(row["sources"]),
     )
 
 

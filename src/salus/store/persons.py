@@ -263,17 +263,19 @@ async def unmerge(
 
 
 async def confirm(grant: Grant, database: Database, patient: str, *, key: bytes) -> None:
-    """Say that a person whom a citizen registered is who the Patient says: look-ups find them from now on.
+    """Say that a person whom a citizen registered, or a document brought, is who the Patient says.
+
+    Look-ups find them from now on.
 
     Raises:
         NotFound, Gone: there is no such Patient.
-        Conflict: no citizen registered it, or that is confirmed already.
+        Conflict: it is no such Patient, or is confirmed already.
     """
 
     async def work(connection: Connection) -> None:
         current = parse_json((await resources.read(grant, database, "Patient", patient)).content, Limits())
         if not is_asserted(current):
-            raise Conflict("This Patient was not registered by a citizen, or is confirmed already.")
+            raise Conflict("Nobody needs to confirm this Patient: it is, or always was, as staff know it.")
         meta = current["meta"]
         labels = [label for label in meta["security"] if not is_label(label)]
         rest = {name: value for name, value in meta.items() if name != "security"}

@@ -15,7 +15,9 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from salus.core.access import Grant
 from salus.standards.fhir.search.values import date_interval, moment_at
+from salus.store.asker import asker_of
 from salus.store.postgres import Connection
 from salus.store.source_deletions import deleted_at
 from salus.store.tombstones import erased_among, is_anything_erased
@@ -35,6 +37,11 @@ SELECT compartment, type, id, version, updated, deleted, hidden, others, digest,
             = (resource.compartment, resource.id, resource.version)
     ) AS used_up
 FROM resource WHERE (type, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+"""
+_NOT_THEIRS = """
+SELECT r.type, r.id FROM unnest($1::text[], $2::text[], $3::text[]) AS sent (type, id, source)
+JOIN resource r ON (r.type, r.id) = (sent.type, sent.id)
+WHERE r.source <> sent.source OR (r.hidden AND NOT salus_shows(r.type, r.id, $4::jsonb))
 """
 _SEEN = """
 SELECT wanted.place FROM unnest($1::integer[], $2::text[], $3::text[], $4::bytea[])
@@ -96,6 +103,18 @@ async def judge(connection: Connection, incoming: Sequence[Incoming]) -> list[Ju
     gone = await _erased(connection, incoming)
     judged = iter(await _judge(connection, [one for one in incoming if (one.type, one.id) not in gone]))
     return [Judged("kept", None) if (one.type, one.id) in gone else next(judged) for one in incoming]
+
+
+async def not_theirs(
+    grant: Grant, connection: Connection, rows: Sequence[tuple[str, str, str]]
+) -> set[tuple[str, str]]:
+    """Return which of (type, id, source) a document leaves as they are, as a PUT would.
+
+    They are hidden from its sender, or come from another source.
+    """
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
+    found = await connection.fetch(_NOT_THEIRS, *columns, asker_of(grant))
+    return {(row["type"], row["id"]) for row in found}
 
 
 async def _erased(connection: Connection, incoming: Sequence[Incoming]) -> set[tuple[str, str]]:

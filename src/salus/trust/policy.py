@@ -208,6 +208,17 @@ def readable_types(
     return reach[2] if patients == {caller.patient} else reach[1]
 
 
+def writable_types(
+    caller: Caller, action: Action, patients: frozenset[str] | None, law: Jurisdiction
+) -> frozenset[str]:
+    """Return the resource types of which the caller may create, or change, single resources by themselves."""
+    return frozenset(
+        name
+        for name in resource_types()
+        if decide(caller, AccessRequest(action, name, "", patients), ORDINARY, law).permitted
+    )
+
+
 def narrowed_types(
     caller: Caller,
     action: Action,

@@ -16,14 +16,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from salus.core.access import Caller, Purpose
-from salus.core.errors import AccessRefused, MalformedContent
+from salus.core.errors import AccessRefused, Conflict, MalformedContent, NotFound
 from salus.store.emergencies import Emergency
 from salus.store.federation import find_client
 from salus.trust.emergencies import Ward, claim, second_look, waiting
 from salus.trust.identity import present
 from salus.trust.tokens import AccessToken, issue_like
 from salus.web.bodies import read_body
-from salus.web.portal.lookup import patient_of
+from salus.web.portal.lookup import patients_of
 from salus.web.services import Face, Services
 from salus.web.token_door import Addresses, Parts, token_door
 
@@ -90,7 +90,16 @@ async def _named(services: Services, caller: Caller, identifier: str) -> str:
     if not identifier:
         raise MalformedContent("Name the patient by `patient`, the logical id here, or by `identifier`.")
     looking = msgspec.structs.replace(caller, purpose=Purpose.EMERGENCY)
-    return await patient_of(services, looking, identifier)
+    found = await patients_of(services, looking, identifier)
+    if not found:
+        raise NotFound("No patient has this identifier here; check it.")
+    if len(found) > 1:
+        among = ", ".join(sorted(one.id for one in found))
+        raise Conflict(
+            f"Several patients have this identifier here: {among}. Name the right one by `patient`; search "
+            "Patient by `identifier` to see who each is."
+        )
+    return found[0].id
 
 
 async def _require_registered(services: Services, held: AccessToken) -> None:

@@ -13,7 +13,6 @@ import base64
 import binascii
 import hashlib
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -21,6 +20,7 @@ from salus.core.access import Action, Caller
 from salus.core.errors import InvalidResource, NotFound
 from salus.core.identifiers import is_fhir_id
 from salus.core.limits import Limits
+from salus.intake.admission import Admission
 from salus.intake.documents import ReceivedDocument, receive_document
 from salus.intake.whose import Match, compare, stated_patient
 from salus.standards.fhir.bundle import splice_references
@@ -35,8 +35,10 @@ from salus.web.fhir import face as fhir
 from salus.web.fhir.answer import UNLIMITED, Answer, written
 from salus.web.fhir.door import pass_gate
 from salus.web.fhir.exchanged import counted
-from salus.web.fhir.provenance import is_lay, own_source, source_of
+from salus.web.fhir.provenance import is_lay, source_of
+from salus.web.fhir.receiving import note_of
 from salus.web.fhir.request import FhirRequest, read_body, replayed
+from salus.web.fhir.sending import admission_of, sending_of
 from salus.web.fhir_door import delegating
 from salus.web.services import Face, Services
 
@@ -76,12 +78,14 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
 
 
 async def _published(services: Services, caller: Caller, request: FhirRequest, resource: Resource) -> Answer:
-    received, stored = await publish(services, caller, resource)
+    sending = await sending_of(services, request, caller, source_of(resource, ""))
+    admission = admission_of(services, caller)
+    received, stored = await publish(services, caller, resource, sending.source, admission)
     content, media_type = embedded_document(resource)
-    system = "" if is_lay(caller) else source_of(resource, "") or system_of(caller)
+    system = "" if is_lay(caller) else sending.system or system_of(caller)
     await check_received(services, system, content, media_type)
-    note = "The document is kept as it came." if received.created else "The same document was here already."
-    return written(request, stored, services.fhir_base, status=201 if received.created else 200, note=note)
+    status, note = 201 if received.created else 200, note_of(received, admission)
+    return written(request, stored, services.fhir_base, status=status, note=note)
 
 
 def is_publication(resource: Resource, base: str) -> bool:
@@ -102,7 +106,7 @@ def _patient_of(resource: Resource, base: str) -> str:
 
 
 async def publish(
-    services: Services, caller: Caller, resource: Resource
+    services: Services, caller: Caller, resource: Resource, source: str, admission: Admission
 ) -> tuple[ReceivedDocument, StoredResource]:
     """Keep the one document inside a DocumentReference; return it with its description as stored.
 
@@ -128,9 +132,10 @@ async def publish(
             database,
             content,
             media_type,
-            source=publisher_of(caller, resource),
+            source=source,
             key=services.keys.search,
             limits=services.limits,
+            admission=admission,
             described={**resource, "subject": {"reference": f"Patient/{patient}"}},
             subject=patient,
             extracts=match is not Match.UNKNOWN,
@@ -158,19 +163,6 @@ def compared(person: StoredResource, content: bytes, media_type: str, limits: Li
             "date or sex differ. Send it for the person it is about, or correct the document."
         )
     return match
-
-
-def publisher_of(caller: Caller, resource: Resource) -> str:
-    """Return the system that a document comes from.
-
-    A local system may name it in meta.source. Of a node or a citizen it is who they are, for a document
-    replaces those of its own source.
-    """
-    return (
-        own_source(caller)
-        or source_of(resource, "")
-        or f"urn:salus:client:{quote(caller.subject, safe=':/')}"
-    )
 
 
 def embedded_document(resource: Resource) -> tuple[bytes, str]:

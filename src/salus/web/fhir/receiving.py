@@ -6,11 +6,10 @@ DocumentReference with the document inside (MHD ITI-105), by which it is known w
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from salus.core.access import Action, Caller
 from salus.core.errors import AccessRefused
-from salus.intake.documents import receive_document
+from salus.intake.admission import Admission, told
+from salus.intake.documents import ReceivedDocument, receive_document
 from salus.standards.fhir.bundle import Resource
 from salus.store import resources
 from salus.web.checked import check_received, system_of
@@ -19,6 +18,7 @@ from salus.web.fhir.door import pass_gate
 from salus.web.fhir.negotiation import Format
 from salus.web.fhir.provenance import own_source, source_of
 from salus.web.fhir.request import FhirRequest
+from salus.web.fhir.sending import admission_of, sending_of
 from salus.web.services import Services
 
 WHAT = "Bundle of type document"
@@ -39,21 +39,29 @@ async def receive(
                 "This access is for one patient: publish the document inside a DocumentReference "
                 "(POST DocumentReference with attachment.data)."
             )
+        sending = await sending_of(services, request, caller, source_of(bundle, ""))
+        admission = admission_of(services, caller)
         received = await receive_document(
             access.grant,
             services.database,
             body,
             form.value,
-            source=source_of(bundle, "") or f"urn:salus:client:{quote(caller.subject, safe=':/')}",
+            source=sending.source,
             key=services.keys.search,
             limits=services.limits,
+            admission=admission,
             default_denies=services.gatehouse.law.default_denies,
         )
         stored = await resources.read(
             access.grant, services.database, "DocumentReference", received.reference
         )
-    system = source_of(bundle, "") or system_of(caller)
-    await check_received(services, system, body, form.value)
-    note = "The document is kept as it came." if received.created else "The same document was here already."
+    await check_received(services, sending.system or system_of(caller), body, form.value)
+    note = note_of(received, admission)
     status = 201 if received.created else 200
     return written(request, stored, services.fhir_base, status=status, note=note)
+
+
+def note_of(received: ReceivedDocument, admission: Admission) -> str:
+    """Return in words what became of a document, and what was not taken out of it."""
+    note = "The document is kept as it came." if received.created else "The same document was here already."
+    return " ".join(filter(None, (note, told(received.left_out, admission))))

@@ -135,8 +135,8 @@ async def find_citizens(services: Services, identifier: str) -> list[Person]:
 async def find_persons(services: Services, access: Access, identifier: str) -> list[Person]:
     """Return the persons with the identifier, each once: a merged one by the record that stays.
 
-    A national number may be typed as it is printed. Whom a citizen registered is left out
-    until staff confirm who it is.
+    A national number may be typed as it is printed. Whom a citizen registered, or a document brought, is
+    left out until staff confirm who it is.
     """
     wanted = ",".join(_spellings(identifier.strip(), services.country))
     asked = [("identifier", wanted), ("_security:not", ASSERTED), ("_count", str(CANDIDATES_MAX))]
@@ -149,20 +149,29 @@ async def find_persons(services: Services, access: Access, identifier: str) -> l
 
 
 async def patient_of(services: Services, caller: Caller, identifier: str) -> str:
-    """Return the logical id of the only patient with the identifier; the look-up is written down.
+    """Return the logical id of the only patient with the identifier, as `patients_of` finds them.
 
     Raises:
         NotFound: nobody, or more than one, has it.
+        AccessRefused: the caller is no professional of this node.
+    """
+    found = await patients_of(services, caller, identifier)
+    if len(found) != 1:
+        raise NotFound("No patient, or more than one, has this identifier here; check it.")
+    return found[0].id
+
+
+async def patients_of(services: Services, caller: Caller, identifier: str) -> list[Person]:
+    """Return the patients with the identifier; the look-up is written down.
+
+    Raises:
         AccessRefused: the caller is no professional of this node.
     """
     asked = AccessRequest(Action.SEARCH, LOOKUP, "Patient?identifier")
     # A token's scopes have no word for looking up; an app has nothing but its scopes.
     looking = msgspec.structs.replace(caller, scopes=caller.scopes if caller.app else ())
     async with enter(services.gatehouse, looking, asked) as access:
-        found = await find_persons(services, access, identifier)
-    if len(found) != 1:
-        raise NotFound("No patient, or more than one, has this identifier here; check it.")
-    return found[0].id
+        return await find_persons(services, access, identifier)
 
 
 def _spellings(text: str, country: str) -> list[str]:

@@ -8,6 +8,7 @@ from salus.core.access import Action, Caller
 from salus.core.errors import Conflict, InvalidSearch, NotFound, NotSupported
 from salus.primary.documents.patient_summary import compose_summary
 from salus.standards.fhir.bundle import Resource
+from salus.standards.fhir.labels import ASSERTED
 from salus.standards.fhir.search.grammar import parse_query
 from salus.standards.fhir.search.named import named_by
 from salus.store import resources, search
@@ -70,11 +71,13 @@ async def identified(services: Services, caller: Caller, identifier: str) -> str
     """
     registry = services.database.parameters.searching
     query = parse_query("Patient", [("identifier", identifier)], services.limits, registry=registry)
+    sure = [("identifier", identifier), ("_security:not", ASSERTED)]  # whom staff know or have confirmed
+    confirmed = parse_query("Patient", sure, services.limits, registry=registry)
     async with pass_gate(services, caller, Action.SEARCH, "Patient", query.what, narrows=True) as access:
         named = named_by(query)
         access.concern(named.patients)
         page = await search.search(
-            access.grant, services.database, query, key=services.keys.search, registry=registry
+            access.grant, services.database, confirmed, key=services.keys.search, registry=registry
         )
         for resource in page.resources:
             access.record(resource.patients)

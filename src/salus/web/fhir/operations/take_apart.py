@@ -20,6 +20,7 @@ from salus.web.fhir.door import known_id, pass_gate
 from salus.web.fhir.material import parsed
 from salus.web.fhir.operation import Operation, pairs_of
 from salus.web.fhir.request import FhirRequest
+from salus.web.fhir.sending import admission_of
 from salus.web.problems import issue, outcome
 from salus.web.services import Services
 
@@ -48,6 +49,7 @@ async def run(services: Services, request: FhirRequest, caller: Caller) -> Answe
             verifier=caller.name or caller.subject,
             key=services.keys.search,
             limits=services.limits,
+            admission=admission_of(services, caller),
             default_denies=services.gatehouse.law.default_denies,
         )
     return json_answer(200, report_of(taken))
