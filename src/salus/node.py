@@ -32,6 +32,7 @@ from salus.standards.jose import compact
 from salus.standards.merkle.note import log_key
 from salus.store import exports
 from salus.store.apps import forget_expired_apps
+from salus.store.assisted import forget_assisted
 from salus.store.filed_journal import open_filed_journal
 from salus.store.health_links import forget_links
 from salus.store.journal import Journal, open_journal
@@ -525,6 +526,7 @@ async def _sweep(services: Services) -> None:
     await forget_expired(database, now - timedelta(hours=1))
     await expire_quarantine(database, now)
     await forget_presence(database, now - timedelta(days=1))
+    await forget_assisted(database, now - timedelta(days=1))
     await forget_lookups(database, now - timedelta(days=1))
     await end_delays(database, now)
     await forget_tallies(database, now.date())

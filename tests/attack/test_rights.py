@@ -10,6 +10,7 @@ from collections import Counter
 
 import httpx
 import pytest
+from tests.flow.assisting import assist
 from tests.flow.test_portal_standing import citizen, visit
 from tests.flow.test_rights import make_link, opened, viewer
 from tests.flow.test_standing import Hand, ana, ask, clock, country, folder, leaves, node
@@ -128,6 +129,7 @@ async def test_only_the_operator_sees_and_answers_requests(ask, ana):
 
 async def test_a_session_at_a_desk_opens_nobody_else(ask, ana):
     helping = {"patient": "rui"}
+    await assist(ask, "rui")
     files = await ask("GET", "/rights/archive?patient=ana", Role.DESK, **helping)
     assert b"condition c1" not in files.content
     assert json.loads(zipfile.ZipFile(io.BytesIO(files.content)).read("manifest.json"))["patients"] == ["rui"]

@@ -9,6 +9,7 @@ import re
 import zipfile
 
 import pytest
+from tests.flow.assisting import assist
 from tests.flow.test_erasure import erased
 from tests.flow.test_portal_standing import citizen, visit
 from tests.flow.test_standing import ana, ask, clock, country, folder, leaves, node
@@ -92,6 +93,7 @@ async def test_complaints_are_the_persons_own_and_the_auditors_to_see(ask, ana):
 
 @pytest.mark.clause("EHDS 4(4) and 21")
 async def test_a_desk_writes_it_for_whom_it_helps(node, ask, ana):
+    await assist(ask, "ana")
     made = await complain(ask, Role.DESK, "/rights/complaint?patient=ana")
     assert (made.status_code, made.json()["patient"], made.json()["by"]) == (201, "ana", "Desk")
     files = unpacked(await ask("GET", f"{made.json()['evidence']}?patient=ana", Role.DESK))

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
+from tests.flow.assisting import assist, empower
 from tests.flow.opened import opened
 from tests.flow.test_portal_standing import Visitor, citizen, visit
 from tests.flow.test_rights import put
@@ -139,6 +140,7 @@ async def test_nobody_else_asks_or_answers(ask, ana, role):
 
 async def test_a_desk_asks_for_whom_it_helps(node, ask, ana):
     path = "/rights/erasures?patient=ana"
+    await assist(ask, "ana")
     asked = await request(ask, "record", "mistake", Role.DESK, path)
     assert asked.status_code == 201, asked.text
     assert asked.json()["asked_by"] == "desk"
@@ -470,7 +472,7 @@ async def test_what_a_professional_changed_since_is_not_the_persons_own(ask, ana
 
 async def test_a_link_that_somebody_made_for_another_ends_when_its_maker_is_erased(ask, ana, node):
     asked = {"patient": "rui", "holder": "ana", "name": "Ana", "kind": "guardian", "proof": "court order"}
-    assert (await ask("POST", "/proxies", Role.DESK, asked)).status_code == 201
+    await empower(ask, asked)
     as_guardian = {"subject": "ana", "name": "Ana", "patient": "rui"}
     made = await ask("POST", "/rights/links", Role.PROXY, {"content": "record"}, **as_guardian)
     assert made.status_code == 201, made.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.flow.assisting import empower
 from tests.flow.test_portal_standing import citizen, visit
 from tests.flow.test_standing import ana, ask, clock, country, folder, leaves, node
 
@@ -18,9 +19,7 @@ __all__ = ["ana", "ask", "citizen", "clock", "country", "folder", "node", "visit
 @pytest.fixture
 async def guardian(ask, ana):
     asked = {"patient": "ana", "holder": "eva", "name": "Eva", "kind": "guardian", "proof": "court order"}
-    made = await ask("POST", "/proxies", Role.DESK, asked)
-    assert made.status_code == 201, made.text
-    return made.json()["id"]
+    return (await empower(ask, asked))["id"]
 
 
 async def is_acting(ask):

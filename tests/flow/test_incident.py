@@ -71,8 +71,8 @@ async def client(node):
 
 @pytest.fixture
 def bearer(services, caller):
-    def make(role):
-        who = caller(role, patient="ana" if role is Role.CITIZEN else None)
+    def make(role, **fields):
+        who = caller(role, patient="ana" if role is Role.CITIZEN else None, **fields)
         token = issue(services.keys.token, who, services.terms, now=services.clock())
         return {"Authorization": f"Bearer {token}"}
 
@@ -195,6 +195,29 @@ async def test_from_a_leaf_to_a_closed_incident(services, client, bearer, caller
         assert f"incident/{number} {what}" in leaves
 
 
+async def release_by_two(client, path, auditor, second, texts):
+    """Propose as one auditor and agree as another, to just what was read; nobody is told before."""
+    for text in (
+        "Log in at https://salus.example.evil/x", "Log in at www.evil.example.", "See evil.example/x",
+        "Log in at http://node.test.evil.example", "Log in at http://node.test@evil.example",
+        "mailto:a@b.example", "Read \u202eti", "a\x1bb",
+    ):  # fmt: skip
+        refused = await client.post(f"{path}/release", headers=auditor, json={"texts": {"en": text}})
+        assert refused.status_code == 400, text
+    early = await client.post(f"{path}/release", headers=auditor, json={})
+    assert early.status_code == 400
+    first = await client.post(f"{path}/release", headers=auditor, json={"texts": {"en": "Something else."}})
+    proposed = await client.post(f"{path}/release", headers=auditor, json=texts)
+    assert (first.status_code, proposed.status_code) == (202, 202)
+    read = (await client.get(f"{path}/release", headers=second)).json()
+    assert read["texts"] == texts["texts"]
+    agreed = f"{path}/release/agree"
+    for who, digest in ((auditor, read["digest"]), (second, first.json()["digest"])):
+        assert (await client.post(agreed, headers=who, json={"digest": digest})).status_code == 409
+    done = await client.post(agreed, headers=second, json={"digest": read["digest"]})
+    assert (done.status_code, done.json()["told"], done.json()["told_before"]) == (200, 2, 0)
+
+
 async def tell_by_letter(services, number):
     """Print letters for those whom nothing else reached, once; their text is in them."""
     kept = []
@@ -257,9 +280,9 @@ async def test_of_a_stolen_backup_everybody_it_held_is_told_once_its_key_came_to
     ):  # fmt: skip
         answer = await client.post(f"{path}/release", headers=who, json=body)
         assert answer.status_code == status
-    for told in ((2, 0), (0, 2)):
-        done = (await client.post(f"{path}/release", headers=auditor, json=texts)).json()
-        assert (done["told"], done["told_before"]) == told
+    await release_by_two(client, path, auditor, bearer(Role.AUDITOR, subject="auditor-2"), texts)
+    again = (await client.post(f"{path}/release", headers=auditor, json={})).json()
+    assert (again["told"], again["told_before"]) == (0, 2)
     assert (await whats(services)).count(f"incident/{number} told") == 2
 
     await tell_by_letter(services, number)

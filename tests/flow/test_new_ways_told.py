@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.flow.assisting import assist, empower
 from tests.flow.test_portal_standing import citizen, visit
 from tests.flow.test_standing import ana, ask, clock, country, folder, leaves, node
 
@@ -72,18 +73,21 @@ async def test_a_session_at_a_desk_is_told_of_once_a_day(ask, ana, visit):
         Role.DESK, subject="desk", name="Kim Clerk", organisation="City", purpose=Purpose.PATIENT_REQUEST
     )
     await desk.get("/desk?language=en")
-    await desk.post("/desk", patient="ana", proof="passport")
+    await desk.post("/desk", patient="ana", proof="passport", number="AB 12345")
     await desk.get("/record?language=en")
     assert await told(ask) == [("assisted", "Kim Clerk", "City")]
     assert await told(ask, "rui") == []
 
 
 @pytest.mark.clause("EHDS 4(4)")
-async def test_what_a_desk_does_without_a_session_is_told_too_and_a_look_at_a_name_is_not(node, ask, ana):
+async def test_a_session_by_the_interface_is_told_too_and_a_look_at_a_name_is_not(node, ask, ana):
     assert (await ask("GET", "/fhir/Patient/ana", Role.DESK)).status_code == 200
     assert await told(ask) == []
-    assert (await ask("PUT", "/restrictions/Condition/c9?patient=ana", Role.DESK)).status_code == 404
+    assert (await ask("PUT", "/restrictions/Condition/c9?patient=ana", Role.DESK)).status_code == 403
     assert await told(ask) == []
+    await assist(ask, "ana")
+    assert [kind for kind, _, _ in await told(ask)] == ["assisted"]
+    assert (await ask("PUT", "/restrictions/Condition/c9?patient=ana", Role.DESK)).status_code == 404
     assert (await ask("GET", "/rights/recipients?patient=ana", Role.DESK)).status_code == 200
     assert [kind for kind, _, _ in await told(ask)] == ["assisted"]
     assert any("assisted" in leaf.marks for leaf in await leaves(node))
@@ -92,8 +96,8 @@ async def test_what_a_desk_does_without_a_session_is_told_too_and_a_look_at_a_na
 @pytest.mark.clause("EHDS 4(2)")
 async def test_a_power_that_staff_confirm_is_told_of_to_the_represented(ask, ana):
     asked = {"patient": "ana", "holder": "eva", "name": "Eva", "kind": "guardian", "proof": "court order"}
-    assert (await ask("POST", "/proxies", Role.DESK, asked)).status_code == 201
-    assert [kind for kind, _, _ in await told(ask)] == ["proxy-confirmed"]
+    await empower(ask, asked)
+    assert [kind for kind, _, _ in await told(ask)] == ["proxy-confirmed", "assisted"]
     assert await told(ask, "eva") == []
 
 
@@ -104,7 +108,7 @@ async def test_the_page_says_each_in_the_readers_language_and_leads_to_where_it_
     await bound(node, caller)
     await give_code(node.services, clerk, "ana", proof="passport", number="AB 12345")
     asked = {"patient": "ana", "holder": "eva", "name": "Eva", "kind": "guardian", "proof": "court order"}
-    await ask("POST", "/proxies", Role.DESK, asked)
+    await empower(ask, asked)
     await ask("GET", "/rights/recipients?patient=ana", Role.DESK)
     page = await citizen("ana").get(f"/told?language={language}")
     assert page.status_code == 200

@@ -191,6 +191,11 @@ async def test_staff_confirm_a_parent_with_proof_and_settle_a_dispute(visit, cit
     numbers = {"patient_number": f"{SNS}|51505050007", "holder_number": f"{SNS}|38001085718"}
     nobody = await desk.post("/desk/proxies", patient_number=f"{SNS}|47101010033")
     assert nobody.status_code == 404
+    refused = await desk.post("/desk/proxies", **numbers)
+    assert (refused.status_code, "/desk" in refused.text) == (403, True)
+    await desk.get("/desk?language=en")
+    await desk.post("/desk", patient="kim", proof="identity-card", number="AB 12345")
+    await desk.get("/desk/proxies?language=en")
     found = await desk.post("/desk/proxies", **numbers)
     assert "5 May 2015" in found.text
     chosen = dict(re.findall(r'name="(patient|holder|name)" value="([^"]+)"', found.text))
@@ -201,9 +206,14 @@ async def test_staff_confirm_a_parent_with_proof_and_settle_a_dispute(visit, cit
     done = await desk.post(
         "/desk/proxies", confirmed="yes", kind="parent", proof="birth certificate", **chosen
     )
-    assert "It is in force. Until 5 May 2033" in done.text
-    listed = await desk.post("/desk/proxies", **numbers)
+    assert "waits until another member of staff confirms it. Until 5 May 2033" in done.text
+    listed = await desk.get("/desk/proxies?language=en")
     number = re.search(r'name="power" value="([a-z0-9]+)"', listed.text).group(1)
+    assert (await desk.post("/desk/proxies", power=number, change="confirm")).status_code == 409
+    second = visit(Role.DESK, subject="desk-2", name="Desk", purpose=Purpose.PATIENT_REQUEST)
+    await second.get("/desk/proxies?language=en")
+    assert (await second.post("/desk/proxies", power=number, change="confirm")).status_code == 200
+    await desk.get("/desk/proxies?language=en")
     await desk.post("/desk/proxies", power=number, change="dispute")
     kati = citizen("kati")
     await kati.get("/acting?language=en")

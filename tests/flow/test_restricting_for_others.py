@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.flow.assisting import assist
 from tests.flow.test_portal_standing import visit
 from tests.flow.test_standing import (
     ACTS,
@@ -48,6 +49,7 @@ def hidden_from_proxies(identity):
 @pytest.mark.clause("EHDS 4(4) and 8")
 async def test_somebody_without_an_eid_restricts_at_a_desk_which_is_marked(node, ask, ana):
     path = "/restrictions/Condition/c1?patient=ana"
+    await assist(ask, "ana", "rui")
     told = (await ask("GET", path, Role.DESK)).json()
     assert told["hides"] == {"Condition": 1}
     assert "Professionals who treat you" in told["risk"]
@@ -138,7 +140,9 @@ async def clerk(visit, ana):
     """Staff at a desk in the session of Ana, who is with them."""
     desk = visit(Role.DESK, subject="desk", name="Kim Clerk", purpose=Purpose.PATIENT_REQUEST)
     await desk.get("/desk?language=en")
-    assert (await desk.post("/desk", patient="ana", proof="passport")).url.path == "/my-rights"
+    assert (
+        await desk.post("/desk", patient="ana", proof="passport", number="AB 12345")
+    ).url.path == "/my-rights"
     return desk
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.flow.assisting import assist, empower
 from tests.flow.test_portal_standing import Visitor, citizen, visit
 from tests.flow.test_standing import Hand, ana, ask, clock, country, folder, leaves, node
 
@@ -166,6 +167,7 @@ async def test_a_citizen_who_names_another_gets_their_own(ask, ana):
 
 
 async def test_staff_at_a_desk_take_it_for_whom_they_name_and_that_is_marked(node, ask, ana):
+    await assist(ask, "rui")
     files = unpacked(await ask("GET", "/rights/archive?patient=rui", Role.DESK))
     manifest = json.loads(files["manifest.json"])
     assert manifest["patients"] == ["rui"]
@@ -358,7 +360,7 @@ async def test_a_parents_link_ends_when_the_child_is_of_age(node, ask, ana, view
     child = {"resourceType": "Patient", "id": "kim", "birthDate": "2008-12-01"}
     await ask("PUT", "/fhir/Patient/kim", Role.OPERATOR, child)
     asked = {"patient": "kim", "holder": "eva", "name": "Eva", "kind": "parent", "proof": "certificate"}
-    assert (await ask("POST", "/proxies", Role.DESK, asked)).status_code == 201
+    await empower(ask, asked)
     wish = {"content": "record", "hours": 24 * 30}
     as_parent = {"subject": "eva", "patient": "kim"}
     made = (await ask("POST", "/rights/links", Role.PROXY, wish, **as_parent)).json()
@@ -582,7 +584,7 @@ async def test_somebody_without_an_eid_is_helped_at_a_desk_and_each_step_says_so
     assert "Rita" in found.text
     assert (await clerk.post("/desk", patient="rita")).status_code == 400
     await clerk.get("/desk?language=en")
-    begun = await clerk.post("/desk", patient="rita", proof="passport")
+    begun = await clerk.post("/desk", patient="rita", proof="passport", number="AB 12345")
     assert (begun.url.path, "You help somebody" in begun.text) == ("/my-rights", True)
     for path in (
         "/record",
@@ -622,7 +624,7 @@ async def test_who_has_died_is_not_assisted_an_executor_acts_for_them(clerk, ask
         await ask("PUT", "/fhir/Patient/rui", Role.OPERATOR, died | {"name": [{"family": "rui"}]})
     ).is_success
     await clerk.get("/desk?language=en")
-    refused = await clerk.post("/desk", patient="rui", proof="passport")
+    refused = await clerk.post("/desk", patient="rui", proof="passport", number="AB 12345")
     assert (refused.status_code, "executor" in refused.text) == (403, True)
 
 

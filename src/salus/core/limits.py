@@ -31,6 +31,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             before the auditor is told; none is refused.
         stated_treatments_per_day_max: most patients of whom one professional may state on a day (UTC) that
             they treat them, without anything that shows it.
+        assisted_people_per_day_max: most people whom one member of staff at a desk helps on a day (UTC).
         connections_max: most connections that a server process has open; it keeps a quarter of them free.
         connections_address_max: most of them of one address; those idle longest are closed first.
         headers_ms_max: longest that a connection is idle and its next request's headers take.
@@ -84,6 +85,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unproven_patients_per_day_max: int = 50
     emergency_patients_per_day_usual: int = 20
     stated_treatments_per_day_max: int = 20
+    assisted_people_per_day_max: int = 40
     connections_max: int = 4_096
     connections_address_max: int = 1_024
     headers_ms_max: int = 30_000

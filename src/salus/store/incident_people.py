@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from salus.core.access import Grant, Outcome
+from salus.core.errors import Conflict
 from salus.store.incidents import require_open, write_down
 from salus.store.ledger import append, leaf_of
 from salus.store.notices import BREACH, Telling, tell
-from salus.store.postgres import Database
+from salus.store.postgres import Connection, Database
 from salus.store.record_seal import SHARED, record_seal_of
 
 _KEEP_TEXT = """
-INSERT INTO incident_text (incident, language, said) SELECT $1, * FROM unnest($2::text[], $3::bytea[])
-ON CONFLICT DO NOTHING
+INSERT INTO incident_text (incident, language, said, proposed_by)
+SELECT $1, one.language, one.said, $4 FROM unnest($2::text[], $3::bytea[]) AS one (language, said)
+ON CONFLICT (incident, language) DO UPDATE SET said = excluded.said, proposed_by = excluded.proposed_by
+WHERE incident_text.agreed_at IS NULL
 """
-_TEXTS = "SELECT language FROM incident_text WHERE incident = $1"
+_TEXTS = "SELECT language FROM incident_text WHERE incident = $1 AND agreed_at IS NOT NULL"
+_PROPOSED = """
+SELECT language, said, proposed_by FROM incident_text
+WHERE incident = $1 AND agreed_at IS NULL ORDER BY language FOR UPDATE
+"""
+_AGREE = """
+UPDATE incident_text SET agreed_at = $2, agreed_by = $3 WHERE incident = $1 AND agreed_at IS NULL
+"""
 _KEEP = """
 INSERT INTO incident_person (patient, incident, language, categories, told_at)
 SELECT patient, $1, language, string_to_array(categories, ','), $2
@@ -37,6 +47,14 @@ class Told(msgspec.Struct, frozen=True):
     patient: str
     language: str
     categories: tuple[str, ...]
+
+
+class Proposed(msgspec.Struct, frozen=True):
+    """A text that waits: its language (BCP 47), itself, and which auditor proposed it."""
+
+    language: str
+    text: str
+    by: str
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -59,8 +77,10 @@ async def released_languages(grant: Grant, database: Database, number: int) -> s
         return {row["language"] for row in await connection.fetch(_TEXTS, number)}
 
 
-async def release_texts(grant: Grant, database: Database, number: int, texts: Mapping[str, str]) -> None:
-    """Keep what people are told, by language. What was released in a language stays as it was.
+async def propose_texts(grant: Grant, database: Database, number: int, texts: Mapping[str, str]) -> None:
+    """Keep what people are to be told, by language, until another auditor agrees.
+
+    What was agreed to in a language stays as it was.
 
     Raises:
         NotFound: there is no such incident.
@@ -71,9 +91,43 @@ async def release_texts(grant: Grant, database: Database, number: int, texts: Ma
         seal = record_seal_of(connection)
         sealed = [seal.close(SHARED, text.encode("utf-8", "replace")) for text in texts.values()]
         await seal.settle()
-        await connection.execute(_KEEP_TEXT, number, list(texts), sealed)
+        await connection.execute(_KEEP_TEXT, number, list(texts), sealed, grant.caller.subject)
         body = f"The texts in {', '.join(sorted(texts))}."
+        await write_down(grant, connection, number, "proposed", "persons", body)
+
+
+async def proposed_texts(grant: Grant, database: Database, number: int) -> list[Proposed]:
+    """Return the texts of an incident that wait for another auditor, by language."""
+    async with database.writing(grant) as connection:
+        return await _proposed(connection, number)
+
+
+async def agree_to_texts(
+    grant: Grant, database: Database, number: int, is_meant: Callable[[Sequence[Proposed]], bool]
+) -> None:
+    """Release the texts that another auditor proposed.
+
+    Raises:
+        NotFound: there is no such incident.
+        Conflict: it is closed, none waits, the same auditor proposed one, or they are not those meant.
+    """
+    async with database.writing(grant) as connection:
+        await require_open(connection, number)
+        found = await _proposed(connection, number)
+        if not found:
+            raise Conflict("No texts of this incident wait for an agreement.")
+        if grant.caller.subject in {each.by for each in found}:
+            raise Conflict("Another auditor than who proposed the texts agrees to them.")
+        if not is_meant(found):
+            raise Conflict("The texts have changed since; read them again (GET .../release).")
+        await connection.execute(_AGREE, number, grant.opened_at, grant.caller.subject)
+        body = f"The texts in {', '.join(each.language for each in found)}."
         await write_down(grant, connection, number, "released", "persons", body)
+
+
+async def _proposed(connection: Connection, number: int) -> list[Proposed]:
+    rows = await connection.fetch(_PROPOSED, number)
+    return [Proposed(row["language"], row["said"].decode("utf-8"), row["proposed_by"]) for row in rows]
 
 
 async def tell_people(

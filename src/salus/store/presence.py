@@ -95,6 +95,13 @@ async def has_document(database: Database, patient: str, number: str) -> bool:
     return any(wanted in _document_numbers(msgspec.json.decode(row["content"])) for row in rows)
 
 
+async def knows_document(database: Database, patient: str, kind: str) -> bool:
+    """Return whether the person's Patient has the number of a document of this kind (HL7 v2 table 0203)."""
+    async with database.system() as connection:
+        rows = await connection.fetch(_PATIENTS, patient)
+    return any(_numbers(msgspec.json.decode(row["content"]), frozenset({kind})) for row in rows)
+
+
 async def keep_presence(
     database: Database, patient: str, node: str, subject: str, evidence: str, since: datetime, until: datetime
 ) -> None:
@@ -141,10 +148,14 @@ async def forget_presence(database: Database, before: datetime) -> None:
 
 
 def _document_numbers(patient: dict[str, Any]) -> set[str]:  # Any: JSON of a Patient
+    return _numbers(patient, DOCUMENT_TYPES)
+
+
+def _numbers(patient: dict[str, Any], kinds: frozenset[str]) -> set[str]:  # Any: JSON of a Patient
     found = set()
     for each in patient.get("identifier", ()):
         codes = {coding.get("code") for coding in each.get("type", {}).get("coding", ())}
-        if codes & DOCUMENT_TYPES and each.get("value"):
+        if codes & kinds and each.get("value"):
             found.add(_plain(str(each["value"])))
     return found
 

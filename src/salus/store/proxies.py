@@ -18,10 +18,10 @@ from salus.store.postgres import Connection, Database
 
 _COLUMNS = (
     "id, patient, holder, name, kind, types, proof, starts_at, ends_at, asked_at, confirmed_at, "
-    "confirmed_by, ended_at, disputed_at, contested_at"
+    "confirmed_by, ended_at, disputed_at, contested_at, proposed_by"
 )
 _KEEP = f"""
-INSERT INTO proxy ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+INSERT INTO proxy ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 """  # noqa: S608  (constants only)
 _OF = f"""
 SELECT {_COLUMNS} FROM proxy WHERE patient = ANY ($1) OR holder = ANY ($1) ORDER BY asked_at DESC, id LIMIT $2
@@ -37,11 +37,16 @@ SELECT {_COLUMNS} FROM proxy
 WHERE ended_at IS NULL AND (disputed_at IS NOT NULL OR contested_at IS NOT NULL)
 ORDER BY asked_at, id LIMIT $1
 """  # noqa: S608
+_CONFIRM = "UPDATE proxy SET confirmed_at = $3, confirmed_by = $4 WHERE patient = $1 AND id = $2"
+_WAITING = f"""
+SELECT {_COLUMNS} FROM proxy
+WHERE ended_at IS NULL AND confirmed_at IS NULL ORDER BY asked_at, id LIMIT $1
+"""  # noqa: S608
 LISTED_MAX = 200
 
 
 class Proxy(msgspec.Struct, frozen=True):
-    """Somebody's power to act for a patient; schema 0062 and 0169 say what the fields mean."""
+    """Somebody's power to act for a patient; schema 0062, 0169 and 0203 say what the fields mean."""
 
     id: str
     patient: str
@@ -58,6 +63,7 @@ class Proxy(msgspec.Struct, frozen=True):
     ended_at: datetime | None = None
     disputed_at: datetime | None = None
     contested_at: datetime | None = None
+    proposed_by: str = ""
 
 
 async def keep_proxy(grant: Grant, database: Database, proxy: Proxy) -> None:
@@ -67,11 +73,35 @@ async def keep_proxy(grant: Grant, database: Database, proxy: Proxy) -> None:
         await connection.execute(
             _KEEP, proxy.id, proxy.patient, proxy.holder, proxy.name, proxy.kind, types, proxy.proof,
             proxy.starts_at, proxy.ends_at, proxy.asked_at, proxy.confirmed_at, proxy.confirmed_by,
-            proxy.ended_at, proxy.disputed_at, proxy.contested_at,
+            proxy.ended_at, proxy.disputed_at, proxy.contested_at, proxy.proposed_by,
         )  # fmt: skip
-        await _write_down(grant, connection, proxy, "given")
+        await _write_down(grant, connection, proxy, "given" if proxy.confirmed_at else "entered")
         if grant.caller.role is not Role.CITIZEN:
             await tell(connection, [told_of(grant, proxy.patient, PROXY_CONFIRMED, proxy.id)])
+
+
+async def confirm_proxy(grant: Grant, database: Database, identity: str) -> Proxy:
+    """Confirm a power that another member of staff entered: it is in force.
+
+    Raises:
+        NotFound: there is none that the grant may know of.
+        Conflict: it waits for nobody, or the same person entered it.
+    """
+    async with database.writing(grant) as connection:
+        found = await _one(connection, identity)
+        if found.confirmed_at is not None or found.ended_at is not None:
+            raise Conflict("This power waits for nobody's confirmation.")
+        if found.proposed_by == grant.caller.subject:
+            raise Conflict("Somebody other than who entered this power confirms it.")
+        await connection.execute(_CONFIRM, found.patient, found.id, grant.opened_at, grant.caller.name)
+        await _write_down(grant, connection, found, "given")
+    return found
+
+
+async def proxies_waiting(grant: Grant, database: Database) -> list[Proxy]:
+    """Return the powers that wait for a second member of staff, the oldest first."""
+    async with database.reading(grant) as connection:
+        return [_proxy(row) for row in await connection.fetch(_WAITING, LISTED_MAX)]
 
 
 async def proxies(grant: Grant, database: Database, patients: frozenset[str]) -> list[Proxy]:

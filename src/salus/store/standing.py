@@ -38,6 +38,10 @@ _PRESENCES = """
 SELECT patient, node, subject, evidence, until FROM presence
 WHERE until > $2 AND ($1::text IS NULL OR patient = $1) ORDER BY until
 """
+_ASSISTED = """
+SELECT patient, subject, until FROM assisted
+WHERE until > $2 AND ($1::text IS NULL OR patient = $1) ORDER BY until
+"""
 _POWERS = """
 SELECT patient, id, holder, kind, types, starts_at, ends_at, confirmed_at, ended_at, disputed_at FROM proxy
 WHERE confirmed_at IS NOT NULL AND ($1::text IS NULL OR patient = $1)
@@ -82,6 +86,7 @@ class Person(msgspec.Struct):
         rescues: emergency accesses to their record.
         presences: until when a professional was shown to be with them, by node ("" here) and subject.
         stated: until when a professional of this node stated that they treat them, by subject.
+        assisted: until when a member of staff at a desk helps them, by subject.
         powers: of those who act for them.
     """
 
@@ -90,6 +95,7 @@ class Person(msgspec.Struct):
     rescues: list[Rescue] = msgspec.field(default_factory=list)
     presences: dict[tuple[str, str], datetime] = msgspec.field(default_factory=dict)
     stated: dict[str, datetime] = msgspec.field(default_factory=dict)
+    assisted: dict[str, datetime] = msgspec.field(default_factory=dict)
     powers: list[Power] = msgspec.field(default_factory=list)
 
 
@@ -130,6 +136,8 @@ class Standing:
                 person.stated[row["subject"]] = row["until"]
             else:
                 person.presences[row["node"], row["subject"]] = row["until"]
+        for row in await connection.fetch(_ASSISTED, patient, now):
+            found.setdefault(row["patient"], Person()).assisted[row["subject"]] = row["until"]
         for row in await connection.fetch(_POWERS, patient):
             found.setdefault(row["patient"], Person()).powers.append(_power(row))
         for row in await connection.fetch(_CONSENTING, patient):

@@ -34,6 +34,7 @@ class Circumstance(StrEnum):
     ANOTHER_AUTHOR = "another-author"
     CUT_OFF = "cut-off"
     DECEASED = "deceased"
+    NOT_ASSISTING = "not-assisting"
 
 
 _RESCUERS = frozenset({Role.CLINICIAN, Role.PHARMACIST, Role.EMERGENCY, Role.NODE})
@@ -106,6 +107,7 @@ def _words(caller: Caller, resource_type: str, facts: Facts, law: Jurisdiction) 
         Circumstance.ANOTHER_AUTHOR: not facts.is_own_entry,
         Circumstance.CUT_OFF: caller.cut_off,
         Circumstance.DECEASED: facts.has_died,
+        Circumstance.NOT_ASSISTING: not facts.is_assisting,
     }
     words = {word for word, holds in found.items() if holds}
     said = _VOICES.get(facts.voice)

@@ -78,6 +78,7 @@ class Facts(msgspec.Struct, frozen=True):
         has_died: whether the person whose log-in it is has died.
         is_veiled_whole: whether an opt-out of exchange hides the whole record in the database; decides
             nothing, and is marked in the leaf.
+        is_assisting: whether staff at a desk help all whom the request is about, in a session that is open.
         in_care: the patients whom the decision may open to a professional, where the node asks for a
             treatment relationship (`salus.trust.care`); None for all.
     """
@@ -98,6 +99,7 @@ class Facts(msgspec.Struct, frozen=True):
     wants_results_now: bool = False
     has_died: bool = False
     is_veiled_whole: bool = False
+    is_assisting: bool = True
     in_care: frozenset[str] | None = None
 
 

@@ -40,6 +40,7 @@ class Desk(msgspec.Struct, frozen=True):
     Args:
         node: its name, for people.
         language: of those who have not said theirs.
+        address: the node's, to which alone what people are told may lead.
     """
 
     gatehouse: Gatehouse
@@ -47,6 +48,7 @@ class Desk(msgspec.Struct, frozen=True):
     caller: Caller
     node: str
     language: str
+    address: str = ""
 
     def enter(self, action: Action, what: str) -> Passage:
         """Return the way through the gate for one step."""

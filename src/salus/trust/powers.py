@@ -8,17 +8,19 @@ by itself when the child is of age, and a child that the law lets decide may end
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from typing import Literal
 
 import msgspec
 
-from salus.core.access import Action, Caller, Purpose, Role
+from salus.core.access import Action, Caller, Grant, Purpose, Role
 from salus.core.errors import AccessRefused, Conflict, InvalidSearch, NotFound
 from salus.core.identifiers import is_fhir_id, new_id
 from salus.standards.fhir.model import resource_types
 from salus.store import proxies as store
 from salus.store import resources
+from salus.store.postgres import Database
 from salus.store.presence import use_anybodys_code
 from salus.store.proxies import Proxy
 from salus.store.standing import Power
@@ -96,7 +98,7 @@ async def appoint(ward: Ward, key: bytes, caller: Caller, asked: Appointment) ->
 
 
 async def confirm(ward: Ward, caller: Caller, asked: Confirmation) -> Proxy:
-    """Confirm a power with its proof, as staff.
+    """Confirm a power with its proof, as staff; what a desk enters waits until a second one agrees.
 
     Raises:
         AccessRefused: the caller is no staff.
@@ -121,13 +123,35 @@ async def confirm(ward: Ward, caller: Caller, asked: Confirmation) -> Proxy:
             if grown is None or grown <= now:
                 raise Conflict("A parent acts for a child whose birth date is known, until it is of age.")
             ends_at = min(grown, ends_at or grown)
+        words_alone = caller.role is Role.DESK
         proxy = Proxy(
             new_id(), asked.patient, asked.holder, asked.name.strip(), asked.kind, asked.types,
-            asked.proof.strip(), asked.starts_at or now, ends_at, now, now, caller.name,
+            asked.proof.strip(), asked.starts_at or now, ends_at, now, None if words_alone else now,
+            "" if words_alone else caller.name, proposed_by=caller.subject,
         )  # fmt: skip
         await store.keep_proxy(access.grant, ward.database, proxy)
     await ward.standing.refresh(proxy.patient)
     return proxy
+
+
+async def agree(ward: Ward, caller: Caller, identity: str) -> Proxy:
+    """Confirm what another member of staff entered at a desk: the proof was only their words.
+
+    Raises:
+        AccessRefused: the caller is no staff.
+        NotFound, Conflict: as `store.proxies.confirm_proxy`.
+    """
+    if caller.role not in _STAFF:
+        raise AccessRefused("A power to act is confirmed by the node's staff; ask at a desk.")
+    async with _enter(ward, caller, Action.UPDATE, None) as access:
+        found = await store.confirm_proxy(access.grant, ward.database, identity)
+    await ward.standing.refresh(found.patient)
+    return found
+
+
+async def waiting(ward: Ward, caller: Caller) -> list[Proxy]:
+    """Return the powers that wait for a second member of staff. Raises as `in_dispute` does."""
+    return await _listed(ward, caller, store.proxies_waiting)
 
 
 async def powers(ward: Ward, caller: Caller, patient: str) -> list[Proxy]:
@@ -143,10 +167,16 @@ async def in_dispute(ward: Ward, caller: Caller) -> list[Proxy]:
     Raises:
         AccessRefused: the caller is no staff.
     """
+    return await _listed(ward, caller, store.proxies_in_dispute)
+
+
+async def _listed(
+    ward: Ward, caller: Caller, find: Callable[[Grant, Database], Awaitable[list[Proxy]]]
+) -> list[Proxy]:
     if caller.role not in _STAFF:
-        raise AccessRefused("What is in dispute is for the node's staff to see; ask at a desk.")
+        raise AccessRefused("What waits or is in dispute is for the node's staff to see; ask at a desk.")
     async with _enter(ward, caller, Action.READ, None) as access:
-        found = await store.proxies_in_dispute(access.grant, ward.database)
+        found = await find(access.grant, ward.database)
         access.record([each.patient for each in found])
     return found
 

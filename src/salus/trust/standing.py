@@ -56,6 +56,10 @@ async def _in_force(
         if caller.role is Role.PROXY:
             return facts_of_proxy(person, caller, clock(), law, has_died=died)
         return Facts(has_died=True) if died else ORDINARY
+    if caller.role is Role.DESK and patients:
+        now = clock()
+        helped = all(_is_helped(persons.get(each, _NOBODY), caller, now) for each in patients)
+        return ORDINARY if helped else Facts(is_assisting=False)
     if caller.role in _PROFESSIONALS and patients and (known or caller.node is not None):
         now = clock()
         facts = facts_of_professional(known, len(patients), caller, now, law)
@@ -152,6 +156,12 @@ def facts_of_professional(
         emergency_reason=reason,
         is_veiled_whole=not opened and any(EXCHANGE in each.opted_out for each in persons),
     )
+
+
+def _is_helped(person: Person, caller: Caller, now: datetime) -> bool:
+    """Return whether the staff at a desk were shown who the person is, and help them now."""
+    until = person.assisted.get(caller.subject)
+    return until is not None and now < until
 
 
 def _is_with(person: Person, caller: Caller, now: datetime) -> bool:

@@ -35,7 +35,7 @@ from salus.trust.incidents import (
     reassess,
     record_notice,
 )
-from salus.trust.releasing import release
+from salus.trust.releasing import agree, proposal, propose, release
 from salus.web.addresses import find, methods_of
 from salus.web.proof import proven
 from salus.web.services import Face, Receive, Scope, Send, Services
@@ -51,6 +51,10 @@ class _Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     texts: dict[str, str] = {}
+
+
+class _Digest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    digest: str
 
 
 class _Protection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,7 +79,10 @@ def face(services: Services) -> Face:
 
 def desk_of(services: Services, caller: Caller) -> Desk:
     """Return the desk of incidents of this node, for a caller."""
-    return Desk(services.gatehouse, services.database, caller, services.name, services.languages[0])
+    return Desk(
+        services.gatehouse, services.database, caller, services.name, services.languages[0],
+        services.base_url.rstrip("/"),
+    )  # fmt: skip
 
 
 async def _list(desk: Desk, request: Request, _: Parts) -> Response:
@@ -124,7 +131,22 @@ async def _record(desk: Desk, request: Request, parts: Parts) -> Response:
 
 async def _release(desk: Desk, request: Request, parts: Parts) -> Response:
     number = _number(parts)
-    done = await release(desk, number, (await _body(request, _Texts)).texts)
+    texts = (await _body(request, _Texts)).texts
+    if texts:
+        proposed = await propose(desk, number, texts)
+        return _answer({"incident": number, **msgspec.structs.asdict(proposed)}, status=202)
+    done = await release(desk, number)
+    return _answer({"incident": number, **msgspec.structs.asdict(done)})
+
+
+async def _proposal(desk: Desk, request: Request, parts: Parts) -> Response:
+    number = _number(parts)
+    return _answer({"incident": number, **msgspec.structs.asdict(await proposal(desk, number))})
+
+
+async def _agree(desk: Desk, request: Request, parts: Parts) -> Response:
+    number = _number(parts)
+    done = await agree(desk, number, (await _body(request, _Digest)).digest)
     return _answer({"incident": number, **msgspec.structs.asdict(done)})
 
 
@@ -149,7 +171,8 @@ ADDRESSES: Mapping[str, Mapping[str, Handler]] = {
     "/incidents/{number}/notes": {"POST": _note},
     "/incidents/{number}/notices/{notice}": {"GET": _drafts, "POST": _record},
     "/incidents/{number}/protection": {"POST": _reassess},
-    "/incidents/{number}/release": {"POST": _release},
+    "/incidents/{number}/release": {"GET": _proposal, "POST": _release},
+    "/incidents/{number}/release/agree": {"POST": _agree},
     "/incidents/{number}/close": {"POST": _close},
 }
 

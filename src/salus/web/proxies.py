@@ -1,9 +1,10 @@
 """Who may act for whom (Regulation (EU) 2025/327, Art. 4(2)): /proxies.
 
 GET lists the powers over oneself and those one holds; staff name the `patient`, and without one see what is
-in dispute. POST appoints somebody by the one-time code they show (a citizen), or confirms a power with its
-proof (staff). DELETE /proxies/[id] ends it, POST /dispute suspends it, POST /settle ends the dispute (staff).
-POST /proxies/[id]/token gives its holder a token to act.
+in dispute or waits. POST appoints somebody by the one-time code they show (a citizen), or confirms a power
+with its proof (staff); what a desk enters waits for POST /proxies/[id]/confirm of a second one. DELETE
+/proxies/[id] ends it, POST /dispute suspends it, POST /settle ends the dispute (staff). POST
+/proxies/[id]/token gives its holder a token to act.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ async def _list(services: Services, caller: Caller, request: Request, _: Parts) 
     patient = caller.patient or request.query_params.get("patient", "")
     ward = ward_of(services)
     if not patient:
-        found = await powers.in_dispute(ward, caller)
+        found = [*await powers.in_dispute(ward, caller), *await powers.waiting(ward, caller)]
     elif not is_fhir_id(patient):
         raise NotFound("Name the patient: /proxies?patient=ID.")
     else:
@@ -72,6 +73,11 @@ async def _end(services: Services, caller: Caller, request: Request, parts: Part
     return JSONResponse({"id": parts["id"], "state": "ended"})
 
 
+async def _confirm(services: Services, caller: Caller, request: Request, parts: Parts) -> Response:
+    await powers.agree(ward_of(services), caller, parts["id"])
+    return JSONResponse({"id": parts["id"], "state": "in-force"})
+
+
 async def _dispute(services: Services, caller: Caller, request: Request, parts: Parts) -> Response:
     found = await powers.dispute(ward_of(services), caller, parts["id"])
     state = "contested" if found.kind in powers.BY_A_COURT and caller.patient == found.patient else "disputed"
@@ -97,6 +103,7 @@ async def _token(services: Services, caller: Caller, request: Request, parts: Pa
 ADDRESSES: Addresses = {
     "/proxies": {"GET": _list, "POST": _add},
     "/proxies/{id}": {"DELETE": _end},
+    "/proxies/{id}/confirm": {"POST": _confirm},
     "/proxies/{id}/dispute": {"POST": _dispute},
     "/proxies/{id}/settle": {"POST": _settle},
     "/proxies/{id}/token": {"POST": _token},

@@ -26,6 +26,8 @@ class Sighting(msgspec.Struct):
         wrote: whether the person wrote into the record.
         audit: whether it was who had opened the record that was looked at, not the record.
         missed: whether a person was looked for who is not there.
+        assisted: whether staff at a desk did it for the person.
+        took: whether they took the whole record along: its archive, or a link to it.
     """
 
     leaf: int
@@ -37,6 +39,8 @@ class Sighting(msgspec.Struct):
     wrote: bool
     audit: bool = False
     missed: bool = False
+    assisted: bool = False
+    took: bool = False
 
     @property
     def opens(self) -> bool:

@@ -33,6 +33,8 @@ _LOOKUP = "Patient?"
 """Begins what a leaf says of looking for people: about nobody, where nobody was found."""
 _HOUSEKEEPING = frozenset({"auditor-keeps-incidents", "operator-prints-letters"})
 """Rules of trust/policy.toml: what is done about findings, or to tell people, is no access to be found."""
+_TAKEN = ("record archive", "health-link")
+"""Begins what a leaf says of a record that leaves whole."""
 _HONEY = "honey"
 
 
@@ -90,6 +92,8 @@ def _note(watch: Watch, facts: Facts, index: int, leaf: Leaf, terms: Thresholds)
         wrote=leaf.action in _WRITES and found,
         audit=audit,
         missed=leaf.outcome is Outcome.SERVED and not leaf.patient and leaf.what.startswith(_LOOKUP),
+        assisted=leaf.role == Role.DESK and found,
+        took=leaf.role == Role.DESK and found and leaf.what.startswith(_TAKEN),
     )
     if leaf.outcome is Outcome.SERVED and not (leaf.patient or audit or sighting.missed):
         return []  # a search that found nothing, a terminology: about nobody
@@ -151,6 +155,7 @@ def _remember(day: list[Sighting], sighting: Sighting, terms: Thresholds) -> Non
         ):
             known.times += sighting.times
             known.wrote |= sighting.wrote
+            known.took |= sighting.took
             known.emergency &= sighting.emergency
             return
     if len(day) < terms.sightings_per_day_max:

@@ -9,25 +9,21 @@ from __future__ import annotations
 import msgspec
 from starlette.responses import RedirectResponse, Response
 
-from salus.core.access import Action, Caller, Role
-from salus.core.errors import AccessRefused, InvalidSearch
+from salus.core.access import Caller, Role
 from salus.core.identifiers import is_fhir_id
-from salus.trust.gate import enter
-from salus.trust.login.binding import PROOFS
-from salus.trust.policy import AccessRequest
+from salus.trust.assisting import Shown
+from salus.trust.login.binding import DOCUMENT_LENGTH_MAX, PROOFS
 from salus.web.login.desk_page import show_found
-from salus.web.login.records import look_at
 from salus.web.portal.session import go_on_as
 from salus.web.portal.visit import Handler, Visit
-
-TYPE = "assistance"
+from salus.web.rights import assisted
 
 
 async def desk_begin(visit: Visit) -> Response:
     """Find a person by the number on their document, show who it is; with the proof seen, begin."""
     patient = visit.form.get("patient", "")
     if is_fhir_id(patient):
-        return await _begin(visit, patient, visit.form.get("proof", ""))
+        return await _begin(visit, patient)
     identifier = visit.form.get("identifier", "")
     if not identifier:
         return _page(visit)
@@ -38,7 +34,7 @@ async def desk_end(visit: Visit) -> Response:
     """End the session of the person; the staff member's own goes on."""
     caller = visit.caller
     if caller.patient:
-        await _note(visit, caller.patient, "ended")
+        await assisted.end(visit.services, caller, caller.patient)
     answer = RedirectResponse(f"/desk?language={visit.language}", 303)
     await go_on_as(visit.sessions, answer, caller, _alone(caller))
     return answer
@@ -55,24 +51,16 @@ def assisted_page(handler: Handler) -> Handler:
     return handle
 
 
-async def _begin(visit: Visit, patient: str, proof: str) -> Response:
-    if proof not in PROOFS:
-        raise InvalidSearch("Say which document you saw.")
-    if await visit.services.standing.has_died(patient):
-        raise AccessRefused("The person has died; an executor acts as their proxy (docs/standing.md).")
-    await look_at(visit.services, visit.caller, patient)
-    await _note(visit, patient, f"begun, {proof}")
+async def _begin(visit: Visit, patient: str) -> Response:
+    shown = Shown(
+        patient, document=visit.form.get("proof", ""), number=visit.form.get("number", ""),
+        code=visit.form.get("code", "").strip(),
+    )  # fmt: skip
+    await assisted.begin(visit.services, _alone(visit.caller), shown)
     answer = RedirectResponse(f"/my-rights?language={visit.language}", 303)
     assisting = msgspec.structs.replace(_alone(visit.caller), patient=patient)
     await go_on_as(visit.sessions, answer, visit.caller, assisting)
     return answer
-
-
-async def _note(visit: Visit, patient: str, step: str) -> None:
-    """Write the step down, through the gate, which says whether staff may do this."""
-    asked = AccessRequest(Action.READ, TYPE, f"assistance {step}", frozenset({patient}))
-    async with enter(visit.services.gatehouse, visit.caller, asked) as access:
-        access.record([patient])
 
 
 def _alone(caller: Caller) -> Caller:
@@ -80,5 +68,8 @@ def _alone(caller: Caller) -> Caller:
 
 
 def _page(visit: Visit, *, status: int = 200, **more: object) -> Response:
-    shown: dict[str, object] = {"person": None, "problem": "", "proofs": PROOFS}
+    shown: dict[str, object] = {
+        "person": None, "problem": "", "proofs": PROOFS,
+        "number_max": DOCUMENT_LENGTH_MAX,
+    }  # fmt: skip
     return visit.show("assist.html", visit.say("assist-title"), status=status, **(shown | more))

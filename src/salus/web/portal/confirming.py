@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import get_args
 
+import msgspec
 from starlette.responses import Response
 
+from salus.core.access import Caller
 from salus.core.errors import InvalidSearch, NotFound, SalusError
 from salus.core.identifiers import is_fhir_id
 from salus.trust import powers
@@ -29,9 +31,12 @@ async def confirming(visit: Visit) -> Response:
 
 
 async def _waiting(visit: Visit) -> list[dict[str, object]]:
-    """Return what is in dispute and waits for staff."""
+    """Return what is in dispute, or waits for a second member of staff."""
     ward = ward_of(visit.services)
-    found = await powers.in_dispute(ward, visit.caller)
+    found = [
+        *await powers.in_dispute(ward, _staff(visit)),
+        *await powers.waiting(ward, _staff(visit)),
+    ]
     return [{"of": each, "state": (await powers.state_of(ward, each)).value} for each in found]
 
 
@@ -42,16 +47,17 @@ async def _done(visit: Visit) -> Response:
         return _page(visit, done=visit.say("power-changed"))
     if form.get("confirmed") == "yes":
         made = await powers.confirm(
-            ward, visit.caller,
+            ward, _staff(visit),
             powers.Confirmation(
                 form.get("patient", ""), form.get("holder", ""), form.get("name", ""), _kind(visit),
                 form.get("proof", ""),
             ),
         )  # fmt: skip
-        return _page(visit, done=visit.say("power-confirmed"), made=made)
+        done = visit.say("power-confirmed" if made.confirmed_at else "power-entered")
+        return _page(visit, done=done, made=made)
     patient = await _person(visit, "patient_number")
     holder = await _person(visit, "holder_number") if form.get("holder_number", "").strip() else None
-    listed = await powers.powers(ward, visit.caller, patient.id)
+    listed = await powers.powers(ward, _staff(visit), patient.id)
     rows = [{"of": each, "state": (await powers.state_of(ward, each)).value} for each in listed]
     return _page(visit, patient=patient, holder=holder, rows=rows)
 
@@ -59,11 +65,13 @@ async def _done(visit: Visit) -> Response:
 async def _change(visit: Visit, identity: str, change: str) -> None:
     ward = ward_of(visit.services)
     if change in CHANGES:
-        await powers.settle(ward, visit.caller, identity, stands=CHANGES[change])
+        await powers.settle(ward, _staff(visit), identity, stands=CHANGES[change])
+    elif change == "confirm":
+        await powers.agree(ward, _staff(visit), identity)
     elif change == "dispute":
-        await powers.dispute(ward, visit.caller, identity)
+        await powers.dispute(ward, _staff(visit), identity)
     elif change == "end":
-        await powers.end(ward, visit.caller, identity)
+        await powers.end(ward, _staff(visit), identity)
     else:
         raise NotFound("There is no such change.")
 
@@ -73,7 +81,12 @@ async def _person(visit: Visit, field: str) -> Person:
     found = await find_for_desk(visit.services, visit.form.get(field, ""))
     if len(found) != 1 or not is_fhir_id(found[0]):
         raise NotFound(visit.say("login-several" if found else "login-none", n=len(found)))
-    return await look_at(visit.services, visit.caller, found[0])
+    return await look_at(visit.services, _staff(visit), found[0])
+
+
+def _staff(visit: Visit) -> Caller:
+    """Return who asks as staff, who confirms and settles in their own name also while they help somebody."""
+    return msgspec.structs.replace(visit.caller, patient=None)
 
 
 def _kind(visit: Visit) -> powers.Kind:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from salus.web.rights import (
     archive,
+    assisted,
     choices,
     complaints,
     erasures,
@@ -17,6 +18,7 @@ from salus.web.services import Face, Services
 from salus.web.token_door import Addresses, token_door
 
 ADDRESSES: Addresses = {
+    "/rights/assisted": {"POST": assisted.handle_begin, "DELETE": assisted.handle_end},
     "/rights/archive": {"GET": archive.handle},
     "/rights/links": {"GET": links.handle_list, "POST": links.handle_make},
     "/rights/links/{id}": {"DELETE": links.handle_end},
