@@ -161,9 +161,13 @@ async def test_nobody_else_takes_a_record_along(ask, ana, role):
     assert answer.headers["content-type"] != "application/zip"
 
 
-async def test_a_citizen_who_names_another_gets_their_own(ask, ana):
-    files = unpacked(await ask("GET", "/rights/archive?patient=rui", Role.CITIZEN))
-    assert json.loads(files["manifest.json"])["patients"] == ["ana"]
+@pytest.mark.parametrize("path", ["/rights/archive", "/rights/recipients", "/ledger/accesses", "/notices"])
+async def test_a_citizen_who_names_another_is_told_whom_it_is_about(ask, ana, path):
+    refused = await ask("GET", f"{path}?patient=rui", Role.CITIZEN)
+    assert refused.status_code == 403
+    assert "leave `patient` away" in refused.json()["issue"][0]["details"]["text"]
+    own = await ask("GET", f"{path}?patient=ana", Role.CITIZEN)
+    assert own.status_code == 200
 
 
 async def test_staff_at_a_desk_take_it_for_whom_they_name_and_that_is_marked(node, ask, ana):
@@ -695,6 +699,26 @@ async def test_the_examples_of_the_documentation_work(ask, ana):
     assert {path for _, path, _ in examples} == {"/rights/links", "/rights/rectifications"}
     for method, path, body in examples:
         assert (await ask(method, path, Role.CITIZEN, json.loads(body))).status_code == 201, path
+
+
+@pytest.mark.clause("GDPR 15 and 20, EHDS 3")
+async def test_what_cannot_be_made_is_named_and_the_archive_is_whole(ask, ana, letter, monkeypatch, caplog):
+    def broken(*_arguments, **_more):
+        raise AttributeError(f"'str' object has no attribute 'get': {HOSTILE}")
+
+    monkeypatch.setattr("salus.web.rights.readable.read_document", broken)
+    monkeypatch.setattr("salus.web.rights.readable.read_entry", broken)
+    monkeypatch.setattr("salus.web.fhir.composing.kind_about", broken)
+    files = unpacked(await ask("GET", "/rights/archive", Role.CITIZEN))
+    manifest = json.loads(files["manifest.json"])
+    assert {each["path"] for each in manifest["files"]} == set(files) - {"manifest.json"}
+    left_out = {each["path"] for each in manifest["left_out"]}
+    assert {"patient-summary.html", "record.html#Condition/c1", "record.html#Condition/c2"} <= left_out
+    assert {"european/00000-Condition-c1.json", "european/00000-Condition-c2.json"} <= left_out
+    assert files["documents/00001-letter.pdf"] == letter
+    assert "c1" in files["fhir/Condition.ndjson"].decode()
+    assert all("rest is whole" in each["why"] for each in manifest["left_out"])
+    assert HOSTILE not in caplog.text
 
 
 async def test_the_archive_holds_a_fhir_document_as_a_page_to_read_too(node, ask, grant, ana):

@@ -108,13 +108,13 @@ def section_of(resource: Resource) -> str:
 
 def _beside_order(resource: Resource, prescribed: Set[str]) -> str:
     """Return the medicines' section for a statement that a shown order is no longer followed."""
-    ended = resource.get("status") in {"stopped", "completed"}
+    ended = _status(resource) in {"stopped", "completed"}
     return "medications" if ended and not prescribed.isdisjoint(orders_of(resource)) else ""
 
 
 def is_error(resource: Resource) -> bool:
     """Return whether it was entered in error."""
-    return resource.get("status") == ERROR or ERROR in _codes(resource.get("verificationStatus"))
+    return _status(resource) == ERROR or ERROR in _codes(resource.get("verificationStatus"))
 
 
 def says_none(resource: Resource) -> bool:
@@ -223,16 +223,34 @@ _NARROWED = {
 
 def _code_key(resource: Resource) -> str:
     """Return what repeated measurements have in common: code, site and whom or what they are about."""
-    concept = resource.get("code", {})
-    sites = sorted(_codes(resource.get("bodySite"))) or [str(resource.get("bodySite", {}).get("text", ""))]
-    kind = resource.get("resourceType")
-    codings = sorted(f"{each.get('system')}|{each.get('code')}" for each in concept.get("coding", ()))
-    return f"{kind} {' '.join(codings) or concept.get('text')} {' '.join(sites)} {focus_key(resource)}"
+    codings = sorted(
+        f"{each.get('system')}|{each.get('code')}"
+        for concept in _concepts(resource.get("code"))
+        for each in concept.get("coding", ())
+    )
+    what = " ".join(codings) or _texts(resource.get("code"))
+    site = " ".join(sorted(_codes(resource.get("bodySite")))) or _texts(resource.get("bodySite"))
+    return f"{resource.get('resourceType')} {what} {site} {focus_key(resource)}"
 
 
-def _codes(concepts: object) -> set[str]:
-    listed: list[Any] = concepts if isinstance(concepts, list) else [concepts or {}]  # CodeableConcepts
-    return {str(coding.get("code")) for concept in listed for coding in concept.get("coding", ())}
+def _concepts(member: object) -> list[Resource]:
+    """Return the CodeableConcepts of a member; types of R4 have text or other things under the same name."""
+    listed = member if isinstance(member, list) else [member]
+    return [each for each in listed if isinstance(each, Mapping)]
+
+
+def _codes(member: object) -> set[str]:
+    return {str(coding.get("code")) for each in _concepts(member) for coding in each.get("coding", ())}
+
+
+def _texts(member: object) -> str:
+    return " ".join(str(each.get("text", "")) for each in _concepts(member))
+
+
+def _status(resource: Resource) -> str:
+    """Return the status code, "" where the type has something else under this name, or nothing."""
+    status = resource.get("status")
+    return status if isinstance(status, str) else ""
 
 
 def _condition(resource: Resource) -> str:
@@ -243,14 +261,14 @@ def _medication(resource: Resource) -> str:
     if resource.get("intent", "order") in NOT_ORDERED:
         return ""
     if resource.get("doNotPerform") is True:
-        return "cautions" if resource.get("status") in {"active", "on-hold", "unknown"} else ""
+        return "cautions" if _status(resource) in {"active", "on-hold", "unknown"} else ""
     taken = {"active", "on-hold", "intended", "unknown", "not-taken"}
-    return "medications" if resource.get("status") in taken else ""
+    return "medications" if _status(resource) in taken else ""
 
 
 def _observation(resource: Resource) -> str:
     """Return the section of a finding; one about another than the patient stands apart in its own."""
-    if resource.get("status") in {"registered", "cancelled"}:
+    if _status(resource) in {"registered", "cancelled"}:
         return ""
     section = _finding(resource)
     return "others" if section and is_about_another(resource) else section
@@ -275,31 +293,31 @@ def _social(codes: set[str]) -> str:
 
 def _order(resource: Resource) -> str:
     forbids = resource.get("doNotPerform") is True or bool(_codes(resource.get("code")) & NO_RESUSCITATION)
-    stands = resource.get("status") in {"active", "on-hold", "unknown"}
+    stands = _status(resource) in {"active", "on-hold", "unknown"}
     return "cautions" if forbids and stands and resource.get("intent") not in NOT_ORDERED else ""
 
 
 def _procedure(resource: Resource) -> str:
-    return "" if resource.get("status") == "not-done" else "procedures"
+    return "" if _status(resource) == "not-done" else "procedures"
 
 
 def _device_use(resource: Resource) -> str:
-    return "" if resource.get("status") in {"intended"} else "devices"
+    return "" if _status(resource) in {"intended"} else "devices"
 
 
 def _device(resource: Resource) -> str:
     """Return the devices' section for a device of the patient that is not put away."""
-    return "devices" if resource.get("patient") and resource.get("status") != "inactive" else ""
+    return "devices" if resource.get("patient") and _status(resource) != "inactive" else ""
 
 
 def _consent(resource: Resource) -> str:
     kinds = _codes(resource.get("category")) | _codes(resource.get("scope"))
-    return "advance-directives" if resource.get("status") == "active" and kinds & DIRECTIVES else ""
+    return "advance-directives" if _status(resource) == "active" and kinds & DIRECTIVES else ""
 
 
 def _document(resource: Resource) -> str:
     kinds = _codes(resource.get("type")) | _codes(resource.get("category"))
-    return "advance-directives" if resource.get("status") == "current" and kinds & DIRECTIVES else ""
+    return "advance-directives" if _status(resource) == "current" and kinds & DIRECTIVES else ""
 
 
 _RULES = {
@@ -315,10 +333,10 @@ _RULES = {
     "Observation": _observation,
     "ServiceRequest": _order,
     "DiagnosticReport": lambda resource: (
-        "" if resource.get("status") in {"registered", "cancelled"} else "results"
+        "" if _status(resource) in {"registered", "cancelled"} else "results"
     ),
     "FamilyMemberHistory": lambda _: "family-history",
-    "CarePlan": lambda resource: "plan" if resource.get("status") in {"active", "on-hold", "unknown"} else "",
-    "Flag": lambda resource: "alerts" if resource.get("status") == "active" else "",
+    "CarePlan": lambda resource: "plan" if _status(resource) in {"active", "on-hold", "unknown"} else "",
+    "Flag": lambda resource: "alerts" if _status(resource) == "active" else "",
     "Consent": _consent,
 }

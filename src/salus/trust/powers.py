@@ -9,7 +9,7 @@ by itself when the child is of age, and a child that the law lets decide may end
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime
+from datetime import MAXYEAR, UTC, date, datetime
 from typing import Literal
 
 import msgspec
@@ -292,7 +292,7 @@ def _child_years(law: Jurisdiction) -> int:
 
 
 def of_age(content: bytes, years: int) -> datetime | None:
-    """Return when a Patient is of an age, the beginning of the day (UTC); None without a day of birth.
+    """Return when a Patient is of an age, the beginning of the day (UTC); None without one that can be.
 
     Who was born on 29 February is of age on 1 March.
     """
@@ -301,10 +301,13 @@ def of_age(content: bytes, years: int) -> datetime | None:
         born = date.fromisoformat(text)
     except ValueError:
         return None
+    year = born.year + years
+    if year > MAXYEAR:
+        return None
     try:
-        day = born.replace(year=born.year + years)
+        day = born.replace(year=year)
     except ValueError:
-        day = date(born.year + years, 3, 1)
+        day = date(year, 3, 1)
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
@@ -15,9 +14,11 @@ from salus.core.errors import NotFound, SalusError, TooLarge, TooSlow
 from salus.core.identifiers import new_request_id
 from salus.core.limits import Limits
 from salus.web.connections import Peer, Stage, pace_seconds
+from salus.web.plain_text import check_address
 from salus.web.problems import Problem, problem, unexpected
 from salus.web.proof import is_bound
 from salus.web.services import Application, Face, Receive, Scope, Send
+from salus.web.surprises import trail_of
 
 LOG = logging.getLogger("salus.web")
 
@@ -91,6 +92,7 @@ def assemble(
             if scope["method"] not in ("GET", "HEAD"):
                 receive = _limited(scope, receive, limits, underway, client)
             path = scope["path"]
+            check_address(path, scope.get("query_string", b""))
             end = path.find("/", 1)
             chosen = alone.get(path[:end] if end > 0 else path) or _choose(by_prefix, depth, path)
             if prove is not None and is_bound(scope):
@@ -193,8 +195,4 @@ def _limited(
 
 def _log_failure(request_id: str, error: BaseException) -> None:
     """Write down where the code failed; not the error's text, which may quote health data."""
-    places = traceback.extract_tb(error.__traceback__)[-6:]
-    trail = " < ".join(
-        f"{place.filename.rpartition('salus/')[2]}:{place.lineno}" for place in reversed(places)
-    )
-    LOG.error("request %s failed with %s at %s", request_id, type(error).__name__, trail)
+    LOG.error("request %s failed with %s at %s", request_id, type(error).__name__, trail_of(error))

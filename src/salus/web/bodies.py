@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import Request
 
 from salus.core.errors import InvalidSearch
+from salus.web.plain_text import check_value
 
 _Body = TypeVar("_Body", bound=msgspec.Struct)
 
@@ -16,12 +17,13 @@ async def read_body(request: Request, kind: type[_Body]) -> _Body:
     """Return the body of a request.
 
     Raises:
-        InvalidSearch: it is no JSON, or not of this form; the message says which member is wrong.
+        InvalidSearch: it is no JSON, or not of this form, and the message says which member is wrong; or it
+            holds control characters or moments that no record has (`web.plain_text`).
     """
     body = await request.body()
-    if b"\\u0000" in body:  # JSON has no other way to write it, and no text of the database may hold it
-        raise InvalidSearch("The body holds the character 0, which no text has.")
     try:
-        return msgspec.json.decode(body, type=kind)
+        read = msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise InvalidSearch(f"The body is not what this address takes: {error}.") from error
+    check_value(read)
+    return read

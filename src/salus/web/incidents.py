@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from salus.core.access import Caller
-from salus.core.errors import InvalidSearch, NotFound
+from salus.core.errors import NotFound
 from salus.store.findings import KeptFinding
 from salus.store.incidents import Incident
 from salus.trust.identity import authenticate
@@ -37,12 +37,12 @@ from salus.trust.incidents import (
 )
 from salus.trust.releasing import agree, proposal, propose, release
 from salus.web.addresses import find, methods_of
+from salus.web.bodies import read_body
 from salus.web.proof import proven
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PREFIX = "/incidents"
 Parts = dict[str, str]
-_Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
 class _Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,7 +90,7 @@ async def _list(desk: Desk, request: Request, _: Parts) -> Response:
 
 
 async def _open(desk: Desk, request: Request, _: Parts) -> Response:
-    number = await open_incident(desk, await _body(request, Opening))
+    number = await open_incident(desk, await read_body(request, Opening))
     return _answer({"incident": number}, status=201)
 
 
@@ -102,7 +102,7 @@ async def _findings(desk: Desk, request: Request, _: Parts) -> Response:
 
 async def _dismiss(desk: Desk, request: Request, parts: Parts) -> Response:
     number = _number(parts)
-    await dismiss_finding(desk, number, (await _body(request, _Text)).text)
+    await dismiss_finding(desk, number, (await read_body(request, _Text)).text)
     return _answer({"finding": number, "dismissed": True})
 
 
@@ -119,19 +119,19 @@ async def _drafts(desk: Desk, request: Request, parts: Parts) -> Response:
 
 async def _note(desk: Desk, request: Request, parts: Parts) -> Response:
     number = _number(parts)
-    await note(desk, number, (await _body(request, _Text)).text)
+    await note(desk, number, (await read_body(request, _Text)).text)
     return _answer({"incident": number})
 
 
 async def _record(desk: Desk, request: Request, parts: Parts) -> Response:
     number = _number(parts)
-    await record_notice(desk, number, parts["notice"], (await _body(request, _Text)).text)
+    await record_notice(desk, number, parts["notice"], (await read_body(request, _Text)).text)
     return _answer({"incident": number})
 
 
 async def _release(desk: Desk, request: Request, parts: Parts) -> Response:
     number = _number(parts)
-    texts = (await _body(request, _Texts)).texts
+    texts = (await read_body(request, _Texts)).texts
     if texts:
         proposed = await propose(desk, number, texts)
         return _answer({"incident": number, **msgspec.structs.asdict(proposed)}, status=202)
@@ -146,19 +146,19 @@ async def _proposal(desk: Desk, request: Request, parts: Parts) -> Response:
 
 async def _agree(desk: Desk, request: Request, parts: Parts) -> Response:
     number = _number(parts)
-    done = await agree(desk, number, (await _body(request, _Digest)).digest)
+    done = await agree(desk, number, (await read_body(request, _Digest)).digest)
     return _answer({"incident": number, **msgspec.structs.asdict(done)})
 
 
 async def _reassess(desk: Desk, request: Request, parts: Parts) -> Response:
-    number, asked = _number(parts), await _body(request, _Protection)
+    number, asked = _number(parts), await read_body(request, _Protection)
     await reassess(desk, number, asked.protection, asked.text)
     return _answer({"incident": number, "protection": asked.protection})
 
 
 async def _close(desk: Desk, request: Request, parts: Parts) -> Response:
     number = _number(parts)
-    await close(desk, number, (await _body(request, _Text)).text)
+    await close(desk, number, (await read_body(request, _Text)).text)
     return _answer({"incident": number})
 
 
@@ -221,13 +221,6 @@ def shown_node(at: AtNode) -> dict[str, Any]:  # Any: JSON values
 
 def _answer(fields: dict[str, Any], *, status: int = 200) -> Response:  # Any: JSON values
     return JSONResponse(fields, status_code=status)
-
-
-async def _body(request: Request, kind: type[_Body]) -> _Body:
-    try:
-        return msgspec.json.decode(await request.body(), type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise InvalidSearch(f"The body is not what this address takes: {error}.") from error
 
 
 def _number(parts: Parts) -> int:

@@ -36,7 +36,7 @@ from salus.trust.policy import AccessRequest
 from salus.web import reconciling, withholdings, witness
 from salus.web.access_report import access_report, base64_of
 from salus.web.addresses import find, methods_of
-from salus.web.own_record import enter_own
+from salus.web.own_record import check_named, enter_own
 from salus.web.proof import proven
 from salus.web.services import Face, Receive, Scope, Send, Services
 
@@ -134,6 +134,7 @@ def _citizen(services: Services, request: Request) -> Caller:
     caller = authenticate(services.doorkeeper, request.headers.get("authorization"), proven(request.scope))
     if caller.patient is None:
         raise AccessRefused("An access log is shown to the citizen it is about.")
+    check_named(caller, request)
     return caller
 
 
@@ -142,6 +143,7 @@ async def _explain(services: Services, request: Request) -> Response:
     caller = authenticate(services.doorkeeper, request.headers.get("authorization"), proven(request.scope))
     if caller.patient is None:
         raise AccessRefused("An access is explained to the citizen it is about.")
+    check_named(caller, request)
     named = request.query_params.get("request", "")
     if not 0 < len(named) <= _REQUEST_LENGTH_MAX:
         raise InvalidSearch("request must be the id of a request, as /ledger/accesses shows it.")

@@ -25,6 +25,7 @@ from salus.standards.jose import compact
 from salus.store.tallies import read_tallies
 from salus.trust.identity import authenticate
 from salus.web.addresses import find, methods_of
+from salus.web.plain_text import YEAR_MIN
 from salus.web.services import Face, Receive, Scope, Send, Services
 
 PREFIX = "/metrics"
@@ -97,10 +98,15 @@ def read_asked(parameters: Mapping[str, str], today: date) -> Asked:
 
 
 def _day(text: str | None, usual: date) -> date:
+    if text is None:
+        return usual
     try:
-        return usual if text is None else date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError as error:
         raise InvalidSearch("A day is written as 2026-11-30.") from error
+    if day.year < YEAR_MIN:
+        raise InvalidSearch(f"A day of counts is one of the year {YEAR_MIN} or later.")
+    return day
 
 
 async def _prometheus(services: Services, _: Request) -> Response:
@@ -146,9 +152,9 @@ async def signed_month(services: Services, month: str) -> str:
         InvalidSearch: the month is not written as 2026-11, or is not over.
     """
     first = _day(f"{month}-01", date.min)
-    following = (first + timedelta(days=31)).replace(day=1)
-    if following > services.clock().date():
+    if first >= services.clock().date().replace(day=1):
         raise InvalidSearch("A month is told when it is over: `month` is written as 2026-10.")
+    following = (first + timedelta(days=31)).replace(day=1)
     counted = await read_tallies(services.database, first, following - timedelta(days=1))
     claims = export.month_claims(
         counted,

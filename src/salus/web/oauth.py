@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from salus.core.errors import MalformedContent
+from salus.web.plain_text import is_plain
 
 FORM = "application/x-www-form-urlencoded"
 FORM_BYTES_MAX = 32 * 1024
@@ -65,8 +66,8 @@ def pairs_of(text: bytes, *, fields_max: int) -> list[tuple[str, str]]:
         )
     except ValueError as error:
         raise MalformedContent("the form cannot be read") from error
-    if any("\0" in part for pair in pairs for part in pair):
-        raise MalformedContent("the form holds the character 0, which no text has")
+    if not all(is_plain(part) for pair in pairs for part in pair):
+        raise MalformedContent("the form holds a control character, which no text has")
     return pairs
 
 

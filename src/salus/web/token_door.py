@@ -10,6 +10,7 @@ from starlette.responses import Response
 from salus.core.access import Caller
 from salus.trust.identity import authenticate
 from salus.web.addresses import find, methods_of
+from salus.web.own_record import check_named
 from salus.web.proof import proven
 from salus.web.services import Face, Receive, Scope, Send, Services
 
@@ -32,6 +33,7 @@ def token_door(
         request = Request(scope, receive)
         key = proven(request.scope) if takes_bound else ""
         caller = authenticate(services.doorkeeper, request.headers.get("authorization"), key)
+        check_named(caller, request)
         handler, parts = find(addresses, request.method, request.url.path)
         answer = await handler(services, caller, request, parts)
         await answer(scope, receive, send)

@@ -19,6 +19,8 @@ from salus.trust.powers import of_age
         ("2010", 18, None),
         ("", 18, None),
         ("unknown", 18, None),
+        ("9990-01-01", 18, None),
+        ("9984-02-29", 18, None),
     ],
 )
 def test_a_child_is_of_an_age_from_the_beginning_of_a_day(born, years, grown):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 from salus.primary.composing.material import Terms, key_of, material_of
 from salus.primary.documents.kind import Bundle, Kind
@@ -13,6 +13,7 @@ from salus.store.shares import LARGE_BYTES, beside
 from salus.trust.gate import Access
 from salus.web.fhir.material import parsed, record_of
 from salus.web.services import Services
+from salus.web.surprises import FAILURES
 
 
 async def documents_of(
@@ -22,6 +23,7 @@ async def documents_of(
     *,
     names: Collection[str],
     languages: Sequence[str],
+    left_out: Callable[[Resource, Exception], None] | None = None,
 ) -> AsyncIterator[tuple[Kind, Resource, Bundle]]:
     """Yield each document of these kinds with what it is about; each is composed when it is asked for.
 
@@ -31,6 +33,7 @@ async def documents_of(
         records: ids of the person's records, the one that stays first.
         names: of the kinds.
         languages: of titles and narratives.
+        left_out: is told what no document could be composed about, and why; without it that is raised.
 
     Raises:
         NotFound: there is no such patient that the caller may see.
@@ -42,6 +45,15 @@ async def documents_of(
     material = material_of(held, patient=parsed(patient), merged=records[1:])
     terms = Terms(services.name, services.clock(), tuple(languages), services.node)
     for about in sorted(material.held.values(), key=key_of):
-        kind = kind_about(about, material)
-        if kind is not None and kind.name in names:  # in a thread: each takes some milliseconds
-            yield kind, dict(about), await beside(LARGE_BYTES + 1, kind.compose, material, about, terms)
+        try:
+            kind = kind_about(about, material)
+            if kind is None or kind.name not in names:
+                continue
+            # in a thread: each takes some milliseconds
+            bundle = await beside(LARGE_BYTES + 1, kind.compose, material, about, terms)
+        except FAILURES as error:
+            if left_out is None:
+                raise
+            left_out(dict(about), error)
+            continue
+        yield kind, dict(about), bundle

@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from salus.core.access import Caller, Role
 from salus.core.errors import AccessRefused, MalformedContent, NotSureEnough, SalusError
 from salus.primary.language import is_reviewed, say
+from salus.web.plain_text import is_plain
 from salus.web.portal.rendering import page
 from salus.web.portal.sentences import tell
 from salus.web.portal.session import (
@@ -163,6 +164,6 @@ async def read_form(request: Request) -> dict[str, str]:
         pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX)
     except ValueError as error:
         raise MalformedContent("The form cannot be read.") from error
-    if any("\0" in part for pair in pairs for part in pair):
-        raise MalformedContent("The form cannot be read: it holds the character 0.")
+    if not all(is_plain(part) for pair in pairs for part in pair):
+        raise MalformedContent("The form cannot be read: it holds a control character.")
     return dict(pairs)

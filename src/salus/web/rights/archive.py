@@ -15,9 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from salus.core.access import Action, Caller, Role
-from salus.core.errors import NotFound, SalusError, TooLarge
+from salus.core.errors import NotFound, TooLarge
 from salus.primary.documents.registry import kinds
 from salus.primary.rights.archive import Archive, document_path, line_of
+from salus.standards.fhir.bundle import Resource
 from salus.standards.fhir.codec.json import write_json
 from salus.standards.fhir.model import compartments
 from salus.store import compartment, documents
@@ -39,6 +40,7 @@ from salus.web.rights.choices import assisted
 from salus.web.rights.readable import readable_files, readable_pages
 from salus.web.rights.streamed import Streamed
 from salus.web.services import Services
+from salus.web.surprises import FAILURES, told_of
 
 WHAT = "record archive"
 EUROPEAN = "European documents"
@@ -97,7 +99,7 @@ async def _pieces(services: Services, caller: Caller, patient: str, language: st
         async for piece in _bundle(services, access, records, types, others):
             yield await _add(made, piece)
         count = 0
-        async for document in _documents(services, access, records):
+        async for document in _documents(services, access, records, left_out):
             count += 1
             await access.settle()
             path = document_path(count, document.id, document.media_type)
@@ -114,8 +116,8 @@ async def _pieces(services: Services, caller: Caller, patient: str, language: st
         ):
             try:
                 content = await work(services, caller, patient, language)
-            except SalusError as error:
-                left_out.append({"path": path, "why": error.message})
+            except FAILURES as error:
+                left_out.append({"path": path, "why": told_of(error, path)})
                 continue
             made.begin(path, media_type)
             yield await _add(made, content)
@@ -133,7 +135,7 @@ async def _pieces(services: Services, caller: Caller, patient: str, language: st
                 made.begin(name, shown_as)
                 yield await _add(made, shown)
         made.begin("record.html", HTML)
-        async for text in readable_pages(services, access, records, types, language):
+        async for text in readable_pages(services, access, records, types, language, left_out):
             yield await _add(made, text.encode())
         about = {
             "node": services.name,
@@ -232,7 +234,7 @@ def _entry(services: Services, resource: StoredResource) -> bytes:
 
 
 async def _documents(
-    services: Services, access: Access, records: Sequence[str]
+    services: Services, access: Access, records: Sequence[str], left_out: list[dict[str, str]]
 ) -> AsyncIterator[documents.Document]:
     """Yield the received documents, oldest first; what is hidden from the caller is not among them."""
     if not is_open(access.grant, "DocumentReference"):
@@ -244,6 +246,10 @@ async def _documents(
             try:
                 document = await documents.retrieve(access.grant, services.database, each.id)
             except NotFound:
+                continue
+            except FAILURES as error:
+                path = document_path(0, each.id, each.media_type)
+                left_out.append({"path": path, "why": told_of(error, "a received document")})
                 continue
             if document.patient != patient:
                 continue
@@ -265,11 +271,19 @@ async def _european(
     languages = tuple(dict.fromkeys((language, *services.languages)))
     count = 0
     asked = AccessRequest(Action.READ, "", EUROPEAN, frozenset({patient}))
+
+    def not_composed(about: Resource, error: Exception) -> None:
+        path = document_path(0, f"{about['resourceType']}-{about['id']}", FHIR_JSON)
+        why = told_of(error, f"a document about a {about['resourceType']}")
+        left_out.append({"path": path.replace("documents/", "european/", 1), "why": why})
+
     try:
         async with enter_own(services, caller, asked) as access:
             stays = (await merges(services.database, services.clock())).survivor(patient)
             records = [stays, *sorted((access.grant.patients or frozenset()) - {stays})]
-            found = documents_of(services, access, records, names=names, languages=languages)
+            found = documents_of(
+                services, access, records, names=names, languages=languages, left_out=not_composed
+            )
             async for kind, about, bundle in found:
                 if count == EUROPEAN_MAX:
                     why = f"The archive holds the first {count}; fetch others by what they are about."
@@ -279,8 +293,8 @@ async def _european(
                 await access.settle()
                 path = document_path(count, f"{kind.name}-{about['id']}", FHIR_JSON)
                 yield path.replace("documents/", "european/", 1), write_json(bundle)
-    except SalusError as error:
-        left_out.append({"path": "european", "why": error.message})
+    except FAILURES as error:
+        left_out.append({"path": "european", "why": told_of(error, EUROPEAN)})
 
 
 async def _report(services: Services, caller: Caller, patient: str, _language: str) -> bytes:

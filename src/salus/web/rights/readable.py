@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from salus.core.errors import MalformedContent, SalusError
+from salus.core.errors import MalformedContent
 from salus.primary.reading.document import read_document
 from salus.primary.reading.entry import read_entry
 from salus.primary.reading.html import page
@@ -27,8 +27,9 @@ from salus.web.portal.referred import named_products
 from salus.web.portal.rendering import environment
 from salus.web.portal.words import Category, phrase, words
 from salus.web.services import Services
+from salus.web.surprises import FAILURES, SURPRISES, told_of
 
-HTML = "text/html"
+HTML, PAGE = "text/html", "record.html"
 PAGE_COUNT = 200
 ENTRY_BYTES = 1_024
 """What a row counts for when it is decided whether to write a part of the page beside the event loop."""
@@ -37,9 +38,17 @@ ENTRIES_MAX = 20_000
 
 
 async def readable_pages(
-    services: Services, access: Access, records: Sequence[str], types: Sequence[str], language: str
+    services: Services,
+    access: Access,
+    records: Sequence[str],
+    types: Sequence[str],
+    language: str,
+    left_out: list[dict[str, str]],
 ) -> AsyncIterator[str]:
-    """Yield the page piece by piece: its head, a section a category, its end."""
+    """Yield the page piece by piece: its head, a section a category, its end.
+
+    `left_out` gets a row for each entry and each category that cannot be shown.
+    """
     keys = [("Patient", one) for one in records] if is_readable(access.grant, "Patient") else []
     known = await compartment.named(access.grant, services.database, keys) if keys else []
     persons = [person_of(read(services, one)) for one in known]
@@ -52,9 +61,15 @@ async def readable_pages(
     }
     yield _block("beginning", said)
     for category in words().category:
-        entries, more = await _entries(services, access, records, _types_of(category, types), language)
+        chosen = _types_of(category, types)
+        entries, more = await _entries(services, access, records, chosen, language, left_out)
         shown = {"title": category.title(language), "key": category.key, "entries": entries, "more": more}
-        yield await beside(len(entries) * ENTRY_BYTES, _block, "category", said | shown)
+        try:
+            written = await beside(len(entries) * ENTRY_BYTES, _block, "category", said | shown)
+        except SURPRISES as error:
+            left_out.append({"path": f"{PAGE}#{category.key}", "why": told_of(error, "a category")})
+            continue
+        yield written
     yield _block("end", said)
 
 
@@ -74,17 +89,22 @@ async def readable_files(
         media_type: of it.
         path: its own name in the archive.
         language: of the reader.
-        left_out: gets a row for what cannot be printed, with the reason.
+        left_out: gets a row for what cannot be read or printed, with the reason.
     """
     stem = path.rpartition(".")[0]
-    reading = await beside(len(content), _readable, services, content, media_type, language)
-    if reading is None:
+    try:
+        reading = await beside(len(content), _readable, services, content, media_type, language)
+        if reading is None:
+            return
+        shown = await beside(len(content), page, reading)
+    except FAILURES as error:
+        left_out.append({"path": f"{stem}.html", "why": told_of(error, "a page to read")})
         return
-    yield f"{stem}.html", HTML, (await beside(len(content), page, reading)).encode()
+    yield f"{stem}.html", HTML, shown.encode()
     try:
         printed = await beside(LARGE_BYTES + 1, print_pdf, reading, services.clock(), services.limits)
-    except SalusError as error:
-        left_out.append({"path": f"{stem}.pdf", "why": error.message})
+    except FAILURES as error:
+        left_out.append({"path": f"{stem}.pdf", "why": told_of(error, "a PDF")})
         return
     yield f"{stem}.pdf", PDF, printed
 
@@ -110,7 +130,12 @@ def _types_of(category: Category, types: Sequence[str]) -> tuple[str, ...]:
 
 
 async def _entries(
-    services: Services, access: Access, records: Sequence[str], types: Sequence[str], language: str
+    services: Services,
+    access: Access,
+    records: Sequence[str],
+    types: Sequence[str],
+    language: str,
+    left_out: list[dict[str, str]],
 ) -> tuple[list[Entry], int]:
     """Return the entries of these types, the newest first, and how many older ones are left out."""
     found: list[Entry] = []
@@ -124,7 +149,9 @@ async def _entries(
         known = await named_products(services, access, resources)
         others = known.products | {f"{each['resourceType']}/{each['id']}": each for each in known.resources}
         size = sum(len(one.content) for one in found_page)
-        found += await beside(size, _read, known.resources, others, language, services.clock())
+        shown, failed = await beside(size, _read, known.resources, others, language, services.clock())
+        found += shown
+        left_out += failed
         if len(found_page) < PAGE_COUNT:
             break
         after = Position(found_page[-1].type, found_page[-1].id)
@@ -137,5 +164,13 @@ def _read(
     others: Mapping[str, dict[str, Any]],
     language: str,
     now: datetime,
-) -> list[Entry]:
-    return [read_entry(each, others, language, now) for each in resources]
+) -> tuple[list[Entry], list[dict[str, str]]]:
+    """Return the entries in words, and a row for each that cannot be shown: the FHIR files hold it."""
+    found, left_out = [], []
+    for each in resources:
+        try:
+            found.append(read_entry(each, others, language, now))
+        except FAILURES as error:
+            path = f"{PAGE}#{each['resourceType']}/{each['id']}"
+            left_out.append({"path": path, "why": told_of(error, str(each["resourceType"]))})
+    return found, left_out
