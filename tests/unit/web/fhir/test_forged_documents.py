@@ -152,6 +152,9 @@ async def test_a_system_has_taken_out_what_it_may_record_by_itself(door):
     assert not await values(door)
     assert not await found(door, "/Consent")
     assert "Observation was not taken out of it" in told(answer)
+    own = DENIAL | {"patient": {"reference": "Patient/ana"}}
+    everything = {"scopes": ("system/*.cruds", "system/Consent.cruds")}
+    assert (await door("POST", "/Consent", own, **everything, **system)).status_code == 403
     wider = (*narrow, "system/Observation.c", "system/Composition.c")
     again = described(document(finding("b"), number=2))
     assert (await door("POST", "/DocumentReference", again, scopes=wider, **system)).status_code == 201
