@@ -141,6 +141,11 @@ def duties() -> tuple[Duty, ...]:
     )
 
 
+def definitions() -> frozenset[str]:
+    """Return the types by which the node reads and checks everybody's records: the operator's to write."""
+    return _table().groups["definitions"]
+
+
 @cache
 def _table() -> _Table:
     text = resources.files("salus.trust").joinpath("policy.toml").read_bytes()

@@ -3,7 +3,7 @@
 import pytest
 
 from salus.core.access import Action, Purpose, Role
-from salus.trust.policy import AccessRequest, decide, rules
+from salus.trust.policy import AccessRequest, decide, definitions, rules
 
 OWN = frozenset({"ana"})
 OTHER = frozenset({"rui"})
@@ -30,6 +30,13 @@ A = Action
         ("clinician", A.READ, "Observation", None, None),
         ("clinician", A.SEARCH, "Observation", OTHER, OTHER),
         ("clinician", A.CREATE, "Condition", None, None),
+        ("clinician", A.CREATE, "CodeSystem", None, "refused"),
+        ("clinician", A.UPDATE, "ValueSet", None, "refused"),
+        ("clinician", A.DELETE, "StructureDefinition", None, "refused"),
+        ("clinician", A.CREATE, "SearchParameter", None, "refused"),
+        ("clinician", A.READ, "CodeSystem", None, None),
+        ("clinician", A.CREATE, "Medication", None, None),
+        ("operator", A.CREATE, "CodeSystem", None, None),
         ("clinician", A.READ, "AuditEvent", None, "refused"),
         ("clinician", A.CREATE, "AuditEvent", None, "refused"),
         ("clinician", A.EXPORT, "", None, "refused"),
@@ -114,6 +121,13 @@ def test_an_app_gets_what_its_scopes_say(caller, scopes, action, kind, opens):
     who = caller(Role.APP, purpose=Purpose.PATIENT_REQUEST, patient="ana", scopes=scopes)
     decision = decide(who, AccessRequest(action, kind, "x"))
     assert (decision.patients if decision.permitted else "refused") == opens
+
+
+@pytest.mark.parametrize("kind", sorted(definitions()))
+def test_no_scope_lets_an_app_write_a_definition(caller, kind):
+    app = caller(Role.APP, purpose=Purpose.OPERATIONS, scopes=("system/*.cruds",))
+    for action in (A.CREATE, A.UPDATE, A.DELETE):
+        assert not decide(app, AccessRequest(action, kind, "x")).permitted
 
 
 def test_scopes_narrow_a_clinician_and_never_widen_a_citizen(caller):

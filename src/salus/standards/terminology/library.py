@@ -167,3 +167,48 @@ class Layers:
     def systems(self) -> Iterator[tuple[str, str]]:
         """Yield (url, version) of every code system, each once."""
         yield from dict.fromkeys(found for one in self._layers for found in one.systems())
+
+
+class Beneath:
+    """Definitions of canonicals that another library does not define, in whatever version.
+
+    So what is stored on a node never redefines a release, a package or a grammar, nor adds a version to one.
+
+    Args:
+        own: the definitions.
+        over: the library that counts before it.
+    """
+
+    def __init__(self, own: Library, over: Library) -> None:
+        self._own, self._over = own, over
+
+    def versions(self, url: str) -> Sequence[str]:
+        """Return the versions of a code system, none of one that is defined above."""
+        return [] if self._over.versions(url) else self._own.versions(url)
+
+    def code_system(self, url: str, version: str) -> CodeSystem | None:
+        """Return the newest code system that satisfies a version, none that is defined above."""
+        return None if self._over.versions(url) else self._own.code_system(url, version)
+
+    def value_set(self, url: str, version: str) -> ValueSet | None:
+        """Return the newest value set that satisfies a version, none that is defined above."""
+        is_above = self._over.value_set(url, "") is not None
+        return None if is_above else self._own.value_set(url, version)
+
+    def concept_maps(self) -> Iterator[Json]:
+        """Yield the concept maps whose url none above has."""
+        above = {one.get("url") for one in self._over.concept_maps()}
+        return (one for one in self._own.concept_maps() if one.get("url") not in above)
+
+    def supplements(self, url: str, version: str) -> Sequence[Json]:
+        """Return the supplements of a version of a code system, which apply where they are named."""
+        above = {one.get("url") for one in self._over.supplements(url, version)}
+        return [one for one in self._own.supplements(url, version) if one.get("url") not in above]
+
+    def is_supplement(self, url: str) -> bool:
+        """Return whether a url is that of a supplement."""
+        return self._own.is_supplement(url)
+
+    def systems(self) -> Iterator[tuple[str, str]]:
+        """Yield (url, version) of every code system that is not defined above."""
+        return (found for found in self._own.systems() if not self._over.versions(found[0]))

@@ -1,7 +1,7 @@
 """The terminology operations on the wire (R4 terminology-service.html), answered beside the event loop.
 
-Definitions come from those sent along, those stored on the node, the packages in DATA/packages and the
-releases loaded into DATA/terminology, in this order.
+Definitions come from those sent along, the packages in DATA/packages, the releases loaded into
+DATA/terminology, the grammars, and of what none of these defines from those stored on the node.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from salus.standards.terminology.defined import DefinedSystem
 from salus.standards.terminology.forms import as_r4
 from salus.standards.terminology.issues import TerminologyRefused
 from salus.standards.terminology.issues import outcome as outcome_of
-from salus.standards.terminology.library import Layers, Library
+from salus.standards.terminology.library import Beneath, Layers, Library
 from salus.standards.terminology.operations import Occasion, run
 from salus.store import resources
 from salus.store.definitions import Stored
@@ -114,9 +114,9 @@ def _occasion(services: Services, request: FhirRequest, resource: Resource | Non
 
 
 async def library_of(services: Services, grant: Grant) -> Library:
-    """Return what is stored on the node, over its packages and releases."""
-    own = await _stored(services.data).current(grant, services.database)
-    return Layers([own, installed(services.data)])
+    """Return the node's packages, releases and grammars, and what is stored of other canonicals."""
+    own, known = await _stored(services.data).current(grant, services.database), installed(services.data)
+    return Layers([known, Beneath(own, known)])
 
 
 def deadline(ms: int) -> Callable[[], bool]:

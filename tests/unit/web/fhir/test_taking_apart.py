@@ -139,16 +139,21 @@ async def test_what_cannot_be_filed_is_named_and_the_rest_is_taken(door, sent):
         "recorded": "2026-11-01T10:00:00Z",
         "agent": [{"who": {"display": "somebody"}}],
     }
-    name = await sent(document(ALLERGY, encounter, CONSENT, vouching))
+    meaning = {"resourceType": "CodeSystem", "id": "cs", "url": "http://loinc.org", "status": "active"}
+    meaning |= {"content": "complete", "concept": [{"code": "718-7", "display": "Something else"}]}
+    entries = (ALLERGY, encounter, CONSENT, vouching, meaning)
+    name = await sent(document(*entries))
     report = said(await door("POST", f"/DocumentReference/{name}/$take-apart"))
     warnings = [text for severity, text in report if severity == "warning"]
-    assert len(warnings) == 3
+    assert len(warnings) == 4
+    assert any("CodeSystem was not taken" in text for text in warnings)
+    assert await found(door, "CodeSystem") == []
     assert any("Provenance was not taken" in text for text in warnings)
     assert any("Encounter was not taken" in text and "encounter-status" in text for text in warnings)
     assert any("Consent was not taken" in text for text in warnings)
     assert len(await found(door, "AllergyIntolerance")) == 1
     url = (await found(door, "DocumentReference"))[0]["content"][0]["attachment"]["url"]
-    assert (await door("GET", f"/{url}")).content == document(ALLERGY, encounter, CONSENT, vouching)
+    assert (await door("GET", f"/{url}")).content == document(*entries)
 
 
 async def test_a_document_about_somebody_of_whom_nothing_is_said_is_not_taken_over(door, sent):

@@ -222,3 +222,27 @@ async def test_a_closure_table_is_started_grows_and_is_told_again(door):
     bound = await door.citizen("POST", "/ConceptMap/$closure", asked(), patient="p1")
     assert bound.status_code == 403
     assert (await door("GET", "/ConceptMap/$closure?name=mine")).status_code == 405
+
+
+POISON = {"resourceType": "CodeSystem", "status": "active", "content": "complete", "version": "99"}
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "display"),
+    [("http://unitsofmeasure.org", "mg", "mg"), ("urn:ietf:bcp:47", "pt", "pt"), (LOADED, "a", "Ay")],
+)
+@pytest.mark.parametrize("version", ["", "&version=99"])
+async def test_what_is_stored_redefines_no_release_and_no_grammar(door, system, code, display, version):
+    stored = POISON | {"url": system, "concept": [{"code": code, "display": "a kilogram"}]}
+    assert (await door.operator("POST", "/CodeSystem", stored)).status_code == 201
+    found = await door("GET", f"/CodeSystem/$lookup?system={system}&code={code}{version}")
+    assert "a kilogram" not in found.text
+    if not version:
+        assert parts(found.json())["display"] == display
+
+
+async def test_a_value_set_implied_by_a_release_is_not_redefined(door):
+    stored = REDS | {"url": f"{LOADED}?fhir_vs=isa/b"}
+    assert (await door.operator("POST", "/ValueSet", stored)).status_code == 201
+    found = await door("GET", f"/ValueSet/$validate-code?url={LOADED}?fhir_vs=isa/b&system={SYSTEM}&code=red")
+    assert parts(found.json())["result"] is False
