@@ -13,7 +13,7 @@ from tests.federation.test_tokens import MARI, SCOPE, ask, held_by, shown
 
 from salus.core.access import Purpose
 from salus.core.clock import utc_now
-from salus.core.errors import AccessRefused, Conflict, NotAuthenticated, SettingsInvalid
+from salus.core.errors import AccessRefused, Conflict, NotAuthenticated, PeerUnavailable, SettingsInvalid
 from salus.federation import anchor
 from salus.federation.authority import Authority
 from salus.federation.authority import configuration as anchor_configuration
@@ -21,6 +21,7 @@ from salus.federation.chains import EMERGENCY_SECONDS, POLL_SECONDS, Contact, Vo
 from salus.federation.entity import member_mark
 from salus.federation.membership import install_list, read_anchor, read_membership
 from salus.federation.membership_list import key_id, sign_list
+from salus.federation.reconciling import ask_abroad
 from salus.node import tend_chains
 from salus.standards.jose.compact import unverified
 from salus.standards.openid_federation.chain import LIFE_SECONDS_MAX, verify_chain
@@ -326,3 +327,12 @@ async def test_a_reader_at_home_is_not_asked_for_a_chain(cut_off):
     answer = await get(home, "Patient/ana")
     assert answer.status_code == 200
     assert "salus-trust" not in answer.headers
+
+
+async def test_a_node_that_is_cut_off_tells_nobody_what_to_reconcile(cut_off):
+    abroad = cut_off.nodes["ee-1"]
+    with pytest.raises(PeerUnavailable, match="403"):
+        await ask_abroad(
+            abroad.services.client, cut_off.member("pt-1"), abroad.services.keys.federation, "ee-1", "ana",
+            now=abroad.services.clock(),
+        )  # fmt: skip

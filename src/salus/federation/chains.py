@@ -163,6 +163,15 @@ class Chains:
             raise AccessRefused(f"node {member.node} has no trust chain to the federation's anchor: {why}")
         return held, found
 
+    async def require_live(self, member: Member) -> None:
+        """Pass only a member for whom the anchor vouches now: not one of which that was known once.
+
+        Raises:
+            AccessRefused: nobody vouches for it, or the anchor cannot be asked.
+        """
+        if (await self.vouched(member))[1] is not Vouched.LIVE:
+            raise AccessRefused(f"Nobody vouches for node {member.node} at present; try again later.")
+
     def keep(self, listed: Member, tokens: Sequence[str], *, fetched_at: float) -> Held:
         """Verify a chain about a member, hold it and write it to its file.
 

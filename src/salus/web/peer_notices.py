@@ -16,8 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from salus.core.access import Action, Caller, Leaf, Purpose, Role
 from salus.core.access import Outcome as Ended
-from salus.core.errors import AccessRefused, Conflict, SalusError, TooLarge
-from salus.federation.chains import Vouched
+from salus.core.errors import Conflict, SalusError, TooLarge
 from salus.federation.membership_list import Member
 from salus.federation.notifying import (
     NOTICE_BYTES_MAX,
@@ -77,9 +76,7 @@ async def _take(services: Services, request: Request) -> Response:
         body.decode("ascii", "replace"), services.membership, services.database,
         audience=f"{services.base_url}{PATH}", now=now,
     )  # fmt: skip
-    _, standing = await services.chains.vouched(found.member)
-    if standing is not Vouched.LIVE:
-        raise AccessRefused(f"Nobody vouches for node {found.member.node} at present; tell it again later.")
+    await services.chains.require_live(found.member)
     done = [await receive_about(services, found.member, found.notice, whom) for whom in found.notice.whom]
     receipt = _receipt_of(found.notice, [each for each in done if each is not None])
     token = sign_receipt(services.keys.federation, services.node, found.member.node, receipt, now=now)

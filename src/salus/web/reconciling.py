@@ -75,6 +75,7 @@ async def _reconcile(services: Services, request: Request) -> Response:
         body.decode("ascii", "replace"), services.membership, services.database,
         audience=f"{services.base_url}{PATH}", now=services.clock(),
     )  # fmt: skip
+    await services.chains.require_live(services.membership.admitted(asked.node, services.clock()))
     here = f"{asked.node}:{asked.patient}"
     caller = Caller(
         subject=asked.node, name=f"node {asked.node}", role=Role.NODE, organisation="",

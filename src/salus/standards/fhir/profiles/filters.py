@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 
 from salus.standards.fhir.packages.definitions import Json
-
-PATTERN_LENGTH_MAX = 200
+from salus.standards.terminology.patterns import whole_match
 
 
 def keeps(row: Json, concepts: Sequence[Json]) -> frozenset[str] | None:
@@ -45,11 +43,8 @@ def _below(concepts: Sequence[Json], ancestor: str) -> frozenset[str]:
 
 
 def _matching(name: str, pattern: str, concepts: Sequence[Json]) -> frozenset[str] | None:
-    if len(pattern) > PATTERN_LENGTH_MAX:
-        return None
-    try:
-        matches = re.compile(pattern).fullmatch
-    except re.error:
+    matches = whole_match(pattern)
+    if matches is None:
         return None
     return frozenset(one["code"] for one in concepts if any(map(matches, _values(one, name))))
 
