@@ -122,7 +122,7 @@ async def test_a_restricted_condition_leaves_no_trace_in_the_summary(home, desk)
     summary = await fetch_summary(desk, patient)
     assert summary.is_valid
     assert "I10" not in summary.body.decode()
-    assert "may have restricted" in summary.body.decode()
+    assert "may have limited" in summary.body.decode()
     assert (await list_resources(desk, patient, "Condition")).resources == []
 
 
@@ -139,7 +139,7 @@ async def test_what_she_hides_from_a_country_is_absent_there_and_seen_at_home(ho
     assert [each["id"] for each in abroad] == ([] if hides else ["c1"])
     summary = (await fetch_summary(desk, patient)).body.decode()
     assert ("I10" in summary) is not hides
-    assert "may have restricted" in summary
+    assert "may have limited" in summary
     at_home = await ask(home, "GET", "/fhir/Condition/c1", role=Role.CLINICIAN)
     assert at_home.status_code == 200
 

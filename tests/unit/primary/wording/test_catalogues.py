@@ -10,6 +10,9 @@ from tools import catalogues
 from salus.primary.language import displays, say, say_number, sections
 from salus.primary.wording.catalogue import LANGUAGES, is_reviewed, translations
 from salus.primary.wording.messages import Counted, messages, table
+from salus.trust.explain import LIMITED
+from salus.web.portal.words import LANGUAGES as OF_THE_PORTAL
+from salus.web.portal.words import phrase
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
 NUMBERS = (0, 1, 2, 3, 4, 5, 7, 10, 11, 12, 19, 20, 21, 22, 25, 100, 101, 102, 111)
@@ -141,3 +144,10 @@ def test_every_section_and_every_code_of_our_own_has_words():
 @pytest.mark.parametrize("language", ["xx", "und", ""])
 def test_a_language_that_is_none_of_ours_reads_english(language):
     assert say("yes", language).text == "yes"
+
+
+def test_every_professional_is_told_in_the_same_words_that_the_citizen_may_have_limited_it():
+    """The tag of a Bundle, the portal's page and a composed document, in each language that they have."""
+    assert say("word.filtered", "en").text == LIMITED
+    for language in OF_THE_PORTAL:
+        assert phrase("restricted", language) == say("word.filtered", language).text
