@@ -92,6 +92,7 @@ def make_services(database, journal, clock, **changes):
         "terms": terms,
         "keys": keys,
         "membership": Membership(Path("nowhere")),
+        "data": Path("nowhere"),
         "tallies": Tallies(),
         "systems": {},
     }
