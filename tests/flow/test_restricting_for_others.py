@@ -194,24 +194,3 @@ async def test_a_proxy_restricts_on_the_pages(visit, ask, ana):
     done = await eva.post("/record/restrict", confirmed="yes", **row)
     assert "Hidden by you" in done.text
     assert (await ask("GET", "/fhir/Condition/c1")).status_code == 404
-
-
-@pytest.mark.clause("EHDS 8")
-async def test_what_a_citizen_hides_is_hidden_from_the_operators_reading_and_writes_go_on(ask, ana):
-    assert (await ask("PUT", "/restrictions/Condition/c1", Role.CITIZEN)).status_code == 200
-    for path in ("/fhir/Condition/c1", "/fhir/Condition/c1/_history"):
-        assert (await ask("GET", path, Role.OPERATOR)).status_code == 404, path
-    for path in (
-        "/fhir/Condition?patient=ana",
-        "/fhir/Patient/ana/$everything",
-        "/fhir/Patient/ana/$summary",
-    ):
-        answer = await ask("GET", path, Role.OPERATOR)
-        assert (answer.status_code, "condition c1" in answer.text) == (200, False), path
-    assert "condition c2" in (await ask("GET", "/fhir/Condition?patient=ana", Role.OPERATOR)).text
-    body = {
-        "resourceType": "Condition", "id": "c1", "subject": {"reference": "Patient/ana"},
-        "code": {"text": "condition c1, again"},
-    }  # fmt: skip
-    assert (await ask("PUT", "/fhir/Condition/c1", Role.OPERATOR, body)).status_code == 200
-    assert (await ask("GET", "/fhir/Condition/c1", Role.CITIZEN)).json()["code"] == body["code"]

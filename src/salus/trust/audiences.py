@@ -19,35 +19,22 @@ EXCHANGE = "exchange"
 """Whoever a record is exchanged with, here or abroad (EHDS 10)."""
 WAITING = "waiting"
 """The person and whoever acts for them, while the law delays results for them (EHDS 3(3))."""
-_SERVING = frozenset({Role.OPERATOR})
-"""Who keeps the node running, and needs to read no more of a record than who treats."""
 _UNVEILED = frozenset({Role.CITIZEN, Role.OPERATOR, Role.AUDITOR})
 
 
 def audiences_of(
-    caller: Caller,
-    decision: Decision,
-    law: Jurisdiction,
-    country: str = "",
-    *,
-    waits: bool = False,
-    reads: bool = False,
+    caller: Caller, decision: Decision, law: Jurisdiction, country: str = "", *, waits: bool = False
 ) -> frozenset[str]:
     """Return the audiences, from whom a veil may hide, that the caller belongs to under the decision.
 
     `country` is that of the member node that asks for them, ISO 3166-1 alpha-2; "" for a local caller.
     `waits`: the law delays results, and the person did not choose to see them at once.
 
-    `reads`: what is asked reads clinical content over an interface. The operator is a professional then, and
-    nobody's audience where they write, load, or answer a person's request.
-
     The citizen, and those whom the law lets see all, belong to none, but who asks for the person may have to
     wait. An emergency, which the decision owes a second look for, lifts all but `exchange` and `abroad` where
     the law keeps an opt-out of exchange closed.
     """
     waiting = frozenset({WAITING}) if waits and caller.purpose is Purpose.PATIENT_REQUEST else frozenset()
-    if caller.role in _SERVING and reads and caller.token_id:
-        return frozenset({PROFESSIONALS, f"person:{caller.subject}"}) | waiting
     if caller.role in _UNVEILED:
         return waiting
     if Obligation.REVIEW_AFTER in decision.obligations and law.restriction_opened_in_emergency.value:
@@ -62,9 +49,7 @@ def is_professional(caller: Caller) -> bool:
 
     Not the citizen, who acts for them, or whom the law lets see all.
     """
-    return (
-        caller.role not in _UNVEILED or (caller.role in _SERVING and bool(caller.token_id))
-    ) and caller.role is not Role.PROXY
+    return caller.role not in _UNVEILED and caller.role is not Role.PROXY
 
 
 @lru_cache(maxsize=4_096)

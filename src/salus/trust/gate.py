@@ -17,14 +17,13 @@ from salus.core.access import READS, Action, Caller, Grant, Leaf, Outcome, Purpo
 from salus.core.clock import Clock
 from salus.core.errors import AccessRefused, NotFound, NotSureEnough
 from salus.core.identifiers import new_request_id
-from salus.standards.fhir.model import resource_types
 from salus.store.journal import Journal
 from salus.store.ledger import leaf_of
 from salus.trust.audiences import audiences_of
 from salus.trust.circumstances import needed_assurance
 from salus.trust.facts import ORDINARY, Facts
 from salus.trust.jurisdictions.law import NEUTRAL, Jurisdiction, jurisdiction_of
-from salus.trust.policy import SUMMARY, AccessRequest, Decision, Obligation, decide
+from salus.trust.policy import AccessRequest, Decision, Obligation, decide
 from salus.trust.refusing import WEAK, refusal
 
 KEPT = frozenset(
@@ -53,8 +52,6 @@ MARKS = {
 OPTED_OUT = "opted-out"
 _LOOKS = frozenset({Action.READ, Action.SEARCH, Action.HISTORY, Action.CHANGES})
 Knows = Callable[[Caller, AccessRequest], Awaitable[Facts]]
-
-_READING = _LOOKS | {Action.EXPORT}
 
 
 class Gatehouse(msgspec.Struct, frozen=True):
@@ -268,7 +265,6 @@ class Passage:
                 decision,
                 gatehouse.law,
                 "" if caller.node is None else country,
-                reads=_reads_content(self._request),
                 waits=bool(gatehouse.law.results_delay_hours.value) and not self._facts.wants_results_now,
             ),
             country=country,
@@ -297,11 +293,6 @@ class Passage:
             if access._durable is not None:
                 await access._durable
             await journal.write(access._empty(Outcome.REFUSED if refused else Outcome.FAILED))
-
-
-def _reads_content(request: AccessRequest) -> bool:
-    """Return whether what is asked reads a record itself, and is no word of ours that opens it for a task."""
-    return request.action in _READING and (request.type in ("", SUMMARY) or request.type in resource_types())
 
 
 @lru_cache(maxsize=64)

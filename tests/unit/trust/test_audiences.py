@@ -61,14 +61,3 @@ def test_an_emergency_lifts_all_but_what_the_law_keeps_closed(caller, country, l
 @pytest.mark.parametrize("role", ["app", "desk", "researcher", "access-body", "node"])
 def test_who_is_neither_citizen_nor_proxy_sees_no_more_than_a_professional(caller, role):
     assert PROFESSIONALS in _audiences(caller(Role(role)), Facts(), "PT")
-
-
-@pytest.mark.clause("EHDS 8")
-@pytest.mark.parametrize(
-    ("token", "reads", "hides"), [("t", True, True), ("t", False, False), ("", True, False)]
-)
-def test_an_operator_reads_over_an_interface_what_professionals_read(caller, token, reads, hides):
-    who = msgspec.structs.replace(caller(Role.OPERATOR, purpose=Purpose.OPERATIONS), token_id=token)
-    law = jurisdiction_of("PT")
-    found = audiences_of(who, decide(who, REQUEST, Facts(), law), law, reads=reads)
-    assert (PROFESSIONALS in found, EXCHANGE in found) == (hides, False)
