@@ -388,7 +388,9 @@ async def _background(services: Services) -> AsyncIterator[None]:
     signer = ledger.signer_of(services.base_url, services.keys)
     work: dict[str, Callable[[], Awaitable[object]]] = {
         "sequencer": lambda: run_sequencer(database, signer, clock),
-        "documents": lambda: _once(lambda: asyncio.to_thread(compose_ahead, services.country, clock())),
+        "documents": lambda: _once(
+            lambda: asyncio.to_thread(compose_ahead, services.country, clock().date())
+        ),
         "exports": lambda: _work_off(lambda: export.work_once(services)),
         "notifications": lambda: _work_off(lambda: notify.work_once(services)),
         "sweep": lambda: _every(SWEEP_SECONDS, lambda: _sweep(services)),

@@ -109,14 +109,14 @@ async def test_that_something_was_handed_over_is_shown_to_its_pharmacy_also_when
             "INSERT INTO peer_notice_received"
             " (patient, node, id, kind, names, at, received_at, outcome, copies, law, digest) VALUES"
             " ('pt-1:ana', 'pt-1', 'n1', 'rectified', '{Condition/c1}', $1, $1, 'none', 0, '', ''),"
-            " ('pt-1:ana', 'pt-1', 'n2', 'restricted', '{Condition/c9}', $1, $1, 'hidden', 1, '', '')",
+            " ('pt-1:ana', 'pt-1', 'n2', 'restricted', '{Condition/unseen}', $1, $1, 'hidden', 1, '', '')",
             now,
         )
     await look_up(browser, present=True)
     for path in ("/patient/pt-1/ana", "/patient/pt-1/ana/summary"):
         page = await browser.get(path)
         assert "What was read before is out of date: Condition/c1" in page.text
-        assert "c9" not in page.text  # nobody is told of a restriction
+        assert "unseen" not in page.text  # nobody is told of a restriction
     page = await browser.get("/patient/pt-1/ana")
     assert "Hand-overs, tried and done" not in page.text  # a clinician is told nothing of it
     page = await browser.get("/login")

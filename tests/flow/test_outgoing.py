@@ -25,6 +25,7 @@ from salus.store.changes import Operation
 from salus.store.notice_ways import BACKOFF_FIRST, FAILURES_MAX
 from salus.store.notices import Telling, tell
 from salus.store.rows import make_row
+from salus.trust.assisting import Shown
 from salus.trust.gate import enter
 from salus.trust.mail import Mail, check_address
 from salus.trust.policy import AccessRequest
@@ -33,6 +34,7 @@ from salus.web.channel import channels, message_to, texts
 from salus.web.letters import as_html, print_letters
 from salus.web.notice_ways import WayWished
 from salus.web.outgoing import send_messages
+from salus.web.rights import assisted
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 PAUSE = timedelta(minutes=361)
@@ -228,6 +230,7 @@ async def test_letters_are_for_who_has_no_telephone_and_are_printed_once(service
 
         await resources.transact(access.grant, services.database, work)
     desk = caller(Role.DESK, purpose=Purpose.PATIENT_REQUEST)
+    await assisted.begin(services, desk, Shown("ana", "passport", "AB 12345"))
     await notice_ways.choose_how(services, desk, WayWished("letter"), patient="ana")
     await news(services, clock, "one")
     kept = []

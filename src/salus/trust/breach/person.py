@@ -18,7 +18,7 @@ class Sighting(msgspec.Struct):
 
     Args:
         leaf: index in the log of the first of them.
-        patient: logical id; of what was asked for in vain, the id as asked; "" of the log as a whole.
+        patient: logical id; of what was asked for in vain, the id as asked.
         hour: hours since 1970, UTC.
         times: how many.
         found: whether something was served.
@@ -26,8 +26,6 @@ class Sighting(msgspec.Struct):
         wrote: whether the person wrote into the record.
         audit: whether it was who had opened the record that was looked at, not the record.
         missed: whether a person was looked for who is not there.
-        assisted: whether staff at a desk did it for the person.
-        took: whether they took the whole record along: its archive, or a link to it.
     """
 
     leaf: int
@@ -39,8 +37,6 @@ class Sighting(msgspec.Struct):
     wrote: bool
     audit: bool = False
     missed: bool = False
-    assisted: bool = False
-    took: bool = False
 
     @property
     def opens(self) -> bool:

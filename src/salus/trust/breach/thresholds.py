@@ -49,8 +49,6 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     named_by_node_max: int
     guesses_usual_per_day: int
     misses_usual_per_day: int
-    assisted_usual_per_day: int
-    taken_usual_per_day: int
 
 
 @cache

@@ -27,14 +27,10 @@ _WRITES = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE})
 _WHOLESALE = frozenset({Action.EXPORT, Action.CHANGES})
 _AUDITING = frozenset({Role.AUDITOR, Role.OPERATOR})
 """Whose looks into the access logs of others are watched."""
-_WHOLE_LOG = "AuditEvent"
-"""Begins what a leaf about nobody says of reading the log as a whole."""
 _LOOKUP = "Patient?"
 """Begins what a leaf says of looking for people: about nobody, where nobody was found."""
 _HOUSEKEEPING = frozenset({"auditor-keeps-incidents", "operator-prints-letters"})
 """Rules of trust/policy.toml: what is done about findings, or to tell people, is no access to be found."""
-_TAKEN = ("record archive", "health-link")
-"""Begins what a leaf says of a record that leaves whole."""
 _HONEY = "honey"
 
 
@@ -66,9 +62,7 @@ def _is_watched(leaf: Leaf) -> bool:
         return False
     if leaf.role == Role.CITIZEN:
         return bool(leaf.app)
-    if leaf.action != Action.AUDIT:
-        return True
-    return leaf.role in _AUDITING and (bool(leaf.patient) or leaf.what.startswith(_WHOLE_LOG))
+    return leaf.action != Action.AUDIT or (leaf.role in _AUDITING and bool(leaf.patient))
 
 
 def _note(watch: Watch, facts: Facts, index: int, leaf: Leaf, terms: Thresholds) -> list[Finding]:
@@ -80,22 +74,19 @@ def _note(watch: Watch, facts: Facts, index: int, leaf: Leaf, terms: Thresholds)
     if not is_system(subject):
         person.name, person.role = leaf.name, leaf.role
         person.unit = facts.units.get(subject, leaf.organisation)
-    audit = leaf.action == Action.AUDIT
-    found = leaf.outcome is Outcome.SERVED and (bool(leaf.patient) or audit)
+    found = leaf.outcome is Outcome.SERVED and bool(leaf.patient)
     sighting = Sighting(
         leaf=index,
-        patient=leaf.patient or ("" if audit else leaf.what.rpartition("/")[2]),
+        patient=leaf.patient or leaf.what.rpartition("/")[2],
         hour=int(leaf.at.timestamp()) // 3600,
         times=1 if leaf.patient else max(leaf.resources, 1),
         found=found,
         emergency=leaf.purpose == Purpose.EMERGENCY,
         wrote=leaf.action in _WRITES and found,
-        audit=audit,
+        audit=leaf.action == Action.AUDIT,
         missed=leaf.outcome is Outcome.SERVED and not leaf.patient and leaf.what.startswith(_LOOKUP),
-        assisted=leaf.role == Role.DESK and found,
-        took=leaf.role == Role.DESK and found and leaf.what.startswith(_TAKEN),
     )
-    if leaf.outcome is Outcome.SERVED and not (leaf.patient or audit or sighting.missed):
+    if leaf.outcome is Outcome.SERVED and not leaf.patient and not sighting.missed:
         return []  # a search that found nothing, a terminology: about nobody
     _remember(person.days.setdefault(watch.today, []), sighting, terms)
     if leaf.node and not is_node(subject):
@@ -155,7 +146,6 @@ def _remember(day: list[Sighting], sighting: Sighting, terms: Thresholds) -> Non
         ):
             known.times += sighting.times
             known.wrote |= sighting.wrote
-            known.took |= sighting.took
             known.emergency &= sighting.emergency
             return
     if len(day) < terms.sightings_per_day_max:

@@ -6,6 +6,7 @@ import asyncio
 from functools import lru_cache, partial
 from urllib.parse import parse_qsl
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, Router
@@ -103,7 +104,7 @@ async def _ask(desk: Desk, visit: Visit) -> Response:
         visit.say("wallet-title"),
         elsewhere=asked.elsewhere,
         address=address,
-        code=await asyncio.to_thread(_drawing, address, title) if asked.elsewhere else "",
+        code=Markup(await asyncio.to_thread(_drawing, address, title)) if asked.elsewhere else "",  # noqa: S704  our own drawing
         test_wallet=desk.address_for(begun.login, TEST_WALLET)
         if visit.services.demo and visit.services.wallet is None
         else "",

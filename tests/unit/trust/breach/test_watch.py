@@ -212,10 +212,6 @@ def test_an_auditor_who_browses_who_looked_is_told_and_one_who_works_is_not():
     found = told(in_order(ward(), usual, much))
     assert {each.subject for each in found} == {"aud"}
     assert "logs" in detectors_of(found)
-    whole = [leaf(15, each / 50, **(auditor | {"patient": ""})) for each in range(300)]
-    found = told(in_order(ward(), usual, whole))
-    assert {each.subject for each in found} == {"aud"}
-    assert "harvest" in detectors_of(found)
     of_an_incident = [
         leaf(15, each / 50, patient=f"x{each}", rule="auditor-keeps-incidents", **auditor)
         for each in range(200)
@@ -257,27 +253,3 @@ def test_a_refused_search_and_one_in_vain_are_kept_apart():
         (True, False, 1),
         (False, True, 2),
     ]
-
-
-@pytest.mark.parametrize(
-    ("many", "fields", "detector"),
-    [
-        (60, {"what": "restriction/Condition/c1", "action": "update"}, "desks"),
-        (19, {"what": "record archive", "action": "export"}, "takings"),
-        (19, {"what": "health-link", "action": "create"}, "takings"),
-    ],
-)
-def test_a_desk_that_opens_many_or_takes_along_whole_records_is_told(many, fields, detector):
-    desk = {"role": "desk", "purpose": "PATRQT", "marks": ("assisted",), **fields}
-
-    def helped(subject, day, people):
-        return [
-            leaf(day, each / 8, subject=subject, patient=f"{subject}-{day}-{each}", **desk)
-            for each in range(people)
-        ]
-
-    usual = [one for day in range(20) for number in range(5) for one in helped(f"d{number}", day, 3)]
-    assert told(in_order(ward(), usual)) == []
-    found = told(in_order(ward(), usual, helped("d9", 15, many)))
-    assert {each.subject for each in found} == {"d9"}
-    assert detector in detectors_of(found)

@@ -7,7 +7,7 @@ from salus.trust.breach.person import Day, patients_of
 
 
 def _count(day: Day) -> Counted:
-    looked = [each for each in day.sightings if each.audit and each.found and each.patient]
+    looked = [each for each in day.sightings if each.audit and each.found]
     return Counted(patients_of(looked), 1.0, looked)
 
 
