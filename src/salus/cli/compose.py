@@ -52,7 +52,7 @@ async def _compose(options: argparse.Namespace) -> int:
             async for kind, about, bundle in found:
                 if options.about and about["id"] != options.about:
                     continue
-                await access.begin()
+                await access.settle()
                 count += 1
                 if options.out is None:
                     say_json(write_json(bundle))

@@ -20,7 +20,6 @@ from salus.primary.wording.catalogue import LANGUAGES
 from salus.primary.wording.messages import messages
 
 TRANSLATION = "http://hl7.org/fhir/StructureDefinition/translation"
-FALLBACK = "en"
 A_FEW = 3
 """The whole number whose form a fraction takes ("1,5 tablety" as "3 tablety"); French says one below two."""
 Texts = dict[str, str]

@@ -15,6 +15,7 @@ from salus.standards.fhir.profiles.shipped import shipped_book
 from salus.store.shares import beside
 from salus.store.tallies import is_first, tallies_of_check
 from salus.web.services import Services
+from salus.web.surprises import FAILURES, told_of
 
 Resource = Mapping[str, Any]  # a parsed FHIR resource; its members are of many types, hence Any
 
@@ -25,18 +26,19 @@ def system_of(caller: Caller) -> str:
 
 
 async def check_received(services: Services, system: str, content: bytes, media_type: str) -> None:
-    """Check a document that was received by the profiles of its category, and count it; what is no FHIR JSON
-    document is not checked.
+    """Check a document that was received by the profiles of its category, and count it.
+
+    What is no FHIR JSON document, or cannot be read as one, is not: it is kept already, whatever it is.
     """
     if "json" not in media_type or b'"document"' not in content:
         return
-    judged = await beside(len(content), _judged, content, services.limits)
+    try:
+        judged = await beside(len(content), _judged, content, services.limits)
+    except FAILURES as error:
+        told_of(error, "check of a document")
+        return
     if judged is not None:
-        own = judged.identifiers if judged.brief.category else ()
-        now = services.clock()
-        first = await is_first(services.database, services.keys.search, system, own, now.date())
-        for tally in tallies_of_check("publish", system, judged.brief, services.systems, is_first=first):
-            services.tallies.count(tally, now, judged.milliseconds)
+        await _count(services, "publish", system, judged)
 
 
 def _judged(content: bytes, limits: Limits) -> Judged | None:
@@ -57,9 +59,13 @@ async def count_check(
         rules: ids of the rules that it breaks.
         seconds: how long the check took.
     """
-    now = services.clock()
     brief = brief_of(resource, detect(dict(resource)), rules, shipped_book())
-    own = identifiers_of(resource) if brief.category else []  # of what is no document nobody asks
+    await _count(services, way, system, Judged(brief, tuple(identifiers_of(resource)), seconds * 1_000))
+
+
+async def _count(services: Services, way: str, system: str, judged: Judged) -> None:
+    now = services.clock()
+    own = judged.identifiers if judged.brief.category else ()  # of what is no document nobody asks
     first = await is_first(services.database, services.keys.search, system, own, now.date())
-    for tally in tallies_of_check(way, system, brief, services.systems, is_first=first):
-        services.tallies.count(tally, now, seconds * 1_000)
+    for tally in tallies_of_check(way, system, judged.brief, services.systems, is_first=first):
+        services.tallies.count(tally, now, judged.milliseconds)

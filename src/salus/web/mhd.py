@@ -80,10 +80,8 @@ async def respond(services: Services, request: FhirRequest) -> Answer:
 async def _published(services: Services, caller: Caller, request: FhirRequest, resource: Resource) -> Answer:
     sending = await sending_of(services, request, caller, source_of(resource, ""))
     admission = admission_of(services, caller)
-    received, stored = await publish(services, caller, resource, sending.source, admission)
-    content, media_type = embedded_document(resource)
     system = "" if is_lay(caller) else sending.system or system_of(caller)
-    await check_received(services, system, content, media_type)
+    received, stored = await publish(services, caller, resource, sending.source, admission, system)
     status, note = 201 if received.created else 200, note_of(received, admission)
     return written(request, stored, services.fhir_base, status=status, note=note)
 
@@ -106,9 +104,16 @@ def _patient_of(resource: Resource, base: str) -> str:
 
 
 async def publish(
-    services: Services, caller: Caller, resource: Resource, source: str, admission: Admission
+    services: Services,
+    caller: Caller,
+    resource: Resource,
+    source: str,
+    admission: Admission,
+    system: str,
 ) -> tuple[ReceivedDocument, StoredResource]:
     """Keep the one document inside a DocumentReference; return it with its description as stored.
+
+    It is counted, under the name of `system`, whether it follows its profiles.
 
     Raises:
         InvalidResource: there is not exactly one, its hash or size is wrong, its patient is not ours, or it
@@ -146,6 +151,7 @@ async def publish(
         except NotFound:  # The citizen hides it (EHDS 8): answered as what was not there before.
             received = msgspec.structs.replace(received, created=True)
             stored = first_version(received.described, grant.opened_at)
+    await check_received(services, system, content, media_type)
     return received, stored
 
 

@@ -12,7 +12,6 @@ AUTHORS = frozenset(
     {"Practitioner", "PractitionerRole", "Device", "Patient", "RelatedPerson", "Organization"}
 )
 """Types that may author a Composition (R4)."""
-PARTICIPATION = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 MODES = {"attester": "professional", "verifier": "professional", "legal": "legal"}
 """Provenance.agent.type (R4 provenance-agent-type) as Composition.attester.mode."""
 

@@ -14,7 +14,7 @@ from salus.core.errors import MalformedContent, NotSupported
 from salus.core.limits import Limits
 from salus.core.quality import Account, Quality
 from salus.standards.hl7v2.datatypes import Json, date_time, loses_time
-from salus.standards.hl7v2.er7 import Message, Segment, read_message
+from salus.standards.hl7v2.er7 import Segment, read_message
 from salus.standards.hl7v2.making import NO_ZONE, Making
 from salus.standards.hl7v2.segments import appointments, documents
 from salus.standards.hl7v2.segments.registry import segments_found
@@ -172,9 +172,3 @@ def _description(making: Making, kind: str, event: str) -> Json:
         "author": [{"display": sender}],
         "title": f"HL7 v2 message {kind}{f'^{event}' if event else ''}",
     }
-
-
-def description_of(message: Message) -> str:
-    """Return kind, event and control id of a message, for people."""
-    header = message.header
-    return f"{header.text(9, 1)}^{header.text(9, 2)} {header.text(10)}"

@@ -9,9 +9,7 @@ import msgspec
 from salus.standards.terminology.codesystem import About, CodeSystem
 from salus.standards.terminology.concepts import Concept, Json, properties_of, property_uris
 from salus.standards.terminology.defined import designations_of
-from salus.standards.terminology.designations import in_language
 from salus.standards.terminology.filters import select
-from salus.standards.terminology.languages import Wanted
 from salus.standards.terminology.search import finds
 from salus.standards.terminology.versions import join, matches, split
 
@@ -102,10 +100,6 @@ class Supplemented:
                 if code not in found and (one := self.find(code)) is not None and finds(text, one):
                     found[code] = None
         return found
-
-    def used_for(self, concept: Concept, wanted: Sequence[Wanted]) -> set[str]:
-        """Return the supplements that give names of a concept in the languages."""
-        return {one.source for one in in_language(concept.designations, wanted) if one.source}
 
 
 def _rows(supplement: Mapping[str, object]) -> dict[str, Json]:

@@ -180,3 +180,15 @@ async def test_only_of_a_letter_that_is_surely_theirs_the_findings_are_the_perso
     status, kept = await published(door, report(1, content=letter_about(**patient)))
     assert (status, kept["status"]) == (201, "current")
     assert (await door("GET", "/Observation?patient=ana")).json()["total"] == extracted
+
+
+async def test_a_document_that_cannot_be_checked_is_kept_and_answered_all_the_same(open_door):
+    door = open_door(faces=(mhd.face, face))
+    person = {"resourceType": "Patient", "id": "a"}
+    assert (await door.operator("PUT", "/Patient/a", person)).status_code == 201
+    odd = {"contentType": "application/json", "data": base64.b64encode(b'{"a": "document"').decode()}
+    described = {
+        "resourceType": "DocumentReference", "status": "current", "subject": {"reference": "Patient/a"},
+        "content": [{"attachment": odd}],
+    }  # fmt: skip
+    assert (await door.operator("POST", "/DocumentReference", described)).status_code == 201
