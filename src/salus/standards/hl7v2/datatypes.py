@@ -19,6 +19,8 @@ Json = dict[str, Any]  # FHIR content is open JSON
 
 UCUM = "http://unitsofmeasure.org"
 _MOMENT = re.compile(r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(\d\d)(?:(\d\d)(\.\d{1,6})?)?)?)?)?([+-]\d{4})?")
+_ZONE = re.compile(r"[+-](?:(?:0\d|1[0-3])[0-5]\d|1400)")
+"""Zones that there are (R4 datatypes, instant)."""
 _NUMERIC = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
 _SYSTEM_OF_V2 = "http://terminology.hl7.org/CodeSystem/v2-"
 
@@ -36,7 +38,14 @@ def date_time(segment: Segment, field: int, component: int = 1, repetition: int 
     date = "-".join(filter(None, (year, month, day)))
     if not _is_day(year, month, day):
         return ""
-    if hour is None or zone is None or int(hour) > 23 or int(minute) > 59 or int(second or 0) > 59:
+    if (
+        hour is None
+        or zone is None
+        or _ZONE.fullmatch(zone) is None
+        or int(hour) > 23
+        or int(minute) > 59
+        or int(second or 0) > 59
+    ):
         return date
     return f"{date}T{hour}:{minute}:{second or '00'}{fraction or ''}{zone[:3]}:{zone[3:]}"
 
@@ -50,9 +59,9 @@ def _is_day(year: str, month: str | None, day: str | None) -> bool:
 
 
 def loses_time(segment: Segment, field: int) -> bool:
-    """Return whether a moment has a time without a zone, which FHIR cannot say."""
+    """Return whether a moment has a time without a zone that there is, which FHIR cannot say."""
     found = _MOMENT.fullmatch(segment.text(field).strip())
-    return found is not None and found[4] is not None and found[8] is None
+    return found is not None and found[4] is not None and _ZONE.fullmatch(found[8] or "") is None
 
 
 def identifier(segment: Segment, field: int, repetition: int = 0) -> Json | None:

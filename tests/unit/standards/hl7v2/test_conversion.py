@@ -246,6 +246,12 @@ def test_a_time_without_a_zone_is_said_as_its_day_and_told():
     assert "OBR-7" in [line.path for line in made.quality.approximated]
 
 
+def test_a_time_in_a_zone_that_there_is_not_is_said_as_its_day():
+    made = convert(OBR.replace("202611301000+0100", "202611301000+9100"), "OBX|1|ST|a^A^L||x||||||F")
+    assert of(made, "DiagnosticReport")[0]["effectiveDateTime"] == "2026-11-30"
+    assert "OBR-7" in [line.path for line in made.quality.approximated]
+
+
 def test_what_is_not_said_in_fhir_is_told_by_its_place():
     made = convert("ZZZ|own", "IN1|1|PLAN", "AL1|1|DA|x^X^L|PURPLE")
     told = {line.path: (line.reason, line.examples) for line in made.quality.dropped}
